@@ -1,0 +1,23 @@
+//! JSON as Python's `json` module writes and reads it.
+
+mod nesting;
+mod read;
+mod scanner;
+mod string;
+mod write;
+
+pub use write::to_json;
+
+#[allow(unused_imports)] // the session layer's
+pub(crate) use read::{Member, TopLevel, scan};
+#[allow(unused_imports)] // the session layer's
+pub(crate) use string::{unescape, unescape_to_str};
+
+pub(super) use write::to_ascii;
+
+use super::Error;
+
+/// Whether `json.loads` would accept the text.
+pub(super) fn validate(text: &str) -> Result<(), Error> {
+    scan(text, |_| {}).map(drop)
+}

@@ -1,0 +1,339 @@
+//! Text with a timestamp and a signature.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Algorithm, Error, ImproperlyConfigured, SignatureExpired, Signer, b62_decode, b62_encode, json,
+    object, signer::rsplit,
+};
+
+/// Signs text together with the time: `django.core.signing.TimestampSigner`.
+///
+/// Cheap to use and to clone; make it once, for its keys are derived when it is made.
+///
+/// Times are seconds since 1970. The methods that end in `_at` take the time as an argument, the
+/// others look at the clock. A timestamp in the future is never too old.
+///
+/// ```
+/// use std::time::Duration;
+/// use actix_django_session::signing::TimestampSigner;
+///
+/// let signer = TimestampSigner::new("k")?.salt("x");
+/// let signed = signer.sign_at("hello", 1_700_000_000);
+/// assert_eq!(signed, "hello:1r31eq:2XrmANBT0ZWCi7iTWtBUe1yCArvKBjrHIa7bHV9vYl8");
+/// assert_eq!(signer.unsign(&signed, None)?, "hello");
+/// assert!(signer.unsign(&signed, Some(Duration::from_secs(60))).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct TimestampSigner {
+    signer: Signer,
+}
+
+impl TimestampSigner {
+    /// Makes a signer with Django's defaults; see [`Signer::new`].
+    ///
+    /// # Errors
+    ///
+    /// [`ImproperlyConfigured::EmptySecretKey`].
+    pub fn new(secret_key: impl AsRef<[u8]>) -> Result<Self, ImproperlyConfigured> {
+        let signer = Signer::with_default_salt(secret_key, "django.core.signing.TimestampSigner")?;
+        Ok(Self { signer })
+    }
+
+    /// What the signatures are for; see [`Signer::salt`].
+    ///
+    /// Defaults to `django.core.signing.TimestampSigner`.
+    pub fn salt(self, salt: &str) -> Self {
+        let signer = self.signer.salt(salt);
+        Self { signer }
+    }
+
+    /// What stands between value, timestamp and signature; see [`Signer::sep`].
+    ///
+    /// Defaults to `":"`.
+    ///
+    /// # Errors
+    ///
+    /// [`ImproperlyConfigured::UnsafeSeparator`].
+    pub fn sep(self, sep: &str) -> Result<Self, ImproperlyConfigured> {
+        let signer = self.signer.sep(sep)?;
+        Ok(Self { signer })
+    }
+
+    /// The hash function.
+    ///
+    /// Defaults to [`Algorithm::Sha256`].
+    pub fn algorithm(self, algorithm: Algorithm) -> Self {
+        let signer = self.signer.algorithm(algorithm);
+        Self { signer }
+    }
+
+    /// Secrets of the past whose signatures still count; see [`Signer::fallback_keys`].
+    ///
+    /// Defaults to none.
+    ///
+    /// # Errors
+    ///
+    /// [`ImproperlyConfigured::EmptyFallbackKey`].
+    pub fn fallback_keys<I>(self, fallback_keys: I) -> Result<Self, ImproperlyConfigured>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        let signer = self.signer.fallback_keys(fallback_keys)?;
+        Ok(Self { signer })
+    }
+
+    /// How many bytes a compressed object may have when decompressed.
+    ///
+    /// Defaults to [`DEFAULT_MAX_DECOMPRESSED_SIZE`](super::DEFAULT_MAX_DECOMPRESSED_SIZE).
+    pub fn max_decompressed_size(self, bytes: usize) -> Self {
+        let signer = self.signer.max_decompressed_size(bytes);
+        Self { signer }
+    }
+
+    /// Signs `value` with the current time: `TimestampSigner.sign`.
+    pub fn sign(&self, value: &str) -> String {
+        self.sign_at(value, now() as i64)
+    }
+
+    /// Signs `value` with the given time.
+    pub fn sign_at(&self, value: &str, unix_seconds: i64) -> String {
+        self.stamp_and_sign(value.to_owned(), unix_seconds)
+    }
+
+    /// The value that was signed, if the signature is right and not older than `max_age`:
+    /// `TimestampSigner.unsign`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadSignature`] before all others; [`Error::BadTimestamp`], even if `max_age` is
+    /// `None`; [`Error::SignatureExpired`].
+    pub fn unsign<'a>(&self, signed: &'a str, max_age: Option<Duration>) -> Result<&'a str, Error> {
+        self.unsign_at(signed, now(), seconds(max_age))
+    }
+
+    /// [`unsign`](Self::unsign) with the time as an argument, and `max_age` in seconds.
+    ///
+    /// As in Django, a value is too old if `now - timestamp > max_age`, where `now` has a fraction
+    /// and the timestamp has none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`unsign`](Self::unsign).
+    pub fn unsign_at<'a>(
+        &self,
+        signed: &'a str,
+        now: f64,
+        max_age: Option<f64>,
+    ) -> Result<&'a str, Error> {
+        let (value, timestamp) = self.split(signed)?;
+        if let Some(max_age) = max_age {
+            let age = now - timestamp as f64;
+            if age > max_age {
+                return Err(SignatureExpired { age, max_age }.into());
+            }
+        }
+        Ok(value)
+    }
+
+    /// The value that was signed, of whatever age, and the second at which it was.
+    ///
+    /// A timestamp outside `i64` becomes its nearest bound.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadSignature`], [`Error::BadTimestamp`].
+    pub fn unsign_with_timestamp<'a>(&self, signed: &'a str) -> Result<(&'a str, i64), Error> {
+        let (value, timestamp) = self.split(signed)?;
+        let timestamp = timestamp.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        Ok((value, timestamp))
+    }
+
+    /// Signs any value as JSON, with the current time: `TimestampSigner.sign_object`.
+    ///
+    /// With `compress` the JSON is compressed where that makes it shorter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unserializable`].
+    pub fn sign_object<T>(&self, value: &T, compress: bool) -> Result<String, Error>
+    where
+        T: Serialize + ?Sized,
+    {
+        Ok(self.sign_json(&json::to_json(value)?, compress))
+    }
+
+    /// Signs JSON text as it stands, with the current time; see [`Signer::sign_json`].
+    pub fn sign_json(&self, text: &str, compress: bool) -> String {
+        self.sign_json_at(text, compress, now() as i64)
+    }
+
+    /// Signs JSON text as it stands, with the given time; see [`Signer::sign_json`].
+    pub fn sign_json_at(&self, text: &str, compress: bool, unix_seconds: i64) -> String {
+        self.stamp_and_sign(object::encode(text, compress), unix_seconds)
+    }
+
+    /// Reads what `sign_object` or `django.core.signing.dumps` signed:
+    /// `TimestampSigner.unsign_object`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`unsign_json`](Self::unsign_json), and [`Error::Unrepresentable`] if the JSON
+    /// does not fit `T`.
+    pub fn unsign_object<T>(&self, signed: &str, max_age: Option<Duration>) -> Result<T, Error>
+    where
+        T: DeserializeOwned,
+    {
+        object::parse(&self.unsign_text(signed, now(), seconds(max_age))?)
+    }
+
+    /// The JSON text that was signed; see [`Signer::unsign_json`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`unsign`](Self::unsign), and one variant of [`Error`] for each way in which the
+    /// data can be wrong.
+    pub fn unsign_json(&self, signed: &str, max_age: Option<Duration>) -> Result<String, Error> {
+        let text = self.unsign_text(signed, now(), seconds(max_age))?;
+        json::validate(&text)?;
+        Ok(text)
+    }
+
+    /// Checks signature and age and decodes to text, which may or may not be JSON.
+    pub(crate) fn unsign_text(
+        &self,
+        signed: &str,
+        now: f64,
+        max_age: Option<f64>,
+    ) -> Result<String, Error> {
+        self.signer.decode(self.unsign_at(signed, now, max_age)?)
+    }
+
+    fn stamp_and_sign(&self, mut value: String, unix_seconds: i64) -> String {
+        value.push_str(self.signer.separator());
+        value.push_str(&b62_encode(unix_seconds.into()));
+        self.signer.sign_owned(value)
+    }
+
+    fn split<'a>(&self, signed: &'a str) -> Result<(&'a str, i128), Error> {
+        let stamped = self.signer.unsign(signed)?;
+        let (value, timestamp) =
+            rsplit(stamped, self.signer.separator()).ok_or(Error::BadTimestamp)?;
+        Ok((value, b62_decode(timestamp)?))
+    }
+}
+
+impl fmt::Debug for TimestampSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.signer.fmt_as("TimestampSigner", f)
+    }
+}
+
+fn now() -> f64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_secs_f64(),
+        Err(before) => -before.duration().as_secs_f64(),
+    }
+}
+
+fn seconds(max_age: Option<Duration>) -> Option<f64> {
+    max_age.map(|age| age.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signing::BadSignature;
+
+    const SIGNED_AT: i64 = 1_700_000_000;
+
+    fn signer() -> TimestampSigner {
+        TimestampSigner::new("k").unwrap().salt("x")
+    }
+
+    /// S12.
+    #[test]
+    fn the_age_counts_from_the_whole_second_and_may_just_reach_the_limit() {
+        let signed = signer().sign_at("hello", SIGNED_AT);
+        let at = |offset: f64, max_age: f64| {
+            let now = SIGNED_AT as f64 + offset;
+            signer().unsign_at(&signed, now, Some(max_age)).is_ok()
+        };
+        assert!(at(10.0, 10.0));
+        assert!(!at(10.000_000_5, 10.0));
+        assert!(!at(11.0, 10.0));
+        assert!(at(0.0, 0.0));
+        assert!(!at(0.0001, 0.0));
+        assert!(!at(0.0, -1.0));
+        assert!(at(-1.0, -1.0));
+        assert!(at(1e9, f64::NAN));
+        let error = signer().unsign_at(&signed, SIGNED_AT as f64 + 10.5, Some(10.0));
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "signature age 10.5 > 10 seconds"
+        );
+    }
+
+    #[test]
+    fn the_clock_is_in_seconds_since_1970() {
+        let signed = signer().sign("hello");
+        let hour = Some(Duration::from_secs(3600));
+        assert_eq!(signer().unsign(&signed, hour), Ok("hello"));
+        let (_, timestamp) = signer().unsign_with_timestamp(&signed).unwrap();
+        assert!(timestamp > SIGNED_AT);
+        let old = signer().sign_at("hello", SIGNED_AT);
+        assert!(matches!(
+            signer().unsign(&old, hour),
+            Err(Error::SignatureExpired(_))
+        ));
+    }
+
+    /// S11.
+    #[test]
+    fn the_timestamp_must_be_readable_whether_or_not_it_is_asked_for() {
+        let plain = Signer::new("k").unwrap().salt("x");
+        for bad in ["hello", "hello:", "hello:!", "hello: 1", ":"] {
+            let signed = plain.sign(bad);
+            assert_eq!(signer().unsign(&signed, None), Err(Error::BadTimestamp));
+        }
+        assert_eq!(
+            signer().unsign("hello:!:c2ln", None),
+            Err(Error::BadSignature(BadSignature))
+        );
+        let signed = plain.sign("hello:-");
+        assert_eq!(signer().unsign_with_timestamp(&signed), Ok(("hello", 0)));
+    }
+
+    #[test]
+    fn timestamps_have_no_bounds() {
+        let plain = Signer::new("k").unwrap().salt("x");
+        let far = plain.sign(&format!("v:{}", "z".repeat(500)));
+        assert_eq!(signer().unsign_at(&far, 0.0, Some(0.0)), Ok("v"));
+        assert_eq!(signer().unsign_with_timestamp(&far), Ok(("v", i64::MAX)));
+        let long_ago = plain.sign(&format!("v:-{}", "z".repeat(500)));
+        assert!(signer().unsign_at(&long_ago, 0.0, Some(1e18)).is_err());
+        let past = signer().sign_at("v", -1);
+        assert!(past.starts_with("v:-1:"));
+        assert_eq!(signer().unsign_with_timestamp(&past), Ok(("v", -1)));
+    }
+
+    #[test]
+    fn a_separator_may_be_any_text() {
+        for sep in ["::", "é", "*sep*"] {
+            let signer = signer().sep(sep).unwrap();
+            let value = ["a", "b"].join(sep);
+            let signed = signer.sign_at(&value, SIGNED_AT);
+            assert_eq!(
+                signer.unsign_with_timestamp(&signed),
+                Ok((value.as_str(), SIGNED_AT))
+            );
+        }
+    }
+}
