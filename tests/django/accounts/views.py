@@ -1,0 +1,72 @@
+"""The pages of the test site, and what Django itself thinks of a visitor."""
+
+import json
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.sessions.models import Session
+from django.http import JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+
+def home(request):
+    return render(request, "home.html", {"cart": request.session.get("cart", 0)})
+
+
+@login_required
+def account(request):
+    return render(
+        request,
+        "account.html",
+        {"ends": expire_date(request), "permissions": permissions_of(request.user), "keys": list(request.session.keys())},
+    )
+
+
+@require_POST
+def cart(request):
+    request.session["cart"] = request.session.get("cart", 0) + 1
+    return redirect("home")
+
+
+@login_required
+def protected(request):
+    return JsonResponse({"path": request.get_full_path()})
+
+
+def whoami(request):
+    """The yardstick of the tests. An exception is answered with 500, as Django would, and with its name."""
+    try:
+        return JsonResponse(describe(request))
+    except Exception as error:
+        message = str(error).encode("utf-8", "backslashreplace").decode()
+        return JsonResponse({"error": type(error).__name__, "message": message}, status=500)
+
+
+def describe(request):
+    user = request.user
+    known = user.is_authenticated
+    ends = expire_date(request)
+    return {
+        "is_authenticated": known,
+        "user_id": user._meta.pk.value_to_string(user) if known else None,
+        "username": user.get_username(),
+        "is_active": user.is_active,
+        "is_staff": getattr(user, "is_staff", False),
+        "is_superuser": getattr(user, "is_superuser", False),
+        "permissions": permissions_of(user),
+        "session_key": request.session.session_key,
+        # Text, because it may hold what JSON parsers refuse: NaN, lone surrogates, integers of any size.
+        "session": json.dumps(dict(request.session.items())),
+        "expire_date": ends and ends.isoformat(timespec="microseconds"),
+    }
+
+
+def permissions_of(user):
+    every = getattr(user, "get_all_permissions", None)
+    return sorted(every()) if every else []
+
+
+def expire_date(request):
+    """When the row ends; `get_expiry_date()` would say when it would end if it were saved now."""
+    key = request.session.session_key
+    return key and Session.objects.filter(session_key=key).values_list("expire_date", flat=True).first()

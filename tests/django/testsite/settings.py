@@ -1,0 +1,83 @@
+"""Settings of the test site. TESTSITE_SETTINGS, a JSON object, overrides any of them.
+
+{"hex": ".."} stands for bytes, which JSON cannot say: a SECRET_KEY may be bytes.
+"""
+
+import json
+import os
+import urllib.parse
+from pathlib import Path
+
+
+def database(url):
+    parts = urllib.parse.urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": urllib.parse.unquote(parts.path.lstrip("/")),
+        "USER": urllib.parse.unquote(parts.username or ""),
+        "PASSWORD": urllib.parse.unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": parts.port or "",
+        "OPTIONS": dict(urllib.parse.parse_qsl(parts.query)),
+    }
+
+
+def bytes_from_hex(value):
+    return bytes.fromhex(value["hex"]) if value.keys() == {"hex"} else value
+
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+SECRET_KEY = "test-bed-secret-key"
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "testsite.urls"
+DATABASES = {"default": database(os.environ.get("DATABASE_URL", "postgres:///testsite"))}
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+AUTH_USER_MODEL = "auth.User"
+PASSWORD_HASHERS = ["testsite.hashers.QuickHasher"]
+
+# Where the Rust service answers; empty when it shares Django's address.
+RUST_URL = ""
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "accounts.context.rust_url",
+            ]
+        },
+    }
+]
+# Tests provoke errors by the thousand; TESTBED_LOG shows them.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"stderr": {"class": "logging.StreamHandler"}, "null": {"class": "logging.NullHandler"}},
+    "loggers": {
+        "django": {"handlers": ["stderr" if os.environ.get("TESTBED_LOG") else "null"], "propagate": False},
+        "django.server": {"level": "INFO"},
+    },
+}
+
+globals().update(json.loads(os.environ.get("TESTSITE_SETTINGS", "{}"), object_hook=bytes_from_hex))
+
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "accounts"]
+if not AUTH_USER_MODEL.startswith("auth."):
+    INSTALLED_APPS.append("users." + AUTH_USER_MODEL.partition(".")[0])

@@ -1,0 +1,7 @@
+"""No is_active column, no permissions."""
+
+from users.base import BareBase
+
+
+class BareUser(BareBase):
+    pass

@@ -1,0 +1,132 @@
+use std::{
+    io::{BufRead, BufReader, Write},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde_json::Value;
+
+use crate::{Error, Result};
+
+/// A Python program that answers JSON requests, one a line, and ends when its stdin closes.
+///
+/// The pipes are blocking ones: those of tokio belong to one runtime, and every test has a runtime of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Process(Arc<Mutex<Pipes>>);
+
+impl Process {
+    /// Starts it and waits for the line in which it says that it is ready.
+    pub(crate) async fn start(command: Command) -> Result<(Self, Value)> {
+        blocking(move || {
+            let mut pipes = Pipes::open(command)?;
+            let ready = pipes.read()?;
+            Ok((Self(Arc::new(Mutex::new(pipes))), ready))
+        })
+        .await
+    }
+
+    pub(crate) async fn ask(&self, request: Value) -> Result<Value> {
+        let this = self.clone();
+        blocking(move || this.ask_blocking(&request)).await
+    }
+
+    pub(crate) fn ask_blocking(&self, request: &Value) -> Result<Value> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ask(request)
+    }
+}
+
+#[derive(Debug)]
+struct Pipes {
+    program: PathBuf,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Pipes {
+    fn open(mut command: Command) -> Result<Self> {
+        let program = command
+            .get_args()
+            .next()
+            .map(PathBuf::from)
+            .unwrap_or_default();
+        // A process group of its own: Ctrl-C in a terminal reaches the test process alone, which then takes us along.
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PYTHONUNBUFFERED", "1")
+            .spawn()
+            .map_err(|error| {
+                Error::new(format!(
+                    "{}: {error}",
+                    command.get_program().to_string_lossy()
+                ))
+            })?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            unreachable!("both were asked for");
+        };
+        Ok(Self {
+            program,
+            child,
+            stdin: Some(stdin),
+            stdout: BufReader::new(stdout),
+        })
+    }
+
+    fn ask(&mut self, request: &Value) -> Result<Value> {
+        let mut line = request.to_string();
+        line.push('\n');
+        if let Some(stdin) = &mut self.stdin {
+            stdin.write_all(line.as_bytes()).map_err(|_| self.gone())?;
+        }
+        let answer = self.read()?;
+        match (answer["error"].as_str(), answer["message"].as_str()) {
+            (Some(class), Some(message)) => Err(Error::from_python(class, message)),
+            _ => Ok(answer),
+        }
+    }
+
+    fn read(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        if self.stdout.read_line(&mut line)? == 0 {
+            return Err(self.gone());
+        }
+        serde_json::from_str(&line).map_err(|error| Error::new(format!("{error} in {line}")))
+    }
+
+    fn gone(&self) -> Error {
+        Error::new(format!(
+            "{} has ended: see its message on stderr",
+            self.program.display()
+        ))
+    }
+}
+
+impl Drop for Pipes {
+    fn drop(&mut self) {
+        self.stdin = None;
+        drop(self.child.wait());
+    }
+}
+
+/// Runs what blocks where it may.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::new(error.to_string())),
+    }
+}
+
+/// This package's folder.
+pub(crate) fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

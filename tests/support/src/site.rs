@@ -1,0 +1,73 @@
+use std::process::Command;
+
+use crate::{
+    Django, Error, Result, Settings, Venv,
+    process::{Process, blocking, here},
+};
+
+/// A running Django site: the project in `tests/django`.
+#[derive(Debug)]
+pub struct Site {
+    url: String,
+    _process: Process,
+}
+
+impl Site {
+    /// Starts it on a database that has been [migrated](Self::migrate).
+    ///
+    /// # Errors
+    /// When Django cannot be installed or does not start.
+    pub async fn start(django: Django, database_url: &str, settings: &Settings) -> Result<Self> {
+        let mut command = command(django, "serve.py", database_url, settings).await?;
+        command.env("TESTSITE_USERS", settings.users_as_json());
+        let (process, ready) = Process::start(command).await?;
+        let port = ready["port"]
+            .as_u64()
+            .ok_or_else(|| Error::new("serve.py named no port"))?;
+        Ok(Self {
+            url: format!("http://127.0.0.1:{port}"),
+            _process: process,
+        })
+    }
+
+    /// Makes Django's tables, those of the `AUTH_USER_MODEL` among them.
+    ///
+    /// # Errors
+    /// When Django cannot be installed or `manage.py migrate` fails.
+    pub async fn migrate(django: Django, database_url: &str, settings: &Settings) -> Result<()> {
+        let mut command = command(django, "manage.py", database_url, settings).await?;
+        command.args(["migrate", "--verbosity=0"]);
+        blocking(move || match command.output()? {
+            done if done.status.success() => Ok(()),
+            done => Err(Error::new(format!(
+                "manage.py migrate failed:\n{}",
+                String::from_utf8_lossy(&done.stderr)
+            ))),
+        })
+        .await
+    }
+
+    /// The address, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// A program of the Django project, ready to run.
+pub(crate) async fn command(
+    django: Django,
+    program: &str,
+    database_url: &str,
+    settings: &Settings,
+) -> Result<Command> {
+    let folder = here().with_file_name("django");
+    let mut command = Command::new(Venv::of(django).await?.python());
+    command
+        .arg(folder.join(program))
+        .current_dir(folder)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("DJANGO_SETTINGS_MODULE", "testsite.settings")
+        .env("DATABASE_URL", database_url)
+        .env("TESTSITE_SETTINGS", settings.as_json());
+    Ok(command)
+}
