@@ -107,10 +107,7 @@ fn vectors(kind: &str, count: usize) -> Vec<Vector> {
 
 fn unhex(hex: &str) -> Vec<u8> {
     assert_eq!(hex.len() % 2, 0);
-    (0..hex.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
-        .collect()
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
 fn to_hex(bytes: &[u8]) -> String {
@@ -139,10 +136,7 @@ fn timestamps_are_signed_as_django_signs_them() {
         let signer = vector.timestamp_signer();
         let seconds = vector.seconds();
         assert_eq!(signer.sign_at(vector.value(), seconds), vector.signed());
-        assert_eq!(
-            signer.unsign_with_timestamp(vector.signed()),
-            Ok((vector.value(), seconds))
-        );
+        assert_eq!(signer.unsign_with_timestamp(vector.signed()), Ok((vector.value(), seconds)));
     }
 }
 

@@ -57,11 +57,7 @@ fn lenient(text: &str) -> Result<Vec<u8>, Error> {
         left = six_bits;
         in_group = (in_group + 1) % 4;
     }
-    if in_group == 0 {
-        Ok(data)
-    } else {
-        Err(Error::BadBase64)
-    }
+    if in_group == 0 { Ok(data) } else { Err(Error::BadBase64) }
 }
 
 fn value_of(byte: u8) -> Option<u8> {

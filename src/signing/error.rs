@@ -119,10 +119,7 @@ mod tests {
 
     #[test]
     fn only_the_signature_counts_as_a_bad_signature() {
-        let expired = SignatureExpired {
-            age: 10.5,
-            max_age: 10.0,
-        };
+        let expired = SignatureExpired { age: 10.5, max_age: 10.0 };
         assert_eq!(expired.to_string(), "signature age 10.5 > 10 seconds");
         assert!(Error::from(expired).is_bad_signature());
         assert!(Error::from(BadSignature).is_bad_signature());

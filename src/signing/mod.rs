@@ -125,9 +125,7 @@ mod tests {
 
     #[test]
     fn an_empty_secret_is_refused() {
-        let refused = Err(Error::ImproperlyConfigured(
-            ImproperlyConfigured::EmptySecretKey,
-        ));
+        let refused = Err(Error::ImproperlyConfigured(ImproperlyConfigured::EmptySecretKey));
         assert_eq!(dumps("x", "", None, false), refused);
         assert_eq!(loads::<String>("x", "", None, None), refused);
     }

@@ -13,11 +13,7 @@ pub const DEFAULT_MAX_DECOMPRESSED_SIZE: usize = 16 << 20;
 /// JSON text to the body that gets signed.
 pub(super) fn encode(text: &str, compress: bool) -> String {
     let text = json::to_ascii(text);
-    let compressed = if compress {
-        zlib::compress(text.as_bytes())
-    } else {
-        None
-    };
+    let compressed = if compress { zlib::compress(text.as_bytes()) } else { None };
     // Room for a timestamp and a signature, which the caller adds.
     let mut body = String::with_capacity(text.len() / 3 * 4 + 64);
     match compressed {
@@ -42,10 +38,8 @@ pub(super) fn decode(body: &str, max_decompressed_size: usize) -> Result<String,
 /// Parses text that Python would accept, and nothing else (serde_json knows no limit on digits).
 pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     json::validate(text)?;
-    serde_json::from_str(text).map_err(|error| Error::Unrepresentable {
-        line: error.line(),
-        column: error.column(),
-    })
+    serde_json::from_str(text)
+        .map_err(|error| Error::Unrepresentable { line: error.line(), column: error.column() })
 }
 
 /// `data.decode("latin-1")`: every byte is a character. Without a copy when all are ASCII.

@@ -75,11 +75,7 @@ impl Signer {
     /// Defaults to the name of Django's class, `django.core.signing.Signer` or
     /// `django.core.signing.TimestampSigner`; so does an empty one.
     pub fn salt(mut self, salt: &str) -> Self {
-        let salt = if salt.is_empty() {
-            self.default_salt
-        } else {
-            salt
-        };
+        let salt = if salt.is_empty() { self.default_salt } else { salt };
         self.salt = salt.to_owned();
         self.derive_keys()
     }
@@ -312,15 +308,9 @@ mod tests {
         assert_eq!(signer().sign("v"), right);
         assert_eq!(["v", &signer().signature("v")].join(":"), right);
         let bytes = Signer::new(b"\xff\xfe").unwrap().salt("x");
-        assert_eq!(
-            bytes.sign("v"),
-            "v:8uGVHb-2l-z3qkIwRFI9TVqgswiM9fH0EwLSyY7OFgQ"
-        );
+        assert_eq!(bytes.sign("v"), "v:8uGVHb-2l-z3qkIwRFI9TVqgswiM9fH0EwLSyY7OFgQ");
         let default = Signer::new("k").unwrap();
-        assert_eq!(
-            default.sign("v"),
-            signer().salt("django.core.signing.Signer").sign("v")
-        );
+        assert_eq!(default.sign("v"), signer().salt("django.core.signing.Signer").sign("v"));
         assert_eq!(default.sign("v"), signer().salt("").sign("v"));
     }
 
@@ -365,14 +355,13 @@ mod tests {
     /// S6.
     #[test]
     fn separators_that_could_be_in_a_signature_are_refused() {
-        for sep in [
-            "", "a", "Z", "0", "-", "_", "=", "[", "\\", "]", "^", "`", "-_=", "\n", "a\n",
-        ] {
+        for sep in ["", "a", "Z", "0", "-", "_", "=", "[", "\\", "]", "^", "`", "-_=", "\n", "a\n"]
+        {
             assert!(signer().sep(sep).is_err(), "{sep:?}");
         }
-        for sep in [
-            ":", "/", "*sep*", ",", "::", ".", " ", "~", "abc:", "é", "\n\n", "\na", "@", "{",
-        ] {
+        for sep in
+            [":", "/", "*sep*", ",", "::", ".", " ", "~", "abc:", "é", "\n\n", "\na", "@", "{"]
+        {
             let signer = signer().sep(sep).unwrap();
             let value = ["a", "b"].join(sep);
             let signed = signer.sign(&value);
@@ -435,14 +424,8 @@ mod tests {
             );
         }
         let odd = r#"{"a":NaN,"b":"\ud800","b":1E400}"#;
-        assert_eq!(
-            signer.unsign_json(&signer.sign_json(odd, true)).unwrap(),
-            odd
-        );
+        assert_eq!(signer.unsign_json(&signer.sign_json(odd, true)).unwrap(), odd);
         let bad = signer.sign_json("nan", false);
-        assert_eq!(
-            signer.unsign_json(&bad),
-            Err(Error::BadJson { position: 0 })
-        );
+        assert_eq!(signer.unsign_json(&bad), Err(Error::BadJson { position: 0 }));
     }
 }

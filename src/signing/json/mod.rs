@@ -8,12 +8,10 @@ mod write;
 
 pub use write::to_json;
 
-#[allow(unused_imports)] // the session layer's
 pub(crate) use read::{Member, TopLevel, scan};
-#[allow(unused_imports)] // the session layer's
 pub(crate) use string::{unescape, unescape_to_str};
 
-pub(super) use write::to_ascii;
+pub(crate) use write::to_ascii;
 
 use super::Error;
 

@@ -10,7 +10,6 @@ use crate::signing::Error;
 
 /// An entry of the top-level object; the ranges are bytes of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(dead_code)] // the session layer's
 pub(crate) struct Member {
     /// The key, without its quotes.
     pub(crate) key: Range<usize>,

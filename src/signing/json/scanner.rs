@@ -22,10 +22,7 @@ pub(super) struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self {
-            bytes: text.as_bytes(),
-            at: 0,
-        }
+        Self { bytes: text.as_bytes(), at: 0 }
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -104,14 +101,7 @@ impl<'a> Scanner<'a> {
 
     pub(super) fn number_or_literal(&mut self) -> Result<(), Error> {
         let rest = &self.bytes[self.at..];
-        let literals = [
-            &b"null"[..],
-            b"true",
-            b"false",
-            b"NaN",
-            b"Infinity",
-            b"-Infinity",
-        ];
+        let literals = [&b"null"[..], b"true", b"false", b"NaN", b"Infinity", b"-Infinity"];
         if let Some(b'-' | b'0'..=b'9') = self.peek()
             && !rest.starts_with(b"-I")
         {

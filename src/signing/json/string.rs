@@ -6,7 +6,6 @@ use std::borrow::Cow;
 ///
 /// The result is generalised UTF-8 (WTF-8): a lone surrogate, which Python strings can hold, has
 /// three bytes of its own. So two strings are equal in Python if and only if these bytes are.
-#[allow(dead_code)] // the session layer's
 pub(crate) fn unescape(inner: &str) -> Cow<'_, [u8]> {
     if !inner.contains('\\') {
         return Cow::Borrowed(inner.as_bytes());
@@ -22,7 +21,6 @@ pub(crate) fn unescape(inner: &str) -> Cow<'_, [u8]> {
 }
 
 /// [`unescape`] to text; `None` if the string holds a lone surrogate.
-#[allow(dead_code)] // the session layer's
 pub(crate) fn unescape_to_str(inner: &str) -> Option<Cow<'_, str>> {
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
@@ -121,15 +119,7 @@ mod tests {
 
     #[test]
     fn text_that_was_not_scanned_does_no_harm() {
-        for inner in [
-            "\\",
-            "\\u",
-            "\\u12",
-            "\\uéé",
-            "\\ud83d\\",
-            "\\ud83d\\u",
-            "\\é",
-        ] {
+        for inner in ["\\", "\\u", "\\u12", "\\uéé", "\\ud83d\\", "\\ud83d\\u", "\\é"] {
             let _ = unescape(inner);
         }
     }

@@ -29,14 +29,12 @@ where
 {
     let mut json = Vec::with_capacity(128);
     let mut serializer = serde_json::Serializer::with_formatter(&mut json, PythonFormatter);
-    value
-        .serialize(&mut serializer)
-        .map_err(|_| Error::Unserializable)?;
+    value.serialize(&mut serializer).map_err(|_| Error::Unserializable)?;
     String::from_utf8(json).map_err(|_| Error::Unserializable)
 }
 
 /// JSON text with everything outside ASCII escaped. Such characters occur in strings only.
-pub(in crate::signing) fn to_ascii(text: &str) -> Cow<'_, str> {
+pub(crate) fn to_ascii(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
@@ -171,10 +169,7 @@ mod tests {
     fn text_is_ascii_with_pythons_escapes() {
         for (value, json) in [
             ("/ '", r#""/ '""#),
-            (
-                "\0\x1f\"\\\x08\x0c\n\r\t",
-                r#""\u0000\u001f\"\\\b\f\n\r\t""#,
-            ),
+            ("\0\x1f\"\\\x08\x0c\n\r\t", r#""\u0000\u001f\"\\\b\f\n\r\t""#),
             ("~\x7f\u{80}", r#""~\u007f\u0080""#),
             ("é\u{2028}\u{ffff}", r#""\u00e9\u2028\uffff""#),
             ("a😀b", r#""a\ud83d\ude00b""#),
@@ -186,14 +181,8 @@ mod tests {
     #[test]
     fn containers_have_no_spaces() {
         let value = serde_json::json!({"é": [1, null, true], "z": {}});
-        assert_eq!(
-            to_json(&value).unwrap(),
-            r#"{"z":{},"\u00e9":[1,null,true]}"#
-        );
-        assert_eq!(
-            to_json(&BTreeMap::from([(1, 'a')])).unwrap(),
-            r#"{"1":"a"}"#
-        );
+        assert_eq!(to_json(&value).unwrap(), r#"{"z":{},"\u00e9":[1,null,true]}"#);
+        assert_eq!(to_json(&BTreeMap::from([(1, 'a')])).unwrap(), r#"{"1":"a"}"#);
         assert_eq!(to_json(&u128::MAX).unwrap(), u128::MAX.to_string());
     }
 

@@ -63,9 +63,7 @@ impl Browser {
     /// When the site cannot be reached or refuses.
     pub async fn login(&self, site: &Site, username: &str, password: &str) -> Result<()> {
         let url = format!("{}/accounts/login/", site.url());
-        let answer = self
-            .submit(&url, &[("username", username), ("password", password)])
-            .await?;
+        let answer = self.submit(&url, &[("username", username), ("password", password)]).await?;
         redirected("login", &answer)
     }
 
@@ -75,9 +73,7 @@ impl Browser {
     /// When the site cannot be reached or refuses.
     pub async fn logout(&self, site: &Site) -> Result<()> {
         let home = format!("{}/", site.url());
-        let answer = self
-            .post(&home, &format!("{}/accounts/logout/", site.url()), &[])
-            .await?;
+        let answer = self.post(&home, &format!("{}/accounts/logout/", site.url()), &[]).await?;
         redirected("logout", &answer)
     }
 
@@ -86,11 +82,7 @@ impl Browser {
     /// # Errors
     /// When the site cannot be reached.
     pub async fn whoami(&self, site: &Site) -> Result<Value> {
-        let text = self
-            .get(&format!("{}/whoami/", site.url()))
-            .await?
-            .text()
-            .await?;
+        let text = self.get(&format!("{}/whoami/", site.url())).await?.text().await?;
         serde_json::from_str(&text).map_err(|error| Error::new(format!("{error} in {text}")))
     }
 
@@ -108,9 +100,7 @@ impl Browser {
             .map(|(token, _)| token)
             .ok_or_else(|| Error::new(format!("no form in {page}")))?;
         let mut form = Url::parse("form:").map_err(|error| Error::new(error.to_string()))?;
-        form.query_pairs_mut()
-            .append_pair("csrfmiddlewaretoken", token)
-            .extend_pairs(fields);
+        form.query_pairs_mut().append_pair("csrfmiddlewaretoken", token).extend_pairs(fields);
         let body = form.query().unwrap_or_default().to_owned();
         let request = self
             .client

@@ -12,17 +12,11 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            class: None,
-            message: message.into(),
-        }
+        Self { class: None, message: message.into() }
     }
 
     pub(crate) fn from_python(class: &str, message: &str) -> Self {
-        Self {
-            class: Some(class.to_owned()),
-            message: message.to_owned(),
-        }
+        Self { class: Some(class.to_owned()), message: message.to_owned() }
     }
 
     /// The class of the Python exception, when it was one.
@@ -50,9 +44,8 @@ impl From<io::Error> for Error {
 
 impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
-        let cause = error::Error::source(&error)
-            .map(|cause| format!(": {cause}"))
-            .unwrap_or_default();
+        let cause =
+            error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         Self::new(format!("{error}{cause}"))
     }
 }

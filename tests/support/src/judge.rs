@@ -33,11 +33,7 @@ impl Judge {
     /// # Errors
     /// When the judge has ended.
     pub async fn ask_all(&self, questions: Vec<Value>) -> Result<Vec<Value>> {
-        match self
-            .ask(json!({ "cmd": "batch", "commands": questions }))
-            .await?["answers"]
-            .take()
-        {
+        match self.ask(json!({ "cmd": "batch", "commands": questions })).await?["answers"].take() {
             Value::Array(answers) => Ok(answers),
             other => Err(Error::new(format!("no answers: {other}"))),
         }
@@ -48,8 +44,7 @@ impl Judge {
     /// # Errors
     /// As [`ask`](Self::ask).
     pub async fn set_user(&self, username: &str, password: &str) -> Result<Value> {
-        self.ask(json!({ "cmd": "set_user", "username": username, "password": password }))
-            .await
+        self.ask(json!({ "cmd": "set_user", "username": username, "password": password })).await
     }
 
     /// A new session of that user, as Django's `login()` makes it: its key.
@@ -57,13 +52,8 @@ impl Judge {
     /// # Errors
     /// As [`ask`](Self::ask).
     pub async fn login(&self, username: &str) -> Result<String> {
-        let answer = self
-            .ask(json!({ "cmd": "login", "username": username }))
-            .await?;
-        answer["key"]
-            .as_str()
-            .map(str::to_owned)
-            .ok_or_else(|| Error::new("login answered no key"))
+        let answer = self.ask(json!({ "cmd": "login", "username": username })).await?;
+        answer["key"].as_str().map(str::to_owned).ok_or_else(|| Error::new("login answered no key"))
     }
 
     /// What Django makes of a request to `/whoami/` with this `Cookie` header.

@@ -74,13 +74,7 @@ impl TestBed {
     pub async fn on(postgres: &Postgres, django: Django, settings: Settings) -> Result<Self> {
         let database = postgres.django_database(django, &settings).await?;
         let site = Site::start(django, database.url(), &settings).await?;
-        Ok(Self {
-            judge: OnceCell::new(),
-            site,
-            database,
-            django,
-            settings,
-        })
+        Ok(Self { judge: OnceCell::new(), site, database, django, settings })
     }
 
     /// The Django site.

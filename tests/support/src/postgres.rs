@@ -50,14 +50,7 @@ impl Postgres {
         let (guardian, ready) = Process::start(command).await?;
         let url = text(&ready, "url")?;
         let own = ready["own"] == true;
-        Ok(Self {
-            shared: Arc::new(Shared {
-                guardian,
-                url,
-                own,
-                templates: Mutex::default(),
-            }),
-        })
+        Ok(Self { shared: Arc::new(Shared { guardian, url, own, templates: Mutex::default() }) })
     }
 
     /// The server that all tests of this process share; started by the first call.
@@ -107,14 +100,9 @@ impl Postgres {
 
     async fn database_like(&self, template: Option<&str>) -> Result<TestDatabase> {
         let name = unique_name();
-        let answer = self
-            .ask(json!({ "cmd": "create", "name": name, "template": template }))
-            .await?;
-        Ok(TestDatabase {
-            url: text(&answer, "url")?,
-            name,
-            postgres: Some(self.clone()),
-        })
+        let answer =
+            self.ask(json!({ "cmd": "create", "name": name, "template": template })).await?;
+        Ok(TestDatabase { url: text(&answer, "url")?, name, postgres: Some(self.clone()) })
     }
 
     /// Whether the server is one of ours, so that the methods below work.
@@ -173,9 +161,7 @@ impl Postgres {
     /// # Errors
     /// When the server is not ours: see [`TestDatabase::terminate_backends`].
     pub async fn terminate_backends(&self) -> Result<u64> {
-        Ok(self.fault("terminate_backends").await?["count"]
-            .as_u64()
-            .unwrap_or_default())
+        Ok(self.fault("terminate_backends").await?["count"].as_u64().unwrap_or_default())
     }
 
     async fn fault(&self, command: &str) -> Result<Value> {
@@ -219,9 +205,8 @@ impl TestDatabase {
         let Some(postgres) = &self.postgres else {
             return Ok(0);
         };
-        let answer = postgres
-            .ask(json!({ "cmd": "terminate_backends", "database": self.name }))
-            .await?;
+        let answer =
+            postgres.ask(json!({ "cmd": "terminate_backends", "database": self.name })).await?;
         Ok(answer["count"].as_u64().unwrap_or_default())
     }
 
@@ -245,15 +230,8 @@ impl Drop for TestDatabase {
 fn unique_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
 
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_micros();
-    format!(
-        "testbed_{}_{now:x}_{}",
-        process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    )
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    format!("testbed_{}_{now:x}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn text(answer: &Value, name: &str) -> Result<String> {

@@ -33,10 +33,7 @@ impl Process {
     }
 
     pub(crate) fn ask_blocking(&self, request: &Value) -> Result<Value> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .ask(request)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ask(request)
     }
 }
 
@@ -50,11 +47,7 @@ struct Pipes {
 
 impl Pipes {
     fn open(mut command: Command) -> Result<Self> {
-        let program = command
-            .get_args()
-            .next()
-            .map(PathBuf::from)
-            .unwrap_or_default();
+        let program = command.get_args().next().map(PathBuf::from).unwrap_or_default();
         // A process group of its own: Ctrl-C in a terminal reaches the test process alone, which then takes us along.
         let mut child = command
             .stdin(Stdio::piped())
@@ -64,20 +57,12 @@ impl Pipes {
             .env("PYTHONUNBUFFERED", "1")
             .spawn()
             .map_err(|error| {
-                Error::new(format!(
-                    "{}: {error}",
-                    command.get_program().to_string_lossy()
-                ))
+                Error::new(format!("{}: {error}", command.get_program().to_string_lossy()))
             })?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked for");
         };
-        Ok(Self {
-            program,
-            child,
-            stdin: Some(stdin),
-            stdout: BufReader::new(stdout),
-        })
+        Ok(Self { program, child, stdin: Some(stdin), stdout: BufReader::new(stdout) })
     }
 
     fn ask(&mut self, request: &Value) -> Result<Value> {
@@ -102,10 +87,7 @@ impl Pipes {
     }
 
     fn gone(&self) -> Error {
-        Error::new(format!(
-            "{} has ended: see its message on stderr",
-            self.program.display()
-        ))
+        Error::new(format!("{} has ended: see its message on stderr", self.program.display()))
     }
 }
 

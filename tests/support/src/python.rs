@@ -51,9 +51,7 @@ impl Venv {
         let python = Python::find(django)?;
         let (major, minor) = python.version;
         let name = format!("django-{}-py{major}.{minor}", django.version());
-        let this = Self {
-            folder: environments().join(&name),
-        };
+        let this = Self { folder: environments().join(&name) };
         if this.missing(wanted).is_empty() {
             return Ok(this);
         }
@@ -81,9 +79,7 @@ impl Venv {
             drop(fs::remove_dir_all(&self.folder));
             run(
                 "python -m venv failed (on Debian and Ubuntu: apt install python3-venv)",
-                Command::new(&python.path)
-                    .args(["-m", "venv"])
-                    .arg(&self.folder),
+                Command::new(&python.path).args(["-m", "venv"]).arg(&self.folder),
             )?;
         }
         run(
@@ -104,11 +100,7 @@ impl Venv {
 
     fn missing(&self, wanted: &[String]) -> Vec<String> {
         let installed = self.installed();
-        wanted
-            .iter()
-            .filter(|each| !installed.contains(each))
-            .cloned()
-            .collect()
+        wanted.iter().filter(|each| !installed.contains(each)).cloned().collect()
     }
 
     /// What a finished installation wrote down.
@@ -141,12 +133,7 @@ impl Python {
 
         let (oldest, newest) = django.pythons();
         let fits = |python: &&Self| (oldest..=newest).contains(&python.version);
-        FOUND
-            .get_or_init(Self::all)
-            .iter()
-            .find(fits)
-            .cloned()
-            .ok_or_else(|| django.no_python())
+        FOUND.get_or_init(Self::all).iter().find(fits).cloned().ok_or_else(|| django.no_python())
     }
 
     /// Those of this machine, best first; only the one that `PYTHON` names, if it does.
@@ -154,14 +141,8 @@ impl Python {
         if let Some(path) = env::var_os("PYTHON") {
             return Self::at(Path::new(&path)).into_iter().collect();
         }
-        let names = [
-            "python3",
-            "python3.14",
-            "python3.13",
-            "python3.12",
-            "python3.11",
-            "python3.10",
-        ];
+        let names =
+            ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
         let mut paths: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
         let pyenv = env::var_os("PYENV_ROOT")
             .map(PathBuf::from)
@@ -187,22 +168,13 @@ impl Python {
         let said = String::from_utf8(said.stdout).ok()?;
         let mut lines = said.lines();
         let version = (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?);
-        Some(Self {
-            path: lines.next()?.into(),
-            version,
-        })
+        Some(Self { path: lines.next()?.into(), version })
     }
 }
 
 impl fmt::Display for Python {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Python {}.{} ({})",
-            self.version.0,
-            self.version.1,
-            self.path.display()
-        )
+        write!(f, "Python {}.{} ({})", self.version.0, self.version.1, self.path.display())
     }
 }
 
@@ -215,10 +187,7 @@ fn run(complaint: &str, command: &mut Command) -> Result<()> {
     if done.status.success() {
         return Ok(());
     }
-    let (out, err) = (
-        String::from_utf8_lossy(&done.stdout),
-        String::from_utf8_lossy(&done.stderr),
-    );
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     Err(Error::new(format!("{complaint}\n{out}{err}")))
 }
 

@@ -27,10 +27,7 @@ impl Settings {
     /// `SECRET_KEY_FALLBACKS`. Defaults to none.
     #[must_use]
     pub fn secret_key_fallbacks<'a>(self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        self.set(
-            "SECRET_KEY_FALLBACKS",
-            secrets.into_iter().collect::<Value>(),
-        )
+        self.set("SECRET_KEY_FALLBACKS", secrets.into_iter().collect::<Value>())
     }
 
     /// `SESSION_COOKIE_NAME`. Defaults to `sessionid`.
@@ -48,10 +45,7 @@ impl Settings {
     /// `AUTHENTICATION_BACKENDS`. Defaults to Django's `ModelBackend`.
     #[must_use]
     pub fn authentication_backends<'a>(self, paths: impl IntoIterator<Item = &'a str>) -> Self {
-        self.set(
-            "AUTHENTICATION_BACKENDS",
-            paths.into_iter().collect::<Value>(),
-        )
+        self.set("AUTHENTICATION_BACKENDS", paths.into_iter().collect::<Value>())
     }
 
     /// `AUTH_USER_MODEL`. Defaults to `auth.User`; also `bigint.BigUser`, `bigint.Child`, `uuids.UuidUser`,
@@ -71,8 +65,7 @@ impl Settings {
     /// A user whom the site makes when it starts.
     #[must_use]
     pub fn user(mut self, username: &str, password: &str) -> Self {
-        self.users
-            .push(json!({ "username": username, "password": password }));
+        self.users.push(json!({ "username": username, "password": password }));
         self
     }
 
@@ -91,10 +84,6 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            values: Map::new(),
-            users: Vec::new(),
-        }
-        .secret_key(Self::SECRET_KEY)
+        Self { values: Map::new(), users: Vec::new() }.secret_key(Self::SECRET_KEY)
     }
 }

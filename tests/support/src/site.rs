@@ -21,13 +21,8 @@ impl Site {
         let mut command = command(django, "serve.py", database_url, settings).await?;
         command.env("TESTSITE_USERS", settings.users_as_json());
         let (process, ready) = Process::start(command).await?;
-        let port = ready["port"]
-            .as_u64()
-            .ok_or_else(|| Error::new("serve.py named no port"))?;
-        Ok(Self {
-            url: format!("http://127.0.0.1:{port}"),
-            _process: process,
-        })
+        let port = ready["port"].as_u64().ok_or_else(|| Error::new("serve.py named no port"))?;
+        Ok(Self { url: format!("http://127.0.0.1:{port}"), _process: process })
     }
 
     /// Makes Django's tables, those of the `AUTH_USER_MODEL` among them.

@@ -1,0 +1,102 @@
+//! A small service beside a Django site: who is this visitor?
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     cargo run --example whoami
+//! ```
+//!
+//! Also read: `DJANGO_SECRET_KEY_FALLBACKS` (comma-separated), `SESSION_COOKIE_NAME`, `LOGIN_URL`,
+//! and `BIND` (default `127.0.0.1:8080`).
+
+use std::{env, error::Error, io};
+
+use actix_django_session::{
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUserId, OptionalDjangoSession,
+    SessionStore,
+};
+use actix_web::{App, HttpResponse, HttpServer, Responder, http::header::ContentType, web};
+use deadpool_postgres::{Config, Runtime};
+use serde_json::json;
+use tokio_postgres::NoTls;
+
+/// Behind `optional`: for everybody.
+async fn index(OptionalDjangoSession(session): OptionalDjangoSession) -> impl Responder {
+    web::Json(match session {
+        None => json!({ "session": false }),
+        // Data that cannot be decoded names nobody.
+        Some(session) => json!({ "session": true, "user_id": session.user_id().unwrap_or(None) }),
+    })
+}
+
+/// Behind `required`: whoever has a live session, even if nobody is logged in to it.
+async fn session(session: DjangoSession) -> impl Responder {
+    match session.data() {
+        Ok(data) => {
+            HttpResponse::Ok().content_type(ContentType::json()).body(data.as_json().into_owned())
+        }
+        Err(error) => {
+            HttpResponse::UnprocessableEntity().json(json!({ "error": error.to_string() }))
+        }
+    }
+}
+
+/// A session that names a user.
+async fn user(DjangoUserId(user_id): DjangoUserId) -> impl Responder {
+    web::Json(json!({ "user_id": user_id }))
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut settings = DjangoSettings::new(required("DJANGO_SECRET_KEY")?)
+        .secret_key_fallbacks(list("DJANGO_SECRET_KEY_FALLBACKS"));
+    if let Some(name) = optional("SESSION_COOKIE_NAME") {
+        settings = settings.session_cookie_name(name);
+    }
+    if let Some(url) = optional("LOGIN_URL") {
+        settings = settings.login_url(url);
+    }
+
+    let pool = Config { url: Some(required("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?;
+    store.check().await?;
+
+    // Built once: every worker gets a clone.
+    let optional_session = DjangoSessionMiddleware::optional(store.clone());
+    let required_session = DjangoSessionMiddleware::required(store.clone());
+    let api = DjangoSessionMiddleware::required(store).unauthorized();
+
+    let server = HttpServer::new(move || {
+        App::new()
+            .service(web::resource("/").wrap(optional_session.clone()).route(web::get().to(index)))
+            .service(web::scope("/api").wrap(api.clone()).route("/user", web::get().to(user)))
+            .service(
+                web::scope("")
+                    .wrap(required_session.clone())
+                    .route("/session", web::get().to(session))
+                    .route("/user", web::get().to(user)),
+            )
+    })
+    .bind(optional("BIND").unwrap_or_else(|| "127.0.0.1:8080".into()))?;
+
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
+    Ok(())
+}
+
+/// An environment variable that is set and not empty.
+fn optional(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn required(name: &str) -> io::Result<String> {
+    optional(name).ok_or_else(|| io::Error::other(format!("the environment has no {name}")))
+}
+
+/// A comma-separated list; unset or empty means none.
+fn list(name: &str) -> Vec<String> {
+    let items = optional(name).unwrap_or_default();
+    items.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Into::into).collect()
+}

@@ -1,0 +1,145 @@
+//! Everything that can go wrong, one variant per condition.
+
+use std::{fmt, time::Duration};
+
+use deadpool_postgres::PoolError;
+
+use crate::signing;
+
+/// Why there is no session, no user, or no answer.
+///
+/// No variant carries a session key, session data or a secret, in `Display` or in `Debug`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The settings, or the database they describe, cannot work: found at start-up by
+    /// [`SessionStore::new`](crate::SessionStore::new) or
+    /// [`SessionStore::check`](crate::SessionStore::check). Status 500.
+    #[error("improperly configured: {0}")]
+    ImproperlyConfigured(String),
+
+    /// The request has no session cookie, or one that Django would not even look up. Rejected.
+    #[error("the request has no session key")]
+    NoSessionKey,
+
+    /// No row has this session key. Rejected.
+    #[error("the session does not exist")]
+    SessionNotFound,
+
+    /// The row's `expire_date` is not in the future. Rejected.
+    #[error("the session has expired")]
+    SessionExpired,
+
+    /// The session is live and names no user. Rejected where a user is needed.
+    #[error("nobody is logged in to this session")]
+    Anonymous,
+
+    /// The session is live, but its data cannot be read. Rejected where a user is needed.
+    #[error("the session data cannot be decoded")]
+    Undecodable(#[from] DecodeError),
+
+    /// The user id in the session is not of the type that the handler asks for: a mistake in the
+    /// handler. Status 500.
+    #[error("the user id in the session is no `{expected}`")]
+    UserIdType {
+        /// The type that the handler asks for.
+        expected: &'static str,
+    },
+
+    /// An extractor was used on a route that no
+    /// [`DjangoSessionMiddleware`](crate::DjangoSessionMiddleware) wraps. Status 500.
+    #[error(
+        "`{extractor}` needs a DjangoSessionMiddleware around this route: add \
+         `.wrap(DjangoSessionMiddleware::optional(store))` or `::required(store)` to its App, Scope \
+         or Resource; of several `.wrap()`s, the last one added runs first"
+    )]
+    GateMissing {
+        /// The extractor that found no gate.
+        extractor: &'static str,
+    },
+
+    /// PostgreSQL did not answer. Status 503, never "anonymous".
+    #[error("the session database is unavailable")]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Error {
+    /// Whether a visitor who logs in could get further: no session, or nobody in it.
+    pub fn is_rejection(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSessionKey
+                | Self::SessionNotFound
+                | Self::SessionExpired
+                | Self::Anonymous
+                | Self::Undecodable(_)
+        )
+    }
+}
+
+/// Why session data cannot be decoded.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The signed text cannot be read: wrong signature, or what was signed is no JSON.
+    #[error(transparent)]
+    Signing(#[from] signing::Error),
+
+    /// One value is not of the type asked for, or none that serde_json can hold; the others are
+    /// not touched by that.
+    #[error("a value of the session is not of the type asked for")]
+    Value,
+
+    /// The text is JSON, but no dictionary (R4).
+    #[error("the session data is no dictionary")]
+    NotADictionary,
+}
+
+/// Why PostgreSQL did not answer.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// No connection could be had from the pool.
+    #[error("no database connection")]
+    Pool(#[source] PoolError),
+
+    /// The server refused the query.
+    #[error("the database refused the query")]
+    Query(#[source] tokio_postgres::Error),
+
+    /// The server lost a prepared statement, as happens behind a pooler.
+    #[error(
+        "a prepared statement is gone: behind a pooler such as PgBouncer in transaction mode, set \
+         `DjangoSettings::prepared_statements(false)`"
+    )]
+    PreparedStatement(#[source] tokio_postgres::Error),
+
+    /// The lookup took longer than the `lookup_timeout` of the settings.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+}
+
+// Not derived: PostgreSQL may repeat the parameters of a query in the fields of an error that only
+// its `Debug` shows.
+impl fmt::Debug for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unavailable(")?;
+        fmt::Display::fmt(&Chain(self), f)?;
+        f.write_str(")")
+    }
+}
+
+/// An error and all its sources on one line, for the log.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.0, f)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,348 @@
+//! Session data: the dictionary that Django keeps in a session.
+
+use std::{borrow::Cow, collections::HashMap, fmt, ops::Range};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::SessionSigner;
+use crate::{
+    error::DecodeError,
+    signing::{
+        self,
+        json::{self, Member, TopLevel},
+    },
+};
+
+/// `SESSION_KEY` of `django.contrib.auth`.
+const USER_ID: &str = "_auth_user_id";
+
+/// From this many entries on, duplicates are found with a hash table.
+const FEW: usize = 32;
+
+/// The decoded dictionary of a session.
+///
+/// It is kept as the JSON text that Django stored, with an index of its top-level entries; a value
+/// is parsed when it is asked for. So a value that Rust cannot hold (`NaN`, a lone surrogate, an
+/// integer of a thousand digits) spoils nothing but itself, and encoding what was decoded writes
+/// every untouched entry as it was, in its place.
+///
+/// ```
+/// use actix_django_session::{DjangoSettings, SessionData, SessionSigner};
+///
+/// let signer = SessionSigner::new(&DjangoSettings::new("secret"))?;
+/// let mut data = SessionData::new();
+/// data.insert("cart", &[1, 2])?;
+/// let session_data = data.encode(&signer); // for the row; Django reads it
+///
+/// let data = SessionData::decode(&session_data, &signer)?;
+/// assert_eq!(data.get::<Vec<u32>>("cart")?, Some(vec![1, 2]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct SessionData {
+    /// What the entries point into: the text as decoded, then entries added since.
+    text: String,
+    /// One for each key, in order.
+    entries: Vec<Member>,
+    /// The text up to here is the whole dictionary, unless an entry was changed.
+    whole: Option<usize>,
+}
+
+impl SessionData {
+    /// An empty dictionary.
+    pub fn new() -> Self {
+        Self { text: "{}".into(), entries: Vec::new(), whole: Some(2) }
+    }
+
+    /// The data in the `session_data` column, as Django's `SessionStore.decode` reads it.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: where Django would see an empty session, or fail over one that is no
+    /// dictionary.
+    pub fn decode(session_data: &str, signer: &SessionSigner) -> Result<Self, DecodeError> {
+        Self::index(signer.unsign(session_data)?)
+    }
+
+    /// The text for the `session_data` column, signed at this moment, as Django's
+    /// `SessionStore.encode` writes it: compressed where that makes it shorter.
+    pub fn encode(&self, signer: &SessionSigner) -> String {
+        signer.sign(&self.as_json())
+    }
+
+    /// The dictionary in a JSON text, by Python's rules of what JSON is.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if it is no JSON, or no dictionary.
+    pub fn from_json(text: &str) -> Result<Self, DecodeError> {
+        Self::index(json::to_ascii(text).into_owned())
+    }
+
+    /// The dictionary of a map or struct, such as the value of `serde_json::json!`.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if it has no JSON form, or is no dictionary.
+    pub fn from_object<T: Serialize + ?Sized>(object: &T) -> Result<Self, DecodeError> {
+        Self::index(signing::to_json(object)?)
+    }
+
+    fn index(text: String) -> Result<Self, DecodeError> {
+        let mut entries: Vec<Member> = Vec::new();
+        if json::scan(&text, |member| entries.push(member))? != TopLevel::Object {
+            return Err(DecodeError::NotADictionary);
+        }
+        let entries = without_duplicates(entries, &text);
+        Ok(Self { whole: Some(text.len()), text, entries })
+    }
+
+    /// The value of a key, parsed. `None` if there is no such key.
+    ///
+    /// # Errors
+    /// [`DecodeError::Value`] if the value is no `T`, or none that `serde_json` can hold; then
+    /// [`SessionData::get_json`] still gives its text.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, DecodeError> {
+        self.get_json(key)
+            .map(|json| serde_json::from_str(json).map_err(|_| DecodeError::Value))
+            .transpose()
+    }
+
+    /// The JSON text of a key's value, as stored.
+    pub fn get_json(&self, key: &str) -> Option<&str> {
+        let entry = &self.entries[self.position(key)?];
+        Some(&self.text[entry.value.clone()])
+    }
+
+    /// Sets a key, in its place if it is there and at the end if not.
+    ///
+    /// # Errors
+    /// [`signing::Error::Unserializable`] if the value has no JSON form.
+    pub fn insert<T: Serialize + ?Sized>(
+        &mut self,
+        key: &str,
+        value: &T,
+    ) -> Result<(), signing::Error> {
+        let value = signing::to_json(value)?;
+        match self.position(key) {
+            Some(position) => self.entries[position].value = self.append(&value),
+            None => {
+                let quoted = signing::to_json(key)?;
+                let key = self.append(&quoted[1..quoted.len() - 1]);
+                let key_has_escapes = self.text[key.clone()].contains('\\');
+                let value = self.append(&value);
+                self.entries.push(Member { key, key_has_escapes, value });
+            }
+        }
+        self.whole = None;
+        Ok(())
+    }
+
+    /// Removes a key; says whether it was there.
+    pub fn remove(&mut self, key: &str) -> bool {
+        let position = self.position(key);
+        if let Some(position) = position {
+            self.entries.remove(position);
+            self.whole = None;
+        }
+        position.is_some()
+    }
+
+    /// The id of the user who is logged in to this session: `_auth_user_id`, a string as Django
+    /// writes it, or an integer, in its canonical decimal form. `None` if there is none.
+    ///
+    /// Django also reads some forms that it never writes (`1.0`, `true`) as ids of integer keys;
+    /// here they are none.
+    pub fn user_id(&self) -> Option<Cow<'_, str>> {
+        match self.get_json(USER_ID)? {
+            "\"\"" => None,
+            "-0" => Some("0".into()),
+            json if json.starts_with('"') => json::unescape_to_str(&json[1..json.len() - 1]),
+            json if json.bytes().all(|b| b.is_ascii_digit() || b == b'-') => Some(json.into()),
+            _ => None,
+        }
+    }
+
+    /// The entries in order: keys, and values as JSON text. In keys, lone surrogates show as
+    /// U+FFFD.
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+        self.entries.iter().map(|entry| {
+            let key = &self.text[entry.key.clone()];
+            let key = json::unescape_to_str(key).unwrap_or_else(|| {
+                String::from_utf8_lossy(&json::unescape(key)).into_owned().into()
+            });
+            (key, &self.text[entry.value.clone()])
+        })
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The dictionary as JSON text: as stored, if nothing was changed. Bytes that are not ASCII
+    /// stand as the Latin-1 characters that Django reads them as.
+    pub fn as_json(&self) -> Cow<'_, str> {
+        if let Some(end) = self.whole {
+            return Cow::Borrowed(&self.text[..end]);
+        }
+        let mut json = String::with_capacity(self.text.len());
+        for entry in &self.entries {
+            json += if json.is_empty() { "{\"" } else { ",\"" };
+            json += &self.text[entry.key.clone()];
+            json += "\":";
+            json += &self.text[entry.value.clone()];
+        }
+        json += if json.is_empty() { "{}" } else { "}" };
+        Cow::Owned(json)
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        self.entries.iter().position(|entry| {
+            let raw = &self.text[entry.key.clone()];
+            if entry.key_has_escapes { *json::unescape(raw) == *key.as_bytes() } else { raw == key }
+        })
+    }
+
+    fn append(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text += text;
+        start..self.text.len()
+    }
+}
+
+/// Of entries with one key, the last value counts, in the place of the first (S17).
+fn without_duplicates(entries: Vec<Member>, text: &str) -> Vec<Member> {
+    let key = |entry: &Member| json::unescape(&text[entry.key.clone()]);
+    if entries.len() < FEW && !entries.iter().any(|entry| entry.key_has_escapes) {
+        let raw = |entry: &Member| &text[entry.key.clone()];
+        let is_new = |(i, entry)| entries[..i].iter().all(|other| raw(other) != raw(entry));
+        if entries.iter().enumerate().all(is_new) {
+            return entries;
+        }
+    }
+    let mut positions = HashMap::with_capacity(entries.len());
+    let mut unique: Vec<Member> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match positions.entry(key(&entry)) {
+            std::collections::hash_map::Entry::Occupied(position) => {
+                let position: &usize = position.get();
+                unique[*position].value = entry.value;
+            }
+            std::collections::hash_map::Entry::Vacant(position) => {
+                position.insert(unique.len());
+                unique.push(entry);
+            }
+        }
+    }
+    unique
+}
+
+impl Default for SessionData {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Shows how much there is, not what.
+impl fmt::Debug for SessionData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionData").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(json: &str) -> SessionData {
+        SessionData::from_json(json).unwrap()
+    }
+
+    #[test]
+    fn one_odd_value_spoils_nothing_else() {
+        let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+        let digits = "9".repeat(4_000);
+        let text = format!(
+            r#"{{"nan":NaN,"lone":"\ud800","big":{digits},"deep":{deep},"inf":1E400,"ok":7}}"#
+        );
+        let data = data(&text);
+        assert_eq!(data.get::<u8>("ok").unwrap(), Some(7));
+        assert_eq!(data.get_json("big"), Some(&*digits));
+        assert_eq!(data.get_json("nan"), Some("NaN"));
+        for odd in ["nan", "lone", "big", "deep", "inf"] {
+            assert!(matches!(data.get::<serde_json::Value>(odd), Err(DecodeError::Value)), "{odd}");
+        }
+        assert_eq!(data.as_json(), text);
+    }
+
+    #[test]
+    fn of_duplicate_keys_the_last_value_counts_in_the_first_place() {
+        let data = data(r#"{"b":1,"a":2,"\u0062":3}"#);
+        assert_eq!(data.get::<u8>("b").unwrap(), Some(3));
+        let entries: Vec<_> = data.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(entries, ["b=3", "a=2"]);
+    }
+
+    #[test]
+    fn many_keys_are_told_apart_too() {
+        let mut text = String::from("{");
+        for i in 0..100 {
+            text += &format!("\"k{}\":{i},", i % 50);
+        }
+        text += "\"z\":0}";
+        let data = data(&text);
+        assert_eq!(data.len(), 51);
+        assert_eq!(data.get::<u8>("k0").unwrap(), Some(50));
+    }
+
+    #[test]
+    fn a_change_leaves_the_other_entries_exactly_as_they_were() {
+        let mut data = data(r#" { "a" : 1.0 , "b":[ NaN ],"\u00e9":"\ud800" } "#);
+        data.insert("new", "é\u{7f}").unwrap();
+        data.insert("a", &1e16).unwrap();
+        assert_eq!(
+            data.as_json(),
+            r#"{"a":1e+16,"b":[ NaN ],"\u00e9":"\ud800","new":"\u00e9\u007f"}"#
+        );
+        assert!(data.remove("b") && !data.remove("b"));
+        assert_eq!(data.get_json("é"), Some(r#""\ud800""#));
+        for key in ["a", "é", "new"] {
+            assert!(data.remove(key));
+        }
+        assert_eq!(data.as_json(), "{}");
+    }
+
+    #[test]
+    fn a_user_id_is_a_string_or_an_integer() {
+        let id = |json: &str| {
+            data(&format!(r#"{{"_auth_user_id":{json}}}"#)).user_id().map(Cow::into_owned)
+        };
+        assert_eq!(id(r#""1""#).as_deref(), Some("1"));
+        assert_eq!(id("1").as_deref(), Some("1"));
+        assert_eq!(id("-0").as_deref(), Some("0"));
+        let big = "123456789".repeat(20);
+        assert_eq!(id(&big).as_deref(), Some(&*big));
+        assert_eq!(id(r#""B\u00f6b 1""#).as_deref(), Some("Böb 1"));
+        for none in
+            ["null", "false", "true", "1.0", "1e5", "[]", "{}", "NaN", r#""""#, r#""\ud800""#]
+        {
+            assert_eq!(id(none), None, "{none}");
+        }
+        assert_eq!(data("{}").user_id(), None);
+    }
+
+    #[test]
+    fn what_is_no_dictionary_is_an_error() {
+        for text in ["[]", "null", "5", "true", "\"x\"", r#"[["a",1]]"#] {
+            assert!(matches!(SessionData::from_json(text), Err(DecodeError::NotADictionary)));
+        }
+    }
+
+    #[test]
+    fn debug_output_has_no_data() {
+        assert!(!format!("{:?}", data(r#"{"hush":"hush"}"#)).contains("hush"));
+    }
+}

@@ -1,0 +1,101 @@
+//! The session key: the cookie's value and the primary key of the row.
+
+use std::fmt;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// `SessionBase._validate_session_key` (R7).
+const MIN_LENGTH: usize = 8;
+
+/// The alphabet and length of `SessionBase._get_new_session_key` (R8).
+const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+const GENERATED_LENGTH: usize = 32;
+
+/// A session key that Django would look up in its table.
+///
+/// Whoever knows it is that visitor, so `Debug` does not show it and there is no `Display`.
+#[derive(Clone)]
+pub struct SessionKey(String);
+
+impl SessionKey {
+    /// The key in the value of a session cookie, as Django's `_validate_session_key` sees it: any
+    /// text of eight or more code points.
+    ///
+    /// `None` for shorter text, and for text with a NUL character, which PostgreSQL cannot hold
+    /// (Django answers such a request with a 500).
+    pub fn new(value: impl Into<String>) -> Option<Self> {
+        let value = value.into();
+        let valid = value.chars().nth(MIN_LENGTH - 1).is_some() && !value.contains('\0');
+        valid.then_some(Self(value))
+    }
+
+    /// A new random key, made as Django makes them: 32 of `a`-`z` and `0`-`9`.
+    ///
+    /// # Panics
+    /// If the operating system gives no random numbers.
+    pub fn generate() -> Self {
+        let random = SystemRandom::new();
+        let mut key = String::with_capacity(GENERATED_LENGTH);
+        while key.len() < GENERATED_LENGTH {
+            let mut byte = [0];
+            random.fill(&mut byte).expect("the operating system has random numbers");
+            // 252 is the largest multiple of 36 in a byte: beyond it, some letters come up more.
+            if byte[0] < 252 {
+                key.push(char::from(ALPHABET[usize::from(byte[0]) % ALPHABET.len()]));
+            }
+        }
+        Self(key)
+    }
+
+    /// The key itself. Keep it out of logs and pages.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the column could hold this key: `varchar(40)`, in code points (R8).
+    pub(crate) fn fits_column(&self) -> bool {
+        self.0.len() <= 40 || self.0.chars().nth(40).is_none()
+    }
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_counted_in_code_points() {
+        assert!(SessionKey::new("1234567").is_none());
+        assert!(SessionKey::new("12345678").is_some());
+        assert!(SessionKey::new("éééééééé").is_some());
+        assert!(SessionKey::new("😀😀😀😀").is_none());
+        assert!(SessionKey::new("").is_none());
+        assert!(SessionKey::new("1234\x005678").is_none());
+    }
+
+    #[test]
+    fn the_column_holds_forty_code_points() {
+        let fits = |value: String| SessionKey::new(value).unwrap().fits_column();
+        assert!(fits("é".repeat(40)));
+        assert!(!fits("é".repeat(41)));
+        assert!(!fits("a".repeat(41)));
+    }
+
+    #[test]
+    fn generated_keys_look_like_djangos_and_differ() {
+        let (a, b) = (SessionKey::generate(), SessionKey::generate());
+        assert_eq!(a.as_str().len(), GENERATED_LENGTH);
+        assert!(a.as_str().bytes().all(|byte| ALPHABET.contains(&byte)));
+        assert_ne!(a.as_str(), b.as_str());
+    }
+
+    #[test]
+    fn debug_output_has_no_key() {
+        assert_eq!(format!("{:?}", SessionKey::new("a-secret-key").unwrap()), "SessionKey(..)");
+    }
+}

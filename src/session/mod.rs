@@ -1,0 +1,99 @@
+//! What a session is: no HTTP, no SQL, no clock.
+
+mod data;
+mod key;
+mod signer;
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
+
+use serde::de::DeserializeOwned;
+
+use crate::error::DecodeError;
+pub use data::SessionData;
+pub use key::SessionKey;
+pub use signer::SessionSigner;
+
+/// A session as it was when it was looked up: an immutable snapshot.
+///
+/// Cheap to clone, and `Send`: a stream or a spawned task can keep it. The session data is decoded
+/// at most once, and only when something asks for it.
+#[derive(Clone)]
+pub struct DjangoSession(Arc<Snapshot>);
+
+struct Snapshot {
+    key: SessionKey,
+    expire_date: SystemTime,
+    session_data: String,
+    signer: Arc<SessionSigner>,
+    data: OnceLock<Result<SessionData, DecodeError>>,
+}
+
+impl DjangoSession {
+    pub(crate) fn new(
+        key: SessionKey,
+        expire_date: SystemTime,
+        session_data: String,
+        signer: Arc<SessionSigner>,
+    ) -> Self {
+        let data = OnceLock::new();
+        Self(Arc::new(Snapshot { key, expire_date, session_data, signer, data }))
+    }
+
+    /// The session key: whoever has it is this visitor.
+    pub fn key(&self) -> &SessionKey {
+        &self.0.key
+    }
+
+    /// When the session ends, unless Django extends it.
+    pub fn expire_date(&self) -> SystemTime {
+        self.0.expire_date
+    }
+
+    /// The signed text in the row.
+    pub fn session_data(&self) -> &str {
+        &self.0.session_data
+    }
+
+    /// The decoded dictionary.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the signature is wrong or what was signed cannot be read. Django shows
+    /// its views an empty session then.
+    pub fn data(&self) -> Result<&SessionData, DecodeError> {
+        let decoded = self.0.data.get_or_init(|| {
+            SessionData::decode(&self.0.session_data, &self.0.signer).inspect_err(|error| {
+                tracing::warn!(%error, "session data cannot be decoded");
+            })
+        });
+        decoded.as_ref().map_err(Clone::clone)
+    }
+
+    /// The value of a key in the session: [`SessionData::get`].
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the session data cannot be read, or the value is no `T`.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, DecodeError> {
+        self.data()?.get(key)
+    }
+
+    /// The id of the user who is logged in: [`SessionData::user_id`]. `None` if nobody is.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the session data cannot be read.
+    pub fn user_id(&self) -> Result<Option<Cow<'_, str>>, DecodeError> {
+        Ok(self.data()?.user_id())
+    }
+}
+
+impl fmt::Debug for DjangoSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DjangoSession")
+            .field("expire_date", &self.0.expire_date)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,44 @@
+//! What signs session data, with its keys derived once.
+
+use std::time::Duration;
+
+use crate::{
+    error::Error,
+    settings::DjangoSettings,
+    signing::{self, TimestampSigner},
+};
+
+/// Signs and unsigns session data as the `SessionStore` of these settings does (R1, R2).
+#[derive(Clone, Debug)]
+pub struct SessionSigner {
+    signer: TimestampSigner,
+    max_age: Option<Duration>,
+}
+
+impl SessionSigner {
+    /// The signer for `SECRET_KEY`, `SECRET_KEY_FALLBACKS` and `key_salt` of the settings.
+    ///
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] if the settings cannot work, an empty key for example.
+    pub fn new(settings: &DjangoSettings) -> Result<Self, Error> {
+        settings.validate()?;
+        let improper =
+            |error: signing::ImproperlyConfigured| Error::ImproperlyConfigured(error.to_string());
+        let signer = TimestampSigner::new(&settings.secret_key)
+            .and_then(|signer| signer.fallback_keys(&settings.secret_key_fallbacks))
+            .map_err(improper)?
+            .salt(&settings.key_salt)
+            .max_decompressed_size(settings.max_decompressed_size);
+        Ok(Self { signer, max_age: settings.max_age })
+    }
+
+    /// The JSON text in session data.
+    pub(super) fn unsign(&self, session_data: &str) -> Result<String, signing::Error> {
+        self.signer.unsign_text(session_data, self.max_age)
+    }
+
+    /// Session data with this JSON text, signed now.
+    pub(super) fn sign(&self, json: &str) -> String {
+        self.signer.sign_json(json, true)
+    }
+}

@@ -1,0 +1,283 @@
+//! What this service shares with Django's `settings.py`, in Django's names.
+
+use std::{fmt, time::Duration};
+
+use crate::{error::Error, signing};
+
+/// Django's default `key_salt` of `SessionStore` (R2): every engine's class has this name.
+const DEFAULT_KEY_SALT: &str = "django.contrib.sessions.SessionStore";
+
+/// The settings that Django and this service must agree on, and how lookups behave.
+///
+/// Only the secret key is required; everything else starts at Django's own default. Nothing is
+/// checked here: [`SessionStore::new`](crate::SessionStore::new) refuses settings that are
+/// improper, with a message that names the setting.
+///
+/// ```
+/// use actix_django_session::DjangoSettings;
+///
+/// let settings = DjangoSettings::new("the SECRET_KEY of settings.py")
+///     .secret_key_fallbacks(["the key before that"])
+///     .session_cookie_name("sessionid")
+///     .login_url("/accounts/login/");
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct DjangoSettings {
+    pub(crate) secret_key: Vec<u8>,
+    pub(crate) secret_key_fallbacks: Vec<Vec<u8>>,
+    pub(crate) session_cookie_name: String,
+    pub(crate) login_url: String,
+    pub(crate) use_x_forwarded_host: bool,
+    pub(crate) secure_proxy_ssl_header: Option<(String, String)>,
+    pub(crate) session_table: TableName,
+    pub(crate) key_salt: String,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) max_decompressed_size: usize,
+    pub(crate) lookup_timeout: Duration,
+    pub(crate) prepared_statements: bool,
+}
+
+impl DjangoSettings {
+    /// Settings with Django's `SECRET_KEY`: text (its UTF-8 bytes are used, as Django does) or
+    /// bytes, never empty.
+    pub fn new(secret_key: impl AsRef<[u8]>) -> Self {
+        Self {
+            secret_key: secret_key.as_ref().to_vec(),
+            secret_key_fallbacks: Vec::new(),
+            session_cookie_name: "sessionid".into(),
+            login_url: "/accounts/login/".into(),
+            use_x_forwarded_host: false,
+            secure_proxy_ssl_header: None,
+            session_table: TableName::from("django_session"),
+            key_salt: DEFAULT_KEY_SALT.into(),
+            max_age: None,
+            max_decompressed_size: signing::DEFAULT_MAX_DECOMPRESSED_SIZE,
+            lookup_timeout: Duration::from_secs(5),
+            prepared_statements: true,
+        }
+    }
+
+    /// `SECRET_KEY_FALLBACKS`: older keys that are still accepted, newest first, never empty.
+    ///
+    /// Defaults to none.
+    pub fn secret_key_fallbacks<I>(mut self, keys: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        self.secret_key_fallbacks = keys.into_iter().map(|key| key.as_ref().to_vec()).collect();
+        self
+    }
+
+    /// `SESSION_COOKIE_NAME`: compared exactly, as Django does.
+    ///
+    /// Defaults to `sessionid`.
+    pub fn session_cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.session_cookie_name = name.into();
+        self
+    }
+
+    /// `LOGIN_URL`: a path or URL, not the name of a URL pattern. A query string is kept; a
+    /// `next` in it is replaced.
+    ///
+    /// Defaults to `/accounts/login/`.
+    pub fn login_url(mut self, url: impl Into<String>) -> Self {
+        self.login_url = url.into();
+        self
+    }
+
+    /// `USE_X_FORWARDED_HOST`: whether `X-Forwarded-Host` names the host of the request. Only
+    /// matters when `LOGIN_URL` is on another host, because then `next` is an absolute URL.
+    ///
+    /// Defaults to `false`.
+    pub fn use_x_forwarded_host(mut self, yes: bool) -> Self {
+        self.use_x_forwarded_host = yes;
+        self
+    }
+
+    /// `SECURE_PROXY_SSL_HEADER`: the header, by its HTTP name (`X-Forwarded-Proto`, not
+    /// `HTTP_X_FORWARDED_PROTO`), and the value in it that means `https`. Only matters when
+    /// `LOGIN_URL` is on another host.
+    ///
+    /// Defaults to none.
+    pub fn secure_proxy_ssl_header(
+        mut self,
+        header: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        self.secure_proxy_ssl_header = Some((header.into(), value.into()));
+        self
+    }
+
+    /// The table of the session model: `"table"`, `"schema.table"`, or `("schema", "table")`
+    /// where the names themselves contain dots.
+    ///
+    /// Defaults to `django_session`, found through the connection's `search_path`.
+    pub fn session_table(mut self, table: impl Into<TableName>) -> Self {
+        self.session_table = table.into();
+        self
+    }
+
+    /// `SessionStore.key_salt`: change it when `SESSION_ENGINE` has a session store class by
+    /// another name, to `django.contrib.sessions.` and the `__qualname__` of that class.
+    ///
+    /// Defaults to `django.contrib.sessions.SessionStore`.
+    pub fn key_salt(mut self, salt: impl Into<String>) -> Self {
+        self.key_salt = salt.into();
+        self
+    }
+
+    /// Refuses session data that was saved longer ago than this, as `signing.loads(max_age=...)`
+    /// would. Django itself sets no such limit, and neither should most people: what ends a
+    /// session is its `expire_date`.
+    ///
+    /// Defaults to no limit.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// How many bytes compressed session data may grow to. Django has no limit; without one, a
+    /// few kilobytes in the table could fill the memory of this service.
+    ///
+    /// Defaults to 16 MiB.
+    pub fn max_decompressed_size(mut self, bytes: usize) -> Self {
+        self.max_decompressed_size = bytes;
+        self
+    }
+
+    /// How long one lookup may take in all: waiting for a connection, the query, a retry. After
+    /// that the visitor gets a 503.
+    ///
+    /// Defaults to 5 seconds.
+    pub fn lookup_timeout(mut self, timeout: Duration) -> Self {
+        self.lookup_timeout = timeout;
+        self
+    }
+
+    /// Whether queries are prepared once per connection. Switch it off behind a pooler that hands
+    /// every transaction to another server connection, such as PgBouncer with
+    /// `pool_mode = transaction`.
+    ///
+    /// Defaults to `true`.
+    pub fn prepared_statements(mut self, yes: bool) -> Self {
+        self.prepared_statements = yes;
+        self
+    }
+
+    /// Refuses what cannot work, by the name of the setting.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let improper = |reason: &str| Err(Error::ImproperlyConfigured(reason.into()));
+        let name = &self.session_cookie_name;
+        if self.secret_key.is_empty() {
+            improper("the SECRET_KEY setting must not be empty")
+        } else if self.secret_key_fallbacks.iter().any(Vec::is_empty) {
+            // Django would accept a session auth hash made with the empty secret (A8): anybody can.
+            improper("SECRET_KEY_FALLBACKS must not contain an empty key")
+        } else if name.is_empty() || name.contains([';', '=']) || name.trim() != name {
+            improper("SESSION_COOKIE_NAME is not the name of a cookie")
+        } else if self.login_url.is_empty() {
+            improper("LOGIN_URL must not be empty")
+        } else if !self.session_table.is_valid() {
+            improper("the session table must have a name, without NUL characters")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Debug for DjangoSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DjangoSettings")
+            .field("session_cookie_name", &self.session_cookie_name)
+            .field("login_url", &self.login_url)
+            .field("session_table", &self.session_table)
+            .field("key_salt", &self.key_salt)
+            .field("max_age", &self.max_age)
+            .field("lookup_timeout", &self.lookup_timeout)
+            .field("prepared_statements", &self.prepared_statements)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The name of a table, with its schema where that is not on the `search_path`.
+///
+/// Made from `"table"`, `"schema.table"` or `("schema", "table")`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableName {
+    schema: Option<String>,
+    table: String,
+}
+
+impl TableName {
+    fn is_valid(&self) -> bool {
+        let valid = |name: &str| !name.is_empty() && !name.contains('\0');
+        valid(&self.table) && self.schema.as_deref().is_none_or(valid)
+    }
+
+    /// The name as it stands in SQL, quoted.
+    pub(crate) fn quoted(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{}.{}", quote_name(schema), quote_name(&self.table)),
+            None => quote_name(&self.table),
+        }
+    }
+}
+
+impl From<&str> for TableName {
+    fn from(name: &str) -> Self {
+        match name.split_once('.') {
+            Some(names) => names.into(),
+            None => Self { schema: None, table: name.into() },
+        }
+    }
+}
+
+impl From<String> for TableName {
+    fn from(name: String) -> Self {
+        name.as_str().into()
+    }
+}
+
+impl From<(&str, &str)> for TableName {
+    fn from((schema, table): (&str, &str)) -> Self {
+        Self { schema: Some(schema.into()), table: table.into() }
+    }
+}
+
+/// An identifier as it stands in SQL: in double quotes, those inside doubled.
+pub(crate) fn quote_name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_so_that_no_table_can_smuggle_sql() {
+        assert_eq!(TableName::from("django_session").quoted(), r#""django_session""#);
+        assert_eq!(TableName::from("web.sessions").quoted(), r#""web"."sessions""#);
+        assert_eq!(TableName::from(("a.b", r#"x"; --"#)).quoted(), r#""a.b"."x""; --""#);
+    }
+
+    #[test]
+    fn improper_settings_are_refused_by_name() {
+        let refused = |settings: DjangoSettings| settings.validate().unwrap_err().to_string();
+        assert!(refused(DjangoSettings::new("")).contains("SECRET_KEY"));
+        assert!(refused(DjangoSettings::new("k").secret_key_fallbacks([""])).contains("FALLBACKS"));
+        assert!(
+            refused(DjangoSettings::new("k").session_cookie_name("a;b")).contains("COOKIE_NAME")
+        );
+        assert!(refused(DjangoSettings::new("k").login_url("")).contains("LOGIN_URL"));
+        assert!(refused(DjangoSettings::new("k").session_table("web.")).contains("table"));
+        assert!(DjangoSettings::new(b"\xff\xfe").validate().is_ok());
+    }
+
+    #[test]
+    fn debug_output_has_no_secrets() {
+        let settings = DjangoSettings::new("hush-1").secret_key_fallbacks(["hush-2"]);
+        assert!(!format!("{settings:?}").contains("hush"));
+    }
+}

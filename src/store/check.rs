@@ -1,0 +1,87 @@
+//! Says at start-up, in one sentence, what every request would fail on.
+
+use tokio_postgres::{error::SqlState, types::Type};
+
+use super::{Query, SessionStore};
+use crate::error::{Chain, Error, Unavailable};
+
+/// What the lookups read, and the types they can read.
+const SESSION_COLUMNS: &[(&str, &[&str])] = &[
+    ("session_key", &["varchar", "text", "bpchar"]),
+    ("session_data", &["text", "varchar"]),
+    ("expire_date", &["timestamptz"]),
+];
+
+impl SessionStore {
+    /// Asks the database whether lookups can work: call it at start-up, so that a mistake shows
+    /// there and not as a 503 for the first visitor.
+    ///
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] with one sentence that says what is wrong with the table,
+    /// its columns or this role's rights; [`Error::Unavailable`] if there is no answer at all.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.check_table(&self.settings().session_table.quoted(), SESSION_COLUMNS).await
+    }
+
+    async fn check_table(&self, table: &str, columns: &[(&str, &[&str])]) -> Result<(), Error> {
+        let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
+        let found = match self.columns_of(table).await {
+            Err(Error::Unavailable(Unavailable::Query(error)))
+                if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) =>
+            {
+                return improper(format!(
+                    "this database role may not look at {table}: {}",
+                    Chain(&error)
+                ));
+            }
+            found => found?,
+        };
+        if found.is_empty() {
+            return improper(format!(
+                "the database has no table {table} on the search path: run Django's `migrate`, or \
+                 correct the name of the table, the schema or the database"
+            ));
+        }
+        for (name, types) in columns {
+            match found.iter().find(|column| column.name == *name) {
+                None => return improper(format!("the table {table} has no column \"{name}\"")),
+                Some(column) if !types.contains(&column.type_name.as_str()) => {
+                    return improper(format!(
+                        "the column \"{name}\" of {table} is of type {}, not {}",
+                        column.type_name, types[0]
+                    ));
+                }
+                Some(column) if !column.readable => {
+                    return improper(format!(
+                        "this database role may not read the column \"{name}\" of {table}: \
+                         GRANT SELECT ON {table} to it"
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn columns_of(&self, table: &str) -> Result<Vec<Column>, Error> {
+        let columns = Query {
+            sql: "SELECT a.attname::text, t.typname::text, \
+                  has_column_privilege(a.attrelid, a.attnum, 'SELECT') \
+                  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+                  WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped"
+                .into(),
+            types: vec![Type::TEXT],
+        };
+        let rows = self.connection.query(&columns, &[&table]).await?;
+        Ok(rows
+            .iter()
+            .map(|row| Column { name: row.get(0), type_name: row.get(1), readable: row.get(2) })
+            .collect())
+    }
+}
+
+struct Column {
+    name: String,
+    type_name: String,
+    readable: bool,
+}

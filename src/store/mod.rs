@@ -1,0 +1,140 @@
+//! Django's `django_session` table, read through the user's deadpool pool.
+
+mod check;
+pub(crate) mod connection;
+
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use deadpool_postgres::Pool;
+use tokio_postgres::types::Type;
+
+use crate::{
+    error::Error,
+    session::{DjangoSession, SessionKey, SessionSigner},
+    settings::DjangoSettings,
+};
+use connection::{Connection, Query};
+
+/// Reads sessions from Django's table, as Django's `SessionStore` of
+/// `django.contrib.sessions.backends.db` does.
+///
+/// Cheap to clone. Concurrent lookups of one store and its clones share one connection of the pool
+/// (and a middleware gives each worker a connection of its own), so a small pool serves many
+/// requests; no connection is held while no lookup is under way.
+#[derive(Clone)]
+pub struct SessionStore {
+    shared: Arc<Shared>,
+    connection: Connection,
+}
+
+struct Shared {
+    settings: DjangoSettings,
+    signer: Arc<SessionSigner>,
+    session: Query,
+}
+
+impl SessionStore {
+    /// A store over a pool. Connects to nothing yet: see [`SessionStore::check`].
+    ///
+    /// The pool stays yours: its size, timeouts, TLS and recycling are as you built it.
+    ///
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] if the settings cannot work: an empty secret key or
+    /// fallback, an empty name.
+    pub fn new(pool: Pool, settings: DjangoSettings) -> Result<Self, Error> {
+        settings.validate()?;
+        let session = Query {
+            sql: format!(
+                "SELECT session_data, expire_date FROM {} WHERE session_key = $1",
+                settings.session_table.quoted()
+            ),
+            types: vec![Type::VARCHAR],
+        };
+        Ok(Self {
+            connection: Connection::new(pool, &settings),
+            shared: Arc::new(Shared {
+                signer: Arc::new(SessionSigner::new(&settings)?),
+                session,
+                settings,
+            }),
+        })
+    }
+
+    /// The session with this key, if it is live: `expire_date > now`, by the clock of this machine
+    /// (R9). One indexed read; the session data is not decoded.
+    ///
+    /// ```no_run
+    /// # async fn f(store: actix_django_session::SessionStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_django_session::{Error, SessionKey};
+    ///
+    /// let Some(key) = SessionKey::new("0123456789abcdefghijklmnopqrstuv") else { return Ok(()) };
+    /// match store.load(&key).await {
+    ///     Ok(session) => println!("user {:?}", session.user_id()?),
+    ///     Err(Error::SessionNotFound | Error::SessionExpired) => println!("nobody"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::SessionNotFound`], [`Error::SessionExpired`], or [`Error::Unavailable`] when
+    /// PostgreSQL does not answer within the `lookup_timeout`.
+    pub async fn load(&self, key: &SessionKey) -> Result<DjangoSession, Error> {
+        self.load_row(key, SystemTime::now).await
+    }
+
+    /// [`SessionStore::load`] by another clock: the session if it is live at `now`.
+    ///
+    /// # Errors
+    /// As [`SessionStore::load`].
+    pub async fn load_at(&self, key: &SessionKey, now: SystemTime) -> Result<DjangoSession, Error> {
+        self.load_row(key, || now).await
+    }
+
+    async fn load_row(
+        &self,
+        key: &SessionKey,
+        now: impl FnOnce() -> SystemTime,
+    ) -> Result<DjangoSession, Error> {
+        if !key.fits_column() {
+            return Err(Error::SessionNotFound);
+        }
+        let rows = self.connection.query(&self.shared.session, &[&key.as_str()]).await?;
+        let row = rows.first().ok_or(Error::SessionNotFound)?;
+        let column = |error| Error::Unavailable(crate::error::Unavailable::Query(error));
+        let expire_date: SystemTime = row.try_get(1).map_err(column)?;
+        if expire_date <= now() {
+            return Err(Error::SessionExpired);
+        }
+        let session_data: String = row.try_get(0).map_err(column)?;
+        let signer = Arc::clone(&self.shared.signer);
+        Ok(DjangoSession::new(key.clone(), expire_date, session_data, signer))
+    }
+
+    /// The settings of this store.
+    pub fn settings(&self) -> &DjangoSettings {
+        &self.shared.settings
+    }
+
+    /// What signs and reads the session data of this store.
+    pub fn signer(&self) -> &SessionSigner {
+        &self.shared.signer
+    }
+
+    /// The same store with a connection of its own, for one worker.
+    pub(crate) fn for_worker(&self) -> Self {
+        Self { connection: self.connection.unshared(), ..self.clone() }
+    }
+
+    /// Whether both are clones of one store.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl fmt::Debug for SessionStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionStore").field("settings", self.settings()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! The only place that knows actix.
+
+mod cookie;
+mod extract;
+mod login;
+mod middleware;
+mod redirect;
+pub mod test;
+mod vary;
+mod visit;
+
+pub use extract::{DjangoUserId, OptionalDjangoSession};
+pub use middleware::{DjangoSessionMiddleware, DjangoSessionService};

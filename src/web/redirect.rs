@@ -1,0 +1,381 @@
+//! The way to the login page, written as Django writes it (L1-L3).
+
+use std::borrow::Cow;
+
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderName},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::settings::DjangoSettings;
+
+/// `REDIRECT_FIELD_NAME` of `django.contrib.auth`.
+pub(crate) const REDIRECT_FIELD_NAME: &str = "next";
+
+/// `MAX_URL_REDIRECT_LENGTH` of `django.utils.http`, in characters: a longer one is refused (V11).
+const MAX_REDIRECT_LENGTH: usize = 16_384;
+
+// What `urllib.parse.quote` leaves alone, with the `safe` of each caller.
+const PYTHON_SAFE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~');
+/// `urlencode(safe="/")`.
+const VALUE: &AsciiSet = &PYTHON_SAFE.remove(b'/');
+/// `escape_uri_path`.
+const PATH: &AsciiSet = &VALUE
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'$')
+    .remove(b',')
+    .remove(b'!')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+/// `iri_to_uri`.
+const URI: &AsciiSet = &PATH
+    .remove(b'#')
+    .remove(b'%')
+    .remove(b'[')
+    .remove(b']')
+    .remove(b'=')
+    .remove(b';')
+    .remove(b'?');
+
+/// `LOGIN_URL` and the name of the field that leads back, taken apart once.
+#[derive(Clone, Debug)]
+pub(crate) struct LoginUrl {
+    scheme: String,
+    netloc: String,
+    path: String,
+    /// The query, grouped by name as a `QueryDict` does.
+    query: Vec<(String, Vec<String>)>,
+    raw_query: String,
+    fragment: String,
+    field_name: String,
+}
+
+impl LoginUrl {
+    /// An empty field name means no way back.
+    pub(crate) fn new(url: &str, field_name: &str) -> Self {
+        let UrlParts { scheme, netloc, path, query, fragment } = UrlParts::split(url);
+        let mut grouped: Vec<(String, Vec<String>)> = Vec::new();
+        for (name, value) in query_pairs(&query) {
+            match grouped.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, values)) => values.push(value),
+                None => grouped.push((name, vec![value])),
+            }
+        }
+        Self {
+            scheme,
+            netloc,
+            path,
+            query: grouped,
+            raw_query: query,
+            fragment,
+            field_name: field_name.to_owned(),
+        }
+    }
+
+    /// `user_passes_test`, up to the `Location` header it sends: where to log in, and the way back
+    /// to this request. `None` if it is longer than Django allows.
+    pub(crate) fn location(&self, req: &HttpRequest, settings: &DjangoSettings) -> Option<String> {
+        let visited = Visited {
+            path: req.uri().path(),
+            query: req.uri().query().unwrap_or_default(),
+            scheme: scheme(req, settings),
+            host: host(req, settings),
+        };
+        self.redirect_from(&visited)
+    }
+
+    fn redirect_from(&self, visited: &Visited<'_>) -> Option<String> {
+        let same_scheme = self.scheme.is_empty() || self.scheme == visited.scheme;
+        let same_netloc = self.netloc.is_empty() || self.netloc == visited.host;
+        let next =
+            if same_scheme && same_netloc { visited.full_path() } else { visited.absolute_uri() };
+        let url = self.with_next(&next);
+        (url.chars().count() <= MAX_REDIRECT_LENGTH).then(|| quote(&url, URI))
+    }
+
+    /// `redirect_to_login`.
+    fn with_next(&self, next: &str) -> String {
+        let mut url = String::new();
+        if !self.scheme.is_empty() {
+            url += &self.scheme;
+            url.push(':');
+        }
+        if !self.netloc.is_empty() || (!self.scheme.is_empty() && !self.path.starts_with("//")) {
+            url += "//";
+            url += &self.netloc;
+            if !self.path.is_empty() && !self.path.starts_with('/') {
+                url.push('/');
+            }
+        }
+        url += &self.path;
+        let query = if self.field_name.is_empty() {
+            self.raw_query.clone()
+        } else {
+            self.query_with_next(next)
+        };
+        if !query.is_empty() {
+            url.push('?');
+            url += &query;
+        }
+        if !self.fragment.is_empty() {
+            url.push('#');
+            url += &self.fragment;
+        }
+        url
+    }
+
+    /// `querystring[redirect_field_name] = next`: in the place of one that is there.
+    fn query_with_next(&self, next: &str) -> String {
+        let mut pairs = Vec::new();
+        let mut push = |name: &str, value: &str| {
+            pairs.push(format!("{}={}", quote(name, VALUE), quote(value, VALUE)));
+        };
+        let mut placed = false;
+        for (name, values) in &self.query {
+            if *name == self.field_name {
+                push(name, next);
+                placed = true;
+            } else {
+                values.iter().for_each(|value| push(name, value));
+            }
+        }
+        if !placed {
+            push(&self.field_name, next);
+        }
+        pairs.join("&")
+    }
+}
+
+/// What `next` is made of.
+struct Visited<'a> {
+    /// As in the request line, percent-encoded.
+    path: &'a str,
+    query: &'a str,
+    scheme: &'a str,
+    host: Cow<'a, str>,
+}
+
+impl Visited<'_> {
+    /// `HttpRequest.get_full_path()`.
+    fn full_path(&self) -> String {
+        let mut full_path = self.quoted_path();
+        self.push_query(&mut full_path);
+        full_path
+    }
+
+    /// `HttpRequest.build_absolute_uri()`.
+    fn absolute_uri(&self) -> String {
+        let mut path = self.quoted_path();
+        if path.contains("/./") || path.contains("/../") {
+            path = without_dot_segments(&path);
+        }
+        self.push_query(&mut path);
+        quote(&format!("{}://{}{path}", self.scheme, self.host), URI)
+    }
+
+    fn quoted_path(&self) -> String {
+        // An invalid byte stays percent-encoded, as text (`repercent_broken_unicode`).
+        let decoded: Vec<u8> = percent_decode_str(self.path).collect();
+        let mut path = String::with_capacity(decoded.len());
+        for chunk in decoded.utf8_chunks() {
+            path += chunk.valid();
+            for byte in chunk.invalid() {
+                path += percent_encoding::percent_encode_byte(*byte);
+            }
+        }
+        if path.is_empty() { "/".into() } else { quote(&path, PATH) }
+    }
+
+    fn push_query(&self, url: &mut String) {
+        if !self.query.is_empty() {
+            url.push('?');
+            *url += &quote(self.query, URI);
+        }
+    }
+}
+
+/// What `urljoin` of `urllib.parse` does to an absolute path.
+fn without_dot_segments(path: &str) -> String {
+    let mut resolved = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            ".." => drop(resolved.pop()),
+            "." => {}
+            _ => resolved.push(segment),
+        }
+    }
+    if path.ends_with("/.") || path.ends_with("/..") {
+        resolved.push("");
+    }
+    let resolved = resolved.join("/");
+    if resolved.starts_with('/') { resolved } else { format!("/{resolved}") }
+}
+
+/// `HttpRequest.scheme` (L5).
+fn scheme<'a>(req: &HttpRequest, settings: &DjangoSettings) -> &'a str {
+    let trusted = settings.secure_proxy_ssl_header.as_ref().and_then(|(name, secure)| {
+        let name = HeaderName::try_from(name).ok()?;
+        let value = req.headers().get(name)?.to_str().unwrap_or_default();
+        let first = value.split(',').next().unwrap_or_default();
+        Some(first.trim() == secure)
+    });
+    let is_secure = trusted.unwrap_or_else(|| req.app_config().secure());
+    if is_secure { "https" } else { "http" }
+}
+
+/// `HttpRequest.get_host()`, which here only ends up in a query parameter: it is not validated.
+fn host<'a>(req: &'a HttpRequest, settings: &DjangoSettings) -> Cow<'a, str> {
+    let forwarded = HeaderName::from_static("x-forwarded-host");
+    let forwarded = settings.use_x_forwarded_host.then(|| req.headers().get(forwarded)).flatten();
+    match forwarded.or_else(|| req.headers().get(header::HOST)) {
+        Some(host) => String::from_utf8_lossy(host.as_bytes()),
+        // HTTP/2 names the host in the request target.
+        None => match req.uri().authority() {
+            Some(authority) => Cow::Borrowed(authority.as_str()),
+            None => Cow::Owned(req.app_config().local_addr().to_string()),
+        },
+    }
+}
+
+fn quote(text: &str, set: &'static AsciiSet) -> String {
+    utf8_percent_encode(text, set).to_string()
+}
+
+/// `urlsplit` of `urllib.parse`.
+struct UrlParts {
+    scheme: String,
+    netloc: String,
+    path: String,
+    query: String,
+    fragment: String,
+}
+
+impl UrlParts {
+    fn split(url: &str) -> Self {
+        let url = url.trim_start_matches(|c: char| c <= ' ').replace(['\t', '\r', '\n'], "");
+        let (scheme, rest) = match url.split_once(':') {
+            Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
+            _ => (String::new(), url.as_str()),
+        };
+        let (netloc, rest) = match rest.strip_prefix("//") {
+            Some(rest) => rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())),
+            None => ("", rest),
+        };
+        let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let [netloc, path, query, fragment] = [netloc, path, query, fragment].map(str::to_owned);
+        Self { scheme, netloc, path, query, fragment }
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+}
+
+/// `parse_qsl` with `keep_blank_values`, as `QueryDict` calls it.
+fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+    let decode =
+        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    query.split('&').filter(|pair| !pair.is_empty()).map(move |pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(name), decode(value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The `Location` for a request to `http://example.com`, as `path?query`.
+    fn location(login_url: &str, target: &str) -> String {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let visited = Visited { path, query, scheme: "http", host: "example.com".into() };
+        LoginUrl::new(login_url, REDIRECT_FIELD_NAME).redirect_from(&visited).unwrap()
+    }
+
+    #[test]
+    fn next_is_quoted_as_django_quotes_it() {
+        // L2: what six Django versions answer.
+        for (target, next) in [
+            ("/a?x=1&y=2", "/a%3Fx%3D1%26y%3D2"),
+            ("/a%20b", "/a%2520b"),
+            ("/%C3%A9", "/%25C3%25A9"),
+            ("/%FF", "/%2525FF"),
+            ("/%2F%2fx", "///x"),
+            ("//evil.com/x", "//evil.com/x"),
+            ("/a%3Fb", "/a%253Fb"),
+            ("/a%2525", "/a%252525"),
+            ("/[x]?a[]=1", "/%255Bx%255D%3Fa%5B%5D%3D1"),
+            (
+                "/a;b,c=d:e@f&g$h!i*j'k(l)m~n",
+                "/a%253Bb%2Cc%253Dd%3Ae%40f%26g%24h%21i%2Aj%27k%28l%29m~n",
+            ),
+            ("/?a=%", "/%3Fa%3D%25"),
+            ("/?x=a%20b+c", "/%3Fx%3Da%2520b%2Bc"),
+            ("/a?", "/a"),
+            ("", "/"),
+        ] {
+            assert_eq!(
+                location("/accounts/login/", target),
+                format!("/accounts/login/?next={next}")
+            );
+        }
+    }
+
+    #[test]
+    fn the_login_url_keeps_what_it_has() {
+        // L3.
+        for (login_url, expected) in [
+            ("/login?a=%20+", "/login?a=%20%20&next=/x"),
+            ("/login?a&b", "/login?a=&b=&next=/x"),
+            ("/login?n\u{e9}=\u{e9}", "/login?n%C3%A9=%C3%A9&next=/x"),
+            ("/login?next=/old&foo=bar", "/login?next=/x&foo=bar"),
+            ("/login?a=1&b=2&a=3", "/login?a=1&a=3&b=2&next=/x"),
+            ("/login/#frag", "/login/?next=/x#frag"),
+            ("/login?", "/login?next=/x"),
+            ("/l\u{f6}gin", "/l%C3%B6gin?next=/x"),
+            ("/login;p=1", "/login;p=1?next=/x"),
+            ("//example.com/login", "//example.com/login?next=/x"),
+            ("HTTP://example.com/login", "http://example.com/login?next=/x"),
+            ("http://Other.com/login", "http://Other.com/login?next=http%3A//example.com/x"),
+            ("https://example.com/login", "https://example.com/login?next=http%3A//example.com/x"),
+            ("http://example.com:80/", "http://example.com:80/?next=http%3A//example.com/x"),
+        ] {
+            assert_eq!(location(login_url, "/x"), expected);
+        }
+    }
+
+    #[test]
+    fn an_absolute_next_has_no_dot_segments() {
+        let next = |target| {
+            location("http://sso/", target).replace("http://sso/?next=http%3A//example.com", "")
+        };
+        assert_eq!(next("/a/../b"), "/b");
+        assert_eq!(next("/a/./b/.."), "/a/");
+        assert_eq!(next("/../../b"), "/b");
+        assert_eq!(next("/a/.."), "/a/..");
+    }
+
+    #[test]
+    fn without_a_field_name_there_is_no_way_back() {
+        let visited = Visited { path: "/x", query: "", scheme: "http", host: "h".into() };
+        let url = |url| LoginUrl::new(url, "").redirect_from(&visited).unwrap();
+        assert_eq!(url("/login?a=+&b"), "/login?a=+&b");
+        assert_eq!(url("/login"), "/login");
+    }
+
+    #[test]
+    fn a_redirect_longer_than_django_allows_is_none() {
+        let path = format!("/{}", "a".repeat(MAX_REDIRECT_LENGTH));
+        let visited = Visited { path: &path, query: "", scheme: "http", host: "h".into() };
+        assert!(LoginUrl::new("/login", "next").redirect_from(&visited).is_none());
+    }
+}

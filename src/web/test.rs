@@ -1,0 +1,68 @@
+//! For tests of your handlers: a session of your making in a request, without a database.
+
+use std::{
+    fmt::Display,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use actix_web::HttpMessage;
+use serde::Serialize;
+
+use super::visit::{NoSession, Visit};
+use crate::{
+    session::{DjangoSession, SessionData, SessionKey, SessionSigner},
+    settings::DjangoSettings,
+};
+
+/// Logs a user in to a test request, as far as the session goes.
+///
+/// Works on whatever `TestRequest` makes, with a gate around the handler or without.
+///
+/// ```
+/// use actix_django_session::{DjangoUserId, test};
+/// use actix_web::{FromRequest, test::TestRequest};
+///
+/// # actix_web::rt::System::new().block_on(async {
+/// let req = TestRequest::get().uri("/dashboard").to_http_request();
+/// test::login(&req, 7);
+/// assert_eq!(DjangoUserId::<i64>::extract(&req).await.unwrap().0, 7);
+/// # });
+/// ```
+///
+/// # Panics
+/// Never in practice: the session data it makes is sound.
+pub fn login(req: &impl HttpMessage, user_id: impl Display) -> DjangoSession {
+    session(
+        req,
+        &serde_json::json!({
+            "_auth_user_id": user_id.to_string(),
+            "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
+        }),
+    )
+}
+
+/// Gives a test request a session with this data: a map or a struct, such as `json!({"cart": 1})`.
+///
+/// It ends in an hour and has a random key.
+///
+/// # Panics
+/// If the data is no dictionary.
+pub fn session<T: Serialize + ?Sized>(req: &impl HttpMessage, data: &T) -> DjangoSession {
+    let settings = DjangoSettings::new("the secret key of a test request");
+    let signer = SessionSigner::new(&settings).expect("the settings are sound");
+    let data = SessionData::from_object(data).expect("session data is a dictionary");
+    let session = DjangoSession::new(
+        SessionKey::generate(),
+        SystemTime::now() + Duration::from_secs(3600),
+        data.encode(&signer),
+        Arc::new(signer),
+    );
+    Visit { gate: None, session: Ok(session.clone()) }.attach(req);
+    session
+}
+
+/// Makes a test request one without a session, for handlers that are tested without a gate.
+pub fn no_session(req: &impl HttpMessage) {
+    Visit { gate: None, session: Err(NoSession::NoKey) }.attach(req);
+}
