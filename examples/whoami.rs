@@ -5,14 +5,14 @@
 //!     cargo run --example whoami
 //! ```
 //!
-//! Also read: `DJANGO_SECRET_KEY_FALLBACKS` (comma-separated), `SESSION_COOKIE_NAME`, `LOGIN_URL`,
-//! and `BIND` (default `127.0.0.1:8080`).
+//! Also read: `DJANGO_SECRET_KEY_FALLBACKS` and `AUTHENTICATION_BACKENDS` (comma-separated),
+//! `AUTH_USER_TABLE`, `SESSION_COOKIE_NAME`, `LOGIN_URL`, and `BIND` (default `127.0.0.1:8080`).
 
-use std::{env, error::Error, io};
+use std::{env, io};
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUserId, OptionalDjangoSession,
-    SessionStore,
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, DjangoUserId, Error,
+    OptionalDjangoSession, SessionStore, UserModel,
 };
 use actix_web::{App, HttpResponse, HttpServer, Responder, http::header::ContentType, web};
 use deadpool_postgres::{Config, Runtime};
@@ -45,8 +45,19 @@ async fn user(DjangoUserId(user_id): DjangoUserId) -> impl Responder {
     web::Json(json!({ "user_id": user_id }))
 }
 
+/// Behind `login_required`: only whom Django would call logged in.
+async fn account(user: DjangoUser) -> Result<impl Responder, Error> {
+    Ok(web::Json(json!({
+        "id": user.id(),
+        "username": user.username(),
+        "is_staff": user.is_staff(),
+        "is_superuser": user.is_superuser(),
+        "permissions": user.permissions().await?,
+    })))
+}
+
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut settings = DjangoSettings::new(required("DJANGO_SECRET_KEY")?)
         .secret_key_fallbacks(list("DJANGO_SECRET_KEY_FALLBACKS"));
     if let Some(name) = optional("SESSION_COOKIE_NAME") {
@@ -54,6 +65,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     if let Some(url) = optional("LOGIN_URL") {
         settings = settings.login_url(url);
+    }
+    if let Some(table) = optional("AUTH_USER_TABLE") {
+        settings = settings.user_model(UserModel::new(table));
+    }
+    if optional("AUTHENTICATION_BACKENDS").is_some() {
+        settings = settings.authentication_backends(list("AUTHENTICATION_BACKENDS"));
     }
 
     let pool = Config { url: Some(required("DATABASE_URL")?), ..Config::default() }
@@ -64,12 +81,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Built once: every worker gets a clone.
     let optional_session = DjangoSessionMiddleware::optional(store.clone());
     let required_session = DjangoSessionMiddleware::required(store.clone());
-    let api = DjangoSessionMiddleware::required(store).unauthorized();
+    let api = DjangoSessionMiddleware::required(store.clone()).unauthorized();
+    let login_required = DjangoSessionMiddleware::login_required(store);
 
     let server = HttpServer::new(move || {
         App::new()
             .service(web::resource("/").wrap(optional_session.clone()).route(web::get().to(index)))
             .service(web::scope("/api").wrap(api.clone()).route("/user", web::get().to(user)))
+            .service(
+                web::resource("/account")
+                    .wrap(login_required.clone())
+                    .route(web::get().to(account)),
+            )
             .service(
                 web::scope("")
                     .wrap(required_session.clone())

@@ -1,6 +1,6 @@
 //! Everything that can go wrong, one variant per condition.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use deadpool_postgres::PoolError;
 
@@ -9,7 +9,7 @@ use crate::signing;
 /// Why there is no session, no user, or no answer.
 ///
 /// No variant carries a session key, session data or a secret, in `Display` or in `Debug`.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The settings, or the database they describe, cannot work: found at start-up by
@@ -38,6 +38,25 @@ pub enum Error {
     #[error("the session data cannot be decoded")]
     Undecodable(#[from] DecodeError),
 
+    /// The session names a user whom Django would not call logged in. Rejected where a user is
+    /// needed.
+    #[error("not logged in: {0}")]
+    NotLoggedIn(#[from] NotLoggedIn),
+
+    /// The user is logged in and may not do this. Status 403.
+    #[error("the user lacks a permission")]
+    PermissionDenied,
+
+    /// The user has no such column, or it holds no value of the type asked for: a mistake in the
+    /// handler or in the user model. Status 500.
+    #[error(
+        "the column \"{column}\" is not among the `UserModel::columns`, or not of the type asked for"
+    )]
+    UserColumn {
+        /// The column that was asked for.
+        column: String,
+    },
+
     /// The user id in the session is not of the type that the handler asks for: a mistake in the
     /// handler. Status 500.
     #[error("the user id in the session is no `{expected}`")]
@@ -60,7 +79,13 @@ pub enum Error {
 
     /// PostgreSQL did not answer. Status 503, never "anonymous".
     #[error("the session database is unavailable")]
-    Unavailable(#[from] Unavailable),
+    Unavailable(#[source] Arc<Unavailable>),
+}
+
+impl From<Unavailable> for Error {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(Arc::new(error))
+    }
 }
 
 impl Error {
@@ -73,8 +98,30 @@ impl Error {
                 | Self::SessionExpired
                 | Self::Anonymous
                 | Self::Undecodable(_)
+                | Self::NotLoggedIn(_)
         )
     }
+}
+
+/// Why Django would not call the user of a session logged in (A4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotLoggedIn {
+    /// The session came in by a backend that `AUTHENTICATION_BACKENDS` does not list.
+    #[error("the authentication backend of the session is not listed")]
+    BackendNotListed,
+    /// The user does not exist.
+    #[error("the user does not exist")]
+    NoSuchUser,
+    /// The account is not active.
+    #[error("the account is not active")]
+    Inactive,
+    /// The session auth hash is not that of the password: it was changed since.
+    #[error("the session auth hash does not match")]
+    WrongHash,
+    /// The `login_policy` of the settings said no.
+    #[error("the login policy refuses it")]
+    RefusedByPolicy,
 }
 
 /// Why session data cannot be decoded.

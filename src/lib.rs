@@ -1,5 +1,6 @@
 //! actix-web middleware and typed extractors that recognise the visitor whom a Django site logged in.
 
+mod auth;
 mod error;
 mod session;
 mod settings;
@@ -7,10 +8,13 @@ pub mod signing;
 mod store;
 mod web;
 
-pub use error::{DecodeError, Error, Unavailable};
+pub use auth::DjangoUser;
+pub use error::{DecodeError, Error, NotLoggedIn, Unavailable};
 pub use session::{DjangoSession, SessionData, SessionKey, SessionSigner};
-pub use settings::{DjangoSettings, TableName};
+pub use settings::{AuthenticationBackend, DjangoSettings, SessionAuthHash, TableName, UserModel};
 pub use store::SessionStore;
 #[doc(hidden)]
 pub use web::DjangoSessionService;
-pub use web::{DjangoSessionMiddleware, DjangoUserId, OptionalDjangoSession, test};
+pub use web::{
+    DjangoSessionMiddleware, DjangoUserId, OptionalDjangoSession, OptionalDjangoUser, test,
+};

@@ -1,8 +1,11 @@
 //! What this service shares with Django's `settings.py`, in Django's names.
 
-use std::{fmt, time::Duration};
+mod user_model;
 
-use crate::{error::Error, signing};
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{auth::DjangoUser, error::Error, session::SessionData, signing};
+pub use user_model::{AuthenticationBackend, SessionAuthHash, UserModel};
 
 /// Django's default `key_salt` of `SessionStore` (R2): every engine's class has this name.
 const DEFAULT_KEY_SALT: &str = "django.contrib.sessions.SessionStore";
@@ -36,7 +39,13 @@ pub struct DjangoSettings {
     pub(crate) max_decompressed_size: usize,
     pub(crate) lookup_timeout: Duration,
     pub(crate) prepared_statements: bool,
+    pub(crate) user_model: UserModel,
+    pub(crate) user_model_is_set: bool,
+    pub(crate) authentication_backends: Vec<AuthenticationBackend>,
+    pub(crate) login_policy: Option<Arc<LoginPolicy>>,
 }
+
+pub(crate) type LoginPolicy = dyn Fn(&SessionData, &DjangoUser) -> bool + Send + Sync;
 
 impl DjangoSettings {
     /// Settings with Django's `SECRET_KEY`: text (its UTF-8 bytes are used, as Django does) or
@@ -55,6 +64,10 @@ impl DjangoSettings {
             max_decompressed_size: signing::DEFAULT_MAX_DECOMPRESSED_SIZE,
             lookup_timeout: Duration::from_secs(5),
             prepared_statements: true,
+            user_model: UserModel::default(),
+            user_model_is_set: false,
+            authentication_backends: vec!["django.contrib.auth.backends.ModelBackend".into()],
+            login_policy: None,
         }
     }
 
@@ -166,6 +179,46 @@ impl DjangoSettings {
         self
     }
 
+    /// `AUTH_USER_MODEL`, as its tables and columns.
+    ///
+    /// Defaults to `auth.User`.
+    pub fn user_model(mut self, model: UserModel) -> Self {
+        self.user_model = model;
+        self.user_model_is_set = true;
+        self
+    }
+
+    /// `AUTHENTICATION_BACKENDS`: the dotted paths exactly as `settings.py` lists them. A session
+    /// that came in by another backend stands for nobody.
+    ///
+    /// Defaults to `django.contrib.auth.backends.ModelBackend`.
+    pub fn authentication_backends<I>(mut self, backends: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<AuthenticationBackend>,
+    {
+        self.authentication_backends = backends.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// A last word on who counts as logged in, after all of Django's own checks: `false` makes the
+    /// visitor a stranger. For what middleware of the site enforces, such as two factors:
+    ///
+    /// ```
+    /// # use actix_django_session::DjangoSettings;
+    /// let settings = DjangoSettings::new("secret")
+    ///     .login_policy(|session, _user| session.get_json("otp_device_id").is_some());
+    /// ```
+    ///
+    /// Defaults to none.
+    pub fn login_policy<F>(mut self, policy: F) -> Self
+    where
+        F: Fn(&SessionData, &DjangoUser) -> bool + Send + Sync + 'static,
+    {
+        self.login_policy = Some(Arc::new(policy));
+        self
+    }
+
     /// Refuses what cannot work, by the name of the setting.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let improper = |reason: &str| Err(Error::ImproperlyConfigured(reason.into()));
@@ -181,6 +234,8 @@ impl DjangoSettings {
             improper("LOGIN_URL must not be empty")
         } else if !self.session_table.is_valid() {
             improper("the session table must have a name, without NUL characters")
+        } else if !self.user_model.is_valid() {
+            improper("the tables and columns of the user model must have names")
         } else {
             Ok(())
         }
@@ -197,6 +252,8 @@ impl fmt::Debug for DjangoSettings {
             .field("max_age", &self.max_age)
             .field("lookup_timeout", &self.lookup_timeout)
             .field("prepared_statements", &self.prepared_statements)
+            .field("user_model", &self.user_model)
+            .field("authentication_backends", &self.authentication_backends)
             .finish_non_exhaustive()
     }
 }
@@ -212,8 +269,12 @@ pub struct TableName {
 
 impl TableName {
     fn is_valid(&self) -> bool {
-        let valid = |name: &str| !name.is_empty() && !name.contains('\0');
-        valid(&self.table) && self.schema.as_deref().is_none_or(valid)
+        is_valid_name(&self.table) && self.schema.as_deref().is_none_or(is_valid_name)
+    }
+
+    /// Another table in the same schema.
+    fn sibling(&self, table: &str) -> Self {
+        Self { schema: self.schema.clone(), table: table.into() }
     }
 
     /// The name as it stands in SQL, quoted.
@@ -244,6 +305,10 @@ impl From<(&str, &str)> for TableName {
     fn from((schema, table): (&str, &str)) -> Self {
         Self { schema: Some(schema.into()), table: table.into() }
     }
+}
+
+fn is_valid_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('\0')
 }
 
 /// An identifier as it stands in SQL: in double quotes, those inside doubled.

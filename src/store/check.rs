@@ -16,17 +16,34 @@ impl SessionStore {
     /// Asks the database whether lookups can work: call it at start-up, so that a mistake shows
     /// there and not as a 503 for the first visitor.
     ///
+    /// The tables of users and permissions are asked for too if the settings name a user model, or
+    /// a gate that needs them was made before.
+    ///
     /// # Errors
-    /// [`Error::ImproperlyConfigured`] with one sentence that says what is wrong with the table,
-    /// its columns or this role's rights; [`Error::Unavailable`] if there is no answer at all.
+    /// [`Error::ImproperlyConfigured`] with one sentence that says what is wrong with the tables,
+    /// their columns or this role's rights; [`Error::Unavailable`] if there is no answer at all.
     pub async fn check(&self) -> Result<(), Error> {
-        self.check_table(&self.settings().session_table.quoted(), SESSION_COLUMNS).await
+        self.check_table(&self.settings().session_table.quoted(), SESSION_COLUMNS).await?;
+        if self.uses_users() { self.check_users().await } else { Ok(()) }
+    }
+
+    async fn check_users(&self) -> Result<(), Error> {
+        match self.try_user_queries().await {
+            Err(Error::Unavailable(error)) => match &*error {
+                Unavailable::Query(refused) => Err(Error::ImproperlyConfigured(format!(
+                    "the tables of the user model cannot be read: {}",
+                    Chain(refused)
+                ))),
+                _ => Err(Error::Unavailable(error)),
+            },
+            checked => checked,
+        }
     }
 
     async fn check_table(&self, table: &str, columns: &[(&str, &[&str])]) -> Result<(), Error> {
         let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
         let found = match self.columns_of(table).await {
-            Err(Error::Unavailable(Unavailable::Query(error)))
+            Err(Unavailable::Query(error))
                 if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) =>
             {
                 return improper(format!(
@@ -63,7 +80,7 @@ impl SessionStore {
         Ok(())
     }
 
-    async fn columns_of(&self, table: &str) -> Result<Vec<Column>, Error> {
+    async fn columns_of(&self, table: &str) -> Result<Vec<Column>, Unavailable> {
         let columns = Query {
             sql: "SELECT a.attname::text, t.typname::text, \
                   has_column_privilege(a.attrelid, a.attnum, 'SELECT') \

@@ -7,10 +7,12 @@
 //! opens a transaction, so lookups cannot disturb each other.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -34,13 +36,19 @@ pub(crate) struct Query {
     pub(crate) types: Vec<Type>,
 }
 
-/// One worker's way to the database. A clone shares the lease; [`Connection::unshared`] does not.
+/// One worker's way to the database. Clones share the lease.
 #[derive(Clone)]
 pub(crate) struct Connection {
+    database: Arc<Database>,
+    shared: Arc<Shared>,
+}
+
+struct Database {
     pool: Pool,
     timeout: Duration,
     prepared: bool,
-    shared: Arc<Shared>,
+    /// What the gates of each worker share, by the worker's thread.
+    workers: Mutex<HashMap<ThreadId, Weak<Shared>>>,
 }
 
 #[derive(Default)]
@@ -54,17 +62,24 @@ struct Shared {
 
 impl Connection {
     pub(crate) fn new(pool: Pool, settings: &DjangoSettings) -> Self {
-        Self {
+        let database = Database {
             pool,
             timeout: settings.lookup_timeout,
             prepared: settings.prepared_statements,
-            shared: Arc::default(),
-        }
+            workers: Mutex::default(),
+        };
+        Self { database: Arc::new(database), shared: Arc::default() }
     }
 
-    /// The same pool, with a lease of its own: for another worker.
-    pub(crate) fn unshared(&self) -> Self {
-        Self { shared: Arc::default(), ..self.clone() }
+    /// The connection that everything on this thread shares: a connection that is driven by the
+    /// worker's own runtime spares a wake-up across threads for each query.
+    pub(crate) fn of_this_worker(&self) -> Self {
+        let mut workers = lock(&self.database.workers);
+        workers.retain(|_, shared| shared.strong_count() > 0);
+        let this = thread::current().id();
+        let shared = workers.get(&this).and_then(Weak::upgrade).unwrap_or_default();
+        workers.insert(this, Arc::downgrade(&shared));
+        Self { database: Arc::clone(&self.database), shared }
     }
 
     /// The rows that answer a query, within the lookup timeout.
@@ -76,15 +91,16 @@ impl Connection {
         query: &Query,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Unavailable> {
-        let deadline = Instant::now() + self.timeout;
-        let timed_out = |_| Unavailable::Timeout(self.timeout);
+        let Database { pool, timeout, prepared, .. } = &*self.database;
+        let deadline = Instant::now() + *timeout;
+        let timed_out = |_| Unavailable::Timeout(*timeout);
         let mut retries = None;
         loop {
             let lease = match self.current_lease() {
                 Some(lease) => lease,
                 None => timeout_at(deadline, self.checkout()).await.map_err(timed_out)??,
             };
-            let answer = timeout_at(deadline, lease.query(query, params, self.prepared)).await;
+            let answer = timeout_at(deadline, lease.query(query, params, *prepared)).await;
             let error = match answer {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => error,
@@ -94,7 +110,7 @@ impl Connection {
                 }
             };
             // Every connection in the pool may have died at once, and each failure removes one.
-            let retries = retries.get_or_insert_with(|| self.pool.status().max_size + 1);
+            let retries = retries.get_or_insert_with(|| pool.status().max_size + 1);
             match Failure::of(&error, &lease) {
                 Failure::ConnectionLost if *retries > 0 => lease.abandon(),
                 Failure::StalePlan if *retries > 0 => lease.forget(query),
@@ -115,12 +131,12 @@ impl Connection {
         if let Some(lease) = self.current_lease() {
             return Ok(lease);
         }
-        let client = self.pool.get().await.map_err(Unavailable::Pool)?;
+        let client = self.database.pool.get().await.map_err(Unavailable::Pool)?;
         let lease = Arc::new(Lease {
             client: Some(client),
             abandoned: AtomicBool::new(false),
             unanswered: AtomicUsize::new(0),
-            patience: self.timeout,
+            patience: self.database.timeout,
         });
         *lock(&self.shared.lease) = Arc::downgrade(&lease);
         Ok(lease)

@@ -2,18 +2,29 @@
 
 mod check;
 pub(crate) mod connection;
+mod primary_key;
+mod users;
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
 
 use deadpool_postgres::Pool;
 use tokio_postgres::types::Type;
 
 use crate::{
-    error::Error,
+    error::{Error, Unavailable},
     session::{DjangoSession, SessionKey, SessionSigner},
     settings::DjangoSettings,
+    signing::SaltedHmac,
 };
 use connection::{Connection, Query};
+pub(crate) use primary_key::PrimaryKeyValue;
 
 /// Reads sessions from Django's table, as Django's `SessionStore` of
 /// `django.contrib.sessions.backends.db` does.
@@ -31,6 +42,10 @@ struct Shared {
     settings: DjangoSettings,
     signer: Arc<SessionSigner>,
     session: Query,
+    users: users::Users,
+    uses_users: AtomicBool,
+    /// The keys of the session auth hash: the secret's, then its fallbacks'.
+    session_auth_keys: Vec<SaltedHmac>,
 }
 
 impl SessionStore {
@@ -55,6 +70,9 @@ impl SessionStore {
             shared: Arc::new(Shared {
                 signer: Arc::new(SessionSigner::new(&settings)?),
                 session,
+                users: users::Users::default(),
+                uses_users: AtomicBool::new(settings.user_model_is_set),
+                session_auth_keys: session_auth_keys(&settings),
                 settings,
             }),
         })
@@ -102,7 +120,7 @@ impl SessionStore {
         }
         let rows = self.connection.query(&self.shared.session, &[&key.as_str()]).await?;
         let row = rows.first().ok_or(Error::SessionNotFound)?;
-        let column = |error| Error::Unavailable(crate::error::Unavailable::Query(error));
+        let column = |error| Error::from(Unavailable::Query(error));
         let expire_date: SystemTime = row.try_get(1).map_err(column)?;
         if expire_date <= now() {
             return Err(Error::SessionExpired);
@@ -122,15 +140,37 @@ impl SessionStore {
         &self.shared.signer
     }
 
-    /// The same store with a connection of its own, for one worker.
+    /// Remembers that the user tables matter, for [`SessionStore::check`].
+    pub(crate) fn use_users(&self) {
+        self.shared.uses_users.store(true, Ordering::Relaxed);
+    }
+
+    fn uses_users(&self) -> bool {
+        self.shared.uses_users.load(Ordering::Relaxed)
+    }
+
+    /// The keys under which a session auth hash may be made.
+    pub(crate) fn session_auth_keys(&self) -> &[SaltedHmac] {
+        &self.shared.session_auth_keys
+    }
+
+    /// This store with the connection that all gates of the current worker share.
     pub(crate) fn for_worker(&self) -> Self {
-        Self { connection: self.connection.unshared(), ..self.clone() }
+        Self { connection: self.connection.of_this_worker(), ..self.clone() }
     }
 
     /// Whether both are clones of one store.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
+}
+
+fn session_auth_keys(settings: &DjangoSettings) -> Vec<SaltedHmac> {
+    let Some(hash) = &settings.user_model.session_auth_hash else { return Vec::new() };
+    std::iter::once(&settings.secret_key)
+        .chain(&settings.secret_key_fallbacks)
+        .map(|secret| SaltedHmac::new(&hash.key_salt, secret, hash.algorithm))
+        .collect()
 }
 
 impl fmt::Debug for SessionStore {

@@ -9,9 +9,11 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use futures_util::future::LocalBoxFuture;
 
 use super::visit::Visit;
 use crate::{
+    auth::DjangoUser,
     error::{Chain, Error},
     session::DjangoSession,
 };
@@ -61,7 +63,7 @@ impl FromRequest for OptionalDjangoSession {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(visit::<Self>(req).map(|visit| Self(visit.session.ok())))
+        ready(visit::<Self>(req).map(|visit| Self(visit.found.session.clone().ok())))
     }
 }
 
@@ -72,7 +74,8 @@ impl FromRequest for OptionalDjangoSession {
 ///
 /// This is what the session says. It does not check what Django checks on top of that: whether the
 /// user still exists, is active, still has the password of back then, and came in by a backend
-/// that is still listed.
+/// that is still listed. [`DjangoUser`] does, and so does a gate made by
+/// [`login_required`](crate::DjangoSessionMiddleware::login_required).
 ///
 /// ```
 /// use actix_django_session::DjangoUserId;
@@ -117,7 +120,54 @@ fn user_id<T: FromStr>(session: &DjangoSession) -> Result<DjangoUserId<T>, Error
 }
 
 fn session(visit: &Visit, req: &HttpRequest) -> Result<DjangoSession, actix_web::Error> {
-    visit.session.clone().map_err(|reason| visit.reject(reason.into(), req))
+    visit.found.session.clone().map_err(|reason| visit.reject(reason, req))
+}
+
+/// Extracts the user, looked up and checked once a request; nobody logged in gets the gate's
+/// rejection.
+impl FromRequest for DjangoUser {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let visit = visit::<Self>(req);
+        let req = req.clone();
+        Box::pin(async move {
+            let visit = visit?;
+            visit.user().await.map_err(|error| visit.reject(error, &req))
+        })
+    }
+}
+
+/// The user if one is logged in. `None` means nobody is, never that the database is away: that is
+/// a 503.
+#[derive(Clone, Debug)]
+pub struct OptionalDjangoUser(pub Option<DjangoUser>);
+
+impl Deref for OptionalDjangoUser {
+    type Target = Option<DjangoUser>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl FromRequest for OptionalDjangoUser {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let visit = visit::<Self>(req);
+        let req = req.clone();
+        Box::pin(async move {
+            let visit = visit?;
+            match visit.user().await {
+                Ok(user) => Ok(Self(Some(user))),
+                Err(error) if error.is_rejection() => Ok(Self(None)),
+                Err(error) => Err(visit.reject(error, &req)),
+            }
+        })
+    }
 }
 
 /// What the gate left, or the error that names the fix.

@@ -51,7 +51,7 @@ impl Rejection {
 
 /// The client sees nothing of this, so the log has to say it all.
 fn log(error: &Error) {
-    if error.is_rejection() {
+    if error.is_rejection() || matches!(error, Error::PermissionDenied) {
         tracing::debug!(reason = %error, "request rejected");
     } else {
         tracing::error!(error = %Chain(error), "request failed");
@@ -63,6 +63,7 @@ impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::PermissionDenied => StatusCode::FORBIDDEN,
             error if error.is_rejection() => StatusCode::UNAUTHORIZED,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -20,9 +20,9 @@ use super::{
     login::{ErrorHandler, Rejection},
     redirect::{LoginUrl, REDIRECT_FIELD_NAME},
     vary::vary_on_cookie,
-    visit::{NoSession, Visit},
+    visit::{Found, Visit},
 };
-use crate::{error::Error, session::DjangoSession, settings::DjangoSettings, store::SessionStore};
+use crate::{error::Error, session::SessionKey, settings::DjangoSettings, store::SessionStore};
 
 /// Recognises the visitor whom Django logged in, by the session cookie and the row behind it.
 ///
@@ -64,10 +64,18 @@ pub struct DjangoSessionMiddleware {
 }
 
 /// Whom a gate lets through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Admits {
     Anyone,
     Session,
+    User(Demands),
+}
+
+/// What a user must have beyond being logged in.
+#[derive(Clone, Debug, Default)]
+struct Demands {
+    staff: bool,
+    permissions: Vec<String>,
 }
 
 impl DjangoSessionMiddleware {
@@ -80,6 +88,43 @@ impl DjangoSessionMiddleware {
     /// shopping cart has a session and no user. The session data is not looked at.
     pub fn required(store: SessionStore) -> Self {
         Self::new(store, Admits::Session)
+    }
+
+    /// Lets a request through only if Django's `request.user.is_authenticated` would be true: the
+    /// user exists, is active, has not changed the password since, and came in by a backend that
+    /// is still listed. Two indexed reads.
+    ///
+    /// See [`SessionStore::get_user`] for what is checked, and where this differs from Django.
+    pub fn login_required(store: SessionStore) -> Self {
+        store.use_users();
+        Self::new(store, Admits::User(Demands::default()))
+    }
+
+    /// Lets only users through who have this permission, `"app_label.codename"`; called several
+    /// times, all of them. Others who are logged in get a 403, and nobody is sent to log in twice.
+    ///
+    /// Makes any gate one for `login_required`.
+    pub fn permission_required(mut self, permission: impl Into<String>) -> Self {
+        self.demands().permissions.push(permission.into());
+        self
+    }
+
+    /// Lets only users through who may use the admin site (`is_staff`); others who are logged in
+    /// get a 403.
+    ///
+    /// Makes any gate one for `login_required`.
+    pub fn staff_required(mut self) -> Self {
+        self.demands().staff = true;
+        self
+    }
+
+    fn demands(&mut self) -> &mut Demands {
+        if !matches!(self.admits, Admits::User(_)) {
+            self.store.use_users();
+            self.admits = Admits::User(Demands::default());
+        }
+        let Admits::User(demands) = &mut self.admits else { unreachable!("set above") };
+        demands
     }
 
     fn new(store: SessionStore, admits: Admits) -> Self {
@@ -146,7 +191,12 @@ impl DjangoSessionMiddleware {
                 Rejection::Redirect(LoginUrl::new(login_url, &self.redirect_field_name))
             }
         };
-        Gate { store: self.store.for_worker(), admits: self.admits, rejection }
+        Gate {
+            store: self.store.for_worker(),
+            admits: self.admits.clone(),
+            rejection,
+            nobody: Found::session(Err(Error::NoSessionKey)),
+        }
     }
 }
 
@@ -180,27 +230,62 @@ pub(crate) struct Gate {
     pub(crate) store: SessionStore,
     admits: Admits,
     rejection: Rejection,
+    /// What is known of all requests without a session key.
+    nobody: Rc<Found>,
+}
+
+/// Who a visitor is, or the key under which that can be looked up.
+enum Visitor {
+    Known(Rc<Found>),
+    Unknown(SessionKey),
 }
 
 impl Gate {
-    /// Leaves word for the extractors, or says why the visitor does not come through.
-    fn admit(
-        self: &Rc<Self>,
-        req: &ServiceRequest,
-        session: Result<DjangoSession, NoSession>,
-    ) -> Result<(), Error> {
-        if let (Admits::Session, Err(reason)) = (self.admits, &session) {
-            return Err((*reason).into());
+    fn visitor(&self, req: &ServiceRequest) -> Visitor {
+        // An outer gate of the same store, or a test, may have found out already.
+        if let Some(visit) = Visit::of(req)
+            && visit.gate.is_none_or(|gate| gate.store.is_same(&self.store))
+        {
+            return Visitor::Known(visit.found);
         }
-        Visit { gate: Some(Rc::clone(self)), session }.attach(req);
-        Ok(())
+        match cookie::session_key(req.headers(), &self.settings().session_cookie_name) {
+            Some(key) => Visitor::Unknown(key),
+            None => Visitor::Known(Rc::clone(&self.nobody)),
+        }
     }
 
-    /// What an outer gate of the same store, or a test, already knows.
-    fn known_session(&self, req: &ServiceRequest) -> Option<Result<DjangoSession, NoSession>> {
-        let visit = Visit::of(req)?;
-        let same_store = visit.gate.is_none_or(|gate| gate.store.is_same(&self.store));
-        same_store.then_some(visit.session)
+    async fn look_up(&self, key: &SessionKey) -> Result<Rc<Found>, Error> {
+        match self.store.load(key).await {
+            Err(error) if !error.is_rejection() => Err(error),
+            session => Ok(Found::session(session)),
+        }
+    }
+
+    /// Whether this can be decided without asking the database.
+    fn can_decide(&self, found: &Found) -> bool {
+        !matches!(self.admits, Admits::User(_)) || found.session.is_err()
+    }
+
+    /// Says why the visitor does not come through.
+    async fn check(&self, found: &Found) -> Result<(), Error> {
+        match &self.admits {
+            Admits::User(demands) => {
+                let user = found.user(&self.store).await?;
+                let lacks_staff = demands.staff && !user.is_staff();
+                if lacks_staff || !user.has_perms(&demands.permissions).await? {
+                    return Err(Error::PermissionDenied);
+                }
+                Ok(())
+            }
+            _ => self.check_session(found),
+        }
+    }
+
+    fn check_session(&self, found: &Found) -> Result<(), Error> {
+        match &found.session {
+            Err(reason) if !matches!(self.admits, Admits::Anyone) => Err(reason.clone()),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn respond(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
@@ -249,43 +334,41 @@ where
 
     fn call(&self, req: ServiceRequest) -> Self::Future {
         let gate = &self.gate;
-        let session = match gate.known_session(&req) {
-            Some(session) => session,
-            None => {
-                match cookie::session_key(req.headers(), &gate.settings().session_cookie_name) {
-                    None => Err(NoSession::NoKey),
-                    Some(key) => {
-                        let (gate, service) = (Rc::clone(gate), Rc::clone(&self.service));
-                        let answer = async move {
-                            let admitted = match gate.store.load(&key).await {
-                                Ok(session) => gate.admit(&req, Ok(session)),
-                                Err(Error::SessionNotFound) => {
-                                    gate.admit(&req, Err(NoSession::NotFound))
-                                }
-                                Err(Error::SessionExpired) => {
-                                    gate.admit(&req, Err(NoSession::Expired))
-                                }
-                                Err(error) => Err(error),
-                            };
-                            match admitted {
-                                Ok(()) => admitted_answer(service.call(req).await),
-                                Err(error) => Ok(turned_away(&gate, &error, req)),
-                            }
-                        };
-                        return Either::Right(Either::Right(answer.boxed_local()));
-                    }
+        match gate.visitor(&req) {
+            // Nothing to look up: no query, and no future in a box.
+            Visitor::Known(found) if gate.can_decide(&found) => match gate.check_session(&found) {
+                Ok(()) => {
+                    let answer: fn(_) -> _ = admitted_answer;
+                    let visit = Visit { gate: Some(Rc::clone(gate)), found };
+                    visit.attach(&req);
+                    Either::Right(Either::Left(self.service.call(req).map(answer)))
                 }
+                Err(error) => Either::Left(ready(Ok(turned_away(gate, &error, req)))),
+            },
+            visitor => {
+                let (gate, service) = (Rc::clone(gate), Rc::clone(&self.service));
+                let answer = async move {
+                    match admit(&gate, visitor).await {
+                        Ok(found) => {
+                            Visit { gate: Some(gate), found }.attach(&req);
+                            admitted_answer(service.call(req).await)
+                        }
+                        Err(error) => Ok(turned_away(&gate, &error, req)),
+                    }
+                };
+                Either::Right(Either::Right(answer.boxed_local()))
             }
-        };
-        // Nobody to look up: no query, and no future in a box.
-        match gate.admit(&req, session) {
-            Ok(()) => {
-                let answer: fn(_) -> _ = admitted_answer;
-                Either::Right(Either::Left(self.service.call(req).map(answer)))
-            }
-            Err(error) => Either::Left(ready(Ok(turned_away(gate, &error, req)))),
         }
     }
+}
+
+async fn admit(gate: &Gate, visitor: Visitor) -> Result<Rc<Found>, Error> {
+    let found = match visitor {
+        Visitor::Known(found) => found,
+        Visitor::Unknown(key) => gate.look_up(&key).await?,
+    };
+    gate.check(&found).await?;
+    Ok(found)
 }
 
 /// The answer of the service inside, which depends on the cookie as everything behind a gate does.

@@ -9,5 +9,5 @@ pub mod test;
 mod vary;
 mod visit;
 
-pub use extract::{DjangoUserId, OptionalDjangoSession};
+pub use extract::{DjangoUserId, OptionalDjangoSession, OptionalDjangoUser};
 pub use middleware::{DjangoSessionMiddleware, DjangoSessionService};

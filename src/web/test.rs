@@ -9,8 +9,11 @@ use std::{
 use actix_web::HttpMessage;
 use serde::Serialize;
 
-use super::visit::{NoSession, Visit};
+use super::visit::{Found, Visit};
+pub use crate::auth::TestUser;
 use crate::{
+    auth::DjangoUser,
+    error::Error,
     session::{DjangoSession, SessionData, SessionKey, SessionSigner},
     settings::DjangoSettings,
 };
@@ -58,11 +61,34 @@ pub fn session<T: Serialize + ?Sized>(req: &impl HttpMessage, data: &T) -> Djang
         data.encode(&signer),
         Arc::new(signer),
     );
-    Visit { gate: None, session: Ok(session.clone()) }.attach(req);
+    Visit { gate: None, found: Found::session(Ok(session.clone())) }.attach(req);
     session
+}
+
+/// Gives a test request a session of this user, who counts as logged in.
+///
+/// ```
+/// use actix_django_session::{DjangoUser, test::{self, TestUser}};
+/// use actix_web::{FromRequest, test::TestRequest};
+///
+/// # actix_web::rt::System::new().block_on(async {
+/// let req = TestRequest::get().to_http_request();
+/// test::user(&req, TestUser::new(7, "ada").permissions(["shop.add_item"]));
+/// let user = DjangoUser::extract(&req).await.unwrap();
+/// assert!(user.has_perm("shop.add_item").await.unwrap());
+/// # });
+/// ```
+///
+/// # Panics
+/// Never in practice: the session data it makes is sound.
+pub fn user(req: &impl HttpMessage, user: TestUser) -> DjangoUser {
+    let session = login(req, &user.id);
+    let user = DjangoUser::of_test(user);
+    Visit { gate: None, found: Found::user_too(session, user.clone()) }.attach(req);
+    user
 }
 
 /// Makes a test request one without a session, for handlers that are tested without a gate.
 pub fn no_session(req: &impl HttpMessage) {
-    Visit { gate: None, session: Err(NoSession::NoKey) }.attach(req);
+    Visit { gate: None, found: Found::session(Err(Error::NoSessionKey)) }.attach(req);
 }

@@ -1,0 +1,8 @@
+//! Users and permissions: `django.contrib.auth`, as far as reading goes.
+
+mod get_user;
+mod test_user;
+mod user;
+
+pub use test_user::TestUser;
+pub use user::DjangoUser;

@@ -1,0 +1,202 @@
+//! The user, as Django's `request.user`.
+
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
+
+use tokio::sync::OnceCell;
+use tokio_postgres::{Row, types::FromSqlOwned};
+
+use super::TestUser;
+use crate::{
+    error::Error,
+    store::{PrimaryKeyValue, SessionStore},
+};
+
+/// The user who is logged in: the one that Django's `get_user` would return.
+///
+/// As an extractor it works behind any gate: the user is looked up and checked when the first one
+/// asks, once a request. Nobody logged in: the gate's rejection. Cheap to clone, and `Send`.
+///
+/// ```
+/// use actix_django_session::{DjangoUser, Error};
+///
+/// async fn add_item(user: DjangoUser) -> Result<String, Error> {
+///     if !user.has_perm("shop.add_item").await? {
+///         return Err(Error::PermissionDenied);
+///     }
+///     Ok(format!("well done, {}", user.username()))
+/// }
+/// ```
+#[derive(Clone)]
+pub struct DjangoUser(Arc<Inner>);
+
+struct Inner {
+    id: String,
+    username: String,
+    is_active: bool,
+    is_staff: bool,
+    is_superuser: bool,
+    /// The row, for further columns; `None` for a user that a test made.
+    row: Option<Row>,
+    /// Where the permissions of this user are looked up.
+    source: Option<(SessionStore, PrimaryKeyValue)>,
+    permissions: OnceCell<BTreeSet<String>>,
+}
+
+impl DjangoUser {
+    /// The user in a row of [`SessionStore::user_row`].
+    pub(crate) fn from_row(
+        row: Row,
+        store: SessionStore,
+        key: PrimaryKeyValue,
+    ) -> Result<Self, tokio_postgres::Error> {
+        // NULL is neither active nor anything else (A9).
+        let flag = |index| row.try_get::<_, Option<bool>>(index).map(|flag| flag.unwrap_or(false));
+        Ok(Self(Arc::new(Inner {
+            id: row.try_get("ads_id")?,
+            username: row.try_get::<_, Option<String>>("ads_username")?.unwrap_or_default(),
+            is_active: flag("ads_is_active")?,
+            is_staff: flag("ads_is_staff")?,
+            is_superuser: flag("ads_is_superuser")?,
+            row: Some(row),
+            source: Some((store, key)),
+            permissions: OnceCell::new(),
+        })))
+    }
+
+    /// A user that a test made.
+    pub(crate) fn of_test(user: TestUser) -> Self {
+        Self(Arc::new(Inner {
+            id: user.id,
+            username: user.username,
+            is_active: true,
+            is_staff: user.is_staff,
+            is_superuser: user.is_superuser,
+            row: None,
+            source: None,
+            permissions: OnceCell::new_with(Some(user.permissions)),
+        }))
+    }
+
+    /// The stored password, hashed: what the session auth hash is made of.
+    pub(crate) fn password(&self) -> Result<String, tokio_postgres::Error> {
+        match &self.0.row {
+            // Python's text for no password at all (A7).
+            Some(row) => Ok(row.try_get::<_, Option<_>>("ads_password")?.unwrap_or("None".into())),
+            None => Ok(String::new()),
+        }
+    }
+
+    /// The primary key as text: decimal, a lower-case UUID with dashes, or the text itself.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The primary key as a type of yours.
+    ///
+    /// # Errors
+    /// What `T` says about text that is none.
+    pub fn parse_id<T: FromStr>(&self) -> Result<T, T::Err> {
+        self.0.id.parse()
+    }
+
+    /// The value of the username column.
+    pub fn username(&self) -> &str {
+        &self.0.username
+    }
+
+    /// Whether the user may use the admin site.
+    pub fn is_staff(&self) -> bool {
+        self.0.is_staff
+    }
+
+    /// Whether the user has every permission.
+    pub fn is_superuser(&self) -> bool {
+        self.0.is_superuser
+    }
+
+    /// Whether the account may be used. Only a backend that admits inactive users lets others in.
+    pub fn is_active(&self) -> bool {
+        self.0.is_active
+    }
+
+    /// The value of one of the further [`columns`](crate::UserModel::columns) of the user model.
+    ///
+    /// # Errors
+    /// [`Error::UserColumn`] if that column was not asked for in the user model, or holds no `T`.
+    pub fn get<T: FromSqlOwned>(&self, column: &str) -> Result<T, Error> {
+        let value = self.0.row.as_ref().and_then(|row| row.try_get(column).ok());
+        value.ok_or_else(|| Error::UserColumn { column: column.into() })
+    }
+
+    /// Whether the user has a permission, `"app_label.codename"`, by `ModelBackend` (P1, P2).
+    /// Superusers have every one, existing or not.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the permissions cannot be looked up.
+    pub async fn has_perm(&self, permission: &str) -> Result<bool, Error> {
+        Ok(self.has_every_permission() || self.loaded().await?.contains(permission))
+    }
+
+    /// Whether the user has all of these permissions; of none, yes (P4).
+    ///
+    /// # Errors
+    /// As [`DjangoUser::has_perm`].
+    pub async fn has_perms<I>(&self, permissions: I) -> Result<bool, Error>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        for permission in permissions {
+            if !self.has_perm(permission.as_ref()).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the user has any permission in an app.
+    ///
+    /// # Errors
+    /// As [`DjangoUser::has_perm`].
+    pub async fn has_module_perms(&self, app_label: &str) -> Result<bool, Error> {
+        let of_app = |permission: &String| {
+            permission.strip_prefix(app_label).is_some_and(|rest| rest.starts_with('.'))
+        };
+        Ok(self.has_every_permission() || self.loaded().await?.iter().any(of_app))
+    }
+
+    /// All permissions, as `get_all_permissions`: those of the user and of the user's groups; for a
+    /// superuser, all there are. One query, once a request.
+    ///
+    /// # Errors
+    /// As [`DjangoUser::has_perm`].
+    pub async fn permissions(&self) -> Result<&BTreeSet<String>, Error> {
+        self.loaded().await
+    }
+
+    fn has_every_permission(&self) -> bool {
+        self.0.is_active && self.0.is_superuser
+    }
+
+    async fn loaded(&self) -> Result<&BTreeSet<String>, Error> {
+        let load = || async {
+            match &self.0.source {
+                Some((store, _)) if self.has_every_permission() => store.all_permissions().await,
+                Some((store, key)) if self.0.is_active => store.permissions_of(key).await,
+                _ => Ok(BTreeSet::new()),
+            }
+        };
+        self.0.permissions.get_or_try_init(load).await
+    }
+}
+
+impl fmt::Debug for DjangoUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DjangoUser")
+            .field("id", &self.0.id)
+            .field("is_active", &self.0.is_active)
+            .field("is_staff", &self.0.is_staff)
+            .field("is_superuser", &self.0.is_superuser)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,380 @@
+//! `AUTH_USER_MODEL`, as its tables and columns.
+
+use std::{fmt, sync::Arc};
+
+use super::TableName;
+use crate::{auth::DjangoUser, signing::Algorithm};
+
+/// `key_salt` of `AbstractBaseUser._get_session_auth_hash` (A7).
+const HASH_KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
+
+/// Where the users are: Django's `AUTH_USER_MODEL`, told by table and column names.
+///
+/// [`UserModel::default`] is Django's own `auth.User`. For a model of yours, name its table (what
+/// `Model._meta.db_table` says) and then whatever differs from `AbstractUser`. The type of the
+/// primary key is read from the database.
+///
+/// ```
+/// use actix_django_session::{DjangoSettings, UserModel};
+///
+/// let settings = DjangoSettings::new("secret").user_model(
+///     UserModel::new("accounts_member")
+///         .username_column("email")
+///         .password_column("pw_hash")
+///         .columns(["first_name", "plan"]),
+/// );
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct UserModel {
+    pub(crate) table: TableName,
+    pub(crate) parents: Vec<Parent>,
+    pub(crate) primary_key: String,
+    pub(crate) username: String,
+    pub(crate) password: String,
+    pub(crate) is_active: Option<String>,
+    pub(crate) is_staff: Option<String>,
+    pub(crate) is_superuser: Option<String>,
+    pub(crate) columns: Vec<String>,
+    pub(crate) condition: Option<String>,
+    pub(crate) permission_tables: Option<PermissionTables>,
+    pub(crate) session_auth_hash: Option<SessionAuthHash>,
+}
+
+/// A table that multi-table inheritance joins.
+#[derive(Clone, Debug)]
+pub(crate) struct Parent {
+    pub(crate) table: TableName,
+    pub(crate) primary_key: String,
+    pub(crate) link: String,
+}
+
+/// The tables behind `PermissionsMixin` and `django.contrib.auth`.
+#[derive(Clone, Debug)]
+pub(crate) struct PermissionTables {
+    pub(crate) user_groups: TableName,
+    pub(crate) user_permissions: TableName,
+    pub(crate) user_column: String,
+    pub(crate) group_permissions: TableName,
+    pub(crate) permission: TableName,
+    pub(crate) content_type: TableName,
+}
+
+impl Default for UserModel {
+    fn default() -> Self {
+        Self::new("auth_user")
+    }
+}
+
+impl UserModel {
+    /// A model like `AbstractUser` in this table: `"table"`, `"schema.table"` or
+    /// `("schema", "table")`. The tables of groups and permissions are expected in the same schema.
+    pub fn new(table: impl Into<TableName>) -> Self {
+        let table = table.into();
+        // `<app label>_<model>`: a model's name has no underscore in it, an app's label may.
+        let model = table.table.rsplit('_').next().unwrap_or_default();
+        let permission_tables = PermissionTables {
+            user_groups: table.sibling(&format!("{}_groups", table.table)),
+            user_permissions: table.sibling(&format!("{}_user_permissions", table.table)),
+            user_column: format!("{model}_id"),
+            group_permissions: table.sibling("auth_group_permissions"),
+            permission: table.sibling("auth_permission"),
+            content_type: table.sibling("django_content_type"),
+        };
+        Self {
+            table,
+            parents: Vec::new(),
+            primary_key: "id".into(),
+            username: "username".into(),
+            password: "password".into(),
+            is_active: Some("is_active".into()),
+            is_staff: Some("is_staff".into()),
+            is_superuser: Some("is_superuser".into()),
+            columns: Vec::new(),
+            condition: None,
+            permission_tables: Some(permission_tables),
+            session_auth_hash: Some(SessionAuthHash::default()),
+        }
+    }
+
+    /// The column of the primary key: an integer, a UUID, text, or any type that PostgreSQL reads
+    /// from text.
+    ///
+    /// Defaults to `id`.
+    pub fn primary_key(mut self, column: impl Into<String>) -> Self {
+        self.primary_key = column.into();
+        self
+    }
+
+    /// The column of `USERNAME_FIELD`.
+    ///
+    /// Defaults to `username`.
+    pub fn username_column(mut self, column: impl Into<String>) -> Self {
+        self.username = column.into();
+        self
+    }
+
+    /// The column of the password.
+    ///
+    /// Defaults to `password`.
+    pub fn password_column(mut self, column: impl Into<String>) -> Self {
+        self.password = column.into();
+        self
+    }
+
+    /// The column that says whether the account may be used. `None`: the model has none, and
+    /// everyone is active.
+    ///
+    /// Defaults to `is_active`.
+    pub fn is_active_column<'a>(mut self, column: impl Into<Option<&'a str>>) -> Self {
+        self.is_active = column.into().map(Into::into);
+        self
+    }
+
+    /// The column that says who may use the admin site. `None`: the model has none, and nobody may.
+    ///
+    /// Defaults to `is_staff`.
+    pub fn is_staff_column<'a>(mut self, column: impl Into<Option<&'a str>>) -> Self {
+        self.is_staff = column.into().map(Into::into);
+        self
+    }
+
+    /// The column that says who has every permission. `None`: the model has none, and nobody has.
+    ///
+    /// Defaults to `is_superuser`.
+    pub fn is_superuser_column<'a>(mut self, column: impl Into<Option<&'a str>>) -> Self {
+        self.is_superuser = column.into().map(Into::into);
+        self
+    }
+
+    /// Further columns to read with the user, for [`DjangoUser::get`].
+    ///
+    /// Defaults to none.
+    pub fn columns<I>(mut self, columns: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.columns = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Multi-table inheritance: joins the table of a parent model, whose columns may then be named
+    /// like the model's own. `link` is the column that points to the parent (`user_ptr_id`).
+    ///
+    /// The parent's tables of groups and permissions are the ones that count, if `PermissionsMixin`
+    /// is there: see [`UserModel::permissions_of`].
+    pub fn parent(
+        mut self,
+        table: impl Into<TableName>,
+        primary_key: impl Into<String>,
+        link: impl Into<String>,
+    ) -> Self {
+        let (table, primary_key, link) = (table.into(), primary_key.into(), link.into());
+        self.parents.push(Parent { table, primary_key, link });
+        self
+    }
+
+    /// An SQL condition that hides rows, as a default manager with a filter does:
+    /// `"deleted_at IS NULL"`. It goes into the query as it is: never build it from anything a
+    /// client sent.
+    ///
+    /// Defaults to none.
+    pub fn condition(mut self, sql: impl Into<String>) -> Self {
+        self.condition = Some(sql.into());
+        self
+    }
+
+    /// The many-to-many tables of `PermissionsMixin`, and the column in both that names the user.
+    ///
+    /// Defaults to `<table>_groups`, `<table>_user_permissions` and `<model>_id`.
+    pub fn permission_tables(
+        mut self,
+        groups: impl Into<TableName>,
+        user_permissions: impl Into<TableName>,
+        user_column: impl Into<String>,
+    ) -> Self {
+        if let Some(tables) = &mut self.permission_tables {
+            tables.user_groups = groups.into();
+            tables.user_permissions = user_permissions.into();
+            tables.user_column = user_column.into();
+        }
+        self
+    }
+
+    /// Takes the many-to-many tables of another table's model: that of the parent model which has
+    /// the `PermissionsMixin`.
+    pub fn permissions_of(mut self, table: impl Into<TableName>) -> Self {
+        self.permission_tables = Self::new(table).permission_tables;
+        self
+    }
+
+    /// The tables of `django.contrib.auth` and `contenttypes`, where they have other names.
+    ///
+    /// Defaults to `auth_group_permissions`, `auth_permission` and `django_content_type`.
+    pub fn auth_tables(
+        mut self,
+        group_permissions: impl Into<TableName>,
+        permission: impl Into<TableName>,
+        content_type: impl Into<TableName>,
+    ) -> Self {
+        if let Some(tables) = &mut self.permission_tables {
+            tables.group_permissions = group_permissions.into();
+            tables.permission = permission.into();
+            tables.content_type = content_type.into();
+        }
+        self
+    }
+
+    /// For a model without `PermissionsMixin`: nobody has any permission.
+    pub fn without_permissions(mut self) -> Self {
+        self.permission_tables = None;
+        self
+    }
+
+    /// How the session auth hash is made, for a model that overrides `get_session_auth_hash`.
+    ///
+    /// Defaults to Django's way.
+    pub fn session_auth_hash(mut self, hash: SessionAuthHash) -> Self {
+        self.session_auth_hash = Some(hash);
+        self
+    }
+
+    /// For a model without `get_session_auth_hash`: a session outlives a change of password, as it
+    /// does in Django then.
+    pub fn without_session_auth_hash(mut self) -> Self {
+        self.session_auth_hash = None;
+        self
+    }
+
+    pub(crate) fn is_valid(&self) -> bool {
+        let tables = self.permission_tables.iter().flat_map(|tables| {
+            [
+                &tables.user_groups,
+                &tables.user_permissions,
+                &tables.group_permissions,
+                &tables.permission,
+                &tables.content_type,
+            ]
+        });
+        let mut tables = tables.chain(self.parents.iter().map(|parent| &parent.table));
+        let columns = [&self.primary_key, &self.username, &self.password];
+        let columns = columns.into_iter().chain(&self.is_active).chain(&self.is_staff);
+        let mut columns = columns.chain(&self.is_superuser).chain(&self.columns);
+        self.table.is_valid()
+            && tables.all(TableName::is_valid)
+            && columns.all(|name| super::is_valid_name(name))
+    }
+}
+
+impl fmt::Debug for UserModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserModel")
+            .field("table", &self.table)
+            .field("primary_key", &self.primary_key)
+            .finish_non_exhaustive()
+    }
+}
+
+type Message = dyn Fn(&str, &DjangoUser) -> String + Send + Sync;
+
+/// How a session is tied to the password: `get_session_auth_hash` of the user model.
+///
+/// Django's default is an HMAC-SHA256 of the stored password under a constant salt. Where a project
+/// puts something else in, say so:
+///
+/// ```
+/// use actix_django_session::{SessionAuthHash, UserModel};
+///
+/// // salted_hmac(key_salt, self.password + str(self.auth_version), algorithm="sha256")
+/// let model = UserModel::default().columns(["auth_version"]).session_auth_hash(
+///     SessionAuthHash::default().message(|password, user| {
+///         let version: i32 = user.get("auth_version").unwrap_or_default();
+///         format!("{password}{version}")
+///     }),
+/// );
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct SessionAuthHash {
+    pub(crate) key_salt: String,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) message: Option<Arc<Message>>,
+}
+
+impl Default for SessionAuthHash {
+    fn default() -> Self {
+        Self { key_salt: HASH_KEY_SALT.into(), algorithm: Algorithm::Sha256, message: None }
+    }
+}
+
+impl SessionAuthHash {
+    /// The `key_salt` that goes into `salted_hmac`.
+    pub fn key_salt(mut self, key_salt: impl Into<String>) -> Self {
+        self.key_salt = key_salt.into();
+        self
+    }
+
+    /// The `algorithm` that goes into `salted_hmac`.
+    ///
+    /// Defaults to SHA-256.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// The text that is hashed, made of the stored password and the user.
+    ///
+    /// Defaults to the stored password.
+    pub fn message<F>(mut self, message: F) -> Self
+    where
+        F: Fn(&str, &DjangoUser) -> String + Send + Sync + 'static,
+    {
+        self.message = Some(Arc::new(message));
+        self
+    }
+}
+
+impl fmt::Debug for SessionAuthHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionAuthHash")
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One of `AUTHENTICATION_BACKENDS`: its dotted path exactly as `settings.py` lists it.
+///
+/// Made from the path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthenticationBackend {
+    pub(crate) path: String,
+    pub(crate) admits_inactive: bool,
+}
+
+impl AuthenticationBackend {
+    /// A backend whose users must be active, as with `ModelBackend`. Django's own two backends that
+    /// admit inactive users are known by their paths.
+    pub fn new(path: impl Into<String>) -> Self {
+        let path = path.into();
+        let admits_inactive = matches!(
+            path.as_str(),
+            "django.contrib.auth.backends.AllowAllUsersModelBackend"
+                | "django.contrib.auth.backends.AllowAllUsersRemoteUserBackend"
+        );
+        Self { path, admits_inactive }
+    }
+
+    /// Has this backend let inactive users in, as one does whose `user_can_authenticate` says so.
+    #[must_use]
+    pub fn admits_inactive(mut self) -> Self {
+        self.admits_inactive = true;
+        self
+    }
+}
+
+impl<S: Into<String>> From<S> for AuthenticationBackend {
+    fn from(path: S) -> Self {
+        Self::new(path)
+    }
+}

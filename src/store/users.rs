@@ -1,0 +1,197 @@
+//! The tables of `django.contrib.auth`: one query for the user, one for the permissions.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::OnceCell;
+use tokio_postgres::{Row, error::SqlState};
+
+use super::{
+    Query, SessionStore,
+    primary_key::{PrimaryKey, PrimaryKeyValue},
+};
+use crate::{
+    error::{Error, Unavailable},
+    settings::{UserModel, quote_name},
+};
+
+/// The queries about users. They are made when the type of the primary key is known.
+#[derive(Default)]
+pub(super) struct Users(OnceCell<UserQueries>);
+
+struct UserQueries {
+    primary_key: PrimaryKey,
+    user: Query,
+    permissions: Query,
+    all_permissions: Query,
+}
+
+impl SessionStore {
+    /// How ids are read for the primary key of the user model.
+    pub(crate) async fn primary_key(&self) -> Result<&PrimaryKey, Error> {
+        Ok(&self.user_queries().await?.primary_key)
+    }
+
+    /// The row of the user with this key, for [`DjangoUser`](crate::DjangoUser).
+    pub(crate) async fn user_row(&self, key: &PrimaryKeyValue) -> Result<Option<Row>, Error> {
+        let query = &self.user_queries().await?.user;
+        match self.connection.query(query, &[key]).await {
+            Ok(rows) => Ok(rows.into_iter().next()),
+            Err(error) if is_no_such_value(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The permissions of a user and of the user's groups, `app_label.codename`.
+    pub(crate) async fn permissions_of(
+        &self,
+        key: &PrimaryKeyValue,
+    ) -> Result<BTreeSet<String>, Error> {
+        if self.settings().user_model.permission_tables.is_none() {
+            return Ok(BTreeSet::new());
+        }
+        let query = &self.user_queries().await?.permissions;
+        permissions(&self.connection.query(query, &[key]).await?)
+    }
+
+    /// Every permission there is, which is what a superuser has.
+    pub(crate) async fn all_permissions(&self) -> Result<BTreeSet<String>, Error> {
+        if self.settings().user_model.permission_tables.is_none() {
+            return Ok(BTreeSet::new());
+        }
+        let query = &self.user_queries().await?.all_permissions;
+        permissions(&self.connection.query(query, &[]).await?)
+    }
+
+    /// Asks the queries about users for a user who does not exist.
+    pub(super) async fn try_user_queries(&self) -> Result<(), Error> {
+        let queries = self.user_queries().await?;
+        let nobody: Option<PrimaryKeyValue> = None;
+        self.connection.query(&queries.user, &[&nobody]).await?;
+        if self.settings().user_model.permission_tables.is_some() {
+            self.connection.query(&queries.permissions, &[&nobody]).await?;
+        }
+        Ok(())
+    }
+
+    async fn user_queries(&self) -> Result<&UserQueries, Error> {
+        let make = || async {
+            let model = &self.settings().user_model;
+            let rows = self.connection.query(&type_query(model), &[]).await?;
+            let column = |error| Error::from(Unavailable::Query(error));
+            // Without FROM there is always one row.
+            let row = &rows[0];
+            let oid: u32 = row.try_get(0).map_err(column)?;
+            let type_name: String = row.try_get(1).map_err(column)?;
+            Ok(UserQueries::new(model, PrimaryKey::of_type(oid), &type_name))
+        };
+        self.shared.users.0.get_or_try_init(make).await
+    }
+}
+
+impl UserQueries {
+    fn new(model: &UserModel, primary_key: PrimaryKey, type_name: &str) -> Self {
+        let parameter = match primary_key {
+            PrimaryKey::Other => format!("CAST($1 AS {type_name})"),
+            _ => "$1".into(),
+        };
+        let types = vec![primary_key.parameter_type()];
+        let [permissions, all_permissions] = permission_sql(model, &parameter);
+        Self {
+            user: Query { sql: user_sql(model, &parameter), types: types.clone() },
+            permissions: Query { sql: permissions, types },
+            all_permissions: Query { sql: all_permissions, types: vec![] },
+            primary_key,
+        }
+    }
+}
+
+/// Asks for the type of the primary key. Fails in the database's words if there is no such table
+/// or column.
+fn type_query(model: &UserModel) -> Query {
+    let column = format!(
+        "(SELECT {} FROM {} LIMIT 0)",
+        quote_name(&model.primary_key),
+        model.table.quoted()
+    );
+    Query {
+        sql: format!("SELECT pg_typeof({column})::oid, pg_typeof({column})::text"),
+        types: vec![],
+    }
+}
+
+fn user_sql(model: &UserModel, parameter: &str) -> String {
+    let key = format!("{}.{}", model.table.quoted(), quote_name(&model.primary_key));
+    let flag = |column: &Option<String>, otherwise: &str| match column {
+        Some(column) => format!("{}::boolean", quote_name(column)),
+        None => otherwise.to_owned(),
+    };
+    let mut sql = format!(
+        "SELECT {key}::text AS ads_id, {}::text AS ads_username, {} AS ads_password, \
+         {} AS ads_is_active, {} AS ads_is_staff, {} AS ads_is_superuser",
+        quote_name(&model.username),
+        match &model.session_auth_hash {
+            Some(_) => format!("{}::text", quote_name(&model.password)),
+            None => "NULL::text".into(),
+        },
+        flag(&model.is_active, "TRUE"),
+        flag(&model.is_staff, "FALSE"),
+        flag(&model.is_superuser, "FALSE"),
+    );
+    for column in &model.columns {
+        sql += &format!(", {}", quote_name(column));
+    }
+    sql += &format!(" FROM {}", model.table.quoted());
+    for parent in &model.parents {
+        let table = parent.table.quoted();
+        let (own, link) = (quote_name(&parent.primary_key), quote_name(&parent.link));
+        sql += &format!(" JOIN {table} ON {table}.{own} = {link}");
+    }
+    sql += &format!(" WHERE {key} = {parameter}");
+    if let Some(condition) = &model.condition {
+        sql += &format!(" AND ({condition})");
+    }
+    sql
+}
+
+/// The permissions of one user, and all there are (P3).
+fn permission_sql(model: &UserModel, parameter: &str) -> [String; 2] {
+    let Some(tables) = &model.permission_tables else { return Default::default() };
+    let all = format!(
+        "SELECT c.app_label::text, p.codename::text FROM {} p JOIN {} c ON c.id = p.content_type_id",
+        tables.permission.quoted(),
+        tables.content_type.quoted()
+    );
+    let user = quote_name(&tables.user_column);
+    let of_user = format!(
+        "{all} WHERE p.id IN (SELECT permission_id FROM {} WHERE {user} = {parameter} \
+         UNION SELECT gp.permission_id FROM {} gp JOIN {} ug ON ug.group_id = gp.group_id \
+         WHERE ug.{user} = {parameter})",
+        tables.user_permissions.quoted(),
+        tables.group_permissions.quoted(),
+        tables.user_groups.quoted()
+    );
+    [of_user, all]
+}
+
+fn permissions(rows: &[Row]) -> Result<BTreeSet<String>, Error> {
+    let permission = |row: &Row| {
+        let (app_label, codename) = (row.try_get::<_, &str>(0)?, row.try_get::<_, &str>(1)?);
+        Ok(format!("{app_label}.{codename}"))
+    };
+    rows.iter().map(permission).collect::<Result<_, _>>().map_err(|e| Unavailable::Query(e).into())
+}
+
+/// Whether the text was no value of the column's type, so that no row can have it.
+fn is_no_such_value(error: &Unavailable) -> bool {
+    let Unavailable::Query(error) = error else { return false };
+    matches!(
+        error.code(),
+        Some(
+            &SqlState::INVALID_TEXT_REPRESENTATION
+                | &SqlState::NUMERIC_VALUE_OUT_OF_RANGE
+                | &SqlState::INVALID_DATETIME_FORMAT
+                | &SqlState::DATETIME_FIELD_OVERFLOW
+                | &SqlState::STRING_DATA_RIGHT_TRUNCATION
+        )
+    )
+}
