@@ -28,10 +28,9 @@ OPTIONS = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "max_connections=200",
-    # Nothing here has to survive a power failure.
+    # What is committed has to survive kill9(), not a power failure.
     "fsync=off",
     "full_page_writes=off",
-    "synchronous_commit=off",
     # Segments in the data directory go with it; those in /dev/shm would outlive a killed server.
     "dynamic_shared_memory_type=mmap",
 ]

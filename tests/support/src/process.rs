@@ -54,7 +54,7 @@ impl Pipes {
             .stdout(Stdio::piped())
             .process_group(0)
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("PYTHONUNBUFFERED", "1")
+            .env("PYTHONUTF8", "1")
             .spawn()
             .map_err(|error| {
                 Error::new(format!("{}: {error}", command.get_program().to_string_lossy()))

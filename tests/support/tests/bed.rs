@@ -1,20 +1,153 @@
-//! The test bed does what the other tests rely on.
+//! The test bed does what the other tests rely on, and leaves nothing behind.
 
-use testbed::{Browser, Django, Result, Settings, TestBed};
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    net::TcpStream,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::json;
+use testbed::{Browser, Django, Postgres, Result, Settings, TestBed};
+use tokio::time::{sleep, timeout};
 
 #[tokio::test]
 async fn whoever_logs_in_through_the_form_is_known_to_django() -> Result<()> {
-    let bed =
-        TestBed::with_settings(Django::V5_2, Settings::default().user("ada", "lovelace")).await?;
+    let settings = Settings::default().user("ada", "lovelace");
+    let bed = TestBed::with_settings(Django::V5_2, settings).await?;
     let browser = Browser::new();
 
-    assert_eq!(browser.whoami(bed.site()).await?["is_authenticated"], false);
+    let stranger = browser.whoami(bed.site()).await?;
+    assert_eq!(stranger["is_authenticated"], false);
     assert!(browser.login(bed.site(), "ada", "wrong").await.is_err());
     browser.login(bed.site(), "ada", "lovelace").await?;
     let known = browser.whoami(bed.site()).await?;
-    assert_eq!(known["username"], "ada");
     assert_eq!(known["is_authenticated"], true);
+    assert_eq!(known["username"], "ada");
     browser.logout(bed.site()).await?;
-    assert_eq!(browser.whoami(bed.site()).await?["is_authenticated"], false);
+    let stranger = browser.whoami(bed.site()).await?;
+    assert_eq!(stranger["is_authenticated"], false);
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_bed_has_a_database_of_its_own() -> Result<()> {
+    let (one, two) = (
+        TestBed::start(Django::V5_2).await?,
+        TestBed::start(Django::V5_2).await?,
+    );
+    one.judge().await?.set_user("ada", "lovelace").await?;
+
+    let question = json!({ "cmd": "get_user", "username": "ada" });
+    let answer = two.judge().await?.ask(question).await;
+    assert_eq!(
+        answer.map_err(|error| error.class().map(str::to_owned)),
+        Err(Some("LookupError".into()))
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_of_our_own_can_be_broken_and_mended() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    if !postgres.is_own() {
+        assert!(postgres.kill9().await.is_err());
+        return Ok(());
+    }
+    let bed = TestBed::on(&postgres, Django::V5_2, Settings::default()).await?;
+    let judge = bed.judge().await?.clone();
+    let user = judge.set_user("ada", "lovelace").await?;
+    let question = json!({ "cmd": "get_user", "username": "ada" });
+
+    postgres.kill9().await?;
+    assert_eq!(postgres.pid().await?, None);
+    assert!(judge.ask(question.clone()).await.is_err());
+    postgres.restart().await?;
+    assert!(postgres.pid().await?.is_some());
+    assert_eq!(judge.ask(question.clone()).await?, user);
+
+    assert!(postgres.terminate_backends().await? > 0);
+    assert_eq!(judge.ask(question.clone()).await?, user);
+    assert_eq!(bed.database().terminate_backends().await?, 1);
+
+    postgres.freeze().await?;
+    let mut answer = Box::pin(judge.ask(question));
+    assert!(
+        timeout(Duration::from_millis(300), &mut answer)
+            .await
+            .is_err()
+    );
+    postgres.thaw().await?;
+    assert_eq!(answer.await?, user);
+    Ok(())
+}
+
+const STARTED: &str = "started: ";
+
+/// Not a test: what the next one kills.
+#[tokio::test]
+async fn a_process_that_will_be_killed() -> Result<()> {
+    if env::var_os("TESTBED_WAIT_FOR_SIGKILL").is_none() {
+        return Ok(());
+    }
+    let bed = TestBed::start(Django::V5_2).await?;
+    let question = json!({ "cmd": "sql", "statement": "SHOW data_directory" });
+    let answer = bed.judge().await?.ask(question).await?;
+    let row = &answer["rows"][0][0];
+    println!(
+        "{STARTED}{}",
+        json!([bed.database_url(), bed.site().url(), row])
+    );
+    sleep(Duration::from_secs(60)).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_process_that_was_killed() -> Result<()> {
+    let mut child = Command::new(env::current_exe()?)
+        .args(["--exact", "a_process_that_will_be_killed", "--nocapture"])
+        .env("TESTBED_WAIT_FOR_SIGKILL", "1")
+        .env_remove("DATABASE_URL")
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let started = stdout
+        .lines()
+        .map_while(std::result::Result::ok)
+        .find_map(|line| line.split_once(STARTED).map(|(_, rest)| rest.to_owned()))
+        .expect("it says what it started");
+    let started: Vec<String> = serde_json::from_str(&started).expect("three texts");
+    let [database, site, directory] = started.try_into().expect("three texts");
+    let address = |url: &str| {
+        let rest = url.rsplit(['@', '/']).find(|part| part.contains(':'));
+        rest.expect("a port").to_owned()
+    };
+    let addresses = [address(&database), address(&site)];
+    assert!(
+        addresses
+            .iter()
+            .all(|address| TcpStream::connect(address).is_ok())
+    );
+    let home = Path::new(&directory)
+        .parent()
+        .expect("a directory of its own");
+    assert!(home.exists());
+
+    child.kill()?;
+    child.wait()?;
+
+    let all_gone = async {
+        while home.exists()
+            || addresses
+                .iter()
+                .any(|address| TcpStream::connect(address).is_ok())
+        {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let gone = timeout(Duration::from_secs(10), all_gone).await;
+    assert!(gone.is_ok(), "{home:?} or {addresses:?} is left");
     Ok(())
 }

@@ -1,0 +1,275 @@
+"""Django as the judge of the crate: answers questions, JSON objects, one a line.
+
+Each function in COMMANDS is a command, its parameters are the question's other members:
+{"cmd": "decode", "session_data": ".."} -> {"json": "{}", "warned": true}. An exception is answered with
+{"error": its class, "message": ..}. Headers, paths and queries are text in latin-1, one character a byte, as in WSGI.
+Session data is handed over as JSON inside a text, because it may hold what parsers refuse: NaN, lone surrogates.
+"""
+
+import contextlib
+import datetime
+import io
+import json
+import logging
+import os
+import signal
+import statistics
+import sys
+import time
+import traceback
+from unittest import mock
+from urllib.parse import unquote
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "testsite.settings")
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY  # noqa: E402
+from django.contrib.auth.decorators import login_required  # noqa: E402
+from django.contrib.auth.models import AnonymousUser  # noqa: E402
+from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
+from django.contrib.sessions.models import Session  # noqa: E402
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest  # noqa: E402
+from django.core.signals import request_finished, request_started  # noqa: E402
+from django.db import close_old_connections, connection, transaction  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+import sessions  # noqa: E402
+from accounts import people  # noqa: E402
+
+
+def set_user(**arguments):
+    """Arguments of `accounts.people.set_user`. Answers as `get_user`."""
+    return people.describe_user(people.set_user(**arguments))
+
+
+def get_user(username, has_perms=()):
+    return people.describe_user(known(username), has_perms)
+
+
+def delete_user(username):
+    known(username).delete()
+    return {}
+
+
+def login(username, data=None):
+    """A session as `django.contrib.auth.login()` makes it, with more data if asked."""
+    user = known(username)
+    store = SessionStore()
+    store.update(data or {})
+    store[SESSION_KEY] = user._meta.pk.value_to_string(user)
+    store[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    store.save()
+    return {"key": store.session_key}
+
+
+def make_sessions(seed=0, count=100):
+    """Random sessions, some of them damaged."""
+    return {"sessions": sessions.make(seed, count)}
+
+
+def put_row(key, session_data, expire_date=None):
+    """`expire_date` is in seconds since 1970 or in ISO 8601; a day from now unless given."""
+    ends = instant(expire_date) if expire_date is not None else timezone.now() + datetime.timedelta(days=1)
+    Session.objects.update_or_create(
+        session_key=key, defaults={"session_data": session_data, "expire_date": ends}
+    )
+    return {"key": key, "expire_date": iso(ends)}
+
+
+def get_row(key):
+    row = Session.objects.filter(session_key=key).first()
+    return {"row": row and {"session_data": row.session_data, "expire_date": iso(row.expire_date)}}
+
+
+def delete_row(key):
+    return {"deleted": Session.objects.filter(session_key=key).delete()[0]}
+
+
+def sign_row(key=None, expire_date=None, **what):
+    """Arguments of `sessions.sign`. Stores the row as well if `key` is given."""
+    session_data = sessions.sign(**what)
+    if key is not None:
+        put_row(key, session_data, expire_date)
+    return {"session_data": session_data}
+
+
+def decode(session_data):
+    """What `SessionStore.decode` makes of it, and whether it logged that the data is corrupted."""
+    with warnings_of("django.security.SuspiciousSession") as warnings:
+        decoded = SessionStore().decode(session_data)
+    return {"json": json.dumps(decoded), "warned": bool(warnings)}
+
+
+def encode(json_text):
+    """`SessionStore.encode` of an object given as JSON text."""
+    return {"session_data": SessionStore().encode(json.loads(json_text))}
+
+
+def time_decode(session_data, n=1000):
+    """Seconds of one `SessionStore.decode`: the median of seven rounds."""
+    store = SessionStore()
+    rounds = []
+    for _ in range(7):
+        start = time.perf_counter()
+        for _ in range(n):
+            store.decode(session_data)
+        rounds.append((time.perf_counter() - start) / n)
+    return {"seconds": statistics.median(rounds)}
+
+
+def parse_cookie(cookie):
+    """The cookies that Django sees in this header, under WSGI."""
+    return {"cookies": WSGIRequest(environ(cookie=cookie)).COOKIES}
+
+
+def visit(cookie=None, now=None, method="GET", path="/whoami/", headers=None):
+    """A request through the whole of Django. What it did to the database is undone."""
+    start = {}
+
+    def start_response(status, response_headers):
+        start.update(status=int(status.split()[0]), headers=response_headers)
+
+    environment = environ(cookie, method, path)
+    environment.update({"HTTP_" + name.upper().replace("-", "_"): value for name, value in (headers or {}).items()})
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(transaction.atomic())
+        if now is not None:
+            stack.enter_context(mock.patch.object(timezone, "now", lambda: instant(now)))
+        warnings = stack.enter_context(warnings_of("django.security.SuspiciousSession"))
+        before = Session.objects.count()
+        response = HANDLER(environment, start_response)
+        body = b"".join(response)
+        response.close()
+        after = Session.objects.count()
+        transaction.set_rollback(True)
+
+    set_cookies = [value.strip() for name, value in start["headers"] if name == "Set-Cookie"]
+    ours = [value for value in set_cookies if value.startswith(settings.SESSION_COOKIE_NAME + "=")]
+    named = dict(start["headers"])
+    return {
+        "status": start["status"],
+        "verdict": json.loads(body) if named.get("Content-Type") == "application/json" else None,
+        "session_cookie": ("deleted" if "Max-Age=0;" in ours[0] else "set") if ours else None,
+        "set_cookie": set_cookies,
+        "vary": named.get("Vary"),
+        "location": named.get("Location"),
+        "rows": after - before,
+        "warned": bool(warnings),
+    }
+
+
+def redirect(
+    path, query="", login_url=None, field="next", host="example.com", scheme="http", method="GET", script_name=""
+):
+    """Where `login_required` sends an anonymous visitor; path and query as they stand in the request line."""
+    environment = environ(method=method, path=path, query=query)
+    environment.update({"HTTP_HOST": host, "wsgi.url_scheme": scheme, "SCRIPT_NAME": script_name})
+    request = WSGIRequest(environment)
+    request.user = AnonymousUser()
+    view = login_required(lambda request: None, redirect_field_name=field, login_url=login_url)
+    response = view(request)
+    return {"status": response.status_code, "location": response["Location"]}
+
+
+def sql(statement, parameters=None):
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        fetched = cursor.fetchall() if cursor.description else []
+        return {"rows": json.loads(json.dumps(fetched, default=str)), "count": cursor.rowcount}
+
+
+def batch(commands):
+    return {"answers": [answer(command) for command in commands]}
+
+
+def environ(cookie=None, method="GET", path="/", query=""):
+    """What a WSGI server makes of a request. Path and query are bytes in latin-1, the path percent-encoded."""
+    made = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(path, "latin-1"),
+        "QUERY_STRING": query,
+        "SERVER_NAME": "testserver",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "testserver",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    return made if cookie is None else made | {"HTTP_COOKIE": cookie}
+
+
+def known(username):
+    user = people.find_user(username)
+    if user is None:
+        raise LookupError(username)
+    return user
+
+
+@contextlib.contextmanager
+def warnings_of(name):
+    caught = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = caught.append
+    logging.getLogger(name).addHandler(handler)
+    try:
+        yield caught
+    finally:
+        logging.getLogger(name).removeHandler(handler)
+
+
+def instant(value):
+    if isinstance(value, str):
+        return datetime.datetime.fromisoformat(value)
+    return datetime.datetime.fromtimestamp(value, datetime.timezone.utc)
+
+
+def iso(moment):
+    return moment.astimezone(datetime.timezone.utc).isoformat(timespec="microseconds")
+
+
+def answer(request):
+    try:
+        close_old_connections()
+        arguments = dict(request)
+        return COMMANDS[arguments.pop("cmd")](**arguments)
+    except Exception as error:
+        if os.environ.get("TESTBED_LOG"):
+            traceback.print_exc()
+        return {"error": type(error).__name__, "message": str(error).encode("utf-8", "backslashreplace").decode()}
+
+
+# One connection for all commands, replaced when it has died.
+connection.settings_dict.update(CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=True)
+# They would close it in the middle of the transaction that a visit is wrapped in.
+request_started.disconnect(close_old_connections)
+request_finished.disconnect(close_old_connections)
+HANDLER = WSGIHandler()
+COMMANDS = {
+    command.__name__: command
+    for command in (
+        *(batch, decode, delete_row, delete_user, encode, get_row, get_user, login, make_sessions, parse_cookie),
+        *(put_row, redirect, set_user, sign_row, sql, time_decode, visit),
+    )
+}
+
+
+def main():
+    # The end of the pipe says when to stop; Ctrl-C goes to the parent as well.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print(json.dumps({"django": django.get_version()}), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), flush=True)
+
+
+main()

@@ -1,0 +1,155 @@
+"""Rows for django_session: random ones, and signed ones that Django itself would not write."""
+
+import base64
+import datetime
+import random
+import string
+import zlib
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.core import signing
+from django.utils import timezone
+
+NUMBERS = [0, -1, 1.5, -0.0, 1e16, 1e-7, 5e-324, 2**31, 2**53 + 1, 2**63, 2**64, -(10**40), 10**400]
+NUMBERS += [float("nan"), float("inf"), float("-inf"), True, False, None]
+ALPHABETS = [
+    string.ascii_letters + string.digits,
+    string.printable,
+    "äöüß€漢字😀\u00a0\u2028\x7f",
+    # Lone surrogates and controls; no NUL, which PostgreSQL does not store as a key.
+    "\ud800\udfff\x01\x1f\"\\/<>&'",
+]
+
+
+def make(seed, count):
+    """Stores `count` random sessions. The same seed makes the same ones, save for the users and the time."""
+    dice = random.Random(seed)
+    users = list(get_user_model()._base_manager.order_by("pk")[:20])
+    now = timezone.now()
+    made = []
+    for _ in range(count):
+        user = dice.choice(users) if users and dice.random() < 0.5 else None
+        data = session(dice, user)
+        session_data = SessionStore().encode(data)
+        if dice.random() < 0.1:
+            session_data = signing.dumps(data, salt=SessionStore().key_salt, compress=False)
+        damaged = dice.random() < 0.3
+        if damaged:
+            session_data = damage(dice, session_data)
+        # Most far from now, some so close that a request may see either side, so those lie a little further off.
+        distance = dice.choice([1, 1, 1, 1, -1]) * dice.choice([300, 3600, 86400, 1209600]) * (1 + dice.random())
+        ends = now + datetime.timedelta(seconds=distance)
+        made.append((Session(session_key=key(dice), session_data=session_data, expire_date=ends), damaged, user))
+    Session.objects.bulk_create([row for row, _, _ in made])
+    return [
+        {
+            "key": row.session_key,
+            "expire_date": row.expire_date.isoformat(timespec="microseconds"),
+            "damaged": damaged,
+            "username": user and user.get_username(),
+        }
+        for row, damaged, user in made
+    ]
+
+
+def session(dice, user):
+    data = {text(dice): value(dice) for _ in range(dice.choice([0, 1, 2, 5, 20]))}
+    if dice.random() < 0.05:
+        data[text(dice)] = "x" * dice.randrange(100_000)
+    if user is None:
+        return data
+    data[SESSION_KEY] = user._meta.pk.value_to_string(user)
+    data[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    data[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    if dice.random() < 0.2:
+        name = dice.choice([SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY])
+        data.pop(name) if dice.random() < 0.4 else data.update({name: value(dice)})
+    items = list(data.items())
+    dice.shuffle(items)
+    return dict(items)
+
+
+def value(dice, depth=0):
+    kind = dice.randrange(8 if depth < 4 else 5)
+    if kind < 2:
+        return text(dice)
+    if kind < 4:
+        return dice.choice(NUMBERS)
+    if kind == 4:
+        return dice.random() * 10 ** dice.randrange(-20, 20)
+    if kind == 5:
+        return [value(dice, depth + 1) for _ in range(dice.randrange(4))]
+    if kind == 6:
+        return {text(dice): value(dice, depth + 1) for _ in range(dice.randrange(4))}
+    nested = value(dice, depth + 1)
+    for _ in range(dice.choice([1, 10, 100, 200])):
+        nested = [nested] if dice.random() < 0.5 else {"": nested}
+    return nested
+
+
+def text(dice):
+    return "".join(dice.choices(dice.choice(ALPHABETS), k=dice.choice([0, 1, 3, 8, 30])))
+
+
+def key(dice):
+    """Unlike any other: its first eight characters are random enough."""
+    start = "".join(dice.choices(string.ascii_lowercase + string.digits, k=8))
+    if dice.random() < 0.8:
+        return start + "".join(dice.choices(string.ascii_lowercase + string.digits, k=24))
+    tail = dice.choice([string.ascii_letters + string.digits + "-_", "äé漢😀%+ '\"\\,=()<>@:/[]?{}"])
+    return start + "".join(dice.choices(tail, k=dice.randrange(33)))
+
+
+def damage(dice, session_data):
+    place = dice.randrange(len(session_data))
+    other = dice.choice(string.printable[:94] + "é")
+    return dice.choice(
+        [
+            session_data[:place],
+            session_data[place:],
+            session_data[:place] + other + session_data[place:],
+            session_data[:place] + other + session_data[place + 1 :],
+            session_data[:place] + session_data[place + 1 :],
+            session_data.swapcase(),
+            session_data + "=",
+            session_data.replace(":", "", 1),
+            signing.Signer(salt=SessionStore().key_salt).sign(session_data.split(":")[0]),
+            signing.TimestampSigner(salt=SessionStore().key_salt).sign(session_data[:place]),
+            signing.TimestampSigner(salt=SessionStore().key_salt).sign(session_data[:-place]),
+            signing.TimestampSigner(salt="elsewhere").sign(session_data.split(":")[0]),
+        ]
+    )
+
+
+def sign(
+    obj_json=None,
+    obj_hex=None,
+    body=None,
+    compress=False,
+    level=6,
+    timestamp=True,
+    salt=SessionStore().key_salt,
+    secret=None,
+    secret_hex=None,
+    algorithm="sha256",
+):
+    """A row's text, signed.
+
+    The object is JSON text (`obj_json`, in UTF-8), bytes (`obj_hex`), or `body`, the encoded text as it stands.
+    `compress` is false, "always" or true: as Django does, when that is shorter. `timestamp` is true for now, an
+    integer, a text as it stands or null for none.
+    """
+    if body is None:
+        raw = bytes.fromhex(obj_hex) if obj_hex is not None else obj_json.encode()
+        compressed = zlib.compress(raw, level)
+        use = compress == "always" or (compress and len(compressed) < len(raw) - 1)
+        body = ("." if use else "") + base64.urlsafe_b64encode(compressed if use else raw).rstrip(b"=").decode()
+    if timestamp is True:
+        timestamp = int(timezone.now().timestamp())
+    if timestamp is not None:
+        body += ":" + (timestamp if isinstance(timestamp, str) else signing.b62_encode(timestamp))
+    secret = bytes.fromhex(secret_hex) if secret_hex is not None else secret or settings.SECRET_KEY
+    return signing.Signer(key=secret, salt=salt, algorithm=algorithm).sign(body)
