@@ -34,10 +34,7 @@ async fn whoever_logs_in_through_the_form_is_known_to_django() -> Result<()> {
 
 #[tokio::test]
 async fn every_bed_has_a_database_of_its_own() -> Result<()> {
-    let (one, two) = (
-        TestBed::start(Django::V5_2).await?,
-        TestBed::start(Django::V5_2).await?,
-    );
+    let (one, two) = (TestBed::start(Django::V5_2).await?, TestBed::start(Django::V5_2).await?);
     one.judge().await?.set_user("ada", "lovelace").await?;
 
     let question = json!({ "cmd": "get_user", "username": "ada" });
@@ -74,11 +71,7 @@ async fn a_server_of_our_own_can_be_broken_and_mended() -> Result<()> {
 
     postgres.freeze().await?;
     let mut answer = Box::pin(judge.ask(question));
-    assert!(
-        timeout(Duration::from_millis(300), &mut answer)
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_millis(300), &mut answer).await.is_err());
     postgres.thaw().await?;
     assert_eq!(answer.await?, user);
     Ok(())
@@ -96,10 +89,7 @@ async fn a_process_that_will_be_killed() -> Result<()> {
     let question = json!({ "cmd": "sql", "statement": "SHOW data_directory" });
     let answer = bed.judge().await?.ask(question).await?;
     let row = &answer["rows"][0][0];
-    println!(
-        "{STARTED}{}",
-        json!([bed.database_url(), bed.site().url(), row])
-    );
+    println!("{STARTED}{}", json!([bed.database_url(), bed.site().url(), row]));
     sleep(Duration::from_secs(60)).await;
     Ok(())
 }
@@ -125,25 +115,15 @@ async fn nothing_is_left_of_a_process_that_was_killed() -> Result<()> {
         rest.expect("a port").to_owned()
     };
     let addresses = [address(&database), address(&site)];
-    assert!(
-        addresses
-            .iter()
-            .all(|address| TcpStream::connect(address).is_ok())
-    );
-    let home = Path::new(&directory)
-        .parent()
-        .expect("a directory of its own");
+    assert!(addresses.iter().all(|address| TcpStream::connect(address).is_ok()));
+    let home = Path::new(&directory).parent().expect("a directory of its own");
     assert!(home.exists());
 
     child.kill()?;
     child.wait()?;
 
     let all_gone = async {
-        while home.exists()
-            || addresses
-                .iter()
-                .any(|address| TcpStream::connect(address).is_ok())
-        {
+        while home.exists() || addresses.iter().any(|address| TcpStream::connect(address).is_ok()) {
             sleep(Duration::from_millis(20)).await;
         }
     };

@@ -32,9 +32,7 @@ async fn a_visit_leaves_no_trace_and_may_happen_at_any_time() -> Result<()> {
         judge.ask(json!({ "cmd": "get_row", "key": key })).await?["row"]["expire_date"].take();
     let cookie = format!("sessionid={key}");
 
-    let late = judge
-        .ask(json!({ "cmd": "visit", "cookie": cookie, "now": ends }))
-        .await?;
+    let late = judge.ask(json!({ "cmd": "visit", "cookie": cookie, "now": ends })).await?;
     assert_eq!(late["verdict"]["is_authenticated"], false);
     assert_eq!(late["session_cookie"], "deleted");
 
@@ -53,10 +51,7 @@ async fn the_judge_survives_its_exceptions() -> Result<()> {
     let bed = TestBed::start(Django::V5_2).await?;
     let judge = bed.judge().await?;
 
-    let error = judge
-        .ask(json!({ "cmd": "sql", "statement": "SELECT 1/0" }))
-        .await
-        .map(drop);
+    let error = judge.ask(json!({ "cmd": "sql", "statement": "SELECT 1/0" })).await.map(drop);
     assert!(matches!(error, Err(error) if error.class() == Some("DataError")));
     let answers = judge
         .ask_all(vec![
@@ -68,10 +63,7 @@ async fn the_judge_survives_its_exceptions() -> Result<()> {
         .await?;
     assert_eq!(answers[0]["error"], "KeyError");
     assert_eq!(answers[1]["rows"], json!([[1]]));
-    assert_eq!(
-        answers[2]["location"],
-        "/accounts/login/?next=/%25C3%25A9%3Fx%3D1"
-    );
+    assert_eq!(answers[2]["location"], "/accounts/login/?next=/%25C3%25A9%3Fx%3D1");
     assert_eq!(answers[3]["cookies"]["sessionid"], "b");
     Ok(())
 }
@@ -82,31 +74,19 @@ async fn random_sessions_can_all_be_visited() -> Result<()> {
     let judge = bed.judge().await?;
     judge.set_user("ada", "lovelace").await?;
 
-    let made = judge
-        .ask(json!({ "cmd": "make_sessions", "seed": 1, "count": 300 }))
-        .await?;
+    let made = judge.ask(json!({ "cmd": "make_sessions", "seed": 1, "count": 300 })).await?;
     let made = made["sessions"].as_array().cloned().unwrap_or_default();
     assert_eq!(made.len(), 300);
     let visits = made
         .iter()
         .filter_map(|session| session["key"].as_str())
-        .map(|key| {
-            format!("sessionid={key}")
-                .bytes()
-                .map(char::from)
-                .collect::<String>()
-        })
+        .map(|key| format!("sessionid={key}").bytes().map(char::from).collect::<String>())
         .map(|cookie| json!({ "cmd": "visit", "cookie": cookie }))
         .collect();
     let answers = judge.ask_all(visits).await?;
-    assert!(
-        answers.iter().all(|answer| answer["status"].is_u64()),
-        "{answers:?}"
-    );
-    let known = answers
-        .iter()
-        .filter(|answer| answer["verdict"]["is_authenticated"] == true)
-        .count();
+    assert!(answers.iter().all(|answer| answer["status"].is_u64()), "{answers:?}");
+    let known =
+        answers.iter().filter(|answer| answer["verdict"]["is_authenticated"] == true).count();
     assert!((30..200).contains(&known), "{known} are logged in");
     Ok(())
 }
@@ -123,20 +103,14 @@ async fn every_user_model_can_log_in() -> Result<()> {
         "onetoone.Account",
     ];
     for model in models {
-        let settings = Settings::default()
-            .auth_user_model(model)
-            .user("ada", "lovelace");
+        let settings = Settings::default().auth_user_model(model).user("ada", "lovelace");
         let bed = TestBed::with_settings(Django::V5_2, settings).await?;
         let browser = Browser::new();
         browser.login(bed.site(), "ada", "lovelace").await?;
         let seen = browser.whoami(bed.site()).await?;
         assert_eq!(seen["username"], "ada", "{model}");
 
-        let user = bed
-            .judge()
-            .await?
-            .ask(json!({ "cmd": "get_user", "username": "ada" }))
-            .await?;
+        let user = bed.judge().await?.ask(json!({ "cmd": "get_user", "username": "ada" })).await?;
         assert_eq!(user["pk"], seen["user_id"], "{model}");
     }
     Ok(())
