@@ -91,15 +91,30 @@ impl From<Unavailable> for Error {
 impl Error {
     /// Whether a visitor who logs in could get further: no session, or nobody in it.
     pub fn is_rejection(&self) -> bool {
-        matches!(
-            self,
-            Self::NoSessionKey
-                | Self::SessionNotFound
-                | Self::SessionExpired
-                | Self::Anonymous
-                | Self::Undecodable(_)
-                | Self::NotLoggedIn(_)
-        )
+        self.reason().is_some() && !matches!(self, Self::PermissionDenied)
+    }
+
+    /// Why a request was turned away that a right cookie could have brought further: a constant
+    /// word, for logs and counters. `None` for failures.
+    pub fn reason(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoSessionKey => "no_session_key",
+            Self::SessionNotFound => "session_not_found",
+            Self::SessionExpired => "session_expired",
+            Self::Anonymous => "anonymous",
+            Self::Undecodable(_) => "undecodable",
+            Self::NotLoggedIn(NotLoggedIn::BackendNotListed) => "backend_not_listed",
+            Self::NotLoggedIn(NotLoggedIn::NoSuchUser) => "no_such_user",
+            Self::NotLoggedIn(NotLoggedIn::Inactive) => "inactive",
+            Self::NotLoggedIn(NotLoggedIn::WrongHash) => "wrong_hash",
+            Self::NotLoggedIn(NotLoggedIn::RefusedByPolicy) => "refused_by_policy",
+            Self::PermissionDenied => "permission_denied",
+            Self::ImproperlyConfigured(_)
+            | Self::UserColumn { .. }
+            | Self::UserIdType { .. }
+            | Self::GateMissing { .. }
+            | Self::Unavailable(_) => return None,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod error;
+mod observe;
 mod session;
 mod settings;
 pub mod signing;
@@ -10,6 +11,7 @@ mod web;
 
 pub use auth::DjangoUser;
 pub use error::{DecodeError, Error, NotLoggedIn, Unavailable};
+pub use observe::Event;
 pub use session::{DjangoSession, SessionData, SessionKey, SessionSigner};
 pub use settings::{AuthenticationBackend, DjangoSettings, SessionAuthHash, TableName, UserModel};
 pub use store::SessionStore;

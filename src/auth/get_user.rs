@@ -3,6 +3,7 @@
 use super::DjangoUser;
 use crate::{
     error::{Error, NotLoggedIn, Unavailable},
+    observe::Event,
     session::{DjangoSession, SessionData},
     settings::{AuthenticationBackend, DjangoSettings},
     store::{PrimaryKeyValue, SessionStore},
@@ -39,7 +40,10 @@ impl SessionStore {
         }
         match &self.settings().login_policy {
             Some(policy) if !policy(data, &user) => Err(NotLoggedIn::RefusedByPolicy.into()),
-            _ => Ok(user),
+            _ => {
+                self.settings().observer.event(Event::UserFound);
+                Ok(user)
+            }
         }
     }
 
@@ -54,10 +58,15 @@ impl SessionStore {
         };
         // Django makes text of other values, but no hash looks like theirs.
         let found = data.get::<String>(HASH).ok().flatten().unwrap_or_default();
-        Ok(self.session_auth_keys().iter().any(|key| key.verify_hex(&message, &found)))
+        let key = self.session_auth_keys().iter().position(|key| key.verify_hex(&message, &found));
+        if key.is_some_and(|position| position > 0) {
+            self.settings().observer.event(Event::FallbackKey);
+        }
+        Ok(key.is_some())
     }
 
     async fn user(&self, key: PrimaryKeyValue) -> Result<Option<DjangoUser>, Error> {
+        self.settings().observer.event(Event::UserLookup);
         let Some(row) = self.user_row(&key).await? else { return Ok(None) };
         let user = DjangoUser::from_row(row, self.clone(), key);
         Ok(Some(user.map_err(Unavailable::Query)?))

@@ -66,9 +66,8 @@ impl DjangoSession {
     /// its views an empty session then.
     pub fn data(&self) -> Result<&SessionData, DecodeError> {
         let decoded = self.0.data.get_or_init(|| {
-            SessionData::decode(&self.0.session_data, &self.0.signer).inspect_err(|error| {
-                tracing::warn!(%error, "session data cannot be decoded");
-            })
+            SessionData::decode(&self.0.session_data, &self.0.signer)
+                .inspect_err(|error| self.0.signer.undecodable(error))
         });
         decoded.as_ref().map_err(Clone::clone)
     }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::{
-    error::Error,
+    error::{DecodeError, Error},
+    observe::{Event, Observer},
     settings::DjangoSettings,
-    signing::{self, TimestampSigner},
+    signing::{self, KeyUsed, TimestampSigner},
 };
 
 /// Signs and unsigns session data as the `SessionStore` of these settings does (R1, R2).
@@ -13,6 +14,7 @@ use crate::{
 pub struct SessionSigner {
     signer: TimestampSigner,
     max_age: Option<Duration>,
+    observer: Observer,
 }
 
 impl SessionSigner {
@@ -29,12 +31,22 @@ impl SessionSigner {
             .map_err(improper)?
             .salt(&settings.key_salt)
             .max_decompressed_size(settings.max_decompressed_size);
-        Ok(Self { signer, max_age: settings.max_age })
+        Ok(Self { signer, max_age: settings.max_age, observer: settings.observer.clone() })
     }
 
-    /// The JSON text in session data.
+    /// The JSON text in session data, or what should be one.
     pub(super) fn unsign(&self, session_data: &str) -> Result<String, signing::Error> {
-        self.signer.unsign_text(session_data, self.max_age)
+        let (text, key) = self.signer.unsign_text(session_data, self.max_age)?;
+        if key == KeyUsed::Fallback {
+            self.observer.event(Event::FallbackKey);
+        }
+        Ok(text)
+    }
+
+    /// The data of a live session cannot be read.
+    pub(super) fn undecodable(&self, error: &DecodeError) {
+        self.observer.event(Event::Undecodable);
+        tracing::warn!(%error, "session data cannot be decoded");
     }
 
     /// Session data with this JSON text, signed now.

@@ -4,7 +4,13 @@ mod user_model;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{auth::DjangoUser, error::Error, session::SessionData, signing};
+use crate::{
+    auth::DjangoUser,
+    error::Error,
+    observe::{Event, Observer},
+    session::SessionData,
+    signing,
+};
 pub use user_model::{AuthenticationBackend, SessionAuthHash, UserModel};
 
 /// Django's default `key_salt` of `SessionStore` (R2): every engine's class has this name.
@@ -43,6 +49,7 @@ pub struct DjangoSettings {
     pub(crate) user_model_is_set: bool,
     pub(crate) authentication_backends: Vec<AuthenticationBackend>,
     pub(crate) login_policy: Option<Arc<LoginPolicy>>,
+    pub(crate) observer: Observer,
 }
 
 pub(crate) type LoginPolicy = dyn Fn(&SessionData, &DjangoUser) -> bool + Send + Sync;
@@ -68,6 +75,7 @@ impl DjangoSettings {
             user_model_is_set: false,
             authentication_backends: vec!["django.contrib.auth.backends.ModelBackend".into()],
             login_policy: None,
+            observer: Observer::default(),
         }
     }
 
@@ -216,6 +224,34 @@ impl DjangoSettings {
         F: Fn(&SessionData, &DjangoUser) -> bool + Send + Sync + 'static,
     {
         self.login_policy = Some(Arc::new(policy));
+        self
+    }
+
+    /// Calls this at every [`Event`], for counters of yours. It runs in the request, so it should do
+    /// no more than count:
+    ///
+    /// ```
+    /// # use actix_django_session::DjangoSettings;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use actix_django_session::Event;
+    ///
+    /// static OUTAGES: AtomicU64 = AtomicU64::new(0);
+    ///
+    /// let settings = DjangoSettings::new("secret").on_event(|event| {
+    ///     if event == Event::Outage {
+    ///         OUTAGES.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    ///     // or, with the `metrics` crate:
+    ///     // metrics::counter!("django_session_events", "event" => event.name()).increment(1);
+    /// });
+    /// ```
+    ///
+    /// Defaults to nothing.
+    pub fn on_event<F>(mut self, on_event: F) -> Self
+    where
+        F: Fn(Event) + Send + Sync + 'static,
+    {
+        self.observer.set(Arc::new(on_event));
         self
     }
 

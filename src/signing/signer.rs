@@ -156,14 +156,24 @@ impl Signer {
     /// [`BadSignature`], also when there is no separator. The signature must be the very text that
     /// Django writes.
     pub fn unsign<'a>(&self, signed: &'a str) -> Result<&'a str, BadSignature> {
+        self.unsign_with_key(signed).map(|(value, _)| value)
+    }
+
+    /// [`unsign`](Self::unsign), and which key it took.
+    pub(super) fn unsign_with_key<'a>(
+        &self,
+        signed: &'a str,
+    ) -> Result<(&'a str, KeyUsed), BadSignature> {
         let (value, signature) = rsplit(signed, &self.sep).ok_or(BadSignature)?;
         // Django compares texts (S5). Only one text decodes to a given digest, so that comparing
         // digests is the same thing, and ring does it in constant time.
         let mut buffer = [0; MAX_DIGEST_SIZE];
         let digest = b64::decode_exact(signature, &mut buffer).ok_or(BadSignature)?;
         let made_with = |key: &SaltedHmac| key.verify(value.as_bytes(), digest);
-        if made_with(&self.key) || self.fallbacks.iter().any(made_with) {
-            Ok(value)
+        if made_with(&self.key) {
+            Ok((value, KeyUsed::Current))
+        } else if self.fallbacks.iter().any(made_with) {
+            Ok((value, KeyUsed::Fallback))
         } else {
             Err(BadSignature)
         }
@@ -273,6 +283,13 @@ impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_as("Signer", f)
     }
+}
+
+/// Which key a signature was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyUsed {
+    Current,
+    Fallback,
 }
 
 /// `text.rsplit(sep, 1)`

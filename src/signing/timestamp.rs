@@ -8,8 +8,8 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Algorithm, Error, ImproperlyConfigured, SignatureExpired, Signer, b62_decode, b62_encode, json,
-    object, signer::rsplit,
+    Algorithm, Error, ImproperlyConfigured, KeyUsed, SignatureExpired, Signer, b62_decode,
+    b62_encode, json, object, signer::rsplit,
 };
 
 /// Signs text together with the time: `django.core.signing.TimestampSigner`.
@@ -133,14 +133,23 @@ impl TimestampSigner {
         now: f64,
         max_age: Option<f64>,
     ) -> Result<&'a str, Error> {
-        let (value, timestamp) = self.split(signed)?;
+        self.unsign_with_key(signed, now, max_age).map(|(value, _)| value)
+    }
+
+    fn unsign_with_key<'a>(
+        &self,
+        signed: &'a str,
+        now: f64,
+        max_age: Option<f64>,
+    ) -> Result<(&'a str, KeyUsed), Error> {
+        let (value, timestamp, key) = self.split(signed)?;
         if let Some(max_age) = max_age {
             let age = now - timestamp as f64;
             if age > max_age {
                 return Err(SignatureExpired { age, max_age }.into());
             }
         }
-        Ok(value)
+        Ok((value, key))
     }
 
     /// The value that was signed, of whatever age, and the second at which it was.
@@ -151,7 +160,7 @@ impl TimestampSigner {
     ///
     /// [`Error::BadSignature`], [`Error::BadTimestamp`].
     pub fn unsign_with_timestamp<'a>(&self, signed: &'a str) -> Result<(&'a str, i64), Error> {
-        let (value, timestamp) = self.split(signed)?;
+        let (value, timestamp, _) = self.split(signed)?;
         let timestamp = timestamp.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         Ok((value, timestamp))
     }
@@ -191,7 +200,7 @@ impl TimestampSigner {
     where
         T: DeserializeOwned,
     {
-        object::parse(&self.unsign_text(signed, max_age)?)
+        object::parse(&self.unsign_text(signed, max_age)?.0)
     }
 
     /// The JSON text that was signed; see [`Signer::unsign_json`].
@@ -201,18 +210,20 @@ impl TimestampSigner {
     /// Those of [`unsign`](Self::unsign), and one variant of [`Error`] for each way in which the
     /// data can be wrong.
     pub fn unsign_json(&self, signed: &str, max_age: Option<Duration>) -> Result<String, Error> {
-        let text = self.unsign_text(signed, max_age)?;
+        let (text, _) = self.unsign_text(signed, max_age)?;
         json::validate(&text)?;
         Ok(text)
     }
 
-    /// Checks signature and age and decodes to text, which may or may not be JSON.
+    /// Checks signature and age and decodes to text, which may or may not be JSON. Also tells which
+    /// key it took.
     pub(crate) fn unsign_text(
         &self,
         signed: &str,
         max_age: Option<Duration>,
-    ) -> Result<String, Error> {
-        self.signer.decode(self.unsign(signed, max_age)?)
+    ) -> Result<(String, KeyUsed), Error> {
+        let (body, key) = self.unsign_with_key(signed, now(), seconds(max_age))?;
+        Ok((self.signer.decode(body)?, key))
     }
 
     fn stamp_and_sign(&self, mut value: String, unix_seconds: i64) -> String {
@@ -221,11 +232,11 @@ impl TimestampSigner {
         self.signer.sign_owned(value)
     }
 
-    fn split<'a>(&self, signed: &'a str) -> Result<(&'a str, i128), Error> {
-        let stamped = self.signer.unsign(signed)?;
+    fn split<'a>(&self, signed: &'a str) -> Result<(&'a str, i128, KeyUsed), Error> {
+        let (stamped, key) = self.signer.unsign_with_key(signed)?;
         let (value, timestamp) =
             rsplit(stamped, self.signer.separator()).ok_or(Error::BadTimestamp)?;
-        Ok((value, b62_decode(timestamp)?))
+        Ok((value, b62_decode(timestamp)?, key))
     }
 }
 

@@ -19,6 +19,7 @@ use tokio_postgres::types::Type;
 
 use crate::{
     error::{Error, Unavailable},
+    observe::Event,
     session::{DjangoSession, SessionKey, SessionSigner},
     settings::DjangoSettings,
     signing::SaltedHmac,
@@ -118,6 +119,8 @@ impl SessionStore {
         if !key.fits_column() {
             return Err(Error::SessionNotFound);
         }
+        let observer = &self.settings().observer;
+        observer.event(Event::SessionLookup);
         let rows = self.connection.query(&self.shared.session, &[&key.as_str()]).await?;
         let row = rows.first().ok_or(Error::SessionNotFound)?;
         let column = |error| Error::from(Unavailable::Query(error));
@@ -125,6 +128,7 @@ impl SessionStore {
         if expire_date <= now() {
             return Err(Error::SessionExpired);
         }
+        observer.event(Event::SessionFound);
         let session_data: String = row.try_get(0).map_err(column)?;
         let signer = Arc::clone(&self.shared.signer);
         Ok(DjangoSession::new(key.clone(), expire_date, session_data, signer))

@@ -8,10 +8,7 @@ use actix_web::{
 };
 
 use super::redirect::LoginUrl;
-use crate::{
-    error::{Chain, Error},
-    settings::DjangoSettings,
-};
+use crate::{error::Error, settings::DjangoSettings};
 
 /// How long a client should wait before it asks a service again whose database is away.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -33,7 +30,7 @@ impl Rejection {
         req: &HttpRequest,
         settings: &DjangoSettings,
     ) -> HttpResponse {
-        log(error);
+        settings.observer.turned_away(error);
         match self {
             Self::Handler(handler) => handler(error, req),
             Self::Redirect(login_url) if error.is_rejection() => {
@@ -46,15 +43,6 @@ impl Rejection {
             }
             _ => error.error_response(),
         }
-    }
-}
-
-/// The client sees nothing of this, so the log has to say it all.
-fn log(error: &Error) {
-    if error.is_rejection() || matches!(error, Error::PermissionDenied) {
-        tracing::debug!(reason = %error, "request rejected");
-    } else {
-        tracing::error!(error = %Chain(error), "request failed");
     }
 }
 

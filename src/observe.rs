@@ -1,0 +1,156 @@
+//! What can be counted and logged, without a secret in it.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::error::{Chain, Error};
+
+/// Something worth counting: see [`DjangoSettings::on_event`](crate::DjangoSettings::on_event).
+///
+/// | event | name | when |
+/// |---|---|---|
+/// | `SessionLookup` | `session_lookup` | the session table is asked for a key |
+/// | `SessionFound` | `session_found` | that key has a live session |
+/// | `UserLookup` | `user_lookup` | the user table is asked for the user of a session |
+/// | `UserFound` | `user_found` | that user counts as logged in |
+/// | `Rejected(reason)` | the reason: `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_policy`, `permission_denied` | a gate or extractor turned a request away |
+/// | `Undecodable` | `undecodable_data` | the data of a live session cannot be read |
+/// | `FallbackKey` | `fallback_key` | a fallback key was needed, for session data or a session auth hash: once that stops, the old key can go |
+/// | `Outage` | `outage` | PostgreSQL did not answer, and a request got a 503 |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event {
+    /// The session table is asked for a key.
+    SessionLookup,
+    /// That key has a live session.
+    SessionFound,
+    /// The user table is asked for the user of a session.
+    UserLookup,
+    /// That user counts as logged in.
+    UserFound,
+    /// A gate or extractor turned a request away, for this reason.
+    Rejected(&'static str),
+    /// The data of a live session cannot be read.
+    Undecodable,
+    /// A fallback key was needed.
+    FallbackKey,
+    /// PostgreSQL did not answer.
+    Outage,
+}
+
+impl Event {
+    /// A constant name, for a metric or its label.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SessionLookup => "session_lookup",
+            Self::SessionFound => "session_found",
+            Self::UserLookup => "user_lookup",
+            Self::UserFound => "user_found",
+            Self::Rejected(reason) => reason,
+            Self::Undecodable => "undecodable_data",
+            Self::FallbackKey => "fallback_key",
+            Self::Outage => "outage",
+        }
+    }
+}
+
+pub(crate) type OnEvent = dyn Fn(Event) + Send + Sync;
+
+/// Where events and outages go; all that is made from one [`DjangoSettings`](crate::DjangoSettings)
+/// shares it.
+#[derive(Clone, Default)]
+pub(crate) struct Observer {
+    on_event: Option<Arc<OnEvent>>,
+    outages: Arc<OutageLog>,
+}
+
+impl Observer {
+    pub(crate) fn set(&mut self, on_event: Arc<OnEvent>) {
+        self.on_event = Some(on_event);
+    }
+
+    pub(crate) fn event(&self, event: Event) {
+        if let Some(on_event) = &self.on_event {
+            on_event(event);
+        }
+    }
+
+    /// A request is turned away. The client sees next to nothing of why, so the log says it.
+    pub(crate) fn turned_away(&self, error: &Error) {
+        match error {
+            Error::Unavailable(_) => {
+                self.event(Event::Outage);
+                self.outages.log(error);
+            }
+            _ => match error.reason() {
+                Some(reason) => {
+                    self.event(Event::Rejected(reason));
+                    tracing::debug!(reason, "request rejected");
+                }
+                None => tracing::error!(error = %Chain(error), "request failed"),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").finish_non_exhaustive()
+    }
+}
+
+/// Logs outages, at most one line a second: every request fails while the database is away.
+struct OutageLog {
+    start: Instant,
+    /// When the next line may be written, in milliseconds since the start.
+    next: AtomicU64,
+    unlogged: AtomicU64,
+}
+
+impl Default for OutageLog {
+    fn default() -> Self {
+        Self { start: Instant::now(), next: AtomicU64::new(0), unlogged: AtomicU64::new(0) }
+    }
+}
+
+impl OutageLog {
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    fn log(&self, error: &Error) {
+        let now = self.start.elapsed();
+        if self.may_log(now) {
+            let unlogged = self.unlogged.swap(0, Ordering::Relaxed);
+            tracing::error!(error = %Chain(error), unlogged, "session database unavailable");
+        } else {
+            self.unlogged.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn may_log(&self, now: Duration) -> bool {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let (now, next) = (millis(now), self.next.load(Ordering::Relaxed));
+        let after = now.saturating_add(millis(Self::INTERVAL));
+        // Of several threads that come at once, one wins.
+        now >= next
+            && self.next.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outages_are_logged_once_a_second() {
+        let log = OutageLog::default();
+        let logged =
+            [0, 1, 999, 1000, 1500, 2100].map(|now| log.may_log(Duration::from_millis(now)));
+        assert_eq!(logged, [true, false, false, true, false, true]);
+    }
+}
