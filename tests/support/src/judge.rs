@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::{Django, Error, Result, Settings, process::Process, site};
+use crate::{Django, Error, Result, Settings, Venv, process::Process, site};
 
 /// A Django that answers questions: `tests/django/judge.py`, whose head lists them.
 #[derive(Clone, Debug)]
@@ -14,9 +14,9 @@ impl Judge {
     /// # Errors
     /// When Django cannot be installed or does not start.
     pub async fn start(django: Django, database_url: &str, settings: &Settings) -> Result<Self> {
-        let (process, _) =
-            Process::start(site::command(django, "judge.py", database_url, settings).await?)
-                .await?;
+        let venv = Venv::of(django).await?;
+        let command = site::command(&venv, "judge.py", database_url, settings);
+        let (process, _) = Process::start(command).await?;
         Ok(Self { process })
     }
 

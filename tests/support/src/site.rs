@@ -3,6 +3,7 @@ use std::process::Command;
 use crate::{
     Django, Error, Result, Settings, Venv,
     process::{Process, blocking, here},
+    python,
 };
 
 /// A running Django site: the project in `tests/django`.
@@ -18,7 +19,27 @@ impl Site {
     /// # Errors
     /// When Django cannot be installed or does not start.
     pub async fn start(django: Django, database_url: &str, settings: &Settings) -> Result<Self> {
-        let mut command = command(django, "serve.py", database_url, settings).await?;
+        let venv = Venv::of(django).await?;
+        Self::serve(command(&venv, "serve.py", database_url, settings), settings).await
+    }
+
+    /// Like [`start`](Self::start), under gunicorn as in production: for benchmarks.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_gunicorn(
+        django: Django,
+        database_url: &str,
+        settings: &Settings,
+        workers: u32,
+    ) -> Result<Self> {
+        let venv = Venv::with(django, &[python::GUNICORN]).await?;
+        let mut command = command(&venv, "serve.py", database_url, settings);
+        command.env("TESTSITE_WORKERS", workers.to_string());
+        Self::serve(command, settings).await
+    }
+
+    async fn serve(mut command: Command, settings: &Settings) -> Result<Self> {
         command.env("TESTSITE_USERS", settings.users_as_json());
         let (process, ready) = Process::start(command).await?;
         let port = ready["port"].as_u64().ok_or_else(|| Error::new("serve.py named no port"))?;
@@ -30,7 +51,8 @@ impl Site {
     /// # Errors
     /// When Django cannot be installed or `manage.py migrate` fails.
     pub async fn migrate(django: Django, database_url: &str, settings: &Settings) -> Result<()> {
-        let mut command = command(django, "manage.py", database_url, settings).await?;
+        let venv = Venv::of(django).await?;
+        let mut command = command(&venv, "manage.py", database_url, settings);
         command.args(["migrate", "--verbosity=0"]);
         blocking(move || match command.output()? {
             done if done.status.success() => Ok(()),
@@ -49,14 +71,14 @@ impl Site {
 }
 
 /// A program of the Django project, ready to run.
-pub(crate) async fn command(
-    django: Django,
+pub(crate) fn command(
+    venv: &Venv,
     program: &str,
     database_url: &str,
     settings: &Settings,
-) -> Result<Command> {
+) -> Command {
     let folder = here().with_file_name("django");
-    let mut command = Command::new(Venv::of(django).await?.python());
+    let mut command = Command::new(venv.python());
     command
         .arg(folder.join(program))
         .current_dir(folder)
@@ -64,5 +86,5 @@ pub(crate) async fn command(
         .env("DJANGO_SETTINGS_MODULE", "testsite.settings")
         .env("DATABASE_URL", database_url)
         .env("TESTSITE_SETTINGS", settings.as_json());
-    Ok(command)
+    command
 }

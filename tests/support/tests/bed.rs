@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::json;
-use testbed::{Browser, Django, Postgres, Result, Settings, TestBed};
+use testbed::{Browser, Django, Postgres, Result, Settings, Site, TestBed};
 use tokio::time::{sleep, timeout};
 
 #[tokio::test]
@@ -29,6 +29,20 @@ async fn whoever_logs_in_through_the_form_is_known_to_django() -> Result<()> {
     browser.logout(bed.site()).await?;
     let stranger = browser.whoami(bed.site()).await?;
     assert_eq!(stranger["is_authenticated"], false);
+    Ok(())
+}
+
+#[tokio::test]
+async fn gunicorn_serves_the_same_site() -> Result<()> {
+    let bed = TestBed::start(Django::V5_2).await?;
+    let site = Site::start_gunicorn(Django::V5_2, bed.database_url(), bed.settings(), 2).await?;
+    bed.judge().await?.set_user("ada", "lovelace").await?;
+    let browser = Browser::new();
+
+    browser.login(&site, "ada", "lovelace").await?;
+    let known = browser.whoami(bed.site()).await?;
+    assert_eq!(browser.whoami(&site).await?, known);
+    assert_eq!(known["username"], "ada");
     Ok(())
 }
 
