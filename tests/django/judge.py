@@ -26,6 +26,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "testsite.settings")
 django.setup()
 
 from django.conf import settings  # noqa: E402
+from django.contrib import auth  # noqa: E402
 from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY  # noqa: E402
 from django.contrib.auth.decorators import login_required  # noqa: E402
 from django.contrib.auth.models import AnonymousUser  # noqa: E402
@@ -34,6 +35,7 @@ from django.contrib.sessions.models import Session  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest  # noqa: E402
 from django.core.signals import request_finished, request_started  # noqa: E402
 from django.db import close_old_connections, connection, transaction  # noqa: E402
+from django.http import HttpRequest  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 import sessions  # noqa: E402
@@ -64,6 +66,47 @@ def login(username, data=None):
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
     store.save()
     return {"key": store.session_key}
+
+
+def request_users(keys, has_perms=(), has_module_perms=()):
+    """Whom `django.contrib.auth.get_user` finds behind each session key, and what they may do.
+
+    What that did to the database is undone; `row` says what became of the row: kept, deleted or cycled.
+    """
+    return {"users": [request_user(key, has_perms, has_module_perms) for key in keys]}
+
+
+def request_user(key, has_perms, has_module_perms):
+    request = HttpRequest()
+    request.session = SessionStore(key)
+    try:
+        with transaction.atomic():
+            user = auth.get_user(request)
+            verdict = describe_visitor(user, has_perms, has_module_perms)
+            kept = Session.objects.filter(session_key=key).exists()
+            verdict["row"] = "kept" if kept else "cycled" if user.is_authenticated else "deleted"
+            transaction.set_rollback(True)
+            return verdict
+    except Exception as error:
+        return {"error": type(error).__name__}
+
+
+def describe_visitor(user, has_perms, has_module_perms):
+    if not user.is_authenticated:
+        return {"user": None}
+    has_all = hasattr(user, "get_all_permissions")
+    return {
+        "user": {
+            "id": user._meta.pk.value_to_string(user),
+            "username": user.get_username(),
+            "is_active": user.is_active,
+            "is_staff": getattr(user, "is_staff", False),
+            "is_superuser": getattr(user, "is_superuser", False),
+            "permissions": sorted(user.get_all_permissions()) if has_all else [],
+            "has_perms": [has_all and user.has_perm(name) for name in has_perms],
+            "has_module_perms": [has_all and user.has_module_perms(label) for label in has_module_perms],
+        }
+    }
 
 
 def make_sessions(seed=0, count=100):
@@ -259,7 +302,7 @@ COMMANDS = {
     command.__name__: command
     for command in (
         *(batch, decode, delete_row, delete_user, encode, get_row, get_user, login, make_sessions, parse_cookie),
-        *(put_row, redirect, set_user, sign_row, sql, time_decode, visit),
+        *(put_row, redirect, request_users, set_user, sign_row, sql, time_decode, visit),
     )
 }
 

@@ -49,7 +49,8 @@ impl Settings {
     }
 
     /// `AUTH_USER_MODEL`. Defaults to `auth.User`; also `bigint.BigUser`, `bigint.Child`, `uuids.UuidUser`,
-    /// `texts.TextUser`, `renamed.RenamedUser`, `bare.BareUser` and `onetoone.Account`.
+    /// `texts.TextUser`, `renamed.RenamedUser`, `bare.BareUser`, `onetoone.Account` and
+    /// `versioned.VersionedUser`.
     #[must_use]
     pub fn auth_user_model(self, model: &str) -> Self {
         self.set("AUTH_USER_MODEL", model)

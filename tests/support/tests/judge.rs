@@ -101,6 +101,7 @@ async fn every_user_model_can_log_in() -> Result<()> {
         "renamed.RenamedUser",
         "bare.BareUser",
         "onetoone.Account",
+        "versioned.VersionedUser",
     ];
     for model in models {
         let settings = Settings::default().auth_user_model(model).user("ada", "lovelace");
