@@ -57,7 +57,7 @@ impl PrimaryKey {
                 Some(text) => uuid(text),
                 None => match json {
                     "true" => Some(1),
-                    "false" => Some(0),
+                    "false" | "-0" => Some(0),
                     // A float is no UUID for Django, not even 1.0.
                     _ => json.parse().ok(),
                 },
@@ -159,7 +159,7 @@ fn uuid(text: &str) -> Option<u128> {
 /// Python's `int(text, radix)`: white space around it, a sign, single underscores between digits,
 /// decimal digits of any script. `None` if it is none, or beyond `i128` (no key is).
 fn python_int(text: &str, radix: u32) -> Option<Int> {
-    let text = text.trim_matches(is_python_space);
+    let text = text.trim();
     let (negative, digits) = match text.strip_prefix(['+', '-']) {
         Some(digits) => (text.starts_with('-'), digits),
         None => (false, text),
@@ -204,11 +204,6 @@ impl TryFrom<Int> for u128 {
     fn try_from(int: Int) -> Result<Self, ()> {
         if int.negative && int.value != 0 { Err(()) } else { Ok(int.value) }
     }
-}
-
-/// `str.isspace` of Python: Unicode's white space and the four separators of ASCII.
-fn is_python_space(c: char) -> bool {
-    c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
 
 fn digit(c: char, radix: u32) -> Option<u32> {
@@ -281,6 +276,8 @@ mod tests {
             "1e300",
             "\"\\ud800\"",
             "\"+ 1\"",
+            // `str.isspace` calls it white space, `int()` does not.
+            "\"\\u001c1\"",
         ] {
             assert_eq!(parse(none), None, "{none}");
         }
@@ -305,6 +302,7 @@ mod tests {
         }
         assert_eq!(parse("true"), Some(1));
         assert_eq!(parse("7"), Some(7));
+        assert_eq!(parse("-0"), Some(0));
         for none in ["1.0", "\"\"", "\" \"", "-1", "[]", "null", "\"0123\""] {
             assert_eq!(parse(none), None, "{none}");
         }
