@@ -159,8 +159,9 @@ impl DjangoUser {
     /// # Errors
     /// As [`DjangoUser::has_perm`].
     pub async fn has_module_perms(&self, app_label: &str) -> Result<bool, Error> {
+        // Up to the first dot: the rest is the codename, which may hold more of them (P1).
         let of_app = |permission: &String| {
-            permission.strip_prefix(app_label).is_some_and(|rest| rest.starts_with('.'))
+            permission.split_once('.').is_some_and(|(label, _)| label == app_label)
         };
         Ok(self.has_every_permission() || self.loaded().await?.iter().any(of_app))
     }
