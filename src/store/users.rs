@@ -91,6 +91,8 @@ impl SessionStore {
 impl UserQueries {
     fn new(model: &UserModel, primary_key: PrimaryKey, type_name: &str) -> Self {
         let parameter = match primary_key {
+            // Cast by its SQL name, text would be cut to a length of one.
+            PrimaryKey::Other if type_name == "character" => "CAST($1 AS bpchar)".into(),
             PrimaryKey::Other => format!("CAST($1 AS {type_name})"),
             _ => "$1".into(),
         };
