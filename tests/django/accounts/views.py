@@ -6,7 +6,6 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.sessions.models import Session
 from django.http import JsonResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
 
 
 def home(request):
@@ -22,10 +21,12 @@ def account(request):
     )
 
 
-@require_POST
 def cart(request):
-    request.session["cart"] = request.session.get("cart", 0) + 1
-    return redirect("home")
+    held = request.session.get("cart", 0)
+    if request.method == "POST":
+        request.session["cart"] = held + 1
+        return redirect("cart")
+    return render(request, "cart.html", {"cart": held})
 
 
 @login_required

@@ -164,6 +164,16 @@ impl Postgres {
         Ok(self.fault("terminate_backends").await?["count"].as_u64().unwrap_or_default())
     }
 
+    /// Stops the server and waits until it is gone with its files, or drops the databases that
+    /// were made on somebody else's. Without this call it happens when the last clone is dropped,
+    /// or soon after this process has ended.
+    ///
+    /// # Errors
+    /// When the guardian cannot be waited for.
+    pub async fn stop(self) -> Result<()> {
+        self.shared.guardian.end().await
+    }
+
     async fn fault(&self, command: &str) -> Result<Value> {
         if !self.shared.own {
             return Err(Error::new(format!(

@@ -32,6 +32,16 @@ impl Process {
         blocking(move || this.ask_blocking(&request)).await
     }
 
+    /// Ends it and waits until it has: whoever still holds it can ask nothing more.
+    pub(crate) async fn end(&self) -> Result<()> {
+        let this = self.clone();
+        blocking(move || {
+            this.0.lock().unwrap_or_else(PoisonError::into_inner).close();
+            Ok(())
+        })
+        .await
+    }
+
     pub(crate) fn ask_blocking(&self, request: &Value) -> Result<Value> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).ask(request)
     }
@@ -86,6 +96,11 @@ impl Pipes {
         serde_json::from_str(&line).map_err(|error| Error::new(format!("{error} in {line}")))
     }
 
+    fn close(&mut self) {
+        self.stdin = None;
+        drop(self.child.wait());
+    }
+
     fn gone(&self) -> Error {
         Error::new(format!("{} has ended: see its message on stderr", self.program.display()))
     }
@@ -93,8 +108,7 @@ impl Pipes {
 
 impl Drop for Pipes {
     fn drop(&mut self) {
-        self.stdin = None;
-        drop(self.child.wait());
+        self.close();
     }
 }
 

@@ -1,0 +1,176 @@
+//! A Django site that moves to Rust one page at a time.
+//!
+//! ```sh
+//! cargo run --example demo
+//! ```
+//!
+//! Starts PostgreSQL and a small Django site, then a Rust server in front of both. That server
+//! answers `/`, `/dashboard` and `/api/me` itself and passes every other path on to Django.
+//! `--port` names another port than 8080; 0 takes any that is free.
+
+mod pages;
+mod proxy;
+
+use std::{env, error::Error, io, net::TcpListener, process::ExitCode};
+
+use actix_django_session::{
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUserId, OptionalDjangoSession,
+    SessionStore,
+};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, Responder, Route, guard,
+    http::header::HttpDate,
+    web::{self, Data},
+};
+use deadpool_postgres::{Config, Runtime};
+use serde_json::json;
+use testbed::{Django, Postgres, Settings, TestBed};
+use tokio_postgres::NoTls;
+
+use pages::{Page, rows};
+use proxy::Upstream;
+
+const USERNAME: &str = "ada";
+const PASSWORD: &str = "lovelace-1815";
+
+/// Behind `optional`: for everybody.
+async fn home(
+    req: HttpRequest,
+    OptionalDjangoSession(session): OptionalDjangoSession,
+) -> HttpResponse {
+    // Data that cannot be decoded is an empty session, as it is to Django.
+    let user = session.as_ref().and_then(|session| session.user_id().ok()?);
+    let mut facts = vec![match &user {
+        Some(id) => ("You are", format!("user {id}")),
+        None => ("You are", "not logged in".to_owned()),
+    }];
+    match &session {
+        Some(session) => {
+            let cart = session.get::<u64>("cart").ok().flatten().unwrap_or_default();
+            facts.push(("Your session ends", HttpDate::from(session.expire_date()).to_string()));
+            facts.push(("In your cart", cart.to_string()));
+        }
+        None => facts.push(("Your session", "you have none".to_owned())),
+    }
+    let body = rows(&facts) + pages::WHO_ANSWERS_WHAT;
+    Page { title: "Home", body: &body, logged_in: user.is_some() }.respond(&req)
+}
+
+/// Behind `required`.
+async fn dashboard(
+    req: HttpRequest,
+    DjangoUserId(id): DjangoUserId<i64>,
+    session: DjangoSession,
+) -> HttpResponse {
+    let mut body = rows(&[
+        ("You are", format!("user {id}")),
+        ("Your session ends", HttpDate::from(session.expire_date()).to_string()),
+    ]);
+    body += "<p><a href=\"/accounts/password_change/\">Change the password</a></p>";
+    Page { title: "Dashboard", body: &body, logged_in: true }.respond(&req)
+}
+
+/// Behind `required`, with a 401 instead of the way to the login page.
+async fn me(DjangoUserId(id): DjangoUserId<i64>, session: DjangoSession) -> impl Responder {
+    web::Json(json!({
+        "id": id,
+        "session_ends": HttpDate::from(session.expire_date()).to_string(),
+        "from": "Rust",
+    }))
+}
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    match demo().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn demo() -> Result<(), Box<dyn Error>> {
+    let port = port_from(env::args().skip(1))?;
+    // First of all: it may be taken, and setting up costs time.
+    let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("port {port} is in use: choose another with `--port`, or any with `--port 0`")
+        }
+        _ => format!("cannot listen on 127.0.0.1:{port}: {error}"),
+    })?;
+    let address = format!("http://{}", listener.local_addr()?);
+
+    println!("Starting PostgreSQL (the first run installs it and Django with pip: about a minute)");
+    let postgres = Postgres::start().await?;
+    println!("Starting the Django site");
+    let settings = Settings::default().user(USERNAME, PASSWORD);
+    let bed = TestBed::on(&postgres, Django::default(), settings).await?;
+
+    println!("Starting the Rust service");
+    let pool = Config { url: Some(bed.database_url().to_owned()), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let sessions = SessionStore::new(pool.clone(), DjangoSettings::new(Settings::SECRET_KEY))?;
+    sessions.check().await?;
+
+    // Built once: every worker gets a clone.
+    let optional = DjangoSessionMiddleware::optional(sessions.clone());
+    let required = DjangoSessionMiddleware::required(sessions);
+    let api = required.clone().unauthorized();
+    let django = bed.site().url().to_owned();
+    let server = HttpServer::new(move || {
+        App::new()
+            .service(web::resource("/").wrap(optional.clone()).route(read().to(home)))
+            .service(web::resource("/dashboard").wrap(required.clone()).route(read().to(dashboard)))
+            .service(web::resource("/api/me").wrap(api.clone()).route(read().to(me)))
+            .app_data(Data::new(Upstream::new(&django)))
+            .default_service(web::to(proxy::pass_on))
+    })
+    .workers(2)
+    .shutdown_timeout(2)
+    .listen(listener)?
+    .run();
+
+    print!("{}", greeting(&address));
+    // Until Ctrl-C or SIGTERM.
+    server.await?;
+
+    println!("Stopping");
+    pool.close();
+    drop(bed);
+    postgres.stop().await?;
+    Ok(())
+}
+
+fn port_from(mut args: impl Iterator<Item = String>) -> Result<u16, String> {
+    let usage = || "usage: cargo run --example demo [-- --port PORT]".to_owned();
+    match (args.next().as_deref(), args.next(), args.next()) {
+        (None, ..) => Ok(8080),
+        (Some("--port"), Some(port), None) => port.parse().map_err(|_| usage()),
+        _ => Err(usage()),
+    }
+}
+
+/// A route for what Django's views answer to a reader: GET, and HEAD with it.
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+fn greeting(address: &str) -> String {
+    format!(
+        "
+  Open       {address}
+  User       {USERNAME}
+  Password   {PASSWORD}
+
+  What to try
+    - Open {address}/dashboard: Rust sends you to Django's login page, and back.
+    - Log out on the Rust page: Django does it, and the dashboard is closed again.
+    - Put something into the cart without logging in: a session, and nobody in it.
+    - curl -i {address}/api/me: a 401 instead of a redirect.
+
+  Ctrl-C stops everything and leaves nothing behind.
+
+"
+    )
+}

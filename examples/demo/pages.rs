@@ -1,0 +1,115 @@
+//! The look of the Rust pages: that of the Django pages, with another badge.
+
+use std::fmt::Write;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, ContentType},
+};
+
+/// Django's templates include the same file.
+const STYLE: &str = include_str!("../../tests/django/accounts/templates/style.css");
+
+pub(crate) const WHO_ANSWERS_WHAT: &str = "
+<h2>Who answers what</h2>
+<table>
+<tr><td><span class=\"from rust\">Rust</span></td><td><code>/</code> <code>/dashboard</code> <code>/api/me</code></td></tr>
+<tr><td><span class=\"from\">Django</span></td><td>every other path: log-in, log-out, passwords, the account page, the cart</td></tr>
+</table>
+<p>Both look at one session: Django writes it, Rust reads it.</p>";
+
+/// A page of the Rust side.
+pub(crate) struct Page<'a> {
+    pub(crate) title: &'a str,
+    /// HTML.
+    pub(crate) body: &'a str,
+    pub(crate) logged_in: bool,
+}
+
+impl Page<'_> {
+    pub(crate) fn respond(&self, req: &HttpRequest) -> HttpResponse {
+        let title = escape(self.title);
+        let login_or_logout = if self.logged_in { log_out(req) } else { log_in(req.uri().path()) };
+        let html = format!(
+            "<!doctype html>
+<html lang=\"en\">
+<head>
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
+<title>{title} – Rust</title>
+<style>
+{STYLE}</style>
+</head>
+<body>
+<header>
+  <span class=\"from rust\">Rust made this page</span>
+  <nav>
+    <a href=\"/\">Home</a>
+    <a href=\"/dashboard\">Dashboard</a>
+    <a href=\"/api/me\">/api/me</a>
+    <a href=\"/account/\">Account</a>
+    <a href=\"/cart/\">Cart</a>
+    {login_or_logout}
+  </nav>
+</header>
+<main>
+<h1>{title}</h1>
+{body}
+</main>
+</body>
+</html>
+",
+            body = self.body,
+        );
+        HttpResponse::Ok().content_type(ContentType::html()).body(html)
+    }
+}
+
+fn log_in(next: &str) -> String {
+    format!("<a class=\"last\" href=\"/accounts/login/?next={}\">Log in</a>", escape(next))
+}
+
+/// Django wants a POST with its CSRF token, and takes the one from its cookie: on a host that both
+/// sides share, a Rust page can send it along.
+fn log_out(req: &HttpRequest) -> String {
+    match csrf_token(req) {
+        Some(token) => format!(
+            "<form class=\"last\" method=\"post\" action=\"/accounts/logout/\">\
+             <input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{}\">\
+             <button>Log out</button></form>",
+            escape(token)
+        ),
+        // Django's own page has the form.
+        None => "<a class=\"last\" href=\"/account/\">Log out</a>".to_owned(),
+    }
+}
+
+fn csrf_token(req: &HttpRequest) -> Option<&str> {
+    let cookies = req.headers().get(header::COOKIE)?.to_str().ok()?.split(';');
+    cookies.rev().find_map(|cookie| cookie.trim().strip_prefix("csrftoken="))
+}
+
+/// Names and values as a list.
+pub(crate) fn rows(facts: &[(&str, String)]) -> String {
+    let mut html = String::from("<dl>\n");
+    for (name, value) in facts {
+        let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(value));
+    }
+    html + "</dl>\n"
+}
+
+/// Text as it stands in HTML, in attributes too.
+pub(crate) fn escape(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => html += "&amp;",
+            '<' => html += "&lt;",
+            '>' => html += "&gt;",
+            '"' => html += "&quot;",
+            '\'' => html += "&#x27;",
+            _ => html.push(char),
+        }
+    }
+    html
+}
