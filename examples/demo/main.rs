@@ -14,8 +14,8 @@ mod proxy;
 use std::{env, error::Error, io, net::TcpListener, process::ExitCode};
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUserId, OptionalDjangoSession,
-    SessionStore,
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, OptionalDjangoSession,
+    OptionalDjangoUser, SessionStore,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder, Route, guard,
@@ -36,16 +36,16 @@ const PASSWORD: &str = "lovelace-1815";
 /// Behind `optional`: for everybody.
 async fn home(
     req: HttpRequest,
+    OptionalDjangoUser(user): OptionalDjangoUser,
     OptionalDjangoSession(session): OptionalDjangoSession,
 ) -> HttpResponse {
-    // Data that cannot be decoded is an empty session, as it is to Django.
-    let user = session.as_ref().and_then(|session| session.user_id().ok()?);
     let mut facts = vec![match &user {
-        Some(id) => ("You are", format!("user {id}")),
+        Some(user) => ("You are", user.username().to_owned()),
         None => ("You are", "not logged in".to_owned()),
     }];
     match &session {
         Some(session) => {
+            // Data that cannot be decoded is an empty session, as it is to Django.
             let cart = session.get::<u64>("cart").ok().flatten().unwrap_or_default();
             facts.push(("Your session ends", HttpDate::from(session.expire_date()).to_string()));
             facts.push(("In your cart", cart.to_string()));
@@ -56,24 +56,21 @@ async fn home(
     Page { title: "Home", body: &body, logged_in: user.is_some() }.respond(&req)
 }
 
-/// Behind `required`.
-async fn dashboard(
-    req: HttpRequest,
-    DjangoUserId(id): DjangoUserId<i64>,
-    session: DjangoSession,
-) -> HttpResponse {
-    let mut body = rows(&[
-        ("You are", format!("user {id}")),
+/// Behind `login_required`.
+async fn dashboard(req: HttpRequest, user: DjangoUser, session: DjangoSession) -> HttpResponse {
+    let title = format!("Hello, {}", user.username());
+    let body = rows(&[
+        ("Your user id", user.id().to_owned()),
         ("Your session ends", HttpDate::from(session.expire_date()).to_string()),
-    ]);
-    body += "<p><a href=\"/accounts/password_change/\">Change the password</a></p>";
-    Page { title: "Dashboard", body: &body, logged_in: true }.respond(&req)
+    ]) + pages::CHANGE_PASSWORD;
+    Page { title: &title, body: &body, logged_in: true }.respond(&req)
 }
 
-/// Behind `required`, with a 401 instead of the way to the login page.
-async fn me(DjangoUserId(id): DjangoUserId<i64>, session: DjangoSession) -> impl Responder {
+/// Behind `login_required`, with a 401 instead of the way to the login page.
+async fn me(user: DjangoUser, session: DjangoSession) -> impl Responder {
     web::Json(json!({
-        "id": id,
+        "id": user.id(),
+        "username": user.username(),
         "session_ends": HttpDate::from(session.expire_date()).to_string(),
         "from": "Rust",
     }))
@@ -111,17 +108,17 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     let pool = Config { url: Some(bed.database_url().to_owned()), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let sessions = SessionStore::new(pool.clone(), DjangoSettings::new(Settings::SECRET_KEY))?;
-    sessions.check().await?;
 
     // Built once: every worker gets a clone.
     let optional = DjangoSessionMiddleware::optional(sessions.clone());
-    let required = DjangoSessionMiddleware::required(sessions);
-    let api = required.clone().unauthorized();
+    let gate = DjangoSessionMiddleware::login_required(sessions.clone());
+    let api = gate.clone().unauthorized();
+    sessions.check().await?;
     let django = bed.site().url().to_owned();
     let server = HttpServer::new(move || {
         App::new()
             .service(web::resource("/").wrap(optional.clone()).route(read().to(home)))
-            .service(web::resource("/dashboard").wrap(required.clone()).route(read().to(dashboard)))
+            .service(web::resource("/dashboard").wrap(gate.clone()).route(read().to(dashboard)))
             .service(web::resource("/api/me").wrap(api.clone()).route(read().to(me)))
             .app_data(Data::new(Upstream::new(&django)))
             .default_service(web::to(proxy::pass_on))
@@ -166,6 +163,7 @@ fn greeting(address: &str) -> String {
   What to try
     - Open {address}/dashboard: Rust sends you to Django's login page, and back.
     - Log out on the Rust page: Django does it, and the dashboard is closed again.
+    - Log in with two browsers and change the password in one: the other is out, at once.
     - Put something into the cart without logging in: a session, and nobody in it.
     - curl -i {address}/api/me: a 401 instead of a redirect.
 

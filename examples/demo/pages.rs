@@ -18,6 +18,10 @@ pub(crate) const WHO_ANSWERS_WHAT: &str = "
 </table>
 <p>Both look at one session: Django writes it, Rust reads it.</p>";
 
+pub(crate) const CHANGE_PASSWORD: &str = "
+<p><a href=\"/accounts/password_change/\">Change the password</a>: Django ends every other session of yours,
+and Rust shows those browsers the login page at once.</p>";
+
 /// A page of the Rust side.
 pub(crate) struct Page<'a> {
     pub(crate) title: &'a str,
