@@ -76,13 +76,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Config { url: Some(required("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, settings)?;
-    store.check().await?;
 
     // Built once: every worker gets a clone.
     let optional_session = DjangoSessionMiddleware::optional(store.clone());
     let required_session = DjangoSessionMiddleware::required(store.clone());
     let api = DjangoSessionMiddleware::required(store.clone()).unauthorized();
-    let login_required = DjangoSessionMiddleware::login_required(store);
+    let login_required = DjangoSessionMiddleware::login_required(store.clone());
+    // After the gates: it looks at what they need, the user tables for instance.
+    store.check().await?;
 
     let server = HttpServer::new(move || {
         App::new()

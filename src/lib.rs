@@ -1,4 +1,4 @@
-//! actix-web middleware and typed extractors that recognise the visitor whom a Django site logged in.
+#![doc = include_str!("../README.md")]
 
 mod auth;
 mod error;

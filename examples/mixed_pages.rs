@@ -1,0 +1,59 @@
+//! Pages for everybody that know who is there, and one for staff only.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     cargo run --example mixed_pages
+//! ```
+
+use std::env;
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoUser, OptionalDjangoSession, OptionalDjangoUser,
+    SessionStore,
+};
+use actix_web::{App, HttpServer, web};
+use deadpool_postgres::{Config, Runtime};
+use tokio_postgres::NoTls;
+
+/// `None` means that nobody is logged in; when the database is away, the answer is a 503.
+async fn article(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
+    match user {
+        Some(user) => format!("An article. You may comment as {}.\n", user.username()),
+        None => "An article. Log in to comment.\n".to_owned(),
+    }
+}
+
+/// A cart needs a session and no user. Data that cannot be read is an empty session, as in Django.
+async fn cart(OptionalDjangoSession(session): OptionalDjangoSession) -> String {
+    let items = session.and_then(|session| session.get::<u32>("cart").ok()?).unwrap_or_default();
+    format!("{items} in the cart\n")
+}
+
+/// Behind the second gate. The two make one lookup.
+async fn drafts(user: DjangoUser) -> String {
+    format!("Drafts, for {}\n", user.username())
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = DjangoSettings::new(env::var("DJANGO_SECRET_KEY")?);
+    let pool = Config { url: Some(env::var("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?;
+    let everybody = DjangoSessionMiddleware::optional(store.clone());
+    let staff = DjangoSessionMiddleware::login_required(store.clone()).staff_required();
+    store.check().await?;
+
+    println!("listening on http://127.0.0.1:8080");
+    HttpServer::new(move || {
+        App::new()
+            .wrap(everybody.clone())
+            .route("/", web::get().to(article))
+            .route("/cart", web::get().to(cart))
+            .service(web::resource("/drafts").wrap(staff.clone()).route(web::get().to(drafts)))
+    })
+    .bind("127.0.0.1:8080")?
+    .run()
+    .await?;
+    Ok(())
+}
