@@ -6,6 +6,7 @@ mod primary_key;
 mod users;
 
 use std::{
+    error::Error as StdError,
     fmt,
     sync::{
         Arc,
@@ -14,8 +15,9 @@ use std::{
     time::SystemTime,
 };
 
+use bytes::BytesMut;
 use deadpool_postgres::Pool;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use crate::{
     error::{Error, Unavailable},
@@ -121,7 +123,7 @@ impl SessionStore {
         }
         let observer = &self.settings().observer;
         observer.event(Event::SessionLookup);
-        let rows = self.connection.query(&self.shared.session, &[&key.as_str()]).await?;
+        let rows = self.connection.query(&self.shared.session, &[&Unlogged(key.as_str())]).await?;
         let row = rows.first().ok_or(Error::SessionNotFound)?;
         let column = |error| Error::from(Unavailable::Query(error));
         let expire_date: SystemTime = row.try_get(1).map_err(column)?;
@@ -175,6 +177,31 @@ fn session_auth_keys(settings: &DjangoSettings) -> Vec<SaltedHmac> {
         .chain(&settings.secret_key_fallbacks)
         .map(|secret| SaltedHmac::new(&hash.key_salt, secret, hash.algorithm))
         .collect()
+}
+
+/// A parameter that does not show: tokio-postgres logs the `Debug` of parameters at level debug.
+struct Unlogged<'a>(&'a str);
+
+impl fmt::Debug for Unlogged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
+
+impl ToSql for Unlogged<'_> {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.0.to_sql(ty, out)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <&str>::accepts(ty)
+    }
+
+    to_sql_checked!();
 }
 
 impl fmt::Debug for SessionStore {
