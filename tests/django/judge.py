@@ -27,7 +27,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 from django.contrib import auth  # noqa: E402
-from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY  # noqa: E402
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model  # noqa: E402
 from django.contrib.auth.decorators import login_required  # noqa: E402
 from django.contrib.auth.models import AnonymousUser  # noqa: E402
 from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
@@ -114,6 +114,19 @@ def make_sessions(seed=0, count=100):
     return {"sessions": sessions.make(seed, count)}
 
 
+def make_odd_sessions(seed=0, count=100):
+    """Random rows with a good signature on texts that Django itself would not write."""
+    return {"sessions": sessions.make_odd(seed, count)}
+
+
+def put_rows(keys):
+    """Empty sessions under these keys, all that there are."""
+    ends = timezone.now() + datetime.timedelta(days=1)
+    Session.objects.all().delete()
+    Session.objects.bulk_create([Session(session_key=key, session_data="e30", expire_date=ends) for key in keys])
+    return {}
+
+
 def put_row(key, session_data, expire_date=None):
     """`expire_date` is in seconds since 1970 or in ISO 8601; a day from now unless given."""
     ends = instant(expire_date) if expire_date is not None else timezone.now() + datetime.timedelta(days=1)
@@ -147,9 +160,42 @@ def decode(session_data):
     return {"json": json.dumps(decoded), "warned": bool(warnings)}
 
 
+def read_session(cookie=None, now=None):
+    """The session behind a `Cookie` header, before anybody asks whether its user may still come in.
+
+    `user_id` is what `_get_user_session_key` of django.contrib.auth makes of it, or the class of its exception.
+    """
+    store = SessionStore(WSGIRequest(environ(cookie=cookie)).COOKIES.get(settings.SESSION_COOKIE_NAME))
+    clock = mock.patch.object(timezone, "now", lambda: instant(now)) if now is not None else contextlib.nullcontext()
+    with clock, warnings_of("django.security.SuspiciousSession") as warnings:
+        data = store._get_session()
+    named = {"user_id": None}
+    if isinstance(data, dict) and SESSION_KEY in data:
+        try:
+            named["user_id"] = get_user_model()._meta.pk.to_python(data[SESSION_KEY])
+        except Exception as error:
+            named["user_error"] = type(error).__name__
+    if named["user_id"] is not None:
+        named["user_id"] = str(named["user_id"])
+    return {"key": store.session_key, "json": json.dumps(data), "warned": bool(warnings), **named}
+
+
+def canonical(json_text):
+    """The same value as `json.dumps` writes it: equal texts are equal values, types and order included."""
+    return {"json": json.dumps(json.loads(json_text))}
+
+
 def encode(json_text):
     """`SessionStore.encode` of an object given as JSON text."""
     return {"session_data": SessionStore().encode(json.loads(json_text))}
+
+
+def edit(session_data, edits):
+    """The session after each of [key, value], which sets, and [key], which deletes."""
+    data = SessionStore().decode(session_data)
+    for name, *value in edits:
+        data.update({name: value[0]}) if value else data.pop(name, None)
+    return {"json": json.dumps(data)}
 
 
 def time_decode(session_data, n=1000):
@@ -301,8 +347,9 @@ HANDLER = WSGIHandler()
 COMMANDS = {
     command.__name__: command
     for command in (
-        *(batch, decode, delete_row, delete_user, encode, get_row, get_user, login, make_sessions, parse_cookie),
-        *(put_row, redirect, request_users, set_user, sign_row, sql, time_decode, visit),
+        *(batch, canonical, decode, delete_row, delete_user, edit, encode, get_row, get_user, login),
+        *(make_odd_sessions, make_sessions, parse_cookie, put_row, put_rows, read_session, redirect),
+        *(request_users, set_user, sign_row, sql, time_decode, visit),
     )
 }
 

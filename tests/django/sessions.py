@@ -2,6 +2,8 @@
 
 import base64
 import datetime
+import gzip
+import json
 import random
 import string
 import zlib
@@ -53,6 +55,42 @@ def make(seed, count):
         }
         for row, damaged, user in made
     ]
+
+
+# What turns one JSON text into another one, or into none.
+FRAGMENTS = [b" ", b"\n", b"\x0b", b"\xa0", b"\x00", b",", b":", b'"', b"\\", b"{", b"}", b"[", b"]", b"'", b"-", b"+", b"0"]
+FRAGMENTS += [b".", b"e", b"E5", b"1E400", b"NaN", b"-Infinity", b"-NaN", b"null", b"True", b"01", b"-0", b"-0.0", b"//"]
+FRAGMENTS += [b"\\ud800", b"\\udc00", b"\\u00e9", b"\\x41", b"\\/", b"\x7f", b"\xe9", b"\xc3\xa9", b"\xff", b"\xef\xbb\xbf"]
+FRAGMENTS += [b'"a":1,', b',"a":2', b'"\\u0061":3,', b"9" * 4299, b"9" * 4301, b"[" * 300 + b"]" * 300]
+
+
+def make_odd(seed, count):
+    """Stores `count` random texts, all with a good signature: odd JSON, odd base64, odd zlib streams."""
+    dice = random.Random(seed)
+    ends = timezone.now() + datetime.timedelta(days=1)
+    rows = [Session(session_key=key(dice), session_data=sign(body=odd(dice)), expire_date=ends) for _ in range(count)]
+    Session.objects.bulk_create(rows)
+    return [{"key": row.session_key} for row in rows]
+
+
+def odd(dice):
+    separators = dice.choice([(",", ":"), (", ", ": "), (" ,\n", "\t:\r ")])
+    text = json.dumps(session(dice, None), ensure_ascii=dice.random() < 0.7, separators=separators)
+    raw = text.encode("utf-8", "surrogatepass")
+    for _ in range(dice.choice([0, 1, 1, 1, 2, 5])):
+        place = dice.randrange(len(raw) + 1)
+        raw = raw[:place] + dice.choice([b"", *FRAGMENTS]) + raw[place + dice.randrange(2) :]
+    compress = dice.random() < 0.4
+    if compress:
+        raw = zlib.compress(raw, dice.randrange(10))
+        if dice.random() < 0.3:
+            raw = dice.choice([raw + b"rest", raw + raw, raw[:-1], raw[:-4], raw[2:-4], b"\x00" + raw])
+    body = dice.choice([base64.urlsafe_b64encode, base64.b64encode])(raw).decode().rstrip("=")
+    if dice.random() < 0.3:
+        # Not "=", which ends the text on some versions of Python and does not on others.
+        place = dice.randrange(len(body) + 1)
+        body = body[:place] + dice.choice(["!", " ", "\n", "a", "-", "é", ""]) + body[place + dice.randrange(2) :]
+    return ("." if compress else "") + body + dice.choice(["", "", "=", "=="])
 
 
 def session(dice, user):
@@ -124,12 +162,23 @@ def damage(dice, session_data):
     )
 
 
+STREAMS = {
+    "trailing": lambda stream, raw: stream + b"trailing",
+    "twice": lambda stream, raw: stream + stream,
+    "truncated": lambda stream, raw: stream[:-5],
+    "adler": lambda stream, raw: stream[:-1] + bytes([stream[-1] ^ 1]),
+    "raw": lambda stream, raw: stream[2:-4],
+    "gzip": lambda stream, raw: gzip.compress(raw),
+}
+
+
 def sign(
     obj_json=None,
     obj_hex=None,
     body=None,
     compress=False,
     level=6,
+    stream=None,
     timestamp=True,
     salt=SessionStore().key_salt,
     secret=None,
@@ -139,12 +188,15 @@ def sign(
     """A row's text, signed.
 
     The object is JSON text (`obj_json`, in UTF-8), bytes (`obj_hex`), or `body`, the encoded text as it stands.
-    `compress` is false, "always" or true: as Django does, when that is shorter. `timestamp` is true for now, an
+    `compress` is false, "always" or true: as Django does, when that is shorter. `stream`, one of STREAMS, is a
+    compressed text that Django would not write. `timestamp` is true for now, an
     integer, a text as it stands or null for none.
     """
     if body is None:
         raw = bytes.fromhex(obj_hex) if obj_hex is not None else obj_json.encode()
         compressed = zlib.compress(raw, level)
+        if stream is not None:
+            compress, compressed = "always", STREAMS[stream](compressed, raw)
         use = compress == "always" or (compress and len(compressed) < len(raw) - 1)
         body = ("." if use else "") + base64.urlsafe_b64encode(compressed if use else raw).rstrip(b"=").decode()
     if timestamp is True:
