@@ -1,0 +1,158 @@
+//! `SessionStore::check()`: one clear sentence for everything that would fail every request.
+
+use actix_django_session::{DjangoSettings, Error, SessionKey, SessionStore, TableName};
+use serde_json::json;
+use testbed::{Django, Settings};
+
+use crate::beds::{Bed, nowhere, pool, settings};
+
+async fn own_bed() -> Bed {
+    Bed::start(Django::default(), Settings::default()).await
+}
+
+async fn complaint(bed: &Bed, settings: DjangoSettings) -> String {
+    match bed.store_with(settings).check().await.unwrap_err() {
+        Error::ImproperlyConfigured(sentence) => sentence,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn user_id(store: &SessionStore, key: &str) -> Option<String> {
+    let session = store.load(&SessionKey::new(key).unwrap()).await.unwrap();
+    session.user_id().unwrap().map(Into::into)
+}
+
+#[actix_web::test]
+async fn a_sound_database_passes() {
+    for django in Django::available().unwrap() {
+        Bed::of(django).await.store().check().await.unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn what_is_wrong_with_the_table_is_said_by_name() {
+    let bed = own_bed().await;
+    let no_table = complaint(&bed, settings().session_table("sesions")).await;
+    assert!(
+        no_table.contains("no table \"sesions\"") && no_table.contains("migrate"),
+        "{no_table}"
+    );
+    let elsewhere = complaint(&bed, settings().session_table("web.django_session")).await;
+    assert!(elsewhere.contains(r#"no table "web"."django_session""#), "{elsewhere}");
+
+    bed.sql(
+        "CREATE TABLE other (session_key varchar(40), session_data bytea, expire_date timestamptz)",
+    )
+    .await;
+    let wrong_type = complaint(&bed, settings().session_table("other")).await;
+    assert_eq!(wrong_type, r#"the column "session_data" of "other" is of type bytea, not text"#);
+    bed.sql(
+        "ALTER TABLE other ALTER session_data TYPE text USING '', ALTER expire_date TYPE timestamp",
+    )
+    .await;
+    let wrong_type = complaint(&bed, settings().session_table("other")).await;
+    assert_eq!(
+        wrong_type,
+        r#"the column "expire_date" of "other" is of type timestamp, not timestamptz"#
+    );
+    bed.sql("ALTER TABLE other DROP expire_date").await;
+    let no_column = complaint(&bed, settings().session_table("other")).await;
+    assert_eq!(no_column, r#"the table "other" has no column "expire_date""#);
+}
+
+#[actix_web::test]
+async fn without_a_server_it_is_unavailable() {
+    let store = SessionStore::new(pool(&nowhere()), settings()).unwrap();
+    let error = store.check().await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    assert!(format!("{error:?}").contains("refused"), "{error:?}");
+}
+
+#[actix_web::test]
+async fn the_right_to_read_the_table_is_enough_and_needed() {
+    let bed = own_bed().await;
+    let key = bed.login("ada").await;
+    // Roles belong to the whole server: the name is this database's.
+    let role = format!("role_{}", bed.bed().database().name());
+    bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'secret'")).await;
+    let (_, rest) = bed.bed().database_url().split_once('@').unwrap();
+    let store = SessionStore::new(pool(&format!("postgres://{role}:secret@{rest}")), settings());
+    let store = store.unwrap();
+
+    let error = store.check().await.unwrap_err().to_string();
+    assert!(error.contains("may not read the column \"session_key\""), "{error}");
+    let load = store.load(&SessionKey::new(&*key).unwrap()).await.unwrap_err();
+    assert!(matches!(load, Error::Unavailable(_)), "{load:?}");
+
+    bed.sql(&format!("GRANT SELECT (session_key, expire_date) ON django_session TO {role}")).await;
+    let error = store.check().await.unwrap_err().to_string();
+    assert!(error.contains("may not read the column \"session_data\""), "{error}");
+
+    bed.sql(&format!("GRANT SELECT ON django_session TO {role}")).await;
+    store.check().await.unwrap();
+    assert_eq!(user_id(&store, &key).await.as_deref(), Some("1"));
+
+    bed.sql("CREATE SCHEMA hidden").await;
+    bed.sql("CREATE TABLE hidden.sessions AS TABLE django_session").await;
+    let store = SessionStore::new(
+        pool(&format!("postgres://{role}:secret@{rest}")),
+        settings().session_table("hidden.sessions"),
+    );
+    let error = store.unwrap().check().await.unwrap_err().to_string();
+    assert!(error.contains("may not"), "{error}");
+    bed.sql(&format!("DROP OWNED BY {role}")).await;
+    bed.sql(&format!("DROP ROLE {role}")).await;
+}
+
+#[actix_web::test]
+async fn tables_have_schemas_and_odd_names() {
+    let bed = own_bed().await;
+    let key = bed.login("ada").await;
+    bed.sql(r#"CREATE SCHEMA "We.b""#).await;
+    bed.sql(r#"CREATE TABLE "We.b"."Ses""sions" AS TABLE django_session"#).await;
+    bed.sql("CREATE SCHEMA web").await;
+    bed.sql("CREATE TABLE web.sessions AS TABLE django_session").await;
+    bed.sql("TRUNCATE django_session").await;
+    for table in
+        [TableName::from(("We.b", "Ses\"sions")), "web.sessions".into(), ("web", "sessions").into()]
+    {
+        let store = bed.store_with(settings().session_table(table.clone()));
+        store.check().await.unwrap();
+        assert_eq!(user_id(&store, &key).await.as_deref(), Some("1"), "{table:?}");
+    }
+}
+
+#[actix_web::test]
+async fn without_prepared_statements_everything_is_the_same() {
+    let bed = Bed::shared().await;
+    let store = bed.store_with(settings().prepared_statements(false));
+    store.check().await.unwrap();
+    assert_eq!(user_id(&store, &bed.login("grace").await).await.as_deref(), Some("2"));
+    let load = store.load(&SessionKey::generate()).await;
+    assert!(matches!(load, Err(Error::SessionNotFound)), "{load:?}");
+}
+
+#[actix_web::test]
+async fn session_stores_of_other_names_have_a_salt_of_their_own() {
+    let bed = Bed::shared().await;
+    let salt = "django.contrib.sessions.CustomStore";
+    let key = SessionKey::generate();
+    bed.ask(json!({
+        "cmd": "sign_row", "key": key.as_str(), "salt": salt, "obj_json": r#"{"_auth_user_id":"7"}"#,
+    }))
+    .await;
+    let store = bed.store_with(settings().key_salt(salt));
+    assert_eq!(user_id(&store, key.as_str()).await.as_deref(), Some("7"));
+    assert!(bed.store().load(&key).await.unwrap().data().is_err());
+}
+
+#[actix_web::test]
+async fn a_table_that_changed_its_type_while_running_is_read_again() {
+    let bed = own_bed().await;
+    let key = bed.login("ada").await;
+    let store = bed.store();
+    assert_eq!(user_id(&store, &key).await.as_deref(), Some("1"));
+    // What a migration may do: the prepared statement is stale now.
+    bed.sql("ALTER TABLE django_session ALTER session_data TYPE varchar").await;
+    assert_eq!(user_id(&store, &key).await.as_deref(), Some("1"));
+}

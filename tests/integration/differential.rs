@@ -1,0 +1,595 @@
+//! The same session, asked of Django and of this crate: the same verdict and the same data.
+//!
+//! Differences that are meant to be are listed, each with its reason; a test fails when one of
+//! them is none any more.
+
+use std::time::{Duration, SystemTime};
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, Error, SessionKey, SessionStore,
+};
+use actix_web::{App, web};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use crate::{
+    app::{TestApp, report, routes},
+    beds::{Bed, Dice, seed, settings},
+};
+
+/// What happens to a text after it was signed.
+type Damage = fn(&str) -> String;
+
+/// A numbered case of Django's behaviour: a row and a request.
+struct Case {
+    number: u32,
+    what: String,
+    /// The arguments of the judge's `sign_row`, or `put_row` if they have `session_data`.
+    row: Value,
+    /// What happens to the text after it was signed.
+    damage: Option<Damage>,
+    /// The row's key; `None` for one of its own.
+    key: Option<String>,
+    /// The `Cookie` header, with `{key}` where the key belongs.
+    cookie: Vec<u8>,
+}
+
+impl Case {
+    fn new(number: u32, what: impl Into<String>, row: Value) -> Self {
+        Self {
+            number,
+            what: what.into(),
+            row,
+            damage: None,
+            key: None,
+            cookie: b"sessionid={key}".into(),
+        }
+    }
+
+    fn key(mut self, key: &str) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    fn cookie(mut self, cookie: impl AsRef<[u8]>) -> Self {
+        self.cookie = cookie.as_ref().into();
+        self
+    }
+
+    fn header(&self, key: &str) -> Vec<u8> {
+        match self.cookie.windows(5).position(|bytes| bytes == b"{key}") {
+            None => self.cookie.clone(),
+            Some(at) => [&self.cookie[..at], key.as_bytes(), &self.cookie[at + 5..]].concat(),
+        }
+    }
+}
+
+/// Ids that Django reads and never writes: 1.9 is user 1, `true` is user 1, " 1 " is user 1 (T5).
+/// Here they name nobody, or no number.
+const ODD_IDS: &[u32] = &[3, 4, 5, 8];
+
+/// Where Django's `get_user` finds somebody out whom the session names: no such user, not active,
+/// unknown backend, wrong hash. `DjangoUserId` does not ask, and says so.
+const USER_CHECKS: &[u32] = &[11, 12, 13, 14, 15, 16, 18, 19, 25];
+
+/// Where Django answers every use of the session with a 500, and this crate an error of its own:
+/// ids that are none, hashes that are none, data that is no dictionary, NUL in the key.
+const FAILURES: &[u32] = &[9, 10, 17, 26, 49];
+
+fn cases(hash: &str, graces_hash: &str, idles_hash: &str, key_salt: &str) -> Vec<Case> {
+    let backend = r#""django.contrib.auth.backends.ModelBackend""#;
+    let user = |id: &str, backend: &str, hash: &str| {
+        format!(
+            r#"{{"_auth_user_id":{id},"_auth_user_backend":{backend},"_auth_user_hash":{hash}}}"#
+        )
+    };
+    let quoted = |hash: &str| format!(r#""{hash}""#);
+    let hash = quoted(hash);
+    let ada = user(r#""1""#, backend, &hash);
+    let json = |number, json: String| {
+        let what = json.chars().take(80).collect::<String>();
+        Case::new(number, what, json!({ "obj_json": json }))
+    };
+    let with = |extra: &str| format!("{},{extra}}}", &ada[..ada.len() - 1]);
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let raw = |number, what: &str, bytes: &[u8]| {
+        Case::new(number, what, json!({ "obj_hex": hex(bytes) }))
+    };
+    let mut cases = vec![
+        json(1, ada.clone()),
+        json(2, user("1", backend, &hash)),
+        json(3, user("1.0", backend, &hash)),
+        json(4, user("1.9", backend, &hash)),
+        json(5, user("true", backend, &hash)),
+        json(6, user("false", backend, &hash)),
+        json(7, user("null", backend, &hash)),
+        json(10, user("Infinity", backend, &hash)),
+        json(12, format!(r#"{{"_auth_user_backend":{backend},"_auth_user_hash":{hash}}}"#)),
+        json(12, format!(r#"{{"_auth_user_id":"1","_auth_user_hash":{hash}}}"#)),
+        json(18, user(r#""3""#, backend, &quoted(idles_hash))),
+        json(18, user(r#""3""#, backend, &hash)),
+        json(19, user(r#""999""#, backend, &hash)),
+        json(22, with(r#""x":NaN"#)),
+        json(22, with(r#""x":[Infinity,-Infinity]"#)),
+        json(22, with(r#""x":1E400"#)),
+        json(22, with(&format!(r#""x":{}"#, "9".repeat(4_300)))),
+        json(22, with(r#""x":"\ud800""#)),
+        json(22, with(r#""\udc00":1"#)),
+        raw(22, "0xe9", &[with(r#""x":""#).trim_end_matches('}').as_bytes(), b"\xe9\"}"].concat()),
+        json(22, with("\"x\":\"\u{7f}\"")),
+        json(23, with(&format!(r#""x":{}"#, "9".repeat(4_301)))),
+        json(24, with(&format!(r#""x":{}{}"#, "[".repeat(500), "]".repeat(500)))),
+        json(24, with(&format!(r#""x":{}{}"#, "[".repeat(20_000), "]".repeat(20_000)))),
+        json(25, with(r#""_auth_user_id":"2""#)),
+        json(25, format!(r#"{{"_auth_user_id":"2",{}"#, &ada[1..])),
+        json(27, "{}".into()),
+        json(28, format!(r#"{{"x":"{}"}}"#, "y".repeat(1 << 20))),
+        json(
+            28,
+            format!(
+                "{{{}}}",
+                (0..10_000).map(|i| format!(r#""k{i}":{i}"#)).collect::<Vec<_>>().join(",")
+            ),
+        ),
+        json(32, format!("\u{feff}{ada}")),
+        json(32, with(r#""x":1,"#)),
+        json(32, with("\"x\":\"\n\"")),
+        json(32, "{'a':1}".into()),
+        json(33, format!(" \t\r\n{} \n", ada.replace(',', " , ").replace("\":", "\" :\n"))),
+        json(34, with("\"x\":\"é漢😀\",\"é\":1")),
+        raw(35, "a pickle", b"\x80\x04}\x94\x8c\x01a\x94K\x01s."),
+    ];
+    let one = r#""1\u0000""#;
+    for id in [r#""""#, r#""abc""#, r#""1.0""#, "[]", "{}", "NaN", one] {
+        cases.push(json(9, user(id, backend, &hash)));
+    }
+    for id in [r#"" 1 ""#, r#""+1""#, r#""01""#, r#""1\n""#, "\"\\uff11\""] {
+        cases.push(json(8, user(id, backend, &hash)));
+    }
+    let ten_to_30 = format!("1{}", "0".repeat(30));
+    for id in ["2147483648", "9223372036854775808", &ten_to_30, r#""-1""#, r#""0""#, "-1", "0"] {
+        cases.push(json(11, user(id, backend, &hash)));
+    }
+    for backend in [r#""elsewhere.Backend""#, r#""""#, "null", "5", "[]"] {
+        cases.push(json(13, user(r#""1""#, backend, &hash)));
+    }
+    cases.push(json(13, user(r#""1""#, &backend.replace("d\"", "d \""), &hash)));
+    cases.push(json(14, format!(r#"{{"_auth_user_id":"1","_auth_user_backend":{backend}}}"#)));
+    for falsy in [r#""""#, "null", "0", "false", "[]"] {
+        cases.push(json(14, user(r#""1""#, backend, falsy)));
+    }
+    for wrong in [
+        quoted(&"0".repeat(64)),
+        hash.to_uppercase(),
+        quoted(&format!("{} ", hash.trim_matches('"'))),
+        quoted(&hash.trim_matches('"')[..63]),
+        quoted(graces_hash),
+    ] {
+        cases.push(json(15, user(r#""1""#, backend, &wrong)));
+    }
+    for odd in ["1", "true", "1.5", r#"{"a":1}"#] {
+        cases.push(json(16, user(r#""1""#, backend, odd)));
+    }
+    cases.push(json(17, user(r#""1""#, backend, r#""\ud800""#)));
+    for other in ["[]", "null", "5", "true", r#""x""#, r#"[["a",1]]"#] {
+        cases.push(json(26, other.into()));
+    }
+    for (level, compress) in [(0, "always"), (9, "always"), (6, "always")] {
+        let row = json!({ "obj_json": ada, "level": level, "compress": compress });
+        cases.push(Case::new(29, format!("level {level}"), row));
+    }
+    for how in ["trailing", "raw", "gzip", "truncated", "adler", "twice"] {
+        let number = if ["trailing", "twice"].contains(&how) { 29 } else { 30 };
+        cases.push(Case::new(number, how, json!({ "stream": how, "obj_json": ada })));
+    }
+    let body = |junk: fn(String) -> String| {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        junk(STANDARD.encode(with("\"x\":\"\u{7f}?>?>?\"").as_bytes()))
+    };
+    for (what, body) in [
+        ("=", body(|body| body.trim_end_matches('=').to_owned() + "==")),
+        ("junk", body(|body| format!("!{} é\n{}", &body[..9], &body[9..]))),
+        ("+/", body(|body| body)),
+    ] {
+        cases.push(Case::new(31, what, json!({ "body": body })));
+    }
+    for (what, row) in [
+        (
+            "salt",
+            json!({ "obj_json": ada, "salt": key_salt.replace("SessionStore", "CustomStore") }),
+        ),
+        ("secret", json!({ "obj_json": ada, "secret": "another" })),
+        ("empty", json!({ "session_data": "" })),
+        ("garbage", json!({ "session_data": "garbage" })),
+        ("before 3.1", json!({ "session_data": "ZTQ2Y2I6eyJhIjoxfQ==" })),
+    ] {
+        cases.push(Case::new(36, what, row));
+    }
+    let damages: [(&str, Damage); 5] = [
+        ("=", |text| format!("{text}=")),
+        ("newline", |text| format!("{text}\n")),
+        ("truncated", |text| text[..text.len() - 1].to_owned()),
+        ("upper case", str::to_uppercase),
+        ("leading space", |text| format!(" {text}")),
+    ];
+    for (what, damage) in damages {
+        cases
+            .push(Case { damage: Some(damage), ..Case::new(36, what, json!({ "obj_json": ada })) });
+    }
+    for timestamp in [Value::Null, json!(""), json!("!!")] {
+        let row = json!({ "obj_json": ada, "timestamp": timestamp });
+        cases.push(Case::new(37, format!("timestamp {timestamp}"), row));
+    }
+    for timestamp in
+        [json!(0), json!(7_258_118_400_u64), json!("-1"), json!("-"), json!("00001r31eq")]
+    {
+        let row = json!({ "obj_json": ada, "timestamp": timestamp });
+        cases.push(Case::new(38, format!("timestamp {timestamp}"), row));
+    }
+
+    let cookie = |number, what: &str, key: &str, cookie: &[u8]| {
+        Case::new(number, what, json!({ "obj_json": ada })).key(key).cookie(cookie)
+    };
+    let a = "aaaaaaaaaaaaaaaa";
+    cases.extend([
+        cookie(44, "7 characters", "1234567", b"sessionid={key}"),
+        cookie(45, "8 characters", "12345678", b"sessionid={key}"),
+        cookie(46, "40 characters", &"k".repeat(40), b"sessionid={key}"),
+        cookie(46, "41 characters", &"k".repeat(40), b"sessionid={key}k"),
+        cookie(47, "upper case", "lowercasekey", b"sessionid=LOWERCASEKEY"),
+        cookie(48, "UTF-8", "éééééééé", b"sessionid={key}"),
+        cookie(48, "four emoji", "😀😀😀😀", b"sessionid={key}"),
+        cookie(49, "NUL", "aaaaaaa", b"sessionid=\"aaaaaaa\\000a\""),
+        cookie(50, "no UTF-8", a, b"sessionid={key}\xff"),
+        cookie(51, "two, last good", a, b"sessionid=bbbbbbbbbb; sessionid={key}"),
+        cookie(51, "two, first good", a, b"sessionid={key}; sessionid=bbbbbbbbbb"),
+        cookie(52, "last empty", a, b"sessionid={key}; sessionid="),
+        cookie(53, "last no pair", a, b"sessionid={key}; sessionid"),
+        cookie(54, "quoted", a, b"sessionid=\"{key}\""),
+        cookie(55, "octal", a, b"sessionid=\"\\141aaaaaaaaaaaaaaa\""),
+        cookie(56, "percent", a, b"sessionid=%61aaaaaaaaaaaaaaa"),
+        cookie(56, "percent, literally", "%61aaaaaaaaaaaaaa", b"sessionid={key}"),
+        cookie(57, "space", a, b" sessionid = {key} "),
+        cookie(58, "odd neighbours", a, b"foo; =x; sessionid={key};;"),
+        cookie(59, "upper-case name", a, b"SESSIONID={key}"),
+        cookie(60, "comma", "AAAAAAAA, sessionid=B", b"sessionid={key}"),
+        cookie(60, "comma, no row", a, b"sessionid={key}, sessionid=B"),
+        cookie(61, "semicolon in quotes", "aaaaaaaa\"", b"x=\"a;sessionid={key}"),
+        cookie(62, "single quotes", "'aaaaaaaa'", b"sessionid={key}"),
+        cookie(62, "single quotes, no row", a, b"sessionid='{key}'"),
+        cookie(63, "$Version", a, b"$Version=1; sessionid={key}; $Path=/"),
+        cookie(64, "NBSP", a, b"sessionid=\xc2\xa0{key}\xc2\xa0"),
+        cookie(66, "100 kB", a, format!("sessionid={}", "a".repeat(100_000)).as_bytes()),
+    ]);
+    cases
+}
+
+#[actix_web::test]
+async fn numbered_cases_get_the_verdict_of_django() {
+    for django in Django::available().unwrap() {
+        // A database of its own: some of the keys are fixed.
+        let bed = Bed::start(django, Settings::default()).await;
+        let mut hashes = Vec::new();
+        for name in ["ada", "grace", "idle"] {
+            let user = bed.ask(json!({ "cmd": "get_user", "username": name })).await;
+            hashes.push(user["session_auth_hash"].as_str().unwrap().to_owned());
+        }
+        let gate = DjangoSessionMiddleware::optional(bed.store());
+        let app = TestApp::start(move || {
+            App::new().service(web::scope("").wrap(gate.clone()).configure(routes))
+        });
+        let salt = "django.contrib.sessions.SessionStore";
+        let mut deviations = Vec::new();
+        for case in cases(&hashes[0], &hashes[1], &hashes[2], salt) {
+            let odd = judge_case(&bed, &app, &case).await;
+            deviations.extend(odd.map(|kind| (case.number, kind, case.what.clone())));
+        }
+        let lists = [("id", ODD_IDS), ("user", USER_CHECKS), ("failure", FAILURES)];
+        for (kind, number) in
+            lists.iter().flat_map(|(kind, list)| list.iter().map(move |n| (kind, n)))
+        {
+            let found = deviations.iter().any(|(n, other, _)| n == number && other == kind);
+            assert!(found, "{django}: case {number} is no deviation any more ({kind})");
+        }
+    }
+}
+
+/// Compares one case. What is left to a check of the user, or read by Django and never written, is
+/// returned by its kind, after it was found on its list.
+async fn judge_case(bed: &Bed, app: &TestApp, case: &Case) -> Option<&'static str> {
+    let name = format!("{}, case {}: {}", bed.django, case.number, case.what);
+    let key = match &case.key {
+        Some(key) => key.clone(),
+        None => SessionKey::generate().as_str().to_owned(),
+    };
+    bed.sql("DELETE FROM django_session").await;
+    let mut row = case.row.clone();
+    row["cmd"] = if row["session_data"].is_null() { "sign_row" } else { "put_row" }.into();
+    row["key"] = key.clone().into();
+    let signed = bed.ask(row).await["session_data"].take();
+    if let Some(damage) = case.damage {
+        let damaged = damage(signed.as_str().unwrap());
+        bed.ask(json!({ "cmd": "put_row", "key": key, "session_data": damaged })).await;
+    }
+
+    let header = case.header(&key);
+    let cookie: String = header.iter().copied().map(char::from).collect();
+    let judge = bed.judge().await;
+    let django = judge.ask(json!({ "cmd": "read_session", "cookie": cookie })).await;
+    let visit = bed.ask(json!({ "cmd": "visit", "cookie": cookie })).await;
+    let answer = app.get_with_cookie("/optional", &header).await;
+    assert_eq!(answer.status, 200, "{name}: {answer:?}");
+    let rust = answer.json();
+
+    let Ok(django) = django else {
+        // Django cannot even ask the database; nobody has such a session.
+        assert!(FAILURES.contains(&case.number) && rust.is_null(), "{name}: {rust}");
+        assert_eq!(visit["status"], 500, "{name}");
+        return Some("failure");
+    };
+    assert_same_session(bed, &name, &django, &rust).await;
+    if rust.is_null() || rust["json"].is_null() {
+        assert_ne!(visit["verdict"]["is_authenticated"], true, "{name}: {visit}");
+        let fails = visit["status"] == 500;
+        assert!(!fails || FAILURES.contains(&case.number), "{name}: {visit}");
+        return fails.then_some("failure");
+    }
+
+    // Whom the session names.
+    // `false` is number 0: nobody either way.
+    let odd_id = ODD_IDS.contains(&case.number) || case.number == 6;
+    let by_number = app.get_with_cookie("/number", &header).await;
+    if !odd_id && django["user_error"].is_null() {
+        assert_eq!(rust["user_id"], django["user_id"], "{name}");
+    } else if !odd_id {
+        assert!(FAILURES.contains(&case.number), "{name}: {django}");
+        // Not user 1, whatever else.
+        assert_ne!(by_number.status, 200, "{name}");
+    }
+    // And who it is after all checks.
+    let user = match by_number.status {
+        200 => Value::from(by_number.text()),
+        _ => Value::Null,
+    };
+    match &visit["verdict"]["user_id"] {
+        Value::Null if visit["status"] == 500 => {
+            assert!(FAILURES.contains(&case.number), "{name}: {visit}");
+            Some("failure")
+        }
+        known if *known == user => None,
+        Value::Null => {
+            assert!(USER_CHECKS.contains(&case.number), "{name}: {visit}");
+            Some("user")
+        }
+        _ => {
+            // Never somebody else.
+            assert!(odd_id && user.is_null(), "{name}: {visit} {user}");
+            Some("id")
+        }
+    }
+}
+
+/// What `read_session` of the judge and a report of this crate say of one session.
+async fn assert_same_session(bed: &Bed, name: &str, django: &Value, rust: &Value) {
+    assert_eq!(rust["key"], django["key"], "{name}: session there or not");
+    let djangos = django["json"].as_str().unwrap();
+    match rust["json"].as_str() {
+        None if rust.is_null() => assert_eq!(djangos, "{}", "{name}"),
+        // Django goes on with an empty session, or with something that is no dictionary.
+        None => assert!(djangos == "{}" || !djangos.starts_with('{'), "{name}: {djangos}"),
+        Some(json) => {
+            assert_eq!(django["warned"], false, "{name}");
+            let canonical = bed.ask(json!({ "cmd": "canonical", "json_text": json })).await;
+            assert_eq!(canonical["json"], djangos, "{name}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn secrets_may_be_bytes_and_have_fallbacks() {
+    // Cases 20, 21 and 39: what is signed with which secret, and whether it is read.
+    let unprintable = json!({ "hex": "fffe" });
+    for django in Django::available().unwrap() {
+        let site = Settings::default()
+            .set("SECRET_KEY", "\u{e9}")
+            .set("SECRET_KEY_FALLBACKS", json!(["old", unprintable]));
+        let bed = Bed::start(django, site).await;
+        let settings = DjangoSettings::new("\u{e9}".as_bytes())
+            .secret_key_fallbacks([&b"old"[..], b"\xff\xfe"]);
+        let store = bed.store_with(settings);
+        for (secret, read) in [
+            (json!({ "secret": "\u{e9}" }), true),
+            (json!({ "secret_hex": "c3a9" }), true),
+            (json!({ "secret": "old" }), true),
+            (json!({ "secret_hex": "fffe" }), true),
+            (json!({ "secret_hex": "fffd" }), false),
+        ] {
+            let mut row = secret.clone();
+            let key = SessionKey::generate();
+            row["cmd"] = "sign_row".into();
+            row["key"] = key.as_str().into();
+            row["obj_json"] = r#"{"a":1}"#.into();
+            bed.ask(row).await;
+            let cookie = format!("sessionid={}", key.as_str());
+            let session = bed.ask(json!({ "cmd": "read_session", "cookie": cookie })).await;
+            let rust = report(&store.load(&key).await.unwrap());
+            assert_same_session(&bed, &secret.to_string(), &session, &rust).await;
+            assert_eq!(rust["json"].is_string(), read, "{secret}");
+        }
+    }
+}
+
+/// Case 40: Django takes an empty fallback for the main key here, and, worse, accepts a session
+/// auth hash that was made with it. This crate refuses such settings.
+#[test]
+fn an_empty_fallback_is_refused() {
+    let pool = crate::beds::pool("postgres://nobody@127.0.0.1/nowhere");
+    let error = SessionStore::new(pool, settings().secret_key_fallbacks(["old", ""])).unwrap_err();
+    assert!(error.to_string().contains("SECRET_KEY_FALLBACKS"), "{error}");
+}
+
+/// Case 41.
+#[actix_web::test]
+async fn a_session_ends_at_the_very_microsecond() {
+    for django in Django::available().unwrap() {
+        let bed = Bed::of(django).await;
+        let store = bed.store();
+        let key = bed.login("ada").await;
+        let ends = expire_date(&store, &key).await;
+        let mut verdicts = Vec::new();
+        for now in around(ends) {
+            let question =
+                json!({ "cmd": "read_session", "cookie": cookie(&key), "now": seconds(now) });
+            let rust = rust_at(&store, &key, now).await;
+            assert_same_session(bed, "around the end", &bed.ask(question).await, &rust).await;
+            verdicts.push(!rust.is_null());
+        }
+        assert_eq!(verdicts, [true, true, false, false, false]);
+    }
+}
+
+#[actix_web::test]
+async fn random_sessions_get_the_verdict_of_django() {
+    let seed = seed();
+    for django in Django::available().unwrap() {
+        let bed = Bed::of(django).await;
+        let made = bed.ask(json!({ "cmd": "make_sessions", "seed": seed, "count": 2_000 })).await;
+        let tally = compare(bed, seed, &made).await;
+        println!("{django}: {tally:?}");
+        assert_eq!(tally.sessions, 2_000);
+        assert!(tally.none > 100, "{tally:?}");
+        assert!(tally.undecodable > 100, "{tally:?}");
+        assert!(tally.named > 300, "{tally:?}");
+    }
+}
+
+#[actix_web::test]
+async fn odd_texts_with_a_good_signature_get_the_verdict_of_django() {
+    let seed = seed();
+    for django in Django::available().unwrap() {
+        let bed = Bed::of(django).await;
+        let made =
+            bed.ask(json!({ "cmd": "make_odd_sessions", "seed": seed ^ 2, "count": 1_500 })).await;
+        let tally = compare(bed, seed, &made).await;
+        println!("{django}: {tally:?}");
+        assert!(tally.undecodable > 300, "{tally:?}");
+        assert!(tally.sessions - tally.undecodable > 300, "{tally:?}");
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    sessions: usize,
+    none: usize,
+    undecodable: usize,
+    named: usize,
+}
+
+/// Asks both about each session, at times far from and close to its end.
+async fn compare(bed: &Bed, seed: u64, made: &Value) -> Tally {
+    let store = bed.store();
+    let mut dice = Dice(seed);
+    let mut cases = Vec::new();
+    for session in made["sessions"].as_array().unwrap() {
+        let key = session["key"].as_str().unwrap();
+        let now = match dice.below(3) {
+            0 => around(expire_date(&store, key).await)[dice.below(5)],
+            _ => SystemTime::now(),
+        };
+        let rust = rust_at(&store, key, now).await;
+        cases.push((key, seconds(now), rust));
+    }
+
+    let questions: Vec<_> = cases
+        .iter()
+        .map(|(key, now, _)| json!({ "cmd": "read_session", "cookie": cookie(key), "now": now }))
+        .collect();
+    let visits: Vec<_> = cases
+        .iter()
+        .map(|(key, now, _)| json!({ "cmd": "visit", "cookie": cookie(key), "now": now }))
+        .collect();
+    let canonical: Vec<_> = cases
+        .iter()
+        .map(|(_, _, rust)| rust["json"].as_str().unwrap_or("{}"))
+        .map(|json| json!({ "cmd": "canonical", "json_text": json }))
+        .collect();
+    let judge = bed.judge().await;
+    let djangos = judge.ask_all(questions).await.unwrap();
+    let visits = judge.ask_all(visits).await.unwrap();
+    let canonical = judge.ask_all(canonical).await.unwrap();
+
+    let mut tally = Tally::default();
+    let answers = djangos.iter().zip(visits).zip(canonical);
+    for ((key, now, rust), ((django, visit), canonical)) in cases.iter().zip(answers) {
+        let name = format!("{}, seed {seed}, {key} at {now}: {django}", bed.django);
+        let name = name.chars().take(2_000).collect::<String>();
+        tally.sessions += 1;
+        assert_eq!(rust["key"], django["key"], "{name}: session there or not");
+        let json = django["json"].as_str().unwrap();
+        if rust.is_null() {
+            tally.none += 1;
+            assert_eq!(json, "{}", "{name}");
+        } else if rust["json"].is_null() {
+            tally.undecodable += 1;
+            assert!(json == "{}" || !json.starts_with('{'), "{name}");
+        } else {
+            assert_eq!(canonical["json"], json, "{name}");
+            assert_eq!(django["warned"], false, "{name}");
+        }
+
+        let known = &visit["verdict"]["user_id"];
+        let user = &rust["user_id"];
+        if user.is_string() {
+            tally.named += 1;
+        }
+        if django["user_error"].is_null() && user.is_string() {
+            // Ids that Django reads and never writes are on the list of deviations above.
+            let canonical = user.as_str().unwrap().parse::<i64>().map(|id| id.to_string());
+            assert!(
+                canonical.is_err() || canonical.unwrap() == django["user_id"].as_str().unwrap(),
+                "{name}: {user}"
+            );
+        }
+        if known.is_string() {
+            let stored: Value = serde_json::from_str(json).unwrap_or_default();
+            let written_by_django = stored["_auth_user_id"].is_string() || stored.is_null();
+            assert!(known == user || !written_by_django, "{name}: {visit} {user}");
+        }
+    }
+    tally
+}
+
+async fn rust_at(store: &SessionStore, key: &str, now: SystemTime) -> Value {
+    match store.load_at(&SessionKey::new(key).unwrap(), now).await {
+        Ok(session) => report(&session),
+        Err(Error::SessionNotFound | Error::SessionExpired) => Value::Null,
+        Err(error) => panic!("{key}: {error}"),
+    }
+}
+
+/// When the row ends.
+async fn expire_date(store: &SessionStore, key: &str) -> SystemTime {
+    let key = SessionKey::new(key).unwrap();
+    store.load_at(&key, SystemTime::UNIX_EPOCH).await.unwrap().expire_date()
+}
+
+/// A cookie with that value whatever characters it has, byte by byte in Latin-1.
+fn cookie(key: &str) -> String {
+    let quoted = key.replace('\\', "\\\\").replace('"', "\\\"");
+    // A semicolon ends the cookie even in quotes.
+    let quoted = quoted.replace(';', "\\073");
+    format!("sessionid=\"{quoted}\"").bytes().map(char::from).collect()
+}
+
+/// Times around a moment, from before to after it.
+fn around(moment: SystemTime) -> [SystemTime; 5] {
+    let (microsecond, second) = (Duration::from_micros(1), Duration::from_secs(1));
+    [moment - second, moment - microsecond, moment, moment + microsecond, moment + second]
+}
+
+/// Seconds since 1970. A double holds today's microseconds exactly enough for Python to round to
+/// the same ones.
+fn seconds(moment: SystemTime) -> f64 {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    since.as_micros() as f64 / 1e6
+}

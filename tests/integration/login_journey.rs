@@ -1,0 +1,75 @@
+//! A visitor's way: sent to Django to log in, back again, known; logged out, sent away again.
+
+use std::net::TcpListener;
+
+use actix_django_session::{DjangoSessionMiddleware, DjangoUserId, SessionStore};
+use actix_web::{App, HttpRequest, web};
+use reqwest::Response;
+use testbed::{Browser, Django, Settings, TestBed};
+
+use crate::{
+    app::TestApp,
+    beds::{pool, settings},
+};
+
+#[actix_web::test]
+async fn a_login_at_django_opens_the_pages_of_rust_until_the_logout() {
+    for django in Django::available().unwrap() {
+        journey(django).await;
+    }
+}
+
+async fn journey(django: Django) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let rust = format!("http://{}", listener.local_addr().unwrap());
+    let site = Settings::default().rust_url(&rust).user("ada", "lovelace").user("grace", "hopper");
+    let bed = TestBed::with_settings(django, site).await.unwrap();
+    let login_url = format!("{}/accounts/login/", bed.site().url());
+    let store =
+        SessionStore::new(pool(bed.database_url()), settings().login_url(&login_url)).unwrap();
+    let gate = DjangoSessionMiddleware::required(store);
+    let app = TestApp::start_on(listener, move || {
+        let page = async |req: HttpRequest, id: DjangoUserId<i64>| {
+            format!("user {id} at {}?{}", req.path(), req.query_string())
+        };
+        App::new().service(web::scope("").wrap(gate.clone()).route("/{page}", web::get().to(page)))
+    });
+    assert_eq!(app.url(), rust);
+    let browser = Browser::new();
+    let page = format!("{rust}/caf%C3%A9%20menu?drink=a%20b+c&size=l");
+
+    // A stranger is sent to Django, which knows the way back.
+    let answer = browser.get(&page).await.unwrap();
+    let login = location(&answer);
+    assert!(login.starts_with(&format!("{login_url}?next=http%3A//")), "{django}: {login}");
+    let refused = browser.submit(&login, &[("username", "ada"), ("password", "wrong")]).await;
+    assert_eq!(refused.unwrap().status(), 200, "{django}");
+    assert_eq!(browser.get(&page).await.unwrap().status(), 302, "{django}");
+    let answer = browser.submit(&login, &[("username", "ada"), ("password", "lovelace")]).await;
+    let back = location(&answer.unwrap());
+    assert_eq!(back, page, "{django}");
+
+    // Both sides see the same visitor.
+    let answer = browser.get(&back).await.unwrap();
+    assert_eq!(answer.headers()["vary"], "Cookie");
+    let text = answer.text().await.unwrap();
+    assert_eq!(text, "user 1 at /caf%C3%A9%20menu?drink=a%20b+c&size=l", "{django}");
+    assert_eq!(browser.whoami(bed.site()).await.unwrap()["user_id"], "1", "{django}");
+
+    // The key of before the logout opens nothing any more.
+    let old_cookie = browser.cookies(&rust).unwrap();
+    browser.logout(bed.site()).await.unwrap();
+    assert_eq!(location(&browser.get(&page).await.unwrap()), login, "{django}");
+    let answer = app.get_with_cookie("/x", old_cookie.as_bytes()).await;
+    assert_eq!(answer.status, 302, "{django}");
+
+    // Somebody else, with the same browser.
+    browser.login(bed.site(), "grace", "hopper").await.unwrap();
+    let text = browser.get(&format!("{rust}/x")).await.unwrap().text().await.unwrap();
+    assert_eq!(text, "user 2 at /x?", "{django}");
+}
+
+fn location(answer: &Response) -> String {
+    assert_eq!(answer.status(), 302);
+    answer.headers()["location"].to_str().unwrap().to_owned()
+}

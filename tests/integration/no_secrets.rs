@@ -1,0 +1,144 @@
+//! Nothing that opens a session is in the log, in an error or in `Debug` output.
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoUserId, Error, OptionalDjangoSession,
+    SessionData, SessionKey, SessionStore,
+};
+use actix_web::{App, web};
+use serde_json::json;
+use testbed::{Django, Settings};
+
+use crate::{
+    app::{TestApp, routes},
+    beds::{Bed, nowhere, pool},
+    log::Log,
+};
+
+const SECRET_KEY: &str = "hush-the-secret-key";
+const FALLBACK: &str = "hush-the-fallback";
+const VALUE: &str = "hush-a-value";
+
+struct Secrets(Vec<String>);
+
+impl Secrets {
+    fn assert_none_in(&self, text: &str) {
+        for secret in &self.0 {
+            assert!(!text.contains(secret.as_str()), "{secret} is in {text}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_secret() {
+    let site = Settings::default().secret_key(SECRET_KEY).secret_key_fallbacks([FALLBACK]);
+    let bed = Bed::start(Django::default(), site).await;
+    let settings = || DjangoSettings::new(SECRET_KEY).secret_key_fallbacks([FALLBACK]);
+
+    // Sessions of every kind.
+    let value = format!(r#""x":"{VALUE}","y":{{"{VALUE}":[1]}}"#);
+    let known = bed.session(&format!(r#"{{"_auth_user_id":"hush-user",{value}}}"#)).await;
+    let anonymous = bed.session(&format!("{{{value}}}")).await;
+    let expired = bed.session("{}").await;
+    let damaged = bed.session("{}").await;
+    let no_json = bed.session(&format!("{VALUE} is no JSON")).await;
+    let no_dictionary = bed.session(&format!(r#"["{VALUE}"]"#)).await;
+    bed.ask(json!({ "cmd": "put_row", "key": expired, "session_data": "", "expire_date": 0 }))
+        .await;
+    bed.ask(json!({ "cmd": "put_row", "key": damaged, "session_data": "hush:the:data" })).await;
+    let unknown = "hush-an-unknown-key".to_owned();
+    let too_long = "hush-".repeat(20);
+    let keys =
+        [&known, &anonymous, &expired, &damaged, &no_json, &no_dictionary, &unknown, &too_long];
+    let mut secrets: Vec<_> = keys.iter().map(|key| (*key).clone()).collect();
+    secrets.extend([SECRET_KEY, FALLBACK, VALUE, "hush"].map(str::to_owned));
+    for key in keys {
+        let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
+        let text = row["row"]["session_data"].as_str().unwrap_or_default();
+        secrets.extend(text.split(':').filter(|part| part.len() > 4).map(str::to_owned));
+    }
+    let secrets = Secrets(secrets);
+
+    // Through every gate, with a database, without one, and without a table.
+    let stores = [
+        bed.store_with(settings()),
+        bed.store_with(settings().prepared_statements(false)),
+        bed.store_with(settings().session_table("no_such_table")),
+        SessionStore::new(pool(&nowhere()), settings()).unwrap(),
+    ];
+    for store in stores.clone() {
+        let required = DjangoSessionMiddleware::required(store.clone());
+        let optional = DjangoSessionMiddleware::optional(store);
+        let app = TestApp::start(move || {
+            App::new()
+                .service(web::scope("/none").configure(routes))
+                .service(web::scope("/required").wrap(required.clone()).configure(routes))
+                .service(web::scope("/optional").wrap(optional.clone()).configure(routes))
+        });
+        for key in keys {
+            for gate in ["none", "required", "optional"] {
+                for extractor in ["nothing", "session", "optional", "user", "number"] {
+                    app.get(&format!("/{gate}/{extractor}"), key).await;
+                }
+            }
+        }
+        let heard = app.log().lines();
+        let ours = heard.iter().filter(|line| line.target.starts_with("actix_django_session"));
+        assert!(ours.count() > 50, "the listener is deaf");
+        // What the server itself says about the requests it reads is not this crate's doing.
+        for line in heard.iter().filter(|line| !line.target.starts_with("actix_http")) {
+            secrets.assert_none_in(&line.text);
+        }
+    }
+
+    // Without a server, in this thread.
+    let log = Log::default();
+    log.listen();
+    let mut shown = Vec::new();
+    for store in &stores {
+        shown.push(format!("{store:?} {:?} {:?}", store.settings(), store.signer()));
+        shown.push(format!("{:?}", DjangoSessionMiddleware::required(store.clone())));
+        shown.extend(store.check().await.err().map(|error| all_of(&error)));
+        for key in keys {
+            let key = SessionKey::new(key.as_str()).unwrap();
+            shown.push(format!("{key:?}"));
+            match store.load(&key).await {
+                Ok(session) => {
+                    shown.push(format!(
+                        "{session:?} {:?}",
+                        OptionalDjangoSession(Some(session.clone()))
+                    ));
+                    match session.data() {
+                        Ok(data) => {
+                            shown.push(format!("{data:?}"));
+                            let wrong = data.get::<i64>("x").unwrap_err();
+                            shown.push(all_of(&Error::from(wrong)));
+                        }
+                        Err(error) => shown.push(all_of(&Error::from(error))),
+                    }
+                }
+                Err(error) => shown.push(all_of(&error)),
+            }
+        }
+    }
+    let data = SessionData::from_object(&json!({ "x": VALUE })).unwrap();
+    shown.push(format!("{data:?} {:?}", data.encode(stores[0].signer()).len()));
+    shown.push(format!("{:?}", SessionData::from_json(&format!("{VALUE}[")).unwrap_err()));
+    shown.push(format!("{:?}", SessionStore::new(bed.pool(), settings().login_url("")).err()));
+    assert!(shown.len() > 60);
+    for text in shown.iter().chain(log.lines().iter().map(|line| &line.text)) {
+        secrets.assert_none_in(text);
+    }
+    // An id is no secret; whoever writes it to a log has asked for it.
+    assert_eq!(format!("{:?}", DjangoUserId(7)), "DjangoUserId(7)");
+}
+
+/// `Display` and `Debug` of an error and of all its sources.
+fn all_of(error: &Error) -> String {
+    let mut text = format!("{error} {error:?} {error:#?}");
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text += &format!(" {error}");
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,186 @@
+//! `Location` for a rejected visitor: the same text as `login_required` sends (L1-L3).
+
+use actix_django_session::DjangoSessionMiddleware;
+use actix_web::{App, guard, web};
+use serde_json::{Value, json};
+use testbed::Django;
+
+use crate::{
+    app::TestApp,
+    beds::{Bed, Dice, seed, settings},
+};
+
+const HOST: &str = "example.com";
+
+/// Login URLs and field names.
+const GATES: &[(&str, &str)] = &[
+    ("/accounts/login/", "next"),
+    ("/accounts/login/", "back to"),
+    ("/accounts/login/", ""),
+    ("/login/?a=1", ""),
+    ("/login/?a=%20+", "next"),
+    ("/login/?a&b", "next"),
+    ("/login/?n\u{e9}=\u{e9}", "next"),
+    ("/login/?next=/old&foo=bar", "next"),
+    ("/login/?x=1&next=/old&x=2&next=/older&y=3", "next"),
+    ("/login/?next=/old#frag", "next"),
+    ("/login/#frag", "next"),
+    ("/login/?", "next"),
+    ("/login/?&&=&a==b", "next"),
+    ("/l\u{f6}gin/", "next"),
+    ("/lo%20gin/;a=b/", "next"),
+    ("/a.b c'd\"e<f>/", "next"),
+    ("login.html", "next"),
+    ("../login/", "next"),
+    ("//example.com/login/", "next"),
+    ("//other.com/login/", "next"),
+    ("http://example.com/login/", "next"),
+    ("HTTP://example.com/login/", "next"),
+    ("http://EXAMPLE.com/login/", "next"),
+    ("http://example.com:80/login/", "next"),
+    ("https://example.com/login/", "next"),
+    ("http://other.com/login/", "next"),
+    ("http://other.com/login/?a=b&next=x#frag", "next"),
+    ("http://other.com/login/", ""),
+    ("https://other.com", "next"),
+    ("https://other.com?a=b", "next"),
+    ("https://user:pw@other.com:8443/login/", "next"),
+];
+
+const TARGETS: &[&str] = &[
+    "/",
+    "/a?x=1&y=2",
+    "/a?",
+    "/a%20b",
+    "/%C3%A9",
+    "/%FF",
+    "/%2F%2fx",
+    "//evil.com/x",
+    "/a%3Fb",
+    "/a%2525",
+    "/%5Bx%5D?a[]=1",
+    "/a;b,c=d:e@f&g$h!i*j'k(l)m~n",
+    "/?a=%",
+    "/?x=a%20b+c",
+    "/?q=%22%7B%7D%22",
+    "/?q={}|^`",
+    "/a/./b/../c",
+    "/a/../..",
+    "/..//a/.",
+    "/%2e%2e/a",
+    "/%F0%9F%98%80?%F0%9F%98%80",
+    "/%ED%A0%80/%C3",
+    "/?next=/x&next=http://other.com/",
+    "/a?b?c",
+];
+
+#[actix_web::test]
+async fn a_rejected_visitor_is_sent_where_django_sends_him() {
+    let app = {
+        let bed = Bed::shared().await;
+        let gates: Vec<_> = GATES
+            .iter()
+            .map(|(login_url, field)| {
+                DjangoSessionMiddleware::required(bed.store_with(settings().login_url(*login_url)))
+                    .redirect_field_name(*field)
+            })
+            .collect();
+        TestApp::start(move || {
+            gates.iter().enumerate().fold(App::new(), |app, (i, gate)| {
+                let number: &'static str = i.to_string().leak();
+                app.service(
+                    web::scope("").guard(guard::Header("x-gate", number)).wrap(gate.clone()),
+                )
+            })
+        })
+    };
+    let seed = seed();
+    let mut dice = Dice(seed);
+    let random: Vec<String> = (0..1_000).map(|_| target(&mut dice)).collect();
+    let mut cases = Vec::new();
+    for gate in 0..GATES.len() {
+        cases.extend(TARGETS.iter().map(|target| (gate, *target)));
+    }
+    cases.extend(random.iter().map(|target| (dice.below(GATES.len()), target.as_str())));
+
+    let mut answers = Vec::new();
+    for (gate, target) in &cases {
+        let number = gate.to_string();
+        let headers = [("Host", HOST.as_bytes()), ("X-Gate", number.as_bytes())];
+        answers.push(app.get_with(target, &headers).await);
+    }
+    for django in Django::available().unwrap() {
+        let bed = Bed::of(django).await;
+        let questions = cases.iter().map(|(gate, target)| question(GATES[*gate], target));
+        let expected = bed.judge().await.ask_all(questions.collect()).await.unwrap();
+        for (((gate, target), answer), expected) in cases.iter().zip(&answers).zip(expected) {
+            let case = format!("{django}, seed {seed}: {:?} {target}", GATES[*gate]);
+            assert_eq!(answer.status, expected["status"], "{case}: {expected}");
+            assert_eq!(
+                answer.header("location").as_deref(),
+                expected["location"].as_str(),
+                "{case}"
+            );
+        }
+    }
+}
+
+fn question((login_url, field): (&str, &str), target: &str) -> Value {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    json!({
+        "cmd": "redirect", "login_url": login_url, "field": field, "host": HOST,
+        "path": path, "query": query,
+    })
+}
+
+/// A request target that an HTTP server accepts.
+fn target(dice: &mut Dice) -> String {
+    const PIECES: &[&str] = &[
+        "/",
+        "//",
+        "/./",
+        "/../",
+        "a",
+        "B",
+        "9",
+        "-._~",
+        "!$&'()*",
+        "+",
+        ",",
+        ";",
+        "=",
+        ":",
+        "@",
+        "%20",
+        "%2F",
+        "%2f",
+        "%3F",
+        "%23",
+        "%25",
+        "%C3%A9",
+        "%E6%BC%A2",
+        "%FF",
+        "%C3",
+        "%00",
+        "%7F",
+        "%",
+        "%zz",
+        "%5C",
+        "%22",
+        "next=",
+        "http:",
+        "evil.com",
+    ];
+    let mut target = String::from("/");
+    for _ in 0..dice.below(8) {
+        target += dice.choose(PIECES);
+    }
+    if dice.below(2) == 0 {
+        target.push('?');
+        for _ in 0..dice.below(8) {
+            target += dice.choose(PIECES);
+            target += dice.choose(&["", "", "&", "?", "[", "]", "{", "}", "|", "^"]);
+        }
+    }
+    target
+}

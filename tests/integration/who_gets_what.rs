@@ -1,0 +1,501 @@
+//! Every cell of the table "who gets what".
+
+use std::time::Duration;
+
+use actix_django_session::{DjangoSessionMiddleware, DjangoUserId, Error, SessionStore};
+use actix_web::{
+    App, HttpResponse, ResponseError,
+    body::BoxBody,
+    dev::ServiceResponse,
+    error::ErrorImATeapot,
+    http::header::{HeaderName, HeaderValue},
+    middleware::{Compress, DefaultHeaders, Next, from_fn},
+    web,
+};
+use deadpool_postgres::{PoolConfig, Timeouts};
+use serde_json::json;
+use testbed::{Django, Postgres, Settings};
+
+use crate::{
+    app::{Answer, TestApp, routes},
+    beds::{self, Bed, nowhere, pool, pool_with, settings},
+};
+
+/// The routes behind every gate, and behind none.
+fn every_gate(store: &SessionStore) -> TestApp {
+    let optional = DjangoSessionMiddleware::optional(store.clone());
+    let required = DjangoSessionMiddleware::required(store.clone());
+    let api = DjangoSessionMiddleware::required(store.clone()).unauthorized();
+    let optional_api = DjangoSessionMiddleware::optional(store.clone()).unauthorized();
+    let own = DjangoSessionMiddleware::required(store.clone()).error_handler(|error, req| {
+        HttpResponse::build(error.status_code())
+            .insert_header(("x-path", req.path()))
+            .body(format!("own: {error}"))
+    });
+    TestApp::start(move || {
+        App::new()
+            .service(web::scope("/none").configure(routes))
+            .service(web::scope("/optional").wrap(optional.clone()).configure(routes))
+            .service(web::scope("/required").wrap(required.clone()).configure(routes))
+            .service(web::scope("/api").wrap(api.clone()).configure(routes))
+            .service(web::scope("/optional-api").wrap(optional_api.clone()).configure(routes))
+            .service(web::scope("/own").wrap(own.clone()).configure(routes))
+    })
+}
+
+const EXTRACTORS: [&str; 5] = ["nothing", "session", "optional", "user", "number"];
+
+/// What a visitor gets at a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gets {
+    /// The handler's page, with this in it.
+    Page(&'static str),
+    /// The gate's rejection.
+    Rejected,
+    /// A 500.
+    Fails,
+    /// A 503.
+    Unavailable,
+}
+
+use Gets::{Fails, Page, Rejected, Unavailable};
+
+/// Holds what a visitor gets, at each extractor, behind `optional` and behind `required`, against
+/// a line of the table.
+async fn assert_gets(app: &TestApp, cookie: &str, optional: [Gets; 5], required: [Gets; 5]) {
+    for (gate, gets) in [
+        ("optional", optional),
+        ("optional-api", optional),
+        ("required", required),
+        ("api", required),
+        ("own", required),
+    ] {
+        for (extractor, gets) in EXTRACTORS.into_iter().zip(gets) {
+            let path = format!("/{gate}/{extractor}");
+            let answer = match cookie {
+                "" => app.get_without_cookie(&path).await,
+                cookie => app.get(&path, cookie).await,
+            };
+            assert_answer(gate, &path, &answer, gets);
+        }
+    }
+}
+
+fn assert_answer(gate: &str, path: &str, answer: &Answer, gets: Gets) {
+    assert_eq!(answer.header("vary").as_deref(), Some("Cookie"), "{path} {answer:?}");
+    assert_eq!(answer.header("set-cookie"), None, "{path} {answer:?}");
+    let (status, location) = match (gets, gate) {
+        (Page(_), _) => (200, None),
+        (Rejected, "optional" | "required") => (302, Some(format!("/accounts/login/?next={path}"))),
+        (Rejected, _) => (401, None),
+        (Fails, _) => (500, None),
+        (Unavailable, _) => (503, None),
+    };
+    assert_eq!(answer.status, status, "{path} {gets:?} {answer:?}");
+    assert_eq!(answer.header("location"), location, "{path} {answer:?}");
+    match gets {
+        Page(text) => assert!(answer.text().contains(text), "{path} {gets:?} {answer:?}"),
+        _ if gate == "own" => {
+            assert!(answer.text().starts_with("own: "), "{path} {answer:?}");
+            assert_eq!(answer.header("x-path").as_deref(), Some(path));
+        }
+        _ => assert_eq!(answer.text(), "", "{path}"),
+    }
+    // A handler of one's own decides about this header itself.
+    let retry_after = (gets == Unavailable && gate != "own").then(|| "1".to_owned());
+    assert_eq!(answer.header("retry-after"), retry_after, "{path} {answer:?}");
+}
+
+const NO_SESSION: [[Gets; 5]; 2] =
+    [[Page("a page"), Rejected, Page("null"), Rejected, Rejected], [Rejected; 5]];
+
+#[actix_web::test]
+async fn without_a_gate_extractors_fail_and_the_log_names_the_fix() {
+    let bed = Bed::shared().await;
+    let app = every_gate(&bed.store());
+    let key = bed.login("ada").await;
+    assert_eq!(app.get("/none/nothing", &key).await.text(), "a page");
+    for extractor in &EXTRACTORS[1..] {
+        app.log().clear();
+        let answer = app.get(&format!("/none/{extractor}"), &key).await;
+        assert_eq!((answer.status, answer.text()), (500, String::new()), "{extractor}");
+        let log = app.log().of_this_crate(&["WARN", "ERROR"]);
+        assert_eq!(log.len(), 1, "{log:?}");
+        for hint in [".wrap(DjangoSessionMiddleware::", "last one added runs first"] {
+            assert!(log[0].contains(hint), "{log:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn without_a_session_key_nobody_asks_the_database() {
+    let pool = pool(&nowhere());
+    let app = every_gate(&SessionStore::new(pool.clone(), settings()).unwrap());
+    let [optional, required] = NO_SESSION;
+    for cookie in ["", "short", "1234567", "\"1234567\"", "ä😀ä😀", "\"aaaaaaa\\000aaaa\""] {
+        assert_gets(&app, cookie, optional, required).await;
+    }
+    // Longer than the column: no row can have it.
+    assert_gets(&app, &"a".repeat(41), optional, required).await;
+    assert_gets(&app, &"a".repeat(100_000), optional, required).await;
+    assert_eq!(pool.status().size, 0);
+    // Any other key shows that there is no database.
+    assert_eq!(app.get("/optional/nothing", "12345678").await.status, 503);
+}
+
+#[actix_web::test]
+async fn unknown_and_expired_sessions_are_none() {
+    let bed = Bed::shared().await;
+    let app = every_gate(&bed.store());
+    let [optional, required] = NO_SESSION;
+    assert_gets(&app, "there-is-no-such-session", optional, required).await;
+
+    let key = bed.login("ada").await;
+    let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await["row"].take();
+    bed.ask(json!({
+        "cmd": "put_row", "key": key, "session_data": row["session_data"],
+        "expire_date": "2024-01-01T00:00:00+00:00",
+    }))
+    .await;
+    assert_gets(&app, &key, optional, required).await;
+}
+
+#[actix_web::test]
+async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
+    let bed = Bed::shared().await;
+    let app = every_gate(&bed.store());
+    let undecodable = Page(r#""json":null"#);
+    let gets = [Page("a page"), undecodable, undecodable, Rejected, Rejected];
+    for what in [
+        json!({ "secret": "another secret", "obj_json": "{}" }),
+        json!({ "obj_json": "no JSON" }),
+        json!({ "obj_json": "[]" }),
+        json!({ "obj_json": "{}", "timestamp": null }),
+    ] {
+        let key = bed.session("{}").await;
+        let mut question = what.clone();
+        question["cmd"] = "sign_row".into();
+        question["key"] = key.clone().into();
+        bed.ask(question).await;
+        assert_gets(&app, &key, gets, gets).await;
+
+        app.log().clear();
+        app.get("/required/user", &key).await;
+        let log = app.log().of_this_crate(&["WARN", "ERROR"]);
+        assert_eq!(log.len(), 1, "{what}: {log:?}");
+        assert!(log[0].contains("session data cannot be decoded"), "{log:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_session_without_a_user_is_anonymous() {
+    let bed = Bed::shared().await;
+    let app = every_gate(&bed.store());
+    for json in [r#"{"cart":1}"#, "{}", r#"{"_auth_user_id":null}"#, r#"{"_auth_user_id":""}"#] {
+        let key = bed.session(json).await;
+        let anonymous = Page(r#""user_id":null"#);
+        let gets = [Page("a page"), anonymous, anonymous, Rejected, Rejected];
+        assert_gets(&app, &key, gets, gets).await;
+    }
+}
+
+#[actix_web::test]
+async fn an_id_of_another_type_than_the_handler_asks_for_is_the_handlers_mistake() {
+    let bed = Bed::shared().await;
+    let app = every_gate(&bed.store());
+    let key = bed.session(r#"{"_auth_user_id":"01234567-89ab-cdef"}"#).await;
+    let id = Page("01234567-89ab-cdef");
+    let gets = [Page("a page"), id, id, id, Fails];
+    assert_gets(&app, &key, gets, gets).await;
+    app.log().clear();
+    app.get("/required/number", &key).await;
+    let log = app.log().of_this_crate(&["WARN", "ERROR"]);
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains("`i64`") && !log[0].contains("01234567"), "{log:?}");
+}
+
+#[actix_web::test]
+async fn whoever_logged_in_to_django_is_known_by_id() {
+    let bed = Bed::shared().await;
+    let app = every_gate(&bed.store());
+    for (name, id) in [("ada", "1"), ("grace", "2")] {
+        let key = bed.login(name).await;
+        let session = if id == "1" { r#""user_id":"1""# } else { r#""user_id":"2""# };
+        let gets = [Page("a page"), Page(session), Page(session), Page(id), Page(id)];
+        assert_gets(&app, &key, gets, gets).await;
+    }
+    assert_eq!(app.log().of_this_crate(&["WARN", "ERROR"]), [""; 0]);
+}
+
+#[actix_web::test]
+async fn without_a_database_everybody_gets_a_503_and_nobody_is_a_stranger() {
+    let app = every_gate(&SessionStore::new(pool(&nowhere()), settings()).unwrap());
+    assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
+
+    app.log().clear();
+    app.get("/optional/optional", "12345678").await;
+    let log = app.log().of_this_crate(&["WARN", "ERROR"]);
+    assert_eq!(log.len(), 1, "{log:?}");
+    // The whole chain, down to what the operating system said.
+    assert!(log[0].contains("no database connection") && log[0].contains("refused"), "{log:?}");
+}
+
+#[actix_web::test]
+async fn without_a_table_everybody_gets_a_503() {
+    let bed = Bed::shared().await;
+    let app = every_gate(&bed.store_with(settings().session_table("no_such_table")));
+    assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
+}
+
+#[actix_web::test]
+async fn an_exhausted_pool_is_a_503() {
+    let bed = Bed::shared().await;
+    let url = bed.bed().database_url();
+    let key = bed.login("ada").await;
+    // By the pool's own patience, and by that of the store.
+    let impatient = Timeouts { wait: Some(Duration::from_millis(20)), ..Timeouts::default() };
+    for (timeouts, lookup_timeout) in
+        [(impatient, Duration::from_secs(60)), (Timeouts::default(), Duration::from_millis(20))]
+    {
+        let pool = pool_with(url, PoolConfig { timeouts, ..PoolConfig::new(1) });
+        let settings = settings().lookup_timeout(lookup_timeout);
+        let app = every_gate(&SessionStore::new(pool.clone(), settings).unwrap());
+        let taken = pool.get().await.unwrap();
+        assert_gets(&app, &key, [Unavailable; 5], [Unavailable; 5]).await;
+        drop(taken);
+        assert_eq!(app.get("/required/user", &key).await.text(), "1");
+    }
+}
+
+#[actix_web::test]
+async fn a_lookup_that_takes_too_long_is_a_503() {
+    let settings = Settings::default();
+    let postgres = Postgres::shared().await.unwrap();
+    let database = postgres.django_database(Django::default(), &settings).await.unwrap();
+    let pool = pool(database.url());
+    let store =
+        SessionStore::new(pool.clone(), beds::settings().lookup_timeout(Duration::from_millis(50)));
+    let app = every_gate(&store.unwrap());
+    let client = pool.get().await.unwrap();
+    client.batch_execute("BEGIN; LOCK TABLE django_session").await.unwrap();
+    assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
+    client.batch_execute("ROLLBACK").await.unwrap();
+    let [optional, required] = NO_SESSION;
+    assert_gets(&app, "12345678", optional, required).await;
+}
+
+#[actix_web::test]
+async fn connections_that_died_cost_nobody_an_error() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let app = every_gate(&bed.store());
+    let key = bed.login("ada").await;
+    for _ in 0..3 {
+        assert_eq!(app.get("/required/user", &key).await.text(), "1");
+        bed.bed().database().terminate_backends().await.unwrap();
+        assert_eq!(app.get("/required/user", &key).await.text(), "1");
+    }
+}
+
+#[actix_web::test]
+async fn the_way_to_the_login_page_can_be_set_for_each_gate() {
+    let bed = Bed::shared().await;
+    let store = bed.store_with(settings().login_url("/login"));
+    let gate = DjangoSessionMiddleware::required(store);
+    let app = TestApp::start(move || {
+        let scope = |path, gate| web::scope(path).wrap(gate).configure(routes);
+        App::new()
+            .service(scope("/a", gate.clone()))
+            .service(scope("/b", gate.clone().login_url("/other/?x=1")))
+            .service(scope("/c", gate.clone().redirect_field_name("back")))
+            .service(scope("/d", gate.clone().redirect_field_name("")))
+            .service(scope("/e", gate.clone().unauthorized().login_url("/other/")))
+    });
+    for (path, status, location) in [
+        ("/a/user?y=2", 302, Some("/login?next=/a/user%3Fy%3D2")),
+        ("/b/user?y=2", 302, Some("/other/?x=1&next=/b/user%3Fy%3D2")),
+        ("/c/user?y=2", 302, Some("/login?back=/c/user%3Fy%3D2")),
+        ("/d/user?y=2", 302, Some("/login")),
+        ("/e/user?y=2", 401, None),
+    ] {
+        let answer = app.get_without_cookie(path).await;
+        assert_eq!((answer.status, answer.header("location").as_deref()), (status, location));
+    }
+    // Any method, as in Django.
+    let answer = app.send("POST", "/a/user", &[]).await;
+    assert_eq!(
+        (answer.status, answer.header("location").as_deref()),
+        (302, Some("/login?next=/a/user"))
+    );
+}
+
+#[actix_web::test]
+async fn gates_stand_around_apps_scopes_and_resources() {
+    let bed = Bed::shared().await;
+    let key = bed.login("ada").await;
+    let gate = DjangoSessionMiddleware::required(bed.store());
+    let whole = {
+        let gate = gate.clone();
+        TestApp::start(move || App::new().wrap(gate.clone()).configure(routes))
+    };
+    let part = TestApp::start(move || {
+        App::new()
+            .service(web::scope("/scope").wrap(gate.clone()).configure(routes))
+            .service(
+                web::resource("/resource").wrap(gate.clone()).to(async |id: DjangoUserId| id.0),
+            )
+            .route("/open", web::get().to(async || "open"))
+    });
+    for (app, path) in [(&whole, "/user"), (&part, "/scope/user"), (&part, "/resource")] {
+        assert_eq!(app.get(path, &key).await.text(), "1", "{path}");
+        let answer = app.get_without_cookie(path).await;
+        assert_eq!(answer.header("location").unwrap(), format!("/accounts/login/?next={path}"));
+    }
+    // Around an App the gate sees every request, those that match no route too.
+    assert_eq!(whole.get_without_cookie("/no-such-page").await.status, 302);
+    let answer = whole.get("/no-such-page", &key).await;
+    assert_eq!((answer.status, answer.header("vary").as_deref()), (404, Some("Cookie")));
+    // Elsewhere it leaves alone what it does not wrap.
+    let answer = part.get_without_cookie("/open").await;
+    assert_eq!((answer.text().as_str(), answer.header("vary")), ("open", None));
+}
+
+#[actix_web::test]
+async fn middleware_around_the_gate_still_does_its_work() {
+    let bed = Bed::shared().await;
+    let key = bed.login("ada").await;
+    let gate = DjangoSessionMiddleware::required(bed.store());
+    let app = TestApp::start(move || {
+        App::new().service(
+            web::scope("/site")
+                .wrap(gate.clone())
+                // What CORS does: headers on every response, whoever made it.
+                .wrap(DefaultHeaders::new().add(("Access-Control-Allow-Origin", "*")))
+                .wrap(from_fn(async |req, next: Next<_>| {
+                    let mut response = next.call(req).await?;
+                    let vary =
+                        (HeaderName::from_static("vary"), HeaderValue::from_static("Origin"));
+                    response.headers_mut().append(vary.0, vary.1);
+                    Ok(response)
+                }))
+                .wrap(Compress::default())
+                .configure(routes),
+        )
+    });
+    for (cookie, status, encoded) in [(&*key, 200, Some("gzip")), ("unknown-key", 302, None)] {
+        let cookie = format!("sessionid={cookie}");
+        let headers = [("Cookie", cookie.as_bytes()), ("Accept-Encoding", &b"gzip"[..])];
+        let answer = app.get_with("/site/session", &headers).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some("*"));
+        assert_eq!(answer.header("content-encoding").as_deref(), encoded);
+        let vary = answer.header("vary").unwrap().to_ascii_lowercase();
+        assert!(vary.contains("cookie") && vary.contains("origin"), "{vary}");
+    }
+}
+
+#[actix_web::test]
+async fn responses_and_errors_from_inside_vary_on_the_cookie() {
+    let bed = Bed::shared().await;
+    let key = bed.login("ada").await;
+    let gate = DjangoSessionMiddleware::required(bed.store());
+    let app = TestApp::start(move || {
+        App::new()
+            .service(
+                web::scope("/compressed")
+                    .wrap(Compress::default())
+                    .wrap(gate.clone())
+                    .configure(routes),
+            )
+            .service(
+                web::scope("/failing")
+                    .wrap(from_fn(async |_, _: Next<BoxBody>| {
+                        Err::<ServiceResponse, _>(ErrorImATeapot("no coffee"))
+                    }))
+                    .wrap(gate.clone())
+                    .configure(routes),
+            )
+            .service(web::resource("/varied").wrap(gate.clone()).to(async || {
+                HttpResponse::Ok()
+                    .append_header(("Vary", "Accept-Language"))
+                    .append_header(("Vary", "Origin"))
+                    .finish()
+            }))
+    });
+    let cookie = format!("sessionid={key}");
+    let headers = [("Cookie", cookie.as_bytes()), ("Accept-Encoding", &b"gzip"[..])];
+    let answer = app.get_with("/compressed/session", &headers).await;
+    assert_eq!(answer.header("content-encoding").as_deref(), Some("gzip"));
+    assert!(answer.header("vary").unwrap().ends_with("Cookie"));
+    let answer = app.get_with("/failing/session", &headers).await;
+    assert_eq!((answer.status, answer.header("vary").as_deref()), (418, Some("Cookie")));
+    let answer = app.get_with("/varied", &headers).await;
+    assert_eq!(answer.header("vary").as_deref(), Some("Accept-Language, Origin, Cookie"));
+}
+
+#[actix_web::test]
+async fn an_error_handler_may_look_for_the_condition() {
+    let bed = Bed::shared().await;
+    let gate = DjangoSessionMiddleware::required(bed.store()).error_handler(|error, _| {
+        HttpResponse::Ok().body(match error {
+            Error::NoSessionKey => "no key",
+            Error::SessionNotFound => "not found",
+            Error::SessionExpired => "expired",
+            Error::Anonymous => "anonymous",
+            Error::Undecodable(_) => "undecodable",
+            Error::UserIdType { .. } => "type",
+            _ => "else",
+        })
+    });
+    let app = TestApp::start(move || {
+        App::new().service(web::scope("").wrap(gate.clone()).configure(routes))
+    });
+    let expired = bed.session("{}").await;
+    bed.ask(json!({ "cmd": "put_row", "key": expired, "session_data": "", "expire_date": 0 }))
+        .await;
+    let garbage = bed.session("{}").await;
+    bed.ask(json!({ "cmd": "put_row", "key": garbage, "session_data": "garbage" })).await;
+    for (key, path, body) in [
+        ("", "/user", "no key"),
+        ("unknown-key", "/user", "not found"),
+        (&*expired, "/user", "expired"),
+        (&*bed.session("{}").await, "/user", "anonymous"),
+        (&*garbage, "/user", "undecodable"),
+        (&*bed.session(r#"{"_auth_user_id":"x"}"#).await, "/number", "type"),
+    ] {
+        assert_eq!(app.get(path, key).await.text(), body);
+    }
+}
+
+#[actix_web::test]
+async fn nested_gates_make_one_lookup_and_those_of_another_store_their_own() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    // A table that counts how often a row is read from it.
+    bed.sql("CREATE SEQUENCE lookups").await;
+    bed.sql(
+        "CREATE VIEW counted AS SELECT * FROM django_session WHERE nextval('lookups') IS NOT NULL",
+    )
+    .await;
+    let settings = || settings().session_table("counted");
+    let (one, other) = (bed.store_with(settings()), bed.store_with(settings()));
+    let optional = DjangoSessionMiddleware::optional(one.clone());
+    let required = DjangoSessionMiddleware::required(one);
+    let elsewhere = DjangoSessionMiddleware::required(other);
+    let app = TestApp::start(move || {
+        App::new().wrap(optional.clone()).configure(routes).service(
+            web::scope("/a")
+                .wrap(required.clone())
+                .configure(routes)
+                .service(web::scope("/b").wrap(elsewhere.clone()).configure(routes)),
+        )
+    });
+    let key = bed.login("ada").await;
+    for (path, lookups) in [("/user", 1), ("/a/user", 1), ("/a/session", 1), ("/a/b/user", 2)] {
+        bed.sql("ALTER SEQUENCE lookups RESTART").await;
+        assert_eq!(app.get(path, &key).await.status, 200, "{path}");
+        let next = bed.sql("SELECT nextval('lookups')").await["rows"][0][0].as_i64().unwrap();
+        assert_eq!(next - 1, lookups, "{path}");
+    }
+    // The inner gate decides on its own who comes through.
+    assert_eq!(app.get_without_cookie("/optional").await.text(), "null");
+    assert_eq!(app.get_without_cookie("/a/optional").await.status, 302);
+}

@@ -1,0 +1,138 @@
+//! The example that people copy, run as they run it.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+use testbed::{Browser, Django, Settings};
+
+use crate::beds::Bed;
+
+struct Whoami {
+    child: Child,
+    url: String,
+}
+
+impl Whoami {
+    fn start(database_url: &str, environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(example("whoami"))
+            .env_clear()
+            .env("DATABASE_URL", database_url)
+            .env("BIND", "127.0.0.1:0")
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
+        Self { url: url.to_owned(), child }
+    }
+
+    async fn get(&self, path: &str, session_key: Option<&str>) -> reqwest::Response {
+        let request = Browser::new().client().get(format!("{}{path}", self.url));
+        let request = match session_key {
+            Some(key) => request.header("Cookie", format!("visit={key}")),
+            None => request,
+        };
+        request.send().await.unwrap()
+    }
+
+    async fn json(&self, path: &str, session_key: Option<&str>) -> (u16, Value) {
+        let answer = self.get(path, session_key).await;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+}
+
+impl Drop for Whoami {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// `cargo test` builds the examples beside the tests; `cargo test --test integration` does not.
+fn example(name: &str) -> PathBuf {
+    let path = env::current_exe().unwrap();
+    let profile = path.ancestors().nth(2).unwrap();
+    let path = profile.join("examples").join(name);
+    if !path.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--example", name]);
+        cargo.args(profile.ends_with("release").then_some("--release"));
+        cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")));
+        assert!(cargo.status().unwrap().success());
+    }
+    path
+}
+
+#[actix_web::test]
+async fn whoami_says_who_it_is() {
+    let bed = Bed::start(
+        Django::default(),
+        Settings::default().secret_key("new").secret_key_fallbacks(["old", "older"]),
+    )
+    .await;
+    let whoami = Whoami::start(
+        bed.bed().database_url(),
+        &[
+            ("DJANGO_SECRET_KEY", "new"),
+            ("DJANGO_SECRET_KEY_FALLBACKS", "old,older"),
+            ("SESSION_COOKIE_NAME", "visit"),
+            ("LOGIN_URL", "/login"),
+        ],
+    );
+    let ada = bed.login("ada").await;
+    let anonymous = bed.session("{\"cart\": [1, NaN], \"a\": \"\u{e9}\"}").await;
+    let older = bed.session("{}").await;
+    bed.ask(json!({
+        "cmd": "sign_row", "key": older, "secret": "older", "obj_json": r#"{"_auth_user_id":7}"#,
+    }))
+    .await;
+    let undecodable = bed.session("{}").await;
+    bed.ask(json!({ "cmd": "put_row", "key": undecodable, "session_data": "x" })).await;
+    let somebody = |id: Value| json!({ "session": true, "user_id": id });
+
+    assert_eq!(whoami.json("/", None).await, (200, json!({ "session": false })));
+    assert_eq!(whoami.json("/", Some("unknown-key")).await, (200, json!({ "session": false })));
+    assert_eq!(whoami.json("/", Some(&ada)).await, (200, somebody(json!("1"))));
+    assert_eq!(whoami.json("/", Some(&older)).await, (200, somebody(json!("7"))));
+    assert_eq!(whoami.json("/", Some(&anonymous)).await, (200, somebody(Value::Null)));
+    assert_eq!(whoami.json("/", Some(&undecodable)).await, (200, somebody(Value::Null)));
+
+    let answer = whoami.get("/session", Some(&anonymous)).await;
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    // The stored text as Django reads it: UTF-8 that was not escaped is Latin-1 to it.
+    let text = answer.text().await.unwrap();
+    let canonical = bed.ask(json!({ "cmd": "canonical", "json_text": text })).await;
+    assert_eq!(canonical["json"], r#"{"cart": [1, NaN], "a": "\u00c3\u00a9"}"#);
+    let (status, data) = whoami.json("/session", Some(&ada)).await;
+    assert_eq!((status, &data["_auth_user_id"]), (200, &json!("1")));
+    assert_eq!(whoami.get("/session", Some(&undecodable)).await.status(), 422);
+
+    assert_eq!(whoami.json("/user", Some(&ada)).await, (200, json!({ "user_id": "1" })));
+    assert_eq!(whoami.json("/api/user", Some(&ada)).await, (200, json!({ "user_id": "1" })));
+    for (path, key) in [("/session", None), ("/user", None), ("/user", Some(&*anonymous))] {
+        let answer = whoami.get(path, key).await;
+        assert_eq!(answer.status(), 302, "{path}");
+        assert_eq!(answer.headers()["location"], format!("/login?next={path}"));
+        assert_eq!(answer.headers()["vary"], "Cookie");
+    }
+    for key in [None, Some(&*anonymous), Some(&*undecodable)] {
+        assert_eq!(whoami.json("/api/user", key).await, (401, json!("")));
+    }
+}
+
+#[test]
+fn whoami_says_at_once_what_is_missing() {
+    let output = Command::new(example("whoami")).env_clear().output().unwrap();
+    assert!(!output.status.success());
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("DJANGO_SECRET_KEY"), "{error}");
+}
