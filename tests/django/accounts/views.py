@@ -4,7 +4,7 @@ import json
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.sessions.models import Session
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 
 
@@ -32,6 +32,11 @@ def cart(request):
 @login_required
 def protected(request):
     return JsonResponse({"path": request.get_full_path()})
+
+
+def user(request):
+    """As little as a view can do for a visitor who is logged in: what the benchmarks ask for."""
+    return HttpResponse(request.user.pk if request.user.is_authenticated else "nobody")
 
 
 def whoami(request):

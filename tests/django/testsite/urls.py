@@ -14,6 +14,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("account/", views.account, name="account"),
     path("cart/", views.cart, name="cart"),
+    path("user/", views.user, name="user"),
     path("whoami/", views.whoami, name="whoami"),
     path("accounts/login/", auth.LoginView.as_view(**rust), name="login"),
     path("accounts/logout/", auth.LogoutView.as_view(**rust), name="logout"),

@@ -27,6 +27,10 @@ impl Process {
         .await
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).child.id()
+    }
+
     pub(crate) async fn ask(&self, request: Value) -> Result<Value> {
         let this = self.clone();
         blocking(move || this.ask_blocking(&request)).await

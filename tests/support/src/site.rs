@@ -10,7 +10,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Site {
     url: String,
-    _process: Process,
+    process: Process,
 }
 
 impl Site {
@@ -43,7 +43,7 @@ impl Site {
         command.env("TESTSITE_USERS", settings.users_as_json());
         let (process, ready) = Process::start(command).await?;
         let port = ready["port"].as_u64().ok_or_else(|| Error::new("serve.py named no port"))?;
-        Ok(Self { url: format!("http://127.0.0.1:{port}"), _process: process })
+        Ok(Self { url: format!("http://127.0.0.1:{port}"), process })
     }
 
     /// Makes Django's tables, those of the `AUTH_USER_MODEL` among them.
@@ -62,6 +62,11 @@ impl Site {
             ))),
         })
         .await
+    }
+
+    /// The id of the process that serves it; under gunicorn, of the one that started gunicorn.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// The address, without a slash at the end.
