@@ -1,0 +1,352 @@
+//! The servers that are compared, each in a process of its own.
+
+use std::{
+    env,
+    io::{self, BufRead, BufReader, Read},
+    net::SocketAddr,
+    process::{Child, Command, Stdio, exit},
+    sync::Arc,
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use actix_django_session::{
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, DjangoUserId,
+    OptionalDjangoSession, SessionData, SessionSigner, SessionStore, signing::SaltedHmac,
+};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, Responder,
+    error::{ErrorInternalServerError, ErrorServiceUnavailable},
+    rt::System,
+    web,
+};
+use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
+use testbed::Settings;
+use tokio_postgres::{NoTls, Row};
+
+use super::{DJANGO, Result, SECRET_KEY, load::Request, sessions, site::Site};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Variant {
+    /// A handler that answers "ok".
+    Bare,
+    /// What one writes without this crate: a connection from the pool, a prepared query.
+    Baseline,
+    /// `optional`, and a visitor without a cookie.
+    Optional,
+    Required,
+    /// `required`, and the handler asks for `DjangoUserId`.
+    UserId,
+    LoginRequired,
+    /// What one writes without this crate, with the checks of `login_required`.
+    LoginBaseline,
+    /// `request.user` of Django, under gunicorn.
+    Django,
+}
+
+impl Variant {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Bare,
+        Self::Optional,
+        Self::Baseline,
+        Self::Required,
+        Self::UserId,
+        Self::LoginBaseline,
+        Self::LoginRequired,
+        Self::Django,
+    ];
+
+    /// On the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Baseline => "baseline",
+            Self::Optional => "optional",
+            Self::Required => "required",
+            Self::UserId => "user_id",
+            Self::LoginRequired => "login_required",
+            Self::LoginBaseline => "login_baseline",
+            Self::Django => "django",
+        }
+    }
+
+    /// In tables.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Bare => "bare handler",
+            Self::Baseline => "baseline: deadpool query in the handler",
+            Self::Optional => "`optional`, no cookie",
+            Self::Required => "`required`",
+            Self::UserId => "`required` + `DjangoUserId`",
+            Self::LoginRequired => "`login_required`",
+            Self::LoginBaseline => "login baseline: two deadpool queries in the handler",
+            Self::Django => "Django view with `request.user`, gunicorn",
+        }
+    }
+
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Self::Optional | Self::Required | Self::UserId | Self::LoginRequired)
+    }
+
+    fn is_by_cookie(self) -> bool {
+        !matches!(self, Self::Bare | Self::Optional)
+    }
+
+    /// What visitors of the site ask this server, and the only right answers.
+    pub(crate) fn requests(self, site: &Site) -> Vec<Request> {
+        let path = if self == Self::Django { "/user/" } else { "/" };
+        if !self.is_by_cookie() {
+            return vec![Request::get(path, None, 200, "ok".into())];
+        }
+        let request = |session: &super::site::Session| {
+            let body = match self {
+                Self::Baseline | Self::Required => session.ends.to_string(),
+                _ => session.user_id.to_string(),
+            };
+            Request::get(path, Some(&cookie(&session.key)), 200, body)
+        };
+        site.sessions.iter().map(request).collect()
+    }
+}
+
+/// A `Cookie` header of a Django site's visitor.
+pub(crate) fn cookie(session_key: &str) -> String {
+    format!("csrftoken=bXq3vW8KzR5tYc1LmN7pDs2FgHjJ4kQa; sessionid={session_key}")
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    /// The process that all others of this server descend from.
+    pub(crate) pid: u32,
+    process: Process,
+}
+
+enum Process {
+    /// This very program, with other arguments. Ends when its stdin closes.
+    Actix(Child),
+    Django {
+        _site: testbed::Site,
+    },
+}
+
+impl Server {
+    pub(crate) async fn start(
+        variant: Variant,
+        site: &Site,
+        workers: usize,
+        pool: usize,
+    ) -> Result<Self> {
+        if variant == Variant::Django {
+            return Self::start_django(site, workers).await;
+        }
+        let mut child = Command::new(env::current_exe()?)
+            .args(["--serve", variant.name(), &workers.to_string(), &pool.to_string()])
+            .env("DATABASE_URL", site.database_url())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let address = line.trim().parse();
+        let (pid, process) = (child.id(), Process::Actix(child));
+        let address = address.map_err(|_| format!("{} does not start", variant.name()))?;
+        Ok(Self { address, pid, process })
+    }
+
+    async fn start_django(site: &Site, workers: usize) -> Result<Self> {
+        // Django's fastest: one connection for good, instead of one for each request.
+        let url: tokio_postgres::Config = site.database_url().parse()?;
+        let host = match url.get_hosts() {
+            [tokio_postgres::config::Host::Tcp(host), ..] => host.clone(),
+            other => return Err(format!("Django is not told how to reach {other:?}").into()),
+        };
+        let database = serde_json::json!({
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": url.get_dbname(),
+            "USER": url.get_user(),
+            "PASSWORD": url.get_password().map(String::from_utf8_lossy),
+            "HOST": host,
+            "PORT": url.get_ports().first(),
+            "CONN_MAX_AGE": null,
+        });
+        let settings =
+            Settings::default().set("DATABASES", serde_json::json!({ "default": database }));
+        let workers = u32::try_from(workers)?;
+        let started =
+            testbed::Site::start_gunicorn(DJANGO, site.database_url(), &settings, workers).await?;
+        let address =
+            started.url().strip_prefix("http://").ok_or("an address of another kind")?.parse()?;
+        // The program that testbed started only looks after gunicorn.
+        let pid = super::process::children(started.pid()).first().copied().unwrap_or_default();
+        Ok(Self { address, pid, process: Process::Django { _site: started } })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Process::Actix(child) = &mut self.process {
+            drop(child.stdin.take());
+            drop(child.wait());
+        }
+    }
+}
+
+/// Serves, if this process was started to do so, and does not return then.
+pub(crate) fn serve_if_asked() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [flag, name, workers, pool] = &arguments[..] else { return };
+    if flag != "--serve" {
+        return;
+    }
+    if let Err(error) = serve(name, workers, pool) {
+        eprintln!("{name}: {error}");
+        exit(1);
+    }
+    exit(0);
+}
+
+fn serve(name: &str, workers: &str, pool: &str) -> Result<()> {
+    let variant = Variant::ALL.into_iter().find(|variant| variant.name() == name);
+    let variant = variant.ok_or("no such variant")?;
+    let mut config = Config { url: Some(env::var("DATABASE_URL")?), ..Config::default() };
+    config.pool = Some(PoolConfig::new(pool.parse()?));
+    let workers = workers.parse()?;
+    System::new().block_on(async {
+        let pool = config.create_pool(Some(Runtime::Tokio1), NoTls)?;
+        let service = Service::new(variant, pool).await?;
+        let server = HttpServer::new(move || App::new().configure(|app| service.add_to(app)))
+            .workers(workers)
+            .disable_signals()
+            .bind("127.0.0.1:0")?;
+        for address in server.addrs() {
+            println!("{address}");
+        }
+        thread::spawn(|| {
+            // Whoever started this process holds the other end, and is gone when it closes.
+            drop(io::stdin().read(&mut [0]));
+            exit(0);
+        });
+        Ok(server.run().await?)
+    })
+}
+
+#[derive(Clone)]
+struct Service {
+    variant: Variant,
+    pool: Pool,
+    gate: DjangoSessionMiddleware,
+    login: Arc<LoginBaseline>,
+}
+
+/// What the login baseline needs beside the pool.
+struct LoginBaseline {
+    signer: SessionSigner,
+    hash: SaltedHmac,
+}
+
+impl Service {
+    async fn new(variant: Variant, pool: Pool) -> Result<Self> {
+        let settings = DjangoSettings::new(SECRET_KEY);
+        let signer = SessionSigner::new(&settings)?;
+        let store = SessionStore::new(pool.clone(), settings)?;
+        store.check().await?;
+        let gate = match variant {
+            Variant::Optional => DjangoSessionMiddleware::optional(store),
+            Variant::LoginRequired => DjangoSessionMiddleware::login_required(store),
+            _ => DjangoSessionMiddleware::required(store),
+        };
+        let hash = sessions::session_auth_hash_maker();
+        Ok(Self { variant, pool, gate, login: Arc::new(LoginBaseline { signer, hash }) })
+    }
+
+    fn add_to(&self, app: &mut web::ServiceConfig) {
+        let root = web::resource("/");
+        let gate = self.gate.clone();
+        match self.variant {
+            Variant::Bare => app.service(root.get(bare)),
+            Variant::Baseline => {
+                app.app_data(web::Data::new(self.pool.clone())).service(root.get(baseline))
+            }
+            Variant::Optional => app.service(root.wrap(gate).get(optional)),
+            Variant::Required => app.service(root.wrap(gate).get(required)),
+            Variant::UserId => app.service(root.wrap(gate).get(user_id)),
+            Variant::LoginRequired => app.service(root.wrap(gate).get(login_required)),
+            Variant::LoginBaseline => app
+                .app_data(web::Data::new(self.pool.clone()))
+                .app_data(web::Data::from(Arc::clone(&self.login)))
+                .service(root.get(login_baseline)),
+            Variant::Django => unreachable!("served by Django"),
+        };
+    }
+}
+
+async fn bare() -> &'static str {
+    "ok"
+}
+
+async fn optional(OptionalDjangoSession(session): OptionalDjangoSession) -> &'static str {
+    if session.is_none() { "ok" } else { "who is this?" }
+}
+
+async fn required(session: DjangoSession) -> impl Responder {
+    in_seconds(session.expire_date())
+}
+
+async fn user_id(DjangoUserId(id): DjangoUserId<i64>) -> impl Responder {
+    id.to_string()
+}
+
+async fn login_required(user: DjangoUser) -> impl Responder {
+    user.id().to_owned()
+}
+
+async fn baseline(req: HttpRequest, pool: web::Data<Pool>) -> actix_web::Result<HttpResponse> {
+    let Some(row) = session_row(&req, &pool).await? else {
+        return Ok(HttpResponse::Unauthorized().finish());
+    };
+    Ok(HttpResponse::Ok().body(in_seconds(row.get(1))))
+}
+
+async fn session_row(req: &HttpRequest, pool: &Pool) -> actix_web::Result<Option<Row>> {
+    let Some(cookie) = req.cookie("sessionid") else { return Ok(None) };
+    let client = pool.get().await.map_err(ErrorServiceUnavailable)?;
+    let sql = "SELECT session_data, expire_date FROM django_session WHERE session_key = $1";
+    let statement = client.prepare_cached(sql).await.map_err(ErrorInternalServerError)?;
+    let row = client.query_opt(&statement, &[&cookie.value()]).await;
+    let row = row.map_err(ErrorInternalServerError)?;
+    Ok(row.filter(|row| row.get::<_, SystemTime>(1) > SystemTime::now()))
+}
+
+async fn login_baseline(
+    req: HttpRequest,
+    pool: web::Data<Pool>,
+    login: web::Data<LoginBaseline>,
+) -> actix_web::Result<HttpResponse> {
+    let nobody = || Ok(HttpResponse::Unauthorized().finish());
+    let Some(row) = session_row(&req, &pool).await? else { return nobody() };
+    let data = SessionData::decode(row.get(0), &login.signer);
+    let data = data.map_err(ErrorInternalServerError)?;
+    let id = data.user_id().and_then(|id| id.parse::<i32>().ok());
+    let hash = data.get::<String>("_auth_user_hash").map_err(ErrorInternalServerError)?;
+    let (Some(id), Some(hash)) = (id, hash) else { return nobody() };
+
+    let client = pool.get().await.map_err(ErrorServiceUnavailable)?;
+    let sql = "SELECT id, username, password, is_active, is_staff, is_superuser \
+               FROM auth_user WHERE id = $1";
+    let statement = client.prepare_cached(sql).await.map_err(ErrorInternalServerError)?;
+    let row = client.query_opt(&statement, &[&id]).await.map_err(ErrorInternalServerError)?;
+    match row {
+        Some(row) if row.get(3) && login.hash.verify_hex(row.get::<_, &str>(2), &hash) => {
+            Ok(HttpResponse::Ok().body(row.get::<_, i32>(0).to_string()))
+        }
+        _ => nobody(),
+    }
+}
+
+fn in_seconds(time: SystemTime) -> String {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).to_string()
+}
