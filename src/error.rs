@@ -165,6 +165,13 @@ pub enum Unavailable {
     #[error("no database connection")]
     Pool(#[source] PoolError),
 
+    /// None within the `lookup_timeout` of the settings.
+    #[error(
+        "no database connection within {0:?}: all of the pool are in use, or the server accepts no \
+         new one"
+    )]
+    NoConnection(Duration),
+
     /// The server refused the query.
     #[error("the database refused the query")]
     Query(#[source] tokio_postgres::Error),

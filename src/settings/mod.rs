@@ -268,6 +268,8 @@ impl DjangoSettings {
             improper("SESSION_COOKIE_NAME is not the name of a cookie")
         } else if self.login_url.is_empty() {
             improper("LOGIN_URL must not be empty")
+        } else if self.lookup_timeout.is_zero() {
+            improper("the lookup_timeout must not be zero: nothing is answered in no time")
         } else if !self.session_table.is_valid() {
             improper("the session table must have a name, without NUL characters")
         } else if !self.user_model.is_valid() {
@@ -373,6 +375,8 @@ mod tests {
         );
         assert!(refused(DjangoSettings::new("k").login_url("")).contains("LOGIN_URL"));
         assert!(refused(DjangoSettings::new("k").session_table("web.")).contains("table"));
+        let hurried = DjangoSettings::new("k").lookup_timeout(Duration::ZERO);
+        assert!(refused(hurried).contains("lookup_timeout"));
         assert!(DjangoSettings::new(b"\xff\xfe").validate().is_ok());
     }
 

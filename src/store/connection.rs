@@ -16,18 +16,26 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::{Client, Object, Pool};
+use deadpool_postgres::{Client, ClientWrapper, Object, Pool, PoolError};
 use tokio::{
     runtime::Handle,
     time::{Instant, timeout, timeout_at},
 };
 use tokio_postgres::{
-    Row,
-    error::SqlState,
+    NoTls, Row,
+    error::{DbError, Severity, SqlState},
     types::{ToSql, Type},
 };
 
 use crate::{error::Unavailable, settings::DjangoSettings};
+
+/// How long a worker may keep a connection while others wait for one. Under steady load its lookups
+/// overlap and the lease would never end; a pool smaller than the number of workers would starve
+/// the rest of them, and the application's own queries.
+const FAIR_SHARE: Duration = Duration::from_millis(10);
+
+/// As good as never, where a timeout is too long to be added to the clock.
+const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// A query and the types of its parameters.
 #[derive(Debug)]
@@ -91,49 +99,77 @@ impl Connection {
         query: &Query,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Unavailable> {
-        let Database { pool, timeout, prepared, .. } = &*self.database;
-        let deadline = Instant::now() + *timeout;
-        let timed_out = |_| Unavailable::Timeout(*timeout);
-        let mut retries = None;
+        let Database { timeout, prepared, .. } = &*self.database;
+        let now = Instant::now();
+        let deadline = now.checked_add(*timeout).unwrap_or_else(|| now + FAR_AWAY);
+        let mut prepared = *prepared;
+        let mut retries = Retries::new(&self.database.pool);
         loop {
             let lease = match self.current_lease() {
                 Some(lease) => lease,
-                None => timeout_at(deadline, self.checkout()).await.map_err(timed_out)??,
+                None => match timeout_at(deadline, self.checkout()).await {
+                    Ok(Ok(lease)) => lease,
+                    // An administrator ended it while it was being made.
+                    Ok(Err(PoolError::Backend(error)))
+                        if error.code() == Some(&SqlState::ADMIN_SHUTDOWN) && retries.take() =>
+                    {
+                        continue;
+                    }
+                    Ok(Err(error)) => return Err(Unavailable::Pool(error)),
+                    Err(_) => return Err(Unavailable::NoConnection(*timeout)),
+                },
             };
-            let answer = timeout_at(deadline, lease.query(query, params, *prepared)).await;
+            let answer = timeout_at(deadline, lease.query(query, params, prepared)).await;
             let error = match answer {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => error,
-                Err(elapsed) => {
+                Err(_) => {
                     lease.abandon();
-                    return Err(timed_out(elapsed));
+                    return Err(Unavailable::Timeout(*timeout));
                 }
             };
-            // Every connection in the pool may have died at once, and each failure removes one.
-            let retries = retries.get_or_insert_with(|| pool.status().max_size + 1);
             match Failure::of(&error, &lease) {
-                Failure::ConnectionLost if *retries > 0 => lease.abandon(),
-                Failure::StalePlan if *retries > 0 => lease.forget(query),
+                Failure::ConnectionLost => {
+                    lease.abandon();
+                    if !retries.take() {
+                        return Err(Unavailable::Query(error));
+                    }
+                }
+                Failure::StalePlan if prepared => {
+                    lease.forget(query);
+                    // Parsed and executed in one go, under one lock of the table: whatever others
+                    // prepare or change meanwhile, this plan is not stale.
+                    prepared = false;
+                }
                 Failure::StatementLost => return Err(Unavailable::PreparedStatement(error)),
-                _ => return Err(Unavailable::Query(error)),
+                Failure::StalePlan | Failure::Refused => return Err(Unavailable::Query(error)),
             }
-            *retries -= 1;
         }
     }
 
     /// The lease that other lookups hold at this moment, if it is any good.
     fn current_lease(&self) -> Option<Arc<Lease>> {
-        lock(&self.shared.lease).upgrade().filter(|lease| lease.is_usable())
+        let lease = lock(&self.shared.lease).upgrade()?;
+        (lease.is_usable() && !self.is_due(&lease)).then_some(lease)
     }
 
-    async fn checkout(&self) -> Result<Arc<Lease>, Unavailable> {
+    /// Whether the connection of this lease should go back to the pool as soon as those are done
+    /// who have it.
+    fn is_due(&self, lease: &Lease) -> bool {
+        lease.since.elapsed() >= FAIR_SHARE && {
+            let status = self.database.pool.status();
+            status.waiting > 0 && status.size >= status.max_size
+        }
+    }
+
+    async fn checkout(&self) -> Result<Arc<Lease>, PoolError> {
         let _turn = self.shared.checkout.lock().await;
         if let Some(lease) = self.current_lease() {
             return Ok(lease);
         }
-        let client = self.database.pool.get().await.map_err(Unavailable::Pool)?;
         let lease = Arc::new(Lease {
-            client: Some(client),
+            client: Some(self.database.pool.get().await?),
+            since: Instant::now(),
             abandoned: AtomicBool::new(false),
             unanswered: AtomicUsize::new(0),
             patience: self.database.timeout,
@@ -143,10 +179,33 @@ impl Connection {
     }
 }
 
+/// How often one lookup may try another connection: every one in the pool may have died at once,
+/// and each failure removes one.
+struct Retries<'a> {
+    pool: &'a Pool,
+    left: Option<usize>,
+}
+
+impl<'a> Retries<'a> {
+    fn new(pool: &'a Pool) -> Self {
+        Self { pool, left: None }
+    }
+
+    /// Whether there was one left.
+    fn take(&mut self) -> bool {
+        // Asked only now, because this locks the pool.
+        let left = self.left.get_or_insert_with(|| self.pool.status().max_size + 1);
+        let any = *left > 0;
+        *left = left.saturating_sub(1);
+        any
+    }
+}
+
 /// A client out of the pool, shared by the lookups that are under way.
 struct Lease {
     /// `None` only while it is dropped.
     client: Option<Client>,
+    since: Instant,
     /// Set when the connection is dead or stuck: nobody takes it any more, and it does not go
     /// back to the pool.
     abandoned: AtomicBool,
@@ -200,29 +259,58 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
-        if *self.abandoned.get_mut() {
-            discard(client);
-        } else if *self.unanswered.get_mut() > 0 {
-            // The visitors went away before their answers came. That is no fault of the
-            // connection, but it may be stuck, and a stuck one must not go back to the pool.
-            match Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn(give_back_when_alive(client, self.patience))),
-                Err(_) => discard(client),
-            }
+        let (abandoned, unanswered) = (*self.abandoned.get_mut(), *self.unanswered.get_mut() > 0);
+        if !abandoned && !unanswered {
+            drop(client);
+            return;
+        }
+        let suspect = Suspect { client: Some(client), patience: self.patience };
+        // If the visitors went away before their answers came, that is no fault of the connection,
+        // but it may be stuck, and a stuck one must not go back to the pool.
+        if !abandoned && let Ok(runtime) = Handle::try_current() {
+            drop(runtime.spawn(suspect.give_back_when_alive()));
         }
     }
 }
 
-async fn give_back_when_alive(client: Client, patience: Duration) {
-    match timeout(patience, client.check_connection()).await {
-        Ok(Ok(())) => drop(client),
-        _ => discard(client),
+/// A client that goes back to the pool only if it proves to be alive. Otherwise, and also if the
+/// runtime ends before that is known, its connection is closed and the pool makes room for a new
+/// one.
+struct Suspect {
+    client: Option<Client>,
+    patience: Duration,
+}
+
+impl Suspect {
+    async fn give_back_when_alive(mut self) {
+        if let Some(client) = &self.client
+            && let Ok(Ok(())) = timeout(self.patience, client.check_connection()).await
+        {
+            drop(self.client.take());
+        }
     }
 }
 
-/// Closes a connection instead of giving it back: the pool makes room for a new one.
-fn discard(client: Client) {
-    drop(Object::take(client));
+impl Drop for Suspect {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take().map(Object::take) else { return };
+        if !client.is_closed()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            drop(runtime.spawn(cancel(client, self.patience)));
+        }
+    }
+}
+
+/// Cancels what the server still does for a connection, and closes it.
+///
+/// A backend that waits for a lock does not notice that its client has gone. While a migration
+/// holds the table locked, one would be left behind for every timeout, until the server has no
+/// connection left for anybody.
+async fn cancel(client: ClientWrapper, patience: Duration) {
+    // TLS belongs to the pool and cannot be had here. The server takes this request without, and
+    // what it reveals is worthless once the connection is closed; if TLS is a must, it is not sent.
+    drop(timeout(patience, client.cancel_token().cancel_query(NoTls)).await);
 }
 
 /// What a failed query says about its connection.
@@ -239,19 +327,15 @@ enum Failure {
 
 impl Failure {
     fn of(error: &tokio_postgres::Error, lease: &Lease) -> Self {
+        if error.as_db_error().is_some_and(is_end_of_connection) {
+            return Self::ConnectionLost;
+        }
         match error.code() {
             // "cached plan must not change result type": the only use of this code in a SELECT.
             Some(&SqlState::FEATURE_NOT_SUPPORTED) => Self::StalePlan,
             Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT) => {
                 Self::StatementLost
             }
-            Some(
-                &SqlState::ADMIN_SHUTDOWN
-                | &SqlState::CRASH_SHUTDOWN
-                | &SqlState::IDLE_SESSION_TIMEOUT
-                | &SqlState::CONNECTION_EXCEPTION
-                | &SqlState::CONNECTION_FAILURE,
-            ) => Self::ConnectionLost,
             // Without a code it is not the server that speaks.
             None if error.is_closed() || lease.client().is_closed() => Self::ConnectionLost,
             None if std::error::Error::source(error)
@@ -261,6 +345,15 @@ impl Failure {
             }
             _ => Self::Refused,
         }
+    }
+}
+
+/// Whether the server, or a pooler, says that this is the end of the connection.
+fn is_end_of_connection(error: &DbError) -> bool {
+    match error.parsed_severity() {
+        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+        // PgBouncer leaves out the field that is not translated.
+        None => error.severity() == "FATAL",
     }
 }
 

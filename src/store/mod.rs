@@ -123,7 +123,7 @@ impl SessionStore {
         }
         let observer = &self.settings().observer;
         observer.event(Event::SessionLookup);
-        let rows = self.connection.query(&self.shared.session, &[&Unlogged(key.as_str())]).await?;
+        let rows = self.connection.query(&self.shared.session, &[&KeyParameter(key)]).await?;
         let row = rows.first().ok_or(Error::SessionNotFound)?;
         let column = |error| Error::from(Unavailable::Query(error));
         let expire_date: SystemTime = row.try_get(1).map_err(column)?;
@@ -171,37 +171,33 @@ impl SessionStore {
     }
 }
 
+/// A session key as the parameter of a query: tokio-postgres shows parameters in its own log, at
+/// level debug, by their `Debug`.
+#[derive(Debug)]
+struct KeyParameter<'a>(&'a SessionKey);
+
+impl ToSql for KeyParameter<'_> {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.0.as_str().to_sql(ty, out)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <&str as ToSql>::accepts(ty)
+    }
+
+    to_sql_checked!();
+}
+
 fn session_auth_keys(settings: &DjangoSettings) -> Vec<SaltedHmac> {
     let Some(hash) = &settings.user_model.session_auth_hash else { return Vec::new() };
     std::iter::once(&settings.secret_key)
         .chain(&settings.secret_key_fallbacks)
         .map(|secret| SaltedHmac::new(&hash.key_salt, secret, hash.algorithm))
         .collect()
-}
-
-/// A parameter that does not show: tokio-postgres logs the `Debug` of parameters at level debug.
-struct Unlogged<'a>(&'a str);
-
-impl fmt::Debug for Unlogged<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("..")
-    }
-}
-
-impl ToSql for Unlogged<'_> {
-    fn to_sql(
-        &self,
-        ty: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        self.0.to_sql(ty, out)
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        <&str>::accepts(ty)
-    }
-
-    to_sql_checked!();
 }
 
 impl fmt::Debug for SessionStore {

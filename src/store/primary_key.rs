@@ -2,7 +2,8 @@
 
 use std::error::Error as StdError;
 
-use tokio_postgres::types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
+use bytes::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use crate::signing::{self, json};
 

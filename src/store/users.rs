@@ -1,8 +1,7 @@
 //! The tables of `django.contrib.auth`: one query for the user, one for the permissions.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::OnceLock};
 
-use tokio::sync::OnceCell;
 use tokio_postgres::{Row, error::SqlState};
 
 use super::{
@@ -16,7 +15,7 @@ use crate::{
 
 /// The queries about users. They are made when the type of the primary key is known.
 #[derive(Default)]
-pub(super) struct Users(OnceCell<UserQueries>);
+pub(super) struct Users(OnceLock<UserQueries>);
 
 struct UserQueries {
     primary_key: PrimaryKey,
@@ -74,17 +73,20 @@ impl SessionStore {
     }
 
     async fn user_queries(&self) -> Result<&UserQueries, Error> {
-        let make = || async {
-            let model = &self.settings().user_model;
-            let rows = self.connection.query(&type_query(model), &[]).await?;
-            let column = |error| Error::from(Unavailable::Query(error));
-            // Without FROM there is always one row.
-            let row = &rows[0];
-            let oid: u32 = row.try_get(0).map_err(column)?;
-            let type_name: String = row.try_get(1).map_err(column)?;
-            Ok(UserQueries::new(model, PrimaryKey::of_type(oid), &type_name))
-        };
-        self.shared.users.0.get_or_try_init(make).await
+        if let Some(queries) = self.shared.users.0.get() {
+            return Ok(queries);
+        }
+        // Whoever comes before the answer asks as well. If only one did and the others waited, and
+        // there is no answer, each would spend its timeout after the other.
+        let model = &self.settings().user_model;
+        let rows = self.connection.query(&type_query(model), &[]).await?;
+        let column = |error| Error::from(Unavailable::Query(error));
+        // Without FROM there is always one row.
+        let row = &rows[0];
+        let oid: u32 = row.try_get(0).map_err(column)?;
+        let type_name: String = row.try_get(1).map_err(column)?;
+        let make = || UserQueries::new(model, PrimaryKey::of_type(oid), &type_name);
+        Ok(self.shared.users.0.get_or_init(make))
     }
 }
 
