@@ -90,7 +90,8 @@ impl Results {
         let variants: Vec<Variant> = Variant::ALL.into_iter().filter(wanted).collect();
         let mut servers = Vec::new();
         for &variant in &variants {
-            let server = Server::start(variant, site, options.workers, options.pool).await?;
+            let server =
+                Server::start(variant, site, options.workers, options.pool, &options.under).await?;
             servers.push((variant, server, variant.requests(site)));
         }
         // Whoever comes first opens connections and prepares statements: not in a round.
@@ -281,7 +282,8 @@ impl Memory {
         let keys = 5 * site.sessions.len();
         eprintln!("memory: {requests} requests with {keys} keys");
         let variant = Variant::LoginRequired;
-        let server = Server::start(variant, site, options.workers, options.pool).await?;
+        let server =
+            Server::start(variant, site, options.workers, options.pool, &options.under).await?;
         let mut asked = variant.requests(site);
         asked.resize_with(keys, || {
             let key = SessionKey::generate();

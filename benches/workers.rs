@@ -38,7 +38,7 @@ async fn run(options: &Options) -> Result<()> {
     for variant in VARIANTS {
         for workers in WORKERS {
             for pool in POOLS {
-                let server = Server::start(variant, &site, workers, pool).await?;
+                let server = Server::start(variant, &site, workers, pool, &options.under).await?;
                 let requests = variant.requests(&site);
                 let mut load = Load::new(server.address, CONNECTIONS, &requests, Dice::new(0))?;
                 load.run(Until::Elapsed(options.window() / 2))?;

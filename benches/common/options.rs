@@ -13,6 +13,7 @@ Options, after `cargo bench --bench NAME --` (or `cargo bench --` for all of the
   --connections N,N  requests: keep-alive connections of the load (default 1,32,256)
   --sessions N     rows in django_session, each of another user (default 20000)
   --only NAME,NAME requests: only these variants
+  --under COMMAND  requests: run the servers under a profiler, such as \"perf record -g\"
   --memory         requests: only the memory part
   --no-memory      requests: everything but the memory part
   --seed N         of all random choices";
@@ -29,6 +30,7 @@ pub(crate) struct Options {
     pub(crate) connections: Vec<usize>,
     pub(crate) sessions: usize,
     pub(crate) only: Vec<String>,
+    pub(crate) under: Vec<String>,
     pub(crate) load: bool,
     pub(crate) memory: bool,
     pub(crate) seed: u64,
@@ -61,6 +63,7 @@ impl Options {
             connections: vec![1, 32, 256],
             sessions: if quick { 2_000 } else { 20_000 },
             only: Vec::new(),
+            under: Vec::new(),
             load: true,
             memory: true,
             seed: 42,
@@ -79,6 +82,7 @@ impl Options {
                 "--connections" => options.connections = list(&value()?)?,
                 "--sessions" => options.sessions = number(&value()?)?,
                 "--only" => options.only = list(&value()?)?,
+                "--under" => options.under = value()?.split(' ').map(Into::into).collect(),
                 "--memory" => options.load = false,
                 "--no-memory" => options.memory = false,
                 "--seed" => options.seed = number(&value()?)?,

@@ -75,13 +75,13 @@ impl Variant {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Bare => "bare handler",
-            Self::Baseline => "baseline: deadpool query in the handler",
+            Self::Baseline => "baseline: a deadpool query",
             Self::Optional => "`optional`, no cookie",
             Self::Required => "`required`",
             Self::UserId => "`required` + `DjangoUserId`",
             Self::LoginRequired => "`login_required`",
-            Self::LoginBaseline => "login baseline: two deadpool queries in the handler",
-            Self::Django => "Django view with `request.user`, gunicorn",
+            Self::LoginBaseline => "login baseline: 2 deadpool queries",
+            Self::Django => "Django's `request.user`, gunicorn",
         }
     }
 
@@ -132,16 +132,27 @@ enum Process {
 }
 
 impl Server {
+    /// `under` is a program that runs it, if there is to be one.
     pub(crate) async fn start(
         variant: Variant,
         site: &Site,
         workers: usize,
         pool: usize,
+        under: &[String],
     ) -> Result<Self> {
         if variant == Variant::Django {
             return Self::start_django(site, workers).await;
         }
-        let mut child = Command::new(env::current_exe()?)
+        let this = env::current_exe()?;
+        let mut command = match under {
+            [] => Command::new(this),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(this);
+                command
+            }
+        };
+        let mut child = command
             .args(["--serve", variant.name(), &workers.to_string(), &pool.to_string()])
             .env("DATABASE_URL", site.database_url())
             .stdin(Stdio::piped())
