@@ -1,0 +1,114 @@
+//! `SessionStore::check` names what is wrong with the tables of users and permissions.
+
+use actix_django_session::{DjangoSessionMiddleware, Error, SessionStore, UserModel};
+use serde_json::json;
+
+use crate::{
+    app::TestApp,
+    beds::{Bed, new_key, pool, settings},
+};
+
+/// The sentence that says what is wrong.
+async fn complaint(store: &SessionStore) -> String {
+    match store.check().await {
+        Err(Error::ImproperlyConfigured(sentence)) => {
+            assert!(!sentence.contains('\n'), "{sentence}");
+            sentence
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[actix_web::test]
+async fn a_missing_table_or_column_is_named() {
+    let bed = Bed::new().await;
+    let sessions = [
+        (UserModel::new("people"), "relation \"people\" does not exist"),
+        (UserModel::default().primary_key("nr"), "column \"nr\" does not exist"),
+        (UserModel::default().username_column("email_address"), "column \"email_address\""),
+        (UserModel::default().password_column("pw"), "column \"pw\" does not exist"),
+        (UserModel::default().is_active_column("enabled"), "column \"enabled\" does not exist"),
+        (UserModel::default().columns(["plan"]), "column \"plan\" does not exist"),
+        (UserModel::default().condition("gone IS NULL"), "column \"gone\" does not exist"),
+        (
+            UserModel::default().parent("parent", "id", "parent_ptr_id"),
+            "relation \"parent\" does not exist",
+        ),
+        (UserModel::default().permissions_of("people"), "relation \"people_"),
+        (
+            UserModel::default().permission_tables(
+                "auth_user_groups",
+                "auth_user_user_permissions",
+                "member_id",
+            ),
+            "column \"member_id\" does not exist",
+        ),
+        (
+            UserModel::default().auth_tables("a", "auth_permission", "django_content_type"),
+            "relation \"a\" does not exist",
+        ),
+        (UserModel::new("elsewhere.auth_user"), "\"elsewhere"),
+    ];
+    for (model, named) in sessions {
+        let complaint = complaint(&bed.store_of(model)).await;
+        assert!(complaint.contains(named), "{named}: {complaint}");
+        assert!(complaint.starts_with("the tables of the user model cannot be read: "));
+    }
+    bed.store_of(UserModel::default()).check().await.unwrap();
+    // A wrong name of the permission tables is no matter without permissions.
+    let model = UserModel::default().permissions_of("people").without_permissions();
+    bed.store_of(model).check().await.unwrap();
+}
+
+#[actix_web::test]
+async fn the_tables_of_users_matter_when_something_uses_them() {
+    let bed = Bed::new().await;
+    bed.sql("ALTER TABLE auth_user RENAME TO away").await;
+    let store = bed.store();
+    let _required = DjangoSessionMiddleware::required(store.clone());
+    store.check().await.unwrap();
+    let _gate = DjangoSessionMiddleware::login_required(store.clone());
+    assert!(complaint(&store).await.contains("auth_user"));
+
+    let store = bed.store();
+    let _gate = DjangoSessionMiddleware::optional(store.clone()).staff_required();
+    assert!(complaint(&store).await.contains("auth_user"));
+    let store = bed.store();
+    let _gate = DjangoSessionMiddleware::required(store.clone()).permission_required("a.b");
+    assert!(complaint(&store).await.contains("auth_user"));
+}
+
+#[actix_web::test]
+async fn a_role_needs_no_more_than_select_on_seven_tables() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    bed.user("root", json!({ "password": "x", "is_superuser": true })).await;
+    let keys = [bed.login("ada").await, bed.login("root").await];
+
+    let role = format!("reader_{}", new_key());
+    bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reader'")).await;
+    let (_, address) = bed.database.url().split_once('@').unwrap();
+    let pool = pool(&format!("postgres://{role}:reader@{address}"));
+    let store = SessionStore::new(pool, settings().user_model(UserModel::default())).unwrap();
+    for (table, refused) in [
+        ("django_session", "may not read"),
+        ("auth_user", "permission denied for table auth_user"),
+        ("auth_user_groups", "permission denied for table auth_"),
+        ("auth_user_user_permissions", "permission denied for table auth_"),
+        ("auth_group_permissions", "permission denied for table auth_"),
+        ("auth_permission", "permission denied for table auth_permission"),
+        ("django_content_type", "permission denied for table django_content_type"),
+    ] {
+        let complaint = complaint(&store).await;
+        assert!(complaint.contains(refused), "before {table}: {complaint}");
+        bed.sql(&format!("GRANT SELECT ON {table} TO {role}")).await;
+    }
+    store.check().await.unwrap();
+    let app = TestApp::probe(store);
+    for key in &keys {
+        assert_eq!(app.json("/who", key).await, bed.verdict(key).await["user"]);
+        assert_eq!(app.status("/user", key).await, 200);
+    }
+    bed.sql(&format!("DROP OWNED BY {role}")).await;
+    bed.sql(&format!("DROP ROLE {role}")).await;
+}

@@ -1,0 +1,168 @@
+//! The examples, run as a person would.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use reqwest::{Client, redirect::Policy};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use crate::beds::{ALLOW_ALL, Bed, MODEL_BACKEND};
+
+/// An example that runs. It ends with this value.
+struct Example {
+    child: Child,
+    url: String,
+}
+
+impl Example {
+    fn run(name: &str, bed: &Bed, environment: &[(&str, &str)]) -> Self {
+        let deps = env::current_exe().unwrap();
+        let program = deps.ancestors().nth(2).unwrap().join("examples").join(name);
+        assert!(program.exists(), "{name} is not built: run `cargo build --examples`");
+        let mut child = Command::new(program)
+            .env_clear()
+            .env("DATABASE_URL", bed.database.url())
+            .env("DJANGO_SECRET_KEY", Settings::SECRET_KEY)
+            .env("BIND", "127.0.0.1:0")
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let said = said.next().expect("it says where it listens, or why not on stderr").unwrap();
+        let url = said.strip_prefix("listening on ").unwrap_or_else(|| panic!("{said}")).to_owned();
+        Self { child, url }
+    }
+
+    /// The status, where to, and the body.
+    async fn get(&self, path: &str, session_key: &str) -> (u16, Option<String>, String) {
+        let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
+        let request = client.get(format!("{}{path}", self.url));
+        let answer =
+            request.header("Cookie", format!("sessionid={session_key}")).send().await.unwrap();
+        let to = crate::app::header(&answer, "location").map(Into::into);
+        (answer.status().as_u16(), to, answer.text().await.unwrap())
+    }
+
+    async fn account(&self, session_key: &str) -> Option<Value> {
+        match self.get("/account", session_key).await {
+            (200, _, body) => Some(serde_json::from_str(&body).unwrap()),
+            (302, to, _) => {
+                assert_eq!(to.unwrap(), "/accounts/login/?next=/account");
+                None
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[actix_web::test]
+async fn whoami_tells_of_the_account() {
+    let bed = Bed::new().await;
+    let permissions = ["shop.view_item", "shop.add_item", "blog.add_post"];
+    bed.user("alice", json!({ "password": "x", "permissions": permissions })).await;
+    bed.user("root", json!({ "password": "x", "is_superuser": true, "is_staff": true })).await;
+    let (alice, root) = (bed.login("alice").await, bed.login("root").await);
+    let whoami = Example::run("whoami", &bed, &[]);
+
+    // To the byte, the order of the permissions included.
+    let (status, _, body) = whoami.get("/account", &alice).await;
+    assert_eq!(status, 200);
+    let told: Value = serde_json::from_str(&body).unwrap();
+    let expected = json!({
+        "id": "1", "username": "alice", "is_staff": false, "is_superuser": false,
+        "permissions": ["blog.add_post", "shop.add_item", "shop.view_item"],
+    });
+    assert_eq!(told, expected);
+    let root = whoami.account(&root).await.unwrap();
+    assert_eq!((&root["is_staff"], &root["is_superuser"]), (&json!(true), &json!(true)));
+    let all = root["permissions"].as_array().unwrap();
+    assert!(all.is_sorted_by_key(|name| name.as_str().unwrap()) && all.len() > 20);
+
+    assert_eq!(whoami.account("nobodys-key").await, None);
+    bed.user("alice", json!({ "password": "changed" })).await;
+    assert_eq!(whoami.account(&alice).await, None);
+    // What the session alone says is still the same.
+    assert_eq!(whoami.get("/user", &alice).await.0, 200);
+}
+
+#[actix_web::test]
+async fn whoami_reads_backends_and_the_user_table_from_the_environment() {
+    let bed = Bed::of_model("bigint.BigUser").await;
+    bed.user("alice", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    let alice = bed.login("alice").await;
+    let table = ("AUTH_USER_TABLE", "bigint_biguser");
+    let account = Example::run("whoami", &bed, &[table]).account(&alice).await.unwrap();
+    assert_eq!(account["permissions"], json!(["shop.add_item"]));
+
+    let both = format!(" {ALLOW_ALL} , {MODEL_BACKEND}");
+    for (backends, listed) in [(ALLOW_ALL, false), (&both, true), (MODEL_BACKEND, true)] {
+        let whoami = Example::run("whoami", &bed, &[table, ("AUTHENTICATION_BACKENDS", backends)]);
+        assert_eq!(whoami.account(&alice).await.is_some(), listed, "{backends}");
+    }
+}
+
+/// Not at the first request.
+#[actix_web::test]
+async fn whoami_says_at_once_that_there_is_no_such_table() {
+    let bed = Bed::of_model("bigint.BigUser").await;
+    let deps = env::current_exe().unwrap();
+    let said = Command::new(deps.ancestors().nth(2).unwrap().join("examples/whoami"))
+        .env_clear()
+        .env("DATABASE_URL", bed.database.url())
+        .env("DJANGO_SECRET_KEY", Settings::SECRET_KEY)
+        .env("BIND", "127.0.0.1:0")
+        .stdout(Stdio::null())
+        .output();
+    let said = said.unwrap();
+    assert!(!said.status.success());
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains("auth_user"), "{said}");
+}
+
+#[actix_web::test]
+async fn auth_version_ends_the_sessions_that_django_ends() {
+    for django in Django::available().unwrap() {
+        let settings = Settings::default().auth_user_model("versioned.VersionedUser");
+        let bed = Bed::start(django, &settings).await;
+        bed.user("ada", json!({ "password": "x", "auth_version": 3 })).await;
+        let key = bed.login("ada").await;
+        let table = ("AUTH_USER_TABLE", "versioned_versioneduser");
+        let example = Example::run("auth_version", &bed, &[table]);
+        let account = example.get("/account", &key).await;
+        assert_eq!((account.0, account.2.as_str()), (200, "ada, auth version 3"));
+        bed.user("ada", json!({ "auth_version": 4 })).await;
+        assert_eq!(example.get("/account", &key).await.0, 302);
+        assert_eq!(bed.verdict(&key).await["user"], Value::Null, "{django}");
+        assert_eq!(example.get("/account", &bed.login("ada").await).await.0, 200);
+    }
+}
+
+#[actix_web::test]
+async fn two_factor_lets_nobody_in_with_one() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x" })).await;
+    let one = bed.login("ada").await;
+    let data = json!({ "otp_device_id": "otp_totp.totpdevice/1" });
+    let question = json!({ "cmd": "login", "username": "ada", "data": data });
+    let two = bed.ask(question).await["key"].as_str().unwrap().to_owned();
+    let example = Example::run("two_factor", &bed, &[]);
+    let (status, to, _) = example.get("/account", &one).await;
+    assert_eq!((status, to.as_deref()), (302, Some("/account/two_factor/?next=/account")));
+    assert_eq!(example.get("/account", &two).await.0, 200);
+    let stranger = example.get("/account", "nobodys-key").await;
+    assert_eq!(stranger.1.as_deref(), Some("/account/two_factor/?next=/account"));
+    bed.user("ada", json!({ "password": "changed" })).await;
+    assert_eq!(example.get("/account", &two).await.0, 302);
+}

@@ -1,0 +1,20 @@
+//! The full check: `login_required` and its extractors let in exactly those whom Django would.
+//!
+//! Everything runs on a real PostgreSQL, and what is right says a `Judge`: a Django process that
+//! answers questions. Random cases have a fixed seed; `TEST_SEED` sets another one.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+mod app;
+mod beds;
+mod check;
+mod differences;
+mod differential;
+mod examples;
+mod gates;
+mod live;
+mod outages;
+mod proxy;
+mod queries;
+mod sessions;
+mod user_models;
