@@ -82,8 +82,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let required_session = DjangoSessionMiddleware::required(store.clone());
     let api = DjangoSessionMiddleware::required(store.clone()).unauthorized();
     let login_required = DjangoSessionMiddleware::login_required(store.clone());
-    // After the gates: it looks at what they need, the user tables for instance.
-    store.check().await?;
+    // After the gates, so that it knows which tables they read. What is wrong now may be mended
+    // while the service runs; until then the answer is a 503.
+    if let Err(error) = store.check().await {
+        eprintln!("{error}");
+    }
 
     let server = HttpServer::new(move || {
         App::new()

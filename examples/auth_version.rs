@@ -1,0 +1,69 @@
+//! A session auth hash of the site's own making: here an "auth version" that ends all sessions of a
+//! user when it is raised. In Django:
+//!
+//! ```python
+//! class VersionedUser(AbstractUser):
+//!     auth_version = models.IntegerField(default=0)
+//!
+//!     def _get_session_auth_hash(self, secret=None):
+//!         message = f"{self.password}{self.auth_version}"
+//!         return salted_hmac(
+//!             "versioned.session_auth_hash", message, secret=secret, algorithm="sha512"
+//!         ).hexdigest()
+//! ```
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     AUTH_USER_TABLE=accounts_versioneduser cargo run --example auth_version
+//! ```
+
+use std::{env, io};
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionAuthHash, SessionStore,
+    UserModel, signing::Algorithm,
+};
+use actix_web::{App, HttpServer, web};
+use deadpool_postgres::{Config, Runtime};
+use tokio_postgres::NoTls;
+
+fn user_model(table: String) -> UserModel {
+    let hash = SessionAuthHash::default()
+        .key_salt("versioned.session_auth_hash")
+        .algorithm(Algorithm::Sha512)
+        .message(|password, user| {
+            // A column that cannot be read makes a message that no session was made with.
+            let version = user.get::<i32>("auth_version").map(|version| version.to_string());
+            format!("{password}{}", version.unwrap_or_default())
+        });
+    UserModel::new(table).columns(["auth_version"]).session_auth_hash(hash)
+}
+
+async fn account(user: DjangoUser) -> Result<String, Error> {
+    Ok(format!("{}, auth version {}", user.username(), user.get::<i32>("auth_version")?))
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
+        .user_model(user_model(variable("AUTH_USER_TABLE")?));
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?;
+    store.check().await?;
+
+    let gate = DjangoSessionMiddleware::login_required(store);
+    let server = HttpServer::new(move || {
+        App::new().service(web::resource("/account").wrap(gate.clone()).to(account))
+    })
+    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
+    Ok(())
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
+}
