@@ -85,7 +85,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // After the gates, so that it knows which tables they read. What is wrong now may be mended
     // while the service runs; until then the answer is a 503.
     if let Err(error) = store.check().await {
-        eprintln!("{error}");
+        eprintln!("{}", error.chain());
     }
 
     let server = HttpServer::new(move || {

@@ -94,6 +94,11 @@ impl Error {
         self.reason().is_some() && !matches!(self, Self::PermissionDenied)
     }
 
+    /// This error and all its sources on one line, for a log.
+    pub fn chain(&self) -> impl fmt::Display + '_ {
+        Chain(self)
+    }
+
     /// Why a request was turned away that a right cookie could have brought further: a constant
     /// word, for logs and counters. `None` for failures.
     pub fn reason(&self) -> Option<&'static str> {
