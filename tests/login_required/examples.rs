@@ -22,7 +22,10 @@ impl Example {
     fn run(name: &str, bed: &Bed, environment: &[(&str, &str)]) -> Self {
         let deps = env::current_exe().unwrap();
         let program = deps.ancestors().nth(2).unwrap().join("examples").join(name);
-        assert!(program.exists(), "{name} is not built: run `cargo build --examples`");
+        assert!(
+            program.exists(),
+            "{name} is not built: `cargo test` does it, `cargo test --test` does not"
+        );
         let mut child = Command::new(program)
             .env_clear()
             .env("DATABASE_URL", bed.database.url())

@@ -411,11 +411,9 @@ async fn a_primary_key_of_fixed_width() {
         bed.user(code, json!({ "code": code, "password_column": code })).await;
     }
     let (a, abc) = (bed.login("a").await, bed.login("abc").await);
-    for table in ["texts_textuser_groups", "texts_textuser_user_permissions"] {
-        bed.sql(&format!("DROP TABLE {table}")).await;
-    }
-    bed.sql("ALTER TABLE texts_textuser ALTER code TYPE char(8)").await;
-    let model = UserModel::new("texts_textuser").primary_key("code").without_permissions();
+    bed.sql("CREATE TABLE legacy AS SELECT * FROM texts_textuser").await;
+    bed.sql("ALTER TABLE legacy ALTER code TYPE char(8)").await;
+    let model = UserModel::new("legacy").primary_key("code").without_permissions();
     let store = bed.store_of(model);
     assert_eq!(user_of(&store, &a).await.unwrap().username(), "a");
     assert_eq!(user_of(&store, &abc).await.unwrap().username(), "abc");
