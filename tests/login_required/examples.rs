@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{BufRead, BufReader},
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
@@ -20,13 +21,7 @@ struct Example {
 
 impl Example {
     fn run(name: &str, bed: &Bed, environment: &[(&str, &str)]) -> Self {
-        let deps = env::current_exe().unwrap();
-        let program = deps.ancestors().nth(2).unwrap().join("examples").join(name);
-        assert!(
-            program.exists(),
-            "{name} is not built: `cargo test` does it, `cargo test --test` does not"
-        );
-        let mut child = Command::new(program)
+        let mut child = Command::new(example(name))
             .env_clear()
             .env("DATABASE_URL", bed.database.url())
             .env("DJANGO_SECRET_KEY", Settings::SECRET_KEY)
@@ -68,6 +63,21 @@ impl Drop for Example {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// `cargo test` builds the examples beside the tests; with `--test` it does not.
+fn example(name: &str) -> PathBuf {
+    let path = env::current_exe().unwrap();
+    let profile = path.ancestors().nth(2).unwrap();
+    let path = profile.join("examples").join(name);
+    if !path.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--example", name]);
+        cargo.args(profile.ends_with("release").then_some("--release"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(cargo.status().unwrap().success());
+    }
+    path
 }
 
 #[actix_web::test]
@@ -120,8 +130,7 @@ async fn whoami_reads_backends_and_the_user_table_from_the_environment() {
 #[actix_web::test]
 async fn whoami_says_at_once_that_there_is_no_such_table() {
     let bed = Bed::of_model("bigint.BigUser").await;
-    let deps = env::current_exe().unwrap();
-    let said = Command::new(deps.ancestors().nth(2).unwrap().join("examples/whoami"))
+    let said = Command::new(example("whoami"))
         .env_clear()
         .env("DATABASE_URL", bed.database.url())
         .env("DJANGO_SECRET_KEY", Settings::SECRET_KEY)
