@@ -1,0 +1,74 @@
+//! PostgreSQL is stopped, so that it accepts connections and answers nothing, and continued.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use testbed::Postgres;
+
+use crate::{
+    load::Load,
+    scene::Scene,
+    service::{Service, pool, settings},
+    turn, until,
+};
+
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+#[tokio::test]
+async fn a_frozen_server_means_503_in_time_and_leaves_nothing_behind() {
+    let _turn = turn().await;
+    let postgres = Postgres::start().await.unwrap();
+    let scene = Scene::on(&postgres).await;
+    let service = Service::start(pool(scene.database.url(), 8), settings().lookup_timeout(TIMEOUT));
+
+    let load = Load::start(&service, &scene, 200);
+    load.serve(5_000).await;
+    load.stop("before the frost").await;
+    until("all connections are back", async || is_at_rest(&service)).await;
+    let (descriptors, memory) = (open_descriptors(), resident_memory());
+
+    for round in 1..=3 {
+        let load = Load::start(&service, &scene, 200);
+        load.serve(1_000).await;
+        postgres.freeze().await.unwrap();
+        load.fail(600).await;
+        postgres.thaw().await.unwrap();
+        let resumed = load.recover(Instant::now()).await;
+        println!("frozen, round {round}: the last 503 came {resumed:?} after the server went on");
+        let counts = load.stop("PostgreSQL frozen and continued").await;
+        // Two lookups, and what two busy cores add to that.
+        assert!(counts.slowest() < 8 * TIMEOUT, "an answer took {:?}", counts.slowest());
+    }
+
+    until("all connections are back", async || is_at_rest(&service)).await;
+    until("descriptors are closed", async || open_descriptors() <= descriptors).await;
+    let grown = resident_memory().saturating_sub(memory);
+    println!("frozen: {descriptors} descriptors as before, {grown} KiB of memory more");
+    assert!(grown < 32 << 10, "memory grew by {grown} KiB");
+    let status = service.pool.status();
+    // None of them is stuck.
+    let mut all = Vec::new();
+    for _ in 0..status.max_size {
+        let client = service.pool.get().await.unwrap();
+        client.query_one("SELECT 1", &[]).await.unwrap();
+        all.push(client);
+    }
+}
+
+fn is_at_rest(service: &Service) -> bool {
+    let status = service.pool.status();
+    status.available == status.size && status.waiting == 0
+}
+
+fn open_descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// In KiB.
+fn resident_memory() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}

@@ -1,0 +1,30 @@
+//! PostgreSQL is killed and started again.
+
+use std::time::Instant;
+
+use testbed::Postgres;
+
+use crate::{
+    load::Load,
+    scene::Scene,
+    service::{Service, pool, settings},
+    turn,
+};
+
+#[tokio::test]
+async fn a_killed_server_means_503_until_it_is_back() {
+    let _turn = turn().await;
+    let postgres = Postgres::start().await.unwrap();
+    let scene = Scene::on(&postgres).await;
+    let service = Service::start(pool(scene.database.url(), 8), settings());
+    let load = Load::start(&service, &scene, 200);
+    load.serve(2_000).await;
+    for round in 1..=2 {
+        postgres.kill9().await.unwrap();
+        load.fail(1_000).await;
+        postgres.restart().await.unwrap();
+        let resumed = load.recover(Instant::now()).await;
+        println!("killed, round {round}: the last 503 came {resumed:?} after the server was back");
+    }
+    load.stop("PostgreSQL killed and started again").await;
+}

@@ -1,0 +1,61 @@
+//! A migration holds a table locked, for longer than a lookup may take.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    load::Load,
+    scene::Scene,
+    service::{APPLICATION_NAME, Service, pool, settings},
+    turn,
+};
+
+/// A backend that waits for a lock does not notice that its client has gone: if they were only left
+/// behind, a long migration would use up the connections of the whole server.
+#[tokio::test]
+async fn a_locked_table_means_503_and_no_heap_of_waiting_backends() {
+    const TIMEOUT: Duration = Duration::from_millis(200);
+
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let service = Service::start(pool(scene.database.url(), 4), settings().lookup_timeout(TIMEOUT));
+    let load = Load::start(&service, &scene, 200);
+    load.serve(1_000).await;
+
+    let mut admin = scene.client().await;
+    let watcher = scene.client().await;
+    let transaction = admin.transaction().await.unwrap();
+    transaction.batch_execute("LOCK TABLE django_session").await.unwrap();
+    let mut most = 0;
+    for _ in 0..15 {
+        load.fail(180).await;
+        let backends = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 \
+                        AND datname = current_database()";
+        let backends = watcher.query_one(backends, &[&APPLICATION_NAME]).await.unwrap();
+        most = backends.get::<_, i64>(0).max(most);
+    }
+    transaction.commit().await.unwrap();
+    let resumed = load.recover(Instant::now()).await;
+    println!("locked: at most {most} backends; the last 503 came {resumed:?} after the lock");
+    load.stop("table locked").await;
+    // The pool has four; two workers may have just closed one each.
+    assert!(most <= 10, "{most} backends");
+}
+
+/// What all lookups of users need to know first must not make them wait for one another.
+#[tokio::test]
+async fn those_who_come_first_to_a_locked_user_table_do_not_wait_in_line() {
+    const TIMEOUT: Duration = Duration::from_millis(300);
+
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let service = Service::start(pool(scene.database.url(), 4), settings().lookup_timeout(TIMEOUT));
+    let mut admin = scene.client().await;
+    let transaction = admin.transaction().await.unwrap();
+    transaction.batch_execute("LOCK TABLE auth_user").await.unwrap();
+    let load = Load::of(&service, &[scene.user().clone()], &["/login_required"], 100);
+    load.fail(200).await;
+    transaction.commit().await.unwrap();
+    load.recover(Instant::now()).await;
+    let counts = load.stop("user table locked from the start").await;
+    assert!(counts.slowest() < 10 * TIMEOUT, "an answer took {:?}", counts.slowest());
+}

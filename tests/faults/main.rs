@@ -1,0 +1,48 @@
+//! What happens to visitors when something breaks: on a real PostgreSQL, a real actix server with
+//! two workers and real sockets, with hundreds of requests in flight.
+//!
+//! Every visitor's right answer is known beforehand, so an anonymous answer to somebody who is
+//! logged in, or the reverse, is noticed. Each run prints what it counted:
+//! `cargo test --test faults -- --nocapture`.
+
+mod load;
+mod log;
+mod scene;
+mod service;
+
+mod altered;
+mod changed_by_django;
+mod clock;
+mod exhausted;
+mod frozen;
+mod hung_up;
+mod killed;
+mod locked;
+mod pgbouncer;
+mod refused;
+mod terminated;
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::sleep,
+};
+
+/// How long something may take before a test gives up on it: two busy cores are slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One fault at a time: they are measured in milliseconds and in descriptors of this process.
+async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}
+
+/// Waits for a condition.
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < PATIENCE, "waited too long until {what}");
+        sleep(Duration::from_millis(2)).await;
+    }
+}

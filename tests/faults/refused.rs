@@ -1,0 +1,225 @@
+//! The database answers, but not what was asked: a wrong table, a missing privilege, a wrong
+//! password. Visitors see a 503, and the log says once why.
+
+use actix_django_session::{DjangoSettings, SessionStore};
+use actix_web::{
+    App,
+    test::{TestRequest, call_service, init_service, read_body},
+};
+use deadpool_postgres::Pool;
+use futures_util::future::join_all;
+use testbed::Postgres;
+use tokio::net::TcpListener;
+
+use crate::{
+    log::Log,
+    scene::Scene,
+    service::{pool, routes, settings},
+    turn,
+};
+
+/// The tables that the crate reads, and nothing else.
+const TABLES: &str = "django_session, auth_user, auth_permission, auth_user_user_permissions, \
+                      auth_group_permissions, auth_user_groups, django_content_type";
+
+#[actix_web::test]
+async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let url = scene.database.url();
+    let role = Role::create(&scene, "").await;
+    let nobody_listens = {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let database = scene.database.name();
+    let other_port = format!("postgres://someone:secret@127.0.0.1:{nobody_listens}/{database}");
+    let no_such_database = url.replace(database, "no_such_database");
+    let admin = scene.client().await;
+    // What a client meets that wants to write and is sent to a replica.
+    let read_only = format!("{url}?target_session_attrs=read-write");
+
+    let wrong_table = settings().session_table("no_such_table");
+    for (case, pool, settings, cause) in [
+        ("wrong table", pool(url, 4), wrong_table, r#"relation "no_such_table" does not exist"#),
+        (
+            "no privilege",
+            pool(&role.url, 4),
+            settings(),
+            "permission denied for table django_session",
+        ),
+        (
+            "wrong password",
+            pool(&role.wrong_password(), 4),
+            settings(),
+            "password authentication failed",
+        ),
+        ("nobody listens", pool(&other_port, 4), settings(), "refused"),
+        (
+            "no database",
+            pool(&no_such_database, 4),
+            settings(),
+            r#"database "no_such_database" does not exist"#,
+        ),
+    ] {
+        is_refused(&scene, case, pool, settings, cause).await;
+    }
+
+    let database =
+        format!("ALTER DATABASE {} SET default_transaction_read_only", scene.database.name());
+    admin.batch_execute(&format!("{database} = on")).await.unwrap();
+    is_refused(&scene, "read replica", pool(&read_only, 4), settings(), "does not allow writes")
+        .await;
+    // Whoever does not insist on writing is served by a replica.
+    let store = SessionStore::new(pool(url, 4), settings()).unwrap();
+    let app = init_service(App::new().configure(routes(store))).await;
+    let (sent, wrong) = ask_all(&scene, async |request| {
+        let answer = call_service(&app, request.to_request()).await;
+        let status = answer.status().as_u16();
+        (status, String::from_utf8(read_body(answer).await.to_vec()).unwrap())
+    })
+    .await;
+    println!("read replica: {sent} sent, {} right, {} wrong", sent - wrong.len(), wrong.len());
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+async fn is_refused(scene: &Scene, case: &str, pool: Pool, settings: DjangoSettings, cause: &str) {
+    let log = Log::capture();
+    let store = SessionStore::new(pool, settings).unwrap();
+    let app = init_service(App::new().configure(routes(store))).await;
+    let start = std::time::Instant::now();
+    let cookie = scene.user().cookie().unwrap();
+    let answers = (0..300).map(|number| {
+        let route = ["/optional", "/required", "/login_required"][number % 3];
+        let request = TestRequest::with_uri(route).insert_header(("cookie", &*cookie));
+        call_service(&app, request.to_request())
+    });
+    let answers = join_all(answers).await;
+    let seconds = start.elapsed().as_secs();
+    for answer in answers {
+        assert_eq!(answer.status(), 503, "{case}");
+        assert_eq!(answer.headers().get("retry-after").unwrap(), "1", "{case}");
+        assert!(read_body(answer).await.is_empty(), "{case}");
+    }
+    let errors = log.errors();
+    println!(
+        "{case}: 300 sent, 300 answered 503, 0 wrong, 0 lost, in {:?}; {}",
+        start.elapsed(),
+        errors[0]
+    );
+    assert!(errors.len() as u64 <= 1 + seconds, "{case}: {errors:#?}");
+    assert!(errors.iter().all(|line| line.contains(cause)), "{case}: {errors:#?}");
+    let key = scene.user().key.as_ref().unwrap();
+    assert!(!log.all().iter().any(|line| line.contains(key)), "{case}");
+}
+
+#[actix_web::test]
+async fn the_right_to_select_is_all_it_needs() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let role = Role::create(&scene, &format!("GRANT SELECT ON {TABLES} TO")).await;
+    let store = SessionStore::new(pool(&role.url, 4), settings()).unwrap();
+    let app = init_service(App::new().configure(routes(store.clone()))).await;
+    store.check().await.unwrap();
+    let (sent, wrong) = ask_all(&scene, async |request| {
+        let answer = call_service(&app, request.to_request()).await;
+        let status = answer.status().as_u16();
+        (status, String::from_utf8(read_body(answer).await.to_vec()).unwrap())
+    })
+    .await;
+    println!("only SELECT: {sent} sent, {} right, {} wrong", sent - wrong.len(), wrong.len());
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// Whoever guesses learns nothing: not whether a row is there, nor what is wrong with it.
+#[actix_web::test]
+async fn unknown_expired_and_corrupt_look_the_same() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let admin = scene.client().await;
+    for (key, data) in
+        [("corrupt-session", "x:y:z"), ("corrupt-session-2", ""), ("corrupt-session-3", "e30")]
+    {
+        let sql = "INSERT INTO django_session VALUES ($1, $2, now() + interval '1 day')";
+        admin.execute(sql, &[&key, &data]).await.unwrap();
+    }
+    let other_secret = DjangoSettings::new("another secret");
+    let foreign = actix_django_session::SessionSigner::new(&other_secret).unwrap();
+    let foreign = actix_django_session::SessionData::new().encode(&foreign);
+    let sql = "INSERT INTO django_session VALUES ('foreign-session', $1, now() + interval '1 day')";
+    admin.execute(sql, &[&foreign]).await.unwrap();
+    let store = SessionStore::new(pool(scene.database.url(), 4), settings()).unwrap();
+    let app = init_service(App::new().configure(routes(store))).await;
+    for route in ["/required", "/login_required"] {
+        let mut looks = Vec::new();
+        for key in [
+            "an-unknown-key",
+            "expired-session",
+            "corrupt-session",
+            "corrupt-session-2",
+            "corrupt-session-3",
+            "foreign-session",
+            "anonymous-with-a-cart-1",
+            "short",
+            "",
+        ] {
+            let cookie = format!("sessionid={key}");
+            let request = TestRequest::with_uri(route).insert_header(("cookie", cookie));
+            let answer = call_service(&app, request.to_request()).await;
+            assert_eq!(answer.status(), 302, "{key}");
+            let head = format!("{:?} {:?}", answer.status(), answer.headers());
+            looks.push((head, read_body(answer).await));
+        }
+        looks.dedup();
+        assert_eq!(looks.len(), 1, "{looks:#?}");
+    }
+}
+
+/// Asks as every visitor for everything, all at once; how many requests, and what was wrong.
+async fn ask_all(
+    scene: &Scene,
+    ask: impl AsyncFn(TestRequest) -> (u16, String),
+) -> (usize, Vec<String>) {
+    let mut requests = Vec::new();
+    for visitor in scene.visitors.iter().cycle().take(100) {
+        for route in crate::scene::ROUTES {
+            requests.push((visitor, route));
+        }
+    }
+    let ask = &ask;
+    let answers = requests.iter().map(|(visitor, route)| async move {
+        let mut request = TestRequest::with_uri(route);
+        if let Some(cookie) = visitor.cookie() {
+            request = request.insert_header(("cookie", cookie));
+        }
+        let found = ask(request).await;
+        (found != visitor.right_answer(route)).then(|| format!("{route} {visitor:?}: {found:?}"))
+    });
+    let wrong = join_all(answers).await.into_iter().flatten().collect();
+    (requests.len(), wrong)
+}
+
+/// A role of its own on the server that the tests share.
+struct Role {
+    url: String,
+}
+
+impl Role {
+    async fn create(scene: &Scene, grant: &str) -> Self {
+        let postgres = Postgres::shared().await.unwrap();
+        assert!(postgres.is_own(), "roles are made on a server of our own: unset DATABASE_URL");
+        let admin = scene.client().await;
+        let name = format!("role_of_{}", scene.database.name());
+        let role = format!("CREATE ROLE {name} LOGIN PASSWORD 'secret'");
+        admin.batch_execute(&role).await.unwrap();
+        if !grant.is_empty() {
+            admin.batch_execute(&format!("{grant} {name}")).await.unwrap();
+        }
+        let (_, place) = scene.database.url().split_once('@').unwrap();
+        Self { url: format!("postgres://{name}:secret@{place}") }
+    }
+
+    fn wrong_password(&self) -> String {
+        self.url.replace(":secret@", ":wrong@")
+    }
+}

@@ -1,0 +1,113 @@
+//! A database of Django's, and visitors of whom it is known who they are.
+
+use serde_json::json;
+use testbed::{Django, Judge, Postgres, Settings, TestDatabase};
+use tokio_postgres::{Client, NoTls};
+
+pub(crate) const ROUTES: [&str; 3] = ["/optional", "/required", "/login_required"];
+
+pub(crate) struct Scene {
+    pub(crate) database: TestDatabase,
+    pub(crate) judge: Judge,
+    pub(crate) visitors: Vec<Visitor>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    /// The value of the session cookie.
+    pub(crate) key: Option<String>,
+    pub(crate) who: Who,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Who {
+    User { id: String, name: &'static str },
+    Anonymous,
+    Nobody,
+}
+
+impl Scene {
+    pub(crate) async fn on(postgres: &Postgres) -> Self {
+        let settings = Settings::default();
+        let database = postgres.django_database(Django::V5_2, &settings).await.unwrap();
+        let judge = Judge::start(Django::V5_2, database.url(), &settings).await.unwrap();
+        let visitors = visitors(&judge).await;
+        Self { database, judge, visitors }
+    }
+
+    /// On the server that the tests share which do not break it.
+    pub(crate) async fn new() -> Self {
+        Self::on(&Postgres::shared().await.unwrap()).await
+    }
+
+    /// The first one of this kind.
+    pub(crate) fn user(&self) -> &Visitor {
+        self.visitors.iter().find(|visitor| matches!(visitor.who, Who::User { .. })).unwrap()
+    }
+
+    /// A connection that has nothing to do with the service's.
+    pub(crate) async fn client(&self) -> Client {
+        connect(self.database.url()).await
+    }
+
+    /// A session key with this data behind it, for a day.
+    pub(crate) async fn session(&self, key: &str, json: &str) -> String {
+        session(&self.judge, key, json, None).await
+    }
+}
+
+pub(crate) async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+async fn visitors(judge: &Judge) -> Vec<Visitor> {
+    let mut visitors = vec![
+        Visitor { key: None, who: Who::Nobody },
+        Visitor { key: Some("an-unknown-session-key-of-32-chr".into()), who: Who::Nobody },
+    ];
+    for name in ["ada", "grace", "mary"] {
+        let permissions = json!([format!("shop.{name}")]);
+        let user = json!({
+            "cmd": "set_user", "username": name, "password": "secret", "permissions": permissions,
+        });
+        let id = judge.ask(user).await.unwrap()["pk"].as_str().unwrap().to_owned();
+        for _ in 0..2 {
+            let key = Some(judge.login(name).await.unwrap());
+            visitors.push(Visitor { key, who: Who::User { id: id.clone(), name } });
+        }
+    }
+    for key in ["anonymous-with-a-cart-1", "anonymous-with-a-cart-2"] {
+        let key = session(judge, key, r#"{"cart": 3}"#, None).await;
+        visitors.push(Visitor { key: Some(key), who: Who::Anonymous });
+    }
+    let expired = session(judge, "expired-session", r#"{"_auth_user_id": "1"}"#, Some(1.0)).await;
+    visitors.push(Visitor { key: Some(expired), who: Who::Nobody });
+    visitors
+}
+
+async fn session(judge: &Judge, key: &str, json: &str, expire_date: Option<f64>) -> String {
+    let row = json!({
+        "cmd": "sign_row", "key": key, "obj_json": json, "expire_date": expire_date,
+    });
+    judge.ask(row).await.unwrap();
+    key.into()
+}
+
+impl Visitor {
+    pub(crate) fn cookie(&self) -> Option<String> {
+        self.key.as_ref().map(|key| format!("sessionid={key}"))
+    }
+
+    /// The status and the body that are right for this visitor, whatever the database does.
+    pub(crate) fn right_answer(&self, route: &str) -> (u16, String) {
+        match (route, &self.who) {
+            ("/optional", Who::Nobody) => (200, "nobody".into()),
+            ("/optional", Who::Anonymous) => (200, "anonymous".into()),
+            ("/login_required", Who::User { name, .. }) => (200, format!("{name} may shop.{name}")),
+            (_, Who::User { id, .. }) => (200, format!("user {id}")),
+            _ => (302, String::new()),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A real server in front of a pool.
+
+use std::{
+    net::SocketAddr,
+    sync::mpsc,
+    thread::{self, JoinHandle},
+};
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoUser, DjangoUserId, OptionalDjangoSession,
+    SessionStore,
+};
+use actix_web::{
+    App, HttpServer,
+    dev::ServerHandle,
+    web::{self, ServiceConfig},
+};
+use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
+use testbed::Settings;
+use tokio_postgres::NoTls;
+
+/// What the pool of a service is called in `pg_stat_activity`.
+pub(crate) const APPLICATION_NAME: &str = "service";
+
+pub(crate) fn settings() -> DjangoSettings {
+    DjangoSettings::new(Settings::SECRET_KEY)
+}
+
+pub(crate) fn pool(url: &str, size: usize) -> Pool {
+    let config = Config {
+        url: Some(url.into()),
+        application_name: Some(APPLICATION_NAME.into()),
+        pool: Some(PoolConfig::new(size)),
+        ..Config::default()
+    };
+    config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap()
+}
+
+/// The gates and the handlers behind them.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let optional = DjangoSessionMiddleware::optional(store.clone());
+    let required = DjangoSessionMiddleware::required(store.clone());
+    let login_required = DjangoSessionMiddleware::login_required(store);
+    move |app| {
+        let gate = |path| web::resource::<&str>(path);
+        app.service(gate("/optional").wrap(optional.clone()).to(whoever))
+            .service(gate("/required").wrap(required.clone()).to(user_id))
+            .service(gate("/login_required").wrap(login_required.clone()).to(user));
+    }
+}
+
+async fn whoever(OptionalDjangoSession(session): OptionalDjangoSession) -> String {
+    match session.as_ref().map(|session| session.user_id().unwrap()) {
+        None => "nobody".into(),
+        Some(None) => "anonymous".into(),
+        Some(Some(id)) => format!("user {id}"),
+    }
+}
+
+async fn user_id(DjangoUserId(id): DjangoUserId<i64>) -> String {
+    format!("user {id}")
+}
+
+async fn user(user: DjangoUser) -> actix_web::Result<String> {
+    let permissions: Vec<_> = user.permissions().await?.iter().map(String::as_str).collect();
+    Ok(format!("{} may {}", user.username(), permissions.join(", ")))
+}
+
+/// A running server with two workers.
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
+    pub(crate) pool: Pool,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Service {
+    pub(crate) fn start(pool: Pool, settings: DjangoSettings) -> Self {
+        let routes = routes(SessionStore::new(pool.clone(), settings).unwrap());
+        let (started, start) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = HttpServer::new(move || App::new().configure(routes.clone()))
+                    .workers(2)
+                    .disable_signals()
+                    .bind(("127.0.0.1", 0))
+                    .unwrap();
+                let address = server.addrs()[0];
+                let server = server.run();
+                started.send((address, server.handle())).unwrap();
+                server.await.unwrap();
+            });
+        });
+        let (address, handle) = start.recv().unwrap();
+        Self { address, pool, handle, thread: Some(thread) }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
