@@ -342,6 +342,14 @@ mod tests {
     }
 
     #[test]
+    fn a_float_is_the_one_that_python_wrote() {
+        for float in [13098.748753825857, 2.5904476832709474e-67, -4.346963759051609e55] {
+            let data = data(&format!("{{\"float\":{float:e}}}"));
+            assert_eq!(data.get::<f64>("float").unwrap(), Some(float));
+        }
+    }
+
+    #[test]
     fn debug_output_has_no_data() {
         assert!(!format!("{:?}", data(r#"{"hush":"hush"}"#)).contains("hush"));
     }
