@@ -74,6 +74,10 @@ impl SessionData {
     /// # Errors
     /// [`DecodeError`] if it is no JSON, or no dictionary.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
+        if !text.is_ascii() {
+            // As it stands: a backslash in front of an `é` is an error, in front of its escape not.
+            json::scan(text, drop)?;
+        }
         Self::index(json::to_ascii(text).into_owned())
     }
 
@@ -347,6 +351,14 @@ mod tests {
             let data = data(&format!("{{\"float\":{float:e}}}"));
             assert_eq!(data.get::<f64>("float").unwrap(), Some(float));
         }
+    }
+
+    #[test]
+    fn an_escape_of_a_character_outside_ascii_is_none() {
+        for text in [r#"{"a":"\é"}"#, r#"{"\é":1}"#, r#"{"a":"\u00é9"}"#, r#"{"a":é}"#] {
+            assert!(SessionData::from_json(text).is_err(), "{text}");
+        }
+        assert_eq!(data(r#"{"a":"\\é"}"#).as_json(), r#"{"a":"\\\u00e9"}"#);
     }
 
     #[test]
