@@ -2,6 +2,9 @@
 
 mod auth;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod observe;
 mod session;
 mod settings;

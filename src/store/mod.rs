@@ -27,6 +27,8 @@ use crate::{
     signing::SaltedHmac,
 };
 use connection::{Connection, Query};
+#[cfg(fuzzing)]
+pub(crate) use primary_key::PrimaryKey;
 pub(crate) use primary_key::PrimaryKeyValue;
 
 /// Reads sessions from Django's table, as Django's `SessionStore` of

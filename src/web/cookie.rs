@@ -18,7 +18,7 @@ pub(crate) fn session_key(headers: &HeaderMap, cookie_name: &str) -> Option<Sess
 /// The value of the last cookie with this name, as `parse_cookie` of `django.http.cookie` reads it.
 ///
 /// Several headers count as one, in order (V9).
-fn last_cookie(headers: &HeaderMap, cookie_name: &str) -> Option<String> {
+pub(crate) fn last_cookie(headers: &HeaderMap, cookie_name: &str) -> Option<String> {
     let mut last = None;
     for header in headers.get_all(COOKIE) {
         last = last_value(header.as_bytes(), cookie_name).or(last);

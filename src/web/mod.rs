@@ -9,5 +9,9 @@ pub mod test;
 mod vary;
 mod visit;
 
+#[cfg(fuzzing)]
+pub(crate) use cookie::last_cookie;
 pub use extract::{DjangoUserId, OptionalDjangoSession, OptionalDjangoUser};
 pub use middleware::{DjangoSessionMiddleware, DjangoSessionService};
+#[cfg(fuzzing)]
+pub(crate) use redirect::LoginUrl;
