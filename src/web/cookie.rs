@@ -28,7 +28,11 @@ pub(crate) fn last_cookie(headers: &HeaderMap, cookie_name: &str) -> Option<Stri
 
 fn last_value(header: &[u8], cookie_name: &str) -> Option<String> {
     // As under WSGI: UTF-8, with U+FFFD for what is none (R32).
-    let header = String::from_utf8_lossy(header);
+    // Most headers are sound, and that is found out several times faster than what is not.
+    let header = match str::from_utf8(header) {
+        Ok(sound) => Cow::Borrowed(sound),
+        Err(_) => String::from_utf8_lossy(header),
+    };
     header.rsplit(';').find_map(|chunk| {
         let (name, value) = chunk.split_once('=')?;
         (strip(name) == cookie_name).then(|| unquote(strip(value)).into_owned())
