@@ -88,6 +88,12 @@ impl From<Unavailable> for Error {
     }
 }
 
+impl From<Arc<Unavailable>> for Error {
+    fn from(error: Arc<Unavailable>) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
 impl Error {
     /// Whether a visitor who logs in could get further: no session, or nobody in it.
     pub fn is_rejection(&self) -> bool {
@@ -208,10 +214,16 @@ pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.0, f)?;
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
         let mut source = self.0.source();
         while let Some(error) = source {
-            write!(f, ": {error}")?;
+            let text = error.to_string();
+            // Some errors say in their own words what their source says: once is enough.
+            if !said.ends_with(&text) {
+                write!(f, ": {text}")?;
+            }
+            said = text;
             source = error.source();
         }
         Ok(())

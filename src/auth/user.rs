@@ -179,7 +179,24 @@ impl DjangoUser {
         self.0.is_active && self.0.is_superuser
     }
 
+    /// [`DjangoUser::has_perms`] for a gate, which reports errors itself.
+    pub(crate) async fn meets(&self, permissions: &[String]) -> Result<bool, Error> {
+        Ok(permissions.is_empty() || self.has_every_permission() || {
+            let held = self.look_up_permissions().await?;
+            permissions.iter().all(|permission| held.contains(permission))
+        })
+    }
+
+    /// For a handler: whatever it makes of an error, the log says why there was one.
     async fn loaded(&self) -> Result<&BTreeSet<String>, Error> {
+        let found = self.look_up_permissions().await;
+        if let (Err(error), Some((store, _))) = (&found, &self.0.source) {
+            store.settings().observer.turned_away(error);
+        }
+        found
+    }
+
+    async fn look_up_permissions(&self) -> Result<&BTreeSet<String>, Error> {
         let load = || async {
             match &self.0.source {
                 Some((store, _)) if self.has_every_permission() => store.all_permissions().await,

@@ -1,5 +1,7 @@
 //! Says at start-up, in one sentence, what every request would fail on.
 
+use std::sync::Arc;
+
 use tokio_postgres::{error::SqlState, types::Type};
 
 use super::{Query, SessionStore};
@@ -43,15 +45,18 @@ impl SessionStore {
     async fn check_table(&self, table: &str, columns: &[(&str, &[&str])]) -> Result<(), Error> {
         let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
         let found = match self.columns_of(table).await {
-            Err(Unavailable::Query(error))
-                if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) =>
-            {
-                return improper(format!(
-                    "this database role may not look at {table}: {}",
-                    Chain(&error)
-                ));
-            }
-            found => found?,
+            Ok(found) => found,
+            Err(error) => match &*error {
+                Unavailable::Query(refused)
+                    if refused.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) =>
+                {
+                    return improper(format!(
+                        "this database role may not look at {table}: {}",
+                        Chain(refused)
+                    ));
+                }
+                _ => return Err(error.into()),
+            },
         };
         if found.is_empty() {
             return improper(format!(
@@ -80,7 +85,7 @@ impl SessionStore {
         Ok(())
     }
 
-    async fn columns_of(&self, table: &str) -> Result<Vec<Column>, Unavailable> {
+    async fn columns_of(&self, table: &str) -> Result<Vec<Column>, Arc<Unavailable>> {
         let columns = Query {
             sql: "SELECT a.attname::text, t.typname::text, \
                   has_column_privilege(a.attrelid, a.attnum, 'SELECT') \

@@ -65,7 +65,13 @@ struct Shared {
     lease: Mutex<Weak<Lease>>,
     /// Held while a connection is taken out of the pool, so that lookups that arrive together
     /// take one and not many. If the holder is dropped, the next in the queue goes on.
-    checkout: tokio::sync::Mutex<()>,
+    checkout: tokio::sync::Mutex<Option<FailedCheckout>>,
+}
+
+/// The last time that no connection could be had.
+struct FailedCheckout {
+    at: Instant,
+    error: Arc<Unavailable>,
 }
 
 impl Connection {
@@ -98,7 +104,7 @@ impl Connection {
         &self,
         query: &Query,
         params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Unavailable> {
+    ) -> Result<Vec<Row>, Arc<Unavailable>> {
         let Database { timeout, prepared, .. } = &*self.database;
         let now = Instant::now();
         let deadline = now.checked_add(*timeout).unwrap_or_else(|| now + FAR_AWAY);
@@ -109,14 +115,9 @@ impl Connection {
                 Some(lease) => lease,
                 None => match timeout_at(deadline, self.checkout()).await {
                     Ok(Ok(lease)) => lease,
-                    // An administrator ended it while it was being made.
-                    Ok(Err(PoolError::Backend(error)))
-                        if error.code() == Some(&SqlState::ADMIN_SHUTDOWN) && retries.take() =>
-                    {
-                        continue;
-                    }
-                    Ok(Err(error)) => return Err(Unavailable::Pool(error)),
-                    Err(_) => return Err(Unavailable::NoConnection(*timeout)),
+                    Ok(Err(error)) if was_ended_early(&error) && retries.take() => continue,
+                    Ok(Err(error)) => return Err(error),
+                    Err(_) => return Err(Unavailable::NoConnection(*timeout).into()),
                 },
             };
             let answer = timeout_at(deadline, lease.query(query, params, prepared)).await;
@@ -125,14 +126,14 @@ impl Connection {
                 Ok(Err(error)) => error,
                 Err(_) => {
                     lease.abandon();
-                    return Err(Unavailable::Timeout(*timeout));
+                    return Err(Unavailable::Timeout(*timeout).into());
                 }
             };
             match Failure::of(&error, &lease) {
                 Failure::ConnectionLost => {
                     lease.abandon();
                     if !retries.take() {
-                        return Err(Unavailable::Query(error));
+                        return Err(Unavailable::Query(error).into());
                     }
                 }
                 Failure::StalePlan if prepared => {
@@ -141,8 +142,12 @@ impl Connection {
                     // prepare or change meanwhile, this plan is not stale.
                     prepared = false;
                 }
-                Failure::StatementLost => return Err(Unavailable::PreparedStatement(error)),
-                Failure::StalePlan | Failure::Refused => return Err(Unavailable::Query(error)),
+                Failure::StatementLost => {
+                    return Err(Unavailable::PreparedStatement(error).into());
+                }
+                Failure::StalePlan | Failure::Refused => {
+                    return Err(Unavailable::Query(error).into());
+                }
             }
         }
     }
@@ -162,13 +167,30 @@ impl Connection {
         }
     }
 
-    async fn checkout(&self) -> Result<Arc<Lease>, PoolError> {
-        let _turn = self.shared.checkout.lock().await;
+    async fn checkout(&self) -> Result<Arc<Lease>, Arc<Unavailable>> {
+        let arrived = Instant::now();
+        let mut last_failure = self.shared.checkout.lock().await;
         if let Some(lease) = self.current_lease() {
             return Ok(lease);
         }
+        // What failed while this one waited would fail again. If everybody tried, one after the
+        // other, those at the end of a long queue would time out and never learn why.
+        if let Some(failure) = &*last_failure
+            && failure.at > arrived
+        {
+            return Err(Arc::clone(&failure.error));
+        }
+        let client = match self.database.pool.get().await {
+            Ok(client) => client,
+            Err(error) => {
+                let error = Arc::new(Unavailable::Pool(error));
+                let failure = FailedCheckout { at: Instant::now(), error: Arc::clone(&error) };
+                *last_failure = Some(failure);
+                return Err(error);
+            }
+        };
         let lease = Arc::new(Lease {
-            client: Some(self.database.pool.get().await?),
+            client: Some(client),
             since: Instant::now(),
             abandoned: AtomicBool::new(false),
             unanswered: AtomicUsize::new(0),
@@ -355,6 +377,12 @@ fn is_end_of_connection(error: &DbError) -> bool {
         // PgBouncer leaves out the field that is not translated.
         None => error.severity() == "FATAL",
     }
+}
+
+/// Whether an administrator ended the connection while it was being made.
+fn was_ended_early(error: &Unavailable) -> bool {
+    let Unavailable::Pool(PoolError::Backend(error)) = error else { return false };
+    error.code() == Some(&SqlState::ADMIN_SHUTDOWN)
 }
 
 /// What a panic elsewhere left behind in a lease or a set of counters is still whole.

@@ -272,7 +272,7 @@ impl Gate {
             Admits::User(demands) => {
                 let user = found.user(&self.store).await?;
                 let lacks_staff = demands.staff && !user.is_staff();
-                if lacks_staff || !user.has_perms(&demands.permissions).await? {
+                if lacks_staff || !user.meets(&demands.permissions).await? {
                     return Err(Error::PermissionDenied);
                 }
                 Ok(())

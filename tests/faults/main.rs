@@ -5,6 +5,8 @@
 //! logged in, or the reverse, is noticed. Each run prints what it counted:
 //! `cargo test --test faults -- --nocapture`.
 
+#![allow(clippy::unwrap_used)] // a test may
+
 mod load;
 mod log;
 mod scene;

@@ -1,6 +1,8 @@
 //! The database answers, but not what was asked: a wrong table, a missing privilege, a wrong
 //! password. Visitors see a 503, and the log says once why.
 
+use std::time::Duration;
+
 use actix_django_session::{DjangoSettings, SessionStore};
 use actix_web::{
     App,
@@ -21,6 +23,9 @@ use crate::{
 /// The tables that the crate reads, and nothing else.
 const TABLES: &str = "django_session, auth_user, auth_permission, auth_user_user_permissions, \
                       auth_group_permissions, auth_user_groups, django_content_type";
+
+/// Too short for everybody to find out what is wrong one after the other.
+const TIMEOUT: Duration = Duration::from_millis(700);
 
 #[actix_web::test]
 async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
@@ -68,8 +73,14 @@ async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
     let database =
         format!("ALTER DATABASE {} SET default_transaction_read_only", scene.database.name());
     admin.batch_execute(&format!("{database} = on")).await.unwrap();
-    is_refused(&scene, "read replica", pool(&read_only, 4), settings(), "does not allow writes")
-        .await;
+    is_refused(
+        &scene,
+        "replica, asked to write",
+        pool(&read_only, 4),
+        settings(),
+        "does not allow writes",
+    )
+    .await;
     // Whoever does not insist on writing is served by a replica.
     let store = SessionStore::new(pool(url, 4), settings()).unwrap();
     let app = init_service(App::new().configure(routes(store))).await;
@@ -85,7 +96,7 @@ async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
 
 async fn is_refused(scene: &Scene, case: &str, pool: Pool, settings: DjangoSettings, cause: &str) {
     let log = Log::capture();
-    let store = SessionStore::new(pool, settings).unwrap();
+    let store = SessionStore::new(pool, settings.lookup_timeout(TIMEOUT)).unwrap();
     let app = init_service(App::new().configure(routes(store))).await;
     let start = std::time::Instant::now();
     let cookie = scene.user().cookie().unwrap();
@@ -111,6 +122,26 @@ async fn is_refused(scene: &Scene, case: &str, pool: Pool, settings: DjangoSetti
     assert!(errors.iter().all(|line| line.contains(cause)), "{case}: {errors:#?}");
     let key = scene.user().key.as_ref().unwrap();
     assert!(!log.all().iter().any(|line| line.contains(key)), "{case}");
+}
+
+/// The handler asks for permissions, long after the gate: it answers 503, and the log says why.
+#[actix_web::test]
+async fn what_is_refused_to_a_handler_is_logged_too() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let tables = "django_session, auth_user";
+    let role = Role::create(&scene, &format!("GRANT SELECT ON {tables} TO")).await;
+    let log = Log::capture();
+    let store = SessionStore::new(pool(&role.url, 4), settings()).unwrap();
+    let app = init_service(App::new().configure(routes(store))).await;
+    let request = TestRequest::with_uri("/login_required");
+    let request = request.insert_header(("cookie", scene.user().cookie().unwrap()));
+    let answer = call_service(&app, request.to_request()).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers().get("retry-after").unwrap(), "1");
+    let errors = log.errors();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(errors[0].contains("permission denied for table auth_"), "{errors:#?}");
 }
 
 #[actix_web::test]
