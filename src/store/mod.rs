@@ -1,7 +1,8 @@
 //! Django's `django_session` table, read through the user's deadpool pool.
 
 mod check;
-pub(crate) mod connection;
+mod connection;
+mod lease;
 mod primary_key;
 mod users;
 
@@ -26,7 +27,8 @@ use crate::{
     settings::DjangoSettings,
     signing::SaltedHmac,
 };
-use connection::{Connection, Query};
+use connection::Connection;
+use lease::Query;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;
 pub(crate) use primary_key::PrimaryKeyValue;
