@@ -19,6 +19,7 @@ use std::{
 use bytes::BytesMut;
 use deadpool_postgres::Pool;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tracing::Instrument;
 
 use crate::{
     error::{Error, Unavailable},
@@ -127,7 +128,9 @@ impl SessionStore {
         }
         let observer = &self.settings().observer;
         observer.event(Event::SessionLookup);
-        let rows = self.connection.query(&self.shared.session, &[&KeyParameter(key)]).await?;
+        let params: &[&(dyn ToSql + Sync)] = &[&KeyParameter(key)];
+        let lookup = self.connection.query(&self.shared.session, params);
+        let rows = lookup.instrument(tracing::debug_span!("session lookup")).await?;
         let row = rows.first().ok_or(Error::SessionNotFound)?;
         let column = |error| Error::from(Unavailable::Query(error));
         let expire_date: SystemTime = row.try_get(1).map_err(column)?;

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, sync::OnceLock};
 
-use tokio_postgres::{Row, error::SqlState};
+use tokio_postgres::{Row, error::SqlState, types::ToSql};
+use tracing::Instrument;
 
 use super::{
     Query, SessionStore,
@@ -33,7 +34,9 @@ impl SessionStore {
     /// The row of the user with this key, for [`DjangoUser`](crate::DjangoUser).
     pub(crate) async fn user_row(&self, key: &PrimaryKeyValue) -> Result<Option<Row>, Error> {
         let query = &self.user_queries().await?.user;
-        match self.connection.query(query, &[key]).await {
+        let params: &[&(dyn ToSql + Sync)] = &[key];
+        let lookup = self.connection.query(query, params);
+        match lookup.instrument(tracing::debug_span!("user lookup")).await {
             Ok(rows) => Ok(rows.into_iter().next()),
             Err(error) if is_no_such_value(&error) => Ok(None),
             Err(error) => Err(error.into()),
