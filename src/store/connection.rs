@@ -14,7 +14,10 @@ use std::{
 };
 
 use deadpool_postgres::{Pool, PoolError};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 use tokio_postgres::{Row, error::SqlState, types::ToSql};
 
 use super::lease::{Failure, Lease, Query};
@@ -45,18 +48,21 @@ struct Database {
 
 #[derive(Default)]
 struct Shared {
-    /// The lease that lookups under way hold. Weak: it ends with the last of them.
-    lease: Mutex<Weak<Lease>>,
-    /// Held while a connection is taken out of the pool, so that lookups that arrive together
-    /// take one and not many. If the holder is dropped, the next in the queue goes on.
-    checkout: tokio::sync::Mutex<Option<FailedCheckout>>,
+    state: Mutex<State>,
 }
 
-/// The last time that no connection could be had.
-struct FailedCheckout {
-    at: Instant,
-    error: Arc<Unavailable>,
+#[derive(Default)]
+struct State {
+    /// The lease that lookups under way hold. Weak: it ends with the last of them.
+    lease: Weak<Lease>,
+    /// While one lookup takes a connection out of the pool: the others that need one, and will
+    /// have the same.
+    waiting: Option<Vec<oneshot::Sender<Checkout>>>,
 }
+
+/// What comes of taking a connection out of the pool, for all who waited for it. If everybody
+/// tried, one after the other, those at the end of a long queue would time out and never learn why.
+type Checkout = Result<Arc<Lease>, Arc<Unavailable>>;
 
 impl Connection {
     pub(crate) fn new(pool: Pool, settings: &DjangoSettings) -> Self {
@@ -138,8 +144,12 @@ impl Connection {
 
     /// The lease that other lookups hold at this moment, if it is any good.
     fn current_lease(&self) -> Option<Arc<Lease>> {
-        let lease = lock(&self.shared.lease).upgrade()?;
-        (lease.is_usable() && !self.is_due(&lease)).then_some(lease)
+        let lease = lock(&self.shared.state).lease.upgrade();
+        lease.filter(|lease| self.is_good(lease))
+    }
+
+    fn is_good(&self, lease: &Lease) -> bool {
+        lease.is_usable() && !self.is_due(lease)
     }
 
     /// Whether the connection of this lease should go back to the pool as soon as those are done
@@ -151,31 +161,85 @@ impl Connection {
         }
     }
 
-    async fn checkout(&self) -> Result<Arc<Lease>, Arc<Unavailable>> {
-        let arrived = Instant::now();
-        let mut last_failure = self.shared.checkout.lock().await;
-        if let Some(lease) = self.current_lease() {
-            return Ok(lease);
-        }
-        // What failed while this one waited would fail again. If everybody tried, one after the
-        // other, those at the end of a long queue would time out and never learn why.
-        if let Some(failure) = &*last_failure
-            && failure.at > arrived
-        {
-            return Err(Arc::clone(&failure.error));
-        }
-        let client = match self.database.pool.get().await {
-            Ok(client) => client,
-            Err(error) => {
-                let error = Arc::new(Unavailable::Pool(error));
-                let failure = FailedCheckout { at: Instant::now(), error: Arc::clone(&error) };
-                *last_failure = Some(failure);
-                return Err(error);
+    async fn checkout(&self) -> Checkout {
+        loop {
+            let outcome = match self.turn() {
+                Turn::Taken(lease) => return Ok(lease),
+                Turn::Wait(outcome) => outcome,
+                Turn::Mine(turn) => {
+                    let outcome = self.new_lease().await;
+                    turn.end(&outcome);
+                    return outcome;
+                }
+            };
+            // It fails if the one whose turn it was has gone; then it is somebody else's.
+            if let Ok(outcome) = outcome.await {
+                return outcome;
             }
-        };
-        let lease = Arc::new(Lease::new(client, self.database.timeout));
-        *lock(&self.shared.lease) = Arc::downgrade(&lease);
-        Ok(lease)
+        }
+    }
+
+    /// Whose turn it is to take a connection out of the pool.
+    fn turn(&self) -> Turn<'_> {
+        let mut state = lock(&self.shared.state);
+        let lease = state.lease.upgrade();
+        if let Some(lease) = lease.filter(|lease| self.is_good(lease)) {
+            return Turn::Taken(lease);
+        }
+        match &mut state.waiting {
+            Some(waiting) => {
+                let (sender, outcome) = oneshot::channel();
+                waiting.push(sender);
+                Turn::Wait(outcome)
+            }
+            None => {
+                state.waiting = Some(Vec::new());
+                Turn::Mine(MyTurn { shared: &self.shared, ended: false })
+            }
+        }
+    }
+
+    async fn new_lease(&self) -> Checkout {
+        let client = self.database.pool.get().await.map_err(Unavailable::Pool)?;
+        Ok(Arc::new(Lease::new(client, self.database.timeout)))
+    }
+}
+
+enum Turn<'a> {
+    Taken(Arc<Lease>),
+    Wait(oneshot::Receiver<Checkout>),
+    Mine(MyTurn<'a>),
+}
+
+/// Others wait for the holder of this. However it ends, they do not wait in vain.
+struct MyTurn<'a> {
+    shared: &'a Shared,
+    ended: bool,
+}
+
+impl MyTurn<'_> {
+    /// Shares the outcome. All who waited hold the lease from now on, and need not come for it one
+    /// after the other: its time may be short.
+    fn end(mut self, outcome: &Checkout) {
+        let mut state = lock(&self.shared.state);
+        if let Ok(lease) = outcome {
+            state.lease = Arc::downgrade(lease);
+        }
+        let waiting = state.waiting.take();
+        drop(state);
+        self.ended = true;
+        for sender in waiting.into_iter().flatten() {
+            drop(sender.send(outcome.clone()));
+        }
+    }
+}
+
+impl Drop for MyTurn<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            // Its visitor went away. Those who wait see that nothing comes, and one of them goes on.
+            drop(lock(&self.shared.state).waiting.take());
+        }
     }
 }
 

@@ -17,7 +17,7 @@ async fn no_visitor_notices_a_migration() {
 
     let admin = scene.client().await;
     let before = failed_transactions(&admin).await;
-    for _ in 0..15 {
+    for _ in 0..10 {
         for change in [
             "ADD COLUMN extra integer",
             // Another type of a column that is read: "cached plan must not change result type".
@@ -34,7 +34,7 @@ async fn no_visitor_notices_a_migration() {
             load.serve(50).await;
         }
     }
-    let counts = load.stop("90 migrations").await;
+    let counts = load.stop("60 migrations").await;
     assert_eq!(counts.unavailable(), 0);
     // The server counts late.
     until("plans were stale", async || failed_transactions(&admin).await > before).await;

@@ -120,7 +120,7 @@ async fn a_row_that_is_replaced_is_seen_whole_and_at_once() {
     let key = scene.session("replaced-all-the-time", "{}").await;
     let mut changes = vec![is("200 anonymous")];
     let watch = Watch::start(&service, "/optional", &format!("sessionid={key}"), 100);
-    for round in 0..60 {
+    for round in 0..40 {
         watch.some_more().await;
         let change = match round % 4 {
             3 => {
@@ -155,7 +155,7 @@ async fn a_login_a_new_password_and_a_logout_are_seen_at_once() {
     let site = bed.site();
     let url = |path: &str| format!("{}{path}", site.url());
 
-    for _ in 0..3 {
+    for _ in 0..2 {
         let (browser, other) = (Browser::new(), Browser::new());
         other.login(site, "ada", "lovelace").await.unwrap();
         browser.login(site, "ada", "lovelace").await.unwrap();
@@ -200,7 +200,7 @@ async fn the_old_key_of_a_login_stands_for_nobody() {
     let _turn = turn().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 4), settings());
-    for round in 0..5 {
+    for round in 0..2 {
         let old = scene.session(&format!("before-login-{round}"), r#"{"cart": 1}"#).await;
         let new = format!("after-login-{round}");
         let mut changes = vec![is("200 anonymous")];

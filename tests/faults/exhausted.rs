@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use actix_django_session::{SessionKey, SessionStore};
 use deadpool_postgres::Pool;
+use futures_util::{FutureExt, future::join_all};
 use tokio::time::timeout;
 
 use crate::{
@@ -54,6 +56,35 @@ async fn workers_and_application_take_turns_with_a_single_connection() {
     let counts = load.stop(&format!("one connection for all, and {queries} other queries")).await;
     assert_eq!(counts.unavailable(), 0);
     assert!(queries > 10, "only {queries} other queries");
+}
+
+/// One lookup takes a connection out of the pool for all who need one. If its visitor goes away
+/// meanwhile, another goes on.
+#[tokio::test]
+async fn who_hangs_up_first_keeps_nobody_waiting() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let pool = pool(scene.database.url(), 1);
+    let store = SessionStore::new(pool.clone(), settings()).unwrap();
+    let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
+    let taken = pool.get().await.unwrap();
+    let mut lookups: Vec<_> = (0..5).map(|_| Box::pin(store.load(&key))).collect();
+    for lookup in &mut lookups {
+        assert!(lookup.as_mut().now_or_never().is_none());
+    }
+    // The first one waits for the pool, the others wait for it.
+    drop(lookups.remove(0));
+    for lookup in &mut lookups {
+        assert!(lookup.as_mut().now_or_never().is_none());
+    }
+    // Now it is the turn of the next.
+    drop(lookups.remove(2));
+    drop(lookups.remove(0));
+    drop(taken);
+    for session in timeout(PATIENCE, join_all(lookups)).await.expect("nobody went on") {
+        assert_eq!(session.unwrap().user_id().unwrap().as_deref(), Some("1"));
+    }
+    assert_eq!(pool.status().available, 1);
 }
 
 async fn query(pool: &Pool) {

@@ -26,7 +26,7 @@ async fn a_locked_table_means_503_and_no_heap_of_waiting_backends() {
     let transaction = admin.transaction().await.unwrap();
     transaction.batch_execute("LOCK TABLE django_session").await.unwrap();
     let mut most = 0;
-    for _ in 0..15 {
+    for _ in 0..10 {
         load.fail(180).await;
         let backends = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 \
                         AND datname = current_database()";

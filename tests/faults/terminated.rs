@@ -28,7 +28,7 @@ async fn no_visitor_notices_when_backends_end() {
             let pid: i32 = backend.get(0);
             let done = admin.query_one("SELECT pg_terminate_backend($1)", &[&pid]).await.unwrap();
             ended += i32::from(done.get::<_, bool>(0));
-            load.serve(100).await;
+            load.serve(50).await;
         }
     }
     assert!(ended >= 15, "only {ended} backends were ended");
@@ -36,7 +36,7 @@ async fn no_visitor_notices_when_backends_end() {
     // All at once: then every connection in the pool is dead.
     for _ in 0..5 {
         scene.database.terminate_backends().await.unwrap();
-        load.serve(500).await;
+        load.serve(300).await;
     }
     let counts = load.stop(&format!("{ended} backends ended one by one, and all five times")).await;
     assert_eq!(counts.unavailable(), 0);
