@@ -11,7 +11,7 @@ use crate::signing::{self, json};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PrimaryKey {
     /// `smallint`, `integer` or `bigint`.
-    Integer(Type),
+    Integer,
     Uuid,
     Text,
     /// Any other type: PostgreSQL reads it from text.
@@ -21,17 +21,18 @@ pub(crate) enum PrimaryKey {
 impl PrimaryKey {
     pub(crate) fn of_type(oid: u32) -> Self {
         match Type::from_oid(oid) {
-            Some(int @ (Type::INT2 | Type::INT4 | Type::INT8)) => Self::Integer(int),
+            Some(Type::INT2 | Type::INT4 | Type::INT8) => Self::Integer,
             Some(Type::UUID) => Self::Uuid,
             Some(Type::TEXT | Type::VARCHAR) => Self::Text,
             _ => Self::Other,
         }
     }
 
-    /// The type of the query's parameter: the column's own, so that its index serves.
+    /// The type of the query's parameter: one that the column's index serves. `bigint` does for every
+    /// integer, whatever the column is made into while this runs.
     pub(crate) fn parameter_type(&self) -> Type {
         match self {
-            Self::Integer(int) => int.clone(),
+            Self::Integer => Type::INT8,
             Self::Uuid => Type::UUID,
             Self::Text | Self::Other => Type::TEXT,
         }
@@ -42,18 +43,11 @@ impl PrimaryKey {
     pub(crate) fn parse(&self, json: &str) -> Option<PrimaryKeyValue> {
         let text = string(json);
         match self {
-            Self::Integer(int) => {
-                let value = match &text {
-                    Some(text) => i64::try_from(python_int(text, 10)?).ok()?,
-                    None => integer(json)?,
-                };
-                let fits = match *int {
-                    Type::INT2 => i16::try_from(value).is_ok(),
-                    Type::INT4 => i32::try_from(value).is_ok(),
-                    _ => true,
-                };
-                fits.then_some(PrimaryKeyValue::Integer(value))
+            Self::Integer => match &text {
+                Some(text) => python_int(text, 10)?.try_into().ok(),
+                None => integer(json),
             }
+            .map(PrimaryKeyValue::Integer),
             Self::Uuid => match &text {
                 Some(text) => uuid(text),
                 None => match json {
@@ -89,20 +83,18 @@ impl ToSql for PrimaryKeyValue {
         ty: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        match (self, ty) {
-            (Self::Integer(value), &Type::INT2) => i16::try_from(*value)?.to_sql(ty, out),
-            (Self::Integer(value), &Type::INT4) => i32::try_from(*value)?.to_sql(ty, out),
-            (Self::Integer(value), _) => value.to_sql(ty, out),
-            (Self::Uuid(value), _) => {
+        match self {
+            Self::Integer(value) => value.to_sql(ty, out),
+            Self::Uuid(value) => {
                 out.extend_from_slice(&value.to_be_bytes());
                 Ok(IsNull::No)
             }
-            (Self::Text(value), _) => value.to_sql(ty, out),
+            Self::Text(value) => value.to_sql(ty, out),
         }
     }
 
     fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::INT2 | Type::INT4 | Type::INT8 | Type::UUID | Type::TEXT)
+        matches!(*ty, Type::INT8 | Type::UUID | Type::TEXT)
     }
 
     to_sql_checked!();
@@ -231,7 +223,7 @@ mod tests {
 
     #[test]
     fn integers_are_read_as_python_reads_them() {
-        let parse = |json: &str| match PrimaryKey::Integer(Type::INT4).parse(json) {
+        let parse = |json: &str| match PrimaryKey::Integer.parse(json) {
             Some(PrimaryKeyValue::Integer(value)) => Some(value),
             _ => None,
         };
@@ -255,7 +247,7 @@ mod tests {
         assert_eq!(parse("\"1_000\""), Some(1000));
         assert_eq!(parse("\"-1\""), Some(-1));
         assert_eq!(parse("-0"), Some(0));
-        assert_eq!(parse("2147483647"), Some(i64::from(i32::MAX)));
+        assert_eq!(parse("9223372036854775807"), Some(i64::MAX));
         for none in [
             "null",
             "\"\"",
@@ -272,7 +264,7 @@ mod tests {
             "\"1__0\"",
             "\"_1\"",
             "\"1_\"",
-            "2147483648",
+            "9223372036854775808",
             "1000000000000000000000000000000",
             "1e300",
             "\"\\ud800\"",
