@@ -16,6 +16,7 @@ use proptest::{
 };
 use serde_json::{Value, json};
 use testbed::{Django, Settings, TestBed};
+use tokio::sync::OnceCell;
 use tokio_postgres::NoTls;
 
 use super::{
@@ -30,9 +31,19 @@ fn random<S: Strategy>(count: usize, strategy: S) -> Vec<S::Value> {
     (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
 }
 
-async fn ask(questions: Vec<Value>) -> Vec<Value> {
-    let bed = TestBed::start(Django::default()).await.unwrap();
-    bed.judge().await.unwrap().ask_all(questions).await.unwrap()
+/// The answers of each Django that is here.
+async fn ask(questions: Vec<Value>) -> Vec<(Django, Vec<Value>)> {
+    static BEDS: [OnceCell<TestBed>; Django::ALL.len()] =
+        [const { OnceCell::const_new() }; Django::ALL.len()];
+
+    let mut answers = Vec::new();
+    for django in Django::available().unwrap() {
+        let index = Django::ALL.iter().position(|&other| other == django).unwrap();
+        let start = async || TestBed::start(django).await.unwrap();
+        let judge = BEDS[index].get_or_init(start).await.judge().await.unwrap();
+        answers.push((django, judge.ask_all(questions.clone()).await.unwrap()));
+    }
+    answers
 }
 
 fn latin1(bytes: &[u8]) -> String {
@@ -67,17 +78,19 @@ async fn read_by_both(bodies: Vec<String>) {
         rewritten.push(data.map(|data| data.encode(&signer)));
     }
     questions.extend(rewritten.iter().flatten().map(|session_data| question(session_data)));
-    let answers = ask(questions).await;
-    let (first, second) = answers.split_at(bodies.len());
-    let mut second = second.iter();
-    let mut accepted = 0;
-    for ((body, answer), rewritten) in bodies.iter().zip(first).zip(rewritten) {
-        let ours = rewritten.and_then(|_| dictionary(second.next().unwrap()));
-        assert_eq!(ours, dictionary(answer), "seed {}: {body:?}", seed());
-        accepted += usize::from(ours.is_some());
+    for (django, answers) in ask(questions).await {
+        let (first, second) = answers.split_at(bodies.len());
+        let mut second = second.iter();
+        let mut accepted = 0;
+        for ((body, answer), rewritten) in bodies.iter().zip(first).zip(&rewritten) {
+            let ours = rewritten.as_ref().and_then(|_| dictionary(second.next().unwrap()));
+            assert_eq!(ours, dictionary(answer), "{django}, seed {}: {body:?}", seed());
+            accepted += usize::from(ours.is_some());
+        }
+        let few = bodies.len() / 20;
+        let range = few..bodies.len() - few;
+        assert!(range.contains(&accepted), "{accepted} of {} are read", bodies.len());
     }
-    assert!(accepted > bodies.len() / 20, "{accepted} of {} are read", bodies.len());
-    assert!(accepted < bodies.len() * 19 / 20, "{accepted} of {} are read", bodies.len());
 }
 
 #[tokio::test]
@@ -187,17 +200,18 @@ async fn the_reference_is_python() {
         .collect();
     // An exception, or not.
     questions.extend(texts.iter().map(|text| json!({ "cmd": "encode", "json_text": text })));
-    let answers = ask(questions).await;
-    let (cookies, encoded) = answers.split_at(headers.len());
-    for (header, answer) in headers.iter().zip(cookies) {
-        let seen = answer["cookies"]["sessionid"].as_str();
-        let case = format!("seed {}: {}", seed(), header.escape_ascii());
-        assert_eq!(reference::cookie(header, "sessionid").as_deref(), seen, "{case}");
-    }
-    for (text, answer) in texts.iter().zip(encoded) {
-        let refused = answer["error"].as_str();
-        let case = format!("seed {}, {refused:?}: {text:?}", seed());
-        assert_eq!(reference::parse_json(text).is_none(), refused.is_some(), "{case}");
+    for (django, answers) in ask(questions).await {
+        let (cookies, encoded) = answers.split_at(headers.len());
+        for (header, answer) in headers.iter().zip(cookies) {
+            let seen = answer["cookies"]["sessionid"].as_str();
+            let case = format!("{django}, seed {}: {}", seed(), header.escape_ascii());
+            assert_eq!(reference::cookie(header, "sessionid").as_deref(), seen, "{case}");
+        }
+        for (text, answer) in texts.iter().zip(encoded) {
+            let refused = answer["error"].as_str();
+            let case = format!("{django}, seed {}, {refused:?}: {text:?}", seed());
+            assert_eq!(reference::parse_json(text).is_none(), refused.is_some(), "{case}");
+        }
     }
 }
 
@@ -206,92 +220,20 @@ async fn the_reference_is_python() {
 async fn any_login_url_is_redirected_to_as_django_does() {
     const HOSTS: &[&str] =
         &["example.com", "EXAMPLE.com", "example.com:80", "example.com:8000", "other.com", "[::1]"];
-    let piece = || {
-        select(
-            &[
-                "/",
-                "/",
-                "a",
-                "B",
-                ".",
-                "..",
-                "é",
-                "漢",
-                "😀",
-                "%20",
-                "%C3%A9",
-                "%",
-                "%zz",
-                " ",
-                "+",
-                "&",
-                "=",
-                "?",
-                "#",
-                ";",
-                ":",
-                "@",
-                "\"",
-                "'",
-                "<",
-                ">",
-                "\\",
-                "^",
-                "`",
-                "{",
-                "|",
-                "}",
-                "~",
-                "!",
-                "$",
-                "(",
-                ")",
-                "*",
-                ",",
-                "[",
-                "]",
-                "\t",
-                "\n",
-                "\r",
-                "\x0b",
-                "\x1f",
-                "\x7f",
-                "\u{a0}",
-                "\u{2028}",
-                "next=",
-                "next",
-                "next=/x&",
-                "n%65xt=y",
-                "//",
-                "http:",
-                "//example.com",
-            ][..],
-        )
-    };
-    let start = select(
-        &[
-            "",
-            "",
-            "/",
-            "/login/",
-            "//",
-            "http:",
-            "http:/",
-            "http:///",
-            "https:",
-            "HTTPS:",
-            "mailto:",
-            "1a:",
-            "a+b-c.d:",
-            " /",
-            "\t//",
-            "//user@",
-            "javascript:",
-            "ftp:",
-        ][..],
-    );
+    const STARTS: &[&str] = &[
+        "", "", "/", "/login/", "//", "http:", "http:/", "http:///", "https:", "HTTPS:", "mailto:",
+        "1a:", "a+b-c.d:", " /", "\t//", "//user@", "ftp:",
+    ];
+    const CHARACTERS: &[&str] = &[
+        "/", "/", "a", "B", ".", "..", "é", "漢", "😀", "%20", "%C3%A9", "%", "%zz", " ", "+", "&",
+        "=", "?", "#", ";x", ":", "@", "\"", "'", "<", ">", "\\", "^", "`", "{", "|", "}", "~",
+        "!", "$", "(", ")", "*", ",", "[", "]", "\t", "\n", "\r", "\x0b", "\x1f", "\x7f", "\u{a0}",
+    ];
+    const WORDS: &[&str] =
+        &["next=", "next", "next=/x&", "n%65xt=y", "//", "http:", "//example.com", "\u{2028}"];
+    let piece = || prop_oneof![4 => select(CHARACTERS), 1 => select(WORDS)];
     let login_url = (
-        start,
+        select(STARTS),
         any::<bool>(),
         select(HOSTS),
         vec(piece(), 0..6),
@@ -306,10 +248,14 @@ async fn any_login_url_is_redirected_to_as_django_does() {
     let field = select(&["next", "next", "next", "", "back to", "é&="][..]);
     let target = "/[ -~]{0,12}(\\?[ -~]{0,12})?|/[a./%]{0,8}";
     let case = (login_url, field, select(HOSTS), any::<bool>(), target);
-    let all = random(2_500, case);
-    // What the server does not let in.
+    let all = random(4_000, case);
+    // Not what the server does not let in, and not `http:////x`, an empty host and a path `//x`, of
+    // which each Python has a view of its own.
+    let is_case = |login_url: &str, target: &str| {
+        !login_url.replace(['\t', '\r', '\n'], "").contains("///") && target.parse::<Uri>().is_ok()
+    };
     let all: Vec<_> =
-        all.into_iter().filter(|(.., target)| target.parse::<Uri>().is_ok()).collect();
+        all.into_iter().filter(|(login_url, .., target)| is_case(login_url, target)).collect();
     assert!(all.len() > 1_000, "{} targets", all.len());
 
     let questions = all.iter().map(|(login_url, field, host, https, target)| {
@@ -323,36 +269,28 @@ async fn any_login_url_is_redirected_to_as_django_does() {
     });
     let answers = ask(questions.collect()).await;
     // Nobody is asked: a visitor without a cookie needs no database.
-    let config =
-        Config { url: Some("postgres://nobody@127.0.0.1:1/none".into()), ..Config::default() };
-    let pool = config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap();
-    let (mut compared, mut long) = (0, 0);
-    for ((login_url, field, host, https, target), answer) in all.iter().zip(answers) {
+    let url = Some("postgres://nobody@127.0.0.1:1/none".into());
+    let pool = Config { url, ..Config::default() }.create_pool(Some(Runtime::Tokio1), NoTls);
+    let pool = pool.unwrap();
+    let mut compared = 0;
+    for (i, (login_url, field, host, https, target)) in all.iter().enumerate() {
         let settings = settings().login_url(login_url).secure_proxy_ssl_header("X-Proto", "https");
-        let Ok(store) = SessionStore::new(pool.clone(), settings) else {
-            continue;
-        };
+        let store = SessionStore::new(pool.clone(), settings).unwrap();
         let gate = DjangoSessionMiddleware::required(store).redirect_field_name(*field);
-        let app =
-            test::init_service(App::new().wrap(gate).default_service(web::to(async || "never")))
-                .await;
+        let app = App::new().wrap(gate).default_service(web::to(async || "never"));
+        let app = test::init_service(app).await;
         let request = test::TestRequest::with_uri(target)
             .insert_header(("host", *host))
             .insert_header(("x-proto", if *https { "https" } else { "http" }));
         let response = test::call_service(&app, request.to_request()).await;
-        let case = format!("seed {}: {login_url:?} {field:?} {host} {https} {target}", seed());
-        match answer["location"].as_str() {
-            Some(location) => {
-                let ours = response.headers().get("location").map(|l| l.to_str().unwrap());
-                assert_eq!(ours, Some(location), "{case}");
-                compared += 1;
-            }
-            // Django has no answer to these: a host in brackets that is no address, for one.
-            None => {
-                assert!(response.status().as_u16() == 302, "{case}");
-                long += 1;
-            }
-        }
+        assert_eq!(response.status(), 302);
+        let ours = response.headers().get("location").unwrap().to_str().unwrap();
+        // To some Django has no answer: a host in brackets that is no address, for one.
+        let locations: Vec<_> =
+            answers.iter().filter_map(|(_, answers)| answers[i]["location"].as_str()).collect();
+        let case = format!("seed {}: {ours}, not {locations:?}: {:?}", seed(), all[i]);
+        assert!(locations.iter().all(|location| *location == ours), "{case}");
+        compared += usize::from(!locations.is_empty());
     }
-    assert!(compared > 1_000, "{compared} compared, {long} have no answer of Django's");
+    assert!(compared > all.len() * 2 / 3, "{compared} of {} are compared", all.len());
 }
