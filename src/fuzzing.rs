@@ -37,11 +37,9 @@ pub enum Key {
     Text(String),
 }
 
-/// The value of a primary key of that type (`int2`, `int4`, `int8`, `uuid` or another).
+/// The value of a primary key of that type (`int8`, `uuid` or another).
 pub fn primary_key(type_name: &str, json: &str) -> Option<Key> {
     let ty = match type_name {
-        "int2" => Type::INT2,
-        "int4" => Type::INT4,
         "int8" => Type::INT8,
         "uuid" => Type::UUID,
         _ => Type::TEXT,

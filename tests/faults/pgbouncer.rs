@@ -3,6 +3,7 @@
 use std::{
     env,
     fs::{self, Permissions},
+    io::{self, Write},
     net::TcpListener,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
@@ -30,7 +31,7 @@ use crate::{
 async fn everything_works_through_pgbouncer_with_its_setting() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let bouncer = PgBouncer::start(scene.database.url()).await;
+    let Some(bouncer) = PgBouncer::start(scene.database.url()).await else { return };
     let settings = settings().prepared_statements(false);
     let store = SessionStore::new(pool(&bouncer.url, 2), settings.clone()).unwrap();
     store.check().await.unwrap();
@@ -50,7 +51,7 @@ async fn everything_works_through_pgbouncer_with_its_setting() {
 async fn without_it_the_log_names_the_setting() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let bouncer = PgBouncer::start(scene.database.url()).await;
+    let Some(bouncer) = PgBouncer::start(scene.database.url()).await else { return };
     let log = Log::capture();
     // Every store has a connection of its own.
     let app = init_service(App::new().configure(|app| {
@@ -84,8 +85,17 @@ struct PgBouncer {
 }
 
 impl PgBouncer {
-    async fn start(database_url: &str) -> Self {
-        let program = find("pgbouncer");
+    /// `None` where it is not installed: the one program that `cargo test` cannot bring along. That
+    /// is said aloud, and a failure where `REQUIRE_PGBOUNCER` is set, as in `.ci/run`.
+    async fn start(database_url: &str) -> Option<Self> {
+        let Some(program) = find("pgbouncer") else {
+            let missing = "PgBouncer is not installed (Debian, Ubuntu: apt install pgbouncer)";
+            assert!(env::var_os("REQUIRE_PGBOUNCER").is_none(), "{missing}");
+            // Past the test runner, which shows what is printed only if a test fails.
+            let line = format!("NOT TESTED: {missing}\n");
+            io::stderr().write_all(line.as_bytes()).unwrap();
+            return None;
+        };
         let database: Config = database_url.parse().unwrap();
         let [Host::Tcp(host)] = database.get_hosts() else { panic!("no host in the address") };
         let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -116,7 +126,7 @@ impl PgBouncer {
             assert!(child.try_wait().unwrap().is_none(), "PgBouncer has ended");
             tokio::task::yield_now().await;
         }
-        Self { url, folder, child }
+        Some(Self { url, folder, child })
     }
 }
 
@@ -130,7 +140,7 @@ impl Drop for PgBouncer {
 
 /// It refuses to run as root. However this process ends, it ends as well.
 fn command(program: &Path) -> Command {
-    let mut command = Command::new(find("setpriv"));
+    let mut command = Command::new(find("setpriv").expect("setpriv, of util-linux, is installed"));
     command.args(["--pdeathsig", "KILL"]).arg(program).stdin(Stdio::null());
     if env::var_os("TESTBED_LOG").is_none() {
         command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -144,12 +154,9 @@ fn command(program: &Path) -> Command {
     command
 }
 
-/// A missing tool is a failure: what is not tested does not work.
-fn find(program: &str) -> PathBuf {
+fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     let mut found = folders.map(|folder| folder.join(program)).filter(|path| path.is_file());
-    found.next().unwrap_or_else(|| {
-        panic!("install {program}: on Debian and Ubuntu, apt-get install pgbouncer util-linux")
-    })
+    found.next()
 }
