@@ -25,6 +25,15 @@ impl SessionStore {
     /// [`Error::ImproperlyConfigured`] with one sentence that says what is wrong with the tables,
     /// their columns or this role's rights; [`Error::Unavailable`] if there is no answer at all.
     pub async fn check(&self) -> Result<(), Error> {
+        let lease = self.connection.lease().await?;
+        let checked = self.check_tables().await;
+        // The runtime of the caller drives this connection. A worker that found it in the pool would
+        // wake that thread for every query, for as long as it is under load: close it.
+        lease.abandon();
+        checked
+    }
+
+    async fn check_tables(&self) -> Result<(), Error> {
         self.check_table(&self.settings().session_table.quoted(), SESSION_COLUMNS).await?;
         if self.uses_users() { self.check_users().await } else { Ok(()) }
     }

@@ -62,7 +62,7 @@ struct State {
 
 /// What comes of taking a connection out of the pool, for all who waited for it. If everybody
 /// tried, one after the other, those at the end of a long queue would time out and never learn why.
-type Checkout = Result<Arc<Lease>, Arc<Unavailable>>;
+pub(super) type Checkout = Result<Arc<Lease>, Arc<Unavailable>>;
 
 impl Connection {
     pub(crate) fn new(pool: Pool, settings: &DjangoSettings) -> Self {
@@ -95,20 +95,14 @@ impl Connection {
         query: &Query,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Arc<Unavailable>> {
-        let Database { timeout, prepared, .. } = &*self.database;
-        let now = Instant::now();
-        let deadline = now.checked_add(*timeout).unwrap_or_else(|| now + FAR_AWAY);
-        let mut prepared = *prepared;
+        let Database { timeout, mut prepared, .. } = *self.database;
+        let deadline = self.deadline();
         let mut retries = Retries::new(&self.database.pool);
         loop {
-            let lease = match self.current_lease() {
-                Some(lease) => lease,
-                None => match timeout_at(deadline, self.checkout()).await {
-                    Ok(Ok(lease)) => lease,
-                    Ok(Err(error)) if was_ended_early(&error) && retries.take() => continue,
-                    Ok(Err(error)) => return Err(error),
-                    Err(_) => return Err(Unavailable::NoConnection(*timeout).into()),
-                },
+            let lease = match self.lease_by(deadline).await {
+                Ok(lease) => lease,
+                Err(error) if was_ended_early(&error) && retries.take() => continue,
+                Err(error) => return Err(error),
             };
             let answer = timeout_at(deadline, lease.query(query, params, prepared)).await;
             let error = match answer {
@@ -116,7 +110,7 @@ impl Connection {
                 Ok(Err(error)) => error,
                 Err(_) => {
                     lease.abandon();
-                    return Err(Unavailable::Timeout(*timeout).into());
+                    return Err(Unavailable::Timeout(timeout).into());
                 }
             };
             match Failure::of(&error, &lease) {
@@ -140,6 +134,25 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// A lease of the connection, within the lookup timeout.
+    pub(super) async fn lease(&self) -> Checkout {
+        self.lease_by(self.deadline()).await
+    }
+
+    async fn lease_by(&self, deadline: Instant) -> Checkout {
+        match self.current_lease() {
+            Some(lease) => Ok(lease),
+            None => timeout_at(deadline, self.checkout())
+                .await
+                .unwrap_or_else(|_| Err(Unavailable::NoConnection(self.database.timeout).into())),
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(self.database.timeout).unwrap_or_else(|| now + FAR_AWAY)
     }
 
     /// The lease that other lookups hold at this moment, if it is any good.

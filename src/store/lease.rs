@@ -96,8 +96,10 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
         let (abandoned, unanswered) = (*self.abandoned.get_mut(), *self.unanswered.get_mut() > 0);
-        if !abandoned && !unanswered {
-            drop(client);
+        if !unanswered {
+            if abandoned {
+                drop(Object::take(client));
+            }
             return;
         }
         let suspect = Suspect { client: Some(client), patience: self.patience };
