@@ -29,7 +29,7 @@ pub fn location(login_url: &str, field_name: &str, host: &str, target: &str) -> 
 /// A primary key, as text.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Key {
-    /// Of a column `bigint`, `integer` or `smallint`.
+    /// Of a column of integers.
     Integer(i64),
     /// Of a column `uuid`.
     Uuid(u128),
