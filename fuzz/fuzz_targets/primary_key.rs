@@ -69,7 +69,8 @@ fn any_value(json: &str, text: Option<&str>) {
 
 /// `int(text, radix)` of ASCII text.
 fn python_int(text: &str, radix: u32) -> Option<i128> {
-    let space = |c: char| matches!(c, '\t'..='\r' | '\x1c'..=' ');
+    // C's white space: not the separators that `str.strip()` takes off.
+    let space = |c: char| matches!(c, '\t'..='\r' | ' ');
     let text = text.trim_matches(space);
     let (sign, digits) = match text.as_bytes().first()? {
         b'-' => (-1, &text[1..]),
