@@ -1,10 +1,13 @@
 //! `get_user` of `django.contrib.auth`: whom a session stands for, checked in Django's order (A4).
 
-use super::DjangoUser;
+use futures_util::future::join;
+use tokio_postgres::Row;
+
+use super::{DjangoUser, UserHints};
 use crate::{
     error::{Error, NotLoggedIn, Unavailable},
     observe::Event,
-    session::{DjangoSession, SessionData},
+    session::{DjangoSession, SessionData, SessionKey},
     settings::{AuthenticationBackend, DjangoSettings},
     store::{PrimaryKeyValue, SessionStore},
 };
@@ -27,11 +30,49 @@ impl SessionStore {
     /// [`Error::Anonymous`], [`Error::Undecodable`] or [`Error::NotLoggedIn`] if it stands for
     /// nobody; [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn get_user(&self, session: &DjangoSession) -> Result<DjangoUser, Error> {
+        self.get_user_from(session, None).await
+    }
+
+    /// The session with this key and its user, both asked for at once if there is a hint who that
+    /// is.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]; whatever is the matter with the session or the user stands in their
+    /// place.
+    pub(crate) async fn load_with_user(
+        &self,
+        key: &SessionKey,
+        hints: &UserHints,
+    ) -> Result<(Result<DjangoSession, Error>, Result<DjangoUser, Error>), Error> {
+        let fetch_hinted = async {
+            let key = hints.get(key)?;
+            // If this fails, the query for the user is asked again, and its error counts.
+            let row = self.user_row(&key).await.ok()?;
+            Some(Fetched { key, row })
+        };
+        let (session, fetched) = join(self.load(key), fetch_hinted).await;
+        let user = match &session {
+            Ok(session) => self.get_user_from(session, fetched).await,
+            Err(error) => Err(error.clone()),
+        };
+        match &user {
+            Ok(user) => user.key().into_iter().for_each(|user| hints.remember(key, user)),
+            Err(error) if error.is_rejection() => hints.forget(key),
+            Err(error) => return Err(error.clone()),
+        }
+        Ok((session, user))
+    }
+
+    async fn get_user_from(
+        &self,
+        session: &DjangoSession,
+        fetched: Option<Fetched>,
+    ) -> Result<DjangoUser, Error> {
         let data = session.data()?;
         let id = data.get_json(USER_ID).ok_or(Error::Anonymous)?;
         let backend = listed_backend(data, self.settings())?;
         let key = self.primary_key().await?.parse(id).ok_or(NotLoggedIn::NoSuchUser)?;
-        let user = self.user(key).await?.ok_or(NotLoggedIn::NoSuchUser)?;
+        let user = self.user(key, fetched).await?.ok_or(NotLoggedIn::NoSuchUser)?;
         if !user.is_active() && !backend.admits_inactive {
             return Err(NotLoggedIn::Inactive.into());
         }
@@ -65,12 +106,25 @@ impl SessionStore {
         Ok(key.is_some())
     }
 
-    async fn user(&self, key: PrimaryKeyValue) -> Result<Option<DjangoUser>, Error> {
-        self.settings().observer.event(Event::UserLookup);
-        let Some(row) = self.user_row(&key).await? else { return Ok(None) };
+    async fn user(
+        &self,
+        key: PrimaryKeyValue,
+        fetched: Option<Fetched>,
+    ) -> Result<Option<DjangoUser>, Error> {
+        let row = match fetched {
+            Some(fetched) if fetched.key == key => fetched.row,
+            _ => self.user_row(&key).await?,
+        };
+        let Some(row) = row else { return Ok(None) };
         let user = DjangoUser::from_row(row, self.clone(), key);
         Ok(Some(user.map_err(Unavailable::Query)?))
     }
+}
+
+/// What was found under a primary key.
+struct Fetched {
+    key: PrimaryKeyValue,
+    row: Option<Row>,
 }
 
 fn listed_backend<'a>(

@@ -86,6 +86,11 @@ impl DjangoUser {
         }
     }
 
+    /// The primary key as the database has it.
+    pub(crate) fn key(&self) -> Option<&PrimaryKeyValue> {
+        self.0.source.as_ref().map(|(_, key)| key)
+    }
+
     /// The primary key as text: decimal, a lower-case UUID with dashes, or the text itself.
     pub fn id(&self) -> &str {
         &self.0.id

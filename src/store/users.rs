@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, Unavailable},
+    observe::Event,
     settings::{UserModel, quote_name},
 };
 
@@ -34,6 +35,7 @@ impl SessionStore {
     /// The row of the user with this key, for [`DjangoUser`](crate::DjangoUser).
     pub(crate) async fn user_row(&self, key: &PrimaryKeyValue) -> Result<Option<Row>, Error> {
         let query = &self.user_queries().await?.user;
+        self.settings().observer.event(Event::UserLookup);
         let params: &[&(dyn ToSql + Sync)] = &[key];
         let lookup = self.connection.query(query, params);
         match lookup.instrument(tracing::debug_span!("user lookup")).await {

@@ -22,7 +22,10 @@ use super::{
     vary::vary_on_cookie,
     visit::{Found, Visit},
 };
-use crate::{error::Error, session::SessionKey, settings::DjangoSettings, store::SessionStore};
+use crate::{
+    auth::UserHints, error::Error, session::SessionKey, settings::DjangoSettings,
+    store::SessionStore,
+};
 
 /// Recognises the visitor whom Django logged in, by the session cookie and the row behind it.
 ///
@@ -196,6 +199,7 @@ impl DjangoSessionMiddleware {
             admits: self.admits.clone(),
             rejection,
             nobody: Found::session(Err(Error::NoSessionKey)),
+            hints: UserHints::default(),
         }
     }
 }
@@ -232,6 +236,7 @@ pub(crate) struct Gate {
     rejection: Rejection,
     /// What is known of all requests without a session key.
     nobody: Rc<Found>,
+    hints: UserHints,
 }
 
 /// Who a visitor is, or the key under which that can be looked up.
@@ -255,6 +260,10 @@ impl Gate {
     }
 
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<Found>, Error> {
+        if matches!(self.admits, Admits::User(_)) {
+            let (session, user) = self.store.load_with_user(key, &self.hints).await?;
+            return Ok(Found::session_and_user(session, user));
+        }
         match self.store.load(key).await {
             Err(error) if !error.is_rejection() => Err(error),
             session => Ok(Found::session(session)),

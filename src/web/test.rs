@@ -84,7 +84,7 @@ pub fn session<T: Serialize + ?Sized>(req: &impl HttpMessage, data: &T) -> Djang
 pub fn user(req: &impl HttpMessage, user: TestUser) -> DjangoUser {
     let session = login(req, &user.id);
     let user = DjangoUser::of_test(user);
-    Visit { gate: None, found: Found::user_too(session, user.clone()) }.attach(req);
+    Visit { gate: None, found: Found::session_and_user(Ok(session), Ok(user.clone())) }.attach(req);
     user
 }
 

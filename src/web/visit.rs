@@ -20,8 +20,11 @@ impl Found {
         Rc::new(Self { session, user: OnceCell::new() })
     }
 
-    pub(crate) fn user_too(session: DjangoSession, user: DjangoUser) -> Rc<Self> {
-        Rc::new(Self { session: Ok(session), user: OnceCell::new_with(Some(Ok(user))) })
+    pub(crate) fn session_and_user(
+        session: Result<DjangoSession, Error>,
+        user: Result<DjangoUser, Error>,
+    ) -> Rc<Self> {
+        Rc::new(Self { session, user: OnceCell::new_with(Some(user)) })
     }
 
     /// The user, in one query for all who ask; a rejection is remembered too.

@@ -1,0 +1,65 @@
+//! Which user a session key stood for last: a hint that saves a round trip.
+//!
+//! The user's id is inside the session data, so the query for the user has to wait for the session.
+//! With a hint both go out together. What they answer is then checked as always: a hint that turns
+//! out wrong costs a second query, and never makes a wrong answer.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+};
+
+use crate::{session::SessionKey, store::PrimaryKeyValue};
+
+/// How many hints a worker keeps, some 60 bytes each. When there are more, it starts anew.
+const CAPACITY: usize = 32_768;
+
+/// The hints of one worker. Session keys are not kept, only their hashes.
+#[derive(Default)]
+pub(crate) struct UserHints {
+    hasher: RandomState,
+    users: RefCell<HashMap<u64, PrimaryKeyValue>>,
+}
+
+impl UserHints {
+    pub(crate) fn get(&self, key: &SessionKey) -> Option<PrimaryKeyValue> {
+        self.users.borrow().get(&self.hash(key)).cloned()
+    }
+
+    pub(crate) fn remember(&self, key: &SessionKey, user: &PrimaryKeyValue) {
+        let mut users = self.users.borrow_mut();
+        let hash = self.hash(key);
+        if users.len() >= CAPACITY && !users.contains_key(&hash) {
+            users.clear();
+        }
+        users.insert(hash, user.clone());
+    }
+
+    pub(crate) fn forget(&self, key: &SessionKey) {
+        self.users.borrow_mut().remove(&self.hash(key));
+    }
+
+    fn hash(&self, key: &SessionKey) -> u64 {
+        self.hasher.hash_one(key.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_are_bounded() {
+        let hints = UserHints::default();
+        let key = |i: usize| SessionKey::new(format!("session-{i}")).unwrap();
+        for i in 0..CAPACITY + 1 {
+            hints.remember(&key(i), &PrimaryKeyValue::Integer(1));
+        }
+        assert_eq!(hints.users.borrow().len(), 1);
+        assert!(hints.get(&key(0)).is_none());
+        assert_eq!(hints.get(&key(CAPACITY)), Some(PrimaryKeyValue::Integer(1)));
+        hints.forget(&key(CAPACITY));
+        assert!(hints.get(&key(CAPACITY)).is_none());
+    }
+}
