@@ -179,7 +179,8 @@ impl DjangoSettings {
 
     /// Whether queries are prepared once per connection. Switch it off behind a pooler that hands
     /// every transaction to another server connection, such as PgBouncer with
-    /// `pool_mode = transaction`.
+    /// `pool_mode = transaction`. There, statements of several processes can share a name, and one
+    /// would run what another prepared.
     ///
     /// Defaults to `true`.
     pub fn prepared_statements(mut self, yes: bool) -> Self {

@@ -12,6 +12,7 @@ mod differences;
 mod differential;
 mod examples;
 mod gates;
+mod hints;
 mod live;
 mod outages;
 mod proxy;

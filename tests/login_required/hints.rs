@@ -1,0 +1,121 @@
+//! The gate remembers whom a session key stood for last, to ask for both rows at once. Whatever
+//! becomes of session and user in between, its answers are those of a store that remembers nothing.
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoUser, SessionData, SessionKey, SessionSigner, SessionStore,
+};
+use actix_web::web;
+use serde_json::json;
+
+use crate::{
+    app::TestApp,
+    beds::{Bed, Dice, new_key, seed, settings},
+    proxy::Proxy,
+    sessions::session_of,
+};
+
+const STEPS: usize = 400;
+
+async fn name(user: DjangoUser) -> String {
+    user.username().to_owned()
+}
+
+fn app(store: SessionStore) -> TestApp {
+    TestApp::start(move |config| {
+        let gate = DjangoSessionMiddleware::login_required(store.clone());
+        config.service(web::resource("/name").wrap(gate).to(name));
+    })
+}
+
+/// Users and, for each, the session data that names them.
+async fn users(bed: &Bed, names: &[&str]) -> Vec<String> {
+    let signer = SessionSigner::new(&settings()).unwrap();
+    let mut texts = Vec::new();
+    for name in names {
+        let user = bed.user(name, json!({ "password": name })).await;
+        let [pk, hash] = [&user["pk"], &user["session_auth_hash"]].map(|value| match value {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        });
+        let data = SessionData::from_json(&session_of(&pk, &hash)).unwrap();
+        texts.push(data.encode(&signer));
+    }
+    texts
+}
+
+async fn put(bed: &Bed, key: &str, session_data: &str) {
+    bed.sql(&format!(
+        "INSERT INTO django_session VALUES ('{key}', '{session_data}', now() + interval '1 day') \
+         ON CONFLICT (session_key) DO UPDATE SET session_data = excluded.session_data"
+    ))
+    .await;
+}
+
+/// Whom a store without hints lets in.
+async fn expected(store: &SessionStore, key: &str) -> Option<String> {
+    let session = store.load(&SessionKey::new(key).unwrap()).await.ok()?;
+    let user = store.get_user(&session).await.ok()?;
+    Some(user.username().to_owned())
+}
+
+#[actix_web::test]
+async fn a_hint_never_changes_an_answer() {
+    let bed = Bed::new().await;
+    let names = ["ada", "bob", "cyd"];
+    let texts = users(&bed, &names).await;
+    let keys: Vec<_> = (0..4).map(|_| new_key()).collect();
+    let app = app(bed.store());
+    let plain = bed.store();
+    let mut dice = Dice(seed());
+    let (mut let_in, mut turned_away) = (0, 0);
+    for step in 0..STEPS {
+        let (key, name) = (dice.choose(&keys).clone(), *dice.choose(&names));
+        match dice.below(8) {
+            0 | 1 => put(&bed, &key, dice.choose::<String>(&texts)).await,
+            2 => drop(
+                bed.sql(&format!("DELETE FROM django_session WHERE session_key = '{key}'")).await,
+            ),
+            3 => {
+                let flip = format!(
+                    "UPDATE auth_user SET is_active = NOT is_active WHERE username = '{name}'"
+                );
+                bed.sql(&flip).await;
+            }
+            _ => {}
+        }
+        let answer = app.get("/name", &key).await;
+        let got = match answer.status().as_u16() {
+            200 => Some(answer.text().await.unwrap()),
+            status => {
+                assert_eq!(status, 302, "step {step}");
+                None
+            }
+        };
+        assert_eq!(got, expected(&plain, &key).await, "step {step}");
+        if got.is_some() { let_in += 1 } else { turned_away += 1 }
+    }
+    assert!(let_in > STEPS / 10 && turned_away > STEPS / 10, "{let_in} {turned_away}");
+}
+
+#[actix_web::test]
+async fn a_wrong_hint_costs_one_query_and_none_after_that() {
+    let bed = Bed::new().await;
+    let texts = users(&bed, &["ada", "bob"]).await;
+    let key = new_key();
+    let proxy = Proxy::before(bed.database.url());
+    let app = app(SessionStore::new(proxy.pool(), settings()).unwrap());
+    put(&bed, &key, &texts[0]).await;
+    assert_eq!(app.status("/name", &key).await, 200);
+    proxy.executed();
+    for (text, name, queries) in [(0, "ada", 2), (1, "bob", 3), (1, "bob", 2), (0, "ada", 3)] {
+        put(&bed, &key, &texts[text]).await;
+        assert_eq!(app.get("/name", &key).await.text().await.unwrap(), name);
+        assert_eq!(proxy.executed(), queries);
+    }
+    bed.sql("DELETE FROM django_session").await;
+    // Both are asked for once more; then there is no hint.
+    for queries in [2, 1] {
+        assert_eq!(app.status("/name", &key).await, 302);
+        assert_eq!(proxy.executed(), queries);
+    }
+}
