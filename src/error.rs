@@ -34,7 +34,8 @@ pub enum Error {
     #[error("nobody is logged in to this session")]
     Anonymous,
 
-    /// The session is live, but its data cannot be read. Rejected where a user is needed.
+    /// The session is live, but its data cannot be read. Rejected where a user is needed. If it is
+    /// only [`DecodeError::Value`], a mistake in the handler: status 500.
     #[error("the session data cannot be decoded")]
     Undecodable(#[from] DecodeError),
 
@@ -113,6 +114,8 @@ impl Error {
             Self::SessionNotFound => "session_not_found",
             Self::SessionExpired => "session_expired",
             Self::Anonymous => "anonymous",
+            // One value, asked for as another type: the handler's mistake.
+            Self::Undecodable(DecodeError::Value) => return None,
             Self::Undecodable(_) => "undecodable",
             Self::NotLoggedIn(NotLoggedIn::BackendNotListed) => "backend_not_listed",
             Self::NotLoggedIn(NotLoggedIn::NoSuchUser) => "no_such_user",
@@ -194,6 +197,10 @@ pub enum Unavailable {
     )]
     PreparedStatement(#[source] tokio_postgres::Error),
 
+    /// The server's answer belongs to another query, as can happen behind a pooler.
+    #[error("the database answered another query")]
+    NoAnswer,
+
     /// The lookup took longer than the `lookup_timeout` of the settings.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
@@ -214,11 +221,13 @@ pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.0.to_string();
+        // PostgreSQL's details come on lines of their own.
+        let on_one_line = |error: &dyn std::error::Error| error.to_string().replace('\n', "; ");
+        let mut said = on_one_line(self.0);
         f.write_str(&said)?;
         let mut source = self.0.source();
         while let Some(error) = source {
-            let text = error.to_string();
+            let text = on_one_line(error);
             // Some errors say in their own words what their source says: once is enough.
             if !said.ends_with(&text) {
                 write!(f, ": {text}")?;
@@ -227,5 +236,17 @@ impl fmt::Display for Chain<'_> {
             source = error.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_value_of_another_type_is_no_reason_to_log_in_again() {
+        assert!(!Error::from(DecodeError::Value).is_rejection());
+        assert!(Error::from(DecodeError::NotADictionary).is_rejection());
+        assert!(!Error::PermissionDenied.is_rejection());
     }
 }

@@ -13,6 +13,7 @@ mod store;
 mod web;
 
 pub use auth::DjangoUser;
+// Their types are part of the interface: use these to have the same versions.
 pub use error::{DecodeError, Error, NotLoggedIn, Unavailable};
 pub use observe::Event;
 pub use session::{DjangoSession, SessionData, SessionKey, SessionSigner};
@@ -23,3 +24,4 @@ pub use web::DjangoSessionService;
 pub use web::{
     DjangoSessionMiddleware, DjangoUserId, OptionalDjangoSession, OptionalDjangoUser, test,
 };
+pub use {deadpool_postgres, tokio_postgres};

@@ -1,19 +1,20 @@
 //! `get_user` of `django.contrib.auth`: whom a session stands for, checked in Django's order (A4).
 
-use futures_util::future::join;
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
 use tokio_postgres::Row;
 
-use super::{DjangoUser, UserHints};
+use super::DjangoUser;
 use crate::{
     error::{Error, NotLoggedIn, Unavailable},
     observe::Event,
-    session::{DjangoSession, SessionData, SessionKey},
+    session::{DjangoSession, SessionData, SessionKey, USER_ID},
     settings::{AuthenticationBackend, DjangoSettings},
     store::{PrimaryKeyValue, SessionStore},
 };
 
-/// `SESSION_KEY`, `BACKEND_SESSION_KEY` and `HASH_SESSION_KEY` of `django.contrib.auth`.
-const USER_ID: &str = "_auth_user_id";
+/// `BACKEND_SESSION_KEY` and `HASH_SESSION_KEY` of `django.contrib.auth`.
 const BACKEND: &str = "_auth_user_backend";
 const HASH: &str = "_auth_user_hash";
 
@@ -42,37 +43,52 @@ impl SessionStore {
     pub(crate) async fn load_with_user(
         &self,
         key: &SessionKey,
-        hints: &UserHints,
     ) -> Result<(Result<DjangoSession, Error>, Result<DjangoUser, Error>), Error> {
-        let fetch_hinted = async {
-            let key = hints.get(key)?;
-            // If this fails, the query for the user is asked again, and its error counts.
-            let row = self.user_row(&key).await.ok()?;
-            Some(Fetched { key, row })
-        };
-        let (session, fetched) = join(self.load(key), fetch_hinted).await;
+        let (session, hinted) = self.load_hinted(key).await;
+        let was_hinted = hinted.is_some();
         let user = match &session {
-            Ok(session) => self.get_user_from(session, fetched).await,
+            Ok(session) => match self.get_user_from(session, hinted).await {
+                // The user may have been read before a change that the session shows already.
+                Err(Error::NotLoggedIn(_)) if was_hinted => self.get_user(session).await,
+                user => user,
+            },
             Err(error) => Err(error.clone()),
         };
         match &user {
-            Ok(user) => user.key().into_iter().for_each(|user| hints.remember(key, user)),
-            Err(error) if error.is_rejection() => hints.forget(key),
+            Ok(user) => user.key().into_iter().for_each(|user| self.hints().remember(key, user)),
+            Err(error) if error.is_rejection() => self.hints().forget(key),
             Err(error) => return Err(error.clone()),
         }
         Ok((session, user))
     }
 
+    /// The session, and the row of the user whom a hint names.
+    async fn load_hinted(
+        &self,
+        key: &SessionKey,
+    ) -> (Result<DjangoSession, Error>, Option<Hinted>) {
+        let Some(user) = self.hints().get(key) else { return (self.load(key).await, None) };
+        let session = pin!(self.load(key));
+        let row = pin!(self.user_row(&user));
+        let (session, row) = match select(session, row).await {
+            // Nobody will ask for the user.
+            Either::Left((Err(error), _)) => return (Err(error), None),
+            Either::Left((session, row)) => (session, row.await),
+            Either::Right((row, session)) => (session.await, row),
+        };
+        (session, Some(Hinted { key: user.clone(), row }))
+    }
+
     async fn get_user_from(
         &self,
         session: &DjangoSession,
-        fetched: Option<Fetched>,
+        hinted: Option<Hinted>,
     ) -> Result<DjangoUser, Error> {
         let data = session.data()?;
         let id = data.get_json(USER_ID).ok_or(Error::Anonymous)?;
         let backend = listed_backend(data, self.settings())?;
         let key = self.primary_key().await?.parse(id).ok_or(NotLoggedIn::NoSuchUser)?;
-        let user = self.user(key, fetched).await?.ok_or(NotLoggedIn::NoSuchUser)?;
+        let user = self.user(key, hinted).await?.ok_or(NotLoggedIn::NoSuchUser)?;
         if !user.is_active() && !backend.admits_inactive {
             return Err(NotLoggedIn::Inactive.into());
         }
@@ -109,10 +125,10 @@ impl SessionStore {
     async fn user(
         &self,
         key: PrimaryKeyValue,
-        fetched: Option<Fetched>,
+        hinted: Option<Hinted>,
     ) -> Result<Option<DjangoUser>, Error> {
-        let row = match fetched {
-            Some(fetched) if fetched.key == key => fetched.row,
+        let row = match hinted {
+            Some(hinted) if hinted.key == key => hinted.row?,
             _ => self.user_row(&key).await?,
         };
         let Some(row) = row else { return Ok(None) };
@@ -121,10 +137,10 @@ impl SessionStore {
     }
 }
 
-/// What was found under a primary key.
-struct Fetched {
+/// What was found for a hint.
+struct Hinted {
     key: PrimaryKeyValue,
-    row: Option<Row>,
+    row: Result<Option<Row>, Error>,
 }
 
 fn listed_backend<'a>(

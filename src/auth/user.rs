@@ -124,12 +124,20 @@ impl DjangoUser {
         self.0.is_active
     }
 
-    /// The value of one of the further [`columns`](crate::UserModel::columns) of the user model.
+    /// The value of one of the further [`columns`](crate::UserModel::columns) of the user model; an
+    /// `Option` if it may be NULL.
     ///
     /// # Errors
     /// [`Error::UserColumn`] if that column was not asked for in the user model, or holds no `T`.
     pub fn get<T: FromSqlOwned>(&self, column: &str) -> Result<T, Error> {
-        let value = self.0.row.as_ref().and_then(|row| row.try_get(column).ok());
+        let asked_for = |column: &str| {
+            let source = self.0.source.as_ref();
+            source.is_some_and(|(store, _)| {
+                store.settings().user_model.columns.iter().any(|c| c == column)
+            })
+        };
+        let row = self.0.row.as_ref().filter(|_| asked_for(column));
+        let value = row.and_then(|row| row.try_get(column).ok());
         value.ok_or_else(|| Error::UserColumn { column: column.into() })
     }
 

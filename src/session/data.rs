@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// `SESSION_KEY` of `django.contrib.auth`.
-const USER_ID: &str = "_auth_user_id";
+pub(crate) const USER_ID: &str = "_auth_user_id";
 
 /// From this many entries on, duplicates are found with a hash table.
 const FEW: usize = 32;

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::DecodeError;
 pub use data::SessionData;
+pub(crate) use data::USER_ID;
 pub use key::SessionKey;
 pub use signer::SessionSigner;
 

@@ -168,8 +168,8 @@ impl DjangoSettings {
         self
     }
 
-    /// How long one lookup may take in all: waiting for a connection, the query, a retry. After
-    /// that the visitor gets a 503.
+    /// How long a query may take in all: waiting for a connection, the answer, a retry. After that
+    /// the visitor gets a 503. A gate makes one to three, one after the other.
     ///
     /// Defaults to 5 seconds.
     pub fn lookup_timeout(mut self, timeout: Duration) -> Self {
@@ -269,6 +269,10 @@ impl DjangoSettings {
             improper("SESSION_COOKIE_NAME is not the name of a cookie")
         } else if self.login_url.is_empty() {
             improper("LOGIN_URL must not be empty")
+        } else if self.secure_proxy_ssl_header.as_ref().is_some_and(|(name, _)| {
+            name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        }) {
+            improper("SECURE_PROXY_SSL_HEADER takes the HTTP name of a header: X-Forwarded-Proto")
         } else if self.lookup_timeout.is_zero() {
             improper("the lookup_timeout must not be zero: nothing is answered in no time")
         } else if !self.session_table.is_valid() {

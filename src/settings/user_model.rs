@@ -260,7 +260,10 @@ impl UserModel {
         let mut tables = tables.chain(self.parents.iter().map(|parent| &parent.table));
         let columns = [&self.primary_key, &self.username, &self.password];
         let columns = columns.into_iter().chain(&self.is_active).chain(&self.is_staff);
-        let mut columns = columns.chain(&self.is_superuser).chain(&self.columns);
+        let columns = columns.chain(&self.is_superuser).chain(&self.columns);
+        let links = self.parents.iter().flat_map(|parent| [&parent.primary_key, &parent.link]);
+        let users = self.permission_tables.iter().map(|tables| &tables.user_column);
+        let mut columns = columns.chain(links).chain(users);
         self.table.is_valid()
             && tables.all(TableName::is_valid)
             && columns.all(|name| super::is_valid_name(name))

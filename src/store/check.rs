@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio_postgres::{error::SqlState, types::Type};
+use tokio_postgres::{Row, error::SqlState, types::Type};
 
 use super::{Query, SessionStore};
 use crate::error::{Chain, Error, Unavailable};
@@ -25,12 +25,9 @@ impl SessionStore {
     /// [`Error::ImproperlyConfigured`] with one sentence that says what is wrong with the tables,
     /// their columns or this role's rights; [`Error::Unavailable`] if there is no answer at all.
     pub async fn check(&self) -> Result<(), Error> {
-        let lease = self.connection.lease().await?;
-        let checked = self.check_tables().await;
         // The runtime of the caller drives this connection. A worker that found it in the pool would
-        // wake that thread for every query, for as long as it is under load: close it.
-        lease.abandon();
-        checked
+        // wake that thread for every query, for as long as it is under load.
+        Self { connection: self.connection.closing(), ..self.clone() }.check_tables().await
     }
 
     async fn check_tables(&self) -> Result<(), Error> {
@@ -104,10 +101,11 @@ impl SessionStore {
             types: vec![Type::TEXT],
         };
         let rows = self.connection.query(&columns, &[&table]).await?;
-        Ok(rows
-            .iter()
-            .map(|row| Column { name: row.get(0), type_name: row.get(1), readable: row.get(2) })
-            .collect())
+        let column = |row: &Row| {
+            let (name, type_name) = (row.try_get(0)?, row.try_get(1)?);
+            Ok(Column { name, type_name, readable: row.try_get(2)? })
+        };
+        rows.iter().map(column).collect::<Result<_, _>>().map_err(|e| Unavailable::Query(e).into())
     }
 }
 

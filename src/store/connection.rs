@@ -36,6 +36,8 @@ const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 86_400);
 pub(crate) struct Connection {
     database: Arc<Database>,
     shared: Arc<Shared>,
+    /// Whether each connection is closed after its query.
+    closes: bool,
 }
 
 struct Database {
@@ -62,7 +64,7 @@ struct State {
 
 /// What comes of taking a connection out of the pool, for all who waited for it. If everybody
 /// tried, one after the other, those at the end of a long queue would time out and never learn why.
-pub(super) type Checkout = Result<Arc<Lease>, Arc<Unavailable>>;
+type Checkout = Result<Arc<Lease>, Arc<Unavailable>>;
 
 impl Connection {
     pub(crate) fn new(pool: Pool, settings: &DjangoSettings) -> Self {
@@ -72,7 +74,7 @@ impl Connection {
             prepared: settings.prepared_statements,
             workers: Mutex::default(),
         };
-        Self { database: Arc::new(database), shared: Arc::default() }
+        Self { database: Arc::new(database), shared: Arc::default(), closes: false }
     }
 
     /// The connection that everything on this thread shares: a connection that is driven by the
@@ -83,7 +85,12 @@ impl Connection {
         let this = thread::current().id();
         let shared = workers.get(&this).and_then(Weak::upgrade).unwrap_or_default();
         workers.insert(this, Arc::downgrade(&shared));
-        Self { database: Arc::clone(&self.database), shared }
+        Self { database: Arc::clone(&self.database), shared, closes: false }
+    }
+
+    /// Takes connections out of the pool for good: nobody inherits one from the caller's runtime.
+    pub(super) fn closing(&self) -> Self {
+        Self { database: Arc::clone(&self.database), shared: Arc::default(), closes: true }
     }
 
     /// The rows that answer a query, within the lookup timeout.
@@ -106,7 +113,12 @@ impl Connection {
             };
             let answer = timeout_at(deadline, lease.query(query, params, prepared)).await;
             let error = match answer {
-                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Ok(rows)) => {
+                    if self.closes {
+                        lease.abandon();
+                    }
+                    return Ok(rows);
+                }
                 Ok(Err(error)) => error,
                 Err(_) => {
                     lease.abandon();
@@ -134,11 +146,6 @@ impl Connection {
                 }
             }
         }
-    }
-
-    /// A lease of the connection, within the lookup timeout.
-    pub(super) async fn lease(&self) -> Checkout {
-        self.lease_by(self.deadline()).await
     }
 
     async fn lease_by(&self, deadline: Instant) -> Checkout {

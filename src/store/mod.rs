@@ -2,6 +2,7 @@
 
 mod check;
 mod connection;
+mod hints;
 mod lease;
 mod primary_key;
 mod users;
@@ -29,6 +30,7 @@ use crate::{
     signing::SaltedHmac,
 };
 use connection::Connection;
+use hints::UserHints;
 use lease::Query;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;
@@ -52,6 +54,7 @@ struct Shared {
     session: Query,
     users: users::Users,
     uses_users: AtomicBool,
+    hints: UserHints,
     /// The keys of the session auth hash: the secret's, then its fallbacks'.
     session_auth_keys: Vec<SaltedHmac>,
 }
@@ -79,6 +82,7 @@ impl SessionStore {
                 signer: Arc::new(SessionSigner::new(&settings)?),
                 session,
                 users: users::Users::default(),
+                hints: UserHints::default(),
                 uses_users: AtomicBool::new(settings.user_model_is_set),
                 session_auth_keys: session_auth_keys(&settings),
                 settings,
@@ -160,6 +164,11 @@ impl SessionStore {
 
     fn uses_users(&self) -> bool {
         self.shared.uses_users.load(Ordering::Relaxed)
+    }
+
+    /// Whom session keys stood for last.
+    pub(crate) fn hints(&self) -> &UserHints {
+        &self.shared.hints
     }
 
     /// The keys under which a session auth hash may be made.

@@ -1,6 +1,6 @@
 //! From the user id in a session to the value of the primary key: `pk.to_python()` (A5, A6).
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, fmt};
 
 use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -70,11 +70,19 @@ impl PrimaryKey {
 }
 
 /// A key that a row may have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum PrimaryKeyValue {
     Integer(i64),
     Uuid(u128),
     Text(String),
+}
+
+/// tokio-postgres shows parameters in its own log by their `Debug`, and a key may be somebody's
+/// address.
+impl fmt::Debug for PrimaryKeyValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrimaryKeyValue(..)")
+    }
 }
 
 impl ToSql for PrimaryKeyValue {
@@ -300,6 +308,12 @@ mod tests {
             assert_eq!(parse(none), None, "{none}");
         }
         assert_eq!(parse(&format!("1{}", "0".repeat(40))), None);
+    }
+
+    #[test]
+    fn debug_output_has_no_key() {
+        let key = PrimaryKeyValue::Text("ada@example.com".into());
+        assert!(!format!("{key:?}").contains("ada"));
     }
 
     #[test]

@@ -34,13 +34,16 @@ impl SessionStore {
 
     /// The row of the user with this key, for [`DjangoUser`](crate::DjangoUser).
     pub(crate) async fn user_row(&self, key: &PrimaryKeyValue) -> Result<Option<Row>, Error> {
-        let query = &self.user_queries().await?.user;
+        let queries = self.user_queries().await?;
         self.settings().observer.event(Event::UserLookup);
         let params: &[&(dyn ToSql + Sync)] = &[key];
-        let lookup = self.connection.query(query, params);
+        let lookup = self.connection.query(&queries.user, params);
         match lookup.instrument(tracing::debug_span!("user lookup")).await {
             Ok(rows) => Ok(rows.into_iter().next()),
-            Err(error) if is_no_such_value(&error) => Ok(None),
+            // Only here does PostgreSQL read the id from text.
+            Err(error) if queries.primary_key == PrimaryKey::Other && is_no_such_value(&error) => {
+                Ok(None)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -86,8 +89,8 @@ impl SessionStore {
         let model = &self.settings().user_model;
         let rows = self.connection.query(&type_query(model), &[]).await?;
         let column = |error| Error::from(Unavailable::Query(error));
-        // Without FROM there is always one row.
-        let row = &rows[0];
+        // Without FROM there is one row; none at all comes from a pooler that mixes things up.
+        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
         let oid: u32 = row.try_get(0).map_err(column)?;
         let type_name: String = row.try_get(1).map_err(column)?;
         let make = || UserQueries::new(model, PrimaryKey::of_type(oid), &type_name);

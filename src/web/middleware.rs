@@ -22,10 +22,7 @@ use super::{
     vary::vary_on_cookie,
     visit::{Found, Visit},
 };
-use crate::{
-    auth::UserHints, error::Error, session::SessionKey, settings::DjangoSettings,
-    store::SessionStore,
-};
+use crate::{error::Error, session::SessionKey, settings::DjangoSettings, store::SessionStore};
 
 /// Recognises the visitor whom Django logged in, by the session cookie and the row behind it.
 ///
@@ -165,15 +162,18 @@ impl DjangoSessionMiddleware {
 
     /// Answers every request that the gate or one of its extractors turns away: rejections, and
     /// failures such as [`Error::Unavailable`]. `error.error_response()` (from
-    /// [`actix_web::ResponseError`]) is the answer without a handler, a redirect apart.
+    /// [`actix_web::ResponseError`]) is the answer without a handler, a redirect apart. With a
+    /// handler, `unauthorized` and `login_url` have no effect.
     ///
     /// ```
     /// # use actix_django_session::{DjangoSessionMiddleware, SessionStore};
-    /// use actix_web::{HttpResponse, ResponseError};
+    /// use actix_web::{ResponseError, http::header::{CONTENT_TYPE, HeaderValue}};
     ///
     /// # fn f(store: SessionStore) -> DjangoSessionMiddleware {
     /// DjangoSessionMiddleware::required(store).error_handler(|error, _req| {
-    ///     HttpResponse::build(error.status_code()).body(error.to_string())
+    ///     let mut response = error.error_response(); // its status, and Retry-After of a 503
+    ///     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    ///     response.set_body(error.to_string()).map_into_boxed_body()
     /// })
     /// # }
     /// ```
@@ -190,7 +190,11 @@ impl DjangoSessionMiddleware {
             Some(handler) => Rejection::Handler(Arc::clone(handler)),
             None if self.unauthorized => Rejection::Unauthorized,
             None => {
-                let login_url = self.login_url.as_ref().unwrap_or(&self.store.settings().login_url);
+                let login_url = self
+                    .login_url
+                    .as_ref()
+                    .filter(|url| !url.is_empty())
+                    .unwrap_or(&self.store.settings().login_url);
                 Rejection::Redirect(LoginUrl::new(login_url, &self.redirect_field_name))
             }
         };
@@ -199,7 +203,6 @@ impl DjangoSessionMiddleware {
             admits: self.admits.clone(),
             rejection,
             nobody: Found::session(Err(Error::NoSessionKey)),
-            hints: UserHints::default(),
         }
     }
 }
@@ -236,7 +239,6 @@ pub(crate) struct Gate {
     rejection: Rejection,
     /// What is known of all requests without a session key.
     nobody: Rc<Found>,
-    hints: UserHints,
 }
 
 /// Who a visitor is, or the key under which that can be looked up.
@@ -261,7 +263,7 @@ impl Gate {
 
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<Found>, Error> {
         if matches!(self.admits, Admits::User(_)) {
-            let (session, user) = self.store.load_with_user(key, &self.hints).await?;
+            let (session, user) = self.store.load_with_user(key).await?;
             return Ok(Found::session_and_user(session, user));
         }
         match self.store.load(key).await {

@@ -20,7 +20,8 @@ use crate::{
 
 /// Logs a user in to a test request, as far as the session goes.
 ///
-/// Works on whatever `TestRequest` makes, with a gate around the handler or without.
+/// Works on whatever `TestRequest` makes, with a gate around the handler or without. Behind
+/// `login_required`, and for [`DjangoUser`], take [`user`].
 ///
 /// ```
 /// use actix_django_session::{DjangoUserId, test};

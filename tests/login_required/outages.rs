@@ -1,7 +1,7 @@
 //! The database goes away in the middle of a request.
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoUser, Error, OptionalDjangoUser, SessionStore,
+    DjangoSessionMiddleware, DjangoUser, Error, OptionalDjangoUser, SessionStore, UserModel,
 };
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
 use serde_json::json;
@@ -120,4 +120,19 @@ async fn an_outage_is_not_remembered() {
     let key = bed.login("ada").await;
     let app = app(bed.store(), postgres.clone());
     assert_eq!(app.get("/survive", &key).await.text().await.unwrap(), "true");
+}
+
+#[actix_web::test]
+async fn a_user_model_that_does_not_fit_is_a_503_and_never_a_stranger() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x" })).await;
+    let key = bed.login("ada").await;
+    // A text that is no boolean: the query fails only for rows that are there.
+    let model = UserModel::default().is_active_column("username");
+    let app = TestApp::probe(bed.store_of(model));
+    for path in ["/user", "/who"] {
+        let answer = app.get(path, &key).await;
+        assert_eq!(answer.status().as_u16(), 503, "{path}");
+        assert!(header(&answer, "retry-after").is_some());
+    }
 }

@@ -2,34 +2,35 @@
 //!
 //! The user's id is inside the session data, so the query for the user has to wait for the session.
 //! With a hint both go out together. What they answer is then checked as always: a hint that turns
-//! out wrong costs a second query, and never makes a wrong answer.
+//! out wrong costs another query, and never makes a wrong answer.
 
 use std::{
-    cell::RefCell,
     collections::HashMap,
     hash::{BuildHasher, RandomState},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{session::SessionKey, store::PrimaryKeyValue};
+use super::PrimaryKeyValue;
+use crate::session::SessionKey;
 
-/// How many hints a worker keeps, some 60 bytes each. When there are more, it starts anew.
+/// How many hints a store keeps, some 100 bytes each. When there are more, it starts anew.
 const CAPACITY: usize = 32_768;
 
-/// The hints of one worker. Session keys are not kept, only their hashes.
+/// The hints of one store. Session keys are not kept, only their hashes.
 #[derive(Default)]
 pub(crate) struct UserHints {
     hasher: RandomState,
-    users: RefCell<HashMap<u64, PrimaryKeyValue>>,
+    users: Mutex<HashMap<u64, PrimaryKeyValue>>,
 }
 
 impl UserHints {
     pub(crate) fn get(&self, key: &SessionKey) -> Option<PrimaryKeyValue> {
-        self.users.borrow().get(&self.hash(key)).cloned()
+        self.users().get(&self.hash(key)).cloned()
     }
 
     pub(crate) fn remember(&self, key: &SessionKey, user: &PrimaryKeyValue) {
-        let mut users = self.users.borrow_mut();
         let hash = self.hash(key);
+        let mut users = self.users();
         if users.len() >= CAPACITY && !users.contains_key(&hash) {
             users.clear();
         }
@@ -37,7 +38,11 @@ impl UserHints {
     }
 
     pub(crate) fn forget(&self, key: &SessionKey) {
-        self.users.borrow_mut().remove(&self.hash(key));
+        self.users().remove(&self.hash(key));
+    }
+
+    fn users(&self) -> MutexGuard<'_, HashMap<u64, PrimaryKeyValue>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hash(&self, key: &SessionKey) -> u64 {
@@ -56,7 +61,7 @@ mod tests {
         for i in 0..CAPACITY + 1 {
             hints.remember(&key(i), &PrimaryKeyValue::Integer(1));
         }
-        assert_eq!(hints.users.borrow().len(), 1);
+        assert_eq!(hints.users().len(), 1);
         assert!(hints.get(&key(0)).is_none());
         assert_eq!(hints.get(&key(CAPACITY)), Some(PrimaryKeyValue::Integer(1)));
         hints.forget(&key(CAPACITY));
