@@ -30,13 +30,12 @@ use tokio_postgres::NoTls;
 fn user_model(table: String) -> UserModel {
     let hash = SessionAuthHash::default()
         .key_salt("versioned.session_auth_hash")
-        .algorithm(Algorithm::Sha512)
-        .message(|password, user| {
-            // A column that cannot be read makes a message that no session was made with.
-            let version = user.get::<i32>("auth_version").map(|version| version.to_string());
-            format!("{password}{}", version.unwrap_or_default())
-        });
+        .algorithm(Algorithm::Sha512);
     UserModel::new(table).columns(["auth_version"]).session_auth_hash(hash)
+}
+
+fn message(password: &str, user: &DjangoUser) -> Result<String, Error> {
+    Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
 }
 
 async fn account(user: DjangoUser) -> Result<String, Error> {
@@ -49,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .user_model(user_model(variable("AUTH_USER_TABLE")?));
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
+    let store = SessionStore::new(pool, settings)?.session_auth_hash_message(message);
     store.check().await?;
 
     let gate = DjangoSessionMiddleware::login_required(store);

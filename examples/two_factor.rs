@@ -29,12 +29,11 @@ async fn account(user: DjangoUser) -> String {
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
-        .login_url("/account/two_factor/")
-        .login_policy(is_verified);
+    let settings =
+        DjangoSettings::new(variable("DJANGO_SECRET_KEY")?).login_url("/account/two_factor/");
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
+    let store = SessionStore::new(pool, settings)?.login_policy(is_verified);
 
     let gate = DjangoSessionMiddleware::login_required(store.clone());
     store.check().await?;

@@ -148,7 +148,7 @@ pub enum NotLoggedIn {
     /// The session auth hash is not that of the password: it was changed since.
     #[error("the session auth hash does not match")]
     WrongHash,
-    /// The `login_policy` of the settings said no.
+    /// The `login_policy` of the store said no.
     #[error("the login policy refuses it")]
     RefusedByPolicy,
 }

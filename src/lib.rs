@@ -12,13 +12,12 @@ pub mod signing;
 mod store;
 mod web;
 
-pub use auth::DjangoUser;
+pub use auth::{DjangoUser, SessionStore};
 // Their types are part of the interface: use these to have the same versions.
 pub use error::{DecodeError, Error, NotLoggedIn, Unavailable};
 pub use observe::Event;
 pub use session::{DjangoSession, SessionData, SessionKey, SessionSigner};
 pub use settings::{AuthenticationBackend, DjangoSettings, SessionAuthHash, TableName, UserModel};
-pub use store::SessionStore;
 #[doc(hidden)]
 pub use web::DjangoSessionService;
 pub use web::{

@@ -11,7 +11,7 @@ use std::{
 
 use crate::error::{Chain, Error};
 
-/// Something worth counting: see [`DjangoSettings::on_event`](crate::DjangoSettings::on_event).
+/// Something worth counting: see [`SessionStore::on_event`](crate::SessionStore::on_event).
 ///
 /// | event | name | when |
 /// |---|---|---|
@@ -62,8 +62,8 @@ impl Event {
 
 pub(crate) type OnEvent = dyn Fn(Event) + Send + Sync;
 
-/// Where events and outages go; all that is made from one [`DjangoSettings`](crate::DjangoSettings)
-/// shares it.
+/// Where events and outages go; all that belongs to one [`SessionStore`](crate::SessionStore) shares
+/// it.
 #[derive(Clone, Default)]
 pub(crate) struct Observer {
     on_event: Option<Arc<OnEvent>>,
@@ -71,8 +71,9 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    pub(crate) fn set(&mut self, on_event: Arc<OnEvent>) {
-        self.on_event = Some(on_event);
+    /// This observer, which calls that function at every event.
+    pub(crate) fn calling(&self, on_event: Arc<OnEvent>) -> Self {
+        Self { on_event: Some(on_event), ..self.clone() }
     }
 
     pub(crate) fn event(&self, event: Event) {

@@ -5,13 +5,13 @@ use std::pin::pin;
 use futures_util::future::{Either, select};
 use tokio_postgres::Row;
 
-use super::DjangoUser;
+use super::{DjangoUser, SessionStore};
 use crate::{
     error::{Error, NotLoggedIn, Unavailable},
     observe::Event,
     session::{DjangoSession, SessionData, SessionKey, USER_ID},
     settings::{AuthenticationBackend, DjangoSettings},
-    store::{PrimaryKeyValue, SessionStore},
+    store::PrimaryKeyValue,
 };
 
 /// `BACKEND_SESSION_KEY` and `HASH_SESSION_KEY` of `django.contrib.auth`.
@@ -55,8 +55,10 @@ impl SessionStore {
             Err(error) => Err(error.clone()),
         };
         match &user {
-            Ok(user) => user.key().into_iter().for_each(|user| self.hints().remember(key, user)),
-            Err(error) if error.is_rejection() => self.hints().forget(key),
+            Ok(user) => {
+                user.key().into_iter().for_each(|user| self.database().hints().remember(key, user))
+            }
+            Err(error) if error.is_rejection() => self.database().hints().forget(key),
             Err(error) => return Err(error.clone()),
         }
         Ok((session, user))
@@ -67,9 +69,11 @@ impl SessionStore {
         &self,
         key: &SessionKey,
     ) -> (Result<DjangoSession, Error>, Option<Hinted>) {
-        let Some(user) = self.hints().get(key) else { return (self.load(key).await, None) };
+        let Some(user) = self.database().hints().get(key) else {
+            return (self.load(key).await, None);
+        };
         let session = pin!(self.load(key));
-        let row = pin!(self.user_row(&user));
+        let row = pin!(self.database().user_row(&user));
         let (session, row) = match select(session, row).await {
             // Nobody will ask for the user.
             Either::Left((Err(error), _)) => return (Err(error), None),
@@ -87,7 +91,7 @@ impl SessionStore {
         let data = session.data()?;
         let id = data.get_json(USER_ID).ok_or(Error::Anonymous)?;
         let backend = listed_backend(data, self.settings())?;
-        let key = self.primary_key().await?.parse(id).ok_or(NotLoggedIn::NoSuchUser)?;
+        let key = self.database().primary_key().await?.parse(id).ok_or(NotLoggedIn::NoSuchUser)?;
         let user = self.user(key, hinted).await?.ok_or(NotLoggedIn::NoSuchUser)?;
         if !user.is_active() && !backend.admits_inactive {
             return Err(NotLoggedIn::Inactive.into());
@@ -95,10 +99,10 @@ impl SessionStore {
         if !self.is_session_auth_hash(data, &user)? {
             return Err(NotLoggedIn::WrongHash.into());
         }
-        match &self.settings().login_policy {
+        match &self.hooks().login_policy {
             Some(policy) if !policy(data, &user) => Err(NotLoggedIn::RefusedByPolicy.into()),
             _ => {
-                self.settings().observer.event(Event::UserFound);
+                self.observer().event(Event::UserFound);
                 Ok(user)
             }
         }
@@ -107,17 +111,19 @@ impl SessionStore {
     /// Whether the session was made with the user's password of today, under the secret key or a
     /// fallback (A7, A8).
     fn is_session_auth_hash(&self, data: &SessionData, user: &DjangoUser) -> Result<bool, Error> {
-        let Some(hash) = &self.settings().user_model.session_auth_hash else { return Ok(true) };
+        if self.settings().user_model.session_auth_hash.is_none() {
+            return Ok(true);
+        }
         let password = user.password().map_err(Unavailable::Query)?;
-        let message = match &hash.message {
-            Some(message) => message(&password, user),
+        let message = match &self.hooks().session_auth_hash_message {
+            Some(message) => message(&password, user)?,
             None => password,
         };
         // Django makes text of other values, but no hash looks like theirs.
         let found = data.get::<String>(HASH).ok().flatten().unwrap_or_default();
         let key = self.session_auth_keys().iter().position(|key| key.verify_hex(&message, &found));
         if key.is_some_and(|position| position > 0) {
-            self.settings().observer.event(Event::FallbackKey);
+            self.observer().event(Event::FallbackKey);
         }
         Ok(key.is_some())
     }
@@ -129,10 +135,10 @@ impl SessionStore {
     ) -> Result<Option<DjangoUser>, Error> {
         let row = match hinted {
             Some(hinted) if hinted.key == key => hinted.row?,
-            _ => self.user_row(&key).await?,
+            _ => self.database().user_row(&key).await?,
         };
         let Some(row) = row else { return Ok(None) };
-        let user = DjangoUser::from_row(row, self.clone(), key);
+        let user = DjangoUser::from_row(row, self.database().clone(), key);
         Ok(Some(user.map_err(Unavailable::Query)?))
     }
 }

@@ -1,8 +1,10 @@
 //! Users and permissions: `django.contrib.auth`, as far as reading goes.
 
 mod get_user;
+mod store;
 mod test_user;
 mod user;
 
+pub use store::SessionStore;
 pub use test_user::TestUser;
 pub use user::DjangoUser;

@@ -8,7 +8,7 @@ use tokio_postgres::{Row, types::FromSqlOwned};
 use super::TestUser;
 use crate::{
     error::Error,
-    store::{PrimaryKeyValue, SessionStore},
+    store::{Database, PrimaryKeyValue},
 };
 
 /// The user who is logged in: the one that Django's `get_user` would return.
@@ -38,15 +38,15 @@ struct Inner {
     /// The row, for further columns; `None` for a user that a test made.
     row: Option<Row>,
     /// Where the permissions of this user are looked up.
-    source: Option<(SessionStore, PrimaryKeyValue)>,
+    source: Option<(Database, PrimaryKeyValue)>,
     permissions: OnceCell<BTreeSet<String>>,
 }
 
 impl DjangoUser {
-    /// The user in a row of [`SessionStore::user_row`].
+    /// The user in a row of [`Database::user_row`].
     pub(crate) fn from_row(
         row: Row,
-        store: SessionStore,
+        database: Database,
         key: PrimaryKeyValue,
     ) -> Result<Self, tokio_postgres::Error> {
         // NULL is neither active nor anything else (A9).
@@ -58,7 +58,7 @@ impl DjangoUser {
             is_staff: flag("ads_is_staff")?,
             is_superuser: flag("ads_is_superuser")?,
             row: Some(row),
-            source: Some((store, key)),
+            source: Some((database, key)),
             permissions: OnceCell::new(),
         })))
     }
@@ -132,8 +132,8 @@ impl DjangoUser {
     pub fn get<T: FromSqlOwned>(&self, column: &str) -> Result<T, Error> {
         let asked_for = |column: &str| {
             let source = self.0.source.as_ref();
-            source.is_some_and(|(store, _)| {
-                store.settings().user_model.columns.iter().any(|c| c == column)
+            source.is_some_and(|(database, _)| {
+                database.settings().user_model.columns.iter().any(|c| c == column)
             })
         };
         let row = self.0.row.as_ref().filter(|_| asked_for(column));
@@ -203,8 +203,8 @@ impl DjangoUser {
     /// For a handler: whatever it makes of an error, the log says why there was one.
     async fn loaded(&self) -> Result<&BTreeSet<String>, Error> {
         let found = self.look_up_permissions().await;
-        if let (Err(error), Some((store, _))) = (&found, &self.0.source) {
-            store.settings().observer.turned_away(error);
+        if let (Err(error), Some((database, _))) = (&found, &self.0.source) {
+            database.observer().turned_away(error);
         }
         found
     }
@@ -212,8 +212,10 @@ impl DjangoUser {
     async fn look_up_permissions(&self) -> Result<&BTreeSet<String>, Error> {
         let load = || async {
             match &self.0.source {
-                Some((store, _)) if self.has_every_permission() => store.all_permissions().await,
-                Some((store, key)) if self.0.is_active => store.permissions_of(key).await,
+                Some((database, _)) if self.has_every_permission() => {
+                    database.all_permissions().await
+                }
+                Some((database, key)) if self.0.is_active => database.permissions_of(key).await,
                 _ => Ok(BTreeSet::new()),
             }
         };

@@ -31,7 +31,13 @@ impl SessionSigner {
             .map_err(improper)?
             .salt(&settings.key_salt)
             .max_decompressed_size(settings.max_decompressed_size);
-        Ok(Self { signer, max_age: settings.max_age, observer: settings.observer.clone() })
+        Ok(Self { signer, max_age: settings.max_age, observer: Observer::default() })
+    }
+
+    /// This signer, which tells an observer of fallback keys and of data that cannot be read.
+    pub(crate) fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
     }
 
     /// The JSON text in session data, or what should be one.

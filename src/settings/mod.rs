@@ -2,15 +2,9 @@
 
 mod user_model;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
-use crate::{
-    auth::DjangoUser,
-    error::Error,
-    observe::{Event, Observer},
-    session::SessionData,
-    signing,
-};
+use crate::{error::Error, signing};
 pub use user_model::{AuthenticationBackend, SessionAuthHash, UserModel};
 
 /// Django's default `key_salt` of `SessionStore` (R2): every engine's class has this name.
@@ -30,7 +24,7 @@ const DEFAULT_KEY_SALT: &str = "django.contrib.sessions.SessionStore";
 ///     .session_cookie_name("sessionid")
 ///     .login_url("/accounts/login/");
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct DjangoSettings {
     pub(crate) secret_key: Vec<u8>,
@@ -48,11 +42,7 @@ pub struct DjangoSettings {
     pub(crate) user_model: UserModel,
     pub(crate) user_model_is_set: bool,
     pub(crate) authentication_backends: Vec<AuthenticationBackend>,
-    pub(crate) login_policy: Option<Arc<LoginPolicy>>,
-    pub(crate) observer: Observer,
 }
-
-pub(crate) type LoginPolicy = dyn Fn(&SessionData, &DjangoUser) -> bool + Send + Sync;
 
 impl DjangoSettings {
     /// Settings with Django's `SECRET_KEY`: text (its UTF-8 bytes are used, as Django does) or
@@ -74,8 +64,6 @@ impl DjangoSettings {
             user_model: UserModel::default(),
             user_model_is_set: false,
             authentication_backends: vec!["django.contrib.auth.backends.ModelBackend".into()],
-            login_policy: None,
-            observer: Observer::default(),
         }
     }
 
@@ -207,52 +195,6 @@ impl DjangoSettings {
         I::Item: Into<AuthenticationBackend>,
     {
         self.authentication_backends = backends.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// A last word on who counts as logged in, after all of Django's own checks: `false` makes the
-    /// visitor a stranger. For what middleware of the site enforces, such as two factors:
-    ///
-    /// ```
-    /// # use actix_django_session::DjangoSettings;
-    /// let settings = DjangoSettings::new("secret")
-    ///     .login_policy(|session, _user| session.get_json("otp_device_id").is_some());
-    /// ```
-    ///
-    /// Defaults to none.
-    pub fn login_policy<F>(mut self, policy: F) -> Self
-    where
-        F: Fn(&SessionData, &DjangoUser) -> bool + Send + Sync + 'static,
-    {
-        self.login_policy = Some(Arc::new(policy));
-        self
-    }
-
-    /// Calls this at every [`Event`], for counters of yours. It runs in the request, so it should do
-    /// no more than count:
-    ///
-    /// ```
-    /// # use actix_django_session::DjangoSettings;
-    /// use std::sync::atomic::{AtomicU64, Ordering};
-    /// use actix_django_session::Event;
-    ///
-    /// static OUTAGES: AtomicU64 = AtomicU64::new(0);
-    ///
-    /// let settings = DjangoSettings::new("secret").on_event(|event| {
-    ///     if event == Event::Outage {
-    ///         OUTAGES.fetch_add(1, Ordering::Relaxed);
-    ///     }
-    ///     // or, with the `metrics` crate:
-    ///     // metrics::counter!("django_session_events", "event" => event.name()).increment(1);
-    /// });
-    /// ```
-    ///
-    /// Defaults to nothing.
-    pub fn on_event<F>(mut self, on_event: F) -> Self
-    where
-        F: Fn(Event) + Send + Sync + 'static,
-    {
-        self.observer.set(Arc::new(on_event));
         self
     }
 

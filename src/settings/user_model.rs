@@ -1,9 +1,9 @@
 //! `AUTH_USER_MODEL`, as its tables and columns.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use super::TableName;
-use crate::{auth::DjangoUser, signing::Algorithm};
+use crate::signing::Algorithm;
 
 /// `key_salt` of `AbstractBaseUser._get_session_auth_hash` (A7).
 const HASH_KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
@@ -24,7 +24,7 @@ const HASH_KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_ses
 ///         .columns(["first_name", "plan"]),
 /// );
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct UserModel {
     pub(crate) table: TableName,
@@ -42,7 +42,7 @@ pub struct UserModel {
 }
 
 /// A table that multi-table inheritance joins.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parent {
     pub(crate) table: TableName,
     pub(crate) primary_key: String,
@@ -50,7 +50,7 @@ pub(crate) struct Parent {
 }
 
 /// The tables behind `PermissionsMixin` and `django.contrib.auth`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PermissionTables {
     pub(crate) user_groups: TableName,
     pub(crate) user_permissions: TableName,
@@ -147,7 +147,8 @@ impl UserModel {
         self
     }
 
-    /// Further columns to read with the user, for [`DjangoUser::get`].
+    /// Further columns to read with the user, for
+    /// [`DjangoUser::get`](crate::DjangoUser::get).
     ///
     /// Defaults to none.
     pub fn columns<I>(mut self, columns: I) -> Self
@@ -279,40 +280,28 @@ impl fmt::Debug for UserModel {
     }
 }
 
-type Message = dyn Fn(&str, &DjangoUser) -> String + Send + Sync;
-
 /// How a session is tied to the password: `get_session_auth_hash` of the user model.
 ///
 /// Django's default is an HMAC-SHA256 of the stored password under a constant salt. Where a project
-/// puts something else in, say so:
-///
-/// ```
-/// use actix_django_session::{SessionAuthHash, UserModel};
-///
-/// // salted_hmac(key_salt, self.password + str(self.auth_version), algorithm="sha256")
-/// let model = UserModel::default().columns(["auth_version"]).session_auth_hash(
-///     SessionAuthHash::default().message(|password, user| {
-///         let version: i32 = user.get("auth_version").unwrap_or_default();
-///         format!("{password}{version}")
-///     }),
-/// );
-/// ```
-#[derive(Clone)]
+/// hashes more than the password, see
+/// [`SessionStore::session_auth_hash_message`](crate::SessionStore::session_auth_hash_message).
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct SessionAuthHash {
     pub(crate) key_salt: String,
     pub(crate) algorithm: Algorithm,
-    pub(crate) message: Option<Arc<Message>>,
 }
 
 impl Default for SessionAuthHash {
     fn default() -> Self {
-        Self { key_salt: HASH_KEY_SALT.into(), algorithm: Algorithm::Sha256, message: None }
+        Self { key_salt: HASH_KEY_SALT.into(), algorithm: Algorithm::Sha256 }
     }
 }
 
 impl SessionAuthHash {
     /// The `key_salt` that goes into `salted_hmac`.
+    ///
+    /// Defaults to that of `AbstractBaseUser`.
     pub fn key_salt(mut self, key_salt: impl Into<String>) -> Self {
         self.key_salt = key_salt.into();
         self
@@ -324,25 +313,6 @@ impl SessionAuthHash {
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self
-    }
-
-    /// The text that is hashed, made of the stored password and the user.
-    ///
-    /// Defaults to the stored password.
-    pub fn message<F>(mut self, message: F) -> Self
-    where
-        F: Fn(&str, &DjangoUser) -> String + Send + Sync + 'static,
-    {
-        self.message = Some(Arc::new(message));
-        self
-    }
-}
-
-impl fmt::Debug for SessionAuthHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionAuthHash")
-            .field("algorithm", &self.algorithm)
-            .finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_postgres::{Row, error::SqlState, types::Type};
 
-use super::{Query, SessionStore};
+use super::{Database, Query};
 use crate::error::{Chain, Error, Unavailable};
 
 /// What the lookups read, and the types they can read.
@@ -14,17 +14,9 @@ const SESSION_COLUMNS: &[(&str, &[&str])] = &[
     ("expire_date", &["timestamptz"]),
 ];
 
-impl SessionStore {
-    /// Asks the database whether lookups can work: call it at start-up, so that a mistake shows
-    /// there and not as a 503 for the first visitor.
-    ///
-    /// The tables of users and permissions are asked for too if the settings name a user model, or
-    /// a gate that needs them was made before.
-    ///
-    /// # Errors
-    /// [`Error::ImproperlyConfigured`] with one sentence that says what is wrong with the tables,
-    /// their columns or this role's rights; [`Error::Unavailable`] if there is no answer at all.
-    pub async fn check(&self) -> Result<(), Error> {
+impl Database {
+    /// Says what is wrong with the tables, their columns or this role's rights.
+    pub(crate) async fn check(&self) -> Result<(), Error> {
         // The runtime of the caller drives this connection. A worker that found it in the pool would
         // wake that thread for every query, for as long as it is under load.
         Self { connection: self.connection.closing(), ..self.clone() }.check_tables().await

@@ -6,7 +6,7 @@ use tokio_postgres::{Row, error::SqlState, types::ToSql};
 use tracing::Instrument;
 
 use super::{
-    Query, SessionStore,
+    Database, Query,
     primary_key::{PrimaryKey, PrimaryKeyValue},
 };
 use crate::{
@@ -26,7 +26,7 @@ struct UserQueries {
     all_permissions: Query,
 }
 
-impl SessionStore {
+impl Database {
     /// How ids are read for the primary key of the user model.
     pub(crate) async fn primary_key(&self) -> Result<&PrimaryKey, Error> {
         Ok(&self.user_queries().await?.primary_key)
@@ -35,7 +35,7 @@ impl SessionStore {
     /// The row of the user with this key, for [`DjangoUser`](crate::DjangoUser).
     pub(crate) async fn user_row(&self, key: &PrimaryKeyValue) -> Result<Option<Row>, Error> {
         let queries = self.user_queries().await?;
-        self.settings().observer.event(Event::UserLookup);
+        self.observer().event(Event::UserLookup);
         let params: &[&(dyn ToSql + Sync)] = &[key];
         let lookup = self.connection.query(&queries.user, params);
         match lookup.instrument(tracing::debug_span!("user lookup")).await {

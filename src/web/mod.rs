@@ -1,17 +1,20 @@
 //! The only place that knows actix.
 
+mod admission;
 mod cookie;
 mod extract;
-mod login;
-mod middleware;
+mod gate;
 mod redirect;
+mod rejection;
+mod request;
+mod service;
 pub mod test;
 mod vary;
-mod visit;
 
 #[cfg(fuzzing)]
 pub(crate) use cookie::last_cookie;
 pub use extract::{DjangoUserId, OptionalDjangoSession, OptionalDjangoUser};
-pub use middleware::{DjangoSessionMiddleware, DjangoSessionService};
+pub use gate::DjangoSessionMiddleware;
 #[cfg(fuzzing)]
 pub(crate) use redirect::LoginUrl;
+pub use service::DjangoSessionService;

@@ -9,7 +9,7 @@ use std::{
 use actix_web::HttpMessage;
 use serde::Serialize;
 
-use super::visit::{Found, Visit};
+use super::request::{Found, Visit};
 pub use crate::auth::TestUser;
 use crate::{
     auth::DjangoUser,
@@ -62,7 +62,7 @@ pub fn session<T: Serialize + ?Sized>(req: &impl HttpMessage, data: &T) -> Djang
         data.encode(&signer),
         Arc::new(signer),
     );
-    Visit { gate: None, found: Found::session(Ok(session.clone())) }.attach(req);
+    Visit { context: None, found: Found::session(Ok(session.clone())) }.attach(req);
     session
 }
 
@@ -85,11 +85,12 @@ pub fn session<T: Serialize + ?Sized>(req: &impl HttpMessage, data: &T) -> Djang
 pub fn user(req: &impl HttpMessage, user: TestUser) -> DjangoUser {
     let session = login(req, &user.id);
     let user = DjangoUser::of_test(user);
-    Visit { gate: None, found: Found::session_and_user(Ok(session), Ok(user.clone())) }.attach(req);
+    Visit { context: None, found: Found::session_and_user(Ok(session), Ok(user.clone())) }
+        .attach(req);
     user
 }
 
 /// Makes a test request one without a session, for handlers that are tested without a gate.
 pub fn no_session(req: &impl HttpMessage) {
-    Visit { gate: None, found: Found::session(Err(Error::NoSessionKey)) }.attach(req);
+    Visit { context: None, found: Found::session(Err(Error::NoSessionKey)) }.attach(req);
 }

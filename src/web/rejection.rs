@@ -8,7 +8,7 @@ use actix_web::{
 };
 
 use super::redirect::LoginUrl;
-use crate::{error::Error, settings::DjangoSettings};
+use crate::{auth::SessionStore, error::Error};
 
 /// How long a client should wait before it asks a service again whose database is away.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -28,13 +28,13 @@ impl Rejection {
         &self,
         error: &Error,
         req: &HttpRequest,
-        settings: &DjangoSettings,
+        store: &SessionStore,
     ) -> HttpResponse {
-        settings.observer.turned_away(error);
+        store.observer().turned_away(error);
         match self {
             Self::Handler(handler) => handler(error, req),
             Self::Redirect(login_url) if error.is_rejection() => {
-                match login_url.location(req, settings) {
+                match login_url.location(req, store.settings()) {
                     Some(location) => {
                         HttpResponse::Found().insert_header((header::LOCATION, location)).finish()
                     }

@@ -3,9 +3,7 @@
 use std::{
     fmt,
     future::{Ready, ready},
-    rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
 };
 
 use actix_web::{
@@ -13,16 +11,15 @@ use actix_web::{
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
 };
-use futures_util::future::{Either, FutureExt, LocalBoxFuture, Map};
 
 use super::{
-    cookie,
-    login::{ErrorHandler, Rejection},
+    admission::{Admits, Demands},
     redirect::{LoginUrl, REDIRECT_FIELD_NAME},
-    vary::vary_on_cookie,
-    visit::{Found, Visit},
+    rejection::{ErrorHandler, Rejection},
+    request::Context,
+    service::{DjangoSessionService, Gate},
 };
-use crate::{error::Error, session::SessionKey, settings::DjangoSettings, store::SessionStore};
+use crate::{auth::SessionStore, error::Error};
 
 /// Recognises the visitor whom Django logged in, by the session cookie and the row behind it.
 ///
@@ -63,21 +60,6 @@ pub struct DjangoSessionMiddleware {
     error_handler: Option<Arc<ErrorHandler>>,
 }
 
-/// Whom a gate lets through.
-#[derive(Clone, Debug)]
-enum Admits {
-    Anyone,
-    Session,
-    User(Demands),
-}
-
-/// What a user must have beyond being logged in.
-#[derive(Clone, Debug, Default)]
-struct Demands {
-    staff: bool,
-    permissions: Vec<String>,
-}
-
 impl DjangoSessionMiddleware {
     /// Lets everyone through; handlers see who it is.
     pub fn optional(store: SessionStore) -> Self {
@@ -96,7 +78,7 @@ impl DjangoSessionMiddleware {
     ///
     /// See [`SessionStore::get_user`] for what is checked, and where this differs from Django.
     pub fn login_required(store: SessionStore) -> Self {
-        store.use_users();
+        store.database().use_users();
         Self::new(store, Admits::User(Demands::default()))
     }
 
@@ -119,8 +101,8 @@ impl DjangoSessionMiddleware {
     }
 
     fn demands(&mut self) -> &mut Demands {
-        if !matches!(self.admits, Admits::User(_)) {
-            self.store.use_users();
+        if !self.admits.user_matters() {
+            self.store.database().use_users();
             self.admits = Admits::User(Demands::default());
         }
         let Admits::User(demands) = &mut self.admits else { unreachable!("set above") };
@@ -198,12 +180,7 @@ impl DjangoSessionMiddleware {
                 Rejection::Redirect(LoginUrl::new(login_url, &self.redirect_field_name))
             }
         };
-        Gate {
-            store: self.store.for_worker(),
-            admits: self.admits.clone(),
-            rejection,
-            nobody: Found::session(Err(Error::NoSessionKey)),
-        }
+        Gate::new(Context { store: self.store.for_worker(), rejection }, self.admits.clone())
     }
 }
 
@@ -228,185 +205,6 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(DjangoSessionService { service: Rc::new(service), gate: Rc::new(self.gate()) }))
+        ready(Ok(DjangoSessionService::new(service, self.gate())))
     }
-}
-
-/// One worker's gate.
-pub(crate) struct Gate {
-    pub(crate) store: SessionStore,
-    admits: Admits,
-    rejection: Rejection,
-    /// What is known of all requests without a session key.
-    nobody: Rc<Found>,
-}
-
-/// Who a visitor is, or the key under which that can be looked up.
-enum Visitor {
-    Known(Rc<Found>),
-    Unknown(SessionKey),
-}
-
-impl Gate {
-    fn visitor(&self, req: &ServiceRequest) -> Visitor {
-        // An outer gate of the same store, or a test, may have found out already.
-        if let Some(visit) = Visit::of(req)
-            && visit.gate.is_none_or(|gate| gate.store.is_same(&self.store))
-        {
-            return Visitor::Known(visit.found);
-        }
-        match cookie::session_key(req.headers(), &self.settings().session_cookie_name) {
-            Some(key) => Visitor::Unknown(key),
-            None => Visitor::Known(Rc::clone(&self.nobody)),
-        }
-    }
-
-    async fn look_up(&self, key: &SessionKey) -> Result<Rc<Found>, Error> {
-        if matches!(self.admits, Admits::User(_)) {
-            let (session, user) = self.store.load_with_user(key).await?;
-            return Ok(Found::session_and_user(session, user));
-        }
-        match self.store.load(key).await {
-            Err(error) if !error.is_rejection() => Err(error),
-            session => Ok(Found::session(session)),
-        }
-    }
-
-    /// Whether this can be decided without asking the database.
-    fn can_decide(&self, found: &Found) -> bool {
-        !matches!(self.admits, Admits::User(_)) || found.session.is_err()
-    }
-
-    /// Says why the visitor does not come through.
-    async fn check(&self, found: &Found) -> Result<(), Error> {
-        match &self.admits {
-            Admits::User(demands) => {
-                let user = found.user(&self.store).await?;
-                let lacks_staff = demands.staff && !user.is_staff();
-                if lacks_staff || !user.meets(&demands.permissions).await? {
-                    return Err(Error::PermissionDenied);
-                }
-                Ok(())
-            }
-            _ => self.check_session(found),
-        }
-    }
-
-    fn check_session(&self, found: &Found) -> Result<(), Error> {
-        match &found.session {
-            Err(reason) if !matches!(self.admits, Admits::Anyone) => Err(reason.clone()),
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn respond(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
-        self.rejection.respond(error, req, self.settings())
-    }
-
-    fn settings(&self) -> &DjangoSettings {
-        self.store.settings()
-    }
-}
-
-/// The service that [`DjangoSessionMiddleware`] makes.
-#[doc(hidden)]
-pub struct DjangoSessionService<S> {
-    service: Rc<S>,
-    gate: Rc<Gate>,
-}
-
-impl<S> fmt::Debug for DjangoSessionService<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DjangoSessionService").finish_non_exhaustive()
-    }
-}
-
-type Answer<B> = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>;
-
-impl<S, B> Service<ServiceRequest> for DjangoSessionService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = actix_web::Error;
-    #[allow(clippy::type_complexity)]
-    type Future = Either<
-        Ready<Answer<B>>,
-        Either<
-            Map<S::Future, fn(Result<ServiceResponse<B>, actix_web::Error>) -> Answer<B>>,
-            LocalBoxFuture<'static, Answer<B>>,
-        >,
-    >;
-
-    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.service.poll_ready(cx)
-    }
-
-    fn call(&self, req: ServiceRequest) -> Self::Future {
-        let gate = &self.gate;
-        match gate.visitor(&req) {
-            // Nothing to look up: no query, and no future in a box.
-            Visitor::Known(found) if gate.can_decide(&found) => match gate.check_session(&found) {
-                Ok(()) => {
-                    let answer: fn(_) -> _ = admitted_answer;
-                    let visit = Visit { gate: Some(Rc::clone(gate)), found };
-                    visit.attach(&req);
-                    Either::Right(Either::Left(self.service.call(req).map(answer)))
-                }
-                Err(error) => Either::Left(ready(Ok(turned_away(gate, &error, req)))),
-            },
-            visitor => {
-                let (gate, service) = (Rc::clone(gate), Rc::clone(&self.service));
-                let answer = async move {
-                    match admit(&gate, visitor).await {
-                        Ok(found) => {
-                            Visit { gate: Some(gate), found }.attach(&req);
-                            admitted_answer(service.call(req).await)
-                        }
-                        Err(error) => Ok(turned_away(&gate, &error, req)),
-                    }
-                };
-                Either::Right(Either::Right(answer.boxed_local()))
-            }
-        }
-    }
-}
-
-async fn admit(gate: &Gate, visitor: Visitor) -> Result<Rc<Found>, Error> {
-    let found = match visitor {
-        Visitor::Known(found) => found,
-        Visitor::Unknown(key) => gate.look_up(&key).await?,
-    };
-    gate.check(&found).await?;
-    Ok(found)
-}
-
-/// The answer of the service inside, which depends on the cookie as everything behind a gate does.
-fn admitted_answer<B>(answer: Result<ServiceResponse<B>, actix_web::Error>) -> Answer<B> {
-    match answer {
-        Ok(mut response) => {
-            vary_on_cookie(response.headers_mut());
-            Ok(response.map_into_left_body())
-        }
-        Err(mut error) => {
-            error.add_response_mapper(|mut response| {
-                vary_on_cookie(response.headers_mut());
-                response
-            });
-            Err(error)
-        }
-    }
-}
-
-/// A response and not an error, so that what is wrapped around the gate (CORS, logging,
-/// compression) still does its work.
-fn turned_away<B>(
-    gate: &Gate,
-    error: &Error,
-    req: ServiceRequest,
-) -> ServiceResponse<EitherBody<B>> {
-    let mut response = gate.respond(error, req.request());
-    vary_on_cookie(response.headers_mut());
-    req.into_response(response).map_into_right_body()
 }

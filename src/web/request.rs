@@ -1,12 +1,16 @@
-//! What a gate found out about a request, kept in the request's extensions.
+//! What is known of a request, kept in its extensions.
 
-use std::rc::Rc;
+use std::{any::type_name, rc::Rc};
 
-use actix_web::{HttpMessage, HttpRequest, error::InternalError};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, error::InternalError};
 use tokio::sync::OnceCell;
 
-use super::middleware::Gate;
-use crate::{auth::DjangoUser, error::Error, session::DjangoSession, store::SessionStore};
+use super::rejection::Rejection;
+use crate::{
+    auth::{DjangoUser, SessionStore},
+    error::Error,
+    session::DjangoSession,
+};
 
 /// Who a visitor is, as far as it was looked up.
 pub(crate) struct Found {
@@ -44,11 +48,24 @@ impl Found {
     }
 }
 
+/// What a gate lends to the extractors behind it.
+pub(crate) struct Context {
+    pub(crate) store: SessionStore,
+    pub(crate) rejection: Rejection,
+}
+
+impl Context {
+    /// The answer of the gate to a request that it, or an extractor, turns away.
+    pub(crate) fn respond(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
+        self.rejection.respond(error, req, &self.store)
+    }
+}
+
 /// What the innermost gate left in a request for its extractors.
 #[derive(Clone)]
 pub(crate) struct Visit {
     /// `None` when a test put the session there: then any gate takes it as its own.
-    pub(crate) gate: Option<Rc<Gate>>,
+    pub(crate) context: Option<Rc<Context>>,
     pub(crate) found: Rc<Found>,
 }
 
@@ -58,22 +75,36 @@ impl Visit {
         req.extensions().get::<Self>().cloned()
     }
 
+    /// The visit of this request, or the error that names the fix.
+    pub(crate) fn behind_gate<E>(req: &HttpRequest) -> Result<Self, actix_web::Error> {
+        Self::of(req).ok_or_else(|| {
+            let error = Error::GateMissing { extractor: type_name::<E>() };
+            tracing::error!(error = %error.chain(), path = req.path(), "gate missing");
+            error.into()
+        })
+    }
+
     pub(crate) fn attach(self, req: &impl HttpMessage) {
         req.extensions_mut().insert(self);
     }
 
+    /// The live session, or the answer of this request's gate to there being none.
+    pub(crate) fn session(&self, req: &HttpRequest) -> Result<DjangoSession, actix_web::Error> {
+        self.found.session.clone().map_err(|reason| self.reject(reason, req))
+    }
+
     pub(crate) async fn user(&self) -> Result<DjangoUser, Error> {
-        match &self.gate {
-            Some(gate) => self.found.user(&gate.store).await,
+        match &self.context {
+            Some(context) => self.found.user(&context.store).await,
             None => self.found.known_user().unwrap_or(Err(Error::Anonymous)),
         }
     }
 
     /// The answer of this request's gate to an error, for an extractor to return.
     pub(crate) fn reject(&self, error: Error, req: &HttpRequest) -> actix_web::Error {
-        match &self.gate {
-            Some(gate) => {
-                let response = gate.respond(&error, req);
+        match &self.context {
+            Some(context) => {
+                let response = context.respond(&error, req);
                 InternalError::from_response(error, response).into()
             }
             None => error.into(),

@@ -1,0 +1,248 @@
+//! The session store: Django's tables, what signs session data, and the hooks of the application.
+
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use deadpool_postgres::Pool;
+
+use super::DjangoUser;
+use crate::{
+    error::Error,
+    observe::{Event, Observer},
+    session::{DjangoSession, SessionData, SessionKey, SessionSigner},
+    settings::DjangoSettings,
+    signing::SaltedHmac,
+    store::Database,
+};
+
+/// Reads sessions and their users from Django's tables, as Django's `SessionStore` of
+/// `django.contrib.sessions.backends.db` and `django.contrib.auth` do.
+///
+/// Cheap to clone. Concurrent lookups of one store and its clones share one connection of the pool
+/// (and a middleware gives each worker a connection of its own), so a small pool serves many
+/// requests; no connection is held while no lookup is under way.
+#[derive(Clone)]
+pub struct SessionStore {
+    database: Database,
+    signer: Arc<SessionSigner>,
+    /// The keys of the session auth hash: the secret's, then its fallbacks'.
+    session_auth_keys: Arc<[SaltedHmac]>,
+    hooks: Arc<Hooks>,
+}
+
+/// Code of the application that has a say in who is logged in.
+#[derive(Clone, Default)]
+pub(super) struct Hooks {
+    pub(super) login_policy: Option<Arc<LoginPolicy>>,
+    pub(super) session_auth_hash_message: Option<Arc<Message>>,
+}
+
+type LoginPolicy = dyn Fn(&SessionData, &DjangoUser) -> bool + Send + Sync;
+type Message = dyn Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync;
+
+impl SessionStore {
+    /// A store over a pool. Connects to nothing yet: see [`SessionStore::check`].
+    ///
+    /// The pool stays yours: its size, timeouts, TLS and recycling are as you built it.
+    ///
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] if the settings cannot work: an empty secret key or
+    /// fallback, an empty name.
+    pub fn new(pool: Pool, settings: DjangoSettings) -> Result<Self, Error> {
+        settings.validate()?;
+        let observer = Observer::default();
+        Ok(Self {
+            signer: Arc::new(SessionSigner::new(&settings)?.observed_by(observer.clone())),
+            session_auth_keys: session_auth_keys(&settings),
+            database: Database::new(pool, settings).observed_by(observer),
+            hooks: Arc::default(),
+        })
+    }
+
+    /// A last word on who counts as logged in, after all of Django's own checks: `false` makes the
+    /// visitor a stranger. For what middleware of the site enforces, such as two factors:
+    ///
+    /// ```
+    /// # use actix_django_session::SessionStore;
+    /// # fn f(store: SessionStore) -> SessionStore {
+    /// store.login_policy(|session, _user| session.get_json("otp_device_id").is_some())
+    /// # }
+    /// ```
+    ///
+    /// Defaults to none.
+    #[must_use]
+    pub fn login_policy<F>(mut self, policy: F) -> Self
+    where
+        F: Fn(&SessionData, &DjangoUser) -> bool + Send + Sync + 'static,
+    {
+        Arc::make_mut(&mut self.hooks).login_policy = Some(Arc::new(policy));
+        self
+    }
+
+    /// The text that the session auth hash is made of, from the stored password and the user: for a
+    /// user model whose `get_session_auth_hash` hashes more than the password.
+    ///
+    /// ```
+    /// # use actix_django_session::SessionStore;
+    /// # fn f(store: SessionStore) -> SessionStore {
+    /// // salted_hmac(key_salt, self.password + str(self.auth_version), algorithm="sha256")
+    /// store.session_auth_hash_message(|password, user| {
+    ///     Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// An error of it is the answer of the request: nobody is let in on half a message.
+    ///
+    /// Defaults to the stored password.
+    #[must_use]
+    pub fn session_auth_hash_message<F>(mut self, message: F) -> Self
+    where
+        F: Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync + 'static,
+    {
+        Arc::make_mut(&mut self.hooks).session_auth_hash_message = Some(Arc::new(message));
+        self
+    }
+
+    /// Calls this at every [`Event`], for counters of yours. It runs in the request, so it should do
+    /// no more than count:
+    ///
+    /// ```
+    /// # use actix_django_session::SessionStore;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use actix_django_session::Event;
+    ///
+    /// static OUTAGES: AtomicU64 = AtomicU64::new(0);
+    ///
+    /// # fn f(store: SessionStore) -> SessionStore {
+    /// store.on_event(|event| {
+    ///     if event == Event::Outage {
+    ///         OUTAGES.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    ///     // or, with the `metrics` crate:
+    ///     // metrics::counter!("django_session_events", "event" => event.name()).increment(1);
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// Defaults to nothing.
+    #[must_use]
+    pub fn on_event<F>(mut self, on_event: F) -> Self
+    where
+        F: Fn(Event) + Send + Sync + 'static,
+    {
+        let observer = self.observer().calling(Arc::new(on_event));
+        self.signer = Arc::new(SessionSigner::clone(&self.signer).observed_by(observer.clone()));
+        self.database = self.database.observed_by(observer);
+        self
+    }
+
+    /// The session with this key, if it is live: `expire_date > now`, by the clock of this machine.
+    /// One indexed read; the session data is not decoded.
+    ///
+    /// ```no_run
+    /// # async fn f(store: actix_django_session::SessionStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_django_session::{Error, SessionKey};
+    ///
+    /// let Some(key) = SessionKey::new("0123456789abcdefghijklmnopqrstuv") else { return Ok(()) };
+    /// match store.load(&key).await {
+    ///     Ok(session) => println!("user {:?}", session.user_id()?),
+    ///     Err(Error::SessionNotFound | Error::SessionExpired) => println!("nobody"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::SessionNotFound`], [`Error::SessionExpired`], or [`Error::Unavailable`] when
+    /// PostgreSQL does not answer within the `lookup_timeout`.
+    pub async fn load(&self, key: &SessionKey) -> Result<DjangoSession, Error> {
+        self.load_row(key, SystemTime::now).await
+    }
+
+    /// [`SessionStore::load`] by another clock: the session if it is live at `now`.
+    ///
+    /// # Errors
+    /// As [`SessionStore::load`].
+    pub async fn load_at(&self, key: &SessionKey, now: SystemTime) -> Result<DjangoSession, Error> {
+        self.load_row(key, || now).await
+    }
+
+    async fn load_row(
+        &self,
+        key: &SessionKey,
+        now: impl FnOnce() -> SystemTime,
+    ) -> Result<DjangoSession, Error> {
+        let row = self.database.session_row(key).await?.ok_or(Error::SessionNotFound)?;
+        if row.expire_date <= now() {
+            return Err(Error::SessionExpired);
+        }
+        self.observer().event(Event::SessionFound);
+        let signer = Arc::clone(&self.signer);
+        Ok(DjangoSession::new(key.clone(), row.expire_date, row.session_data, signer))
+    }
+
+    /// Asks the database whether lookups can work: call it at start-up, so that a mistake shows
+    /// there and not as a 503 for the first visitor.
+    ///
+    /// The tables of users and permissions are asked for too if the settings name a user model, or
+    /// a gate that needs them was made before.
+    ///
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] with one sentence that says what is wrong with the tables,
+    /// their columns or this role's rights; [`Error::Unavailable`] if there is no answer at all.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.database.check().await
+    }
+
+    /// The settings of this store.
+    pub fn settings(&self) -> &DjangoSettings {
+        self.database.settings()
+    }
+
+    /// What signs and reads the session data of this store.
+    pub fn signer(&self) -> &SessionSigner {
+        &self.signer
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(crate) fn observer(&self) -> &Observer {
+        self.database.observer()
+    }
+
+    pub(super) fn hooks(&self) -> &Hooks {
+        &self.hooks
+    }
+
+    /// The keys under which a session auth hash may be made.
+    pub(super) fn session_auth_keys(&self) -> &[SaltedHmac] {
+        &self.session_auth_keys
+    }
+
+    /// This store with the connection that all gates of the current worker share.
+    pub(crate) fn for_worker(&self) -> Self {
+        Self { database: self.database.for_worker(), ..self.clone() }
+    }
+
+    /// Whether both are clones of one store, with the same hooks.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.database.is_same(&other.database) && Arc::ptr_eq(&self.hooks, &other.hooks)
+    }
+}
+
+fn session_auth_keys(settings: &DjangoSettings) -> Arc<[SaltedHmac]> {
+    let Some(hash) = &settings.user_model.session_auth_hash else { return Arc::default() };
+    std::iter::once(&settings.secret_key)
+        .chain(&settings.secret_key_fallbacks)
+        .map(|secret| SaltedHmac::new(&hash.key_salt, secret, hash.algorithm))
+        .collect()
+}
+
+impl fmt::Debug for SessionStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionStore").field("settings", self.settings()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,53 @@
+//! Whom a gate lets through, once it is known who the visitor is.
+
+use super::request::Found;
+use crate::{auth::SessionStore, error::Error};
+
+/// Whom a gate lets through.
+#[derive(Clone, Debug)]
+pub(crate) enum Admits {
+    /// Everybody.
+    Anyone,
+    /// Whoever has a live session.
+    Session,
+    /// Whoever is logged in, and meets the demands.
+    User(Demands),
+}
+
+/// What a user must have beyond being logged in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Demands {
+    pub(crate) staff: bool,
+    pub(crate) permissions: Vec<String>,
+}
+
+impl Admits {
+    /// Whether this is a matter of the user, and not of the session alone.
+    pub(crate) fn user_matters(&self) -> bool {
+        matches!(self, Self::User(_))
+    }
+
+    /// Whether this can be decided without asking the database.
+    pub(crate) fn can_decide(&self, found: &Found) -> bool {
+        !self.user_matters() || found.session.is_err()
+    }
+
+    /// Says why the visitor does not come through.
+    pub(crate) async fn check(&self, found: &Found, store: &SessionStore) -> Result<(), Error> {
+        let Self::User(demands) = self else { return self.check_session(found) };
+        let user = found.user(store).await?;
+        let lacks_staff = demands.staff && !user.is_staff();
+        if lacks_staff || !user.meets(&demands.permissions).await? {
+            return Err(Error::PermissionDenied);
+        }
+        Ok(())
+    }
+
+    /// [`Admits::check`], where the session decides.
+    pub(crate) fn check_session(&self, found: &Found) -> Result<(), Error> {
+        match &found.session {
+            Err(reason) if !matches!(self, Self::Anyone) => Err(reason.clone()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `DjangoSession` in the arguments of a handler.
+
+use std::{
+    future::{Ready, ready},
+    ops::Deref,
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+
+use crate::{session::DjangoSession, web::request::Visit};
+
+/// Extracts the live session; without one, the request gets the gate's rejection.
+///
+/// The session may be anonymous, and its data may turn out to be unreadable: see
+/// [`DjangoSession::data`]. On a route without a gate the answer is a 500, and the log says what to
+/// wrap.
+impl FromRequest for DjangoSession {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Visit::behind_gate::<Self>(req).and_then(|visit| visit.session(req)))
+    }
+}
+
+/// The session if there is one.
+///
+/// Prefer this to `Option<DjangoSession>`: actix turns every error of an extractor in an `Option`
+/// into `None`, a missing gate included.
+///
+/// ```
+/// use actix_django_session::OptionalDjangoSession;
+///
+/// async fn front_page(OptionalDjangoSession(session): OptionalDjangoSession) -> String {
+///     match session {
+///         Some(session) => format!("welcome back, {:?}", session.user_id()),
+///         None => "welcome".into(),
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct OptionalDjangoSession(pub Option<DjangoSession>);
+
+impl Deref for OptionalDjangoSession {
+    type Target = Option<DjangoSession>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl FromRequest for OptionalDjangoSession {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Visit::behind_gate::<Self>(req).map(|visit| Self(visit.found.session.clone().ok())))
+    }
+}

@@ -1,0 +1,55 @@
+//! `DjangoUser` in the arguments of a handler.
+
+use std::ops::Deref;
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use futures_util::future::LocalBoxFuture;
+
+use crate::{auth::DjangoUser, web::request::Visit};
+
+/// Extracts the user, looked up and checked once a request; nobody logged in gets the gate's
+/// rejection.
+impl FromRequest for DjangoUser {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let visit = Visit::behind_gate::<Self>(req);
+        let req = req.clone();
+        Box::pin(async move {
+            let visit = visit?;
+            visit.user().await.map_err(|error| visit.reject(error, &req))
+        })
+    }
+}
+
+/// The user if one is logged in. `None` means nobody is, never that the database is away: that is
+/// a 503.
+#[derive(Clone, Debug)]
+pub struct OptionalDjangoUser(pub Option<DjangoUser>);
+
+impl Deref for OptionalDjangoUser {
+    type Target = Option<DjangoUser>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl FromRequest for OptionalDjangoUser {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let visit = Visit::behind_gate::<Self>(req);
+        let req = req.clone();
+        Box::pin(async move {
+            let visit = visit?;
+            match visit.user().await {
+                Ok(user) => Ok(Self(Some(user))),
+                Err(error) if error.is_rejection() => Ok(Self(None)),
+                Err(error) => Err(visit.reject(error, &req)),
+            }
+        })
+    }
+}

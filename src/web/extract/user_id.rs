@@ -1,0 +1,65 @@
+//! `DjangoUserId` in the arguments of a handler.
+
+use std::{
+    any::type_name,
+    fmt,
+    future::{Ready, ready},
+    ops::Deref,
+    str::FromStr,
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+
+use crate::{error::Error, session::DjangoSession, web::request::Visit};
+
+/// The id of the user whom the session names, parsed as a `T` of yours: `i64`, `Uuid`, `String`.
+///
+/// Nobody logged in, or session data that cannot be read: the gate's rejection. An id that is no
+/// `T` is a mistake in the handler: 500.
+///
+/// This is what the session says. It does not check what Django checks on top of that: whether the
+/// user still exists, is active, still has the password of back then, and came in by a backend
+/// that is still listed. [`DjangoUser`](crate::DjangoUser) does, and so does a gate made by
+/// [`login_required`](crate::DjangoSessionMiddleware::login_required).
+///
+/// ```
+/// use actix_django_session::DjangoUserId;
+///
+/// async fn dashboard(DjangoUserId(id): DjangoUserId<i64>) -> String {
+///     format!("user {id}")
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DjangoUserId<T = String>(pub T);
+
+impl<T> Deref for DjangoUserId<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for DjangoUserId<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T: FromStr + 'static> FromRequest for DjangoUserId<T> {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Visit::behind_gate::<Self>(req).and_then(|visit| {
+            let session = visit.session(req)?;
+            user_id(&session).map_err(|error| visit.reject(error, req))
+        }))
+    }
+}
+
+fn user_id<T: FromStr>(session: &DjangoSession) -> Result<DjangoUserId<T>, Error> {
+    let id = session.user_id()?.ok_or(Error::Anonymous)?;
+    let id = id.parse().map_err(|_| Error::UserIdType { expected: type_name::<T>() })?;
+    Ok(DjangoUserId(id))
+}
