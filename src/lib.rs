@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod auth;
+mod crypto;
 mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -18,7 +18,7 @@ const STOREYS: &[&[&str]] = &[
     &["settings"],
     &["observe"],
     &["error"],
-    &["signing"],
+    &["crypto", "signing"],
 ];
 
 /// What no storey may name: chapters that show everything.

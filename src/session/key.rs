@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ring::rand::{SecureRandom, SystemRandom};
+use crate::crypto::get_random_string;
 
 /// `SessionBase._validate_session_key` (R7).
 const MIN_LENGTH: usize = 8;
@@ -34,17 +34,7 @@ impl SessionKey {
     /// # Panics
     /// If the operating system gives no random numbers.
     pub fn generate() -> Self {
-        let random = SystemRandom::new();
-        let mut key = String::with_capacity(GENERATED_LENGTH);
-        while key.len() < GENERATED_LENGTH {
-            let mut byte = [0];
-            random.fill(&mut byte).expect("the operating system has random numbers");
-            // 252 is the largest multiple of 36 in a byte: beyond it, some letters come up more.
-            if byte[0] < 252 {
-                key.push(char::from(ALPHABET[usize::from(byte[0]) % ALPHABET.len()]));
-            }
-        }
-        Self(key)
+        Self(get_random_string(GENERATED_LENGTH, ALPHABET))
     }
 
     /// The key itself. Keep it out of logs and pages.
