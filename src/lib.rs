@@ -18,7 +18,9 @@ pub use auth::{DjangoUser, SessionStore};
 pub use error::{DecodeError, Error, NotLoggedIn, Unavailable};
 pub use observe::Event;
 pub use session::{DjangoSession, SessionData, SessionKey, SessionSigner};
-pub use settings::{AuthenticationBackend, DjangoSettings, SessionAuthHash, TableName, UserModel};
+pub use settings::{
+    AuthenticationBackend, DjangoSettings, SessionAuthHash, SessionEngine, TableName, UserModel,
+};
 #[doc(hidden)]
 pub use web::DjangoSessionService;
 pub use web::{

@@ -1,10 +1,13 @@
 //! What this service shares with Django's `settings.py`, in Django's names.
 
+mod sessions;
 mod user_model;
 
 use std::{fmt, time::Duration};
 
 use crate::{error::Error, signing};
+pub use sessions::SessionEngine;
+pub(crate) use sessions::SessionSettings;
 pub use user_model::{AuthenticationBackend, SessionAuthHash, UserModel};
 
 /// Django's default `key_salt` of `SessionStore` (R2): every engine's class has this name.
@@ -39,6 +42,7 @@ pub struct DjangoSettings {
     pub(crate) max_decompressed_size: usize,
     pub(crate) lookup_timeout: Duration,
     pub(crate) prepared_statements: bool,
+    pub(crate) sessions: SessionSettings,
     pub(crate) user_model: UserModel,
     pub(crate) user_model_is_set: bool,
     pub(crate) authentication_backends: Vec<AuthenticationBackend>,
@@ -61,6 +65,7 @@ impl DjangoSettings {
             max_decompressed_size: signing::DEFAULT_MAX_DECOMPRESSED_SIZE,
             lookup_timeout: Duration::from_secs(5),
             prepared_statements: true,
+            sessions: SessionSettings::default(),
             user_model: UserModel::default(),
             user_model_is_set: false,
             authentication_backends: vec!["django.contrib.auth.backends.ModelBackend".into()],
@@ -222,7 +227,7 @@ impl DjangoSettings {
         } else if !self.user_model.is_valid() {
             improper("the tables and columns of the user model must have names")
         } else {
-            Ok(())
+            self.sessions.validate()
         }
     }
 }
@@ -237,6 +242,7 @@ impl fmt::Debug for DjangoSettings {
             .field("max_age", &self.max_age)
             .field("lookup_timeout", &self.lookup_timeout)
             .field("prepared_statements", &self.prepared_statements)
+            .field("sessions", &self.sessions)
             .field("user_model", &self.user_model)
             .field("authentication_backends", &self.authentication_backends)
             .finish_non_exhaustive()
