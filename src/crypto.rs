@@ -1,6 +1,13 @@
-//! `django.utils.crypto`: random text.
+//! `django.utils.crypto`: random text, and comparison that does not tell where texts differ.
 
-use ring::rand::{SecureRandom, SystemRandom};
+use ring::{
+    hmac,
+    rand::{SecureRandom, SystemRandom},
+};
+
+/// `RANDOM_STRING_CHARS`: the alphabet of `get_random_string` unless another is given.
+pub(crate) const LETTERS_AND_DIGITS: &[u8; 62] =
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 /// Random text of that many characters of an alphabet, which is ASCII and has at most 256 of them.
 ///
@@ -21,14 +28,18 @@ pub(crate) fn get_random_string(length: usize, alphabet: &[u8]) -> String {
     text
 }
 
+/// Whether both are the same. The time says nothing of where they differ, only of their lengths.
+pub(crate) fn constant_time_compare(a: impl AsRef<[u8]>, b: impl AsRef<[u8]>) -> bool {
+    // Digests of one length are compared, by the function of ring that is made for it.
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"constant_time_compare");
+    hmac::verify(&key, a.as_ref(), hmac::sign(&key, b.as_ref()).as_ref()).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-
-    const LETTERS_AND_DIGITS: &[u8] =
-        b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
     #[test]
     fn random_text_has_its_length_and_uses_every_letter_alike() {
@@ -42,5 +53,13 @@ mod tests {
         assert_eq!(seen.len(), LETTERS_AND_DIGITS.len());
         // 1000 each, give or take nine standard deviations.
         assert!(seen.values().all(|count| (720..1280).contains(count)), "{seen:?}");
+    }
+
+    #[test]
+    fn only_the_same_text_is_equal() {
+        assert!(constant_time_compare("", ""));
+        assert!(constant_time_compare("secret", b"secret"));
+        assert!(!constant_time_compare("secret", "secret "));
+        assert!(!constant_time_compare("secret", "Secret"));
     }
 }

@@ -1,10 +1,13 @@
 //! Everything that can go wrong, one variant per condition.
 
+mod csrf;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use deadpool_postgres::PoolError;
 
 use crate::signing;
+pub use csrf::{CsrfReason, CsrfTokenFault, FormError};
 
 /// Why there is no session, no user, or no answer.
 ///
@@ -78,6 +81,14 @@ pub enum Error {
         extractor: &'static str,
     },
 
+    /// The CSRF check refuses the request: it may not have been meant by the visitor. Status 403.
+    #[error("CSRF verification failed: {0}")]
+    CsrfFailed(CsrfReason),
+
+    /// The form cannot be read in which the CSRF token may be. Status 400.
+    #[error("the form cannot be read: {0}")]
+    BadForm(#[from] FormError),
+
     /// PostgreSQL did not answer. Status 503, never "anonymous".
     #[error("the session database is unavailable")]
     Unavailable(#[source] Arc<Unavailable>),
@@ -98,7 +109,8 @@ impl From<Arc<Unavailable>> for Error {
 impl Error {
     /// Whether a visitor who logs in could get further: no session, or nobody in it.
     pub fn is_rejection(&self) -> bool {
-        self.reason().is_some() && !matches!(self, Self::PermissionDenied)
+        self.reason().is_some()
+            && !matches!(self, Self::PermissionDenied | Self::CsrfFailed(_) | Self::BadForm(_))
     }
 
     /// This error and all its sources on one line, for a log.
@@ -123,6 +135,8 @@ impl Error {
             Self::NotLoggedIn(NotLoggedIn::WrongHash) => "wrong_hash",
             Self::NotLoggedIn(NotLoggedIn::RefusedByPolicy) => "refused_by_policy",
             Self::PermissionDenied => "permission_denied",
+            Self::CsrfFailed(_) => "csrf_failed",
+            Self::BadForm(_) => "bad_form",
             Self::ImproperlyConfigured(_)
             | Self::UserColumn { .. }
             | Self::UserIdType { .. }

@@ -2,6 +2,7 @@
 
 mod auth;
 mod crypto;
+mod csrf;
 mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -15,12 +16,12 @@ mod web;
 
 pub use auth::{DjangoUser, SessionStore};
 // Their types are part of the interface: use these to have the same versions.
-pub use error::{DecodeError, Error, NotLoggedIn, Unavailable};
+pub use error::{
+    CsrfReason, CsrfTokenFault, DecodeError, Error, FormError, NotLoggedIn, Unavailable,
+};
 pub use observe::Event;
 pub use session::{DjangoSession, SessionData, SessionKey, SessionSigner};
-pub use settings::{
-    AuthenticationBackend, DjangoSettings, SessionAuthHash, SessionEngine, TableName, UserModel,
-};
+pub use settings::{AuthenticationBackend, DjangoSettings, SessionAuthHash, TableName, UserModel};
 #[doc(hidden)]
 pub use web::DjangoSessionService;
 pub use web::{

@@ -1,13 +1,14 @@
 //! What this service shares with Django's `settings.py`, in Django's names.
 
-mod sessions;
+mod cookie;
+mod csrf;
 mod user_model;
 
 use std::{fmt, time::Duration};
 
 use crate::{error::Error, signing};
-pub use sessions::SessionEngine;
-pub(crate) use sessions::SessionSettings;
+pub(crate) use cookie::CookieSettings;
+pub(crate) use csrf::{CsrfSettings, UploadLimits};
 pub use user_model::{AuthenticationBackend, SessionAuthHash, UserModel};
 
 /// Django's default `key_salt` of `SessionStore` (R2): every engine's class has this name.
@@ -34,7 +35,9 @@ pub struct DjangoSettings {
     pub(crate) secret_key_fallbacks: Vec<Vec<u8>>,
     pub(crate) session_cookie_name: String,
     pub(crate) login_url: String,
+    pub(crate) allowed_hosts: Vec<String>,
     pub(crate) use_x_forwarded_host: bool,
+    pub(crate) use_x_forwarded_port: bool,
     pub(crate) secure_proxy_ssl_header: Option<(String, String)>,
     pub(crate) session_table: TableName,
     pub(crate) key_salt: String,
@@ -42,10 +45,11 @@ pub struct DjangoSettings {
     pub(crate) max_decompressed_size: usize,
     pub(crate) lookup_timeout: Duration,
     pub(crate) prepared_statements: bool,
-    pub(crate) sessions: SessionSettings,
     pub(crate) user_model: UserModel,
     pub(crate) user_model_is_set: bool,
     pub(crate) authentication_backends: Vec<AuthenticationBackend>,
+    pub(crate) csrf: CsrfSettings,
+    pub(crate) upload_limits: UploadLimits,
 }
 
 impl DjangoSettings {
@@ -57,7 +61,9 @@ impl DjangoSettings {
             secret_key_fallbacks: Vec::new(),
             session_cookie_name: "sessionid".into(),
             login_url: "/accounts/login/".into(),
+            allowed_hosts: Vec::new(),
             use_x_forwarded_host: false,
+            use_x_forwarded_port: false,
             secure_proxy_ssl_header: None,
             session_table: TableName::from("django_session"),
             key_salt: DEFAULT_KEY_SALT.into(),
@@ -65,10 +71,11 @@ impl DjangoSettings {
             max_decompressed_size: signing::DEFAULT_MAX_DECOMPRESSED_SIZE,
             lookup_timeout: Duration::from_secs(5),
             prepared_statements: true,
-            sessions: SessionSettings::default(),
             user_model: UserModel::default(),
             user_model_is_set: false,
             authentication_backends: vec!["django.contrib.auth.backends.ModelBackend".into()],
+            csrf: CsrfSettings::default(),
+            upload_limits: UploadLimits::default(),
         }
     }
 
@@ -101,8 +108,8 @@ impl DjangoSettings {
         self
     }
 
-    /// `USE_X_FORWARDED_HOST`: whether `X-Forwarded-Host` names the host of the request. Only
-    /// matters when `LOGIN_URL` is on another host, because then `next` is an absolute URL.
+    /// `USE_X_FORWARDED_HOST`: whether `X-Forwarded-Host` names the host of the request: for the
+    /// `Origin` of forms, and for `next` when `LOGIN_URL` is on another host.
     ///
     /// Defaults to `false`.
     pub fn use_x_forwarded_host(mut self, yes: bool) -> Self {
@@ -111,8 +118,8 @@ impl DjangoSettings {
     }
 
     /// `SECURE_PROXY_SSL_HEADER`: the header, by its HTTP name (`X-Forwarded-Proto`, not
-    /// `HTTP_X_FORWARDED_PROTO`), and the value in it that means `https`. Only matters when
-    /// `LOGIN_URL` is on another host.
+    /// `HTTP_X_FORWARDED_PROTO`), and the value in it that means `https`. Behind a proxy that ends TLS,
+    /// forms are refused without it.
     ///
     /// Defaults to none.
     pub fn secure_proxy_ssl_header(
@@ -216,9 +223,7 @@ impl DjangoSettings {
             improper("SESSION_COOKIE_NAME is not the name of a cookie")
         } else if self.login_url.is_empty() {
             improper("LOGIN_URL must not be empty")
-        } else if self.secure_proxy_ssl_header.as_ref().is_some_and(|(name, _)| {
-            name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        }) {
+        } else if self.secure_proxy_ssl_header.iter().any(|(name, _)| !is_header_name(name)) {
             improper("SECURE_PROXY_SSL_HEADER takes the HTTP name of a header: X-Forwarded-Proto")
         } else if self.lookup_timeout.is_zero() {
             improper("the lookup_timeout must not be zero: nothing is answered in no time")
@@ -226,8 +231,10 @@ impl DjangoSettings {
             improper("the session table must have a name, without NUL characters")
         } else if !self.user_model.is_valid() {
             improper("the tables and columns of the user model must have names")
+        } else if let Some(fault) = self.csrf.fault() {
+            improper(&fault)
         } else {
-            self.sessions.validate()
+            Ok(())
         }
     }
 }
@@ -242,9 +249,11 @@ impl fmt::Debug for DjangoSettings {
             .field("max_age", &self.max_age)
             .field("lookup_timeout", &self.lookup_timeout)
             .field("prepared_statements", &self.prepared_statements)
-            .field("sessions", &self.sessions)
             .field("user_model", &self.user_model)
             .field("authentication_backends", &self.authentication_backends)
+            .field("allowed_hosts", &self.allowed_hosts)
+            .field("csrf", &self.csrf)
+            .field("upload_limits", &self.upload_limits)
             .finish_non_exhaustive()
     }
 }
@@ -296,6 +305,11 @@ impl From<(&str, &str)> for TableName {
     fn from((schema, table): (&str, &str)) -> Self {
         Self { schema: Some(schema.into()), table: table.into() }
     }
+}
+
+/// A header by its HTTP name, not by Django's `HTTP_X_..`.
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn is_valid_name(name: &str) -> bool {

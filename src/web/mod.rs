@@ -4,10 +4,12 @@ mod admission;
 mod cookie;
 mod extract;
 mod gate;
+mod host;
 mod redirect;
 mod rejection;
 mod request;
 mod service;
+mod set_cookie;
 pub mod test;
 mod vary;
 

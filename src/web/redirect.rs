@@ -2,13 +2,11 @@
 
 use std::borrow::Cow;
 
-use actix_web::{
-    HttpRequest,
-    http::header::{self, HeaderName},
-};
+use actix_web::HttpRequest;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::settings::DjangoSettings;
+use super::host::Address;
+use crate::{csrf::UrlParts, settings::DjangoSettings};
 
 /// `REDIRECT_FIELD_NAME` of `django.contrib.auth`.
 pub(crate) const REDIRECT_FIELD_NAME: &str = "next";
@@ -60,7 +58,7 @@ pub(crate) struct LoginUrl {
 impl LoginUrl {
     /// An empty field name means no way back.
     pub(crate) fn new(url: &str, field_name: &str) -> Self {
-        let UrlParts { scheme, netloc, path, query, fragment } = UrlParts::split(url);
+        let UrlParts { scheme, netloc, path, query, fragment } = UrlParts::split_any(url);
         let mut grouped: Vec<(String, Vec<String>)> = Vec::new();
         for (name, value) in query_pairs(&query) {
             match grouped.iter_mut().find(|(other, _)| *other == name) {
@@ -82,11 +80,13 @@ impl LoginUrl {
     /// `user_passes_test`, up to the `Location` header it sends: where to log in, and the way back
     /// to this request. `None` if it is longer than Django allows.
     pub(crate) fn location(&self, req: &HttpRequest, settings: &DjangoSettings) -> Option<String> {
+        let address = Address::of(req, settings);
         let visited = Visited {
             path: req.uri().path(),
             query: req.uri().query().unwrap_or_default(),
-            scheme: scheme(req, settings),
-            host: host(req, settings),
+            scheme: if address.is_secure() { "https" } else { "http" },
+            // It only ends up in a query parameter: whether it is allowed is not asked.
+            host: address.raw_host(),
         };
         self.redirect_from(&visited)
     }
@@ -218,66 +218,8 @@ fn without_dot_segments(path: &str) -> String {
     if resolved.starts_with('/') { resolved } else { format!("/{resolved}") }
 }
 
-/// `HttpRequest.scheme` (L5).
-fn scheme<'a>(req: &HttpRequest, settings: &DjangoSettings) -> &'a str {
-    let trusted = settings.secure_proxy_ssl_header.as_ref().and_then(|(name, secure)| {
-        let name = HeaderName::try_from(name).ok()?;
-        let value = req.headers().get(name)?.to_str().unwrap_or_default();
-        let first = value.split(',').next().unwrap_or_default();
-        Some(first.trim() == secure)
-    });
-    let is_secure = trusted.unwrap_or_else(|| req.app_config().secure());
-    if is_secure { "https" } else { "http" }
-}
-
-/// `HttpRequest.get_host()`, which here only ends up in a query parameter: it is not validated.
-fn host<'a>(req: &'a HttpRequest, settings: &DjangoSettings) -> Cow<'a, str> {
-    let forwarded = HeaderName::from_static("x-forwarded-host");
-    let forwarded = settings.use_x_forwarded_host.then(|| req.headers().get(forwarded)).flatten();
-    match forwarded.or_else(|| req.headers().get(header::HOST)) {
-        Some(host) => String::from_utf8_lossy(host.as_bytes()),
-        // HTTP/2 names the host in the request target.
-        None => match req.uri().authority() {
-            Some(authority) => Cow::Borrowed(authority.as_str()),
-            None => Cow::Owned(req.app_config().local_addr().to_string()),
-        },
-    }
-}
-
 fn quote(text: &str, set: &'static AsciiSet) -> String {
     utf8_percent_encode(text, set).to_string()
-}
-
-/// `urlsplit` of `urllib.parse`.
-struct UrlParts {
-    scheme: String,
-    netloc: String,
-    path: String,
-    query: String,
-    fragment: String,
-}
-
-impl UrlParts {
-    fn split(url: &str) -> Self {
-        let url = url.trim_start_matches(|c: char| c <= ' ').replace(['\t', '\r', '\n'], "");
-        let (scheme, rest) = match url.split_once(':') {
-            Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
-            _ => (String::new(), url.as_str()),
-        };
-        let (netloc, rest) = match rest.strip_prefix("//") {
-            Some(rest) => rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())),
-            None => ("", rest),
-        };
-        let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let [netloc, path, query, fragment] = [netloc, path, query, fragment].map(str::to_owned);
-        Self { scheme, netloc, path, query, fragment }
-    }
-}
-
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
 /// `parse_qsl` with `keep_blank_values`, as `QueryDict` calls it.

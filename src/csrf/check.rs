@@ -1,0 +1,179 @@
+//! The check itself, in Django's order (C4).
+
+use super::{origin::TrustedOrigins, provenance::Provenance, referer, token::Secret};
+use crate::{
+    error::{CsrfReason, CsrfTokenFault},
+    settings::DjangoSettings,
+};
+
+/// What `CsrfViewMiddleware` makes of the settings.
+pub(crate) struct CsrfCheck {
+    trusted: TrustedOrigins,
+    cookie_domain: Option<String>,
+    /// The header's name, as Django writes it.
+    header: String,
+}
+
+impl CsrfCheck {
+    pub(crate) fn new(settings: &DjangoSettings, session_cookie_domain: Option<&str>) -> Self {
+        let csrf = &settings.csrf;
+        let domain = match csrf.use_sessions {
+            true => session_cookie_domain.map(str::to_owned),
+            false => csrf.cookie.domain.clone(),
+        };
+        Self {
+            trusted: TrustedOrigins::new(&csrf.trusted_origins),
+            cookie_domain: domain,
+            header: python_title(&csrf.header_name),
+        }
+    }
+
+    /// Whether the page may send forms here: by its `Origin`, or under HTTPS by its `Referer`.
+    pub(crate) fn page(&self, from: &Provenance<'_>) -> Result<(), CsrfReason> {
+        match (&from.origin, from.is_secure) {
+            (Some(_), _) => self.origin(from),
+            (None, true) => referer::check(from, &self.trusted, self.cookie_domain.as_deref()),
+            (None, false) => Ok(()),
+        }
+    }
+
+    /// `_origin_verified`, where there is an `Origin` at all.
+    pub(crate) fn origin(&self, from: &Provenance<'_>) -> Result<(), CsrfReason> {
+        let Some(origin) = from.origin.as_deref() else { return Ok(()) };
+        if from.own_origin().is_some_and(|own| own == origin) || self.trusted.has_origin(origin) {
+            return Ok(());
+        }
+        Err(CsrfReason::BadOrigin(origin.to_owned()))
+    }
+
+    /// Whether the token is one of this secret. One in the form that is not empty is final.
+    pub(crate) fn token(
+        &self,
+        secret: &Secret,
+        form: Option<&str>,
+        header: Option<&str>,
+    ) -> Result<(), CsrfReason> {
+        if let Some(token) = form.filter(|token| !token.is_empty()) {
+            return secret.matches(token).map_err(CsrfReason::BadFormToken);
+        }
+        let token = header.ok_or(CsrfReason::TokenMissing)?;
+        let bad = |fault: CsrfTokenFault| CsrfReason::BadHeaderToken {
+            header: self.header.clone(),
+            fault,
+        };
+        secret.matches(token).map_err(bad)
+    }
+
+    /// From where a request would have been accepted, for the log.
+    pub(crate) fn expected(&self, from: &Provenance<'_>, reason: &CsrfReason) -> Option<String> {
+        let own = match reason {
+            CsrfReason::BadOrigin(_) => from.own_origin(),
+            CsrfReason::NoReferer
+            | CsrfReason::MalformedReferer
+            | CsrfReason::InsecureReferer
+            | CsrfReason::BadReferer(_) => {
+                let host = referer::good_host(from, self.cookie_domain.as_deref());
+                host.map(|host| format!("https://{host}/"))
+            }
+            _ => return None,
+        };
+        Some(own.unwrap_or_else(|| "the host of this request is not in ALLOWED_HOSTS".into()))
+    }
+}
+
+/// Python's `str.title()`: a letter behind one is lower-case, any other is upper-case (C16).
+fn python_title(name: &str) -> String {
+    let mut behind_letter = false;
+    let letter = |c: char| {
+        let c = if behind_letter { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() };
+        behind_letter = c.is_ascii_alphabetic();
+        c
+    };
+    name.chars().map(letter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::csrf::vectors::{expect, header, of_kind, text};
+
+    #[test]
+    fn tokens_match_as_in_django() {
+        let mut seen = 0;
+        for vector in of_kind("match") {
+            let check = CsrfCheck::new(&DjangoSettings::new("k"), None);
+            let cookie = vector["cookie"].as_str().ok_or(CsrfReason::NoCookie);
+            let verdict = cookie
+                .and_then(|cookie| Secret::read(cookie).map_err(CsrfReason::BadCookie))
+                .and_then(|secret| check.token(&secret, None, vector["token"].as_str()));
+            let verdict = verdict.map_or_else(|reason| reason.to_string(), |()| "ok".into());
+            assert_eq!(verdict, expect(&vector), "{vector}");
+            seen += 1;
+        }
+        assert_eq!(seen, 42);
+    }
+
+    #[test]
+    fn header_names_are_written_as_django_writes_them() {
+        let mut seen = 0;
+        for vector in of_kind("header_name") {
+            let Some(name) = text(&vector, "setting").strip_prefix("HTTP_") else {
+                println!("{}: skipped: a header has an HTTP name here", vector["id"]);
+                continue;
+            };
+            assert_eq!(python_title(&name.replace('_', "-")), expect(&vector), "{vector}");
+            seen += 1;
+        }
+        assert!(seen > 7, "{seen}");
+    }
+
+    /// The port and the host are of `web::host`, which has their vectors.
+    fn from<'a>(vector: &Value, host: Option<&'a str>, port: &'a str) -> Provenance<'a> {
+        Provenance {
+            origin: header(vector, "Origin").map(Cow::Owned),
+            referer: header(vector, "Referer").map(Cow::Owned),
+            is_secure: vector["scheme"] == "https",
+            host: host.map(Cow::Borrowed),
+            port: Cow::Borrowed(port),
+        }
+    }
+
+    #[test]
+    fn what_a_browser_would_read_otherwise_is_no_subdomain() {
+        let settings = DjangoSettings::new("k").csrf_trusted_origins(["https://*.example.com"]);
+        let check = CsrfCheck::new(&settings, None);
+        let verdict = |origin: &str| {
+            let from = Provenance {
+                origin: Some(Cow::Borrowed(origin)),
+                referer: None,
+                is_secure: true,
+                host: None,
+                port: Cow::Borrowed("443"),
+            };
+            check.page(&from).is_ok()
+        };
+        assert!(verdict("https://example.com") && verdict("https://a.b.example.com"));
+        for odd in
+            ["evil.com\\", "evil.com,", "evil.com%2f", "evil.com ", "u:p@a", "a\t", "a\u{85}"]
+        {
+            assert!(!verdict(&format!("https://{odd}.example.com")), "{odd}");
+        }
+        assert!(!verdict("https://a.example.co\tm"));
+    }
+
+    #[test]
+    fn the_log_says_what_was_expected() {
+        let check = CsrfCheck::new(&DjangoSettings::new("k"), None);
+        let vector = serde_json::json!({ "scheme": "https", "headers": [["Origin", "null"]] });
+        let here = from(&vector, Some("example.com:8443"), "443");
+        let reason = check.page(&here).unwrap_err();
+        assert_eq!(check.expected(&here, &reason).unwrap(), "https://example.com:8443");
+        let elsewhere = from(&vector, None, "443");
+        assert!(check.expected(&elsewhere, &reason).unwrap().contains("ALLOWED_HOSTS"));
+        assert_eq!(check.expected(&here, &CsrfReason::NoCookie), None);
+    }
+}

@@ -1,0 +1,48 @@
+//! The charset that a form says it is in.
+
+/// What a charset makes of a token, which is ASCII.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Charset {
+    Utf8,
+    /// Another one that has ASCII in it. Which, makes no difference to a token.
+    Ascii,
+    /// One in which a token in ASCII is something else.
+    Foreign,
+}
+
+impl Charset {
+    /// One that Python has a codec for. Others are ignored (C17).
+    // By their families: Python knows some 400 spellings, and a browser sends UTF-8.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        const FAMILIES: [&str; 24] = [
+            "ascii", "big5", "cp", "csiso", "euc", "gb", "hz", "ibm", "iso", "johab", "koi8", "kz",
+            "l1", "latin", "mac", "ms", "ptcp", "shift", "sjis", "tis", "uhc", "us", "utf",
+            "windows",
+        ];
+        const FOREIGN: [&str; 14] = [
+            "utf16", "utf32", "cp037", "cp273", "cp424", "cp500", "cp875", "cp1026", "cp1140",
+            "ibm037", "ibm273", "ibm424", "ibm500", "ibm1140",
+        ];
+        let name: String = name
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+            .to_ascii_lowercase();
+        if name == "utf8" || name == "u8" {
+            Some(Self::Utf8)
+        } else if FOREIGN.iter().any(|foreign| name.starts_with(foreign)) {
+            Some(Self::Foreign)
+        } else {
+            FAMILIES.iter().any(|family| name.starts_with(family)).then_some(Self::Ascii)
+        }
+    }
+
+    /// The text of these bytes, `None` where it cannot be a token.
+    pub(super) fn decode(self, bytes: &[u8]) -> Option<String> {
+        match self {
+            Self::Utf8 => Some(String::from_utf8_lossy(bytes).into_owned()),
+            Self::Ascii => Some(bytes.iter().copied().map(char::from).collect()),
+            Self::Foreign => None,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Where in a body the token is: `request.POST.get("csrfmiddlewaretoken")`, and no more of it.
+
+mod charset;
+mod head;
+mod multipart;
+pub(crate) mod urlencoded;
+
+pub(crate) use multipart::Multipart;
+
+use charset::Charset;
+use head::Parameters;
+
+use crate::{error::FormError, settings::UploadLimits};
+
+/// The name of the field.
+pub(crate) const FIELD: &str = "csrfmiddlewaretoken";
+
+/// What a body may be, by its `Content-Type`.
+pub(crate) enum Form {
+    /// Nothing that Django looks into.
+    None,
+    /// `application/x-www-form-urlencoded`
+    Urlencoded,
+    /// `multipart/form-data`
+    Multipart(Box<Multipart>),
+}
+
+impl Form {
+    /// The form that a POST with these headers has.
+    pub(crate) fn of(
+        content_type: &str,
+        content_length: Option<u64>,
+        limits: UploadLimits,
+    ) -> Result<Self, FormError> {
+        let Some(parameters) = Parameters::read(content_type) else {
+            return Ok(Self::None);
+        };
+        let charset = parameters.get("charset").and_then(Charset::named);
+        match parameters.value.as_str() {
+            // No other spelling, though it may be upper-case (V20).
+            "application/x-www-form-urlencoded" => match parameters.get("charset") {
+                Some(name) if charset.is_some() && !name.eq_ignore_ascii_case("utf-8") => {
+                    Err(FormError::NotUtf8)
+                }
+                _ => Ok(Self::Urlencoded),
+            },
+            "multipart/form-data" => {
+                let boundary = parameters.get("boundary").filter(|text| is_boundary(text));
+                let (Some(boundary), true) = (boundary, content_type.starts_with("multipart/"))
+                else {
+                    return Err(FormError::MultiPartParserError);
+                };
+                if !content_type.is_ascii() {
+                    return Err(FormError::MultiPartParserError);
+                }
+                // Chunked, it is an empty form to Django (C18).
+                if content_length.unwrap_or_default() == 0 {
+                    return Ok(Self::None);
+                }
+                let charset = charset.unwrap_or(Charset::Utf8);
+                Ok(Self::Multipart(Box::new(Multipart::new(boundary, charset, limits))))
+            }
+            _ => Ok(Self::None),
+        }
+    }
+}
+
+/// `MultiPartParser.boundary_re`
+fn is_boundary(text: &str) -> bool {
+    let is_printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    is_printable && (1..=201).contains(&text.len()) && !text.ends_with(' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::csrf::vectors::{body, header, of_kind};
+
+    /// The value of the field, or the class of Django's exception.
+    fn field(
+        content_type: &str,
+        body: &[u8],
+        chunked: bool,
+        limits: UploadLimits,
+    ) -> serde_json::Value {
+        let length = (!chunked).then(|| body.len().try_into().unwrap());
+        let found = Form::of(content_type, length, limits).and_then(|form| match form {
+            Form::None => Ok(None),
+            Form::Urlencoded if limits.memory_size.is_some_and(|most| body.len() > most) => {
+                Err(FormError::RequestDataTooBig)
+            }
+            Form::Urlencoded => urlencoded::token(body, limits),
+            Form::Multipart(form) => {
+                // The same in one piece and byte by byte.
+                let mut bytewise = form.clone();
+                let in_pieces = body
+                    .iter()
+                    .try_for_each(|byte| bytewise.push(&[*byte]))
+                    .and_then(|()| bytewise.finish());
+                let mut form = form;
+                let whole = form.push(body).and_then(|()| form.finish());
+                assert_eq!(whole, in_pieces);
+                whole
+            }
+        });
+        match found {
+            Ok(value) => json!({ "value": value.unwrap_or_default() }),
+            Err(FormError::NotUtf8) => json!({ "error": "BadRequest" }),
+            Err(error) => json!({ "error": format!("{error:?}") }),
+        }
+    }
+
+    #[test]
+    fn the_field_is_found_where_django_finds_it() {
+        let mut seen = 0;
+        for vector in of_kind("form") {
+            let id = vector["id"].as_str().unwrap();
+            let skipped = match () {
+                () if vector["method"] != "POST" => "bodies of other methods are not looked into",
+                () if vector["body_error"] == true => "a lost connection is no matter of text",
+                () if vector["note"]
+                    .as_str()
+                    .is_some_and(|note| note.contains("Content-Length"))
+                    && vector["chunked"] != true =>
+                {
+                    "a server refuses such a length, or cuts the body"
+                }
+                () if header(&vector, "Content-Length").is_some() => "the length is another",
+                () if vector["chunked"] == true => "WSGI has no chunked bodies; see the ASGI one",
+                () => "",
+            };
+            if !skipped.is_empty() {
+                println!("{id}: skipped: {skipped}");
+                continue;
+            }
+            let setting = |name: &str, default: Option<usize>| match &vector["settings"][name] {
+                value if vector["settings"].get(name).is_some() => {
+                    value.as_u64().map(|number| number.try_into().unwrap())
+                }
+                _ => default,
+            };
+            let default = UploadLimits::default();
+            let limits = UploadLimits {
+                memory_size: setting("DATA_UPLOAD_MAX_MEMORY_SIZE", default.memory_size),
+                number_fields: setting("DATA_UPLOAD_MAX_NUMBER_FIELDS", default.number_fields),
+                number_files: setting("DATA_UPLOAD_MAX_NUMBER_FILES", default.number_files),
+            };
+            let content_type = header(&vector, "Content-Type").unwrap_or_default();
+            let found = field(&content_type, &body(&vector), false, limits);
+            assert_eq!(found, vector["expect"], "{vector}");
+            seen += 1;
+        }
+        assert!(seen > 100, "{seen}");
+    }
+
+    #[test]
+    fn a_chunked_form_is_read_unless_it_is_multipart() {
+        let limits = UploadLimits::default();
+        let secret = "ZJxCrFQsBYoQ7kHzIDN1EiSGzOWrzzUR";
+        let body = format!("{FIELD}={secret}");
+        let urlencoded = "application/x-www-form-urlencoded";
+        assert_eq!(field(urlencoded, body.as_bytes(), true, limits), json!({ "value": secret }));
+        let multipart = "multipart/form-data; boundary=b";
+        assert_eq!(field(multipart, b"--b--", true, limits), json!({ "value": "" }));
+    }
+}

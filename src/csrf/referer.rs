@@ -1,0 +1,43 @@
+//! The `Referer` header, where HTTPS comes without an `Origin` (C7).
+
+use super::{
+    origin::{TrustedOrigins, is_host_of},
+    provenance::Provenance,
+    url::UrlParts,
+};
+use crate::error::CsrfReason;
+
+/// `_check_referer`
+pub(super) fn check(
+    from: &Provenance<'_>,
+    trusted: &TrustedOrigins,
+    cookie_domain: Option<&str>,
+) -> Result<(), CsrfReason> {
+    let referer = from.referer.as_deref().ok_or(CsrfReason::NoReferer)?;
+    let parts = UrlParts::split(referer).ok_or(CsrfReason::MalformedReferer)?;
+    if parts.scheme.is_empty() || parts.netloc.is_empty() {
+        return Err(CsrfReason::MalformedReferer);
+    }
+    if parts.scheme != "https" {
+        return Err(CsrfReason::InsecureReferer);
+    }
+    if trusted.has_host(referer, &parts.netloc) {
+        return Ok(());
+    }
+    match good_host(from, cookie_domain) {
+        Some(good) if is_host_of(referer, &parts.netloc, &good) => Ok(()),
+        _ => Err(CsrfReason::BadReferer(parts.joined())),
+    }
+}
+
+/// The host whose pages may send forms here: none if the request's own is not allowed.
+pub(super) fn good_host(from: &Provenance<'_>, cookie_domain: Option<&str>) -> Option<String> {
+    match cookie_domain {
+        // The port is the server's, whatever the `Host` header says.
+        Some(domain) if !["443", "80"].contains(&from.port.as_ref()) => {
+            Some(format!("{domain}:{}", from.port))
+        }
+        Some(domain) => Some(domain.to_owned()),
+        None => from.host.as_deref().map(str::to_owned),
+    }
+}

@@ -1,0 +1,137 @@
+//! The secret that the cookie holds, and the tokens made of it (C1-C3).
+
+use std::fmt;
+
+use crate::{
+    crypto::{LETTERS_AND_DIGITS, constant_time_compare, get_random_string},
+    error::CsrfTokenFault,
+};
+
+/// `CSRF_SECRET_LENGTH` and `CSRF_TOKEN_LENGTH`.
+const SECRET_LENGTH: usize = 32;
+const TOKEN_LENGTH: usize = 2 * SECRET_LENGTH;
+
+/// A CSRF secret: 32 letters and digits.
+///
+/// Whoever knows it can send forms in the name of this visitor, so `Debug` does not show it.
+#[derive(Clone)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// A new one.
+    pub(crate) fn new() -> Self {
+        Self(get_random_string(SECRET_LENGTH, LETTERS_AND_DIGITS))
+    }
+
+    /// The secret in a cookie, a form or a header, where it may be masked:
+    /// `_check_token_format`, then `_unmask_cipher_token`.
+    pub(crate) fn read(text: &str) -> Result<Self, CsrfTokenFault> {
+        // The length counts first, and code points (C2, C29).
+        if ![SECRET_LENGTH, TOKEN_LENGTH].contains(&text.chars().count()) {
+            return Err(CsrfTokenFault::IncorrectLength);
+        }
+        let indices: Option<Vec<usize>> = text.bytes().map(index).collect();
+        let indices = indices.ok_or(CsrfTokenFault::InvalidCharacters)?;
+        Ok(match indices.split_at(SECRET_LENGTH) {
+            (_, []) => Self(text.to_owned()),
+            (mask, cipher) => Self(combined(cipher, mask, |cipher, mask| {
+                (cipher + LETTERS_AND_DIGITS.len() - mask) % LETTERS_AND_DIGITS.len()
+            })),
+        })
+    }
+
+    /// As the cookie holds it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A token for a page: another one each time, so that compression gives nothing away.
+    pub(crate) fn masked(&self) -> String {
+        self.masked_with(&get_random_string(SECRET_LENGTH, LETTERS_AND_DIGITS))
+    }
+
+    /// `_mask_cipher_secret`.
+    fn masked_with(&self, mask: &str) -> String {
+        let indices = |text: &str| -> Vec<usize> { text.bytes().filter_map(index).collect() };
+        let cipher = combined(&indices(&self.0), &indices(mask), |secret, mask| {
+            (secret + mask) % LETTERS_AND_DIGITS.len()
+        });
+        [mask, &cipher].concat()
+    }
+
+    /// Whether the token is one of this secret, in constant time: `_does_token_match`.
+    pub(crate) fn matches(&self, token: &str) -> Result<(), CsrfTokenFault> {
+        let Self(secret) = Self::read(token)?;
+        constant_time_compare(&secret, &self.0).then_some(()).ok_or(CsrfTokenFault::Incorrect)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Where a character stands in the alphabet.
+fn index(byte: u8) -> Option<usize> {
+    let (first, offset) = match byte {
+        b'a'..=b'z' => (b'a', 0),
+        b'A'..=b'Z' => (b'A', 26),
+        b'0'..=b'9' => (b'0', 52),
+        _ => return None,
+    };
+    Some(usize::from(byte - first) + offset)
+}
+
+fn combined(one: &[usize], other: &[usize], index: impl Fn(usize, usize) -> usize) -> String {
+    let letters = one.iter().zip(other).map(|(&one, &other)| LETTERS_AND_DIGITS[index(one, other)]);
+    letters.map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::csrf::vectors::{expect, of_kind, text};
+
+    #[test]
+    fn masks_are_djangos() {
+        let mut seen = 0;
+        for vector in of_kind("mask") {
+            let secret = Secret::read(text(&vector, "secret")).unwrap();
+            assert_eq!(secret.masked_with(text(&vector, "mask")), expect(&vector), "{vector}");
+            seen += 1;
+        }
+        for vector in of_kind("unmask") {
+            let secret = Secret::read(text(&vector, "token")).unwrap();
+            assert_eq!(secret.as_str(), expect(&vector), "{vector}");
+            seen += 1;
+        }
+        assert_eq!(seen, 40);
+    }
+
+    #[test]
+    fn the_format_is_checked_as_django_checks_it() {
+        let mut seen = 0;
+        for vector in of_kind("format") {
+            let verdict = match Secret::read(text(&vector, "token")) {
+                Ok(_) => "ok".to_owned(),
+                Err(fault) => fault.to_string(),
+            };
+            assert_eq!(verdict, expect(&vector), "{vector}");
+            seen += 1;
+        }
+        assert_eq!(seen, 38);
+    }
+
+    #[test]
+    fn every_mask_of_a_secret_is_a_token_of_it() {
+        let (secret, other) = (Secret::new(), Secret::new());
+        let (one, another) = (secret.masked(), secret.masked());
+        assert_ne!(one, another);
+        for token in [one.as_str(), &another, secret.as_str()] {
+            assert_eq!(secret.matches(token), Ok(()));
+            assert_eq!(other.matches(token), Err(CsrfTokenFault::Incorrect));
+        }
+        assert_eq!(format!("{secret:?}"), "Secret(..)");
+    }
+}

@@ -1,0 +1,211 @@
+//! Cookies as Django writes them: `HttpResponse.set_cookie` and `delete_cookie`, to the letter.
+
+#![allow(dead_code)] // Until a gate sends one.
+
+use std::{
+    fmt::Write,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use actix_web::http::header::{HeaderMap, HeaderValue, HttpDate, SET_COOKIE};
+
+use crate::settings::CookieSettings;
+
+/// A cookie to be sent.
+pub(crate) struct SetCookie<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a str,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) domain: Option<&'a str>,
+    pub(crate) path: Option<&'a str>,
+    pub(crate) samesite: Option<&'a str>,
+    pub(crate) secure: bool,
+    pub(crate) httponly: bool,
+}
+
+/// How long a browser keeps a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    /// Until it is closed.
+    Browser,
+    /// For so many seconds, from this moment on.
+    Seconds(i64, SystemTime),
+    /// Not at all: it is deleted.
+    Deleted,
+}
+
+impl<'a> SetCookie<'a> {
+    /// This value, in the cookie that the settings describe.
+    pub(crate) fn of(settings: &'a CookieSettings, value: &'a str, now: SystemTime) -> Self {
+        Self {
+            name: &settings.name,
+            value,
+            lifetime: settings.age.map_or(Lifetime::Browser, |age| Lifetime::Seconds(age, now)),
+            domain: settings.domain.as_deref(),
+            path: settings.path.as_deref(),
+            samesite: settings.samesite.as_deref(),
+            secure: settings.secure,
+            httponly: settings.httponly,
+        }
+    }
+
+    /// The header's value. `None` if the value or a setting cannot stand in a header.
+    fn header(&self) -> Option<HeaderValue> {
+        // Python writes the attributes in the order of their names, `Expires` in lower case (C25, K1).
+        let (expires, max_age) = match self.lifetime {
+            Lifetime::Browser => (None, None),
+            Lifetime::Seconds(age, now) => (Some(later(now, age)), Some(age)),
+            Lifetime::Deleted => (Some(UNIX_EPOCH), Some(0)),
+        };
+        let mut text = format!("{}={}", self.name, quoted(self.value));
+        push(&mut text, "Domain", self.domain);
+        if let Some(expires) = expires {
+            let _ = write!(text, "; expires={}", HttpDate::from(expires));
+        }
+        if self.httponly {
+            text.push_str("; HttpOnly");
+        }
+        if let Some(max_age) = max_age {
+            let _ = write!(text, "; Max-Age={max_age}");
+        }
+        push(&mut text, "Path", self.path);
+        push(&mut text, "SameSite", self.samesite);
+        if self.secure {
+            text.push_str("; Secure");
+        }
+        HeaderValue::from_str(&text).ok()
+    }
+
+    /// Puts the cookie into a response, in place of one by that name that is there (C26).
+    pub(crate) fn send(&self, headers: &mut HeaderMap) {
+        let Some(header) = self.header() else {
+            // What the settings say was checked at the start, and Django's own values fit.
+            tracing::error!(cookie = self.name, "a cookie cannot stand in a header");
+            return;
+        };
+        let name = self.name.as_bytes();
+        let is_ours = |other: &HeaderValue| {
+            other.as_bytes().strip_prefix(name).is_some_and(|rest| rest.starts_with(b"="))
+        };
+        if headers.get_all(SET_COOKIE).any(is_ours) {
+            let others: Vec<_> =
+                headers.get_all(SET_COOKIE).filter(|other| !is_ours(other)).cloned().collect();
+            headers.remove(SET_COOKIE);
+            others.into_iter().for_each(|other| headers.append(SET_COOKIE, other));
+        }
+        headers.append(SET_COOKIE, header);
+    }
+}
+
+/// An attribute, unless it is empty.
+fn push(text: &mut String, attribute: &str, value: Option<&str>) {
+    if let Some(value) = value.filter(|value| !value.is_empty()) {
+        let _ = write!(text, "; {attribute}={value}");
+    }
+}
+
+/// The moment so many seconds from another, within the years that a date in a header can have.
+fn later(now: SystemTime, seconds: i64) -> SystemTime {
+    const YEAR_9999: i64 = 253_402_300_799;
+    let now = now.duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let then = i64::try_from(now).unwrap_or(YEAR_9999).saturating_add(seconds);
+    UNIX_EPOCH + Duration::from_secs(then.clamp(0, YEAR_9999).unsigned_abs())
+}
+
+/// `http.cookies._quote`.
+fn quoted(value: &str) -> String {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:".contains(c);
+    // An empty value is quoted too: `sessionid=""`.
+    if !value.is_empty() && value.chars().all(is_legal) {
+        return value.to_owned();
+    }
+    let mut text = String::from("\"");
+    for c in value.chars() {
+        match c {
+            '"' | '\\' => {
+                text.push('\\');
+                text.push(c);
+            }
+            // What may stand between quotes as it is, beside the legal ones.
+            _ if is_legal(c) || " ()/<=>?@[]{}".contains(c) => text.push(c),
+            _ if u32::from(c) < 256 => {
+                let _ = write!(text, "\\{:03o}", u32::from(c));
+            }
+            _ => text.push(c),
+        }
+    }
+    text.push('"');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cookie(lifetime: Lifetime) -> SetCookie<'static> {
+        SetCookie {
+            name: "sessionid",
+            value: "abc",
+            lifetime,
+            domain: None,
+            path: Some("/"),
+            samesite: Some("Lax"),
+            secure: false,
+            httponly: true,
+        }
+    }
+
+    fn text(cookie: &SetCookie<'_>) -> String {
+        cookie.header().unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_cookie_is_deleted_as_django_deletes_it() {
+        let deleted = SetCookie { value: "", httponly: false, ..cookie(Lifetime::Deleted) };
+        assert_eq!(
+            text(&deleted),
+            "sessionid=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/; SameSite=Lax"
+        );
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out() {
+        let bare = SetCookie { path: Some(""), samesite: None, ..cookie(Lifetime::Browser) };
+        assert_eq!(text(&bare), "sessionid=abc; HttpOnly");
+    }
+
+    #[test]
+    fn values_are_quoted_as_python_quotes_them() {
+        // What Python 3.13 makes of each.
+        for (value, expected) in [
+            ("abc", "abc"),
+            ("", "\"\""),
+            ("a b", "\"a b\""),
+            ("a\"b\\", "\"a\\\"b\\\\\""),
+            ("a;b,c", "\"a\\073b\\054c\""),
+            ("a\u{e9}\n", "\"a\\351\\012\""),
+            ("a=b/", "\"a=b/\""),
+        ] {
+            assert_eq!(quoted(value), expected);
+        }
+    }
+
+    #[test]
+    fn a_moment_beyond_all_dates_is_the_last_one() {
+        let end = |age| text(&cookie(Lifetime::Seconds(age, UNIX_EPOCH)));
+        assert!(end(i64::MAX).contains("expires=Fri, 31 Dec 9999 23:59:59 GMT"));
+        assert!(end(i64::MIN).contains("expires=Thu, 01 Jan 1970 00:00:00 GMT"));
+    }
+
+    #[test]
+    fn one_name_is_sent_once() {
+        let mut headers = HeaderMap::new();
+        for other in ["sessionid=x", "sessionid2=y", "a=sessionid=", "sessionid=; Max-Age=0"] {
+            headers.append(SET_COOKIE, HeaderValue::from_static(other));
+        }
+        cookie(Lifetime::Browser).send(&mut headers);
+        let sent: Vec<_> = headers.get_all(SET_COOKIE).map(|one| one.to_str().unwrap()).collect();
+        let ours = "sessionid=abc; HttpOnly; Path=/; SameSite=Lax";
+        assert_eq!(sent, ["sessionid2=y", "a=sessionid=", ours]);
+    }
+}
