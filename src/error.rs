@@ -53,12 +53,15 @@ pub enum Error {
 
     /// The user has no such column, or it holds no value of the type asked for: a mistake in the
     /// handler or in the user model. Status 500.
-    #[error(
-        "the column \"{column}\" is not among the `UserModel::columns`, or not of the type asked for"
-    )]
+    #[error("the column \"{column}\" of the user {}", column_fault(.found, .expected))]
     UserColumn {
         /// The column that was asked for.
         column: String,
+        /// What PostgreSQL calls the type of the column (`int8`, `text`), if it was read with the
+        /// user.
+        found: Option<String>,
+        /// The Rust type that the handler asks for.
+        expected: &'static str,
     },
 
     /// The user id in the session is not of the type that the handler asks for: a mistake in the
@@ -92,6 +95,16 @@ pub enum Error {
     /// PostgreSQL did not answer. Status 503, never "anonymous".
     #[error("the session database is unavailable")]
     Unavailable(#[source] Arc<Unavailable>),
+}
+
+fn column_fault(found: &Option<String>, expected: &str) -> String {
+    match found {
+        Some(found) => format!(
+            "is of type {found}, or NULL, and that is no `{expected}` (one that may be NULL is an \
+             `Option`)"
+        ),
+        None => "is not read: name it in `UserModel::columns`".into(),
+    }
 }
 
 impl From<Unavailable> for Error {

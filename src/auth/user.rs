@@ -1,11 +1,17 @@
 //! The user, as Django's `request.user`.
 
-use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
+use std::{
+    any::type_name,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    sync::Arc,
+};
 
 use tokio::sync::OnceCell;
 use tokio_postgres::{Row, types::FromSqlOwned};
 
-use super::TestUser;
+use super::test_user::{TestColumn, TestUser};
 use crate::{
     error::Error,
     store::{Database, PrimaryKeyValue},
@@ -35,11 +41,16 @@ struct Inner {
     is_active: bool,
     is_staff: bool,
     is_superuser: bool,
-    /// The row, for further columns; `None` for a user that a test made.
-    row: Option<Row>,
+    columns: Columns,
     /// Where the permissions of this user are looked up.
     source: Option<(Database, PrimaryKeyValue)>,
     permissions: OnceCell<BTreeSet<String>>,
+}
+
+/// What else is known of a user.
+enum Columns {
+    InRow(Row),
+    OfTest(BTreeMap<String, TestColumn>),
 }
 
 impl DjangoUser {
@@ -57,7 +68,7 @@ impl DjangoUser {
             is_active: flag("ads_is_active")?,
             is_staff: flag("ads_is_staff")?,
             is_superuser: flag("ads_is_superuser")?,
-            row: Some(row),
+            columns: Columns::InRow(row),
             source: Some((database, key)),
             permissions: OnceCell::new(),
         })))
@@ -71,7 +82,7 @@ impl DjangoUser {
             is_active: true,
             is_staff: user.is_staff,
             is_superuser: user.is_superuser,
-            row: None,
+            columns: Columns::OfTest(user.columns),
             source: None,
             permissions: OnceCell::new_with(Some(user.permissions)),
         }))
@@ -79,10 +90,12 @@ impl DjangoUser {
 
     /// The stored password, hashed: what the session auth hash is made of.
     pub(crate) fn password(&self) -> Result<String, tokio_postgres::Error> {
-        match &self.0.row {
+        match &self.0.columns {
             // Python's text for no password at all (A7).
-            Some(row) => Ok(row.try_get::<_, Option<_>>("ads_password")?.unwrap_or("None".into())),
-            None => Ok(String::new()),
+            Columns::InRow(row) => {
+                Ok(row.try_get::<_, Option<_>>("ads_password")?.unwrap_or("None".into()))
+            }
+            Columns::OfTest(_) => Ok(String::new()),
         }
     }
 
@@ -124,21 +137,54 @@ impl DjangoUser {
         self.0.is_active
     }
 
-    /// The value of one of the further [`columns`](crate::UserModel::columns) of the user model; an
-    /// `Option` if it may be NULL.
+    /// The value of one of the further [`columns`](crate::UserModel::columns) of the user model, as a
+    /// type that owns it (`String`, not `&str`); an `Option` if it may be NULL.
+    ///
+    /// ```
+    /// use actix_django_session::{DjangoUser, Error};
+    ///
+    /// async fn greeting(user: DjangoUser) -> Result<String, Error> {
+    ///     let first_name: String = user.get("first_name")?;
+    ///     let tenant: Option<i64> = user.get("tenant_id")?;
+    ///     Ok(format!("{first_name} of {tenant:?}"))
+    /// }
+    /// ```
+    ///
+    /// The error is a mistake in the handler or in the user model: `?` in a handler answers with an
+    /// empty 500, and the log says which column it was, what is in it and what was asked for.
     ///
     /// # Errors
     /// [`Error::UserColumn`] if that column was not asked for in the user model, or holds no `T`.
     pub fn get<T: FromSqlOwned>(&self, column: &str) -> Result<T, Error> {
-        let asked_for = |column: &str| {
-            let source = self.0.source.as_ref();
-            source.is_some_and(|(database, _)| {
-                database.settings().user_model.columns.iter().any(|c| c == column)
-            })
+        let (found, value) = match &self.0.columns {
+            Columns::InRow(row) => {
+                let found = row.columns().iter().find(|found| found.name() == column);
+                let found = found.filter(|_| self.was_asked_for(column));
+                (
+                    found.map(|found| found.type_().name().to_owned()),
+                    found.and_then(|found| row.try_get(found.name()).ok()),
+                )
+            }
+            Columns::OfTest(columns) => {
+                let found = columns.get(column);
+                (
+                    found.map(|found| found.column_type.name().to_owned()),
+                    found.and_then(TestColumn::get),
+                )
+            }
         };
-        let row = self.0.row.as_ref().filter(|_| asked_for(column));
-        let value = row.and_then(|row| row.try_get(column).ok());
-        value.ok_or_else(|| Error::UserColumn { column: column.into() })
+        value.ok_or_else(|| Error::UserColumn {
+            column: column.into(),
+            found,
+            expected: type_name::<T>(),
+        })
+    }
+
+    fn was_asked_for(&self, column: &str) -> bool {
+        let source = self.0.source.as_ref();
+        source.is_some_and(|(database, _)| {
+            database.settings().user_model.columns.iter().any(|asked_for| asked_for == column)
+        })
     }
 
     /// Whether the user has a permission, `"app_label.codename"`, by `ModelBackend` (P1, P2).
@@ -231,5 +277,29 @@ impl fmt::Debug for DjangoUser {
             .field("is_staff", &self.0.is_staff)
             .field("is_superuser", &self.0.is_superuser)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_that_cannot_be_had_says_which_of_the_causes_it_was() {
+        let user = TestUser::new(1, "ada").column("tenant", 7_i64).column("plan", None::<String>);
+        let user = DjangoUser::of_test(user);
+        assert_eq!(user.get::<i64>("tenant").unwrap(), 7);
+        assert_eq!(user.get::<Option<String>>("plan").unwrap(), None);
+        let said = |error: Error| error.to_string();
+        assert_eq!(
+            said(user.get::<String>("tenant").unwrap_err()),
+            "the column \"tenant\" of the user is of type int8, or NULL, and that is no \
+             `alloc::string::String` (one that may be NULL is an `Option`)"
+        );
+        assert!(said(user.get::<String>("plan").unwrap_err()).contains("of type text, or NULL"));
+        assert_eq!(
+            said(user.get::<i32>("password").unwrap_err()),
+            "the column \"password\" of the user is not read: name it in `UserModel::columns`"
+        );
     }
 }

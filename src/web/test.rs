@@ -7,12 +7,14 @@ use std::{
 };
 
 use actix_web::HttpMessage;
+use deadpool_postgres::{Manager, Pool};
 use serde::Serialize;
+use tokio_postgres::NoTls;
 
 use super::request::{Found, Visit};
 pub use crate::auth::TestUser;
 use crate::{
-    auth::DjangoUser,
+    auth::{DjangoUser, SessionStore},
     error::Error,
     session::{DjangoSession, SessionData, SessionKey, SessionSigner},
     settings::DjangoSettings,
@@ -37,13 +39,7 @@ use crate::{
 /// # Panics
 /// Never in practice: the session data it makes is sound.
 pub fn login(req: &impl HttpMessage, user_id: impl Display) -> DjangoSession {
-    session(
-        req,
-        &serde_json::json!({
-            "_auth_user_id": user_id.to_string(),
-            "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
-        }),
-    )
+    give(req, logged_in(&user_id.to_string(), SessionData::new()))
 }
 
 /// Gives a test request a session with this data: a map or a struct, such as `json!({"cart": 1})`.
@@ -53,9 +49,22 @@ pub fn login(req: &impl HttpMessage, user_id: impl Display) -> DjangoSession {
 /// # Panics
 /// If the data is no dictionary.
 pub fn session<T: Serialize + ?Sized>(req: &impl HttpMessage, data: &T) -> DjangoSession {
-    let settings = DjangoSettings::new("the secret key of a test request");
-    let signer = SessionSigner::new(&settings).expect("the settings are sound");
-    let data = SessionData::from_object(data).expect("session data is a dictionary");
+    give(req, SessionData::from_object(data).expect("session data is a dictionary"))
+}
+
+/// That data with what Django's `login()` adds.
+fn logged_in(user_id: &str, mut data: SessionData) -> SessionData {
+    for (key, value) in [
+        ("_auth_user_id", user_id),
+        ("_auth_user_backend", "django.contrib.auth.backends.ModelBackend"),
+    ] {
+        data.insert(key, value).expect("text has a JSON form");
+    }
+    data
+}
+
+fn give(req: &impl HttpMessage, data: SessionData) -> DjangoSession {
+    let signer = SessionSigner::new(&settings()).expect("the settings are sound");
     let session = DjangoSession::new(
         SessionKey::generate(),
         SystemTime::now() + Duration::from_secs(3600),
@@ -66,6 +75,42 @@ pub fn session<T: Serialize + ?Sized>(req: &impl HttpMessage, data: &T) -> Djang
     session
 }
 
+fn settings() -> DjangoSettings {
+    DjangoSettings::new("the secret key of a test request")
+}
+
+/// A store without a database, for a gate around handlers under test: it lets those through whom the
+/// other functions here made, strangers get what the gate has for them, and a request that brings a
+/// session cookie gets a 503.
+///
+/// ```
+/// use actix_django_session::{DjangoSessionMiddleware, DjangoUser, test::{self, TestUser}};
+/// use actix_web::{App, test::{TestRequest, call_service, init_service}, web};
+///
+/// # actix_web::rt::System::new().block_on(async {
+/// async fn dashboard(user: DjangoUser) -> String {
+///     format!("Hello, {}", user.username())
+/// }
+/// let gate = DjangoSessionMiddleware::login_required(test::store());
+/// let app = init_service(App::new().wrap(gate).route("/", web::get().to(dashboard))).await;
+///
+/// let stranger = TestRequest::get().to_request();
+/// assert_eq!(call_service(&app, stranger).await.status(), 302);
+/// let ada = TestRequest::get().to_request();
+/// test::user(&ada, TestUser::new(7, "ada"));
+/// assert_eq!(call_service(&app, ada).await.status(), 200);
+/// # });
+/// ```
+///
+/// # Panics
+/// Never in practice: its settings are sound.
+pub fn store() -> SessionStore {
+    // Without a host there is nothing to connect to.
+    let manager = Manager::new(tokio_postgres::Config::new(), NoTls);
+    let pool = Pool::builder(manager).build().expect("a pool without timeouts needs no runtime");
+    SessionStore::new(pool, settings()).expect("the settings are sound")
+}
+
 /// Gives a test request a session of this user, who counts as logged in.
 ///
 /// ```
@@ -74,16 +119,21 @@ pub fn session<T: Serialize + ?Sized>(req: &impl HttpMessage, data: &T) -> Djang
 ///
 /// # actix_web::rt::System::new().block_on(async {
 /// let req = TestRequest::get().to_http_request();
-/// test::user(&req, TestUser::new(7, "ada").permissions(["shop.add_item"]));
+/// let ada = TestUser::new(7, "ada")
+///     .permissions(["shop.add_item"])
+///     .column("tenant_id", 12_i64)
+///     .session_data("cart", &["a book"]);
+/// test::user(&req, ada);
 /// let user = DjangoUser::extract(&req).await.unwrap();
 /// assert!(user.has_perm("shop.add_item").await.unwrap());
+/// assert_eq!(user.get::<i64>("tenant_id").unwrap(), 12);
 /// # });
 /// ```
 ///
 /// # Panics
 /// Never in practice: the session data it makes is sound.
 pub fn user(req: &impl HttpMessage, user: TestUser) -> DjangoUser {
-    let session = login(req, &user.id);
+    let session = give(req, logged_in(&user.id, user.session_data.clone()));
     let user = DjangoUser::of_test(user);
     Visit { context: None, found: Found::session_and_user(Ok(session), Ok(user.clone())) }
         .attach(req);
