@@ -21,7 +21,9 @@ pub use error::{
 };
 pub use observe::Event;
 pub use session::{DjangoSession, SessionData, SessionKey, SessionSigner};
-pub use settings::{AuthenticationBackend, DjangoSettings, SessionAuthHash, TableName, UserModel};
+pub use settings::{
+    AuthenticationBackend, DjangoSettings, SessionAuthHash, SessionEngine, TableName, UserModel,
+};
 #[doc(hidden)]
 pub use web::DjangoSessionService;
 pub use web::{

@@ -2,6 +2,7 @@
 
 mod cookie;
 mod csrf;
+mod sessions;
 mod user_model;
 
 use std::{fmt, time::Duration};
@@ -9,6 +10,8 @@ use std::{fmt, time::Duration};
 use crate::{error::Error, signing};
 pub(crate) use cookie::CookieSettings;
 pub(crate) use csrf::{CsrfSettings, UploadLimits};
+pub use sessions::SessionEngine;
+pub(crate) use sessions::SessionSettings;
 pub use user_model::{AuthenticationBackend, SessionAuthHash, UserModel};
 
 /// Django's default `key_salt` of `SessionStore` (R2): every engine's class has this name.
@@ -45,6 +48,7 @@ pub struct DjangoSettings {
     pub(crate) max_decompressed_size: usize,
     pub(crate) lookup_timeout: Duration,
     pub(crate) prepared_statements: bool,
+    pub(crate) sessions: SessionSettings,
     pub(crate) user_model: UserModel,
     pub(crate) user_model_is_set: bool,
     pub(crate) authentication_backends: Vec<AuthenticationBackend>,
@@ -71,6 +75,7 @@ impl DjangoSettings {
             max_decompressed_size: signing::DEFAULT_MAX_DECOMPRESSED_SIZE,
             lookup_timeout: Duration::from_secs(5),
             prepared_statements: true,
+            sessions: SessionSettings::default(),
             user_model: UserModel::default(),
             user_model_is_set: false,
             authentication_backends: vec!["django.contrib.auth.backends.ModelBackend".into()],
@@ -234,7 +239,7 @@ impl DjangoSettings {
         } else if let Some(fault) = self.csrf.fault() {
             improper(&fault)
         } else {
-            Ok(())
+            self.sessions.validate()
         }
     }
 }
@@ -249,6 +254,7 @@ impl fmt::Debug for DjangoSettings {
             .field("max_age", &self.max_age)
             .field("lookup_timeout", &self.lookup_timeout)
             .field("prepared_statements", &self.prepared_statements)
+            .field("sessions", &self.sessions)
             .field("user_model", &self.user_model)
             .field("authentication_backends", &self.authentication_backends)
             .field("allowed_hosts", &self.allowed_hosts)

@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 import traceback
+from importlib import import_module
 from unittest import mock
 from urllib.parse import unquote
 
@@ -30,8 +31,6 @@ from django.contrib import auth  # noqa: E402
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model  # noqa: E402
 from django.contrib.auth.decorators import login_required  # noqa: E402
 from django.contrib.auth.models import AnonymousUser  # noqa: E402
-from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
-from django.contrib.sessions.models import Session  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest  # noqa: E402
 from django.core.signals import request_finished, request_started  # noqa: E402
 from django.db import close_old_connections, connection, transaction  # noqa: E402
@@ -40,6 +39,9 @@ from django.utils import timezone  # noqa: E402
 
 import sessions  # noqa: E402
 from accounts import people  # noqa: E402
+
+SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
+Session = SessionStore.get_model_class()
 
 
 def set_user(**arguments):

@@ -7,13 +7,15 @@ import json
 import random
 import string
 import zlib
+from importlib import import_module
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.sessions.models import Session
 from django.core import signing
 from django.utils import timezone
+
+SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
+Session = SessionStore.get_model_class()
 
 NUMBERS = [0, -1, 1.5, -0.0, 1e16, 1e-7, 5e-324, 2**31, 2**53 + 1, 2**63, 2**64, -(10**40), 10**400]
 NUMBERS += [float("nan"), float("inf"), float("-inf"), True, False, None]

@@ -42,6 +42,9 @@ LOGOUT_REDIRECT_URL = "/"
 AUTH_USER_MODEL = "auth.User"
 PASSWORD_HASHERS = ["testsite.hashers.QuickHasher"]
 
+# More of INSTALLED_APPS.
+EXTRA_APPS = []
+
 # Where the Rust service answers; empty when it shares Django's address.
 RUST_URL = ""
 
@@ -78,6 +81,6 @@ LOGGING = {
 
 globals().update(json.loads(os.environ.get("TESTSITE_SETTINGS", "{}"), object_hook=bytes_from_hex))
 
-INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "accounts"]
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "accounts", *EXTRA_APPS]
 if not AUTH_USER_MODEL.startswith("auth."):
     INSTALLED_APPS.append("users." + AUTH_USER_MODEL.partition(".")[0])

@@ -80,8 +80,7 @@ impl Postgres {
         django: Django,
         settings: &Settings,
     ) -> Result<TestDatabase> {
-        let user_model = settings.value("AUTH_USER_MODEL").unwrap_or_default();
-        let kind = format!("{django} {user_model}");
+        let kind = format!("{django} {}", settings.what_makes_tables());
         // Held while migrating, so that tests that start together do it once.
         let mut templates = self.shared.templates.lock().await;
         let template = match templates.get(&kind) {

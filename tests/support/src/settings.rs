@@ -70,8 +70,17 @@ impl Settings {
         self
     }
 
-    pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        self.values.get(name)?.as_str()
+    /// Apps of the test site that are not always there, by their module: `members.sessions` and what a test
+    /// installed from PyPI. Defaults to none.
+    #[must_use]
+    pub fn extra_apps<'a>(self, apps: impl IntoIterator<Item = &'a str>) -> Self {
+        self.set("EXTRA_APPS", apps.into_iter().collect::<Value>())
+    }
+
+    /// The settings on which it depends which tables there are.
+    pub(crate) fn what_makes_tables(&self) -> String {
+        let values = ["AUTH_USER_MODEL", "EXTRA_APPS"].map(|name| self.values.get(name));
+        format!("{values:?}")
     }
 
     pub(crate) fn as_json(&self) -> String {

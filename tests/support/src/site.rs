@@ -1,4 +1,7 @@
-use std::process::Command;
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
 
 use crate::{
     Django, Error, Result, Settings, Venv,
@@ -51,8 +54,7 @@ impl Site {
     /// # Errors
     /// When Django cannot be installed or `manage.py migrate` fails.
     pub async fn migrate(django: Django, database_url: &str, settings: &Settings) -> Result<()> {
-        let venv = Venv::of(django).await?;
-        let mut command = command(&venv, "manage.py", database_url, settings);
+        let mut command = Self::manage(django, database_url, settings).await?;
         command.args(["migrate", "--verbosity=0"]);
         blocking(move || match command.output()? {
             done if done.status.success() => Ok(()),
@@ -62,6 +64,55 @@ impl Site {
             ))),
         })
         .await
+    }
+
+    /// What `manage.py shell` prints when it is given this script, with these further arguments.
+    ///
+    /// # Errors
+    /// When Django cannot be installed or the shell ends with an error.
+    pub async fn shell(
+        django: Django,
+        database_url: &str,
+        settings: &Settings,
+        arguments: &[&str],
+        script: &str,
+    ) -> Result<String> {
+        let mut command = Self::manage(django, database_url, settings).await?;
+        command.arg("shell").args(arguments);
+        let script = script.to_owned();
+        blocking(move || {
+            let mut child = command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()?;
+            // Small enough for the pipe, so that all of it is there when the shell looks.
+            if let Some(mut stdin) = child.stdin.take() {
+                stdin.write_all(script.as_bytes())?;
+            }
+            let done = child.wait_with_output()?;
+            match done.status.success() {
+                true => Ok(String::from_utf8_lossy(&done.stdout).into_owned()),
+                false => Err(Error::new(format!(
+                    "manage.py shell failed:\n{}",
+                    String::from_utf8_lossy(&done.stderr)
+                ))),
+            }
+        })
+        .await
+    }
+
+    /// `manage.py`, for a test to add arguments and run.
+    ///
+    /// # Errors
+    /// When Django cannot be installed.
+    pub async fn manage(
+        django: Django,
+        database_url: &str,
+        settings: &Settings,
+    ) -> Result<Command> {
+        let venv = Venv::of(django).await?;
+        Ok(command(&venv, "manage.py", database_url, settings))
     }
 
     /// The id of the process that serves it; under gunicorn, of the one that started gunicorn.
