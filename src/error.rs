@@ -91,6 +91,9 @@ pub enum Error {
     /// The form cannot be read in which the CSRF token may be. Status 400.
     #[error("the form cannot be read: {0}")]
     BadForm(#[from] FormError),
+    /// The processors were busy with other visitors' passwords for this long. Status 503.
+    #[error("no password could be hashed within {0:?}: too many visitors are logging in")]
+    TooManyPasswords(Duration),
 
     /// PostgreSQL did not answer. Status 503, never "anonymous".
     #[error("the session database is unavailable")]
@@ -126,6 +129,11 @@ impl Error {
             && !matches!(self, Self::PermissionDenied | Self::CsrfFailed(_) | Self::BadForm(_))
     }
 
+    /// Whether the same request may be answered a moment later.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::TooManyPasswords(_))
+    }
+
     /// This error and all its sources on one line, for a log.
     pub fn chain(&self) -> impl fmt::Display + '_ {
         Chain(self)
@@ -154,6 +162,7 @@ impl Error {
             | Self::UserColumn { .. }
             | Self::UserIdType { .. }
             | Self::GateMissing { .. }
+            | Self::TooManyPasswords(_)
             | Self::Unavailable(_) => return None,
         })
     }

@@ -22,6 +22,7 @@ use crate::error::{Chain, Error};
 /// | `Rejected(reason)` | the reason: `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_policy`, `permission_denied` | a gate or extractor turned a request away |
 /// | `Undecodable` | `undecodable_data` | the data of a live session cannot be read |
 /// | `FallbackKey` | `fallback_key` | a fallback key was needed, for session data or a session auth hash: once that stops, the old key can go |
+/// | `PasswordHashed` | `password_hashed` | a password was hashed, which takes a processor for tenths of a second |
 /// | `Outage` | `outage` | PostgreSQL did not answer, and a request got a 503 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -40,6 +41,8 @@ pub enum Event {
     Undecodable,
     /// A fallback key was needed.
     FallbackKey,
+    /// A password was hashed.
+    PasswordHashed,
     /// PostgreSQL did not answer.
     Outage,
 }
@@ -55,6 +58,7 @@ impl Event {
             Self::Rejected(reason) => reason,
             Self::Undecodable => "undecodable_data",
             Self::FallbackKey => "fallback_key",
+            Self::PasswordHashed => "password_hashed",
             Self::Outage => "outage",
         }
     }

@@ -1,6 +1,8 @@
 //! Users and permissions: `django.contrib.auth`, as far as reading goes.
 
 mod get_user;
+mod hashers;
+mod passwords;
 mod store;
 mod test_user;
 mod user;

@@ -2,6 +2,7 @@
 
 mod cookie;
 mod csrf;
+mod password_hashers;
 mod sessions;
 mod user_model;
 
@@ -10,6 +11,7 @@ use std::{fmt, time::Duration};
 use crate::{error::Error, signing};
 pub(crate) use cookie::CookieSettings;
 pub(crate) use csrf::{CsrfSettings, UploadLimits};
+pub use password_hashers::PasswordHasher;
 pub use sessions::SessionEngine;
 pub(crate) use sessions::SessionSettings;
 pub use user_model::{AuthenticationBackend, SessionAuthHash, UserModel};
@@ -54,6 +56,8 @@ pub struct DjangoSettings {
     pub(crate) authentication_backends: Vec<AuthenticationBackend>,
     pub(crate) csrf: CsrfSettings,
     pub(crate) upload_limits: UploadLimits,
+    pub(crate) password_hashers: Option<Vec<PasswordHasher>>,
+    pub(crate) upgrade_passwords: bool,
 }
 
 impl DjangoSettings {
@@ -81,6 +85,8 @@ impl DjangoSettings {
             authentication_backends: vec!["django.contrib.auth.backends.ModelBackend".into()],
             csrf: CsrfSettings::default(),
             upload_limits: UploadLimits::default(),
+            password_hashers: None,
+            upgrade_passwords: true,
         }
     }
 
@@ -238,6 +244,8 @@ impl DjangoSettings {
             improper("the tables and columns of the user model must have names")
         } else if let Some(fault) = self.csrf.fault() {
             improper(&fault)
+        } else if let Some(reason) = self.improper_hashers() {
+            improper(reason)
         } else {
             self.sessions.validate()
         }
@@ -260,6 +268,7 @@ impl fmt::Debug for DjangoSettings {
             .field("allowed_hosts", &self.allowed_hosts)
             .field("csrf", &self.csrf)
             .field("upload_limits", &self.upload_limits)
+            .field("password_hashers", &self.password_hashers)
             .finish_non_exhaustive()
     }
 }

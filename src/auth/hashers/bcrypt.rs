@@ -1,0 +1,117 @@
+//! `BCryptSHA256PasswordHasher` and `BCryptPasswordHasher`.
+
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use bcrypt::bcrypt;
+use ring::{
+    digest::{SHA256, digest},
+    rand::{SecureRandom, SystemRandom},
+};
+
+use super::{Hasher, Malformed, OnRun, Run, hex, number, parts};
+use crate::{crypto::constant_time_compare, settings::PasswordHasher};
+
+/// What bcrypt reads of a password, the NUL behind it included.
+const MAX_PASSWORD_LENGTH: usize = 72;
+/// How long a salt is, and what bcrypt gives of a hash, in bytes.
+const SALT_LENGTH: usize = 16;
+const HASH_LENGTH: usize = 23;
+/// How long a salt is in text.
+const SALT_DIGITS: usize = 22;
+
+/// The last digit of a salt has bits that stand for nothing; they are written as zeros again.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::BCRYPT,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// `bcrypt_sha256$$2b$12$<salt><hash>` (I14), of the hexadecimal SHA-256 of the password, or of the
+/// password itself.
+pub(super) struct Bcrypt {
+    of: fn(u32) -> PasswordHasher,
+    digests: bool,
+    rounds: u32,
+}
+
+impl Bcrypt {
+    pub(super) fn sha256(rounds: u32) -> Self {
+        Self { of: |rounds| PasswordHasher::BcryptSha256 { rounds }, digests: true, rounds }
+    }
+
+    pub(super) fn plain(rounds: u32) -> Self {
+        Self { of: |rounds| PasswordHasher::Bcrypt { rounds }, digests: false, rounds }
+    }
+
+    /// The version, the rounds, and the salt with the hash behind it.
+    fn decode<'a>(&self, encoded: &'a str) -> Result<(&'a str, u32, &'a str), Malformed> {
+        let [_, salt] = parts(encoded)?;
+        self.decode_salt(salt)
+    }
+
+    /// The same of what `bcrypt.hashpw` takes for a salt, which may have a hash behind it.
+    fn decode_salt<'a>(&self, salt: &'a str) -> Result<(&'a str, u32, &'a str), Malformed> {
+        let ["", version @ ("2a" | "2b" | "2x" | "2y"), rounds, salt] = parts(salt)? else {
+            return Err(Malformed);
+        };
+        let rounds = number(rounds)?;
+        let is_affordable = (self.of)(rounds).is_affordable();
+        is_affordable.then_some((version, rounds, salt)).ok_or(Malformed)
+    }
+}
+
+impl Hasher for Bcrypt {
+    fn salt(&self) -> String {
+        let mut salt = [0; SALT_LENGTH];
+        SystemRandom::new().fill(&mut salt).expect("the operating system has random numbers");
+        format!("$2b${:02}${}", self.rounds, BASE64.encode(salt))
+    }
+
+    fn encode(&self, password: &str, salt: &str, on_run: OnRun<'_>) -> Result<String, Malformed> {
+        let (version, rounds, salt) = self.decode_salt(salt)?;
+        let salt = salt.get(..SALT_DIGITS).ok_or(Malformed)?;
+        let salt = BASE64.decode(salt).map_err(|_| Malformed)?;
+        let salt: [u8; SALT_LENGTH] = salt.try_into().map_err(|_| Malformed)?;
+
+        let mut password = if self.digests {
+            hex(digest(&SHA256, password.as_bytes()).as_ref())
+        } else {
+            password.to_owned()
+        }
+        .into_bytes();
+        password.push(0);
+        password.truncate(MAX_PASSWORD_LENGTH);
+
+        let hash = bcrypt(rounds, salt, &password);
+        let algorithm = (self.of)(rounds).algorithm();
+        on_run(Run { algorithm, cost: rounds });
+        let (salt, hash) = (BASE64.encode(salt), BASE64.encode(&hash[..HASH_LENGTH]));
+        Ok(format!("{algorithm}$${version}${rounds:02}${salt}{hash}"))
+    }
+
+    fn verify(&self, password: &str, encoded: &str, on_run: OnRun<'_>) -> Result<bool, Malformed> {
+        let [_, salt] = parts(encoded)?;
+        Ok(constant_time_compare(self.encode(password, salt, on_run)?, encoded))
+    }
+
+    fn must_update(&self, encoded: &str) -> Result<bool, Malformed> {
+        Ok(self.decode(encoded)?.1 != self.rounds)
+    }
+
+    fn harden_runtime(&self, password: &str, encoded: &str, on_run: OnRun<'_>) {
+        let Ok((_, rounds, _)) = self.decode(encoded) else { return };
+        let [_, salt] = match parts(encoded) {
+            Ok(parts) => parts,
+            Err(Malformed) => return,
+        };
+        // One more doubles the work.
+        let all: u32 = 1 << self.rounds.saturating_sub(rounds).min(31);
+        for _ in 1..all {
+            drop(self.encode(password, salt, on_run));
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! `PASSWORD_HASHERS`: which encodings of passwords there are, and what they cost.
+
+use super::DjangoSettings;
+
+/// One of `PASSWORD_HASHERS`, with the class's parameters.
+///
+/// Django's classes have these values; a class of the site's own may have others:
+///
+/// | class of `django.contrib.auth.hashers` | here |
+/// |---|---|
+/// | `PBKDF2PasswordHasher` | `Pbkdf2Sha256 { iterations }`: 600,000 in Django 4.2, 720,000 in 5.0, 870,000 in 5.1, 1,000,000 in 5.2, 1,200,000 in 6.0, 1,500,000 in 6.1 |
+/// | `PBKDF2SHA1PasswordHasher` | `Pbkdf2Sha1 { iterations }`, the same numbers |
+/// | `Argon2PasswordHasher` | `Argon2 { time_cost: 2, memory_cost: 102_400, parallelism: 8 }` |
+/// | `BCryptSHA256PasswordHasher`, `BCryptPasswordHasher` | `BcryptSha256 { rounds: 12 }`, `Bcrypt { rounds: 12 }` |
+/// | `ScryptPasswordHasher` | `Scrypt { work_factor: 16_384, block_size: 8, parallelism: 5 }`, with `parallelism: 1` before Django 5.1 |
+/// | `MD5PasswordHasher` | `Md5` |
+/// | `SHA1PasswordHasher`, `UnsaltedMD5PasswordHasher`, `UnsaltedSHA1PasswordHasher`, until Django 5.0 | `Sha1`, `UnsaltedMd5`, `UnsaltedSha1` |
+///
+/// All but the first two need this crate's feature `hashers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PasswordHasher {
+    /// `pbkdf2_sha256`, Django's default.
+    Pbkdf2Sha256 {
+        /// How often the hash is taken.
+        iterations: u32,
+    },
+    /// `pbkdf2_sha1`.
+    Pbkdf2Sha1 {
+        /// How often the hash is taken.
+        iterations: u32,
+    },
+    /// `argon2`: argon2id.
+    Argon2 {
+        /// How often the memory is gone over.
+        time_cost: u32,
+        /// KiB of memory.
+        memory_cost: u32,
+        /// How many lanes that memory has.
+        parallelism: u32,
+    },
+    /// `bcrypt_sha256`.
+    BcryptSha256 {
+        /// The logarithm, to base 2, of how often the key is set up.
+        rounds: u32,
+    },
+    /// `bcrypt`, which reads the first 72 bytes of a password only.
+    Bcrypt {
+        /// The logarithm, to base 2, of how often the key is set up.
+        rounds: u32,
+    },
+    /// `scrypt`.
+    Scrypt {
+        /// How many blocks are mixed: a power of 2.
+        work_factor: u32,
+        /// The size of a block, in units of 128 bytes.
+        block_size: u32,
+        /// How often all that is done.
+        parallelism: u32,
+    },
+    /// `md5`, with a salt.
+    Md5,
+    /// `sha1`, with a salt.
+    Sha1,
+    /// `unsalted_md5`.
+    UnsaltedMd5,
+    /// `unsalted_sha1`.
+    UnsaltedSha1,
+}
+
+/// Django's `PASSWORD_HASHERS` unless the site sets it, as 5.2 has it.
+pub(crate) const DEFAULT_PASSWORD_HASHERS: [PasswordHasher; 5] = [
+    PasswordHasher::Pbkdf2Sha256 { iterations: 1_000_000 },
+    PasswordHasher::Pbkdf2Sha1 { iterations: 1_000_000 },
+    PasswordHasher::Argon2 { time_cost: 2, memory_cost: 102_400, parallelism: 8 },
+    PasswordHasher::BcryptSha256 { rounds: 12 },
+    PasswordHasher::Scrypt { work_factor: 16_384, block_size: 8, parallelism: 5 },
+];
+
+impl DjangoSettings {
+    /// `PASSWORD_HASHERS`, with the parameters that the site's Django has: the first one makes new
+    /// encodings, all of them are read.
+    ///
+    /// What is named here is also what an old encoding is brought to when its user logs in, as
+    /// Django does; [`upgrade_passwords(false)`](Self::upgrade_passwords) leaves that to Django.
+    /// With other numbers than Django's, the two would change the column at every log-in, and end
+    /// the user's other sessions each time.
+    ///
+    /// Defaults to Django's own list with the parameters of Django 5.2, and to no upgrades: this
+    /// crate cannot know which Django it stands beside.
+    ///
+    /// ```
+    /// use actix_django_session::{DjangoSettings, PasswordHasher};
+    ///
+    /// // Django 5.2 with PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    /// let settings = DjangoSettings::new("the SECRET_KEY of settings.py")
+    ///     .password_hashers([PasswordHasher::Pbkdf2Sha256 { iterations: 1_000_000 }]);
+    /// ```
+    pub fn password_hashers(mut self, hashers: impl IntoIterator<Item = PasswordHasher>) -> Self {
+        self.password_hashers = Some(hashers.into_iter().collect());
+        self
+    }
+
+    /// Whether a log-in brings an old encoding of the password to what
+    /// [`password_hashers`](Self::password_hashers) names, for which the database role needs the
+    /// right to update the password column.
+    ///
+    /// Defaults to `true`; without `password_hashers` nothing is upgraded.
+    pub fn upgrade_passwords(mut self, yes: bool) -> Self {
+        self.upgrade_passwords = yes;
+        self
+    }
+
+    /// The hashers, the first of which is preferred.
+    pub(crate) fn hashers(&self) -> &[PasswordHasher] {
+        self.password_hashers.as_deref().unwrap_or(&DEFAULT_PASSWORD_HASHERS)
+    }
+
+    /// What is the matter with the hashers, if anything.
+    pub(super) fn improper_hashers(&self) -> Option<&'static str> {
+        let hashers = self.hashers();
+        if hashers.is_empty() {
+            Some("PASSWORD_HASHERS must not be empty")
+        } else if !hashers.iter().all(PasswordHasher::is_affordable) {
+            Some("PASSWORD_HASHERS has parameters that no hasher can have, or that would take ages")
+        } else if self.password_hashers.is_some()
+            && !hashers.iter().all(PasswordHasher::is_built_in)
+        {
+            Some(
+                "PASSWORD_HASHERS: all hashers but Pbkdf2Sha256 and Pbkdf2Sha1 need the feature \
+                 `hashers` of actix-django-session",
+            )
+        } else {
+            None
+        }
+    }
+}
+
+impl PasswordHasher {
+    /// The class attribute `algorithm`: the text in front of an encoding's first `$`, of those
+    /// with a salt.
+    pub fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Pbkdf2Sha256 { .. } => "pbkdf2_sha256",
+            Self::Pbkdf2Sha1 { .. } => "pbkdf2_sha1",
+            Self::Argon2 { .. } => "argon2",
+            Self::BcryptSha256 { .. } => "bcrypt_sha256",
+            Self::Bcrypt { .. } => "bcrypt",
+            Self::Scrypt { .. } => "scrypt",
+            Self::Md5 => "md5",
+            Self::Sha1 => "sha1",
+            Self::UnsaltedMd5 => "unsalted_md5",
+            Self::UnsaltedSha1 => "unsalted_sha1",
+        }
+    }
+
+    /// Whether it can be computed, and for a price that one visitor's log-in may have: some seconds,
+    /// and 256 MiB. What is dearer is refused, in the settings and in the column.
+    pub(crate) fn is_affordable(&self) -> bool {
+        const MEMORY: u64 = 256 << 20;
+        const WORK: u64 = 2 << 30;
+
+        match *self {
+            Self::Pbkdf2Sha256 { iterations } | Self::Pbkdf2Sha1 { iterations } => {
+                (1..=10_000_000).contains(&iterations)
+            }
+            Self::Argon2 { time_cost, memory_cost, parallelism } => {
+                let memory = u64::from(memory_cost) * 1024;
+                let is_possible = time_cost > 0
+                    && (1..1 << 24).contains(&parallelism)
+                    && u64::from(memory_cost) >= 8 * u64::from(parallelism);
+                is_possible && memory <= MEMORY && memory * u64::from(time_cost) <= WORK
+            }
+            Self::BcryptSha256 { rounds } | Self::Bcrypt { rounds } => (4..=16).contains(&rounds),
+            Self::Scrypt { work_factor, block_size, parallelism } => {
+                let is_possible = work_factor > 1
+                    && work_factor.is_power_of_two()
+                    && block_size > 0
+                    && parallelism > 0;
+                let memory = u128::from(work_factor) * u128::from(block_size) * 128;
+                // Each lane has a block of its own besides.
+                let lanes = u128::from(block_size) * u128::from(parallelism) * 128;
+                is_possible
+                    && memory + lanes <= u128::from(MEMORY)
+                    && memory * u128::from(parallelism) <= u128::from(WORK)
+            }
+            Self::Md5 | Self::Sha1 | Self::UnsaltedMd5 | Self::UnsaltedSha1 => true,
+        }
+    }
+
+    /// Whether this build has it.
+    pub(crate) fn is_built_in(&self) -> bool {
+        cfg!(feature = "hashers")
+            || matches!(self, Self::Pbkdf2Sha256 { .. } | Self::Pbkdf2Sha1 { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_django_uses_is_affordable_and_what_would_stop_a_server_is_not() {
+        assert!(DEFAULT_PASSWORD_HASHERS.iter().all(PasswordHasher::is_affordable));
+
+        let pbkdf2 = |iterations| PasswordHasher::Pbkdf2Sha256 { iterations }.is_affordable();
+        assert!(pbkdf2(1) && pbkdf2(1_500_000));
+        assert!(!pbkdf2(0) && !pbkdf2(u32::MAX));
+
+        let bcrypt = |rounds| PasswordHasher::Bcrypt { rounds }.is_affordable();
+        assert!(bcrypt(4) && bcrypt(14));
+        assert!(!bcrypt(3) && !bcrypt(31));
+
+        let argon2 = |time_cost, memory_cost, parallelism| {
+            PasswordHasher::Argon2 { time_cost, memory_cost, parallelism }.is_affordable()
+        };
+        assert!(argon2(1, 8, 1) && argon2(4, 131_072, 8));
+        assert!(!argon2(0, 8, 1) && !argon2(1, 7, 1) && !argon2(1, 63, 8) && !argon2(1, 8, 0));
+        assert!(!argon2(1, u32::MAX, 1) && !argon2(u32::MAX, 8, 1));
+        assert!(!argon2(u32::MAX, u32::MAX, u32::MAX));
+
+        let scrypt = |work_factor, block_size, parallelism| {
+            PasswordHasher::Scrypt { work_factor, block_size, parallelism }.is_affordable()
+        };
+        assert!(scrypt(2, 1, 1) && scrypt(65_536, 8, 5));
+        assert!(!scrypt(1, 8, 1) && !scrypt(1000, 8, 1) && !scrypt(2, 0, 1) && !scrypt(2, 1, 0));
+        assert!(!scrypt(1 << 31, 8, 1) && !scrypt(2, u32::MAX, 1) && !scrypt(2, 1, u32::MAX));
+        assert!(!scrypt(1 << 31, u32::MAX, u32::MAX));
+    }
+}
