@@ -22,8 +22,8 @@ pub use error::{
 pub use observe::Event;
 pub use session::{DjangoSession, SessionData, SessionKey, SessionSigner};
 pub use settings::{
-    AuthenticationBackend, DjangoSettings, PasswordHasher, SessionAuthHash, SessionEngine,
-    TableName, UserModel,
+    AuthenticationBackend, DjangoSettings, ManyToMany, PasswordHasher, SessionAuthHash,
+    SessionEngine, TableName, UserModel,
 };
 #[doc(hidden)]
 pub use web::DjangoSessionService;

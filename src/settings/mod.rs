@@ -3,6 +3,7 @@
 mod cookie;
 mod csrf;
 mod password_hashers;
+mod permission_tables;
 mod sessions;
 mod user_model;
 
@@ -12,6 +13,7 @@ use crate::{error::Error, signing};
 pub(crate) use cookie::CookieSettings;
 pub(crate) use csrf::{CsrfSettings, UploadLimits};
 pub use password_hashers::PasswordHasher;
+pub use permission_tables::ManyToMany;
 pub use sessions::SessionEngine;
 pub(crate) use sessions::SessionSettings;
 pub use user_model::{AuthenticationBackend, SessionAuthHash, UserModel};

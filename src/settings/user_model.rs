@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::TableName;
+use super::{
+    TableName,
+    permission_tables::{ManyToMany, PermissionTables},
+};
 use crate::signing::Algorithm;
 
 /// `key_salt` of `AbstractBaseUser._get_session_auth_hash` (A7).
@@ -49,17 +52,6 @@ pub(crate) struct Parent {
     pub(crate) link: String,
 }
 
-/// The tables behind `PermissionsMixin` and `django.contrib.auth`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PermissionTables {
-    pub(crate) user_groups: TableName,
-    pub(crate) user_permissions: TableName,
-    pub(crate) user_column: String,
-    pub(crate) group_permissions: TableName,
-    pub(crate) permission: TableName,
-    pub(crate) content_type: TableName,
-}
-
 impl Default for UserModel {
     fn default() -> Self {
         Self::new("auth_user")
@@ -71,16 +63,7 @@ impl UserModel {
     /// `("schema", "table")`. The tables of groups and permissions are expected in the same schema.
     pub fn new(table: impl Into<TableName>) -> Self {
         let table = table.into();
-        // `<app label>_<model>`: a model's name has no underscore in it, an app's label may.
-        let model = table.table.rsplit('_').next().unwrap_or_default();
-        let permission_tables = PermissionTables {
-            user_groups: table.sibling(&format!("{}_groups", table.table)),
-            user_permissions: table.sibling(&format!("{}_user_permissions", table.table)),
-            user_column: format!("{model}_id"),
-            group_permissions: table.sibling("auth_group_permissions"),
-            permission: table.sibling("auth_permission"),
-            content_type: table.sibling("django_content_type"),
-        };
+        let permission_tables = PermissionTables::of(&table);
         Self {
             table,
             parents: Vec::new(),
@@ -196,9 +179,25 @@ impl UserModel {
         user_column: impl Into<String>,
     ) -> Self {
         if let Some(tables) = &mut self.permission_tables {
-            tables.user_groups = groups.into();
-            tables.user_permissions = user_permissions.into();
-            tables.user_column = user_column.into();
+            let column = user_column.into();
+            tables.user_groups = ManyToMany::new(groups, column.clone(), "group_id");
+            tables.user_permissions = ManyToMany::new(user_permissions, column, "permission_id");
+        }
+        self
+    }
+
+    /// The tables of three many-to-many fields, for a project that made its own: the user model's
+    /// `groups` and `user_permissions`, and the group model's `permissions`.
+    pub fn many_to_many(
+        mut self,
+        groups: ManyToMany,
+        user_permissions: ManyToMany,
+        group_permissions: ManyToMany,
+    ) -> Self {
+        if let Some(tables) = &mut self.permission_tables {
+            tables.user_groups = groups;
+            tables.user_permissions = user_permissions;
+            tables.group_permissions = group_permissions;
         }
         self
     }
@@ -206,7 +205,7 @@ impl UserModel {
     /// Takes the many-to-many tables of another table's model: that of the parent model which has
     /// the `PermissionsMixin`.
     pub fn permissions_of(mut self, table: impl Into<TableName>) -> Self {
-        self.permission_tables = Self::new(table).permission_tables;
+        self.permission_tables = Some(PermissionTables::of(&table.into()));
         self
     }
 
@@ -220,7 +219,7 @@ impl UserModel {
         content_type: impl Into<TableName>,
     ) -> Self {
         if let Some(tables) = &mut self.permission_tables {
-            tables.group_permissions = group_permissions.into();
+            tables.group_permissions.table = group_permissions.into();
             tables.permission = permission.into();
             tables.content_type = content_type.into();
         }
@@ -249,24 +248,15 @@ impl UserModel {
     }
 
     pub(crate) fn is_valid(&self) -> bool {
-        let tables = self.permission_tables.iter().flat_map(|tables| {
-            [
-                &tables.user_groups,
-                &tables.user_permissions,
-                &tables.group_permissions,
-                &tables.permission,
-                &tables.content_type,
-            ]
-        });
-        let mut tables = tables.chain(self.parents.iter().map(|parent| &parent.table));
+        let mut tables = self.parents.iter().map(|parent| &parent.table);
         let columns = [&self.primary_key, &self.username, &self.password];
         let columns = columns.into_iter().chain(&self.is_active).chain(&self.is_staff);
         let columns = columns.chain(&self.is_superuser).chain(&self.columns);
         let links = self.parents.iter().flat_map(|parent| [&parent.primary_key, &parent.link]);
-        let users = self.permission_tables.iter().map(|tables| &tables.user_column);
-        let mut columns = columns.chain(links).chain(users);
+        let mut columns = columns.chain(links);
         self.table.is_valid()
             && tables.all(TableName::is_valid)
+            && self.permission_tables.as_ref().is_none_or(PermissionTables::is_valid)
             && columns.all(|name| super::is_valid_name(name))
     }
 }

@@ -173,14 +173,17 @@ fn permission_sql(model: &UserModel, parameter: &str) -> [String; 2] {
         tables.permission.quoted(),
         tables.content_type.quoted()
     );
-    let user = quote_name(&tables.user_column);
+    let [
+        (groups, user_of_group, group_of_user),
+        (held, user_of_held, held_by_user),
+        (of_groups, group, of_group),
+    ] = [&tables.user_groups, &tables.user_permissions, &tables.group_permissions].map(|table| {
+        (table.table.quoted(), quote_name(&table.from_column), quote_name(&table.to_column))
+    });
     let of_user = format!(
-        "{all} WHERE p.id IN (SELECT permission_id FROM {} WHERE {user} = {parameter} \
-         UNION SELECT gp.permission_id FROM {} gp JOIN {} ug ON ug.group_id = gp.group_id \
-         WHERE ug.{user} = {parameter})",
-        tables.user_permissions.quoted(),
-        tables.group_permissions.quoted(),
-        tables.user_groups.quoted()
+        "{all} WHERE p.id IN (SELECT {held_by_user} FROM {held} WHERE {user_of_held} = {parameter} \
+         UNION SELECT gp.{of_group} FROM {of_groups} gp JOIN {groups} ug \
+         ON ug.{group_of_user} = gp.{group} WHERE ug.{user_of_group} = {parameter})",
     );
     [of_user, all]
 }

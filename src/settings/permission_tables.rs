@@ -1,0 +1,66 @@
+//! The tables behind `PermissionsMixin` and `django.contrib.auth`.
+
+use super::{TableName, is_valid_name};
+
+/// The tables that say who has which permission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PermissionTables {
+    pub(crate) user_groups: ManyToMany,
+    pub(crate) user_permissions: ManyToMany,
+    pub(crate) group_permissions: ManyToMany,
+    pub(crate) permission: TableName,
+    pub(crate) content_type: TableName,
+}
+
+/// The table of a many-to-many field, and its two columns: the one that names the model with the
+/// field, and the one that names what the field leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManyToMany {
+    pub(crate) table: TableName,
+    pub(crate) from_column: String,
+    pub(crate) to_column: String,
+}
+
+impl ManyToMany {
+    /// What `m2m_db_table()`, `m2m_column_name()` and `m2m_reverse_name()` of the field say.
+    pub fn new(
+        table: impl Into<TableName>,
+        from_column: impl Into<String>,
+        to_column: impl Into<String>,
+    ) -> Self {
+        let (from_column, to_column) = (from_column.into(), to_column.into());
+        Self { table: table.into(), from_column, to_column }
+    }
+
+    fn is_valid(&self) -> bool {
+        self.table.is_valid() && is_valid_name(&self.from_column) && is_valid_name(&self.to_column)
+    }
+}
+
+impl PermissionTables {
+    /// Those of a model with `PermissionsMixin` in this table, in the same schema.
+    pub(super) fn of(table: &TableName) -> Self {
+        // `<app label>_<model>`: a model's name has no underscore in it, an app's label may.
+        let model = table.table.rsplit('_').next().unwrap_or_default();
+        let of_user = |field: &str, to_column: &str| {
+            let table = table.sibling(&format!("{}_{field}", table.table));
+            ManyToMany::new(table, format!("{model}_id"), to_column)
+        };
+        let groups = table.sibling("auth_group_permissions");
+        Self {
+            user_groups: of_user("groups", "group_id"),
+            user_permissions: of_user("user_permissions", "permission_id"),
+            group_permissions: ManyToMany::new(groups, "group_id", "permission_id"),
+            permission: table.sibling("auth_permission"),
+            content_type: table.sibling("django_content_type"),
+        }
+    }
+
+    pub(super) fn is_valid(&self) -> bool {
+        let Self { user_groups, user_permissions, group_permissions, permission, content_type } =
+            self;
+        [user_groups, user_permissions, group_permissions].iter().all(|each| each.is_valid())
+            && permission.is_valid()
+            && content_type.is_valid()
+    }
+}
