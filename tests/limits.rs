@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used)] // a test may
 
 use std::{
-    fs,
+    env, fs,
     io::{Read, Write},
     net::TcpStream,
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -97,6 +98,64 @@ fn a_zip_bomb_is_refused_before_it_fills_the_memory() {
     println!("a zip bomb: refused in {took:?}, {grown} KiB");
     // What the tests beside this one take is in it too.
     assert!(grown < 128 * 1024, "{grown} KiB");
+}
+
+/// How many times the limit, as the documentation of `max_decompressed_size` has it.
+const FACTOR: usize = 8;
+
+/// Bytes of a dictionary of nothing but small entries.
+const SMALL_ENTRIES: usize = 4 * MIB;
+
+/// Names the kind of entries for the process that measures.
+const MEASURED: &str = "TEST_DECODE_ENTRIES";
+
+#[test]
+fn a_session_of_small_entries_costs_no_more_than_the_documented_factor() {
+    // Each in a process of its own: what the tests beside this one take is in a peak, too.
+    let measure = |kind: &'static str| {
+        let measured = Command::new(env::current_exe().unwrap())
+            .args(["decode_what_the_environment_says", "--exact", "--ignored", "--nocapture"])
+            .env(MEASURED, kind)
+            .stdout(Stdio::piped())
+            .spawn();
+        (kind, measured.unwrap())
+    };
+    for (kind, measured) in ["one key", "distinct", "escaped", "latin-1"].map(measure) {
+        let measured = measured.wait_with_output().unwrap();
+        let said = String::from_utf8(measured.stdout).unwrap();
+        assert!(measured.status.success(), "{kind}: {said}");
+        let kib = said.lines().find_map(|line| line.split_once("KiB more: ")).unwrap().1;
+        let factor = kib.parse::<usize>().unwrap() as f64 / (SMALL_ENTRIES / 1024) as f64;
+        println!("small entries, {kind}: {factor:.1} times the decompressed size");
+        assert!(factor < FACTOR as f64, "{kind}: {factor}");
+    }
+}
+
+#[test]
+#[ignore = "a part of the test above"]
+fn decode_what_the_environment_says() {
+    let Ok(kind) = env::var(MEASURED) else { return };
+    let entry = |i: usize| match &*kind {
+        "one key" => b"\"\":0,".to_vec(),
+        "distinct" => format!("\"{i:x}\":0,").into_bytes(),
+        "escaped" => format!("\"\\t{i:x}\":0,").into_bytes(),
+        // Two bytes each, once they are text.
+        _ => format!("\"\u{80}\":0,").into_bytes(),
+    };
+    let mut text = b"{".to_vec();
+    let mut i = 0;
+    while text.len() < SMALL_ENTRIES {
+        text.extend_from_slice(&entry(i));
+        i += 1;
+    }
+    text.extend_from_slice(b"\"_auth_user_id\":\"7\"}");
+    let session_data = signed(&text, true);
+    drop(text);
+    let before = resident_memory();
+    let (data, took) = decode(session_data);
+    assert_eq!(data.unwrap().user_id().as_deref(), Some("7"));
+    assert!(took < 3 * QUICKLY, "{took:?}");
+    println!("KiB more: {}", peak_memory() - before);
 }
 
 #[test]
@@ -288,7 +347,17 @@ async fn user_id(DjangoUserId(id): DjangoUserId) -> String {
 
 /// In KiB.
 fn peak_memory() -> usize {
+    memory("VmHWM:")
+}
+
+/// In KiB, after the peak was set to it.
+fn resident_memory() -> usize {
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    memory("VmRSS:")
+}
+
+fn memory(which: &str) -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(which)).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -1,23 +1,20 @@
 //! Session data: the dictionary that Django keeps in a session.
 
-use std::{borrow::Cow, collections::HashMap, fmt, ops::Range};
+use std::{borrow::Cow, fmt};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::SessionSigner;
+use super::{
+    SessionSigner,
+    index::{Entry, Span, index},
+};
 use crate::{
     error::DecodeError,
-    signing::{
-        self,
-        json::{self, Member, TopLevel},
-    },
+    signing::{self, json},
 };
 
 /// `SESSION_KEY` of `django.contrib.auth`.
 pub(crate) const USER_ID: &str = "_auth_user_id";
-
-/// From this many entries on, duplicates are found with a hash table.
-const FEW: usize = 32;
 
 /// The decoded dictionary of a session.
 ///
@@ -25,6 +22,10 @@ const FEW: usize = 32;
 /// is parsed when it is asked for. So a value that Rust cannot hold (`NaN`, a lone surrogate, an
 /// integer of a thousand digits) spoils nothing but itself, and encoding what was decoded writes
 /// every untouched entry as it was, in its place.
+///
+/// The index takes 16 bytes an entry, so a dictionary of nothing but small entries takes several
+/// times its text: see
+/// [`max_decompressed_size`](crate::DjangoSettings::max_decompressed_size).
 ///
 /// ```
 /// use actix_django_session::{DjangoSettings, SessionData, SessionSigner};
@@ -43,7 +44,7 @@ pub struct SessionData {
     /// What the entries point into: the text as decoded, then entries added since.
     text: String,
     /// One for each key, in order.
-    entries: Vec<Member>,
+    entries: Vec<Entry>,
     /// The text up to here is the whole dictionary, unless an entry was changed.
     whole: Option<usize>,
 }
@@ -90,11 +91,7 @@ impl SessionData {
     }
 
     fn index(text: String) -> Result<Self, DecodeError> {
-        let mut entries: Vec<Member> = Vec::new();
-        if json::scan(&text, |member| entries.push(member))? != TopLevel::Object {
-            return Err(DecodeError::NotADictionary);
-        }
-        let entries = without_duplicates(entries, &text);
+        let entries = index(&text)?;
         Ok(Self { whole: Some(text.len()), text, entries })
     }
 
@@ -111,14 +108,14 @@ impl SessionData {
 
     /// The JSON text of a key's value, as stored.
     pub fn get_json(&self, key: &str) -> Option<&str> {
-        let entry = &self.entries[self.position(key)?];
-        Some(&self.text[entry.value.clone()])
+        Some(self.entries[self.position(key)?].value(&self.text))
     }
 
     /// Sets a key, in its place if it is there and at the end if not.
     ///
     /// # Errors
-    /// [`signing::Error::Unserializable`] if the value has no JSON form.
+    /// [`signing::Error::Unserializable`] if the value has no JSON form,
+    /// [`signing::Error::TooLarge`] if the dictionary grows beyond 4 GiB.
     pub fn insert<T: Serialize + ?Sized>(
         &mut self,
         key: &str,
@@ -126,13 +123,15 @@ impl SessionData {
     ) -> Result<(), signing::Error> {
         let value = signing::to_json(value)?;
         match self.position(key) {
-            Some(position) => self.entries[position].value = self.append(&value),
+            Some(position) => {
+                let value = self.append(&value)?;
+                self.entries[position].set_value(value);
+            }
             None => {
                 let quoted = signing::to_json(key)?;
-                let key = self.append(&quoted[1..quoted.len() - 1]);
-                let key_has_escapes = self.text[key.clone()].contains('\\');
-                let value = self.append(&value);
-                self.entries.push(Member { key, key_has_escapes, value });
+                let key = self.append(&quoted[1..quoted.len() - 1])?;
+                let value = self.append(&value)?;
+                self.entries.push(Entry::new(key, value));
             }
         }
         self.whole = None;
@@ -168,11 +167,11 @@ impl SessionData {
     /// U+FFFD.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
         self.entries.iter().map(|entry| {
-            let key = &self.text[entry.key.clone()];
+            let key = entry.raw_key(&self.text);
             let key = json::unescape_to_str(key).unwrap_or_else(|| {
                 String::from_utf8_lossy(&json::unescape(key)).into_owned().into()
             });
-            (key, &self.text[entry.value.clone()])
+            (key, entry.value(&self.text))
         })
     }
 
@@ -195,53 +194,24 @@ impl SessionData {
         let mut json = String::with_capacity(self.text.len());
         for entry in &self.entries {
             json += if json.is_empty() { "{\"" } else { ",\"" };
-            json += &self.text[entry.key.clone()];
+            json += entry.raw_key(&self.text);
             json += "\":";
-            json += &self.text[entry.value.clone()];
+            json += entry.value(&self.text);
         }
         json += if json.is_empty() { "{}" } else { "}" };
         Cow::Owned(json)
     }
 
     fn position(&self, key: &str) -> Option<usize> {
-        self.entries.iter().position(|entry| {
-            let raw = &self.text[entry.key.clone()];
-            if entry.key_has_escapes { *json::unescape(raw) == *key.as_bytes() } else { raw == key }
-        })
+        self.entries.iter().position(|entry| entry.has_key(&self.text, key))
     }
 
-    fn append(&mut self, text: &str) -> Range<usize> {
+    fn append(&mut self, text: &str) -> Result<Span, signing::Error> {
         let start = self.text.len();
+        let span = Span::new(start, start + text.len())?;
         self.text += text;
-        start..self.text.len()
+        Ok(span)
     }
-}
-
-/// Of entries with one key, the last value counts, in the place of the first (S17).
-fn without_duplicates(entries: Vec<Member>, text: &str) -> Vec<Member> {
-    let key = |entry: &Member| json::unescape(&text[entry.key.clone()]);
-    if entries.len() < FEW && !entries.iter().any(|entry| entry.key_has_escapes) {
-        let raw = |entry: &Member| &text[entry.key.clone()];
-        let is_new = |(i, entry)| entries[..i].iter().all(|other| raw(other) != raw(entry));
-        if entries.iter().enumerate().all(is_new) {
-            return entries;
-        }
-    }
-    let mut positions = HashMap::with_capacity(entries.len());
-    let mut unique: Vec<Member> = Vec::with_capacity(entries.len());
-    for entry in entries {
-        match positions.entry(key(&entry)) {
-            std::collections::hash_map::Entry::Occupied(position) => {
-                let position: &usize = position.get();
-                unique[*position].value = entry.value;
-            }
-            std::collections::hash_map::Entry::Vacant(position) => {
-                position.insert(unique.len());
-                unique.push(entry);
-            }
-        }
-    }
-    unique
 }
 
 impl Default for SessionData {

@@ -1,6 +1,7 @@
 //! What a session is: no HTTP, no SQL, no clock.
 
 mod data;
+mod index;
 mod key;
 mod signer;
 

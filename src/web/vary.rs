@@ -3,23 +3,27 @@
 use actix_web::http::header::{HeaderMap, HeaderValue, VARY};
 
 /// `patch_vary_headers` of `django.utils.cache` with `("Cookie",)` (R28).
+///
+/// Leaves one line, as Django does: what adds to it later (actix-cors) may look only at the first.
 pub(crate) fn vary_on_cookie(headers: &mut HeaderMap) {
     if !headers.contains_key(VARY) {
         headers.insert(VARY, HeaderValue::from_static("Cookie"));
         return;
     }
     let existing = headers.get_all(VARY).flat_map(|value| value.as_bytes().split(|&b| b == b','));
-    let mut names = existing.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
-    if names.clone().any(|name| name == b"*") {
-        headers.insert(VARY, HeaderValue::from_static("*"));
-    } else if !names.any(|name| name.eq_ignore_ascii_case(b"cookie")) {
-        let mut joined: Vec<_> = headers.get_all(VARY).map(HeaderValue::as_bytes).collect();
-        joined.push(b"Cookie");
-        let joined = joined.join(&b", "[..]);
-        // Joining valid header values with a comma makes a valid one.
-        if let Ok(value) = HeaderValue::from_bytes(&joined) {
-            headers.insert(VARY, value);
+    let names = existing.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
+    let merged = if names.clone().any(|name| name == b"*") {
+        b"*".to_vec()
+    } else {
+        let mut names: Vec<_> = names.collect();
+        if !names.iter().any(|name| name.eq_ignore_ascii_case(b"cookie")) {
+            names.push(b"Cookie");
         }
+        names.join(&b", "[..])
+    };
+    // Names out of valid header values, joined with a comma, make a valid one.
+    if let Ok(merged) = HeaderValue::from_bytes(&merged) {
+        headers.insert(VARY, merged);
     }
 }
 
@@ -37,12 +41,14 @@ mod tests {
     }
 
     #[test]
-    fn cookie_is_appended_once_to_what_is_there() {
+    fn cookie_is_added_once_to_what_is_there_in_one_line() {
         assert_eq!(patched(&[]), ["Cookie"]);
         assert_eq!(patched(&["Accept-Language"]), ["Accept-Language, Cookie"]);
         assert_eq!(patched(&["Accept-Language, cookie"]), ["Accept-Language, cookie"]);
-        assert_eq!(patched(&["Accept-Language", "COOKIE"]), ["Accept-Language", "COOKIE"]);
+        assert_eq!(patched(&["Accept-Language", "COOKIE"]), ["Accept-Language, COOKIE"]);
+        assert_eq!(patched(&["Cookie", "Origin"]), ["Cookie, Origin"]);
         assert_eq!(patched(&["Origin", "Accept-Encoding"]), ["Origin, Accept-Encoding, Cookie"]);
+        assert_eq!(patched(&[" ,Origin,,"]), ["Origin, Cookie"]);
         assert_eq!(patched(&["*"]), ["*"]);
         assert_eq!(patched(&["Origin", "*"]), ["*"]);
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     nesting::{Container, Nesting},
-    scanner::{Scanner, Text},
+    scanner::Scanner,
 };
 use crate::signing::Error;
 
@@ -13,8 +13,6 @@ use crate::signing::Error;
 pub(crate) struct Member {
     /// The key, without its quotes.
     pub(crate) key: Range<usize>,
-    /// Whether the key has to be unescaped to be compared.
-    pub(crate) key_has_escapes: bool,
     /// The value, without the space around it.
     pub(crate) value: Range<usize>,
 }
@@ -37,7 +35,7 @@ pub(crate) enum TopLevel {
 pub(crate) fn scan(text: &str, mut report: impl FnMut(Member)) -> Result<TopLevel, Error> {
     let mut scanner = Scanner::new(text);
     let mut open = Nesting::default();
-    let mut key = Text::default();
+    let mut key = 0..0;
     let mut value_start = 0;
     scanner.skip_space();
     let top_level = match scanner.peek() {
@@ -83,11 +81,7 @@ pub(crate) fn scan(text: &str, mut report: impl FnMut(Member)) -> Result<TopLeve
         // A value has just ended, and with it perhaps the containers around it.
         loop {
             if reports(&open) {
-                report(Member {
-                    key: key.inner.clone(),
-                    key_has_escapes: key.has_escapes,
-                    value: value_start..scanner.at,
-                });
+                report(Member { key: key.clone(), value: value_start..scanner.at });
             }
             scanner.skip_space();
             match open.innermost() {
@@ -250,20 +244,20 @@ mod tests {
             let mut entries = Vec::new();
             let top_level = scan(text, |entry| {
                 let key = text[entry.key].to_owned();
-                entries.push((key, entry.key_has_escapes, text[entry.value].to_owned()));
+                entries.push((key, text[entry.value].to_owned()));
             });
             (top_level.unwrap(), entries)
         };
-        let entry = |key: &str, escapes, value: &str| (key.to_owned(), escapes, value.to_owned());
+        let entry = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(
             entries(r#" { "b" : {"x":[{"y":1}]} ,"\u0062": [ ], "":"}" , "b":-1.5e3 } "#),
             (
                 TopLevel::Object,
                 vec![
-                    entry("b", false, r#"{"x":[{"y":1}]}"#),
-                    entry("\\u0062", true, "[ ]"),
-                    entry("", false, "\"}\""),
-                    entry("b", false, "-1.5e3"),
+                    entry("b", r#"{"x":[{"y":1}]}"#),
+                    entry("\\u0062", "[ ]"),
+                    entry("", "\"}\""),
+                    entry("b", "-1.5e3"),
                 ]
             )
         );
@@ -273,6 +267,6 @@ mod tests {
         // The 65th level is where bits move to the heap.
         let deep = format!("{{\"a\":{}1{},\"b\":2}}", "[".repeat(65), "]".repeat(65));
         assert_eq!(entries(&deep).1.len(), 2);
-        assert_eq!(entries(&deep).1[1], entry("b", false, "2"));
+        assert_eq!(entries(&deep).1[1], entry("b", "2"));
     }
 }

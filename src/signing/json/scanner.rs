@@ -7,13 +7,6 @@ use crate::signing::Error;
 /// How many digits Python's `int()` takes.
 const MAX_INT_DIGITS: usize = 4_300;
 
-/// A string that was passed.
-#[derive(Default)]
-pub(super) struct Text {
-    pub(super) inner: Range<usize>,
-    pub(super) has_escapes: bool,
-}
-
 /// A place in a JSON text, moving over one token after another.
 pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
@@ -45,8 +38,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A key, the colon, and the space before the value.
-    pub(super) fn key(&mut self) -> Result<Text, Error> {
+    /// A key (where it is, without its quotes), the colon, and the space before the value.
+    pub(super) fn key(&mut self) -> Result<Range<usize>, Error> {
         if self.peek() != Some(b'"') {
             return Err(self.error());
         }
@@ -59,20 +52,18 @@ impl<'a> Scanner<'a> {
         Ok(key)
     }
 
-    /// A string, from its opening quote to behind the closing one.
-    pub(super) fn string(&mut self) -> Result<Text, Error> {
+    /// A string, from its opening quote to behind the closing one: where it is without them.
+    pub(super) fn string(&mut self) -> Result<Range<usize>, Error> {
         self.at += 1;
         let start = self.at;
-        let mut has_escapes = false;
         loop {
             match self.peek() {
                 Some(b'"') => {
                     let inner = start..self.at;
                     self.at += 1;
-                    return Ok(Text { inner, has_escapes });
+                    return Ok(inner);
                 }
                 Some(b'\\') => {
-                    has_escapes = true;
                     self.at += 1;
                     self.escape()?;
                 }
