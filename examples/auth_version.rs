@@ -29,6 +29,7 @@ use tokio_postgres::NoTls;
 
 fn user_model(table: String) -> UserModel {
     let hash = SessionAuthHash::default()
+        .overrides_private_get_session_auth_hash()
         .key_salt("versioned.session_auth_hash")
         .algorithm(Algorithm::Sha512);
     UserModel::new(table).columns(["auth_version"]).session_auth_hash(hash)

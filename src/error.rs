@@ -151,6 +151,7 @@ impl Error {
             Self::Undecodable(DecodeError::Value) => return None,
             Self::Undecodable(_) => "undecodable",
             Self::NotLoggedIn(NotLoggedIn::BackendNotListed) => "backend_not_listed",
+            Self::NotLoggedIn(NotLoggedIn::BackendNotRead) => "backend_not_read",
             Self::NotLoggedIn(NotLoggedIn::NoSuchUser) => "no_such_user",
             Self::NotLoggedIn(NotLoggedIn::Inactive) => "inactive",
             Self::NotLoggedIn(NotLoggedIn::WrongHash) => "wrong_hash",
@@ -175,6 +176,10 @@ pub enum NotLoggedIn {
     /// The session came in by a backend that `AUTHENTICATION_BACKENDS` does not list.
     #[error("the authentication backend of the session is not listed")]
     BackendNotListed,
+    /// The session came in by a backend whose users are kept elsewhere: see
+    /// [`AuthenticationBackend::reads_users`](crate::AuthenticationBackend::reads_users).
+    #[error("the users of the session's authentication backend are not read here")]
+    BackendNotRead,
     /// The user does not exist.
     #[error("the user does not exist")]
     NoSuchUser,

@@ -14,9 +14,8 @@ use crate::{
     store::PrimaryKeyValue,
 };
 
-/// `BACKEND_SESSION_KEY` and `HASH_SESSION_KEY` of `django.contrib.auth`.
+/// `BACKEND_SESSION_KEY` of `django.contrib.auth`.
 const BACKEND: &str = "_auth_user_backend";
-const HASH: &str = "_auth_user_hash";
 
 impl SessionStore {
     /// The user whom a session stands for, as Django's `get_user(request)` finds and checks it: the
@@ -92,11 +91,11 @@ impl SessionStore {
         let id = data.get_json(USER_ID).ok_or(Error::Anonymous)?;
         let backend = listed_backend(data, self.settings())?;
         let key = self.database().primary_key().await?.parse(id).ok_or(NotLoggedIn::NoSuchUser)?;
-        let user = self.user(key, hinted).await?.ok_or(NotLoggedIn::NoSuchUser)?;
+        let user = self.user_of_key(key, hinted).await?.ok_or(NotLoggedIn::NoSuchUser)?;
         if !user.is_active() && !backend.admits_inactive {
             return Err(NotLoggedIn::Inactive.into());
         }
-        if !self.is_session_auth_hash(data, &user)? {
+        if !self.is_session_auth_hash_in(data, &user)? {
             return Err(NotLoggedIn::WrongHash.into());
         }
         match &self.hooks().login_policy {
@@ -108,27 +107,7 @@ impl SessionStore {
         }
     }
 
-    /// Whether the session was made with the user's password of today, under the secret key or a
-    /// fallback (A7, A8).
-    fn is_session_auth_hash(&self, data: &SessionData, user: &DjangoUser) -> Result<bool, Error> {
-        if self.settings().user_model.session_auth_hash.is_none() {
-            return Ok(true);
-        }
-        let password = user.password().map_err(Unavailable::Query)?;
-        let message = match &self.hooks().session_auth_hash_message {
-            Some(message) => message(&password, user)?,
-            None => password,
-        };
-        // Django makes text of other values, but no hash looks like theirs.
-        let found = data.get::<String>(HASH).ok().flatten().unwrap_or_default();
-        let key = self.session_auth_keys().iter().position(|key| key.verify_hex(&message, &found));
-        if key.is_some_and(|position| position > 0) {
-            self.observer().event(Event::FallbackKey);
-        }
-        Ok(key.is_some())
-    }
-
-    async fn user(
+    async fn user_of_key(
         &self,
         key: PrimaryKeyValue,
         hinted: Option<Hinted>,
@@ -137,9 +116,12 @@ impl SessionStore {
             Some(hinted) if hinted.key == key => hinted.row?,
             _ => self.database().user_row(&key).await?,
         };
-        let Some(row) = row else { return Ok(None) };
+        row.map(|row| self.user_in(row, key)).transpose()
+    }
+
+    pub(super) fn user_in(&self, row: Row, key: PrimaryKeyValue) -> Result<DjangoUser, Error> {
         let user = DjangoUser::from_row(row, self.database().clone(), key);
-        Ok(Some(user.map_err(Unavailable::Query)?))
+        Ok(user.map_err(Unavailable::Query)?)
     }
 }
 
@@ -160,5 +142,9 @@ fn listed_backend<'a>(
         .authentication_backends
         .iter()
         .find(|backend| Some(&backend.path) == path.as_ref());
-    listed.ok_or_else(|| NotLoggedIn::BackendNotListed.into())
+    match listed {
+        None => Err(NotLoggedIn::BackendNotListed.into()),
+        Some(backend) if !backend.reads_users => Err(NotLoggedIn::BackendNotRead.into()),
+        Some(backend) => Ok(backend),
+    }
 }

@@ -3,9 +3,11 @@
 mod get_user;
 mod hashers;
 mod passwords;
+mod session_auth_hash;
 mod store;
 mod test_user;
 mod user;
+mod users;
 
 pub use store::SessionStore;
 pub use test_user::TestUser;

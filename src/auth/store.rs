@@ -4,13 +4,12 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use deadpool_postgres::Pool;
 
-use super::DjangoUser;
+use super::{DjangoUser, session_auth_hash::SessionAuthKeys};
 use crate::{
     error::Error,
     observe::{Event, Observer},
     session::{DjangoSession, SessionData, SessionKey, SessionSigner},
     settings::DjangoSettings,
-    signing::SaltedHmac,
     store::Database,
 };
 
@@ -24,8 +23,7 @@ use crate::{
 pub struct SessionStore {
     database: Database,
     signer: Arc<SessionSigner>,
-    /// The keys of the session auth hash: the secret's, then its fallbacks'.
-    session_auth_keys: Arc<[SaltedHmac]>,
+    session_auth_keys: Option<Arc<SessionAuthKeys>>,
     hooks: Arc<Hooks>,
 }
 
@@ -52,7 +50,7 @@ impl SessionStore {
         let observer = Observer::default();
         Ok(Self {
             signer: Arc::new(SessionSigner::new(&settings)?.observed_by(observer.clone())),
-            session_auth_keys: session_auth_keys(&settings),
+            session_auth_keys: SessionAuthKeys::new(&settings).map(Arc::new),
             database: Database::new(pool, settings).observed_by(observer),
             hooks: Arc::default(),
         })
@@ -79,15 +77,26 @@ impl SessionStore {
     }
 
     /// The text that the session auth hash is made of, from the stored password and the user: for a
-    /// user model whose `get_session_auth_hash` hashes more than the password.
+    /// user model that hashes more than the password. Its
+    /// [`SessionAuthHash`](crate::SessionAuthHash) has to say which method does so.
     ///
     /// ```
-    /// # use actix_django_session::SessionStore;
-    /// # fn f(store: SessionStore) -> SessionStore {
-    /// // salted_hmac(key_salt, self.password + str(self.auth_version), algorithm="sha256")
-    /// store.session_auth_hash_message(|password, user| {
+    /// use actix_django_session::{DjangoSettings, SessionAuthHash, SessionStore, UserModel};
+    /// # use actix_django_session::{Error, deadpool_postgres::Pool};
+    ///
+    /// // def _get_session_auth_hash(self, secret=None):
+    /// //     message = f"{self.password}{self.auth_version}"
+    /// //     return salted_hmac("shop.hash", message, secret=secret, algorithm="sha256").hexdigest()
+    /// # fn f(pool: Pool) -> Result<SessionStore, Error> {
+    /// let hash = SessionAuthHash::default()
+    ///     .overrides_private_get_session_auth_hash()
+    ///     .key_salt("shop.hash");
+    /// let model = UserModel::new("shop_user").columns(["auth_version"]).session_auth_hash(hash);
+    /// let settings = DjangoSettings::new("secret").user_model(model);
+    /// let store = SessionStore::new(pool, settings)?.session_auth_hash_message(|password, user| {
     ///     Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
-    /// })
+    /// });
+    /// # Ok(store)
     /// # }
     /// ```
     ///
@@ -217,9 +226,8 @@ impl SessionStore {
         &self.hooks
     }
 
-    /// The keys under which a session auth hash may be made.
-    pub(super) fn session_auth_keys(&self) -> &[SaltedHmac] {
-        &self.session_auth_keys
+    pub(super) fn session_auth_keys(&self) -> Option<&SessionAuthKeys> {
+        self.session_auth_keys.as_deref()
     }
 
     /// This store with the connection that all gates of the current worker share.
@@ -231,14 +239,6 @@ impl SessionStore {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.database.is_same(&other.database) && Arc::ptr_eq(&self.hooks, &other.hooks)
     }
-}
-
-fn session_auth_keys(settings: &DjangoSettings) -> Arc<[SaltedHmac]> {
-    let Some(hash) = &settings.user_model.session_auth_hash else { return Arc::default() };
-    std::iter::once(&settings.secret_key)
-        .chain(&settings.secret_key_fallbacks)
-        .map(|secret| SaltedHmac::new(&hash.key_salt, secret, hash.algorithm))
-        .collect()
 }
 
 impl fmt::Debug for SessionStore {

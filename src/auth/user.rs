@@ -122,9 +122,17 @@ impl DjangoUser {
         &self.0.username
     }
 
-    /// Whether the user may use the admin site.
+    /// The value of the column `is_staff`, whether the account is active or not. Who may use the
+    /// admin site says [`is_active_staff`](Self::is_active_staff).
     pub fn is_staff(&self) -> bool {
         self.0.is_staff
+    }
+
+    /// Whether the user may use the admin site: `is_active and is_staff`, as Django's
+    /// `staff_member_required` and `AdminSite.has_permission` ask. The gate's `staff_required` asks
+    /// this too.
+    pub fn is_active_staff(&self) -> bool {
+        self.0.is_active && self.0.is_staff
     }
 
     /// Whether the user has every permission.
@@ -187,8 +195,10 @@ impl DjangoUser {
         })
     }
 
-    /// Whether the user has a permission, `"app_label.codename"`, by `ModelBackend` (P1, P2).
-    /// Superusers have every one, existing or not.
+    /// Whether the user has a permission, `"app_label.codename"`. Superusers have every one, existing
+    /// or not; others have those that stand in Django's tables, if a backend grants them, whichever
+    /// the user came in by: see
+    /// [`grants_permissions`](crate::AuthenticationBackend::grants_permissions).
     ///
     /// # Errors
     /// [`Error::Unavailable`] if the permissions cannot be looked up.
@@ -258,6 +268,10 @@ impl DjangoUser {
     async fn look_up_permissions(&self) -> Result<&BTreeSet<String>, Error> {
         let load = || async {
             match &self.0.source {
+                // Those of the tables are granted by a backend, or not at all.
+                Some((database, _)) if !database.settings().grants_permissions() => {
+                    Ok(BTreeSet::new())
+                }
                 Some((database, _)) if self.has_every_permission() => {
                     database.all_permissions().await
                 }

@@ -1,22 +1,26 @@
 //! What this service shares with Django's `settings.py`, in Django's names.
 
+mod backend;
 mod cookie;
 mod csrf;
 mod password_hashers;
 mod permission_tables;
+mod session_auth_hash;
 mod sessions;
 mod user_model;
 
 use std::{fmt, time::Duration};
 
 use crate::{error::Error, signing};
+pub use backend::AuthenticationBackend;
 pub(crate) use cookie::CookieSettings;
 pub(crate) use csrf::{CsrfSettings, UploadLimits};
 pub use password_hashers::PasswordHasher;
 pub use permission_tables::ManyToMany;
+pub use session_auth_hash::SessionAuthHash;
 pub use sessions::SessionEngine;
 pub(crate) use sessions::SessionSettings;
-pub use user_model::{AuthenticationBackend, SessionAuthHash, UserModel};
+pub use user_model::UserModel;
 
 /// Django's default `key_salt` of `SessionStore` (R2): every engine's class has this name.
 const DEFAULT_KEY_SALT: &str = "django.contrib.sessions.SessionStore";
@@ -43,6 +47,7 @@ pub struct DjangoSettings {
     pub(crate) session_cookie_name: String,
     pub(crate) login_url: String,
     pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) force_script_name: Option<String>,
     pub(crate) use_x_forwarded_host: bool,
     pub(crate) use_x_forwarded_port: bool,
     pub(crate) secure_proxy_ssl_header: Option<(String, String)>,
@@ -72,6 +77,7 @@ impl DjangoSettings {
             session_cookie_name: "sessionid".into(),
             login_url: "/accounts/login/".into(),
             allowed_hosts: Vec::new(),
+            force_script_name: None,
             use_x_forwarded_host: false,
             use_x_forwarded_port: false,
             secure_proxy_ssl_header: None,
@@ -112,12 +118,25 @@ impl DjangoSettings {
         self
     }
 
-    /// `LOGIN_URL`: a path or URL, not the name of a URL pattern. A query string is kept; a
-    /// `next` in it is replaced.
+    /// `LOGIN_URL`: a path or URL. The name of a URL pattern (`login`, `accounts:login`) is refused:
+    /// only Django knows where that leads. A query string is kept; a `next` in it is replaced.
+    ///
+    /// With `i18n_patterns` the URL depends on the request: see
+    /// [`login_url_for`](crate::DjangoSessionMiddleware::login_url_for) of a gate.
     ///
     /// Defaults to `/accounts/login/`.
     pub fn login_url(mut self, url: impl Into<String>) -> Self {
         self.login_url = url.into();
+        self
+    }
+
+    /// `FORCE_SCRIPT_NAME`: the path under which the site lies, where a proxy strips that from the
+    /// requests (`/shop`). It stands in front of the path in `next`; the `login_url` has to have it
+    /// already.
+    ///
+    /// Defaults to none.
+    pub fn force_script_name(mut self, path: impl Into<String>) -> Self {
+        self.force_script_name = Some(path.into());
         self
     }
 
@@ -175,6 +194,9 @@ impl DjangoSettings {
     /// How many bytes compressed session data may grow to. Django has no limit; without one, a
     /// few kilobytes in the table could fill the memory of this service.
     ///
+    /// Reading a session takes at most eight times as much memory, for a moment, and that only if it
+    /// is made of nothing but tiny entries.
+    ///
     /// Defaults to 16 MiB.
     pub fn max_decompressed_size(mut self, bytes: usize) -> Self {
         self.max_decompressed_size = bytes;
@@ -210,8 +232,9 @@ impl DjangoSettings {
         self
     }
 
-    /// `AUTHENTICATION_BACKENDS`: the dotted paths exactly as `settings.py` lists them. A session
-    /// that came in by another backend stands for nobody.
+    /// `AUTHENTICATION_BACKENDS`: the dotted paths exactly as `settings.py` lists them, and for those
+    /// that are not Django's what they do: see [`AuthenticationBackend`]. A session that came in by
+    /// another backend stands for nobody.
     ///
     /// Defaults to `django.contrib.auth.backends.ModelBackend`.
     pub fn authentication_backends<I>(mut self, backends: I) -> Self
@@ -236,6 +259,8 @@ impl DjangoSettings {
             improper("SESSION_COOKIE_NAME is not the name of a cookie")
         } else if self.login_url.is_empty() {
             improper("LOGIN_URL must not be empty")
+        } else if !is_url(&self.login_url) {
+            improper("LOGIN_URL is the name of a URL pattern: give the path that it stands for")
         } else if self.secure_proxy_ssl_header.iter().any(|(name, _)| !is_header_name(name)) {
             improper("SECURE_PROXY_SSL_HEADER takes the HTTP name of a header: X-Forwarded-Proto")
         } else if self.lookup_timeout.is_zero() {
@@ -248,10 +273,26 @@ impl DjangoSettings {
             improper(&fault)
         } else if let Some(reason) = self.improper_hashers() {
             improper(reason)
+        } else if self.user_model.session_auth_hash.as_ref().is_some_and(|hash| !hash.is_valid()) {
+            improper(
+                "the session auth hash must say which method of the user model makes it: \
+                 overrides_get_session_auth_hash() or overrides_private_get_session_auth_hash()",
+            )
         } else {
             self.sessions.validate()
         }
     }
+
+    /// Whether anybody has the permissions that stand in Django's tables.
+    pub(crate) fn grants_permissions(&self) -> bool {
+        let grants = |backend: &AuthenticationBackend| backend.grants_permissions == Some(true);
+        self.authentication_backends.iter().any(grants)
+    }
+}
+
+/// Whether `resolve_url` takes this as it stands, and not as the name of a URL pattern.
+pub(crate) fn is_url(text: &str) -> bool {
+    text.contains(['/', '.'])
 }
 
 impl fmt::Debug for DjangoSettings {
@@ -357,10 +398,16 @@ mod tests {
         assert!(
             refused(DjangoSettings::new("k").session_cookie_name("a;b")).contains("COOKIE_NAME")
         );
-        assert!(refused(DjangoSettings::new("k").login_url("")).contains("LOGIN_URL"));
+        for name in ["", "login", "accounts:login"] {
+            assert!(refused(DjangoSettings::new("k").login_url(name)).contains("LOGIN_URL"));
+        }
         assert!(refused(DjangoSettings::new("k").session_table("web.")).contains("table"));
         let hurried = DjangoSettings::new("k").lookup_timeout(Duration::ZERO);
         assert!(refused(hurried).contains("lookup_timeout"));
+        let hash = SessionAuthHash::default().key_salt("own");
+        let unsaid =
+            DjangoSettings::new("k").user_model(UserModel::default().session_auth_hash(hash));
+        assert!(refused(unsaid).contains("session auth hash"));
         assert!(DjangoSettings::new(b"\xff\xfe").validate().is_ok());
     }
 

@@ -3,13 +3,9 @@
 use std::fmt;
 
 use super::{
-    TableName,
+    SessionAuthHash, TableName,
     permission_tables::{ManyToMany, PermissionTables},
 };
-use crate::signing::Algorithm;
-
-/// `key_salt` of `AbstractBaseUser._get_session_auth_hash` (A7).
-const HASH_KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 
 /// Where the users are: Django's `AUTH_USER_MODEL`, told by table and column names.
 ///
@@ -232,7 +228,8 @@ impl UserModel {
         self
     }
 
-    /// How the session auth hash is made, for a model that overrides `get_session_auth_hash`.
+    /// How the session auth hash is made, for a model that overrides `get_session_auth_hash` or
+    /// `_get_session_auth_hash`.
     ///
     /// Defaults to Django's way.
     pub fn session_auth_hash(mut self, hash: SessionAuthHash) -> Self {
@@ -267,77 +264,5 @@ impl fmt::Debug for UserModel {
             .field("table", &self.table)
             .field("primary_key", &self.primary_key)
             .finish_non_exhaustive()
-    }
-}
-
-/// How a session is tied to the password: `get_session_auth_hash` of the user model.
-///
-/// Django's default is an HMAC-SHA256 of the stored password under a constant salt. Where a project
-/// hashes more than the password, see
-/// [`SessionStore::session_auth_hash_message`](crate::SessionStore::session_auth_hash_message).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct SessionAuthHash {
-    pub(crate) key_salt: String,
-    pub(crate) algorithm: Algorithm,
-}
-
-impl Default for SessionAuthHash {
-    fn default() -> Self {
-        Self { key_salt: HASH_KEY_SALT.into(), algorithm: Algorithm::Sha256 }
-    }
-}
-
-impl SessionAuthHash {
-    /// The `key_salt` that goes into `salted_hmac`.
-    ///
-    /// Defaults to that of `AbstractBaseUser`.
-    pub fn key_salt(mut self, key_salt: impl Into<String>) -> Self {
-        self.key_salt = key_salt.into();
-        self
-    }
-
-    /// The `algorithm` that goes into `salted_hmac`.
-    ///
-    /// Defaults to SHA-256.
-    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
-        self.algorithm = algorithm;
-        self
-    }
-}
-
-/// One of `AUTHENTICATION_BACKENDS`: its dotted path exactly as `settings.py` lists it.
-///
-/// Made from the path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuthenticationBackend {
-    pub(crate) path: String,
-    pub(crate) admits_inactive: bool,
-}
-
-impl AuthenticationBackend {
-    /// A backend whose users must be active, as with `ModelBackend`. Django's own two backends that
-    /// admit inactive users are known by their paths.
-    pub fn new(path: impl Into<String>) -> Self {
-        let path = path.into();
-        let admits_inactive = matches!(
-            path.as_str(),
-            "django.contrib.auth.backends.AllowAllUsersModelBackend"
-                | "django.contrib.auth.backends.AllowAllUsersRemoteUserBackend"
-        );
-        Self { path, admits_inactive }
-    }
-
-    /// Has this backend let inactive users in, as one does whose `user_can_authenticate` says so.
-    #[must_use]
-    pub fn admits_inactive(mut self) -> Self {
-        self.admits_inactive = true;
-        self
-    }
-}
-
-impl<S: Into<String>> From<S> for AuthenticationBackend {
-    fn from(path: S) -> Self {
-        Self::new(path)
     }
 }

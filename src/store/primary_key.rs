@@ -38,6 +38,11 @@ impl PrimaryKey {
         }
     }
 
+    /// The value that an id stands for which is no JSON.
+    pub(crate) fn parse_text(&self, id: &str) -> Option<PrimaryKeyValue> {
+        self.parse(&signing::to_json(id).ok()?)
+    }
+
     /// The value that the JSON in a session stands for. `None` where Django finds no such user or
     /// answers with a 500: no user could have this key.
     pub(crate) fn parse(&self, json: &str) -> Option<PrimaryKeyValue> {

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, sync::OnceLock};
 
-use tokio_postgres::{Row, error::SqlState, types::ToSql};
+use tokio_postgres::{
+    Row,
+    error::SqlState,
+    types::{ToSql, Type},
+};
 use tracing::Instrument;
 
 use super::{
@@ -22,6 +26,7 @@ pub(super) struct Users(OnceLock<UserQueries>);
 struct UserQueries {
     primary_key: PrimaryKey,
     user: Query,
+    user_by_username: Query,
     permissions: Query,
     all_permissions: Query,
 }
@@ -46,6 +51,32 @@ impl Database {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The user with this username, and the primary key.
+    pub(crate) async fn user_row_by_username(
+        &self,
+        username: &str,
+    ) -> Result<Option<(PrimaryKeyValue, Row)>, Error> {
+        if username.contains('\0') {
+            return Ok(None);
+        }
+        let queries = self.user_queries().await?;
+        self.observer().event(Event::UserLookup);
+        let name = PrimaryKeyValue::Text(username.into());
+        let params: &[&(dyn ToSql + Sync)] = &[&name];
+        let lookup = self.connection.query(&queries.user_by_username, params);
+        let rows = match lookup.instrument(tracing::debug_span!("user lookup")).await {
+            Ok(rows) => rows,
+            Err(error) if is_no_such_value(&error) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if rows.len() > 1 {
+            return Err(Error::ImproperlyConfigured("several users have one username".into()));
+        }
+        let Some(row) = rows.into_iter().next() else { return Ok(None) };
+        let id: String = row.try_get("ads_id").map_err(Unavailable::Query)?;
+        Ok(queries.primary_key.parse_text(&id).map(|key| (key, row)))
     }
 
     /// The permissions of a user and of the user's groups, `app_label.codename`.
@@ -93,23 +124,36 @@ impl Database {
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
         let oid: u32 = row.try_get(0).map_err(column)?;
         let type_name: String = row.try_get(1).map_err(column)?;
-        let make = || UserQueries::new(model, PrimaryKey::of_type(oid), &type_name);
+        let username_type: String = row.try_get(2).map_err(column)?;
+        let primary_key = PrimaryKey::of_type(oid);
+        let make = || UserQueries::new(model, primary_key, &type_name, &username_type);
         Ok(self.shared.users.0.get_or_init(make))
     }
 }
 
 impl UserQueries {
-    fn new(model: &UserModel, primary_key: PrimaryKey, type_name: &str) -> Self {
+    fn new(
+        model: &UserModel,
+        primary_key: PrimaryKey,
+        type_name: &str,
+        username_type: &str,
+    ) -> Self {
         let parameter = match primary_key {
-            // Cast by its SQL name, text would be cut to a length of one.
-            PrimaryKey::Other if type_name == "character" => "CAST($1 AS bpchar)".into(),
-            PrimaryKey::Other => format!("CAST($1 AS {type_name})"),
+            PrimaryKey::Other => cast(type_name),
             _ => "$1".into(),
         };
+        let has_username = format!("{} = {}", quote_name(&model.username), cast(username_type));
         let types = vec![primary_key.parameter_type()];
         let [permissions, all_permissions] = permission_sql(model, &parameter);
         Self {
-            user: Query { sql: user_sql(model, &parameter), types: types.clone() },
+            user: Query {
+                sql: user_sql(model, &format!("{} = {parameter}", key_column(model))),
+                types: types.clone(),
+            },
+            user_by_username: Query {
+                sql: user_sql(model, &has_username) + " LIMIT 2",
+                types: vec![Type::TEXT],
+            },
             permissions: Query { sql: permissions, types },
             all_permissions: Query { sql: all_permissions, types: vec![] },
             primary_key,
@@ -117,22 +161,39 @@ impl UserQueries {
     }
 }
 
-/// Asks for the type of the primary key. Fails in the database's words if there is no such table
-/// or column.
-fn type_query(model: &UserModel) -> Query {
-    let column = format!(
-        "(SELECT {} FROM {} LIMIT 0)",
-        quote_name(&model.primary_key),
-        model.table.quoted()
-    );
-    Query {
-        sql: format!("SELECT pg_typeof({column})::oid, pg_typeof({column})::text"),
-        types: vec![],
-    }
+/// A parameter that is text, as a value of this type: what compares like the column itself, and can
+/// use its index.
+fn cast(type_name: &str) -> String {
+    // By its SQL name, text would be cut to a length of one.
+    let type_name = if type_name == "character" { "bpchar" } else { type_name };
+    format!("CAST($1 AS {type_name})")
 }
 
-fn user_sql(model: &UserModel, parameter: &str) -> String {
-    let key = format!("{}.{}", model.table.quoted(), quote_name(&model.primary_key));
+/// Asks for the types of the primary key and the username. Fails in the database's words if there
+/// is no such table or column.
+fn type_query(model: &UserModel) -> Query {
+    let of = |column: &str| format!("pg_typeof((SELECT {column} FROM {} LIMIT 0))", tables(model));
+    let (key, username) = (of(&key_column(model)), of(&quote_name(&model.username)));
+    Query { sql: format!("SELECT {key}::oid, {key}::text, {username}::text"), types: vec![] }
+}
+
+fn key_column(model: &UserModel) -> String {
+    format!("{}.{}", model.table.quoted(), quote_name(&model.primary_key))
+}
+
+/// The table of the model, with those that multi-table inheritance joins.
+fn tables(model: &UserModel) -> String {
+    let mut tables = model.table.quoted();
+    for parent in &model.parents {
+        let table = parent.table.quoted();
+        let (own, link) = (quote_name(&parent.primary_key), quote_name(&parent.link));
+        tables += &format!(" JOIN {table} ON {table}.{own} = {link}");
+    }
+    tables
+}
+
+fn user_sql(model: &UserModel, is_asked_for: &str) -> String {
+    let key = key_column(model);
     let flag = |column: &Option<String>, otherwise: &str| match column {
         Some(column) => format!("{}::boolean", quote_name(column)),
         None => otherwise.to_owned(),
@@ -152,13 +213,7 @@ fn user_sql(model: &UserModel, parameter: &str) -> String {
     for column in &model.columns {
         sql += &format!(", {}", quote_name(column));
     }
-    sql += &format!(" FROM {}", model.table.quoted());
-    for parent in &model.parents {
-        let table = parent.table.quoted();
-        let (own, link) = (quote_name(&parent.primary_key), quote_name(&parent.link));
-        sql += &format!(" JOIN {table} ON {table}.{own} = {link}");
-    }
-    sql += &format!(" WHERE {key} = {parameter}");
+    sql += &format!(" FROM {} WHERE {is_asked_for}", tables(model));
     if let Some(condition) = &model.condition {
         sql += &format!(" AND ({condition})");
     }

@@ -36,7 +36,7 @@ impl Admits {
     pub(crate) async fn check(&self, found: &Found, store: &SessionStore) -> Result<(), Error> {
         let Self::User(demands) = self else { return self.check_session(found) };
         let user = found.user(store).await?;
-        let lacks_staff = demands.staff && !user.is_staff();
+        let lacks_staff = demands.staff && !user.is_active_staff();
         if lacks_staff || !user.meets(&demands.permissions).await? {
             return Err(Error::PermissionDenied);
         }

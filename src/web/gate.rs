@@ -91,8 +91,8 @@ impl DjangoSessionMiddleware {
         self
     }
 
-    /// Lets only users through who may use the admin site (`is_staff`); others who are logged in
-    /// get a 403.
+    /// Lets only users through who may use the admin site
+    /// ([`is_active_staff`](crate::DjangoUser::is_active_staff)); others who are logged in get a 403.
     ///
     /// Makes any gate one for `login_required`.
     pub fn staff_required(mut self) -> Self {

@@ -205,6 +205,7 @@ fn versioned() -> UserModel {
         .condition("deleted_at IS NULL")
         .session_auth_hash(
             SessionAuthHash::default()
+                .overrides_private_get_session_auth_hash()
                 .key_salt("versioned.session_auth_hash")
                 .algorithm(Algorithm::Sha512),
         )

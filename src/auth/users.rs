@@ -1,0 +1,67 @@
+//! Users without a session: for whoever came in by a token.
+
+use std::fmt;
+
+use super::{DjangoUser, SessionStore};
+use crate::error::{Error, NotLoggedIn};
+
+impl SessionStore {
+    /// The user with this primary key, if the account is active: for a request that is
+    /// authenticated otherwise, by a token of the REST framework for example.
+    ///
+    /// Columns and permissions are there as for the user of a session; the hooks of the store are
+    /// not asked.
+    ///
+    /// ```no_run
+    /// # use actix_django_session::{DjangoUser, Error, SessionStore};
+    /// # async fn f(store: SessionStore, user_id: i32) -> Result<(), Error> {
+    /// let user: DjangoUser = store.user(user_id).await?;
+    /// if user.has_perm("shop.add_item").await? { /* .. */ }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotLoggedIn`] if there is no such user, or the account is not active;
+    /// [`Error::Unavailable`] when PostgreSQL does not answer.
+    pub async fn user(&self, id: impl fmt::Display) -> Result<DjangoUser, Error> {
+        let user = self.find_by_id(&id.to_string()).await?;
+        active(user)
+    }
+
+    /// The user with this username (the value of `USERNAME_FIELD`, exactly), if the account is
+    /// active: otherwise as [`SessionStore::user`].
+    ///
+    /// # Errors
+    /// As [`SessionStore::user`]; [`Error::ImproperlyConfigured`] if several users have that name.
+    pub async fn user_by_username(&self, username: &str) -> Result<DjangoUser, Error> {
+        let user = self.find_by_username(username).await?;
+        active(user)
+    }
+
+    /// Active or not.
+    async fn find_by_id(&self, id: &str) -> Result<Option<DjangoUser>, Error> {
+        let Some(key) = self.database().primary_key().await?.parse_text(id) else {
+            return Ok(None);
+        };
+        let row = self.database().user_row(&key).await?;
+        row.map(|row| self.user_in(row, key)).transpose()
+    }
+
+    /// Active or not.
+    pub(super) async fn find_by_username(
+        &self,
+        username: &str,
+    ) -> Result<Option<DjangoUser>, Error> {
+        let found = self.database().user_row_by_username(username).await?;
+        found.map(|(key, row)| self.user_in(row, key)).transpose()
+    }
+}
+
+fn active(user: Option<DjangoUser>) -> Result<DjangoUser, Error> {
+    match user {
+        None => Err(NotLoggedIn::NoSuchUser.into()),
+        Some(user) if !user.is_active() => Err(NotLoggedIn::Inactive.into()),
+        Some(user) => Ok(user),
+    }
+}

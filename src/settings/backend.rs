@@ -1,0 +1,86 @@
+//! `AUTHENTICATION_BACKENDS`, and what each of them does.
+
+/// One of `AUTHENTICATION_BACKENDS`: its dotted path exactly as `settings.py` lists it, and what it
+/// does for the visitors who came in by it.
+///
+/// Made from the path. Django's own backends and that of django-allauth are known by theirs:
+///
+/// | path | reads users | grants permissions | admits inactive users |
+/// |---|---|---|---|
+/// | `django.contrib.auth.backends.ModelBackend` | yes | yes | no |
+/// | `django.contrib.auth.backends.RemoteUserBackend` | yes | yes | no |
+/// | `django.contrib.auth.backends.AllowAllUsersModelBackend` | yes | yes | yes |
+/// | `django.contrib.auth.backends.AllowAllUsersRemoteUserBackend` | yes | yes | yes |
+/// | `allauth.account.auth_backends.AuthenticationBackend` | yes | yes | no |
+/// | any other | yes | no | no |
+///
+/// Say what is different about one of your own:
+///
+/// ```
+/// use actix_django_session::{AuthenticationBackend, DjangoSettings};
+///
+/// let settings = DjangoSettings::new("secret").authentication_backends([
+///     // class EmailBackend(ModelBackend): def authenticate(..)
+///     AuthenticationBackend::new("shop.backends.EmailBackend").grants_permissions(true),
+///     // class ApiKeyBackend(BaseBackend): def get_user(..), and no permissions
+///     AuthenticationBackend::new("shop.backends.ApiKeyBackend").grants_permissions(false),
+/// ]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct AuthenticationBackend {
+    pub(crate) path: String,
+    pub(crate) reads_users: bool,
+    /// `None`: it is not known, and nobody said; it grants none.
+    pub(crate) grants_permissions: Option<bool>,
+    pub(crate) admits_inactive: bool,
+}
+
+impl AuthenticationBackend {
+    /// The backend with this path.
+    pub fn new(path: impl Into<String>) -> Self {
+        let path = path.into();
+        let (is_known, admits_inactive) = match path.as_str() {
+            "django.contrib.auth.backends.ModelBackend"
+            | "django.contrib.auth.backends.RemoteUserBackend"
+            | "allauth.account.auth_backends.AuthenticationBackend" => (true, false),
+            "django.contrib.auth.backends.AllowAllUsersModelBackend"
+            | "django.contrib.auth.backends.AllowAllUsersRemoteUserBackend" => (true, true),
+            _ => (false, false),
+        };
+        let grants_permissions = is_known.then_some(true);
+        Self { path, reads_users: true, grants_permissions, admits_inactive }
+    }
+
+    /// Whether its `get_user` is that of `ModelBackend`: by the primary key, through the user
+    /// model's default manager. Otherwise nobody is logged in here who came in by it.
+    ///
+    /// Defaults to `true`.
+    pub fn reads_users(mut self, yes: bool) -> Self {
+        self.reads_users = yes;
+        self
+    }
+
+    /// Whether it grants the permissions of Django's tables, as `ModelBackend` and all backends do
+    /// that derive from it and do not override that; one that derives from `BaseBackend` grants
+    /// none. Every backend that is listed grants to all users, whichever they came in by.
+    ///
+    /// Defaults to `false`, but for the backends in the table above. Which others have been left
+    /// at that shows in [`SessionStore::check`](crate::SessionStore::check).
+    pub fn grants_permissions(mut self, yes: bool) -> Self {
+        self.grants_permissions = Some(yes);
+        self
+    }
+
+    /// Has this backend let inactive users in, as one does whose `user_can_authenticate` says so.
+    pub fn admits_inactive(mut self) -> Self {
+        self.admits_inactive = true;
+        self
+    }
+}
+
+impl<S: Into<String>> From<S> for AuthenticationBackend {
+    fn from(path: S) -> Self {
+        Self::new(path)
+    }
+}

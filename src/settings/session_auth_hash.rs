@@ -1,0 +1,97 @@
+//! How a session is tied to the password.
+
+use crate::signing::Algorithm;
+
+/// `key_salt` of `AbstractBaseUser._get_session_auth_hash` (A7).
+const KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
+
+/// How a session is tied to the password: `get_session_auth_hash` of the user model.
+///
+/// Django's default is an HMAC-SHA256 of the stored password under a constant salt. A model of
+/// yours overrides one of two methods, and it matters which: Django makes the hash of today by
+/// `get_session_auth_hash`, and those of `SECRET_KEY_FALLBACKS` by `_get_session_auth_hash`. So a
+/// model that overrides only the first still has Django's own hashes under its fallback keys.
+///
+/// ```
+/// use actix_django_session::{SessionAuthHash, UserModel, signing::Algorithm};
+///
+/// // def _get_session_auth_hash(self, secret=None):
+/// //     return salted_hmac("shop.hash", self.password, secret=secret, algorithm="sha512").hexdigest()
+/// let hash = SessionAuthHash::default()
+///     .overrides_private_get_session_auth_hash()
+///     .key_salt("shop.hash")
+///     .algorithm(Algorithm::Sha512);
+/// let model = UserModel::new("shop_customer").session_auth_hash(hash);
+/// ```
+///
+/// Where a project hashes more than the password, see
+/// [`SessionStore::session_auth_hash_message`](crate::SessionStore::session_auth_hash_message).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct SessionAuthHash {
+    pub(crate) key_salt: String,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) overrides_get_session_auth_hash: bool,
+    pub(crate) overrides_private_get_session_auth_hash: bool,
+}
+
+impl Default for SessionAuthHash {
+    fn default() -> Self {
+        Self {
+            key_salt: KEY_SALT.into(),
+            algorithm: Algorithm::Sha256,
+            overrides_get_session_auth_hash: false,
+            overrides_private_get_session_auth_hash: false,
+        }
+    }
+}
+
+impl SessionAuthHash {
+    /// The model overrides `get_session_auth_hash`: what is set here makes the hash under
+    /// `SECRET_KEY`. Those under the fallback keys are Django's own, unless
+    /// `_get_session_auth_hash` is overridden as well.
+    pub fn overrides_get_session_auth_hash(mut self) -> Self {
+        self.overrides_get_session_auth_hash = true;
+        self
+    }
+
+    /// The model overrides `_get_session_auth_hash`, with the underscore: what is set here makes
+    /// the hashes under all keys. If it overrides both methods, both must make the same hash.
+    pub fn overrides_private_get_session_auth_hash(mut self) -> Self {
+        self.overrides_private_get_session_auth_hash = true;
+        self
+    }
+
+    /// The `key_salt` that goes into `salted_hmac`.
+    ///
+    /// Defaults to that of `AbstractBaseUser`.
+    pub fn key_salt(mut self, key_salt: impl Into<String>) -> Self {
+        self.key_salt = key_salt.into();
+        self
+    }
+
+    /// The `algorithm` that goes into `salted_hmac`.
+    ///
+    /// Defaults to SHA-256.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// Whether it is known which method makes what is set here.
+    pub(crate) fn is_overridden(&self) -> bool {
+        self.overrides_get_session_auth_hash || self.overrides_private_get_session_auth_hash
+    }
+
+    /// Whether the hashes under fallback keys are Django's own, and only that of today is not.
+    pub(crate) fn has_fallbacks_of_django(&self) -> bool {
+        self.overrides_get_session_auth_hash && !self.overrides_private_get_session_auth_hash
+    }
+
+    /// A wrong guess about the method would let in sessions that Django ends.
+    pub(super) fn is_valid(&self) -> bool {
+        let default = Self::default();
+        let is_djangos = self.key_salt == default.key_salt && self.algorithm == default.algorithm;
+        is_djangos || self.is_overridden()
+    }
+}
