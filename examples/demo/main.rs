@@ -18,8 +18,9 @@ use actix_django_session::{
     OptionalDjangoUser, SessionStore,
 };
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer, Responder, Route, guard,
-    http::header::HttpDate,
+    App, HttpRequest, HttpResponse, HttpServer, Responder, Route,
+    dev::Service,
+    guard,
     web::{self, Data},
 };
 use deadpool_postgres::{Config, Runtime};
@@ -27,7 +28,7 @@ use serde_json::json;
 use testbed::{Django, Postgres, Settings, TestBed};
 use tokio_postgres::NoTls;
 
-use pages::{Page, rows};
+use pages::{Page, moment, rows};
 use proxy::Upstream;
 
 const USERNAME: &str = "ada";
@@ -47,12 +48,12 @@ async fn home(
         Some(session) => {
             // Data that cannot be decoded is an empty session, as it is to Django.
             let cart = session.get::<u64>("cart").ok().flatten().unwrap_or_default();
-            facts.push(("Your session ends", HttpDate::from(session.expire_date()).to_string()));
+            facts.push(("Your session ends", moment(session.expire_date())));
             facts.push(("In your cart", cart.to_string()));
         }
         None => facts.push(("Your session", "you have none".to_owned())),
     }
-    let body = rows(&facts) + pages::WHO_ANSWERS_WHAT;
+    let body = rows(&facts) + pages::WHAT_TO_TRY + pages::WHO_ANSWERS_WHAT;
     Page { title: "Home", body: &body, logged_in: user.is_some() }.respond(&req)
 }
 
@@ -61,7 +62,7 @@ async fn dashboard(req: HttpRequest, user: DjangoUser, session: DjangoSession) -
     let title = format!("Hello, {}", user.username());
     let body = rows(&[
         ("Your user id", user.id().to_owned()),
-        ("Your session ends", HttpDate::from(session.expire_date()).to_string()),
+        ("Your session ends", moment(session.expire_date())),
     ]) + pages::CHANGE_PASSWORD;
     Page { title: &title, body: &body, logged_in: true }.respond(&req)
 }
@@ -71,7 +72,7 @@ async fn me(user: DjangoUser, session: DjangoSession) -> impl Responder {
     web::Json(json!({
         "id": user.id(),
         "username": user.username(),
-        "session_ends": HttpDate::from(session.expire_date()).to_string(),
+        "session_ends": moment(session.expire_date()),
         "from": "Rust",
     }))
 }
@@ -101,7 +102,10 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     println!("Starting PostgreSQL (the first run installs it and Django with pip: about a minute)");
     let postgres = Postgres::start().await?;
     println!("Starting the Django site");
-    let settings = Settings::default().user(USERNAME, PASSWORD);
+    let settings = Settings::default()
+        .user(USERNAME, PASSWORD)
+        .set("LOGIN_HINT", format!("{USERNAME} / {PASSWORD}"))
+        .set("SHOW_TIMES", true);
     let bed = TestBed::on(&postgres, Django::default(), settings).await?;
 
     println!("Starting the Rust service");
@@ -120,6 +124,10 @@ async fn demo() -> Result<(), Box<dyn Error>> {
             .service(web::resource("/").wrap(optional.clone()).route(read().to(home)))
             .service(web::resource("/dashboard").wrap(gate.clone()).route(read().to(dashboard)))
             .service(web::resource("/api/me").wrap(api.clone()).route(read().to(me)))
+            .wrap_fn(|req, service| {
+                pages::begin(&req);
+                service.call(req)
+            })
             .app_data(Data::new(Upstream::new(&django)))
             .default_service(web::to(proxy::pass_on))
     })

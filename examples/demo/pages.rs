@@ -1,14 +1,28 @@
 //! The look of the Rust pages: that of the Django pages, with another badge.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    time::{Instant, SystemTime},
+};
 
 use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header::{self, ContentType},
+    HttpMessage, HttpRequest, HttpResponse,
+    dev::ServiceRequest,
+    http::header::{self, ContentType, HttpDate},
 };
 
 /// Django's templates include the same file.
 const STYLE: &str = include_str!("../../tests/django/accounts/templates/style.css");
+
+pub(crate) const WHAT_TO_TRY: &str = "
+<h2>What to try</h2>
+<ul>
+<li>Open the <a href=\"/dashboard\">dashboard</a>: Rust sends you to Django's login page, and back.</li>
+<li>Log out on a Rust page: the dashboard is closed again.</li>
+<li>Log in with two browsers and change the password in one: the other is out, at once.</li>
+<li>Put something into the cart without logging in: a session, and nobody in it.</li>
+<li><a href=\"/api/me\">/api/me</a> without a login: a 401 instead of a redirect.</li>
+</ul>";
 
 pub(crate) const WHO_ANSWERS_WHAT: &str = "
 <h2>Who answers what</h2>
@@ -33,6 +47,7 @@ pub(crate) struct Page<'a> {
 impl Page<'_> {
     pub(crate) fn respond(&self, req: &HttpRequest) -> HttpResponse {
         let title = escape(self.title);
+        let took = took(req);
         let login_or_logout = if self.logged_in { log_out(req) } else { log_in(req.uri().path()) };
         let html = format!(
             "<!doctype html>
@@ -46,7 +61,7 @@ impl Page<'_> {
 </head>
 <body>
 <header>
-  <span class=\"from rust\">Rust made this page</span>
+  <span class=\"from rust\">Rust made this page{took}</span>
   <nav>
     <a href=\"/\">Home</a>
     <a href=\"/dashboard\">Dashboard</a>
@@ -91,6 +106,28 @@ fn log_out(req: &HttpRequest) -> String {
 fn csrf_token(req: &HttpRequest) -> Option<&str> {
     let cookies = req.headers().get(header::COOKIE)?.to_str().ok()?.split(';');
     cookies.rev().find_map(|cookie| cookie.trim().strip_prefix("csrftoken="))
+}
+
+/// When a request came in.
+struct Began(Instant);
+
+/// Remembers when a request came in, before any gate.
+pub(crate) fn begin(req: &ServiceRequest) {
+    req.extensions_mut().insert(Began(Instant::now()));
+}
+
+/// How long Rust took so far, with the gate and its look-ups.
+fn took(req: &HttpRequest) -> String {
+    match req.extensions().get::<Began>() {
+        Some(Began(began)) => format!(" in {:.1} ms", began.elapsed().as_secs_f64() * 1000.0),
+        None => String::new(),
+    }
+}
+
+/// A moment as the Django pages write it: `Thu, 26 Nov 2026 14:03 UTC`.
+pub(crate) fn moment(time: SystemTime) -> String {
+    let date = HttpDate::from(time).to_string();
+    format!("{} UTC", &date[.."Thu, 26 Nov 2026 14:03".len()])
 }
 
 /// Names and values as a list.

@@ -3,5 +3,5 @@
 from django.conf import settings
 
 
-def rust_url(request):
-    return {"rust_url": settings.RUST_URL}
+def site(request):
+    return {"rust_url": settings.RUST_URL, "login_hint": settings.LOGIN_HINT}

@@ -48,6 +48,10 @@ EXTRA_APPS = []
 # Where the Rust service answers; empty when it shares Django's address.
 RUST_URL = ""
 
+# For the demo: who can log in, said on the login page, and how long each page took, said on the page.
+LOGIN_HINT = ""
+SHOW_TIMES = False
+
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -63,7 +67,7 @@ TEMPLATES = [
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
-                "accounts.context.rust_url",
+                "accounts.context.site",
             ]
         },
     }
@@ -81,6 +85,8 @@ LOGGING = {
 
 globals().update(json.loads(os.environ.get("TESTSITE_SETTINGS", "{}"), object_hook=bytes_from_hex))
 
+if SHOW_TIMES:
+    MIDDLEWARE.insert(0, "accounts.times.ShowTimes")
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "accounts", *EXTRA_APPS]
 if not AUTH_USER_MODEL.startswith("auth."):
     INSTALLED_APPS.append("users." + AUTH_USER_MODEL.partition(".")[0])
