@@ -72,6 +72,16 @@ pub enum Error {
         expected: &'static str,
     },
 
+    /// Somebody else ended the session while this request changed it: the visitor may have logged
+    /// out in another window. Nothing is stored. Status 400, as in Django.
+    #[error("the session was deleted before the request completed")]
+    SessionInterrupted,
+
+    /// The session's `_session_expiry` is nothing that Django could make a date of, or the date is
+    /// beyond the year 9999. Status 500, as in Django; nothing is stored.
+    #[error("the session's expiry is no date")]
+    Expiry,
+
     /// An extractor was used on a route that no
     /// [`DjangoSessionMiddleware`](crate::DjangoSessionMiddleware) wraps. Status 500.
     #[error(
@@ -162,6 +172,8 @@ impl Error {
             Self::ImproperlyConfigured(_)
             | Self::UserColumn { .. }
             | Self::UserIdType { .. }
+            | Self::SessionInterrupted
+            | Self::Expiry
             | Self::GateMissing { .. }
             | Self::TooManyPasswords(_)
             | Self::Unavailable(_) => return None,
@@ -241,6 +253,17 @@ pub enum Unavailable {
     /// The server's answer belongs to another query, as can happen behind a pooler.
     #[error("the database answered another query")]
     NoAnswer,
+
+    /// The server left a row as it was, though nobody else had changed it.
+    #[error(
+        "the database did not change the session: a trigger or a policy of the table forbids it"
+    )]
+    NotWritten,
+
+    /// The session was changed, and the application's `on_session_change` failed. Its error reaches
+    /// the log: it should not name the session key.
+    #[error("the change of a session could not be told to the cache")]
+    Cache(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// The lookup took longer than the `lookup_timeout` of the settings.
     #[error("no answer within {0:?}")]

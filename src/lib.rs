@@ -20,7 +20,7 @@ pub use error::{
     CsrfReason, CsrfTokenFault, DecodeError, Error, FormError, NotLoggedIn, Unavailable,
 };
 pub use observe::Event;
-pub use session::{DjangoSession, SessionData, SessionKey, SessionSigner};
+pub use session::{DjangoSession, Expiry, SessionData, SessionKey, SessionSigner};
 pub use settings::{
     AuthenticationBackend, DjangoSettings, ManyToMany, PasswordHasher, SessionAuthHash,
     SessionEngine, TableName, UserModel,
@@ -28,6 +28,7 @@ pub use settings::{
 #[doc(hidden)]
 pub use web::DjangoSessionService;
 pub use web::{
-    DjangoSessionMiddleware, DjangoUserId, OptionalDjangoSession, OptionalDjangoUser, test,
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoUserId, OptionalDjangoSession,
+    OptionalDjangoUser, test,
 };
 pub use {deadpool_postgres, tokio_postgres};

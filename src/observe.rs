@@ -86,6 +86,14 @@ impl Observer {
         }
     }
 
+    /// A session could not be extended. Its visitor has an answer all the same.
+    pub(crate) fn not_extended(&self, error: &Error) {
+        match error {
+            Error::Unavailable(_) => self.outages.log(error),
+            _ => tracing::warn!(error = %Chain(error), "a session cannot be extended"),
+        }
+    }
+
     /// A request is turned away. The client sees next to nothing of why, so the log says it.
     pub(crate) fn turned_away(&self, error: &Error) {
         match error {

@@ -4,11 +4,14 @@ mod get_user;
 mod hashers;
 mod passwords;
 mod session_auth_hash;
+mod sessions;
 mod store;
 mod test_user;
 mod user;
 mod users;
+mod writer;
 
+pub(crate) use session_auth_hash::HASH;
 pub use store::SessionStore;
 pub use test_user::TestUser;
 pub use user::DjangoUser;

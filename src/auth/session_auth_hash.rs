@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// `HASH_SESSION_KEY` of `django.contrib.auth`.
-const HASH: &str = "_auth_user_hash";
+pub(crate) const HASH: &str = "_auth_user_hash";
 
 /// The keys of the hash, derived once. `None` in a store whose user model has no such hash.
 pub(super) struct SessionAuthKeys {
@@ -59,6 +59,22 @@ impl SessionStore {
             self.observer().event(Event::FallbackKey);
         }
         Ok(is_fallback)
+    }
+
+    /// The hash of today, if that in the session is of a fallback key (I8).
+    ///
+    /// # Errors
+    /// As [`SessionStore::get_user`].
+    pub(crate) fn upgraded_hash(
+        &self,
+        data: &SessionData,
+        user: &DjangoUser,
+    ) -> Result<Option<String>, Error> {
+        let Some(keys) = self.session_auth_keys() else { return Ok(None) };
+        let (_, message) = self.hashed(user)?;
+        let found = data.get::<String>(HASH).ok().flatten().unwrap_or_default();
+        let is_of_today = keys.current.verify_hex(&message, &found);
+        Ok((!is_of_today).then(|| keys.current.hexdigest(&message)))
     }
 
     /// The stored password, and the text that the hash of today is made of.

@@ -4,13 +4,17 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use deadpool_postgres::Pool;
 
-use super::{DjangoUser, session_auth_hash::SessionAuthKeys};
+use super::{
+    DjangoUser,
+    session_auth_hash::SessionAuthKeys,
+    writer::{OnSessionChange, Writer},
+};
 use crate::{
     error::Error,
     observe::{Event, Observer},
     session::{DjangoSession, SessionData, SessionKey, SessionSigner},
     settings::DjangoSettings,
-    store::Database,
+    store::{Database, SessionRow},
 };
 
 /// Reads sessions and their users from Django's tables, as Django's `SessionStore` of
@@ -25,6 +29,7 @@ pub struct SessionStore {
     signer: Arc<SessionSigner>,
     session_auth_keys: Option<Arc<SessionAuthKeys>>,
     hooks: Arc<Hooks>,
+    writer: Arc<Writer>,
 }
 
 /// Code of the application that has a say in who is logged in.
@@ -32,6 +37,7 @@ pub struct SessionStore {
 pub(super) struct Hooks {
     pub(super) login_policy: Option<Arc<LoginPolicy>>,
     pub(super) session_auth_hash_message: Option<Arc<Message>>,
+    pub(super) on_session_change: Option<Arc<OnSessionChange>>,
 }
 
 type LoginPolicy = dyn Fn(&SessionData, &DjangoUser) -> bool + Send + Sync;
@@ -51,6 +57,7 @@ impl SessionStore {
         Ok(Self {
             signer: Arc::new(SessionSigner::new(&settings)?.observed_by(observer.clone())),
             session_auth_keys: SessionAuthKeys::new(&settings).map(Arc::new),
+            writer: Arc::new(Writer::new(&settings)?),
             database: Database::new(pool, settings).observed_by(observer),
             hooks: Arc::default(),
         })
@@ -187,8 +194,12 @@ impl SessionStore {
             return Err(Error::SessionExpired);
         }
         self.observer().event(Event::SessionFound);
-        let signer = Arc::clone(&self.signer);
-        Ok(DjangoSession::new(key.clone(), row.expire_date, row.session_data, signer))
+        Ok(self.session(key.clone(), row))
+    }
+
+    /// The session in a row.
+    pub(super) fn session(&self, key: SessionKey, row: SessionRow) -> DjangoSession {
+        DjangoSession::new(key, row.expire_date, row.session_data, self.shared_signer())
     }
 
     /// Asks the database whether lookups can work: call it at start-up, so that a mistake shows
@@ -220,6 +231,18 @@ impl SessionStore {
 
     pub(crate) fn observer(&self) -> &Observer {
         self.database.observer()
+    }
+
+    pub(super) fn shared_signer(&self) -> Arc<SessionSigner> {
+        Arc::clone(&self.signer)
+    }
+
+    pub(super) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    pub(super) fn hooks_mut(&mut self) -> &mut Hooks {
+        Arc::make_mut(&mut self.hooks)
     }
 
     pub(super) fn hooks(&self) -> &Hooks {

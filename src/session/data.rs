@@ -121,16 +121,20 @@ impl SessionData {
         key: &str,
         value: &T,
     ) -> Result<(), signing::Error> {
-        let value = signing::to_json(value)?;
+        self.insert_json(key, &signing::to_json(value)?)
+    }
+
+    /// Sets a key to a JSON text that [`signing::to_json`] made.
+    pub(crate) fn insert_json(&mut self, key: &str, json: &str) -> Result<(), signing::Error> {
         match self.position(key) {
             Some(position) => {
-                let value = self.append(&value)?;
+                let value = self.append(json)?;
                 self.entries[position].set_value(value);
             }
             None => {
                 let quoted = signing::to_json(key)?;
                 let key = self.append(&quoted[1..quoted.len() - 1])?;
-                let value = self.append(&value)?;
+                let value = self.append(json)?;
                 self.entries.push(Entry::new(key, value));
             }
         }

@@ -1,9 +1,14 @@
 //! What a session is: no HTTP, no SQL, no clock.
 
+mod changes;
 mod data;
+mod expiry;
 mod index;
+mod iso_format;
 mod key;
 mod signer;
+#[cfg(test)]
+mod vectors;
 
 use std::{
     borrow::Cow,
@@ -15,8 +20,11 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::error::DecodeError;
+pub(crate) use changes::{Changes, Plan, Row};
 pub use data::SessionData;
 pub(crate) use data::USER_ID;
+pub use expiry::Expiry;
+pub(crate) use expiry::{CookieLife, ExpiryPolicy, SESSION_EXPIRY};
 pub use key::SessionKey;
 pub use signer::SessionSigner;
 
@@ -43,6 +51,30 @@ impl DjangoSession {
         signer: Arc<SessionSigner>,
     ) -> Self {
         let data = OnceLock::new();
+        Self(Arc::new(Snapshot { key, expire_date, session_data, signer, data }))
+    }
+
+    /// A session as it is stored now, with this data.
+    pub(crate) fn sealed(
+        key: SessionKey,
+        expire_date: SystemTime,
+        data: SessionData,
+        signer: Arc<SessionSigner>,
+    ) -> Self {
+        let session_data = data.encode(&signer);
+        let data = OnceLock::from(Ok(data));
+        Self(Arc::new(Snapshot { key, expire_date, session_data, signer, data }))
+    }
+
+    /// This session with another key and other data.
+    pub(crate) fn changed(&self, key: SessionKey, data: SessionData) -> Self {
+        Self::sealed(key, self.0.expire_date, data, Arc::clone(&self.0.signer))
+    }
+
+    /// This session with another end.
+    pub(crate) fn ending(&self, expire_date: SystemTime) -> Self {
+        let (key, session_data) = (self.0.key.clone(), self.0.session_data.clone());
+        let (signer, data) = (Arc::clone(&self.0.signer), self.0.data.clone());
         Self(Arc::new(Snapshot { key, expire_date, session_data, signer, data }))
     }
 

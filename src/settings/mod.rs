@@ -255,7 +255,7 @@ impl DjangoSettings {
         } else if self.secret_key_fallbacks.iter().any(Vec::is_empty) {
             // Django would accept a session auth hash made with the empty secret (A8): anybody can.
             improper("SECRET_KEY_FALLBACKS must not contain an empty key")
-        } else if name.is_empty() || name.contains([';', '=']) || name.trim() != name {
+        } else if !cookie::is_cookie_name(name) {
             improper("SESSION_COOKIE_NAME is not the name of a cookie")
         } else if self.login_url.is_empty() {
             improper("LOGIN_URL must not be empty")

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::DjangoSettings;
+use super::{
+    DjangoSettings,
+    cookie::{is_attribute, is_samesite},
+};
 use crate::error::Error;
 
 /// The `SESSION_*` settings beyond the name of the cookie, at Django's defaults.
@@ -47,8 +50,7 @@ impl SessionSettings {
     /// Refuses what Django would fail over at the first response, by the name of the setting.
     pub(super) fn validate(&self) -> Result<(), Error> {
         let improper = |reason: &str| Err(Error::ImproperlyConfigured(reason.into()));
-        let samesite = self.cookie_samesite.as_deref().unwrap_or("lax").to_ascii_lowercase();
-        if !matches!(samesite.as_str(), "lax" | "strict" | "none") {
+        if !self.cookie_samesite.as_deref().is_none_or(is_samesite) {
             improper("SESSION_COOKIE_SAMESITE must be Lax, Strict, None or nothing")
         } else if !is_attribute(&self.cookie_path) {
             improper("SESSION_COOKIE_PATH is no path that a cookie can have")
@@ -58,11 +60,6 @@ impl SessionSettings {
             Ok(())
         }
     }
-}
-
-/// Whether a cookie's attribute can have this value.
-fn is_attribute(value: &str) -> bool {
-    value.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b';')
 }
 
 /// `SESSION_ENGINE`, as far as another language can read what it stores.

@@ -148,6 +148,33 @@ impl Connection {
         }
     }
 
+    /// The rows that a statement gives back that changes something, within the lookup timeout.
+    ///
+    /// It is sent once. If the connection is lost while it is under way, nobody can say whether it
+    /// was carried out, and that is an error.
+    pub(crate) async fn write(
+        &self,
+        query: &Query,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Arc<Unavailable>> {
+        let Database { timeout, prepared, .. } = *self.database;
+        let deadline = self.deadline();
+        let lease = self.lease_by(deadline).await?;
+        match timeout_at(deadline, lease.query(query, params, prepared)).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => {
+                if matches!(Failure::of(&error, &lease), Failure::ConnectionLost) {
+                    lease.abandon();
+                }
+                Err(Unavailable::Query(error).into())
+            }
+            Err(_) => {
+                lease.abandon();
+                Err(Unavailable::Timeout(timeout).into())
+            }
+        }
+    }
+
     async fn lease_by(&self, deadline: Instant) -> Checkout {
         match self.current_lease() {
             Some(lease) => Ok(lease),

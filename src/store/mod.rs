@@ -5,34 +5,30 @@ mod connection;
 mod hints;
 mod lease;
 mod primary_key;
+mod sessions;
 mod users;
 
 use std::{
     error::Error as StdError,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::SystemTime,
 };
 
 use bytes::BytesMut;
 use deadpool_postgres::Pool;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tracing::Instrument;
 
-use crate::{
-    error::{Error, Unavailable},
-    observe::{Event, Observer},
-    session::SessionKey,
-    settings::DjangoSettings,
-};
+use crate::{observe::Observer, session::SessionKey, settings::DjangoSettings};
 use connection::Connection;
 use hints::UserHints;
 use lease::Query;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;
 pub(crate) use primary_key::PrimaryKeyValue;
+pub(crate) use sessions::{SessionRow, Written};
 
 /// Django's tables, as the settings name them. Cheap to clone.
 #[derive(Clone)]
@@ -44,31 +40,18 @@ pub(crate) struct Database {
 
 struct Shared {
     settings: DjangoSettings,
-    session: Query,
+    sessions: sessions::SessionQueries,
     users: users::Users,
     uses_users: AtomicBool,
     hints: UserHints,
 }
 
-/// What is in a row of the session table, beside its key.
-pub(crate) struct SessionRow {
-    pub(crate) session_data: String,
-    pub(crate) expire_date: SystemTime,
-}
-
 impl Database {
     pub(crate) fn new(pool: Pool, settings: DjangoSettings) -> Self {
-        let session = Query {
-            sql: format!(
-                "SELECT session_data, expire_date FROM {} WHERE session_key = $1",
-                settings.session_table.quoted()
-            ),
-            types: vec![Type::VARCHAR],
-        };
         Self {
             connection: Connection::new(pool, &settings),
             shared: Arc::new(Shared {
-                session,
+                sessions: sessions::SessionQueries::new(&settings.session_table),
                 users: users::Users::default(),
                 hints: UserHints::default(),
                 uses_users: AtomicBool::new(settings.user_model_is_set),
@@ -76,20 +59,6 @@ impl Database {
             }),
             observer: Observer::default(),
         }
-    }
-
-    /// The row with this session key, expired ones too.
-    pub(crate) async fn session_row(&self, key: &SessionKey) -> Result<Option<SessionRow>, Error> {
-        if !key.fits_column() {
-            return Ok(None);
-        }
-        self.observer.event(Event::SessionLookup);
-        let params: &[&(dyn ToSql + Sync)] = &[&KeyParameter(key)];
-        let lookup = self.connection.query(&self.shared.session, params);
-        let rows = lookup.instrument(tracing::debug_span!("session lookup")).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let row = || Ok(SessionRow { session_data: row.try_get(0)?, expire_date: row.try_get(1)? });
-        Ok(Some(row().map_err(Unavailable::Query)?))
     }
 
     pub(crate) fn settings(&self) -> &DjangoSettings {
@@ -143,6 +112,31 @@ impl ToSql for KeyParameter<'_> {
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         self.0.as_str().to_sql(ty, out)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <&str as ToSql>::accepts(ty)
+    }
+
+    to_sql_checked!();
+}
+
+/// Session data as the parameter of a query, likewise.
+struct Secret<'a>(&'a str);
+
+impl fmt::Debug for Secret<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl ToSql for Secret<'_> {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.0.to_sql(ty, out)
     }
 
     fn accepts(ty: &Type) -> bool {

@@ -9,13 +9,15 @@ mod redirect;
 mod rejection;
 mod request;
 mod service;
+mod session_cookie;
 mod set_cookie;
 pub mod test;
 mod vary;
+mod writing;
 
 #[cfg(fuzzing)]
 pub(crate) use cookie::last_cookie;
-pub use extract::{DjangoUserId, OptionalDjangoSession, OptionalDjangoUser};
+pub use extract::{DjangoSessionMut, DjangoUserId, OptionalDjangoSession, OptionalDjangoUser};
 pub use gate::DjangoSessionMiddleware;
 #[cfg(fuzzing)]
 pub(crate) use redirect::LoginUrl;

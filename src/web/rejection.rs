@@ -52,6 +52,7 @@ impl ResponseError for Error {
         match self {
             Self::PermissionDenied | Self::CsrfFailed(_) => StatusCode::FORBIDDEN,
             Self::BadForm(_) => StatusCode::BAD_REQUEST,
+            Self::SessionInterrupted => StatusCode::BAD_REQUEST,
             error if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
             error if error.is_rejection() => StatusCode::UNAUTHORIZED,
             _ => StatusCode::INTERNAL_SERVER_ERROR,

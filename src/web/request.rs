@@ -5,7 +5,7 @@ use std::{any::type_name, rc::Rc};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, error::InternalError};
 use tokio::sync::OnceCell;
 
-use super::rejection::Rejection;
+use super::{rejection::Rejection, writing::Writing};
 use crate::{
     auth::{DjangoUser, SessionStore},
     error::Error,
@@ -67,9 +67,17 @@ pub(crate) struct Visit {
     /// `None` when a test put the session there: then any gate takes it as its own.
     pub(crate) context: Option<Rc<Context>>,
     pub(crate) found: Rc<Found>,
+    /// What the handlers do to the session. `None` where nothing may be written.
+    pub(crate) writing: Option<Rc<Writing>>,
 }
 
 impl Visit {
+    /// A visit of a test's making.
+    pub(crate) fn in_test(found: Rc<Found>) -> Self {
+        let writing = Writing::new(None, found.session.clone(), false);
+        Self { context: None, found, writing: Some(writing) }
+    }
+
     /// The visit of this request, if it passed a gate.
     pub(crate) fn of(req: &impl HttpMessage) -> Option<Self> {
         req.extensions().get::<Self>().cloned()
@@ -88,15 +96,36 @@ impl Visit {
         req.extensions_mut().insert(self);
     }
 
-    /// The live session, or the answer of this request's gate to there being none.
-    pub(crate) fn session(&self, req: &HttpRequest) -> Result<DjangoSession, actix_web::Error> {
-        self.found.session.clone().map_err(|reason| self.reject(reason, req))
+    /// The live session, as the handlers have changed it.
+    pub(crate) fn session(&self) -> Result<DjangoSession, Error> {
+        match &self.writing {
+            Some(writing) => writing.session(),
+            None => self.found.session.clone(),
+        }
+    }
+
+    /// The session, to be changed.
+    pub(crate) fn writing(&self) -> Result<Rc<Writing>, Error> {
+        match (&self.writing, &self.context) {
+            (Some(writing), _) => writing.begin().map(|()| Rc::clone(writing)),
+            (None, Some(context)) => {
+                Err(context.store.require_writing().err().unwrap_or(Error::NoSessionKey))
+            }
+            (None, None) => Err(Error::NoSessionKey),
+        }
     }
 
     pub(crate) async fn user(&self) -> Result<DjangoUser, Error> {
-        match &self.context {
-            Some(context) => self.found.user(&context.store).await,
-            None => self.found.known_user().unwrap_or(Err(Error::Anonymous)),
+        if let Some(user) = self.writing.as_ref().and_then(|writing| writing.user()) {
+            return user;
+        }
+        let Some(context) = &self.context else {
+            return self.found.known_user().unwrap_or(Err(Error::Anonymous));
+        };
+        let user = self.found.user(&context.store).await;
+        match &self.writing {
+            Some(writing) => writing.found_user(&user).and(user),
+            None => user,
         }
     }
 

@@ -18,6 +18,7 @@ use super::{
     cookie,
     request::{Context, Found, Visit},
     vary::vary_on_cookie,
+    writing::Writing,
 };
 use crate::{auth::SessionStore, error::Error, session::SessionKey};
 
@@ -27,6 +28,8 @@ pub(crate) struct Gate {
     admits: Admits,
     /// What is known of all requests without a session key.
     nobody: Rc<Found>,
+    /// Whether sessions may be changed.
+    writes: bool,
 }
 
 /// Who a visitor is, or the key under which that can be looked up.
@@ -38,20 +41,24 @@ enum Visitor {
 impl Gate {
     pub(crate) fn new(context: Context, admits: Admits) -> Self {
         let nobody = Found::session(Err(Error::NoSessionKey));
-        Self { context: Rc::new(context), admits, nobody }
+        let writes = context.store.require_writing().is_ok();
+        Self { context: Rc::new(context), admits, nobody, writes }
     }
 
     fn visitor(&self, req: &ServiceRequest) -> Visitor {
-        // An outer gate of the same store, or a test, may have found out already.
-        if let Some(visit) = Visit::of(req)
-            && visit.context.is_none_or(|context| context.store.is_same(self.store()))
-        {
+        if let Some(visit) = self.outer_visit(req) {
             return Visitor::Known(visit.found);
         }
         match cookie::session_key(req.headers(), &self.store().settings().session_cookie_name) {
             Some(key) => Visitor::Unknown(key),
             None => Visitor::Known(Rc::clone(&self.nobody)),
         }
+    }
+
+    /// What an outer gate of the same store, or a test, has found out already.
+    fn outer_visit(&self, req: &ServiceRequest) -> Option<Visit> {
+        let is_ours = |context: &Context| context.store.is_same(self.store());
+        Visit::of(req).filter(|visit| visit.context.as_deref().is_none_or(is_ours))
     }
 
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<Found>, Error> {
@@ -69,9 +76,33 @@ impl Gate {
         &self.context.store
     }
 
-    /// Leaves what was found out for the extractors.
-    fn attach(&self, found: Rc<Found>, req: &ServiceRequest) {
-        Visit { context: Some(Rc::clone(&self.context)), found }.attach(req);
+    /// What the extractors are to know, and whether what they do to the session is this gate's to
+    /// store: that is for the outermost one.
+    fn visit(&self, found: Rc<Found>, req: &ServiceRequest) -> (Visit, bool) {
+        let context = Some(Rc::clone(&self.context));
+        if let Some(outer) = self.outer_visit(req) {
+            return (Visit { context, found, writing: outer.writing }, false);
+        }
+        let name = &self.store().settings().session_cookie_name;
+        let writing = self.writes.then(|| {
+            let has_cookie = cookie::last_cookie(req.headers(), name).is_some();
+            Writing::new(Some(self.store().clone()), found.session.clone(), has_cookie)
+        });
+        (Visit { context, found, writing }, self.writes)
+    }
+
+    /// Says why the visitor does not come through.
+    async fn check(&self, visit: &Visit) -> Result<(), Error> {
+        let checked = self.admits.check(&visit.found, self.store()).await;
+        if let Some(writing) = &visit.writing {
+            if let Some(user) = visit.found.known_user() {
+                writing.found_user(&user)?;
+            }
+            if !matches!(self.admits, Admits::Anyone) {
+                writing.look_into();
+            }
+        }
+        checked
     }
 }
 
@@ -119,12 +150,12 @@ where
     fn call(&self, req: ServiceRequest) -> Self::Future {
         let gate = &self.gate;
         match gate.visitor(&req) {
-            // Nothing to look up: no query, and no future in a box.
-            Visitor::Known(found) if gate.admits.can_decide(&found) => {
+            // Nothing to look up and nothing to store: no query, and no future in a box.
+            Visitor::Known(found) if !gate.writes && gate.admits.can_decide(&found) => {
                 match gate.admits.check_session(&found) {
                     Ok(()) => {
                         let answer: fn(_) -> _ = admitted_answer;
-                        gate.attach(found, &req);
+                        gate.visit(found, &req).0.attach(&req);
                         Either::Right(Either::Left(self.service.call(req).map(answer)))
                     }
                     Err(error) => Either::Left(ready(Ok(turned_away(gate, &error, req)))),
@@ -132,28 +163,76 @@ where
             }
             visitor => {
                 let (gate, service) = (Rc::clone(gate), Rc::clone(&self.service));
-                let answer = async move {
-                    match admit(&gate, visitor).await {
-                        Ok(found) => {
-                            gate.attach(found, &req);
-                            admitted_answer(service.call(req).await)
-                        }
-                        Err(error) => Ok(turned_away(&gate, &error, req)),
-                    }
-                };
-                Either::Right(Either::Right(answer.boxed_local()))
+                Either::Right(Either::Right(answer(gate, service, visitor, req).boxed_local()))
             }
         }
     }
 }
 
-async fn admit(gate: &Gate, visitor: Visitor) -> Result<Rc<Found>, Error> {
+async fn answer<S, B>(
+    gate: Rc<Gate>,
+    service: Rc<S>,
+    visitor: Visitor,
+    req: ServiceRequest,
+) -> Answer<B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+{
     let found = match visitor {
         Visitor::Known(found) => found,
-        Visitor::Unknown(key) => gate.look_up(&key).await?,
+        Visitor::Unknown(key) => match gate.look_up(&key).await {
+            Ok(found) => found,
+            Err(error) => return Ok(turned_away(&gate, &error, req)),
+        },
     };
-    gate.admits.check(&found, gate.store()).await?;
-    Ok(found)
+    let (visit, stores) = gate.visit(found, &req);
+    let writing = visit.writing.clone().filter(|_| stores);
+    let answer = match gate.check(&visit).await {
+        Ok(()) => {
+            visit.attach(&req);
+            admitted_answer(service.call(req).await)
+        }
+        Err(error) => Ok(turned_away(&gate, &error, req)),
+    };
+    match writing {
+        Some(writing) => stored(&gate, &writing, answer).await,
+        None => answer,
+    }
+}
+
+/// The answer, once what was done to the session is stored; another one if it cannot be.
+async fn stored<B>(gate: &Gate, writing: &Writing, answer: Answer<B>) -> Answer<B> {
+    let status = match &answer {
+        Ok(response) => response.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    let settings = gate.store().settings();
+    match (writing.finish(status).await, answer) {
+        (Ok(None), answer) => answer,
+        (Ok(Some(cookie)), Ok(mut response)) => {
+            cookie.send(settings, response.headers_mut());
+            Ok(response)
+        }
+        (Ok(Some(cookie)), Err(mut error)) => {
+            let context = Rc::clone(&gate.context);
+            error.add_response_mapper(move |mut response| {
+                cookie.send(context.store.settings(), response.headers_mut());
+                response
+            });
+            Err(error)
+        }
+        (Err(error), Ok(response)) => {
+            let req = response.into_parts().0;
+            let mut response = gate.context.respond(&error, &req);
+            vary_on_cookie(response.headers_mut());
+            Ok(ServiceResponse::new(req, response).map_into_right_body())
+        }
+        // There is no request any more that the gate's own answer could be made for.
+        (Err(error), Err(_)) => {
+            gate.store().observer().turned_away(&error);
+            admitted_answer(Err(error.into()))
+        }
+    }
 }
 
 /// The answer of the service inside, which depends on the cookie as everything behind a gate does.

@@ -4,12 +4,17 @@
 
 use std::{
     fmt::Write,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use actix_web::http::header::{HeaderMap, HeaderValue, HttpDate, SET_COOKIE};
+use actix_web::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use jiff::{SignedDuration, civil::date};
 
 use crate::settings::CookieSettings;
+
+/// Of the years 1 and 9999, since 1970.
+const FIRST_SECOND: i64 = -62_135_596_800;
+const LAST_SECOND: i64 = 253_402_300_799;
 
 /// A cookie to be sent.
 pub(crate) struct SetCookie<'a> {
@@ -30,6 +35,8 @@ pub(crate) enum Lifetime {
     Browser,
     /// For so many seconds, from this moment on.
     Seconds(i64, SystemTime),
+    /// For `max_age` seconds; until `expires`, in seconds since 1970, which may differ.
+    Until { max_age: i64, expires: i64 },
     /// Not at all: it is deleted.
     Deleted,
 }
@@ -55,12 +62,13 @@ impl<'a> SetCookie<'a> {
         let (expires, max_age) = match self.lifetime {
             Lifetime::Browser => (None, None),
             Lifetime::Seconds(age, now) => (Some(later(now, age)), Some(age)),
-            Lifetime::Deleted => (Some(UNIX_EPOCH), Some(0)),
+            Lifetime::Until { max_age, expires } => (Some(expires), Some(max_age)),
+            Lifetime::Deleted => (Some(0), Some(0)),
         };
         let mut text = format!("{}={}", self.name, quoted(self.value));
         push(&mut text, "Domain", self.domain);
-        if let Some(expires) = expires {
-            let _ = write!(text, "; expires={}", HttpDate::from(expires));
+        if let Some(date) = expires.and_then(http_date) {
+            let _ = write!(text, "; expires={date}");
         }
         if self.httponly {
             text.push_str("; HttpOnly");
@@ -104,12 +112,19 @@ fn push(text: &mut String, attribute: &str, value: Option<&str>) {
     }
 }
 
-/// The moment so many seconds from another, within the years that a date in a header can have.
-fn later(now: SystemTime, seconds: i64) -> SystemTime {
-    const YEAR_9999: i64 = 253_402_300_799;
+/// The moment so many seconds from another, in seconds since 1970, within the years that a date can
+/// have.
+fn later(now: SystemTime, seconds: i64) -> i64 {
     let now = now.duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let then = i64::try_from(now).unwrap_or(YEAR_9999).saturating_add(seconds);
-    UNIX_EPOCH + Duration::from_secs(then.clamp(0, YEAR_9999).unsigned_abs())
+    let then = i64::try_from(now).unwrap_or(LAST_SECOND).saturating_add(seconds);
+    then.clamp(FIRST_SECOND, LAST_SECOND)
+}
+
+/// `http_date` of `django.utils.http`: a moment in seconds since 1970, of the years 1 to 9999 (K3).
+pub(crate) fn http_date(seconds: i64) -> Option<String> {
+    let in_time = (FIRST_SECOND..=LAST_SECOND).contains(&seconds);
+    let moment = date(1970, 1, 1).at(0, 0, 0, 0).checked_add(SignedDuration::from_secs(seconds));
+    Some(moment.ok().filter(|_| in_time)?.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
 /// `http.cookies._quote`.
@@ -194,7 +209,7 @@ mod tests {
     fn a_moment_beyond_all_dates_is_the_last_one() {
         let end = |age| text(&cookie(Lifetime::Seconds(age, UNIX_EPOCH)));
         assert!(end(i64::MAX).contains("expires=Fri, 31 Dec 9999 23:59:59 GMT"));
-        assert!(end(i64::MIN).contains("expires=Thu, 01 Jan 1970 00:00:00 GMT"));
+        assert!(end(i64::MIN).contains("expires=Mon, 01 Jan 0001 00:00:00 GMT"));
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn give(req: &impl HttpMessage, data: SessionData) -> DjangoSession {
         data.encode(&signer),
         Arc::new(signer),
     );
-    Visit { context: None, found: Found::session(Ok(session.clone())) }.attach(req);
+    Visit::in_test(Found::session(Ok(session.clone()))).attach(req);
     session
 }
 
@@ -135,12 +135,11 @@ pub fn store() -> SessionStore {
 pub fn user(req: &impl HttpMessage, user: TestUser) -> DjangoUser {
     let session = give(req, logged_in(&user.id, user.session_data.clone()));
     let user = DjangoUser::of_test(user);
-    Visit { context: None, found: Found::session_and_user(Ok(session), Ok(user.clone())) }
-        .attach(req);
+    Visit::in_test(Found::session_and_user(Ok(session), Ok(user.clone()))).attach(req);
     user
 }
 
 /// Makes a test request one without a session, for handlers that are tested without a gate.
 pub fn no_session(req: &impl HttpMessage) {
-    Visit { context: None, found: Found::session(Err(Error::NoSessionKey)) }.attach(req);
+    Visit::in_test(Found::session(Err(Error::NoSessionKey))).attach(req);
 }

@@ -1,9 +1,11 @@
 //! What a handler asks for in its arguments.
 
 mod session;
+mod session_mut;
 mod user;
 mod user_id;
 
 pub use session::OptionalDjangoSession;
+pub use session_mut::DjangoSessionMut;
 pub use user::OptionalDjangoUser;
 pub use user_id::DjangoUserId;

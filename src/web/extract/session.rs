@@ -19,7 +19,10 @@ impl FromRequest for DjangoSession {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Visit::behind_gate::<Self>(req).and_then(|visit| visit.session(req)))
+        ready(
+            Visit::behind_gate::<Self>(req)
+                .and_then(|visit| visit.session().map_err(|reason| visit.reject(reason, req))),
+        )
     }
 }
 
@@ -54,6 +57,6 @@ impl FromRequest for OptionalDjangoSession {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Visit::behind_gate::<Self>(req).map(|visit| Self(visit.found.session.clone().ok())))
+        ready(Visit::behind_gate::<Self>(req).map(|visit| Self(visit.session().ok())))
     }
 }

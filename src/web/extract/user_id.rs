@@ -52,8 +52,8 @@ impl<T: FromStr + 'static> FromRequest for DjangoUserId<T> {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Visit::behind_gate::<Self>(req).and_then(|visit| {
-            let session = visit.session(req)?;
-            user_id(&session).map_err(|error| visit.reject(error, req))
+            let id = visit.session().and_then(|session| user_id(&session));
+            id.map_err(|error| visit.reject(error, req))
         }))
     }
 }

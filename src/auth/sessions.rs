@@ -1,0 +1,271 @@
+//! Sessions that are made, changed and ended: the writing half of Django's `SessionStore`.
+
+use std::{future::Future, sync::Arc, time::SystemTime};
+
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, timeout_at};
+
+use super::{SessionStore, writer::Failure};
+use crate::{
+    error::{Error, Unavailable},
+    session::{
+        CookieLife, DjangoSession, Expiry, Plan, Row, SESSION_EXPIRY, SessionData, SessionKey,
+    },
+    settings::SessionEngine,
+    store::Written,
+};
+
+impl SessionStore {
+    /// Calls this after a session was changed or deleted, with its key (after a
+    /// [`cycle_key`](crate::DjangoSessionMut::cycle_key), with the old one).
+    ///
+    /// A site with the `cached_db` engine needs it: Django believes the copy in its cache, and
+    /// whoever changes the row has to delete that. The cache key is
+    /// `{KEY_PREFIX}:{VERSION}:django.contrib.sessions.cached_db{session_key}`; with Django's
+    /// defaults it starts with `:1:`.
+    ///
+    /// ```
+    /// # use actix_django_session::SessionStore;
+    /// # struct Cache;
+    /// # impl Cache { async fn delete(&self, _: String) -> std::io::Result<()> { Ok(()) } }
+    /// # fn f(store: SessionStore, cache: std::sync::Arc<Cache>) -> SessionStore {
+    /// store.on_session_change(move |key| {
+    ///     let cache = cache.clone();
+    ///     async move {
+    ///         cache.delete(format!(":1:django.contrib.sessions.cached_db{}", key.as_str())).await
+    ///     }
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// The row is changed already when this is called. If it fails, the request gets a 503: a
+    /// session that was ended may still be in the cache. A Django that had read the row before the
+    /// change, and fills its cache after this was called, serves the old one until that expires:
+    /// nothing outside Django can prevent it.
+    ///
+    /// Defaults to nothing.
+    #[must_use]
+    pub fn on_session_change<F, R, E>(mut self, on_change: F) -> Self
+    where
+        F: Fn(SessionKey) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Failure>,
+    {
+        let on_change = move |key| -> BoxFuture<'static, Result<(), Failure>> {
+            let change = on_change(key);
+            Box::pin(async move { change.await.map_err(Into::into) })
+        };
+        self.hooks_mut().on_session_change = Some(Arc::new(on_change));
+        self
+    }
+
+    /// Makes a session with this data, as Django's `create()`: with a new key, ended by this expiry.
+    /// Its cookie is yours to send.
+    ///
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] without
+    /// [`writes_sessions`](crate::DjangoSettings::writes_sessions), or where the table wants a value
+    /// that Django's has not; [`Error::Expiry`]; [`Error::Unavailable`] when PostgreSQL does not
+    /// answer.
+    pub async fn create(&self, data: &SessionData, expiry: Expiry) -> Result<DjangoSession, Error> {
+        let mut data = data.clone();
+        match self.writer().policy().stored(expiry, SystemTime::now())? {
+            Some(json) => data.insert_json(SESSION_EXPIRY, &json).map_err(|_| Error::Expiry)?,
+            None => drop(data.remove(SESSION_EXPIRY)),
+        }
+        self.insert(SessionKey::generate(), data).await
+    }
+
+    /// Deletes a session, expired ones too; says whether it was there. Whoever was logged in to it
+    /// is not any more.
+    ///
+    /// # Errors
+    /// As [`SessionStore::create`].
+    pub async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
+        self.require_writing()?;
+        self.database().hints().forget(key);
+        let deleted = self.database().delete_session(key).await?;
+        self.tell_change(key).await?;
+        Ok(deleted)
+    }
+
+    /// Deletes all sessions that have expired, as `manage.py clearsessions`; says how many there
+    /// were.
+    ///
+    /// # Errors
+    /// As [`SessionStore::create`].
+    pub async fn clear_expired(&self) -> Result<u64, Error> {
+        self.require_writing()?;
+        self.database().clear_expired(SystemTime::now()).await
+    }
+
+    /// Stores what a request did to its session: the data that it sees, or what the same edits make
+    /// of the data that somebody else stored meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::SessionInterrupted`] if the row is gone, and those of [`SessionStore::create`].
+    pub(crate) async fn save(
+        &self,
+        plan: &Plan,
+        data: SessionData,
+    ) -> Result<DjangoSession, Error> {
+        match plan.row() {
+            Row::New { key, .. } => self.insert(key.clone(), data).await,
+            Row::Kept(row) => self.replace(row, row.key(), plan, data).await,
+            Row::Cycled(row, key) => self.replace(row, key, plan, data).await,
+        }
+    }
+
+    /// Moves the end of a session that was not changed (W18). `None` if there is nothing to move:
+    /// its end is fixed, was moved a moment ago, or somebody else is changing the session.
+    ///
+    /// # Errors
+    /// [`Error::Expiry`], [`Error::Unavailable`].
+    pub(crate) async fn slide(
+        &self,
+        session: &DjangoSession,
+    ) -> Result<Option<DjangoSession>, Error> {
+        let empty = SessionData::new();
+        let data = session.data().unwrap_or(&empty);
+        if !self.writer().policy().slides(data) {
+            return Ok(Some(session.clone()));
+        }
+        let (was, end) = (session.expire_date(), self.expire_date(data)?);
+        let moved = end.duration_since(was);
+        if moved.is_ok_and(|moved| moved < self.settings().sessions.slide_at_most_every) {
+            return Ok(None);
+        }
+        let moved = self.database().slide_session(session.key(), was, end).await?;
+        Ok(moved.then(|| session.ending(end)))
+    }
+
+    /// How long the cookie of a session with this data lives.
+    ///
+    /// # Errors
+    /// [`Error::Expiry`].
+    pub(crate) fn cookie_life(&self, data: &SessionData) -> Result<CookieLife, Error> {
+        self.writer().policy().cookie_life(data, SystemTime::now())
+    }
+
+    /// When a session with this data ends that is stored now.
+    ///
+    /// # Errors
+    /// [`Error::Expiry`].
+    pub(crate) fn expire_date(&self, data: &SessionData) -> Result<SystemTime, Error> {
+        self.writer().policy().expire_date(data, SystemTime::now())
+    }
+
+    /// What `set_expiry` stores in the session; `None` takes the entry out.
+    ///
+    /// # Errors
+    /// [`Error::Expiry`].
+    pub(crate) fn stored_expiry(&self, expiry: Expiry) -> Result<Option<String>, Error> {
+        self.writer().policy().stored(expiry, SystemTime::now())
+    }
+
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] if this service may not change sessions.
+    pub(crate) fn require_writing(&self) -> Result<(), Error> {
+        let improper = |reason: &str| Err(Error::ImproperlyConfigured(reason.into()));
+        let sessions = &self.settings().sessions;
+        if !sessions.writes {
+            improper("to change sessions, set `DjangoSettings::writes_sessions(true)`")
+        } else if sessions.engine == SessionEngine::CachedDb
+            && self.hooks().on_session_change.is_none()
+        {
+            improper(
+                "with SESSION_ENGINE cached_db, changing sessions needs a \
+                 `SessionStore::on_session_change` that deletes Django's cached copy",
+            )
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn insert(&self, mut key: SessionKey, data: SessionData) -> Result<DjangoSession, Error> {
+        self.require_writing()?;
+        loop {
+            let session = self.sealed(key, data.clone())?;
+            let (session_data, end) = (session.session_data(), session.expire_date());
+            match self.database().insert_session(session.key(), session_data, end).await? {
+                Written::Done => return Ok(session),
+                Written::KeyTaken | Written::Changed => key = SessionKey::generate(),
+            }
+        }
+    }
+
+    /// Compares and swaps, as often as somebody else was faster.
+    async fn replace(
+        &self,
+        row: &DjangoSession,
+        new_key: &SessionKey,
+        plan: &Plan,
+        mut data: SessionData,
+    ) -> Result<DjangoSession, Error> {
+        self.require_writing()?;
+        let timeout = self.settings().lookup_timeout;
+        let deadline = Instant::now().checked_add(timeout);
+        let (mut row, mut key) = (row.clone(), new_key.clone());
+        let mut turn = None;
+        let mut was_the_same = false;
+        loop {
+            let session = self.sealed(key, data)?;
+            let (session_data, end) = (session.session_data(), session.expire_date());
+            let read = (row.key(), row.session_data());
+            match self.database().update_session(read, session.key(), session_data, end).await? {
+                Written::Done => {
+                    self.tell_change(row.key()).await?;
+                    return Ok(session);
+                }
+                Written::KeyTaken => {
+                    key = SessionKey::generate();
+                    data = session.data()?.clone();
+                    continue;
+                }
+                Written::Changed => {}
+            }
+            if turn.is_none() {
+                let queue = self.writer().queue(row.key()).lock();
+                turn = Some(match deadline {
+                    Some(deadline) => timeout_at(deadline, queue)
+                        .await
+                        .map_err(|_| Unavailable::Timeout(timeout))?,
+                    None => queue.await,
+                });
+            }
+            let now = self.database().session_row(row.key()).await?;
+            let now = now.ok_or(Error::SessionInterrupted)?;
+            // Each further try has a reason: the row was changed. Where it was not, something in the
+            // database does not let it be.
+            if now.session_data == row.session_data() && std::mem::replace(&mut was_the_same, true)
+            {
+                return Err(Unavailable::NotWritten.into());
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(Unavailable::Timeout(timeout).into());
+            }
+            row = self.session(row.key().clone(), now);
+            data = plan.apply_to(&row)?;
+            key = session.key().clone();
+        }
+    }
+
+    /// A session as it is to be stored: signed, and with its end.
+    ///
+    /// # Errors
+    /// [`Error::Expiry`].
+    pub(crate) fn sealed(
+        &self,
+        key: SessionKey,
+        data: SessionData,
+    ) -> Result<DjangoSession, Error> {
+        let end = self.expire_date(&data)?;
+        Ok(DjangoSession::sealed(key, end, data, self.shared_signer()))
+    }
+
+    /// A row is changed: whatever copy of it there is elsewhere is not true any more.
+    async fn tell_change(&self, key: &SessionKey) -> Result<(), Error> {
+        let Some(on_change) = &self.hooks().on_session_change else { return Ok(()) };
+        on_change(key.clone()).await.map_err(|error| Unavailable::Cache(error).into())
+    }
+}

@@ -1,0 +1,158 @@
+//! The vectors of `tests/vectors-writes.jsonl` that need neither a database nor a request.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use jiff::{
+    SignedDuration,
+    civil::{DateTime, date},
+};
+use serde_json::Value;
+
+use super::{
+    Changes, CookieLife, DjangoSession, Expiry, ExpiryPolicy, SESSION_EXPIRY, SessionData,
+    SessionKey, SessionSigner, iso_format::IsoFormat,
+};
+use crate::settings::DjangoSettings;
+
+const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
+
+fn cases(kind: &str) -> Vec<Value> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors-writes.jsonl");
+    let lines = std::fs::read_to_string(path).unwrap();
+    let all = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let cases: Vec<_> = all.filter(|case| case["kind"] == kind).collect();
+    assert!(!cases.is_empty(), "there are no vectors of the kind {kind}");
+    cases
+}
+
+/// `1700000000.123456`
+fn moment(text: &Value) -> SystemTime {
+    let (seconds, micros) = text.as_str().unwrap().split_once('.').unwrap();
+    let micros = seconds.parse::<u64>().unwrap() * 1_000_000 + micros.parse::<u64>().unwrap();
+    UNIX_EPOCH + Duration::from_micros(micros)
+}
+
+fn policy(case: &Value) -> ExpiryPolicy {
+    let mut settings = DjangoSettings::new("k");
+    for (name, value) in case["settings"].as_object().into_iter().flatten() {
+        settings = match (name.as_str(), value) {
+            ("SESSION_COOKIE_AGE", age) => settings.session_cookie_age(age.as_i64().unwrap()),
+            ("SESSION_EXPIRE_AT_BROWSER_CLOSE", Value::Bool(yes)) => {
+                settings.session_expire_at_browser_close(*yes)
+            }
+            ("USE_TZ", Value::Bool(yes)) => settings.use_tz(*yes),
+            ("TIME_ZONE", Value::String(name)) => settings.time_zone(name),
+            other => panic!("{other:?}"),
+        };
+    }
+    ExpiryPolicy::new(&settings.sessions).unwrap()
+}
+
+/// An instant as Python's `isoformat` shows it.
+fn instant(text: &str) -> SystemTime {
+    let IsoFormat { wall_clock, utc_offset } = IsoFormat::parse(text).unwrap();
+    let since_1970 = wall_clock.duration_since(EPOCH) - utc_offset.unwrap();
+    match since_1970.is_negative() {
+        true => UNIX_EPOCH - since_1970.unsigned_abs(),
+        false => UNIX_EPOCH + since_1970.unsigned_abs(),
+    }
+}
+
+#[test]
+fn sessions_end_when_django_ends_them() {
+    for case in cases("expiry") {
+        let data = SessionData::from_json(case["data_json"].as_str().unwrap()).unwrap();
+        let (policy, now, expect) = (policy(&case), moment(&case["now"]), &case["expect"]);
+        let life = policy.cookie_life(&data, now);
+        let date = policy.expire_date(&data, now);
+        if expect["status"] == 500 {
+            assert!(life.is_err() || date.is_err(), "{case}");
+            continue;
+        }
+        assert_eq!(date.unwrap(), instant(expect["expire_date"].as_str().unwrap()), "{case}");
+        let cookie = expect["set_cookie"][0].as_str().unwrap();
+        match life.unwrap() {
+            CookieLife::Browser => assert!(!cookie.contains("Max-Age"), "{case}"),
+            CookieLife::Until { max_age, expires } => {
+                assert!(cookie.contains(&format!("; Max-Age={max_age};")), "{case}");
+                let expires = EPOCH + SignedDuration::from_secs(expires);
+                let expires = expires.strftime("; expires=%a, %d %b %Y %H:%M:%S GMT;").to_string();
+                assert!(cookie.contains(&expires), "{expires} in {case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_expiry_is_stored_as_django_stores_it() {
+    for case in cases("set_expiry") {
+        let (policy, now) = (policy(&case), moment(&case["now"]));
+        let argument = &case["ops"][1][1];
+        let mut data = SessionData::new();
+        data.insert("cart", &[1, 2]).unwrap();
+        let expiry = if argument.is_null() {
+            Expiry::Default
+        } else if let Some(seconds) = argument["int"].as_i64() {
+            Expiry::Seconds(seconds)
+        } else if let Some(seconds) = argument["timedelta"].as_f64().filter(|&s| s >= 0.0) {
+            Expiry::In(Duration::from_secs_f64(seconds))
+        } else if argument["datetime"].as_str().is_some_and(|text| text.ends_with("+00:00")) {
+            Expiry::At(instant(argument["datetime"].as_str().unwrap()))
+        } else {
+            // What a program in Rust has no way to say: a number of seconds with a fraction, a time
+            // span before now, a date in another zone or without one.
+            continue;
+        };
+        if let Some(json) = policy.stored(expiry, now).unwrap() {
+            data.insert_json(SESSION_EXPIRY, &json).unwrap();
+        }
+        assert_eq!(data.as_json(), case["expect"]["data_json"].as_str().unwrap(), "{case}");
+    }
+}
+
+#[test]
+fn a_session_is_modified_and_empty_when_django_says_so() {
+    for case in cases("flags") {
+        let signer = Arc::new(SessionSigner::new(&DjangoSettings::new("s3cr3t-key")).unwrap());
+        let row = case["rows"].as_array().and_then(|rows| rows.first()).map(|row| {
+            let key = SessionKey::new(row["session_key"].as_str().unwrap()).unwrap();
+            let session_data = row["session_data"].as_str().unwrap().to_owned();
+            DjangoSession::new(key, SystemTime::now(), session_data, signer)
+        });
+        let mut changes = Changes::new(row).unwrap();
+        let all_done = case["ops"].as_array().unwrap().iter().all(|op| done(op, &mut changes));
+        // A gate asks for the row at once. Before that, Django believes in every key there is.
+        let unread = case["expect"]["end"]["accessed"] == false
+            && case["rows"].is_null()
+            && !case["session_key"].is_null();
+        if all_done && !unread {
+            let end = &case["expect"]["end"];
+            assert_eq!(changes.is_modified(), end["modified"], "{case}");
+            assert_eq!(changes.is_empty(), end["empty"], "{case}");
+        }
+    }
+}
+
+/// Does to a session what a vector says, if there is such a thing here.
+fn done(op: &Value, changes: &mut Changes) -> bool {
+    let key = op[1].as_str().unwrap_or_default();
+    match op[0].as_str().unwrap() {
+        "get" | "has" | "item" | "keys" | "items" | "flags" | "bool" | "expiry_age"
+        | "browser_close" | "test_cookie_worked" => {}
+        "set" => changes.insert(key, &op[2]).unwrap(),
+        "pop" | "del" => drop(changes.remove(key)),
+        "try" => return done(&op[1], changes),
+        "clear" => changes.clear(),
+        "flush" => changes.flush(),
+        "set_expiry" if op[1].is_null() => drop(changes.remove(SESSION_EXPIRY)),
+        "set_expiry" => changes.insert(SESSION_EXPIRY, &op[1]["int"]).unwrap(),
+        // Python's dictionary has these methods, and values that change unnoticed.
+        "setdefault" | "update" | "set_test_cookie" | "delete_test_cookie" | "modified"
+        | "nested" => return false,
+        other => panic!("{other}"),
+    }
+    true
+}

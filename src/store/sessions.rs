@@ -1,0 +1,222 @@
+//! The session table: one statement for each thing that Django's `SessionStore` does with it.
+//!
+//! A row is named as it was read: by its key and by what is in it. None of these statements makes a
+//! row out of one that is gone, so a session that somebody ended stays ended.
+
+use std::time::SystemTime;
+
+use tokio_postgres::{
+    Row,
+    error::SqlState,
+    types::{ToSql, Type},
+};
+use tracing::Instrument;
+
+use super::{Database, KeyParameter, Query, Secret};
+use crate::{
+    error::{Error, Unavailable},
+    observe::Event,
+    session::SessionKey,
+    settings::TableName,
+};
+
+/// How many expired rows one statement deletes: so many that none takes long.
+const EXPIRED_AT_ONCE: i64 = 5_000;
+
+/// The statements, for one table.
+pub(super) struct SessionQueries {
+    load: Query,
+    insert: Query,
+    update: Query,
+    delete: Query,
+    slide: Query,
+    clear_expired: Query,
+}
+
+/// What is in a row of the session table, beside its key.
+pub(crate) struct SessionRow {
+    pub(crate) session_data: String,
+    pub(crate) expire_date: SystemTime,
+}
+
+/// What became of a row that was to be inserted or moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Done,
+    /// The row is gone, or is not any more what it was.
+    Changed,
+    /// Another row has the new key.
+    KeyTaken,
+}
+
+impl SessionQueries {
+    pub(super) fn new(table: &TableName) -> Self {
+        let table = table.quoted();
+        let query = |sql: String, types: &[Type]| Query { sql, types: types.to_vec() };
+        Self {
+            load: query(
+                format!("SELECT session_data, expire_date FROM {table} WHERE session_key = $1"),
+                &[Type::VARCHAR],
+            ),
+            insert: query(
+                format!(
+                    "INSERT INTO {table} (session_key, session_data, expire_date) \
+                     VALUES ($1, $2, $3) ON CONFLICT (session_key) DO NOTHING RETURNING 1"
+                ),
+                &[Type::VARCHAR, Type::TEXT, Type::TIMESTAMPTZ],
+            ),
+            // A session that is given another key is still one row: its further columns stay, and
+            // no moment sees two of it, or none.
+            update: query(
+                format!(
+                    "UPDATE {table} SET session_key = $3, session_data = $4, expire_date = $5 \
+                     WHERE session_key = $1 AND session_data = $2 RETURNING 1"
+                ),
+                &[Type::VARCHAR, Type::TEXT, Type::VARCHAR, Type::TEXT, Type::TIMESTAMPTZ],
+            ),
+            delete: query(
+                format!("DELETE FROM {table} WHERE session_key = $1 RETURNING 1"),
+                &[Type::VARCHAR],
+            ),
+            // In the order of the keys, and past those that somebody else is changing: nobody waits for
+            // a lock, so nobody waits in a circle.
+            slide: query(
+                format!(
+                    "UPDATE {table} t SET expire_date = slid.moved FROM (\
+                     SELECT t.session_key, u.moved FROM unnest($1, $2, $3) u(key, was, moved) \
+                     JOIN {table} t ON t.session_key = u.key AND t.expire_date = u.was \
+                     ORDER BY t.session_key FOR NO KEY UPDATE OF t SKIP LOCKED) slid \
+                     WHERE t.session_key = slid.session_key RETURNING t.session_key"
+                ),
+                &[Type::VARCHAR_ARRAY, Type::TIMESTAMPTZ_ARRAY, Type::TIMESTAMPTZ_ARRAY],
+            ),
+            clear_expired: query(
+                format!(
+                    "WITH gone AS (DELETE FROM {table} WHERE expire_date < $1 AND session_key IN \
+                     (SELECT session_key FROM {table} WHERE expire_date < $1 LIMIT $2) \
+                     RETURNING 1) SELECT count(*) FROM gone"
+                ),
+                &[Type::TIMESTAMPTZ, Type::INT8],
+            ),
+        }
+    }
+}
+
+impl Database {
+    /// The row with this session key, expired ones too.
+    pub(crate) async fn session_row(&self, key: &SessionKey) -> Result<Option<SessionRow>, Error> {
+        if !key.fits_column() {
+            return Ok(None);
+        }
+        self.observer.event(Event::SessionLookup);
+        let params: &[&(dyn ToSql + Sync)] = &[&KeyParameter(key)];
+        let lookup = self.connection.query(&self.shared.sessions.load, params);
+        let rows = lookup.instrument(tracing::debug_span!("session lookup")).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let row = || Ok(SessionRow { session_data: row.try_get(0)?, expire_date: row.try_get(1)? });
+        Ok(Some(row().map_err(Unavailable::Query)?))
+    }
+
+    /// Makes a row. The key may be taken; then nothing happens.
+    pub(crate) async fn insert_session(
+        &self,
+        key: &SessionKey,
+        session_data: &str,
+        expire_date: SystemTime,
+    ) -> Result<Written, Error> {
+        let insert = &self.shared.sessions.insert;
+        let params: &[&(dyn ToSql + Sync)] =
+            &[&KeyParameter(key), &Secret(session_data), &expire_date];
+        match self.write_sessions(insert, params).await {
+            Ok(rows) => Ok(if rows.is_empty() { Written::KeyTaken } else { Written::Done }),
+            Err(error) => Err(missing_column(error)),
+        }
+    }
+
+    /// Stores other data in a row, under another key or the same, if it still holds what was read.
+    /// Expired rows too, as Django does (W4).
+    pub(crate) async fn update_session(
+        &self,
+        (key, read): (&SessionKey, &str),
+        new_key: &SessionKey,
+        session_data: &str,
+        expire_date: SystemTime,
+    ) -> Result<Written, Error> {
+        let params: &[&(dyn ToSql + Sync)] = &[
+            &KeyParameter(key),
+            &Secret(read),
+            &KeyParameter(new_key),
+            &Secret(session_data),
+            &expire_date,
+        ];
+        match self.write_sessions(&self.shared.sessions.update, params).await {
+            Ok(rows) => Ok(if rows.is_empty() { Written::Changed } else { Written::Done }),
+            Err(error) if has_code(&error, &SqlState::UNIQUE_VIOLATION) => Ok(Written::KeyTaken),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes a row; says whether it was there.
+    pub(crate) async fn delete_session(&self, key: &SessionKey) -> Result<bool, Error> {
+        if !key.fits_column() {
+            return Ok(false);
+        }
+        let delete = &self.shared.sessions.delete;
+        Ok(!self.write_sessions(delete, &[&KeyParameter(key)]).await?.is_empty())
+    }
+
+    /// Moves the end of a session, if it still ends when it did; says whether it was moved.
+    pub(crate) async fn slide_session(
+        &self,
+        key: &SessionKey,
+        was: SystemTime,
+        end: SystemTime,
+    ) -> Result<bool, Error> {
+        let slide = &self.shared.sessions.slide;
+        let params: &[&(dyn ToSql + Sync)] = &[&vec![KeyParameter(key)], &vec![was], &vec![end]];
+        Ok(!self.write_sessions(slide, params).await?.is_empty())
+    }
+
+    /// Deletes the rows that ended before this moment; says how many.
+    pub(crate) async fn clear_expired(&self, now: SystemTime) -> Result<u64, Error> {
+        let mut cleared = 0;
+        loop {
+            let clear = &self.shared.sessions.clear_expired;
+            let rows = self.write_sessions(clear, &[&now, &EXPIRED_AT_ONCE]).await?;
+            let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+            let count: i64 = row.try_get(0).map_err(Unavailable::Query)?;
+            cleared += count.unsigned_abs();
+            if count < EXPIRED_AT_ONCE {
+                return Ok(cleared);
+            }
+        }
+    }
+
+    async fn write_sessions(
+        &self,
+        query: &Query,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let write = self.connection.write(query, params);
+        Ok(write.instrument(tracing::debug_span!("session write")).await?)
+    }
+}
+
+fn has_code(error: &Error, code: &SqlState) -> bool {
+    let Error::Unavailable(error) = error else { return false };
+    matches!(&**error, Unavailable::Query(error) if error.code() == Some(code))
+}
+
+/// Some sites keep more in the table than Django does, and a new row has nothing to put there.
+fn missing_column(error: Error) -> Error {
+    if !has_code(&error, &SqlState::NOT_NULL_VIOLATION) {
+        return error;
+    }
+    let Error::Unavailable(refused) = &error else { return error };
+    let Unavailable::Query(refused) = &**refused else { return error };
+    let column = refused.as_db_error().and_then(|error| error.column()).unwrap_or_default();
+    Error::ImproperlyConfigured(format!(
+        "the session table has a column \"{column}\" that must not be NULL and that Django's own \
+         table does not have: give it a DEFAULT, so that new sessions can be stored"
+    ))
+}

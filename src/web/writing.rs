@@ -1,0 +1,270 @@
+//! The session of one request as its handlers change it, and what becomes of it with the answer.
+
+use std::{cell::RefCell, rc::Rc, time::SystemTime};
+
+use actix_web::http::StatusCode;
+use tokio::sync::Mutex;
+
+use super::session_cookie::SessionCookie;
+use crate::{
+    auth::{DjangoUser, HASH, SessionStore},
+    error::{DecodeError, Error, NotLoggedIn},
+    session::{Changes, DjangoSession, Expiry, ExpiryPolicy, SessionData},
+};
+
+/// What the handlers of one request do to its session.
+pub(crate) struct Writing {
+    /// `None` in a test without a database: then nothing is stored.
+    store: Option<SessionStore>,
+    /// As it was found when the request came.
+    session: Result<DjangoSession, Error>,
+    /// Whether the request came with a session cookie, be it of a session that is none.
+    has_cookie: bool,
+    state: RefCell<State>,
+    /// One save at a time.
+    saving: Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Made when the first one asks.
+    changes: Option<Changes>,
+    /// Whom the handler logged in, or that it logged somebody out.
+    user: Option<Result<DjangoUser, Error>>,
+    /// Whether something looked into the session: Django's `accessed`.
+    accessed: bool,
+    saved: bool,
+    /// The answer is on its way, and nothing is stored any more.
+    over: bool,
+}
+
+impl Writing {
+    pub(crate) fn new(
+        store: Option<SessionStore>,
+        session: Result<DjangoSession, Error>,
+        has_cookie: bool,
+    ) -> Rc<Self> {
+        let state = RefCell::default();
+        Rc::new(Self { store, session, has_cookie, state, saving: Mutex::default() })
+    }
+
+    /// Looks at the session as it is by now.
+    ///
+    /// # Errors
+    /// [`Error::Undecodable`] if its data is too large to be read; those of `look`.
+    pub(crate) fn look<T>(
+        &self,
+        look: impl FnOnce(&Changes) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.with(|changes| look(changes))
+    }
+
+    /// Changes the session.
+    ///
+    /// # Errors
+    /// As [`Writing::look`].
+    pub(crate) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Changes) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.state.borrow().over {
+            tracing::error!("a session was changed after its answer was sent: that is not stored");
+        }
+        self.with(change)
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Changes) -> Result<T, Error>) -> Result<T, Error> {
+        let mut state = self.state.borrow_mut();
+        state.accessed = true;
+        if state.changes.is_none() {
+            state.changes = Some(Changes::new(self.session.clone().ok())?);
+        }
+        match &mut state.changes {
+            Some(changes) => f(changes),
+            None => Err(Error::NoSessionKey),
+        }
+    }
+
+    /// The session as a later extractor of this request sees it.
+    pub(crate) fn session(&self) -> Result<DjangoSession, Error> {
+        self.state.borrow_mut().accessed = true;
+        let state = self.state.borrow();
+        let Some(changes) = state.changes.as_ref().filter(|changes| changes.is_modified()) else {
+            let saved = state.changes.as_ref().and_then(Changes::stored);
+            return saved.map_or_else(|| self.session.clone(), |session| Ok(session.clone()));
+        };
+        if changes.is_empty() {
+            return Err(Error::NoSessionKey);
+        }
+        let (key, data) = (changes.key().clone(), changes.data().clone());
+        match (&self.store, &self.session) {
+            (Some(store), _) => store.sealed(key, data),
+            (None, Ok(session)) => Ok(session.changed(key, data)),
+            (None, Err(error)) => Err(error.clone()),
+        }
+    }
+
+    /// Whom the handlers made the user of this request.
+    pub(crate) fn user(&self) -> Option<Result<DjangoUser, Error>> {
+        self.state.borrow().user.clone()
+    }
+
+    /// `request.user = user`.
+    pub(crate) fn set_user(&self, user: Result<DjangoUser, Error>) {
+        self.state.borrow_mut().user = Some(user);
+    }
+
+    /// Forgets the session and whoever was logged in to it.
+    ///
+    /// # Errors
+    /// As [`Writing::change`].
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        self.set_user(Err(Error::Anonymous));
+        self.change(|changes| {
+            changes.flush();
+            Ok(())
+        })
+    }
+
+    /// The user of the session was looked up: a hash of another password ends the session (I9), one
+    /// that was made with a fallback key gives way to one of today, under a new session key (I8).
+    ///
+    /// # Errors
+    /// As [`Writing::change`].
+    pub(crate) fn found_user(&self, user: &Result<DjangoUser, Error>) -> Result<(), Error> {
+        self.state.borrow_mut().accessed = true;
+        let (Some(store), Ok(session)) = (&self.store, &self.session) else { return Ok(()) };
+        if self.state.borrow().user.is_some() {
+            return Ok(());
+        }
+        match user {
+            Err(Error::NotLoggedIn(NotLoggedIn::WrongHash)) => self.flush(),
+            Ok(user) => {
+                self.set_user(Ok(user.clone()));
+                match store.upgraded_hash(session.data()?, user)? {
+                    Some(hash) => self.change(|changes| {
+                        changes.cycle_key();
+                        Ok(changes.insert(HASH, &hash).map_err(DecodeError::from)?)
+                    }),
+                    None => Ok(()),
+                }
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// What `set_expiry` puts into the session; `None` takes it out.
+    ///
+    /// # Errors
+    /// [`Error::Expiry`].
+    pub(crate) fn stored_expiry(&self, expiry: Expiry) -> Result<Option<String>, Error> {
+        match &self.store {
+            Some(store) => store.stored_expiry(expiry),
+            None => ExpiryPolicy::default().stored(expiry, SystemTime::now()),
+        }
+    }
+
+    /// Something looked into the session: whether there is one decided over the answer.
+    pub(crate) fn look_into(&self) {
+        self.state.borrow_mut().accessed = true;
+    }
+
+    /// Makes sure that there is something to change.
+    ///
+    /// # Errors
+    /// As [`Writing::look`].
+    pub(crate) fn begin(&self) -> Result<(), Error> {
+        self.look(|_| Ok(()))
+    }
+
+    /// Stores what was done so far.
+    ///
+    /// # Errors
+    /// [`Error::SessionInterrupted`] if somebody else ended the session, [`Error::Expiry`], and
+    /// [`Error::Unavailable`].
+    pub(crate) async fn save(&self) -> Result<(), Error> {
+        let _turn = self.saving.lock().await;
+        let Some(store) = &self.store else { return Ok(()) };
+        self.delete_doomed(store).await?;
+        let planned = self.look_if_any(|changes| {
+            let worth_it = changes.is_modified() && !changes.is_empty();
+            worth_it.then(|| (changes.plan(), changes.data().clone()))
+        });
+        let Some((plan, data)) = planned.flatten() else { return Ok(()) };
+        let session = store.save(&plan, data).await?;
+        let mut state = self.state.borrow_mut();
+        state.saved = true;
+        state.changes.iter_mut().try_for_each(|changes| changes.saved(session.clone(), &plan))
+    }
+
+    async fn delete_doomed(&self, store: &SessionStore) -> Result<(), Error> {
+        if let Some(key) = self.look_if_any(|changes| changes.doomed().cloned()).flatten() {
+            store.delete(&key).await?;
+            self.state.borrow_mut().changes.iter_mut().for_each(Changes::deleted);
+        }
+        Ok(())
+    }
+
+    fn look_if_any<T>(&self, look: impl FnOnce(&Changes) -> T) -> Option<T> {
+        self.state.borrow().changes.as_ref().map(look)
+    }
+
+    /// `SessionMiddleware.process_response`: stores what is to be stored, given the status of the
+    /// answer, and says what the browser is to be told (W16, W17).
+    ///
+    /// # Errors
+    /// As [`Writing::save`].
+    pub(crate) async fn finish(&self, status: StatusCode) -> Result<Option<SessionCookie>, Error> {
+        let outcome = self.finished(status).await;
+        self.state.borrow_mut().over = true;
+        outcome
+    }
+
+    async fn finished(&self, status: StatusCode) -> Result<Option<SessionCookie>, Error> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let (changed, accessed) = {
+            let state = self.state.borrow();
+            (state.changes.as_ref().is_some_and(Changes::is_modified), state.accessed)
+        };
+        let is_empty = self
+            .look_if_any(Changes::is_empty)
+            .unwrap_or_else(|| accessed && self.session.is_err());
+        let failed = status.is_server_error();
+        if is_empty || failed {
+            // Whoever logs out is logged out, whatever comes after.
+            let _turn = self.saving.lock().await;
+            self.delete_doomed(store).await?;
+            let deletes = is_empty && self.has_cookie;
+            return Ok(deletes.then_some(SessionCookie::Delete));
+        }
+        if changed {
+            // Before anything is stored: a date that is none spoils nothing (W16).
+            self.look(|changes| store.cookie_life(changes.data()))?;
+            self.save().await?;
+        }
+        let (saved, session) = {
+            let state = self.state.borrow();
+            let stored = state.changes.as_ref().and_then(Changes::stored).cloned();
+            (state.saved, stored.map_or_else(|| self.session.clone(), Ok))
+        };
+        let Ok(session) = session else { return Ok(None) };
+        let session = if saved { Some(session) } else { self.slide(store, &session).await };
+        let Some(session) = session else { return Ok(None) };
+        let empty = SessionData::new();
+        let life = store.cookie_life(session.data().unwrap_or(&empty))?;
+        Ok(Some(SessionCookie::Set(session.key().clone(), life)))
+    }
+
+    /// `SESSION_SAVE_EVERY_REQUEST`. That it cannot be done is no reason to withhold an answer: the
+    /// session ends when it would have.
+    async fn slide(&self, store: &SessionStore, session: &DjangoSession) -> Option<DjangoSession> {
+        if !store.settings().sessions.save_every_request {
+            return None;
+        }
+        let slid = store.slide(session).await;
+        slid.unwrap_or_else(|error| {
+            store.observer().not_extended(&error);
+            None
+        })
+    }
+}
