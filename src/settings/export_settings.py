@@ -73,6 +73,7 @@ class Export:
         found.update(
             {
                 "ALLOWED_HOSTS": self.allowed_hosts(settings),
+                "CSRF_HEADER_NAME": self.header_name("CSRF_HEADER_NAME", settings.CSRF_HEADER_NAME),
                 "LOGIN_URL": self.login_url(settings),
                 "PASSWORD_HASHERS": self.password_hashers(settings),
                 "SECURE_PROXY_SSL_HEADER": self.secure_proxy_ssl_header(settings),
@@ -122,7 +123,6 @@ class Export:
             str: (
                 "AUTH_USER_MODEL",
                 "CSRF_COOKIE_NAME",
-                "CSRF_HEADER_NAME",
                 "SESSION_COOKIE_NAME",
                 "SESSION_ENGINE",
                 "SESSION_SERIALIZER",
@@ -192,10 +192,15 @@ class Export:
         if not settings.SECURE_PROXY_SSL_HEADER:
             return None
         key, value = settings.SECURE_PROXY_SSL_HEADER
+        name = self.header_name("SECURE_PROXY_SSL_HEADER", key)
+        return name and [name, str(value)]
+
+    def header_name(self, setting, key):
+        """The HTTP name of a header that Django names as WSGI does."""
         if not key.startswith("HTTP_"):
-            self.complain("note", "SECURE_PROXY_SSL_HEADER", key, "is no header of a request, so it cannot be looked at")
+            self.complain("note", setting, key, "is no header of a request: Django looks at none, and neither does this")
             return None
-        return [key[len("HTTP_") :].replace("_", "-").title(), str(value)]
+        return key[len("HTTP_") :].replace("_", "-").title()
 
     # Sessions
 
@@ -308,7 +313,7 @@ class Export:
             "last_login": fields.get("last_login"),
             "condition": self.condition(user, setting),
             "permission_tables": self.permission_tables(user, setting),
-            "session_auth_hash": self.session_auth_hash(user, setting),
+            "session_auth_hash": self.session_auth_hash(user, setting, bool(settings.SECRET_KEY_FALLBACKS)),
         }
 
     def primary_key(self, user, setting):
@@ -386,22 +391,21 @@ class Export:
             "content_type": table_name(ContentType),
         }
 
-    def session_auth_hash(self, user, setting):
+    def session_auth_hash(self, user, setting, settings_have_fallbacks):
         if not hasattr(user, "get_session_auth_hash"):
             return None
-        overridden = {
-            name: not path_of(getattr(user, name, None)).startswith(AUTH)
-            for name in ("_get_session_auth_hash", "get_session_auth_hash", "get_session_auth_fallback_hash")
-        }
-        inside = overridden["_get_session_auth_hash"]
-        found = {
-            "overridden": overridden["get_session_auth_hash"] or inside,
-            "fallback_overridden": overridden["get_session_auth_fallback_hash"] or inside,
-        }
-        if any(found.values()):
-            reason = "makes its own session auth hash: without a hook that makes the same, everybody is logged out here"
+        overrides = [
+            name
+            for name in ("get_session_auth_hash", "_get_session_auth_hash", "get_session_auth_fallback_hash")
+            if not path_of(getattr(user, name, None)).startswith(AUTH)
+        ]
+        if "get_session_auth_fallback_hash" in overrides and settings_have_fallbacks:
+            reason = "makes the hashes under SECRET_KEY_FALLBACKS in its own way, which is not known here"
+            self.complain("unsafe", "AUTH_USER_MODEL", setting, reason)
+        elif overrides:
+            reason = "makes its own session auth hash: unless told how, everybody is logged out here"
             self.complain("hook", "AUTH_USER_MODEL", setting, reason)
-        return found
+        return {"overrides": overrides}
 
     # Backends
 
@@ -588,5 +592,5 @@ if not apps.ready:
     django.setup()
 
 # The line break comes first because a shell may have left a prompt.
-sys.stdout.write("\n" + json.dumps(Export().everything(), indent=2) + "\n")
+sys.stdout.write("\n" + json.dumps(Export().everything(), indent=2, sort_keys=True) + "\n")
 sys.stdout.flush()

@@ -3,18 +3,23 @@
 mod backend;
 mod cookie;
 mod csrf;
+mod exported;
+mod fingerprint;
+mod from_json;
 mod password_hashers;
 mod permission_tables;
 mod session_auth_hash;
 mod sessions;
 mod user_model;
+mod validate;
 
 use std::{fmt, time::Duration};
 
-use crate::{error::Error, signing};
+use crate::signing;
 pub use backend::AuthenticationBackend;
 pub(crate) use cookie::CookieSettings;
 pub(crate) use csrf::{CsrfSettings, UploadLimits};
+pub(crate) use from_json::Site;
 pub use password_hashers::PasswordHasher;
 pub use permission_tables::ManyToMany;
 pub use session_auth_hash::SessionAuthHash;
@@ -65,6 +70,8 @@ pub struct DjangoSettings {
     pub(crate) upload_limits: UploadLimits,
     pub(crate) password_hashers: Option<Vec<PasswordHasher>>,
     pub(crate) upgrade_passwords: bool,
+    /// Where these settings come from, if a site exported them.
+    pub(crate) site: Option<Site>,
 }
 
 impl DjangoSettings {
@@ -95,6 +102,7 @@ impl DjangoSettings {
             upload_limits: UploadLimits::default(),
             password_hashers: None,
             upgrade_passwords: true,
+            site: None,
         }
     }
 
@@ -246,43 +254,6 @@ impl DjangoSettings {
         self
     }
 
-    /// Refuses what cannot work, by the name of the setting.
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        let improper = |reason: &str| Err(Error::ImproperlyConfigured(reason.into()));
-        let name = &self.session_cookie_name;
-        if self.secret_key.is_empty() {
-            improper("the SECRET_KEY setting must not be empty")
-        } else if self.secret_key_fallbacks.iter().any(Vec::is_empty) {
-            // Django would accept a session auth hash made with the empty secret (A8): anybody can.
-            improper("SECRET_KEY_FALLBACKS must not contain an empty key")
-        } else if !cookie::is_cookie_name(name) {
-            improper("SESSION_COOKIE_NAME is not the name of a cookie")
-        } else if self.login_url.is_empty() {
-            improper("LOGIN_URL must not be empty")
-        } else if !is_url(&self.login_url) {
-            improper("LOGIN_URL is the name of a URL pattern: give the path that it stands for")
-        } else if self.secure_proxy_ssl_header.iter().any(|(name, _)| !is_header_name(name)) {
-            improper("SECURE_PROXY_SSL_HEADER takes the HTTP name of a header: X-Forwarded-Proto")
-        } else if self.lookup_timeout.is_zero() {
-            improper("the lookup_timeout must not be zero: nothing is answered in no time")
-        } else if !self.session_table.is_valid() {
-            improper("the session table must have a name, without NUL characters")
-        } else if !self.user_model.is_valid() {
-            improper("the tables and columns of the user model must have names")
-        } else if let Some(fault) = self.csrf.fault() {
-            improper(&fault)
-        } else if let Some(reason) = self.improper_hashers() {
-            improper(reason)
-        } else if self.user_model.session_auth_hash.as_ref().is_some_and(|hash| !hash.is_valid()) {
-            improper(
-                "the session auth hash must say which method of the user model makes it: \
-                 overrides_get_session_auth_hash() or overrides_private_get_session_auth_hash()",
-            )
-        } else {
-            self.sessions.validate()
-        }
-    }
-
     /// Whether anybody has the permissions that stand in Django's tables.
     pub(crate) fn grants_permissions(&self) -> bool {
         let grants = |backend: &AuthenticationBackend| backend.grants_permissions == Some(true);
@@ -388,27 +359,6 @@ mod tests {
         assert_eq!(TableName::from("django_session").quoted(), r#""django_session""#);
         assert_eq!(TableName::from("web.sessions").quoted(), r#""web"."sessions""#);
         assert_eq!(TableName::from(("a.b", r#"x"; --"#)).quoted(), r#""a.b"."x""; --""#);
-    }
-
-    #[test]
-    fn improper_settings_are_refused_by_name() {
-        let refused = |settings: DjangoSettings| settings.validate().unwrap_err().to_string();
-        assert!(refused(DjangoSettings::new("")).contains("SECRET_KEY"));
-        assert!(refused(DjangoSettings::new("k").secret_key_fallbacks([""])).contains("FALLBACKS"));
-        assert!(
-            refused(DjangoSettings::new("k").session_cookie_name("a;b")).contains("COOKIE_NAME")
-        );
-        for name in ["", "login", "accounts:login"] {
-            assert!(refused(DjangoSettings::new("k").login_url(name)).contains("LOGIN_URL"));
-        }
-        assert!(refused(DjangoSettings::new("k").session_table("web.")).contains("table"));
-        let hurried = DjangoSettings::new("k").lookup_timeout(Duration::ZERO);
-        assert!(refused(hurried).contains("lookup_timeout"));
-        let hash = SessionAuthHash::default().key_salt("own");
-        let unsaid =
-            DjangoSettings::new("k").user_model(UserModel::default().session_auth_hash(hash));
-        assert!(refused(unsaid).contains("session auth hash"));
-        assert!(DjangoSettings::new(b"\xff\xfe").validate().is_ok());
     }
 
     #[test]

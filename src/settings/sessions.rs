@@ -6,7 +6,6 @@ use super::{
     DjangoSettings,
     cookie::{is_attribute, is_samesite},
 };
-use crate::error::Error;
 
 /// The `SESSION_*` settings beyond the name of the cookie, at Django's defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,17 +46,16 @@ impl Default for SessionSettings {
 }
 
 impl SessionSettings {
-    /// Refuses what Django would fail over at the first response, by the name of the setting.
-    pub(super) fn validate(&self) -> Result<(), Error> {
-        let improper = |reason: &str| Err(Error::ImproperlyConfigured(reason.into()));
+    /// What Django would fail over at the first response, by the name of the setting.
+    pub(super) fn fault(&self) -> Option<&'static str> {
         if !self.cookie_samesite.as_deref().is_none_or(is_samesite) {
-            improper("SESSION_COOKIE_SAMESITE must be Lax, Strict, None or nothing")
+            Some("SESSION_COOKIE_SAMESITE must be Lax, Strict, None or nothing")
         } else if !is_attribute(&self.cookie_path) {
-            improper("SESSION_COOKIE_PATH is no path that a cookie can have")
+            Some("SESSION_COOKIE_PATH is no path that a cookie can have")
         } else if !self.cookie_domain.as_deref().is_none_or(is_attribute) {
-            improper("SESSION_COOKIE_DOMAIN is no domain that a cookie can have")
+            Some("SESSION_COOKIE_DOMAIN is no domain that a cookie can have")
         } else {
-            Ok(())
+            None
         }
     }
 }

@@ -40,7 +40,7 @@ impl DjangoSite {
                 ("/user_model/username", json!("username")),
                 ("/user_model/condition", Value::Null),
                 ("/user_model/last_login", json!("last_login")),
-                ("/user_model/session_auth_hash/overridden", json!(false)),
+                ("/user_model/session_auth_hash/overrides", json!([])),
                 ("/session/table", json!("django_session")),
                 ("/session/engine", json!("db")),
                 ("/LOGIN_URL", json!("/accounts/login/")),
@@ -164,7 +164,7 @@ impl DjangoSite {
             .exports([
                 ("/CSRF_USE_SESSIONS", json!(true)),
                 ("/CSRF_COOKIE_NAME", json!("token")),
-                ("/CSRF_HEADER_NAME", json!("HTTP_X_TOKEN")),
+                ("/CSRF_HEADER_NAME", json!("X-Token")),
                 ("/session/engine", json!("cached_db")),
                 (
                     "/session/cache_key",
@@ -203,8 +203,10 @@ impl DjangoSite {
                         "/user_model/condition",
                         json!("\"versioned_versioneduser\".\"deleted_at\" IS NULL"),
                     ),
-                    ("/user_model/session_auth_hash/overridden", json!(true)),
-                    ("/user_model/session_auth_hash/fallback_overridden", json!(true)),
+                    (
+                        "/user_model/session_auth_hash/overrides",
+                        json!(["_get_session_auth_hash"]),
+                    ),
                 ])
                 .not_honoured(&[("AUTH_USER_MODEL", "hook")]),
             site(

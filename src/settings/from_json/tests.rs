@@ -1,0 +1,346 @@
+//! That the setters and the JSON say the same things, all of them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::settings::{
+    CookieSettings, CsrfSettings, SessionSettings, UploadLimits,
+    permission_tables::PermissionTables,
+};
+
+const KEY: &str = "the key";
+
+/// An export in which nothing is as Django has it by default.
+fn exported() -> Value {
+    serde_json::from_str(include_str!("example.json")).unwrap()
+}
+
+fn read(exported: &Value) -> Result<DjangoSettings, Error> {
+    DjangoSettings::from_json(&exported.to_string(), KEY)
+}
+
+#[test]
+fn the_setters_make_the_same() {
+    let by_hand = DjangoSettings::new(KEY)
+        .allowed_hosts(["shop.example.com"])
+        .authentication_backends([AuthenticationBackend::new("shop.Backend")
+            .reads_users(false)
+            .grants_permissions(true)
+            .admits_inactive()])
+        .csrf_cookie_age(60)
+        .csrf_cookie_domain(".example.com")
+        .csrf_cookie_httponly(true)
+        .csrf_cookie_name("token")
+        .csrf_cookie_path("/shop")
+        .csrf_cookie_samesite("Strict")
+        .csrf_cookie_secure(true)
+        .csrf_header_name("X-Token")
+        .csrf_trusted_origins(["https://example.org"])
+        .csrf_use_sessions(true)
+        .data_upload_max_memory_size(1000)
+        .data_upload_max_number_fields(10)
+        .data_upload_max_number_files(None)
+        .force_script_name("/shop")
+        .key_salt("django.contrib.sessions.ShopStore")
+        .login_url("/shop/in/")
+        .password_hashers([PasswordHasher::Pbkdf2Sha1 { iterations: 1000 }])
+        .secure_proxy_ssl_header("X-Forwarded-Proto", "https")
+        .session_cookie_age(3600)
+        .session_cookie_domain(".example.com")
+        .session_cookie_httponly(false)
+        .session_cookie_name("session")
+        .session_cookie_path("/shop")
+        .session_cookie_samesite("")
+        .session_cookie_secure(true)
+        .session_engine(SessionEngine::CachedDb)
+        .session_expire_at_browser_close(true)
+        .session_save_every_request(true)
+        .session_table("web.session")
+        .time_zone("Europe/Berlin")
+        .use_tz(false)
+        .use_x_forwarded_host(true)
+        .use_x_forwarded_port(true)
+        .user_model(
+            UserModel::new("shop.member")
+                .primary_key("user_ptr_id")
+                .parent("auth_user", "id", "user_ptr_id")
+                .username_column("email")
+                .password_column("pw")
+                .is_active_column(None)
+                .is_staff_column("staff")
+                .is_superuser_column("root")
+                .condition("gone IS NULL")
+                .auth_tables("g", "web.permission", "web.content_type")
+                .many_to_many(
+                    ManyToMany::new("a", "b", "c"),
+                    ManyToMany::new("d", "e", "f"),
+                    ManyToMany::new("g", "h", "i"),
+                )
+                .session_auth_hash(
+                    SessionAuthHash::default()
+                        .overrides_get_session_auth_hash()
+                        .overrides_private_get_session_auth_hash(),
+                ),
+        );
+    let mut exported = exported();
+    // A bare name is a name, dots and all; by hand, a pair says so.
+    exported["user_model"]["table"] = json!(["shop", "member"]);
+    let from_json = DjangoSettings { site: None, ..read(&exported).unwrap() };
+    assert!(from_json == by_hand, "{from_json:?}\n{by_hand:?}");
+}
+
+/// A field that is added to the settings does not compile here until it is said where it comes from.
+#[test]
+fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
+    let default = DjangoSettings::new("another key");
+    let DjangoSettings {
+        secret_key,
+        secret_key_fallbacks: _, // by its setter
+        session_cookie_name,
+        login_url,
+        allowed_hosts,
+        force_script_name,
+        use_x_forwarded_host,
+        use_x_forwarded_port,
+        secure_proxy_ssl_header,
+        session_table,
+        key_salt,
+        max_age: _,
+        max_decompressed_size: _,
+        lookup_timeout: _,
+        prepared_statements: _,
+        sessions,
+        user_model,
+        user_model_is_set,
+        authentication_backends,
+        csrf,
+        upload_limits,
+        password_hashers,
+        upgrade_passwords: _,
+        site,
+    } = read(&exported()).unwrap();
+    assert_ne!(secret_key, default.secret_key);
+    assert_ne!(session_cookie_name, default.session_cookie_name);
+    assert_ne!(login_url, default.login_url);
+    assert_ne!(allowed_hosts, default.allowed_hosts);
+    assert_ne!(force_script_name, default.force_script_name);
+    assert_ne!(use_x_forwarded_host, default.use_x_forwarded_host);
+    assert_ne!(use_x_forwarded_port, default.use_x_forwarded_port);
+    assert_ne!(secure_proxy_ssl_header, default.secure_proxy_ssl_header);
+    assert_ne!(session_table, default.session_table);
+    assert_ne!(key_salt, default.key_salt);
+    assert_ne!(user_model_is_set, default.user_model_is_set);
+    assert_ne!(password_hashers, default.password_hashers);
+    assert_eq!(site.unwrap().not_honoured.len(), 1);
+
+    let SessionSettings {
+        engine,
+        cookie_age,
+        cookie_domain,
+        cookie_path,
+        cookie_secure,
+        cookie_httponly,
+        cookie_samesite,
+        expire_at_browser_close,
+        save_every_request,
+        slide_at_most_every: _,
+        use_tz,
+        time_zone,
+        writes: _,
+    } = sessions;
+    assert_ne!(engine, default.sessions.engine);
+    assert_ne!(cookie_age, default.sessions.cookie_age);
+    assert_ne!(cookie_domain, default.sessions.cookie_domain);
+    assert_ne!(cookie_path, default.sessions.cookie_path);
+    assert_ne!(cookie_secure, default.sessions.cookie_secure);
+    assert_ne!(cookie_httponly, default.sessions.cookie_httponly);
+    assert_ne!(cookie_samesite, default.sessions.cookie_samesite);
+    assert_ne!(expire_at_browser_close, default.sessions.expire_at_browser_close);
+    assert_ne!(save_every_request, default.sessions.save_every_request);
+    assert_ne!(use_tz, default.sessions.use_tz);
+    assert_ne!(time_zone, default.sessions.time_zone);
+
+    let CsrfSettings { cookie, header_name, trusted_origins, use_sessions } = csrf;
+    assert_ne!(header_name, default.csrf.header_name);
+    assert_ne!(trusted_origins, default.csrf.trusted_origins);
+    assert_ne!(use_sessions, default.csrf.use_sessions);
+    let CookieSettings { name, age, domain, path, samesite, secure, httponly } = cookie;
+    assert_ne!(name, default.csrf.cookie.name);
+    assert_ne!(age, default.csrf.cookie.age);
+    assert_ne!(domain, default.csrf.cookie.domain);
+    assert_ne!(path, default.csrf.cookie.path);
+    assert_ne!(samesite, default.csrf.cookie.samesite);
+    assert_ne!(secure, default.csrf.cookie.secure);
+    assert_ne!(httponly, default.csrf.cookie.httponly);
+    let UploadLimits { memory_size, number_fields, number_files } = upload_limits;
+    assert_ne!(memory_size, default.upload_limits.memory_size);
+    assert_ne!(number_fields, default.upload_limits.number_fields);
+    assert_ne!(number_files, default.upload_limits.number_files);
+
+    let UserModel {
+        table,
+        parents,
+        primary_key,
+        username,
+        password,
+        is_active,
+        is_staff,
+        is_superuser,
+        columns: _, // which ones a handler reads, Django cannot know
+        condition,
+        permission_tables,
+        session_auth_hash,
+    } = user_model;
+    let of_default = default.user_model;
+    assert_ne!(table, of_default.table);
+    assert_ne!(parents, of_default.parents);
+    assert_ne!(primary_key, of_default.primary_key);
+    assert_ne!(username, of_default.username);
+    assert_ne!(password, of_default.password);
+    assert_ne!(is_active, of_default.is_active);
+    assert_ne!(is_staff, of_default.is_staff);
+    assert_ne!(is_superuser, of_default.is_superuser);
+    assert_ne!(condition, of_default.condition);
+    let SessionAuthHash {
+        key_salt: _, // by their setters: what an overridden method does, Django cannot say
+        algorithm: _,
+        overrides_get_session_auth_hash,
+        overrides_private_get_session_auth_hash,
+    } = session_auth_hash.unwrap();
+    assert!(overrides_get_session_auth_hash && overrides_private_get_session_auth_hash);
+    let (found, default) = (permission_tables.unwrap(), of_default.permission_tables.unwrap());
+    let PermissionTables {
+        user_groups,
+        user_permissions,
+        group_permissions,
+        permission,
+        content_type,
+    } = found;
+    assert_ne!(user_groups, default.user_groups);
+    assert_ne!(user_permissions, default.user_permissions);
+    assert_ne!(group_permissions, default.group_permissions);
+    assert_ne!(permission, default.permission);
+    assert_ne!(content_type, default.content_type);
+
+    let [backend] = &authentication_backends[..] else { panic!("{authentication_backends:?}") };
+    let AuthenticationBackend { path, reads_users, grants_permissions, admits_inactive } = backend;
+    assert_eq!(path, "shop.Backend");
+    assert!(!reads_users && *grants_permissions == Some(true) && *admits_inactive);
+}
+
+/// The sentence with which a change of the export is refused.
+fn refusal(change: impl FnOnce(&mut Value)) -> String {
+    let mut exported = exported();
+    change(&mut exported);
+    match read(&exported) {
+        Err(Error::ImproperlyConfigured(sentence)) => sentence,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn another_version_says_which_side_is_older() {
+    for (change, named) in [
+        (json!({ "format": 2 }), "from a newer version of actix-django-session; update"),
+        (json!({ "format": 0 }), "from an older version"),
+        (json!({ "NEW": 1 }), "unknown field `NEW`: they come from a newer version"),
+        (json!({ "session": { "new": 1 } }), "unknown field `new`: they come from a newer version"),
+        (json!({ "LOGIN_URL": 1 }), "not what `export_settings.py` prints: invalid type"),
+    ] {
+        let said = refusal(|exported| {
+            let (name, value) = change.as_object().unwrap().iter().next().unwrap();
+            match (&mut exported[name.as_str()], value) {
+                (Value::Object(inside), Value::Object(more)) => inside.extend(more.clone()),
+                (old, new) => *old = new.clone(),
+            }
+        });
+        assert!(said.contains(named), "{said}");
+    }
+    for name in exported().as_object().unwrap().keys() {
+        let said = refusal(|exported| drop(exported.as_object_mut().unwrap().remove(name)));
+        assert!(said.contains(&format!("missing field `{name}`")), "{said}");
+        assert!(said.contains("older version"), "{said}");
+    }
+}
+
+#[test]
+fn what_a_shell_says_around_the_json_is_no_part_of_it() {
+    let json = exported().to_string();
+    for before in
+        ["", "\n", "12 objects imported automatically (use -v 2 for details).\n\n", ">>> \n"]
+    {
+        let text = format!("{before}{json}\n");
+        assert!(DjangoSettings::from_json(&text, KEY).is_ok(), "{before}");
+    }
+    for nothing in ["", "Traceback (most recent call last):\n", "{", "[]", &format!("{json}>>> ")] {
+        let refused = DjangoSettings::from_json(nothing, KEY).unwrap_err().to_string();
+        assert!(refused.contains("export_settings.py"), "{refused}");
+    }
+}
+
+#[test]
+fn all_that_is_unsafe_is_refused_at_once() {
+    let said = refusal(|exported| {
+        exported["SECRET_KEY_FINGERPRINT"] = json!("0000");
+        exported["session"] = Value::Null;
+        exported["not_honoured"] = json!([
+            {
+                "level": "unsafe",
+                "setting": "SESSION_ENGINE",
+                "value": "django.contrib.sessions.backends.file",
+                "reason": "keeps no rows",
+            },
+            { "level": "hook", "setting": "MIDDLEWARE", "value": "OTP", "reason": "asks for more" },
+            { "level": "unsafe", "setting": "DATABASES", "value": "", "reason": "is no PostgreSQL" },
+        ]);
+    });
+    for named in [
+        "SECRET_KEY: this is not the key",
+        "SESSION_ENGINE: django.contrib.sessions.backends.file keeps no rows",
+        "DATABASES: is no PostgreSQL",
+    ] {
+        assert!(said.contains(named), "{named}: {said}");
+    }
+    assert!(!said.contains("MIDDLEWARE"), "{said}");
+}
+
+#[test]
+fn a_hasher_that_is_not_built_in_is_left_to_django() {
+    let mut exported = exported();
+    let pbkdf2 = json!({ "algorithm": "pbkdf2_sha256", "costs": { "iterations": 7 } });
+    let own = json!({ "algorithm": "own", "costs": {} });
+    exported["PASSWORD_HASHERS"] = json!([pbkdf2, own]);
+    let settings = read(&exported).unwrap();
+    let kept = [PasswordHasher::Pbkdf2Sha256 { iterations: 7 }];
+    assert_eq!(settings.hashers(), kept);
+    assert!(settings.upgrade_passwords);
+    // What this service cannot make, it must not take others away for.
+    exported["PASSWORD_HASHERS"] = json!([own, pbkdf2]);
+    let settings = read(&exported).unwrap();
+    assert_eq!(settings.hashers(), kept);
+    assert!(!settings.upgrade_passwords);
+    assert!(settings.site.unwrap().not_honoured.iter().any(|each| each.value == "own"));
+}
+
+#[test]
+fn fallbacks_are_held_against_the_sites_when_a_store_is_made() {
+    let mut exported = exported();
+    exported["SECRET_KEY_FALLBACKS_FINGERPRINTS"] = json!(["16b2"]);
+    let settings = read(&exported).unwrap();
+    let said = settings.clone().validate().unwrap_err().to_string();
+    assert!(said.contains("SECRET_KEY_FALLBACKS: the site has 1, and here are 0"), "{said}");
+    assert!(settings.clone().secret_key_fallbacks(["last year's"]).validate().is_ok());
+    let said = settings.secret_key_fallbacks(["another"]).validate().unwrap_err().to_string();
+    assert!(said.contains("number 1 is none of the 1"), "{said}");
+    assert!(!said.contains("another"), "{said}");
+}
+
+#[test]
+fn a_further_column_can_be_added_to_the_model() {
+    let settings = read(&exported()).unwrap().map_user_model(|model| model.columns(["plan"]));
+    assert_eq!(settings.user_model.columns, ["plan"]);
+    assert_eq!(settings.user_model.username, "email");
+    assert_eq!(settings.lookup_timeout, Duration::from_secs(5));
+}
