@@ -23,7 +23,8 @@ pub fn cookie<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Op
 /// Where a visitor of that target, an URI, is sent to log in.
 pub fn location(login_url: &str, field_name: &str, host: &str, target: &str) -> Option<String> {
     let request = TestRequest::with_uri(target).insert_header(("host", host)).to_http_request();
-    LoginUrl::new(login_url, field_name).location(&request, &DjangoSettings::new("secret"))
+    let settings = DjangoSettings::new("secret").allowed_hosts(["*"]);
+    LoginUrl::new(login_url, field_name).location(&request, &settings)
 }
 
 /// A primary key, as text.

@@ -140,7 +140,7 @@ fn decode_what_the_environment_says() {
         "distinct" => format!("\"{i:x}\":0,").into_bytes(),
         "escaped" => format!("\"\\t{i:x}\":0,").into_bytes(),
         // Two bytes each, once they are text.
-        _ => format!("\"\u{80}\":0,").into_bytes(),
+        _ => "\"\u{80}\":0,".into(),
     };
     let mut text = b"{".to_vec();
     let mut i = 0;

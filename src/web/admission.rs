@@ -43,11 +43,13 @@ impl Admits {
         Ok(())
     }
 
-    /// [`Admits::check`], where the session decides.
+    /// [`Admits::check`], where the session decides. Nobody comes through as a stranger of whom it
+    /// cannot be told.
     pub(crate) fn check_session(&self, found: &Found) -> Result<(), Error> {
         match &found.session {
-            Err(reason) if !matches!(self, Self::Anyone) => Err(reason.clone()),
-            _ => Ok(()),
+            Err(reason) if reason.is_rejection() && matches!(self, Self::Anyone) => Ok(()),
+            Err(reason) => Err(reason.clone()),
+            Ok(_) => Ok(()),
         }
     }
 }

@@ -15,11 +15,11 @@ use actix_web::{
 use super::{
     admission::{Admits, Demands},
     redirect::{LoginUrl, REDIRECT_FIELD_NAME},
-    rejection::{ErrorHandler, Rejection},
+    rejection::{ChooseLoginUrl, ErrorHandler, GateAnswer, Rejection},
     request::Context,
     service::{DjangoSessionService, Gate},
 };
-use crate::{auth::SessionStore, error::Error};
+use crate::{auth::SessionStore, error::Error, settings::is_url};
 
 /// Recognises the visitor whom Django logged in, by the session cookie and the row behind it.
 ///
@@ -54,10 +54,18 @@ use crate::{auth::SessionStore, error::Error};
 pub struct DjangoSessionMiddleware {
     store: SessionStore,
     admits: Admits,
-    login_url: Option<String>,
+    login_page: LoginPage,
     redirect_field_name: String,
     unauthorized: bool,
     error_handler: Option<Arc<ErrorHandler>>,
+}
+
+/// Where the login page is.
+#[derive(Clone)]
+enum LoginPage {
+    OfSettings,
+    At(String),
+    Chosen(Arc<ChooseLoginUrl>),
 }
 
 impl DjangoSessionMiddleware {
@@ -113,7 +121,7 @@ impl DjangoSessionMiddleware {
         Self {
             store,
             admits,
-            login_url: None,
+            login_page: LoginPage::OfSettings,
             redirect_field_name: REDIRECT_FIELD_NAME.into(),
             unauthorized: false,
             error_handler: None,
@@ -122,9 +130,43 @@ impl DjangoSessionMiddleware {
 
     /// Where rejected visitors are sent: a path or URL.
     ///
-    /// Defaults to the `login_url` of the store's settings.
+    /// On another host than this service's, it gets a way back only if the settings have
+    /// [`allowed_hosts`](crate::DjangoSettings::allowed_hosts).
+    ///
+    /// Defaults to the `login_url` of the store's settings, which an empty one leaves.
+    ///
+    /// # Panics
+    /// If it is the name of a URL pattern (`login`, `accounts:login`): only Django knows where that
+    /// leads.
     pub fn login_url(mut self, url: impl Into<String>) -> Self {
-        self.login_url = Some(url.into());
+        let url = url.into();
+        assert!(
+            url.is_empty() || is_url(&url),
+            "the login_url of a gate is the name of a URL pattern: give the path that it stands for"
+        );
+        self.login_page = if url.is_empty() { LoginPage::OfSettings } else { LoginPage::At(url) };
+        self
+    }
+
+    /// Chooses the login URL for each request: for a site with `i18n_patterns`, where `LOGIN_URL`
+    /// is a name and stands for another path in every language.
+    ///
+    /// ```
+    /// # use actix_django_session::{DjangoSessionMiddleware, SessionStore};
+    /// # fn f(store: SessionStore) -> DjangoSessionMiddleware {
+    /// DjangoSessionMiddleware::login_required(store).login_url_for(|req| {
+    ///     let language = if req.path().starts_with("/de/") { "de" } else { "en" };
+    ///     format!("/{language}/accounts/login/")
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// If it gives the name of a URL pattern, or nothing, the request gets a 500.
+    pub fn login_url_for<F>(mut self, choose: F) -> Self
+    where
+        F: Fn(&HttpRequest) -> String + Send + Sync + 'static,
+    {
+        self.login_page = LoginPage::Chosen(Arc::new(choose));
         self
     }
 
@@ -143,22 +185,25 @@ impl DjangoSessionMiddleware {
     }
 
     /// Answers every request that the gate or one of its extractors turns away: rejections, and
-    /// failures such as [`Error::Unavailable`]. `error.error_response()` (from
-    /// [`actix_web::ResponseError`]) is the answer without a handler, a redirect apart. With a
-    /// handler, `unauthorized` and `login_url` have no effect.
+    /// failures such as [`Error::Unavailable`]. [`Error::gate_response`] is the answer without a
+    /// handler, so this need not know them all:
     ///
     /// ```
     /// # use actix_django_session::{DjangoSessionMiddleware, SessionStore};
-    /// use actix_web::{ResponseError, http::header::{CONTENT_TYPE, HeaderValue}};
+    /// use actix_django_session::Error;
+    /// use actix_web::HttpResponse;
     ///
     /// # fn f(store: SessionStore) -> DjangoSessionMiddleware {
-    /// DjangoSessionMiddleware::required(store).error_handler(|error, _req| {
-    ///     let mut response = error.error_response(); // its status, and Retry-After of a 503
-    ///     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    ///     response.set_body(error.to_string()).map_into_boxed_body()
+    /// DjangoSessionMiddleware::login_required(store).error_handler(|error, req| match error {
+    ///     Error::PermissionDenied => HttpResponse::Forbidden().body("This is not for you."),
+    ///     error => error.gate_response(req), // the redirect to the login page, a 503, ..
     /// })
     /// # }
     /// ```
+    ///
+    /// Answer all errors alike for which [`is_rejection`](Error::is_rejection) is true: which of
+    /// them it was tells strangers whether an account exists, is locked, or has a new password. The
+    /// log has it.
     pub fn error_handler<F>(mut self, handler: F) -> Self
     where
         F: Fn(&Error, &HttpRequest) -> HttpResponse + Send + Sync + 'static,
@@ -168,19 +213,21 @@ impl DjangoSessionMiddleware {
     }
 
     fn gate(&self) -> Gate {
-        let rejection = match &self.error_handler {
-            Some(handler) => Rejection::Handler(Arc::clone(handler)),
-            None if self.unauthorized => Rejection::Unauthorized,
-            None => {
-                let login_url = self
-                    .login_url
-                    .as_ref()
-                    .filter(|url| !url.is_empty())
-                    .unwrap_or(&self.store.settings().login_url);
-                Rejection::Redirect(LoginUrl::new(login_url, &self.redirect_field_name))
-            }
-        };
+        let rejection = Rejection { answer: self.answer(), handler: self.error_handler.clone() };
         Gate::new(Context { store: self.store.for_worker(), rejection }, self.admits.clone())
+    }
+
+    fn answer(&self) -> GateAnswer {
+        let field_name = &self.redirect_field_name;
+        let url = match &self.login_page {
+            _ if self.unauthorized => return GateAnswer::Unauthorized,
+            LoginPage::Chosen(choose) => {
+                return GateAnswer::RedirectTo(Arc::clone(choose), field_name.clone());
+            }
+            LoginPage::At(url) => url,
+            LoginPage::OfSettings => &self.store.settings().login_url,
+        };
+        GateAnswer::Redirect(LoginUrl::new(url, field_name))
     }
 }
 

@@ -78,15 +78,19 @@ impl LoginUrl {
     }
 
     /// `user_passes_test`, up to the `Location` header it sends: where to log in, and the way back
-    /// to this request. `None` if it is longer than Django allows.
+    /// to this request. `None` if that is longer than Django allows, or the host is none of the
+    /// `allowed_hosts`.
     pub(crate) fn location(&self, req: &HttpRequest, settings: &DjangoSettings) -> Option<String> {
         let address = Address::of(req, settings);
+        let is_checked = !settings.allowed_hosts.is_empty();
+        let host = if is_checked { address.host()? } else { address.raw_host() };
         let visited = Visited {
+            script_name: settings.force_script_name.as_deref().unwrap_or_default(),
             path: req.uri().path(),
             query: req.uri().query().unwrap_or_default(),
             scheme: if address.is_secure() { "https" } else { "http" },
-            // It only ends up in a query parameter: whether it is allowed is not asked.
-            host: address.raw_host(),
+            host,
+            is_checked,
         };
         self.redirect_from(&visited)
     }
@@ -94,14 +98,17 @@ impl LoginUrl {
     fn redirect_from(&self, visited: &Visited<'_>) -> Option<String> {
         let same_scheme = self.scheme.is_empty() || self.scheme == visited.scheme;
         let same_netloc = self.netloc.is_empty() || self.netloc == visited.host;
-        let next =
-            if same_scheme && same_netloc { visited.full_path() } else { visited.absolute_uri() };
-        let url = self.with_next(&next);
+        let next = match same_scheme && same_netloc {
+            true => Some(visited.full_path()),
+            // Whoever sends the request chooses the host: nobody is to be led there.
+            false => visited.is_checked.then(|| visited.absolute_uri()),
+        };
+        let url = self.with_next(next.as_deref());
         (url.chars().count() <= MAX_REDIRECT_LENGTH).then(|| quote(&url, URI))
     }
 
     /// `redirect_to_login`.
-    fn with_next(&self, next: &str) -> String {
+    fn with_next(&self, next: Option<&str>) -> String {
         let mut url = String::new();
         if !self.scheme.is_empty() {
             url += &self.scheme;
@@ -115,10 +122,9 @@ impl LoginUrl {
             }
         }
         url += &self.path;
-        let query = if self.field_name.is_empty() {
-            self.raw_query.clone()
-        } else {
-            self.query_with_next(next)
+        let query = match next {
+            Some(next) if !self.field_name.is_empty() => self.query_with_next(next),
+            _ => self.raw_query.clone(),
         };
         if !query.is_empty() {
             url.push('?');
@@ -155,11 +161,15 @@ impl LoginUrl {
 
 /// What `next` is made of.
 struct Visited<'a> {
+    /// `FORCE_SCRIPT_NAME`
+    script_name: &'a str,
     /// As in the request line, percent-encoded.
     path: &'a str,
     query: &'a str,
     scheme: &'a str,
     host: Cow<'a, str>,
+    /// Whether the host is one of the `ALLOWED_HOSTS`.
+    is_checked: bool,
 }
 
 impl Visited<'_> {
@@ -183,14 +193,19 @@ impl Visited<'_> {
     fn quoted_path(&self) -> String {
         // An invalid byte stays percent-encoded, as text (`repercent_broken_unicode`).
         let decoded: Vec<u8> = percent_decode_str(self.path).collect();
-        let mut path = String::with_capacity(decoded.len());
+        let script_name = self.script_name.trim_end_matches('/');
+        let mut path = String::with_capacity(script_name.len() + decoded.len());
+        path += script_name;
         for chunk in decoded.utf8_chunks() {
             path += chunk.valid();
             for byte in chunk.invalid() {
                 path += percent_encoding::percent_encode_byte(*byte);
             }
         }
-        if path.is_empty() { "/".into() } else { quote(&path, PATH) }
+        if decoded.is_empty() {
+            path.push('/');
+        }
+        quote(&path, PATH)
     }
 
     fn push_query(&self, url: &mut String) {
@@ -236,10 +251,15 @@ fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> {
 mod tests {
     use super::*;
 
+    fn visited<'a>(script_name: &'a str, path: &'a str, query: &'a str) -> Visited<'a> {
+        let host = "example.com".into();
+        Visited { script_name, path, query, scheme: "http", host, is_checked: true }
+    }
+
     /// The `Location` for a request to `http://example.com`, as `path?query`.
     fn location(login_url: &str, target: &str) -> String {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let visited = Visited { path, query, scheme: "http", host: "example.com".into() };
+        let visited = visited("", path, query);
         LoginUrl::new(login_url, REDIRECT_FIELD_NAME).redirect_from(&visited).unwrap()
     }
 
@@ -307,8 +327,31 @@ mod tests {
     }
 
     #[test]
+    fn next_begins_where_the_site_lies() {
+        for (script_name, path, next) in [
+            ("/shop", "/account", "/shop/account%3Fx%3D1"),
+            ("/shop/", "/account", "/shop/account%3Fx%3D1"),
+            ("/", "/account", "/account%3Fx%3D1"),
+            ("/sh\u{f6}p", "", "/sh%25C3%25B6p/%3Fx%3D1"),
+            ("/shop", "//evil.com", "/shop//evil.com%3Fx%3D1"),
+        ] {
+            let url = LoginUrl::new("/login/", "next");
+            let location = url.redirect_from(&visited(script_name, path, "x=1")).unwrap();
+            assert_eq!(location, format!("/login/?next={next}"));
+        }
+    }
+
+    #[test]
+    fn no_way_back_leads_to_a_host_that_nobody_checked() {
+        let unchecked = Visited { is_checked: false, ..visited("", "/x", "") };
+        let to = |url: &str| LoginUrl::new(url, "next").redirect_from(&unchecked).unwrap();
+        assert_eq!(to("https://sso.example.com/login?a=b"), "https://sso.example.com/login?a=b");
+        assert_eq!(to("http://example.com/login"), "http://example.com/login?next=/x");
+    }
+
+    #[test]
     fn without_a_field_name_there_is_no_way_back() {
-        let visited = Visited { path: "/x", query: "", scheme: "http", host: "h".into() };
+        let visited = visited("", "/x", "");
         let url = |url| LoginUrl::new(url, "").redirect_from(&visited).unwrap();
         assert_eq!(url("/login?a=+&b"), "/login?a=+&b");
         assert_eq!(url("/login"), "/login");
@@ -317,7 +360,7 @@ mod tests {
     #[test]
     fn a_redirect_longer_than_django_allows_is_none() {
         let path = format!("/{}", "a".repeat(MAX_REDIRECT_LENGTH));
-        let visited = Visited { path: &path, query: "", scheme: "http", host: "h".into() };
+        let visited = visited("", &path, "");
         assert!(LoginUrl::new("/login", "next").redirect_from(&visited).is_none());
     }
 }

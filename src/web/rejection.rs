@@ -8,19 +8,30 @@ use actix_web::{
 };
 
 use super::redirect::LoginUrl;
-use crate::{auth::SessionStore, error::Error};
+use crate::{
+    error::Error,
+    settings::{DjangoSettings, is_url},
+};
 
 /// How long a client should wait before it asks a service again whose database is away.
 const RETRY_AFTER_SECONDS: &str = "1";
 
 pub(crate) type ErrorHandler = dyn Fn(&Error, &HttpRequest) -> HttpResponse + Send + Sync;
+pub(crate) type ChooseLoginUrl = dyn Fn(&HttpRequest) -> String + Send + Sync;
 
 /// How a gate answers requests that it does not let through.
-#[derive(Clone)]
-pub(crate) enum Rejection {
+pub(crate) struct Rejection {
+    pub(crate) answer: GateAnswer,
+    /// What the application answers instead.
+    pub(crate) handler: Option<Arc<ErrorHandler>>,
+}
+
+/// What a visitor gets who could get further by logging in.
+pub(crate) enum GateAnswer {
     Redirect(LoginUrl),
+    /// To where a function says, with a way back in the field of that name.
+    RedirectTo(Arc<ChooseLoginUrl>, String),
     Unauthorized,
-    Handler(Arc<ErrorHandler>),
 }
 
 impl Rejection {
@@ -28,21 +39,45 @@ impl Rejection {
         &self,
         error: &Error,
         req: &HttpRequest,
-        store: &SessionStore,
+        settings: &DjangoSettings,
     ) -> HttpResponse {
-        store.observer().turned_away(error);
-        match self {
-            Self::Handler(handler) => handler(error, req),
-            Self::Redirect(login_url) if error.is_rejection() => {
-                match login_url.location(req, store.settings()) {
-                    Some(location) => {
-                        HttpResponse::Found().insert_header((header::LOCATION, location)).finish()
-                    }
-                    None => HttpResponse::BadRequest().finish(),
-                }
-            }
-            _ => error.error_response(),
+        match &self.handler {
+            Some(handler) => handler(error, req),
+            None => self.answer.to(error, req, settings),
         }
+    }
+}
+
+impl GateAnswer {
+    /// The gate's own answer, whatever the application would make of it.
+    pub(crate) fn to(
+        &self,
+        error: &Error,
+        req: &HttpRequest,
+        settings: &DjangoSettings,
+    ) -> HttpResponse {
+        match self {
+            _ if !error.is_rejection() => error.error_response(),
+            Self::Unauthorized => error.error_response(),
+            Self::Redirect(login_url) => redirect(login_url, req, settings),
+            Self::RedirectTo(choose, field_name) => {
+                let url = choose(req);
+                if is_url(&url) {
+                    return redirect(&LoginUrl::new(&url, field_name), req, settings);
+                }
+                tracing::error!(path = req.path(), "no URL from login_url_for");
+                HttpResponse::InternalServerError().finish()
+            }
+        }
+    }
+}
+
+fn redirect(login_url: &LoginUrl, req: &HttpRequest, settings: &DjangoSettings) -> HttpResponse {
+    match login_url.location(req, settings) {
+        Some(location) => {
+            HttpResponse::Found().insert_header((header::LOCATION, location)).finish()
+        }
+        None => HttpResponse::BadRequest().finish(),
     }
 }
 

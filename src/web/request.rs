@@ -2,7 +2,7 @@
 
 use std::{any::type_name, rc::Rc};
 
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, error::InternalError};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, error::InternalError};
 use tokio::sync::OnceCell;
 
 use super::{rejection::Rejection, writing::Writing};
@@ -31,7 +31,8 @@ impl Found {
         Rc::new(Self { session, user: OnceCell::new_with(Some(user)) })
     }
 
-    /// The user, in one query for all who ask; a rejection is remembered too.
+    /// The user, looked up once for all who ask: that nobody is logged in is remembered too, and is
+    /// final for this request.
     pub(crate) async fn user(&self, store: &SessionStore) -> Result<DjangoUser, Error> {
         let look_up = || async {
             match store.get_user(self.session.as_ref().map_err(Clone::clone)?).await {
@@ -55,13 +56,49 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The answer of the gate to a request that it, or an extractor, turns away.
+    /// The answer of the gate to a request that it, or an extractor, turns away; that is counted.
     pub(crate) fn respond(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
-        self.rejection.respond(error, req, &self.store)
+        self.store.observer().turned_away(error);
+        self.respond_again(error, req)
+    }
+
+    /// The same answer, for whoever asks after the request was turned away.
+    fn respond_again(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
+        self.rejection.respond(error, req, self.store.settings())
     }
 }
 
-/// What the innermost gate left in a request for its extractors.
+impl Error {
+    /// What the gate around this route answers to this error by itself: the redirect to the login
+    /// page or, after [`unauthorized`](crate::DjangoSessionMiddleware::unauthorized), the 401; a
+    /// 403, a 503 with `Retry-After`, or whatever else
+    /// [`error_response`](actix_web::ResponseError::error_response) says. Without a gate around
+    /// the route it is that, too.
+    ///
+    /// For an [`error_handler`](crate::DjangoSessionMiddleware::error_handler) that answers only
+    /// some errors in its own way, and for handlers that turn somebody away themselves:
+    ///
+    /// ```
+    /// use actix_django_session::{DjangoUser, Error, OptionalDjangoUser};
+    /// use actix_web::{HttpRequest, HttpResponse};
+    ///
+    /// async fn checkout(req: HttpRequest, user: OptionalDjangoUser) -> HttpResponse {
+    ///     match &*user {
+    ///         Some(user) => HttpResponse::Ok().body(format!("thank you, {}", user.username())),
+    ///         None => Error::Anonymous.gate_response(&req),
+    ///     }
+    /// }
+    /// ```
+    pub fn gate_response(&self, req: &HttpRequest) -> HttpResponse {
+        match Visit::of(req).and_then(|visit| visit.context) {
+            Some(context) => context.rejection.answer.to(self, req, context.store.settings()),
+            None => self.error_response(),
+        }
+    }
+}
+
+/// What the innermost gate left in a request: for its extractors, and for what is around the gate,
+/// such as an access log.
 #[derive(Clone)]
 pub(crate) struct Visit {
     /// `None` when a test put the session there: then any gate takes it as its own.
@@ -69,16 +106,23 @@ pub(crate) struct Visit {
     pub(crate) found: Rc<Found>,
     /// What the handlers do to the session. `None` where nothing may be written.
     pub(crate) writing: Option<Rc<Writing>>,
+    /// Whether the gate has turned the request away: that is counted already.
+    pub(crate) is_over: bool,
 }
 
 impl Visit {
     /// A visit of a test's making.
     pub(crate) fn in_test(found: Rc<Found>) -> Self {
         let writing = Writing::new(None, found.session.clone(), false);
-        Self { context: None, found, writing: Some(writing) }
+        Self { context: None, found, writing: Some(writing), is_over: false }
     }
 
-    /// The visit of this request, if it passed a gate.
+    /// The visit of a request that the gate turned away.
+    pub(crate) fn over(context: Rc<Context>, found: Rc<Found>) -> Self {
+        Self { context: Some(context), found, writing: None, is_over: true }
+    }
+
+    /// The visit of this request, if it came to a gate.
     pub(crate) fn of(req: &impl HttpMessage) -> Option<Self> {
         req.extensions().get::<Self>().cloned()
     }
@@ -101,6 +145,15 @@ impl Visit {
         match &self.writing {
             Some(writing) => writing.session(),
             None => self.found.session.clone(),
+        }
+    }
+
+    /// The live session if there is one. That it cannot be told is no reason to say there is none.
+    pub(crate) fn optional_session(&self) -> Result<Option<DjangoSession>, Error> {
+        match self.session() {
+            Ok(session) => Ok(Some(session)),
+            Err(reason) if reason.is_rejection() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -133,7 +186,10 @@ impl Visit {
     pub(crate) fn reject(&self, error: Error, req: &HttpRequest) -> actix_web::Error {
         match &self.context {
             Some(context) => {
-                let response = context.respond(&error, req);
+                let response = match self.is_over {
+                    true => context.respond_again(&error, req),
+                    false => context.respond(&error, req),
+                };
                 InternalError::from_response(error, response).into()
             }
             None => error.into(),

@@ -81,14 +81,14 @@ impl Gate {
     fn visit(&self, found: Rc<Found>, req: &ServiceRequest) -> (Visit, bool) {
         let context = Some(Rc::clone(&self.context));
         if let Some(outer) = self.outer_visit(req) {
-            return (Visit { context, found, writing: outer.writing }, false);
+            return (Visit { context, found, writing: outer.writing, is_over: false }, false);
         }
         let name = &self.store().settings().session_cookie_name;
         let writing = self.writes.then(|| {
             let has_cookie = cookie::last_cookie(req.headers(), name).is_some();
             Writing::new(Some(self.store().clone()), found.session.clone(), has_cookie)
         });
-        (Visit { context, found, writing }, self.writes)
+        (Visit { context, found, writing, is_over: false }, self.writes)
     }
 
     /// Says why the visitor does not come through.
@@ -158,7 +158,7 @@ where
                         gate.visit(found, &req).0.attach(&req);
                         Either::Right(Either::Left(self.service.call(req).map(answer)))
                     }
-                    Err(error) => Either::Left(ready(Ok(turned_away(gate, &error, req)))),
+                    Err(error) => Either::Left(ready(Ok(turned_away(gate, &error, found, req)))),
                 }
             }
             visitor => {
@@ -182,7 +182,10 @@ where
         Visitor::Known(found) => found,
         Visitor::Unknown(key) => match gate.look_up(&key).await {
             Ok(found) => found,
-            Err(error) => return Ok(turned_away(&gate, &error, req)),
+            Err(error) => {
+                let found = Found::session(Err(error.clone()));
+                return Ok(turned_away(&gate, &error, found, req));
+            }
         },
     };
     let (visit, stores) = gate.visit(found, &req);
@@ -192,7 +195,7 @@ where
             visit.attach(&req);
             admitted_answer(service.call(req).await)
         }
-        Err(error) => Ok(turned_away(&gate, &error, req)),
+        Err(error) => Ok(turned_away(&gate, &error, visit.found, req)),
     };
     match writing {
         Some(writing) => stored(&gate, &writing, answer).await,
@@ -253,12 +256,16 @@ fn admitted_answer<B>(answer: Result<ServiceResponse<B>, actix_web::Error>) -> A
 }
 
 /// A response and not an error, so that what is wrapped around the gate (CORS, logging,
-/// compression) still does its work.
+/// compression) still does its work; and it sees what was found out.
 fn turned_away<B>(
     gate: &Gate,
     error: &Error,
+    found: Rc<Found>,
     req: ServiceRequest,
 ) -> ServiceResponse<EitherBody<B>> {
+    // What could not be found out now is not asked again for a log.
+    let found = if error.reason().is_some() { found } else { Found::session(Err(error.clone())) };
+    Visit::over(Rc::clone(&gate.context), found).attach(&req);
     let mut response = gate.context.respond(error, req.request());
     vary_on_cookie(response.headers_mut());
     req.into_response(response).map_into_right_body()

@@ -31,10 +31,12 @@ from django.contrib import auth  # noqa: E402
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model  # noqa: E402
 from django.contrib.auth.decorators import login_required  # noqa: E402
 from django.contrib.auth.models import AnonymousUser  # noqa: E402
+from django.core.exceptions import SuspiciousOperation  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest  # noqa: E402
 from django.core.signals import request_finished, request_started  # noqa: E402
 from django.db import close_old_connections, connection, transaction  # noqa: E402
 from django.http import HttpRequest  # noqa: E402
+from django.test import override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 import sessions  # noqa: E402
@@ -254,16 +256,20 @@ def visit(cookie=None, now=None, method="GET", path="/whoami/", headers=None):
 
 
 def redirect(
-    path, query="", login_url=None, field="next", host="example.com", scheme="http", method="GET", script_name=""
+    path, query="", login_url=None, field="next", host="example.com", scheme="http", method="GET", settings=None
 ):
     """Where `login_required` sends an anonymous visitor; path and query as they stand in the request line."""
     environment = environ(method=method, path=path, query=query)
-    environment.update({"HTTP_HOST": host, "wsgi.url_scheme": scheme, "SCRIPT_NAME": script_name})
-    request = WSGIRequest(environment)
-    request.user = AnonymousUser()
-    view = login_required(lambda request: None, redirect_field_name=field, login_url=login_url)
-    response = view(request)
-    return {"status": response.status_code, "location": response["Location"]}
+    environment.update({"HTTP_HOST": host, "wsgi.url_scheme": scheme})
+    with override_settings(**(settings or {})):
+        request = WSGIRequest(environment)
+        request.user = AnonymousUser()
+        view = login_required(lambda request: None, redirect_field_name=field, login_url=login_url)
+        try:
+            response = view(request)
+        except SuspiciousOperation:  # what the handler answers
+            return {"status": 400, "location": None}
+        return {"status": response.status_code, "location": response["Location"]}
 
 
 def sql(statement, parameters=None):

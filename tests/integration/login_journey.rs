@@ -25,8 +25,8 @@ async fn journey(django: Django) {
     let site = Settings::default().rust_url(&rust).user("ada", "lovelace").user("grace", "hopper");
     let bed = TestBed::with_settings(django, site).await.unwrap();
     let login_url = format!("{}/accounts/login/", bed.site().url());
-    let store =
-        SessionStore::new(pool(bed.database_url()), settings().login_url(&login_url)).unwrap();
+    let settings = settings().login_url(&login_url).allowed_hosts(["127.0.0.1"]);
+    let store = SessionStore::new(pool(bed.database_url()), settings).unwrap();
     let gate = DjangoSessionMiddleware::required(store);
     let app = TestApp::start_on(listener, move || {
         let page = async |req: HttpRequest, id: DjangoUserId<i64>| {

@@ -47,7 +47,7 @@ const GATES: &[(&str, &str)] = &[
     ("https://user:pw@other.com:8443/login/", "next"),
 ];
 
-const TARGETS: &[&str] = &[
+const TARGETS: [&str; 24] = [
     "/",
     "/a?x=1&y=2",
     "/a?",
@@ -81,7 +81,8 @@ async fn a_rejected_visitor_is_sent_where_django_sends_him() {
         let gates: Vec<_> = GATES
             .iter()
             .map(|(login_url, field)| {
-                DjangoSessionMiddleware::required(bed.store_with(settings().login_url(*login_url)))
+                let settings = settings().login_url(*login_url).allowed_hosts(["*"]);
+                DjangoSessionMiddleware::required(bed.store_with(settings))
                     .redirect_field_name(*field)
             })
             .collect();
@@ -99,7 +100,7 @@ async fn a_rejected_visitor_is_sent_where_django_sends_him() {
     let random: Vec<String> = (0..1_000).map(|_| target(&mut dice)).collect();
     let mut cases = Vec::new();
     for gate in 0..GATES.len() {
-        cases.extend(TARGETS.iter().map(|target| (gate, *target)));
+        cases.extend(TARGETS.map(|target| (gate, target)));
     }
     cases.extend(random.iter().map(|target| (dice.below(GATES.len()), target.as_str())));
 
@@ -122,6 +123,88 @@ async fn a_rejected_visitor_is_sent_where_django_sends_him() {
                 "{case}"
             );
         }
+    }
+}
+
+/// `FORCE_SCRIPT_NAME` and `ALLOWED_HOSTS`.
+const SITES: &[(&str, &[&str])] = &[
+    ("/shop", &["*"]),
+    ("/sh\u{f6}p/", &["example.com", ".example.org", "[::1]"]),
+    ("", &[".EXAMPLE.com"]),
+    ("/", &["*.example.com", "example.com:8000"]),
+];
+
+const HOSTS: &[&str] = &[
+    "example.com",
+    "EXAMPLE.com",
+    "example.com:8000",
+    "a.example.com",
+    "example.com.",
+    "example.com..",
+    "example.org",
+    "b.example.org:80",
+    "evil.example",
+    "example.com@evil.example",
+    "a.com, b.com",
+    "[::1]:8000",
+    "::1",
+    "example.com:",
+    "_",
+];
+
+#[actix_web::test]
+async fn the_way_back_has_the_prefix_of_the_site_and_a_host_that_is_allowed() {
+    const LOGIN_URLS: [&str; 3] =
+        ["/accounts/login/", "http://example.com/login/", "https://sso.example.com/login/?a=b"];
+    let gates: Vec<(usize, &str)> =
+        (0..SITES.len()).flat_map(|site| LOGIN_URLS.map(|url| (site, url))).collect();
+    let app = {
+        let bed = Bed::shared().await;
+        let gates: Vec<_> = gates
+            .iter()
+            .map(|&(site, login_url)| {
+                let (script_name, hosts) = SITES[site];
+                let settings = settings().login_url(login_url).allowed_hosts(hosts.to_vec());
+                let settings = settings.force_script_name(script_name);
+                DjangoSessionMiddleware::required(bed.store_with(settings))
+            })
+            .collect();
+        TestApp::start(move || {
+            gates.iter().enumerate().fold(App::new(), |app, (i, gate)| {
+                let number: &'static str = i.to_string().leak();
+                app.service(
+                    web::scope("").guard(guard::Header("x-gate", number)).wrap(gate.clone()),
+                )
+            })
+        })
+    };
+    for django in Django::available().unwrap() {
+        let bed = Bed::of(django).await;
+        let mut refused = 0;
+        for (i, &(site, login_url)) in gates.iter().enumerate() {
+            let (script_name, hosts) = SITES[site];
+            let cases = || HOSTS.iter().flat_map(|host| TARGETS.map(|target| (*host, target)));
+            let questions = cases().map(|(host, target)| {
+                let mut question = question((login_url, "next"), target);
+                question["host"] = json!(host);
+                question["settings"] =
+                    json!({ "FORCE_SCRIPT_NAME": script_name, "ALLOWED_HOSTS": hosts });
+                question
+            });
+            let expected = bed.judge().await.ask_all(questions.collect()).await.unwrap();
+            for ((host, target), expected) in cases().zip(expected) {
+                let number = i.to_string();
+                let headers = [("Host", host.as_bytes()), ("X-Gate", number.as_bytes())];
+                let answer = app.get_with(target, &headers).await;
+                let case = format!("{django}, {:?} {login_url} {host} {target}", SITES[site]);
+                assert_eq!(answer.status, expected["status"], "{case}: {expected}");
+                let location = answer.header("location");
+                assert_eq!(location.as_deref(), expected["location"].as_str(), "{case}");
+                refused += usize::from(answer.status == 400);
+            }
+        }
+        println!("{django}: {refused} refused for their host");
+        assert!(refused > 100);
     }
 }
 

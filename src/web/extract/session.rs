@@ -57,6 +57,8 @@ impl FromRequest for OptionalDjangoSession {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Visit::behind_gate::<Self>(req).map(|visit| Self(visit.session().ok())))
+        ready(Visit::behind_gate::<Self>(req).and_then(|visit| {
+            visit.optional_session().map(Self).map_err(|error| visit.reject(error, req))
+        }))
     }
 }
