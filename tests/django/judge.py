@@ -39,6 +39,7 @@ from django.http import HttpRequest  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+import passwords  # noqa: E402
 import sessions  # noqa: E402
 from accounts import people  # noqa: E402
 
@@ -121,6 +122,28 @@ def make_sessions(seed=0, count=100):
 def make_odd_sessions(seed=0, count=100):
     """Random rows with a good signature on texts that Django itself would not write."""
     return {"sessions": sessions.make_odd(seed, count)}
+
+
+def make_passwords(seed, count, algorithms):
+    """Arguments of `passwords.make`."""
+    return {"passwords": passwords.make(seed, count, algorithms)}
+
+
+def check_passwords(checks, hashers):
+    """Arguments of `passwords.check`, on a site with these hashers."""
+    with passwords.preferring(hashers):
+        return {"verdicts": passwords.check(checks)}
+
+
+def make_password(password, hashers):
+    with passwords.preferring(hashers):
+        return {"encoded": auth.hashers.make_password(password)}
+
+
+def authenticate(username, password, hashers):
+    """Arguments of `passwords.authenticate`, on a site with these hashers. What it does to the database stays."""
+    with passwords.preferring(hashers):
+        return passwords.authenticate(username, password)
 
 
 def put_rows(keys):
@@ -355,7 +378,8 @@ HANDLER = WSGIHandler()
 COMMANDS = {
     command.__name__: command
     for command in (
-        *(batch, canonical, decode, delete_row, delete_user, edit, encode, get_row, get_user, login),
+        *(authenticate, batch, canonical, check_passwords, make_password, make_passwords),
+        *(decode, delete_row, delete_user, edit, encode, get_row, get_user, login),
         *(make_odd_sessions, make_sessions, parse_cookie, put_row, put_rows, read_session, redirect),
         *(request_users, set_user, sign_row, sql, time_decode, visit),
     )

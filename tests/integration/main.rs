@@ -13,6 +13,8 @@ mod differential;
 mod log;
 mod login_journey;
 mod no_secrets;
+#[cfg(feature = "hashers")]
+mod passwords;
 mod redirects;
 mod rust_to_django;
 mod session_vectors;

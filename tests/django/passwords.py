@@ -1,0 +1,112 @@
+"""Passwords: encodings good and damaged, hashers of any parameters, and Django's verdict on them."""
+
+import random
+import sys
+import types
+
+from django.contrib import auth
+from django.contrib.auth import hashers
+from django.test import override_settings
+
+CLASSES = {
+    "pbkdf2_sha256": "PBKDF2PasswordHasher",
+    "pbkdf2_sha1": "PBKDF2SHA1PasswordHasher",
+    "argon2": "Argon2PasswordHasher",
+    "bcrypt_sha256": "BCryptSHA256PasswordHasher",
+    "bcrypt": "BCryptPasswordHasher",
+    "scrypt": "ScryptPasswordHasher",
+    "md5": "MD5PasswordHasher",
+    # Until Django 5.0.
+    "sha1": "SHA1PasswordHasher",
+    "unsalted_md5": "UnsaltedMD5PasswordHasher",
+    "unsalted_sha1": "UnsaltedSHA1PasswordHasher",
+}
+PASSWORDS = ["pässword-1", "", "x", "with\0NUL", "Å" * 3, "a" * 71, "a" * 73, "漢字" * 40, " spaces ", "$"]
+
+
+def preferring(specifications):
+    """PASSWORD_HASHERS of these classes, each {"algorithm": .., and the class attributes that differ}."""
+    module = types.ModuleType("hashers_of_a_test")
+    paths = []
+    for number, attributes in enumerate(specifications):
+        base = getattr(hashers, CLASSES[attributes["algorithm"]])
+        setattr(module, f"Hasher{number}", type(f"Hasher{number}", (base,), dict(attributes)))
+        paths.append(f"{module.__name__}.Hasher{number}")
+    sys.modules[module.__name__] = module
+    return override_settings(PASSWORD_HASHERS=paths)
+
+
+def make(seed, count, algorithms):
+    """Random passwords and encodings, right, of another password, or damaged: [password, encoded]."""
+    dice = random.Random(seed)
+    return [one(dice, dice.choice(algorithms)) for _ in range(count)]
+
+
+def one(dice, algorithm):
+    password = dice.choice(PASSWORDS)
+    while algorithm == "bcrypt" and len(password.encode()) > 72:
+        # The library refuses what bcrypt would not read.
+        password = dice.choice(PASSWORDS)
+    encoded = encode(dice, algorithm, password)
+    for _ in range(dice.choice([0, 0, 1, 1, 2])):
+        encoded = damage(dice, encoded)
+    return [dice.choice([password, password, password, dice.choice(PASSWORDS)]), encoded]
+
+
+def encode(dice, algorithm, password):
+    hasher = getattr(hashers, CLASSES[algorithm])()
+    if algorithm.startswith("pbkdf2"):
+        hasher.iterations = dice.choice([1, 2, 999, 1000, 1001, 2000])
+    elif algorithm == "argon2":
+        hasher.time_cost, hasher.parallelism = dice.choice([1, 2]), dice.choice([1, 2, 4])
+        hasher.memory_cost = dice.choice([8, 17, 64]) * hasher.parallelism
+    elif algorithm.startswith("bcrypt"):
+        hasher.rounds = dice.choice([4, 5])
+    elif algorithm == "scrypt":
+        hasher.work_factor, hasher.block_size = dice.choice([2, 16, 1024]), dice.choice([1, 8])
+        hasher.parallelism = dice.choice([1, 5])
+    salt = hasher.salt()
+    if not algorithm.startswith(("bcrypt", "unsalted")) and dice.random() < 0.3:
+        salt = dice.choice(["saltsalt", "sälzsälzsälzsälzsälzsälz", "a" * 21, "b" * 22, "c" * 40])
+    if algorithm.startswith("bcrypt"):
+        salt = salt.replace(b"$2b$", dice.choice([b"$2b$", b"$2a$", b"$2y$"]))
+    return hasher.encode(password, salt)
+
+
+def damage(dice, encoded):
+    at = dice.randrange(len(encoded) + 1)
+    parts = encoded.split("$")
+    which = dice.randrange(len(parts))
+    return dice.choice(
+        [
+            lambda: encoded[:at] + encoded[at + 1 :],
+            lambda: encoded[:at] + dice.choice("$$0Aa=. \n!é") + encoded[at:],
+            lambda: encoded[:at],
+            lambda: "$".join(parts[:which] + ["0" + parts[which]] + parts[which + 1 :]),
+            lambda: "$".join(parts[:which] + [dice.choice(["", "0", "-1", "x", "1_0", "+4", "٣"])] + parts[which + 1 :]),
+            lambda: "$".join(parts[:which] + parts[which + 1 :]),
+            lambda: encoded.swapcase(),
+            lambda: dice.choice(list(CLASSES)) + "$" + encoded.partition("$")[2],
+            lambda: "!" + encoded,
+            lambda: encoded + dice.choice(["=", "$", "\n", "A"]),
+        ]
+    )()
+
+
+def check(checks):
+    """What `check_password` says to each [password, encoded]: right, to be encoded anew; or its exception."""
+    return [check_one(*each) for each in checks]
+
+
+def check_one(password, encoded):
+    updates = []
+    try:
+        return {"right": hashers.check_password(password, encoded, updates.append), "update": bool(updates)}
+    except Exception as error:
+        return {"error": type(error).__name__}
+
+
+def authenticate(username, password):
+    """Whom `authenticate` finds, and by which backend."""
+    user = auth.authenticate(username=username, password=password)
+    return {"user": user and [user._meta.pk.value_to_string(user), user.backend]}

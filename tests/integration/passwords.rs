@@ -1,0 +1,113 @@
+//! Passwords beside Django's `check_password`, on encodings of every kind, good and damaged.
+
+use actix_django_session::{DjangoSettings, PasswordHasher};
+use serde_json::{Value, json};
+use testbed::Django;
+
+use crate::beds::{Bed, seed, settings};
+
+/// One of each kind that this Django has, cheap, in another order each time.
+fn hashers(django: Django, rotate: usize) -> Vec<PasswordHasher> {
+    let mut hashers = vec![
+        PasswordHasher::Pbkdf2Sha256 { iterations: 1000 },
+        PasswordHasher::Pbkdf2Sha1 { iterations: 1000 },
+        PasswordHasher::Argon2 { time_cost: 1, memory_cost: 64, parallelism: 2 },
+        PasswordHasher::BcryptSha256 { rounds: 4 },
+        PasswordHasher::Bcrypt { rounds: 4 },
+        PasswordHasher::Scrypt { work_factor: 16, block_size: 8, parallelism: 1 },
+        PasswordHasher::Md5,
+    ];
+    if django == Django::V4_2 {
+        hashers.extend([
+            PasswordHasher::Sha1,
+            PasswordHasher::UnsaltedMd5,
+            PasswordHasher::UnsaltedSha1,
+        ]);
+    }
+    hashers.rotate_left(rotate);
+    hashers
+}
+
+/// The class attributes of Django's hashers.
+fn in_python(hasher: &PasswordHasher) -> Value {
+    let mut attributes = match *hasher {
+        PasswordHasher::Pbkdf2Sha256 { iterations } | PasswordHasher::Pbkdf2Sha1 { iterations } => {
+            json!({ "iterations": iterations })
+        }
+        PasswordHasher::Argon2 { time_cost, memory_cost, parallelism } => {
+            json!({ "time_cost": time_cost, "memory_cost": memory_cost, "parallelism": parallelism })
+        }
+        PasswordHasher::BcryptSha256 { rounds } | PasswordHasher::Bcrypt { rounds } => {
+            json!({ "rounds": rounds })
+        }
+        PasswordHasher::Scrypt { work_factor, block_size, parallelism } => json!({
+            "work_factor": work_factor, "block_size": block_size, "parallelism": parallelism,
+        }),
+        _ => json!({}),
+    };
+    attributes["algorithm"] = hasher.algorithm().into();
+    attributes
+}
+
+fn settings_with(hashers: &[PasswordHasher]) -> DjangoSettings {
+    settings().password_hashers(hashers.iter().copied())
+}
+
+#[actix_web::test]
+async fn any_encoding_is_checked_as_django_checks_it() {
+    for django in Django::available().unwrap() {
+        let bed = Bed::of(django).await;
+        let all = hashers(django, 0);
+        let algorithms: Vec<_> = all.iter().map(PasswordHasher::algorithm).collect();
+        let made = bed
+            .ask(json!({
+                "cmd": "make_passwords", "seed": seed(), "count": 1000, "algorithms": algorithms,
+            }))
+            .await;
+        let checks = made["passwords"].as_array().unwrap();
+        let in_python: Vec<_> = all.iter().map(in_python).collect();
+        let verdicts = bed
+            .ask(json!({ "cmd": "check_passwords", "checks": checks, "hashers": in_python }))
+            .await;
+        let store = bed.store_with(settings_with(&all));
+        let (mut right, mut wrong, mut errors) = (0, 0, 0);
+        for (check, verdict) in checks.iter().zip(verdicts["verdicts"].as_array().unwrap()) {
+            let (password, encoded) = (check[0].as_str().unwrap(), check[1].as_str().unwrap());
+            let ours = store.check_password(password, encoded).await.unwrap();
+            let case = format!("{django}: {password:?} {encoded:?} {verdict}");
+            match verdict["right"].as_bool() {
+                Some(theirs) => assert_eq!(ours, theirs, "{case}"),
+                // Where Django has no answer, nobody comes in.
+                None => assert!(!ours, "{case}"),
+            }
+            right += usize::from(ours);
+            wrong += usize::from(verdict["right"] == false);
+            errors += usize::from(verdict["error"].is_string());
+        }
+        assert!(right > 200 && wrong > 200 && errors > 30, "{right}, {wrong}, {errors}");
+    }
+}
+
+#[actix_web::test]
+async fn django_checks_what_is_encoded_here() {
+    for django in Django::available().unwrap() {
+        let bed = Bed::of(django).await;
+        for rotate in 0..hashers(django, 0).len() {
+            let hashers = hashers(django, rotate);
+            let store = bed.store_with(settings_with(&hashers));
+            let mut checks = Vec::new();
+            for password in ["", "pässword-1", &"long".repeat(18), "漢字"] {
+                let encoded = store.make_password(password).await.unwrap();
+                checks.push(json!([password, encoded]));
+            }
+            let in_python: Vec<_> = hashers.iter().map(in_python).collect();
+            let question =
+                json!({ "cmd": "check_passwords", "checks": checks, "hashers": in_python });
+            let verdicts = bed.ask(question).await;
+            for verdict in verdicts["verdicts"].as_array().unwrap() {
+                let good = json!({ "right": true, "update": false });
+                assert_eq!(verdict, &good, "{django}, {:?}", hashers[0]);
+            }
+        }
+    }
+}
