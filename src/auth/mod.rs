@@ -1,5 +1,6 @@
 //! Users and permissions: `django.contrib.auth`, as far as reading goes.
 
+mod authenticate;
 mod get_user;
 mod hashers;
 mod passwords;

@@ -94,6 +94,11 @@ impl SessionStore {
         Ok(verdict)
     }
 
+    /// Works as long as for a user who exists.
+    pub(super) async fn spend_time_on(&self, password: &str) -> Result<(), Error> {
+        self.hash(password, |hashers, password| hashers.spend_time(&password)).await
+    }
+
     async fn hash<T, F>(&self, password: &str, compute: F) -> Result<T, Error>
     where
         T: Send + 'static,

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     str::FromStr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use tokio::sync::OnceCell;
@@ -45,6 +45,10 @@ struct Inner {
     /// Where the permissions of this user are looked up.
     source: Option<(Database, PrimaryKeyValue)>,
     permissions: OnceCell<BTreeSet<String>>,
+    /// The encoding that took the place of the one in the row.
+    password: OnceLock<String>,
+    /// By which backend `authenticate` found this user.
+    backend: OnceLock<String>,
 }
 
 /// What else is known of a user.
@@ -71,6 +75,8 @@ impl DjangoUser {
             columns: Columns::InRow(row),
             source: Some((database, key)),
             permissions: OnceCell::new(),
+            password: OnceLock::new(),
+            backend: OnceLock::new(),
         })))
     }
 
@@ -85,11 +91,16 @@ impl DjangoUser {
             columns: Columns::OfTest(user.columns),
             source: None,
             permissions: OnceCell::new_with(Some(user.permissions)),
+            password: OnceLock::new(),
+            backend: OnceLock::new(),
         }))
     }
 
     /// The stored password, hashed: what the session auth hash is made of.
     pub(crate) fn password(&self) -> Result<String, tokio_postgres::Error> {
+        if let Some(password) = self.0.password.get() {
+            return Ok(password.clone());
+        }
         match &self.0.columns {
             // Python's text for no password at all (A7).
             Columns::InRow(row) => {
@@ -97,6 +108,24 @@ impl DjangoUser {
             }
             Columns::OfTest(_) => Ok(String::new()),
         }
+    }
+
+    /// The password was encoded anew.
+    pub(super) fn set_password(&self, encoded: String) {
+        // Nobody else has this user yet.
+        let _ = self.0.password.set(encoded);
+    }
+
+    /// This user, found by the backend with this path.
+    pub(super) fn by_backend(self, path: &str) -> Self {
+        let _ = self.0.backend.set(path.to_owned());
+        self
+    }
+
+    /// The path of the backend by which [`SessionStore::authenticate`](crate::SessionStore::authenticate)
+    /// found this user: Django's `user.backend`.
+    pub fn backend(&self) -> Option<&str> {
+        self.0.backend.get().map(String::as_str)
     }
 
     /// The primary key as the database has it.

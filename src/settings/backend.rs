@@ -5,14 +5,14 @@
 ///
 /// Made from the path. Django's own backends and that of django-allauth are known by theirs:
 ///
-/// | path | reads users | grants permissions | admits inactive users |
-/// |---|---|---|---|
-/// | `django.contrib.auth.backends.ModelBackend` | yes | yes | no |
-/// | `django.contrib.auth.backends.RemoteUserBackend` | yes | yes | no |
-/// | `django.contrib.auth.backends.AllowAllUsersModelBackend` | yes | yes | yes |
-/// | `django.contrib.auth.backends.AllowAllUsersRemoteUserBackend` | yes | yes | yes |
-/// | `allauth.account.auth_backends.AuthenticationBackend` | yes | yes | no |
-/// | any other | yes | no | no |
+/// | path | reads users | grants permissions | admits inactive users | checks passwords |
+/// |---|---|---|---|---|
+/// | `django.contrib.auth.backends.ModelBackend` | yes | yes | no | yes |
+/// | `django.contrib.auth.backends.RemoteUserBackend` | yes | yes | no | no |
+/// | `django.contrib.auth.backends.AllowAllUsersModelBackend` | yes | yes | yes | yes |
+/// | `django.contrib.auth.backends.AllowAllUsersRemoteUserBackend` | yes | yes | yes | no |
+/// | `allauth.account.auth_backends.AuthenticationBackend` | yes | yes | no | no |
+/// | any other | yes | no | no | unknown |
 ///
 /// Say what is different about one of your own:
 ///
@@ -34,6 +34,8 @@ pub struct AuthenticationBackend {
     /// `None`: it is not known, and nobody said; it grants none.
     pub(crate) grants_permissions: Option<bool>,
     pub(crate) admits_inactive: bool,
+    /// `None`: it is not known, and nobody said.
+    pub(crate) checks_passwords: Option<bool>,
 }
 
 impl AuthenticationBackend {
@@ -49,7 +51,10 @@ impl AuthenticationBackend {
             _ => (false, false),
         };
         let grants_permissions = is_known.then_some(true);
-        Self { path, reads_users: true, grants_permissions, admits_inactive }
+        // The others of those that are known take no user name, or know more ways in than this one.
+        let is_model_backend = path.ends_with("ModelBackend");
+        let checks_passwords = is_known.then_some(is_model_backend);
+        Self { path, reads_users: true, grants_permissions, admits_inactive, checks_passwords }
     }
 
     /// Whether its `get_user` is that of `ModelBackend`: by the primary key, through the user
@@ -69,6 +74,21 @@ impl AuthenticationBackend {
     /// at that shows in [`SessionStore::check`](crate::SessionStore::check).
     pub fn grants_permissions(mut self, yes: bool) -> Self {
         self.grants_permissions = Some(yes);
+        self
+    }
+
+    /// Whether its `authenticate(username=.., password=..)` is that of `ModelBackend`, for
+    /// [`SessionStore::authenticate`](crate::SessionStore::authenticate). `false` passes it over: for
+    /// one that takes other arguments, or that knows other ways in, which are then not open here.
+    ///
+    /// **Think before you say `false` of a backend that refuses.** Django asks it first and heeds
+    /// its `PermissionDenied`; django-axes and others lock out by that whoever tries too often. Here
+    /// nobody does, unless you do it.
+    ///
+    /// Defaults to what the table above says; `authenticate` is an error while it is unknown of a
+    /// backend that Django would ask first.
+    pub fn checks_passwords(mut self, yes: bool) -> Self {
+        self.checks_passwords = Some(yes);
         self
     }
 

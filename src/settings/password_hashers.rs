@@ -116,6 +116,11 @@ impl DjangoSettings {
         self.password_hashers.as_deref().unwrap_or(&DEFAULT_PASSWORD_HASHERS)
     }
 
+    /// Whether an old encoding is to be replaced.
+    pub(crate) fn upgrades_passwords(&self) -> bool {
+        self.upgrade_passwords && self.password_hashers.is_some()
+    }
+
     /// What is the matter with the hashers, if anything.
     pub(super) fn improper_hashers(&self) -> Option<&'static str> {
         let hashers = self.hashers();

@@ -31,6 +31,7 @@ pub struct UserModel {
     pub(crate) primary_key: String,
     pub(crate) username: String,
     pub(crate) password: String,
+    pub(crate) last_login: Option<String>,
     pub(crate) is_active: Option<String>,
     pub(crate) is_staff: Option<String>,
     pub(crate) is_superuser: Option<String>,
@@ -66,6 +67,7 @@ impl UserModel {
             primary_key: "id".into(),
             username: "username".into(),
             password: "password".into(),
+            last_login: Some("last_login".into()),
             is_active: Some("is_active".into()),
             is_staff: Some("is_staff".into()),
             is_superuser: Some("is_superuser".into()),
@@ -98,6 +100,14 @@ impl UserModel {
     /// Defaults to `password`.
     pub fn password_column(mut self, column: impl Into<String>) -> Self {
         self.password = column.into();
+        self
+    }
+
+    /// The column of the last log-in, which a log-in writes. `None`: the model has none.
+    ///
+    /// Defaults to `last_login`.
+    pub fn last_login_column<'a>(mut self, column: impl Into<Option<&'a str>>) -> Self {
+        self.last_login = column.into().map(Into::into);
         self
     }
 
@@ -247,7 +257,8 @@ impl UserModel {
     pub(crate) fn is_valid(&self) -> bool {
         let mut tables = self.parents.iter().map(|parent| &parent.table);
         let columns = [&self.primary_key, &self.username, &self.password];
-        let columns = columns.into_iter().chain(&self.is_active).chain(&self.is_staff);
+        let columns = columns.into_iter().chain(&self.last_login);
+        let columns = columns.chain(&self.is_active).chain(&self.is_staff);
         let columns = columns.chain(&self.is_superuser).chain(&self.columns);
         let links = self.parents.iter().flat_map(|parent| [&parent.primary_key, &parent.link]);
         let mut columns = columns.chain(links);

@@ -6,6 +6,7 @@ mod hints;
 mod lease;
 mod primary_key;
 mod sessions;
+mod user_columns;
 mod users;
 
 use std::{
@@ -42,6 +43,7 @@ struct Shared {
     settings: DjangoSettings,
     sessions: sessions::SessionQueries,
     users: users::Users,
+    user_columns: user_columns::UserColumns,
     uses_users: AtomicBool,
     hints: UserHints,
 }
@@ -53,6 +55,7 @@ impl Database {
             shared: Arc::new(Shared {
                 sessions: sessions::SessionQueries::new(&settings.session_table),
                 users: users::Users::default(),
+                user_columns: user_columns::UserColumns::default(),
                 hints: UserHints::default(),
                 uses_users: AtomicBool::new(settings.user_model_is_set),
                 settings,

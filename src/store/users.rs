@@ -23,8 +23,10 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Users(OnceLock<UserQueries>);
 
-struct UserQueries {
-    primary_key: PrimaryKey,
+pub(super) struct UserQueries {
+    pub(super) primary_key: PrimaryKey,
+    /// How the primary key stands in SQL as the first parameter.
+    pub(super) parameter: String,
     user: Query,
     user_by_username: Query,
     permissions: Query,
@@ -111,7 +113,7 @@ impl Database {
         Ok(())
     }
 
-    async fn user_queries(&self) -> Result<&UserQueries, Error> {
+    pub(super) async fn user_queries(&self) -> Result<&UserQueries, Error> {
         if let Some(queries) = self.shared.users.0.get() {
             return Ok(queries);
         }
@@ -157,6 +159,7 @@ impl UserQueries {
             permissions: Query { sql: permissions, types },
             all_permissions: Query { sql: all_permissions, types: vec![] },
             primary_key,
+            parameter,
         }
     }
 }
@@ -177,12 +180,12 @@ fn type_query(model: &UserModel) -> Query {
     Query { sql: format!("SELECT {key}::oid, {key}::text, {username}::text"), types: vec![] }
 }
 
-fn key_column(model: &UserModel) -> String {
+pub(super) fn key_column(model: &UserModel) -> String {
     format!("{}.{}", model.table.quoted(), quote_name(&model.primary_key))
 }
 
 /// The table of the model, with those that multi-table inheritance joins.
-fn tables(model: &UserModel) -> String {
+pub(super) fn tables(model: &UserModel) -> String {
     let mut tables = model.table.quoted();
     for parent in &model.parents {
         let table = parent.table.quoted();

@@ -140,10 +140,11 @@ def make_password(password, hashers):
         return {"encoded": auth.hashers.make_password(password)}
 
 
-def authenticate(username, password, hashers):
-    """Arguments of `passwords.authenticate`, on a site with these hashers. What it does to the database stays."""
-    with passwords.preferring(hashers):
-        return passwords.authenticate(username, password)
+def authenticate(username, password, hashers, backends):
+    """Whom `authenticate` finds, as [pk, backend]. What it does to the database stays."""
+    with passwords.preferring(hashers, AUTHENTICATION_BACKENDS=backends):
+        user = auth.authenticate(username=username, password=password)
+    return {"user": user and [user._meta.pk.value_to_string(user), user.backend]}
 
 
 def put_rows(keys):

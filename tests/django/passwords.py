@@ -4,7 +4,6 @@ import random
 import sys
 import types
 
-from django.contrib import auth
 from django.contrib.auth import hashers
 from django.test import override_settings
 
@@ -24,7 +23,7 @@ CLASSES = {
 PASSWORDS = ["pässword-1", "", "x", "with\0NUL", "Å" * 3, "a" * 71, "a" * 73, "漢字" * 40, " spaces ", "$"]
 
 
-def preferring(specifications):
+def preferring(specifications, **settings):
     """PASSWORD_HASHERS of these classes, each {"algorithm": .., and the class attributes that differ}."""
     module = types.ModuleType("hashers_of_a_test")
     paths = []
@@ -33,7 +32,7 @@ def preferring(specifications):
         setattr(module, f"Hasher{number}", type(f"Hasher{number}", (base,), dict(attributes)))
         paths.append(f"{module.__name__}.Hasher{number}")
     sys.modules[module.__name__] = module
-    return override_settings(PASSWORD_HASHERS=paths)
+    return override_settings(PASSWORD_HASHERS=paths, **settings)
 
 
 def make(seed, count, algorithms):
@@ -104,9 +103,3 @@ def check_one(password, encoded):
         return {"right": hashers.check_password(password, encoded, updates.append), "update": bool(updates)}
     except Exception as error:
         return {"error": type(error).__name__}
-
-
-def authenticate(username, password):
-    """Whom `authenticate` finds, and by which backend."""
-    user = auth.authenticate(username=username, password=password)
-    return {"user": user and [user._meta.pk.value_to_string(user), user.backend]}

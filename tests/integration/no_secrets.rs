@@ -2,7 +2,7 @@
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoUserId, Error, OptionalDjangoSession,
-    SessionData, SessionKey, SessionStore,
+    PasswordHasher, SessionData, SessionKey, SessionStore,
 };
 use actix_web::{App, web};
 use serde_json::json;
@@ -17,6 +17,7 @@ use crate::{
 const SECRET_KEY: &str = "hush-the-secret-key";
 const FALLBACK: &str = "hush-the-fallback";
 const VALUE: &str = "hush-a-value";
+const PASSWORD: &str = "hush-a-password";
 
 struct Secrets(Vec<String>);
 
@@ -56,6 +57,15 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
         let text = row["row"]["session_data"].as_str().unwrap_or_default();
         secrets.extend(text.split(':').filter(|part| part.len() > 4).map(str::to_owned));
     }
+    // A password that is right and will be encoded anew.
+    let password = |iterations| {
+        let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations }];
+        bed.store_with(settings().password_hashers(hashers))
+    };
+    let encoded = password(1).make_password(PASSWORD).await.unwrap();
+    let user = json!({ "cmd": "set_user", "username": "hush-user", "password_column": encoded });
+    bed.ask(user).await;
+    secrets.extend(encoded.split('$').filter(|part| part.len() > 20).map(str::to_owned));
     let secrets = Secrets(secrets);
 
     // Through every gate, with a database, without one, and without a table.
@@ -122,6 +132,18 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
             }
         }
     }
+    for store in stores.iter().chain([&password(2)]) {
+        for (username, password) in
+            [("hush-user", PASSWORD), ("hush-user", "hush-wrong"), ("hush-nobody", PASSWORD)]
+        {
+            match store.authenticate(username, password).await {
+                Ok(user) => shown.push(format!("{user:?}")),
+                Err(error) => shown.push(all_of(&error)),
+            }
+        }
+    }
+    let user = bed.ask(json!({ "cmd": "get_user", "username": "hush-user" })).await;
+    assert!(user["password"].as_str().unwrap().starts_with("pbkdf2_sha256$2$"), "{user}");
     let data = SessionData::from_object(&json!({ "x": VALUE })).unwrap();
     shown.push(format!("{data:?} {:?}", data.encode(stores[0].signer()).len()));
     shown.push(format!("{:?}", SessionData::from_json(&format!("{VALUE}[")).unwrap_err()));

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)] // a test may
 
 mod app;
+mod authenticate;
 mod beds;
 mod check;
 mod differences;

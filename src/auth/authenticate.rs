@@ -1,0 +1,123 @@
+//! `authenticate` of `django.contrib.auth`: whom a user name and a password stand for.
+
+use std::time::SystemTime;
+
+use super::{DjangoUser, SessionStore, hashers::Verdict};
+use crate::{
+    error::{Error, NotLoggedIn, Unavailable},
+    settings::AuthenticationBackend,
+};
+
+impl SessionStore {
+    /// The user with this name and this password, as Django's
+    /// `authenticate(username=.., password=..)` finds and checks it: by the `ModelBackend`s among
+    /// the `AUTHENTICATION_BACKENDS`, in their order. `None` if there is no such user, the password
+    /// is wrong or the account is not active; all three take the same time.
+    ///
+    /// Hashing runs on a thread that may block, and no more passwords are hashed at once than there
+    /// are processors; who does not get a turn within the
+    /// [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) gets a 503. A password that is right
+    /// and encoded with other parameters than the settings name in
+    /// [`password_hashers`](crate::DjangoSettings::password_hashers) is encoded anew, as in Django.
+    ///
+    /// Name and password are taken as they are: Django's form strips the name and brings it into
+    /// Unicode form NFKC, and refuses empty ones. The signals `user_logged_in` and
+    /// `user_login_failed` are Django's own: what a site has connected to them does not run here.
+    /// Trying passwords without end is not prevented.
+    ///
+    /// ```no_run
+    /// # async fn f(store: actix_django_session::SessionStore) -> Result<(), actix_django_session::Error> {
+    /// match store.authenticate("ada", "correct horse battery staple").await? {
+    ///     Some(user) => println!("it is {}", user.id()),
+    ///     None => println!("wrong name or password"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when PostgreSQL does not answer, [`Error::TooManyPasswords`] when the
+    /// processors are busy; [`Error::ImproperlyConfigured`] if it is not known what a backend
+    /// does that Django would ask first, if none checks passwords, if the user model is one
+    /// without session auth hash, or if several users have that name.
+    pub async fn authenticate(
+        &self,
+        username: &str,
+        password: &str,
+    ) -> Result<Option<DjangoUser>, Error> {
+        let backends = self.password_backends()?;
+        let mut tried: Option<String> = None;
+        loop {
+            let Some(user) = self.find_by_username(username).await? else {
+                self.spend_time_on(password).await?;
+                return Ok(None);
+            };
+            let encoded = user.password().map_err(Unavailable::Query)?;
+            let Verdict::Correct { must_update } = self.verify_password(password, &encoded).await?
+            else {
+                return Ok(None);
+            };
+            // An inactive user's password is upgraded too (I11). One that did not change although
+            // nobody else changed it is left alone: a policy of the table may forbid it.
+            let upgrades = must_update && self.settings().upgrades_passwords();
+            if upgrades && tried.as_ref() != Some(&encoded) {
+                let anew = self.make_password(password).await?;
+                if !self.replace_password(&user, &encoded, &anew).await? {
+                    tried = Some(encoded);
+                    continue;
+                }
+                user.set_password(anew);
+            }
+            let admits =
+                |backend: &&&AuthenticationBackend| user.is_active() || backend.admits_inactive;
+            return Ok(backends.iter().find(admits).map(|backend| user.by_backend(&backend.path)));
+        }
+    }
+
+    /// Writes into the user's row that a log-in is happening now, as `update_last_login` of
+    /// `django.contrib.auth.models` does after every log-in.
+    ///
+    /// # Errors
+    /// [`Error::NotLoggedIn`] if the user is gone; [`Error::Unavailable`] when PostgreSQL does not
+    /// answer, or the role may not update that column.
+    pub async fn update_last_login(&self, user: &DjangoUser) -> Result<(), Error> {
+        let Some(key) = user.key() else { return Ok(()) };
+        let is_there = self.database().update_last_login(key, SystemTime::now()).await?;
+        if is_there { Ok(()) } else { Err(NotLoggedIn::NoSuchUser.into()) }
+    }
+
+    async fn replace_password(
+        &self,
+        user: &DjangoUser,
+        old: &str,
+        new: &str,
+    ) -> Result<bool, Error> {
+        match user.key() {
+            Some(key) => self.database().replace_password(key, old, new).await,
+            None => Ok(false),
+        }
+    }
+
+    /// The backends that check passwords as `ModelBackend` does: one look serves them all.
+    fn password_backends(&self) -> Result<Vec<&AuthenticationBackend>, Error> {
+        let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
+        let settings = self.settings();
+        if settings.user_model.session_auth_hash.is_none() {
+            return improper("authenticate reads no password without a session auth hash".into());
+        }
+        let backends = settings.authentication_backends.iter();
+        let unknown = backends.clone().find(|backend| backend.checks_passwords != Some(false));
+        if let Some(AuthenticationBackend { path, checks_passwords: None, .. }) = unknown {
+            return improper(format!(
+                "AUTHENTICATION_BACKENDS: Django asks {path} first, which may refuse or know other \
+                 ways in: say with AuthenticationBackend::checks_passwords what it does"
+            ));
+        }
+        let checking: Vec<_> =
+            backends.filter(|backend| backend.checks_passwords == Some(true)).collect();
+        if checking.is_empty() {
+            return improper("none of the AUTHENTICATION_BACKENDS checks passwords here".into());
+        }
+        Ok(checking)
+    }
+}

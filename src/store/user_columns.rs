@@ -1,0 +1,144 @@
+//! The two columns of a user that a log-in writes: the password, in a better encoding, and
+//! `last_login`.
+
+use std::{sync::OnceLock, time::SystemTime};
+
+use tokio_postgres::types::{ToSql, Type};
+use tracing::Instrument;
+
+use super::{
+    Database, Query, Secret,
+    primary_key::PrimaryKeyValue,
+    users::{key_column, tables},
+};
+use crate::{
+    error::{Error, Unavailable},
+    settings::{UserModel, quote_name},
+};
+
+/// The statements. They are made when it is known which table has which column.
+#[derive(Default)]
+pub(super) struct UserColumns {
+    password: OnceLock<Query>,
+    last_login: OnceLock<Query>,
+}
+
+impl Database {
+    /// Puts another encoding of the password in the place of this one; says whether it was still
+    /// there. What somebody else has stored meanwhile stays.
+    pub(crate) async fn replace_password(
+        &self,
+        key: &PrimaryKeyValue,
+        old: &str,
+        new: &str,
+    ) -> Result<bool, Error> {
+        let column = &self.settings().user_model.password;
+        let statement = &self.shared.user_columns.password;
+        let statement = self.statement(statement, column, Type::TEXT, true).await?;
+        Ok(self.changed(statement, &[key, &Secret(new), &Secret(old)]).await? > 0)
+    }
+
+    /// Writes the time of a log-in; says whether the user is there. A model without that column has
+    /// nothing to write.
+    pub(crate) async fn update_last_login(
+        &self,
+        key: &PrimaryKeyValue,
+        now: SystemTime,
+    ) -> Result<bool, Error> {
+        let Some(column) = &self.settings().user_model.last_login else { return Ok(true) };
+        let statement = &self.shared.user_columns.last_login;
+        let statement = self.statement(statement, column, Type::TIMESTAMPTZ, false).await?;
+        Ok(self.changed(statement, &[key, &now]).await? > 0)
+    }
+
+    /// How many rows a statement changed.
+    async fn changed(
+        &self,
+        statement: &Query,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<i64, Error> {
+        let write = self.connection.write(statement, parameters);
+        let rows = write.instrument(tracing::debug_span!("user write")).await?;
+        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        Ok(row.try_get(0).map_err(Unavailable::Query)?)
+    }
+
+    async fn statement<'a>(
+        &self,
+        made: &'a OnceLock<Query>,
+        column: &str,
+        of_type: Type,
+        compares: bool,
+    ) -> Result<&'a Query, Error> {
+        if let Some(statement) = made.get() {
+            return Ok(statement);
+        }
+        let queries = self.user_queries().await?;
+        let model = &self.settings().user_model;
+        let owner = self.owner_of(model, column).await?;
+        let sql = update_sql(model, &queries.parameter, &owner, column, compares);
+        let mut types = vec![queries.primary_key.parameter_type(), of_type.clone()];
+        types.extend(compares.then_some(of_type));
+        Ok(made.get_or_init(|| Query { sql, types }))
+    }
+
+    /// The table that has this column, of those that multi-table inheritance joins.
+    async fn owner_of(&self, model: &UserModel, column: &str) -> Result<Owner, Error> {
+        let own = Owner { table: model.table.quoted(), key: quote_name(&model.primary_key) };
+        if model.parents.is_empty() {
+            return Ok(own);
+        }
+        let parents = model.parents.iter().map(|parent| Owner {
+            table: parent.table.quoted(),
+            key: quote_name(&parent.primary_key),
+        });
+        let owners: Vec<_> = std::iter::once(own).chain(parents).collect();
+        let tables: Vec<_> = owners.iter().map(|owner| owner.table.as_str()).collect();
+        let rows = self.connection.query(&owner_query(), &[&tables, &column]).await?;
+        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        let number: Option<i64> = row.try_get(0).map_err(Unavailable::Query)?;
+        let index = number.and_then(|number| usize::try_from(number - 1).ok());
+        index.and_then(|index| owners.into_iter().nth(index)).ok_or_else(|| {
+            Error::ImproperlyConfigured(format!("no table of the user model has a column {column}"))
+        })
+    }
+}
+
+/// A table of the user model, and its primary key.
+struct Owner {
+    table: String,
+    key: String,
+}
+
+/// Which of some tables has a column: its number, from 1.
+fn owner_query() -> Query {
+    Query {
+        sql: "SELECT (SELECT number FROM unnest($1) WITH ORDINALITY tables(name, number) \
+              JOIN pg_attribute ON attrelid = to_regclass(name) \
+              WHERE attname = $2 AND NOT attisdropped ORDER BY number LIMIT 1)"
+            .into(),
+        types: vec![Type::TEXT_ARRAY, Type::TEXT],
+    }
+}
+
+/// Changes one column of one user. Answers with a row in any case: how many it changed.
+fn update_sql(
+    model: &UserModel,
+    parameter: &str,
+    owner: &Owner,
+    column: &str,
+    compares: bool,
+) -> String {
+    let (Owner { table, key }, column) = (owner, quote_name(column));
+    let user = format!("{} = {parameter}", key_column(model));
+    let user = if *table == model.table.quoted() {
+        user
+    } else {
+        format!("{table}.{key} IN (SELECT {table}.{key} FROM {} WHERE {user})", tables(model))
+    };
+    let compared = if compares { format!(" AND {column} = $3") } else { String::new() };
+    format!(
+        "WITH changed AS (UPDATE {table} SET {column} = $2 WHERE {user}{compared} RETURNING 1) \
+         SELECT count(*) FROM changed"
+    )
+}
