@@ -7,6 +7,7 @@ is in what it prints: of each key only a fingerprint of 16 bits. Runs on Django 
 """
 
 import hashlib
+import inspect
 import json
 import sys
 import weakref
@@ -441,7 +442,19 @@ class Export:
             "reads_users": reads_users,
             "grants_permissions": grants_permissions,
             "admits_inactive": admits_inactive,
+            "checks_passwords": self.checks_passwords(backend, admits_inactive),
         }
+
+    def checks_passwords(self, backend, admits_inactive):
+        """Whether it authenticates as ModelBackend does, not at all by name and password, or in a way not known."""
+        names = ["authenticate"] if admits_inactive else ["authenticate", "user_can_authenticate"]
+        if all(path_of(getattr(backend, name, None)) == BACKENDS + "ModelBackend." + name for name in names):
+            return True
+        try:
+            inspect.signature(backend.authenticate).bind(None, None, username="", password="")
+        except TypeError:
+            return False
+        return None
 
     # What else decides who a visitor is
 

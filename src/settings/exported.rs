@@ -89,6 +89,9 @@ pub(super) struct ExportedBackend {
     pub(super) reads_users: bool,
     pub(super) grants_permissions: bool,
     pub(super) admits_inactive: bool,
+    /// `None`: in a way of its own.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) checks_passwords: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -150,7 +153,7 @@ pub(super) struct ExportedUserModel {
     pub(super) is_superuser: Option<String>,
     #[serde(rename = "last_login")]
     #[serde(deserialize_with = "nullable")]
-    pub(super) _last_login: Option<String>,
+    pub(super) last_login: Option<String>,
     #[serde(deserialize_with = "nullable")]
     pub(super) condition: Option<String>,
     #[serde(deserialize_with = "nullable")]

@@ -188,10 +188,19 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
 }
 
 fn backend(exported: ExportedBackend) -> AuthenticationBackend {
-    let ExportedBackend { path, reads_users, grants_permissions, admits_inactive } = exported;
-    let backend = AuthenticationBackend::new(path)
+    let ExportedBackend {
+        path,
+        reads_users,
+        grants_permissions,
+        admits_inactive,
+        checks_passwords,
+    } = exported;
+    let mut backend = AuthenticationBackend::new(path)
         .reads_users(reads_users)
         .grants_permissions(grants_permissions);
+    if let Some(yes) = checks_passwords {
+        backend = backend.checks_passwords(yes);
+    }
     if admits_inactive { backend.admits_inactive() } else { backend }
 }
 
@@ -215,7 +224,7 @@ fn user_model(exported: ExportedUserModel) -> UserModel {
         is_active,
         is_staff,
         is_superuser,
-        _last_login,
+        last_login,
         condition,
         permission_tables,
         session_auth_hash,
@@ -226,7 +235,8 @@ fn user_model(exported: ExportedUserModel) -> UserModel {
         .password_column(password)
         .is_active_column(is_active.as_deref())
         .is_staff_column(is_staff.as_deref())
-        .is_superuser_column(is_superuser.as_deref());
+        .is_superuser_column(is_superuser.as_deref())
+        .last_login_column(last_login.as_deref());
     for parent in parents {
         model = model.parent(parent.table, parent.primary_key, parent.link);
     }

@@ -28,6 +28,7 @@ fn the_setters_make_the_same() {
         .authentication_backends([AuthenticationBackend::new("shop.Backend")
             .reads_users(false)
             .grants_permissions(true)
+            .checks_passwords(true)
             .admits_inactive()])
         .csrf_cookie_age(60)
         .csrf_cookie_domain(".example.com")
@@ -71,6 +72,7 @@ fn the_setters_make_the_same() {
                 .is_active_column(None)
                 .is_staff_column("staff")
                 .is_superuser_column("root")
+                .last_login_column(None)
                 .condition("gone IS NULL")
                 .auth_tables("g", "web.permission", "web.content_type")
                 .many_to_many(
@@ -188,6 +190,7 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         is_active,
         is_staff,
         is_superuser,
+        last_login,
         columns: _, // which ones a handler reads, Django cannot know
         condition,
         permission_tables,
@@ -202,6 +205,7 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
     assert_ne!(is_active, of_default.is_active);
     assert_ne!(is_staff, of_default.is_staff);
     assert_ne!(is_superuser, of_default.is_superuser);
+    assert_ne!(last_login, of_default.last_login);
     assert_ne!(condition, of_default.condition);
     let SessionAuthHash {
         key_salt: _, // by their setters: what an overridden method does, Django cannot say
@@ -225,9 +229,16 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
     assert_ne!(content_type, default.content_type);
 
     let [backend] = &authentication_backends[..] else { panic!("{authentication_backends:?}") };
-    let AuthenticationBackend { path, reads_users, grants_permissions, admits_inactive } = backend;
+    let AuthenticationBackend {
+        path,
+        reads_users,
+        grants_permissions,
+        admits_inactive,
+        checks_passwords,
+    } = backend;
     assert_eq!(path, "shop.Backend");
     assert!(!reads_users && *grants_permissions == Some(true) && *admits_inactive);
+    assert_eq!(*checks_passwords, Some(true));
 }
 
 /// The sentence with which a change of the export is refused.
