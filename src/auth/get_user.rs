@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// `BACKEND_SESSION_KEY` of `django.contrib.auth`.
-const BACKEND: &str = "_auth_user_backend";
+pub(crate) const BACKEND: &str = "_auth_user_backend";
 
 impl SessionStore {
     /// The user whom a session stands for, as Django's `get_user(request)` finds and checks it: the

@@ -12,6 +12,7 @@ mod user;
 mod users;
 mod writer;
 
+pub(crate) use get_user::BACKEND;
 pub(crate) use session_auth_hash::HASH;
 pub use store::SessionStore;
 pub use test_user::TestUser;

@@ -175,7 +175,13 @@ impl Visit {
         let Some(context) = &self.context else {
             return self.found.known_user().unwrap_or(Err(Error::Anonymous));
         };
-        let user = self.found.user(&context.store).await;
+        let user = match &self.writing {
+            Some(writing) if writing.is_touched() => match writing.session() {
+                Ok(session) => context.store.get_user(&session).await,
+                Err(error) => Err(error),
+            },
+            _ => self.found.user(&context.store).await,
+        };
         match &self.writing {
             Some(writing) => writing.found_user(&user).and(user),
             None => user,

@@ -7,9 +7,9 @@ use tokio::sync::Mutex;
 
 use super::session_cookie::SessionCookie;
 use crate::{
-    auth::{DjangoUser, HASH, SessionStore},
+    auth::{BACKEND, DjangoUser, HASH, SessionStore},
     error::{DecodeError, Error, NotLoggedIn},
-    session::{Changes, DjangoSession, Expiry, ExpiryPolicy, SessionData},
+    session::{Changes, DjangoSession, Expiry, ExpiryPolicy, SessionData, USER_ID},
 };
 
 /// What the handlers of one request do to its session.
@@ -70,7 +70,17 @@ impl Writing {
         if self.state.borrow().over {
             tracing::error!("a session was changed after its answer was sent: that is not stored");
         }
-        self.with(change)
+        self.with(|changes| {
+            let was = who(changes.data());
+            let changed = change(changes)?;
+            Ok((changed, was != who(changes.data())))
+        })
+        .map(|(changed, is_another)| {
+            if is_another {
+                self.state.borrow_mut().user = None;
+            }
+            changed
+        })
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Changes) -> Result<T, Error>) -> Result<T, Error> {
@@ -104,6 +114,11 @@ impl Writing {
         }
     }
 
+    /// Whether something was done to it.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.look_if_any(Changes::is_modified).unwrap_or_default() || self.state.borrow().saved
+    }
+
     /// Whom the handlers made the user of this request.
     pub(crate) fn user(&self) -> Option<Result<DjangoUser, Error>> {
         self.state.borrow().user.clone()
@@ -119,7 +134,6 @@ impl Writing {
     /// # Errors
     /// As [`Writing::change`].
     pub(crate) fn flush(&self) -> Result<(), Error> {
-        self.set_user(Err(Error::Anonymous));
         self.change(|changes| {
             changes.flush();
             Ok(())
@@ -133,7 +147,7 @@ impl Writing {
     /// As [`Writing::change`].
     pub(crate) fn found_user(&self, user: &Result<DjangoUser, Error>) -> Result<(), Error> {
         self.state.borrow_mut().accessed = true;
-        let (Some(store), Ok(session)) = (&self.store, &self.session) else { return Ok(()) };
+        let Some(store) = &self.store else { return Ok(()) };
         if self.state.borrow().user.is_some() {
             return Ok(());
         }
@@ -141,13 +155,12 @@ impl Writing {
             Err(Error::NotLoggedIn(NotLoggedIn::WrongHash)) => self.flush(),
             Ok(user) => {
                 self.set_user(Ok(user.clone()));
-                match store.upgraded_hash(session.data()?, user)? {
-                    Some(hash) => self.change(|changes| {
-                        changes.cycle_key();
-                        Ok(changes.insert(HASH, &hash).map_err(DecodeError::from)?)
-                    }),
-                    None => Ok(()),
-                }
+                let hash = self.look(|changes| store.upgraded_hash(changes.data(), user))?;
+                let Some(hash) = hash else { return Ok(()) };
+                self.with(|changes| {
+                    changes.cycle_key();
+                    Ok(changes.insert(HASH, &hash).map_err(DecodeError::from)?)
+                })
             }
             Err(_) => Ok(()),
         }
@@ -267,4 +280,9 @@ impl Writing {
             None
         })
     }
+}
+
+/// What says who is logged in.
+fn who(data: &SessionData) -> [Option<String>; 3] {
+    [USER_ID, BACKEND, HASH].map(|key| data.get_json(key).map(str::to_owned))
 }

@@ -41,6 +41,7 @@ from django.utils import timezone  # noqa: E402
 
 import passwords  # noqa: E402
 import sessions  # noqa: E402
+import writes  # noqa: E402
 from accounts import people  # noqa: E402
 
 SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
@@ -382,6 +383,7 @@ COMMANDS = {
         *(authenticate, batch, canonical, check_passwords, make_password, make_passwords),
         *(decode, delete_row, delete_user, edit, encode, get_row, get_user, login),
         *(make_odd_sessions, make_sessions, parse_cookie, put_row, put_rows, read_session, redirect),
+        *(writes.operate, writes.read_row),
         *(request_users, set_user, sign_row, sql, time_decode, visit),
     )
 }

@@ -1,0 +1,95 @@
+"""What Django itself does when a view changes its session."""
+
+import datetime
+import json
+from importlib import import_module
+
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.handlers.exception import convert_exception_to_response
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.utils import timezone
+
+SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
+Session = SessionStore.get_model_class()
+
+
+# In seconds: what the tests have sessions live for, far enough apart for a slow machine.
+SPANS = [90, 3600, 7200, settings.SESSION_COOKIE_AGE]
+
+
+def operate(cookie, ops, status=200):
+    """A request with this `Cookie` header, to a view that does `ops` and answers with `status`."""
+    results = []
+
+    def view(request):
+        for name, *arguments in ops:
+            results.append(OPERATIONS[name](request, *arguments))
+        return HttpResponse(status=status)
+
+    headers = {} if cookie is None else {"HTTP_COOKIE": cookie}
+    request = RequestFactory().post("/", **headers)
+    handler = convert_exception_to_response(SessionMiddleware(AuthenticationMiddleware(view)))
+    response = handler(request)
+    return {
+        "status": response.status_code,
+        "set_cookie": [morsel.OutputString() for morsel in response.cookies.values()],
+        "results": results,
+    }
+
+
+def read_row(key):
+    """What is in a row, expired or not, and which of the SPANS it was given; null if there is none."""
+    row = Session.objects.filter(session_key=key).first()
+    if row is None:
+        return None
+    data = SessionStore().decode(row.session_data)
+    # A date that a request set is as late as the request was.
+    if isinstance(data.get("_session_expiry"), str):
+        data["_session_expiry"] = "a date"
+    lives = (row.expire_date - timezone.now()).total_seconds()
+    return {"json": json.dumps(data), "lives": next(span for span in SPANS if lives <= span)}
+
+
+def append(request, key, value):
+    request.session[key] = [*request.session.get(key, []), value]
+
+
+def put(request, key, value):
+    request.session[key] = value
+
+
+def remove(request, key):
+    return request.session.pop(key, None) is not None
+
+
+def set_expiry(request, seconds):
+    request.session.set_expiry(seconds)
+
+
+def set_expiry_in(request, seconds):
+    request.session.set_expiry(datetime.timedelta(seconds=seconds))
+
+
+def user(request):
+    """By the session as it is now; `request.user` would remember whom it was asked for first."""
+    return auth.get_user(request).get_username() or None
+
+
+OPERATIONS = {
+    "append": append,
+    "clear": lambda request: request.session.clear(),
+    "cycle_key": lambda request: request.session.cycle_key(),
+    "flush": lambda request: request.session.flush(),
+    "get": lambda request, key: request.session.get(key),
+    "insert": put,
+    "logout": auth.logout,
+    "remove": remove,
+    "save": lambda request: request.session.save(),
+    "set_expiry": set_expiry,
+    "set_expiry_in": set_expiry_in,
+    "user": user,
+}

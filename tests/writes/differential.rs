@@ -1,0 +1,198 @@
+//! Random sequences of operations: Django alone, Rust alone, and both in turns on one database.
+
+use actix_django_session::{SessionKey, SessionStore};
+use serde_json::{Value, json};
+use testbed::Django;
+
+use crate::{
+    beds::{Bed, Dice, seed, settings},
+    operations::{Outcome, operate},
+};
+
+/// Who answers a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Side {
+    Django,
+    Rust,
+}
+
+#[actix_web::test]
+async fn what_django_would_have_stored_is_stored_and_what_it_would_have_sent_is_sent() {
+    let mut dice = Dice(seed());
+    let versions = Django::available().unwrap();
+    let sequences = 510 / versions.len();
+    for django in versions {
+        let bed = Bed::of(django).await;
+        let store = bed.store_with(settings().writes_sessions(true));
+        for number in 0..sequences {
+            let sequence = Sequence::random(&mut dice);
+            let djangos = sequence.run(bed, &store, |_| Side::Django).await;
+            let rusts = sequence.run(bed, &store, |_| Side::Rust).await;
+            assert_eq!(rusts, djangos, "{django}, sequence {number}: {sequence:?}");
+            let first = dice.below(2);
+            let turns = sequence
+                .run(bed, &store, |i| if i % 2 == first { Side::Django } else { Side::Rust })
+                .await;
+            assert_eq!(turns, djangos, "{django}, sequence {number} in turns: {sequence:?}");
+        }
+    }
+}
+
+/// What one browser does: requests, each with its operations and the status of the answer.
+#[derive(Debug)]
+struct Sequence {
+    start: Start,
+    requests: Vec<(Vec<Value>, u16)>,
+}
+
+/// The session that the browser has at first.
+#[derive(Clone, Debug)]
+enum Start {
+    None,
+    Unknown,
+    Json(&'static str),
+    LoggedIn,
+}
+
+impl Sequence {
+    fn random(dice: &mut Dice) -> Self {
+        let start = match dice.below(6) {
+            0 => Start::None,
+            1 => Start::Unknown,
+            2 => Start::Json(r#"{"cart":[1,2],"theme":"dark"}"#),
+            3 => Start::Json(r#"{"_session_expiry":3600,"n":NaN,"s":"\ud800","a":1.5}"#),
+            4 => Start::Json(r#"{}"#),
+            _ => Start::LoggedIn,
+        };
+        let mut left = 3 + dice.below(10);
+        let mut requests = Vec::new();
+        while left > 0 {
+            let count = (1 + dice.below(4)).min(left);
+            left -= count;
+            let ops: Vec<_> = (0..count).map(|_| operation(dice)).collect();
+            let mut status = [200, 200, 200, 200, 302, 404, 500][dice.below(7)];
+            // Django has moved the row by then, and the visitor, who is not told, loses the session.
+            if ops.iter().any(|op| op[0] == "cycle_key") && status == 500 {
+                status = 403;
+            }
+            requests.push((ops, status));
+        }
+        if matches!(start, Start::Unknown) {
+            // Django would believe in that key until it has asked for it, and fail to save.
+            requests[0].0.insert(0, json!(["get", "a"]));
+        }
+        Self { start, requests }
+    }
+
+    /// What each request came to, and the rows that there are after it, with placeholders for keys.
+    async fn run(
+        &self,
+        bed: &Bed,
+        store: &SessionStore,
+        side: impl Fn(usize) -> Side,
+    ) -> Vec<(Outcome, Value)> {
+        let key = match self.start {
+            Start::None => None,
+            Start::Unknown => Some(SessionKey::generate().as_str().to_owned()),
+            Start::Json(json) => Some(bed.session(json).await),
+            Start::LoggedIn => Some(bed.login("ada").await),
+        };
+        let mut browser = Browser { seen: Vec::new(), cookie: None };
+        browser.cookie = key.inspect(|key| browser.seen.push(key.clone()));
+        let mut story = Vec::new();
+        for (i, (ops, status)) in self.requests.iter().enumerate() {
+            let cookie = browser.cookie.as_ref().map(|key| format!("sessionid={key}"));
+            let ops = Value::from(ops.clone());
+            let outcome = match side(i) {
+                Side::Rust => operate(store, cookie.as_deref(), &ops, *status).await,
+                Side::Django => {
+                    let question =
+                        json!({ "cmd": "operate", "cookie": cookie, "ops": ops, "status": status });
+                    let answer = bed.ask(question).await;
+                    let texts = answer["set_cookie"].as_array().unwrap().iter();
+                    Outcome {
+                        status: answer["status"].as_u64().unwrap(),
+                        set_cookie: texts.map(|text| text.as_str().unwrap().to_owned()).collect(),
+                        results: answer["results"].clone(),
+                    }
+                }
+            };
+            let outcome = browser.hears(outcome);
+            let rows = browser.rows(bed).await;
+            story.push((outcome, rows));
+        }
+        story
+    }
+}
+
+fn operation(dice: &mut Dice) -> Value {
+    let keys = ["cart", "theme", "a", "b"];
+    let key = keys[dice.below(4)];
+    match dice.below(16) {
+        0..4 => json!(["insert", key, dice.below(3)]),
+        4..6 => json!(["append", "list", dice.below(9)]),
+        6 | 7 => json!(["get", key]),
+        8 | 9 => json!(["remove", key]),
+        10 => json!(["clear"]),
+        11 => json!(["cycle_key"]),
+        12 => json!(["flush"]),
+        13 => {
+            let seconds = [None, Some(0), Some(3600), Some(90)][dice.below(4)];
+            json!(["set_expiry", seconds])
+        }
+        14 => json!(["set_expiry_in", 7200]),
+        _ => json!(["user"]),
+    }
+}
+
+/// Keeps the cookie, and knows keys by the order in which they came.
+struct Browser {
+    seen: Vec<String>,
+    cookie: Option<String>,
+}
+
+impl Browser {
+    /// Takes a cookie in. Keys and times of day become placeholders.
+    fn hears(&mut self, mut outcome: Outcome) -> Outcome {
+        for text in &mut outcome.set_cookie {
+            let value = text.strip_prefix("sessionid=").unwrap().split(';').next().unwrap();
+            if value == "\"\"" {
+                self.cookie = None;
+                continue;
+            }
+            let value = value.to_owned();
+            let number = self.number(&value);
+            let parts = text.split("; ").map(|part| match part.split_once('=') {
+                Some(("sessionid", _)) => format!("key {number}"),
+                Some(("expires", _)) => "expires=..".to_owned(),
+                // A date comes nearer.
+                Some(("Max-Age", age)) if (7000..7200).contains(&age.parse().unwrap_or(0)) => {
+                    "Max-Age=7200-".to_owned()
+                }
+                _ => part.to_owned(),
+            });
+            *text = parts.collect::<Vec<_>>().join("; ");
+            self.cookie = Some(value);
+        }
+        outcome
+    }
+
+    fn number(&mut self, key: &str) -> usize {
+        self.seen.iter().position(|seen| seen == key).unwrap_or_else(|| {
+            self.seen.push(key.to_owned());
+            self.seen.len() - 1
+        })
+    }
+
+    /// The rows of all keys that this browser ever had.
+    async fn rows(&self, bed: &Bed) -> Value {
+        let mut rows = Vec::new();
+        for (number, key) in self.seen.iter().enumerate() {
+            let row = bed.ask(json!({ "cmd": "read_row", "key": key })).await;
+            if !row.is_null() {
+                rows.push(json!({ "key": number, "json": row["json"], "lives": row["lives"] }));
+            }
+        }
+        rows.into()
+    }
+}

@@ -1,0 +1,15 @@
+//! Sessions that change, beside a running Django: what it would have stored and sent.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+#[allow(dead_code)]
+#[path = "../integration/app.rs"]
+mod app;
+#[allow(dead_code)]
+#[path = "../integration/beds.rs"]
+mod beds;
+mod differential;
+#[allow(dead_code)]
+#[path = "../integration/log.rs"]
+mod log;
+mod operations;

@@ -1,0 +1,87 @@
+//! A service whose one route does to the session what a request says, as `tests/django/writes.py`.
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSessionMut, Error, Expiry, OptionalDjangoUser, SessionStore,
+};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{StatusCode, header::SET_COOKIE},
+    test::{self, TestRequest},
+    web,
+};
+use serde_json::{Value, json};
+
+/// What came of one request, in Rust or in Django.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) status: u64,
+    pub(crate) set_cookie: Vec<String>,
+    pub(crate) results: Value,
+}
+
+/// Has a service of this store do `ops` and answer with `status`.
+pub(crate) async fn operate(
+    store: &SessionStore,
+    cookie: Option<&str>,
+    ops: &Value,
+    status: u16,
+) -> Outcome {
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let app = App::new().wrap(gate).route("/", web::get().to(perform));
+    let app = test::init_service(app).await;
+    let mut request = TestRequest::get().uri("/").set_json(json!({ "ops": ops, "status": status }));
+    if let Some(cookie) = cookie {
+        request = request.insert_header(("Cookie", cookie));
+    }
+    let response = test::call_service(&app, request.to_request()).await;
+    let status = response.status().as_u16().into();
+    let set_cookie = response.headers().get_all(SET_COOKIE);
+    let set_cookie = set_cookie.map(|header| header.to_str().unwrap().to_owned()).collect();
+    let body = test::read_body(response).await;
+    let results = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    Outcome { status, set_cookie, results }
+}
+
+async fn perform(
+    session: DjangoSessionMut,
+    plan: web::Json<Value>,
+    req: HttpRequest,
+) -> Result<HttpResponse, Error> {
+    let mut results = Vec::new();
+    for op in plan["ops"].as_array().unwrap() {
+        results.push(done(&session, op, &req).await?);
+    }
+    let status = StatusCode::from_u16(plan["status"].as_u64().unwrap() as u16).unwrap();
+    Ok(HttpResponseBuilder::new(status).json(results))
+}
+
+async fn done(session: &DjangoSessionMut, op: &Value, req: &HttpRequest) -> Result<Value, Error> {
+    let key = op[1].as_str().unwrap_or_default();
+    match op[0].as_str().unwrap() {
+        "append" => {
+            let value = op[2].clone();
+            session.update(key, move |list: &mut Vec<Value>| list.push(value.clone()))?;
+        }
+        "clear" => session.clear(),
+        "cycle_key" => session.cycle_key(),
+        "flush" => session.flush(),
+        "get" => return Ok(session.get(key)?.unwrap_or_default()),
+        "insert" => session.insert(key, &op[2])?,
+        "remove" => return Ok(session.remove(key)?.into()),
+        "save" => session.save().await?,
+        "set_expiry" => {
+            session.set_expiry(op[1].as_i64().map_or(Expiry::Default, Expiry::Seconds))?;
+        }
+        "set_expiry_in" => {
+            let seconds = std::time::Duration::from_secs(op[1].as_u64().unwrap());
+            session.set_expiry(Expiry::In(seconds))?;
+        }
+        "user" => {
+            use actix_web::FromRequest;
+            let user = OptionalDjangoUser::extract(req).await.map_err(|_| Error::Anonymous)?;
+            return Ok(user.as_ref().map(|user| user.username().to_owned()).into());
+        }
+        other => panic!("{other}"),
+    }
+    Ok(Value::Null)
+}
