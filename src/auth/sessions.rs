@@ -73,6 +73,10 @@ impl SessionStore {
             Some(json) => data.insert_json(SESSION_EXPIRY, &json).map_err(|_| Error::Expiry)?,
             None => drop(data.remove(SESSION_EXPIRY)),
         }
+        if self.is_in_cookie() {
+            self.require_writing()?;
+            return self.sealed(SessionKey::generate(), data);
+        }
         self.insert(SessionKey::generate(), data).await
     }
 
@@ -83,6 +87,9 @@ impl SessionStore {
     /// As [`SessionStore::create`].
     pub async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
         self.require_writing()?;
+        if self.is_in_cookie() {
+            return Ok(false);
+        }
         self.database().hints().forget(key);
         let deleted = self.database().delete_session(key).await?;
         self.tell_change(key).await?;
@@ -96,6 +103,9 @@ impl SessionStore {
     /// As [`SessionStore::create`].
     pub async fn clear_expired(&self) -> Result<u64, Error> {
         self.require_writing()?;
+        if self.is_in_cookie() {
+            return Ok(0);
+        }
         self.database().clear_expired(SystemTime::now()).await
     }
 
@@ -110,6 +120,10 @@ impl SessionStore {
         data: SessionData,
     ) -> Result<DjangoSession, Error> {
         match plan.row() {
+            _ if self.is_in_cookie() => {
+                self.require_writing()?;
+                self.sealed(SessionKey::generate(), data)
+            }
             Row::New { key, .. } => self.insert(key.clone(), data).await,
             Row::Kept(row) => self.replace(row, row.key(), plan, data).await,
             Row::Cycled(row, key) => self.replace(row, key, plan, data).await,
@@ -127,6 +141,9 @@ impl SessionStore {
     ) -> Result<Option<DjangoSession>, Error> {
         let empty = SessionData::new();
         let data = session.data().unwrap_or(&empty);
+        if self.is_in_cookie() {
+            return Ok(Some(self.sealed(session.key().clone(), data.clone())?));
+        }
         if !self.writer().policy().slides(data) {
             return Ok(Some(session.clone()));
         }
@@ -260,7 +277,12 @@ impl SessionStore {
         data: SessionData,
     ) -> Result<DjangoSession, Error> {
         let end = self.expire_date(&data)?;
-        Ok(DjangoSession::sealed(key, end, data, self.shared_signer()))
+        let session = DjangoSession::sealed(key, end, data, self.shared_signer());
+        Ok(if self.is_in_cookie() { session.as_its_own_key() } else { session })
+    }
+
+    fn is_in_cookie(&self) -> bool {
+        self.settings().sessions.engine == SessionEngine::SignedCookies
     }
 
     /// A row is changed: whatever copy of it there is elsewhere is not true any more.

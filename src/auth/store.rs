@@ -10,10 +10,11 @@ use super::{
     writer::{OnSessionChange, Writer},
 };
 use crate::{
-    error::Error,
+    error::{DecodeError, Error},
     observe::{Event, Observer},
     session::{DjangoSession, SessionData, SessionKey, SessionSigner},
-    settings::DjangoSettings,
+    settings::{DjangoSettings, SessionEngine},
+    signing,
     store::{Database, SessionRow},
 };
 
@@ -189,6 +190,9 @@ impl SessionStore {
         key: &SessionKey,
         now: impl FnOnce() -> SystemTime,
     ) -> Result<DjangoSession, Error> {
+        if self.settings().sessions.engine == SessionEngine::SignedCookies {
+            return self.session_in_cookie(key, now());
+        }
         let row = self.database.session_row(key).await?.ok_or(Error::SessionNotFound)?;
         if row.expire_date <= now() {
             return Err(Error::SessionExpired);
@@ -200,6 +204,20 @@ impl SessionStore {
     /// The session in a row.
     pub(super) fn session(&self, key: SessionKey, row: SessionRow) -> DjangoSession {
         DjangoSession::new(key, row.expire_date, row.session_data, self.shared_signer())
+    }
+
+    /// The session that is its own cookie (E1).
+    fn session_in_cookie(&self, key: &SessionKey, now: SystemTime) -> Result<DjangoSession, Error> {
+        let data =
+            SessionData::decode(key.as_str(), &self.signer).map_err(|error| match error {
+                DecodeError::Signing(signing::Error::SignatureExpired(_)) => Error::SessionExpired,
+                DecodeError::Signing(signing::Error::TooLarge { .. }) => Error::Undecodable(error),
+                _ => Error::SessionNotFound,
+            })?;
+        self.observer().event(Event::SessionFound);
+        // It says when it was made, and lives on with every change.
+        let age = self.settings().session_max_age().unwrap_or_default();
+        Ok(DjangoSession::decoded(key.clone(), now + age, data, self.shared_signer()))
     }
 
     /// Asks the database whether lookups can work: call it at start-up, so that a mistake shows

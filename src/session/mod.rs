@@ -66,6 +66,25 @@ impl DjangoSession {
         Self(Arc::new(Snapshot { key, expire_date, session_data, signer, data }))
     }
 
+    /// A session that is its own key: the text of a `signed_cookies` session.
+    pub(crate) fn decoded(
+        key: SessionKey,
+        expire_date: SystemTime,
+        data: SessionData,
+        signer: Arc<SessionSigner>,
+    ) -> Self {
+        let (session_data, data) = (key.as_str().to_owned(), OnceLock::from(Ok(data)));
+        Self(Arc::new(Snapshot { key, expire_date, session_data, signer, data }))
+    }
+
+    /// This session as a `signed_cookies` session, whose text is its key.
+    pub(crate) fn as_its_own_key(&self) -> Self {
+        let Some(key) = SessionKey::new(self.session_data()) else { return self.clone() };
+        let (end, data) = (self.0.expire_date, self.0.data.clone());
+        let (session_data, signer) = (self.0.session_data.clone(), Arc::clone(&self.0.signer));
+        Self(Arc::new(Snapshot { key, expire_date: end, session_data, signer, data }))
+    }
+
     /// This session with another key and other data.
     pub(crate) fn changed(&self, key: SessionKey, data: SessionData) -> Self {
         Self::sealed(key, self.0.expire_date, data, Arc::clone(&self.0.signer))

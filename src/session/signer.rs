@@ -29,9 +29,9 @@ impl SessionSigner {
         let signer = TimestampSigner::new(&settings.secret_key)
             .and_then(|signer| signer.fallback_keys(&settings.secret_key_fallbacks))
             .map_err(improper)?
-            .salt(&settings.key_salt)
+            .salt(settings.session_salt())
             .max_decompressed_size(settings.max_decompressed_size);
-        Ok(Self { signer, max_age: settings.max_age, observer: Observer::default() })
+        Ok(Self { signer, max_age: settings.session_max_age(), observer: Observer::default() })
     }
 
     /// This signer, which tells an observer of fallback keys and of data that cannot be read.

@@ -81,6 +81,31 @@ pub enum SessionEngine {
     SignedCookies,
 }
 
+/// The salt of `django.contrib.sessions.backends.signed_cookies`.
+const SIGNED_COOKIES_SALT: &str = "django.contrib.sessions.backends.signed_cookies";
+
+impl DjangoSettings {
+    /// The salt that session data is signed with.
+    pub(crate) fn session_salt(&self) -> &str {
+        match self.sessions.engine {
+            SessionEngine::SignedCookies => SIGNED_COOKIES_SALT,
+            SessionEngine::Db | SessionEngine::CachedDb => &self.key_salt,
+        }
+    }
+
+    /// How old session data may be. A session that is its own cookie has no other end (E1).
+    pub(crate) fn session_max_age(&self) -> Option<Duration> {
+        match self.sessions.engine {
+            SessionEngine::SignedCookies => {
+                let age = self.sessions.cookie_age.max(0).unsigned_abs();
+                let age = Duration::from_secs(age);
+                Some(self.max_age.map_or(age, |max_age| max_age.min(age)))
+            }
+            SessionEngine::Db | SessionEngine::CachedDb => self.max_age,
+        }
+    }
+}
+
 /// Sessions that change.
 impl DjangoSettings {
     /// Lets this service change sessions, as
