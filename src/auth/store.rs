@@ -230,6 +230,9 @@ impl SessionStore {
     /// [`Error::ImproperlyConfigured`] with one sentence that says what is wrong with the tables,
     /// their columns or this role's rights; [`Error::Unavailable`] if there is no answer at all.
     pub async fn check(&self) -> Result<(), Error> {
+        if self.settings().sessions.writes {
+            self.require_writing()?;
+        }
         self.database.check().await
     }
 

@@ -45,7 +45,7 @@ import writes  # noqa: E402
 from accounts import people  # noqa: E402
 
 SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
-Session = SessionStore.get_model_class()
+Session = SessionStore.get_model_class() if hasattr(SessionStore, "get_model_class") else None
 
 
 def set_user(**arguments):

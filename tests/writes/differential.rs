@@ -6,7 +6,7 @@ use testbed::Django;
 
 use crate::{
     beds::{Bed, Dice, seed, settings},
-    operations::{Outcome, operate},
+    operations::{Outcome, django, operate},
 };
 
 /// Who answers a request.
@@ -21,19 +21,19 @@ async fn what_django_would_have_stored_is_stored_and_what_it_would_have_sent_is_
     let mut dice = Dice(seed());
     let versions = Django::available().unwrap();
     let sequences = 510 / versions.len();
-    for django in versions {
-        let bed = Bed::of(django).await;
+    for version in versions {
+        let bed = Bed::of(version).await;
         let store = bed.store_with(settings().writes_sessions(true));
         for number in 0..sequences {
             let sequence = Sequence::random(&mut dice);
             let djangos = sequence.run(bed, &store, |_| Side::Django).await;
             let rusts = sequence.run(bed, &store, |_| Side::Rust).await;
-            assert_eq!(rusts, djangos, "{django}, sequence {number}: {sequence:?}");
+            assert_eq!(rusts, djangos, "{version}, sequence {number}: {sequence:?}");
             let first = dice.below(2);
             let turns = sequence
                 .run(bed, &store, |i| if i % 2 == first { Side::Django } else { Side::Rust })
                 .await;
-            assert_eq!(turns, djangos, "{django}, sequence {number} in turns: {sequence:?}");
+            assert_eq!(turns, djangos, "{version}, sequence {number} in turns: {sequence:?}");
         }
     }
 }
@@ -105,17 +105,7 @@ impl Sequence {
             let ops = Value::from(ops.clone());
             let outcome = match side(i) {
                 Side::Rust => operate(store, cookie.as_deref(), &ops, *status).await,
-                Side::Django => {
-                    let question =
-                        json!({ "cmd": "operate", "cookie": cookie, "ops": ops, "status": status });
-                    let answer = bed.ask(question).await;
-                    let texts = answer["set_cookie"].as_array().unwrap().iter();
-                    Outcome {
-                        status: answer["status"].as_u64().unwrap(),
-                        set_cookie: texts.map(|text| text.as_str().unwrap().to_owned()).collect(),
-                        results: answer["results"].clone(),
-                    }
-                }
+                Side::Django => django(bed, cookie.as_deref(), &ops, *status).await,
             };
             let outcome = browser.hears(outcome);
             let rows = browser.rows(bed).await;

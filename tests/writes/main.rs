@@ -9,6 +9,7 @@ mod app;
 #[path = "../integration/beds.rs"]
 mod beds;
 mod differential;
+mod engines;
 #[allow(dead_code)]
 #[path = "../integration/log.rs"]
 mod log;

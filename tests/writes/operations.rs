@@ -11,6 +11,8 @@ use actix_web::{
 };
 use serde_json::{Value, json};
 
+use crate::beds::Bed;
+
 /// What came of one request, in Rust or in Django.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Outcome {
@@ -40,6 +42,18 @@ pub(crate) async fn operate(
     let body = test::read_body(response).await;
     let results = serde_json::from_slice(&body).unwrap_or(Value::Null);
     Outcome { status, set_cookie, results }
+}
+
+/// Has Django do the same.
+pub(crate) async fn django(bed: &Bed, cookie: Option<&str>, ops: &Value, status: u16) -> Outcome {
+    let question = json!({ "cmd": "operate", "cookie": cookie, "ops": ops, "status": status });
+    let answer = bed.ask(question).await;
+    let texts = answer["set_cookie"].as_array().unwrap().iter();
+    Outcome {
+        status: answer["status"].as_u64().unwrap(),
+        set_cookie: texts.map(|text| text.as_str().unwrap().to_owned()).collect(),
+        results: answer["results"].clone(),
+    }
 }
 
 async fn perform(
