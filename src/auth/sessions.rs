@@ -5,11 +5,14 @@ use std::{future::Future, sync::Arc, time::SystemTime};
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
-use super::{SessionStore, writer::Failure};
+use super::{
+    DjangoUser, SessionStore, get_user::BACKEND, session_auth_hash::HASH, writer::Failure,
+};
 use crate::{
-    error::{Error, Unavailable},
+    error::{DecodeError, Error, Unavailable},
     session::{
         CookieLife, DjangoSession, Expiry, Plan, Row, SESSION_EXPIRY, SessionData, SessionKey,
+        USER_ID,
     },
     settings::SessionEngine,
     store::Written,
@@ -199,8 +202,45 @@ impl SessionStore {
         }
     }
 
-    async fn insert(&self, mut key: SessionKey, data: SessionData) -> Result<DjangoSession, Error> {
+    /// Makes a session to which this user is logged in, whether this service may write or not.
+    ///
+    /// # Errors
+    /// As [`SessionStore::create`].
+    pub(crate) async fn create_logged_in(
+        &self,
+        user: &DjangoUser,
+        expiry: Expiry,
+    ) -> Result<DjangoSession, Error> {
+        let mut data = SessionData::new();
+        if let Some(json) = self.stored_expiry(expiry)? {
+            data.insert_json(SESSION_EXPIRY, &json).map_err(DecodeError::from)?;
+        }
+        let backends = &self.settings().authentication_backends;
+        let backend = user.backend().or(backends.first().map(|backend| &*backend.path));
+        let hash = self.upgraded_hash(&data, user)?;
+        for (key, value) in
+            [(USER_ID, Some(user.id())), (BACKEND, backend), (HASH, hash.as_deref())]
+        {
+            if let Some(value) = value {
+                data.insert(key, value).map_err(DecodeError::from)?;
+            }
+        }
+        if self.is_in_cookie() {
+            return self.sealed(SessionKey::generate(), data);
+        }
+        self.inserted(SessionKey::generate(), data).await
+    }
+
+    async fn insert(&self, key: SessionKey, data: SessionData) -> Result<DjangoSession, Error> {
         self.require_writing()?;
+        self.inserted(key, data).await
+    }
+
+    async fn inserted(
+        &self,
+        mut key: SessionKey,
+        data: SessionData,
+    ) -> Result<DjangoSession, Error> {
         loop {
             let session = self.sealed(key, data.clone())?;
             let (session_data, end) = (session.session_data(), session.expire_date());

@@ -16,7 +16,7 @@ pub use crate::auth::TestUser;
 use crate::{
     auth::{DjangoUser, SessionStore},
     error::Error,
-    session::{DjangoSession, SessionData, SessionKey, SessionSigner},
+    session::{DjangoSession, Expiry, SessionData, SessionKey, SessionSigner},
     settings::DjangoSettings,
 };
 
@@ -137,6 +137,33 @@ pub fn user(req: &impl HttpMessage, user: TestUser) -> DjangoUser {
     let user = DjangoUser::of_test(user);
     Visit::in_test(Found::session_and_user(Ok(session), Ok(user.clone()))).attach(req);
     user
+}
+
+/// Logs a user in, in the database: a real row of the session table, for a test that sends requests
+/// through a whole service. It ends in an hour. What it returns is the value of a `Cookie` header.
+///
+/// ```no_run
+/// # async fn f(store: actix_django_session::SessionStore) {
+/// use actix_django_session::test;
+/// use actix_web::test::TestRequest;
+///
+/// let cookie = test::session_row(&store, "ada").await;
+/// let request = TestRequest::get().uri("/account").insert_header(("Cookie", cookie));
+/// # }
+/// ```
+///
+/// The role of the store's pool needs `INSERT` on the session table; the settings need not let the
+/// service write.
+///
+/// # Panics
+/// If there is no such user, or PostgreSQL does not answer.
+pub async fn session_row(store: &SessionStore, username: &str) -> String {
+    let row = async {
+        let user = store.user_by_username(username).await?;
+        store.create_logged_in(&user, Expiry::Seconds(3600)).await
+    };
+    let session = row.await.unwrap_or_else(|error| panic!("no session row: {}", error.chain()));
+    format!("{}={}", store.settings().session_cookie_name, session.key().as_str())
 }
 
 /// Makes a test request one without a session, for handlers that are tested without a gate.

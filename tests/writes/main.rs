@@ -14,3 +14,4 @@ mod engines;
 #[path = "../integration/log.rs"]
 mod log;
 mod operations;
+mod sliding;

@@ -1,0 +1,50 @@
+//! A shopping cart in Django's session: Django's pages see what was put in here.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     cargo run --example cart
+//! ```
+
+use std::env;
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, Error, SessionStore,
+};
+use actix_web::{App, HttpServer, web};
+use deadpool_postgres::{Config, Runtime};
+use serde::Deserialize;
+use tokio_postgres::NoTls;
+
+#[derive(Deserialize)]
+struct Item {
+    item: u32,
+}
+
+/// Runs again on what others put in meanwhile, so nothing is lost. Stored when the answer goes out.
+async fn add(session: DjangoSessionMut, form: web::Form<Item>) -> Result<String, Error> {
+    let item = form.item;
+    session.update("cart", move |cart: &mut Vec<u32>| cart.push(item))?;
+    Ok(format!("{} in the cart\n", session.get::<Vec<u32>>("cart")?.unwrap_or_default().len()))
+}
+
+async fn empty(session: DjangoSessionMut) -> Result<String, Error> {
+    Ok(if session.remove("cart")? { "emptied\n" } else { "it was empty\n" }.to_owned())
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = DjangoSettings::new(env::var("DJANGO_SECRET_KEY")?).writes_sessions(true);
+    let pool = Config { url: Some(env::var("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?;
+    store.check().await?;
+    let gate = DjangoSessionMiddleware::optional(store);
+    let cart = || web::resource("/cart").route(web::post().to(add)).route(web::delete().to(empty));
+
+    println!("listening on http://127.0.0.1:8080");
+    HttpServer::new(move || App::new().wrap(gate.clone()).service(cart()))
+        .bind("127.0.0.1:8080")?
+        .run()
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! `SESSION_SAVE_EVERY_REQUEST`: sessions that live on as long as their visitors come.
+
+use std::time::{Duration, SystemTime};
+
+use actix_django_session::{
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, SessionKey, SessionStore,
+};
+use actix_web::{
+    App, HttpResponse,
+    http::header::SET_COOKIE,
+    test::{call_service, init_service},
+    web,
+};
+use serde_json::json;
+use testbed::{Django, Settings};
+
+use crate::{
+    beds::{Bed, settings},
+    operations::{django, operate},
+};
+
+fn sliding() -> DjangoSettings {
+    settings().writes_sessions(true).session_save_every_request(true)
+}
+
+/// A row with this JSON that ends in so many seconds.
+async fn row(bed: &Bed, json: &str, seconds: i64) -> String {
+    let key = bed.session(json).await;
+    let statement = format!(
+        "UPDATE django_session SET expire_date = now() + interval '{seconds} seconds' \
+         WHERE session_key = '{key}'"
+    );
+    bed.sql(&statement).await;
+    key
+}
+
+/// In how many seconds a row ends.
+async fn lives(store: &SessionStore, key: &str) -> Duration {
+    let key = SessionKey::new(key).unwrap();
+    let session = store.load_at(&key, SystemTime::UNIX_EPOCH).await.unwrap();
+    session.expire_date().duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+#[actix_web::test]
+async fn a_session_slides_as_in_django() {
+    let every_request = Settings::default().set("SESSION_SAVE_EVERY_REQUEST", true);
+    for version in Django::available().unwrap() {
+        let bed = Bed::start(version, every_request.clone()).await;
+        let store = bed.store_with(sliding());
+        let two_weeks = Duration::from_secs(14 * 86_400);
+        for (json, seconds, expected) in [
+            (r#"{"a":1}"#, 30, two_weeks),
+            (r#"{"a":1,"_session_expiry":3600}"#, 30, Duration::from_secs(3600)),
+            (r#"{"a":1,"_session_expiry":3600}"#, 86_400, Duration::from_secs(3600)),
+            (r#"{"a":1,"_session_expiry":0}"#, 30, two_weeks),
+        ] {
+            let of_rust = row(&bed, json, seconds).await;
+            let of_django = row(&bed, json, seconds).await;
+            let cookie = |key: &str| format!("sessionid={key}");
+            let ours = operate(&store, Some(&cookie(&of_rust)), &json!([["get", "a"]]), 200).await;
+            let theirs = django(&bed, Some(&cookie(&of_django)), &json!([["get", "a"]]), 200).await;
+            let sent = |outcome: &crate::operations::Outcome| {
+                let parts = outcome.set_cookie[0].split("; ");
+                let parts = parts.filter(|part| !part.starts_with("expires="));
+                parts.skip(1).map(str::to_owned).collect::<Vec<_>>()
+            };
+            assert_eq!(sent(&ours), sent(&theirs), "{version}: {json}");
+            for key in [of_rust, of_django] {
+                let lives = lives(&store, &key).await;
+                assert!(
+                    lives <= expected && lives + Duration::from_secs(60) > expected,
+                    "{lives:?}"
+                );
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn what_does_not_slide_is_left_alone() {
+    let bed = Bed::shared().await;
+    let store = bed.store_with(sliding());
+    let date = r#"{"_session_expiry":"2099-01-01T00:00:00+00:00"}"#;
+    for (json, store, status, cookies) in [
+        // A date stays, and the cookie says how far it is.
+        (date, &store, 200, 1),
+        // Nothing is stored with a failure.
+        (r#"{"a":1}"#, &store, 500, 0),
+        (r#"{"a":1}"#, &bed.store_with(settings().writes_sessions(true)), 200, 0),
+        (r#"{"a":1}"#, &bed.store_with(settings().session_save_every_request(true)), 200, 0),
+        // It was moved less than two weeks ago.
+        (
+            r#"{"a":1}"#,
+            &bed.store_with(sliding().slide_at_most_every(Duration::from_secs(15 * 86_400))),
+            200,
+            0,
+        ),
+    ] {
+        let key = row(bed, json, 1000).await;
+        let gate = DjangoSessionMiddleware::required(store.clone());
+        let status = actix_web::http::StatusCode::from_u16(status).unwrap();
+        let app = App::new().wrap(gate).route(
+            "/",
+            web::get()
+                .to(move |_: DjangoSession| async move { HttpResponse::build(status).finish() }),
+        );
+        let app = init_service(app).await;
+        let request = actix_web::test::TestRequest::get()
+            .insert_header(("Cookie", format!("sessionid={key}")))
+            .to_request();
+        let response = call_service(&app, request).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers().get_all(SET_COOKIE).count(), cookies, "{json} {status}");
+        let lives = lives(store, &key).await;
+        assert!(
+            lives > Duration::from_secs(900) && lives <= Duration::from_secs(1000),
+            "{lives:?}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_session_that_was_ended_meanwhile_does_not_slide_back() {
+    let bed = Bed::shared().await;
+    let store = bed.store_with(sliding());
+    let key = row(bed, r#"{"a":1}"#, 1000).await;
+    let gate = DjangoSessionMiddleware::required(store.clone());
+    // A page during which the visitor logs out, or somebody gives the session another end.
+    let app = App::new().wrap(gate).route(
+        "/{statement}",
+        web::get().to(async |statement: web::Path<String>| {
+            Bed::shared().await.sql(&statement).await;
+            "a page"
+        }),
+    );
+    let app = init_service(app).await;
+    for (statement, lives_after) in [
+        (
+            "UPDATE django_session SET expire_date = now() - interval '1s' WHERE session_key = 'KEY'",
+            0,
+        ),
+        ("DELETE FROM django_session WHERE session_key = 'KEY'", -1),
+    ] {
+        bed.sql(&format!(
+            "UPDATE django_session SET expire_date = now() + interval '1h' WHERE session_key = '{key}'"
+        ))
+        .await;
+        let statement = statement.replace("KEY", &key).replace(' ', "%20");
+        let request = actix_web::test::TestRequest::get()
+            .uri(&format!("/{statement}"))
+            .insert_header(("Cookie", format!("sessionid={key}")))
+            .to_request();
+        let response = call_service(&app, request).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers().get_all(SET_COOKIE).count(), 0, "nothing is promised");
+        let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
+        assert_eq!(row["row"].is_null(), lives_after < 0, "{row}");
+        if lives_after == 0 {
+            assert!(lives(&store, &key).await.is_zero());
+        }
+    }
+}
