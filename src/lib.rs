@@ -28,7 +28,7 @@ pub use settings::{
 #[doc(hidden)]
 pub use web::DjangoSessionService;
 pub use web::{
-    DjangoSessionMiddleware, DjangoSessionMut, DjangoUserId, OptionalDjangoSession,
+    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoUserId, OptionalDjangoSession,
     OptionalDjangoUser, test,
 };
 pub use {deadpool_postgres, tokio_postgres};

@@ -19,7 +19,7 @@ use crate::error::{Chain, Error};
 /// | `SessionFound` | `session_found` | that key has a live session |
 /// | `UserLookup` | `user_lookup` | the user table is asked for the user of a session, or for the one it stood for last |
 /// | `UserFound` | `user_found` | that user counts as logged in |
-/// | `Rejected(reason)` | the reason: `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_policy`, `permission_denied` | a gate or extractor turned a request away |
+/// | `Rejected(reason)` | the reason: `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_policy`, `permission_denied`, `csrf_failed`, `bad_form` | a gate or extractor turned a request away |
 /// | `Undecodable` | `undecodable_data` | the data of a live session cannot be read |
 /// | `FallbackKey` | `fallback_key` | a fallback key was needed, for session data or a session auth hash: once that stops, the old key can go |
 /// | `PasswordHashed` | `password_hashed` | a password was hashed, which takes a processor for tenths of a second |
@@ -104,7 +104,10 @@ impl Observer {
             _ => match error.reason() {
                 Some(reason) => {
                     self.event(Event::Rejected(reason));
-                    tracing::debug!(reason, "request rejected");
+                    // What fails the CSRF check has a line of its own.
+                    if !matches!(error, Error::CsrfFailed(_)) {
+                        tracing::debug!(reason, "request rejected");
+                    }
                 }
                 None => tracing::error!(error = %Chain(error), "request failed"),
             },

@@ -1,4 +1,4 @@
-//! The check itself, in Django's order (C4).
+//! The check itself, in Django's order.
 
 use super::{origin::TrustedOrigins, provenance::Provenance, referer, token::Secret};
 use crate::{
@@ -15,10 +15,10 @@ pub(crate) struct CsrfCheck {
 }
 
 impl CsrfCheck {
-    pub(crate) fn new(settings: &DjangoSettings, session_cookie_domain: Option<&str>) -> Self {
+    pub(crate) fn new(settings: &DjangoSettings) -> Self {
         let csrf = &settings.csrf;
         let domain = match csrf.use_sessions {
-            true => session_cookie_domain.map(str::to_owned),
+            true => settings.sessions.cookie_domain.clone(),
             false => csrf.cookie.domain.clone(),
         };
         Self {
@@ -81,7 +81,8 @@ impl CsrfCheck {
     }
 }
 
-/// Python's `str.title()`: a letter behind one is lower-case, any other is upper-case (C16).
+/// Python's `str.title()`: a letter behind one is lower-case, any other is upper-case.
+// C16.
 fn python_title(name: &str) -> String {
     let mut behind_letter = false;
     let letter = |c: char| {
@@ -105,7 +106,7 @@ mod tests {
     fn tokens_match_as_in_django() {
         let mut seen = 0;
         for vector in of_kind("match") {
-            let check = CsrfCheck::new(&DjangoSettings::new("k"), None);
+            let check = CsrfCheck::new(&DjangoSettings::new("k"));
             let cookie = vector["cookie"].as_str().ok_or(CsrfReason::NoCookie);
             let verdict = cookie
                 .and_then(|cookie| Secret::read(cookie).map_err(CsrfReason::BadCookie))
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn what_a_browser_would_read_otherwise_is_no_subdomain() {
         let settings = DjangoSettings::new("k").csrf_trusted_origins(["https://*.example.com"]);
-        let check = CsrfCheck::new(&settings, None);
+        let check = CsrfCheck::new(&settings);
         let verdict = |origin: &str| {
             let from = Provenance {
                 origin: Some(Cow::Borrowed(origin)),
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_log_says_what_was_expected() {
-        let check = CsrfCheck::new(&DjangoSettings::new("k"), None);
+        let check = CsrfCheck::new(&DjangoSettings::new("k"));
         let vector = serde_json::json!({ "scheme": "https", "headers": [["Origin", "null"]] });
         let here = from(&vector, Some("example.com:8443"), "443");
         let reason = check.page(&here).unwrap_err();

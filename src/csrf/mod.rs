@@ -4,9 +4,6 @@
 //! settings; [`CsrfCheck::page`] judges where a request comes from, [`Secret`] holds what the
 //! cookie holds, and [`form`] finds the field in a body.
 
-// Until a gate asks.
-#![allow(dead_code, unused_imports)]
-
 mod check;
 mod domain;
 pub(crate) mod form;

@@ -1,4 +1,4 @@
-//! The `Origin` header, and `CSRF_TRUSTED_ORIGINS` (C6, C15).
+//! The `Origin` header, and `CSRF_TRUSTED_ORIGINS`.
 
 use super::{domain::is_same_domain, url::UrlParts};
 
@@ -47,7 +47,8 @@ impl TrustedOrigins {
 /// `is_same_domain`, but that for a whole domain the host has to be nothing but a host.
 ///
 /// Django takes `https://evil.com\.example.com` for a subdomain of `example.com`, where a browser
-/// would go to `evil.com` (D1).
+/// would go to `evil.com`.
+// CD1.
 pub(super) fn is_host_of(url: &str, netloc: &str, pattern: &str) -> bool {
     let is_odd = |c: char| c.is_control() || c.is_whitespace() || "\\,%@".contains(c);
     let is_wild = pattern.starts_with('.');

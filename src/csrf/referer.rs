@@ -1,4 +1,4 @@
-//! The `Referer` header, where HTTPS comes without an `Origin` (C7).
+//! The `Referer` header, where HTTPS comes without an `Origin`.
 
 use super::{
     origin::{TrustedOrigins, is_host_of},

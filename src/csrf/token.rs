@@ -1,4 +1,4 @@
-//! The secret that the cookie holds, and the tokens made of it (C1-C3).
+//! The secret that the cookie holds, and the tokens made of it.
 
 use std::fmt;
 

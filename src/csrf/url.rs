@@ -2,7 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-/// A URL taken apart, and nothing of it decoded or put right (C14).
+/// A URL taken apart, and nothing of it decoded or put right.
+// C14.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UrlParts {
     pub(crate) scheme: String,
@@ -53,7 +54,8 @@ fn is_scheme(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
-/// `_check_bracketed_netloc`, of the Pythons that look around the brackets as well (V23).
+/// `_check_bracketed_netloc`, of the Pythons that look around the brackets as well.
+// V23.
 fn has_sound_brackets(netloc: &str) -> bool {
     if !netloc.contains(['[', ']']) {
         return true;

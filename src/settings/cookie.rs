@@ -31,7 +31,8 @@ impl CookieSettings {
     }
 }
 
-/// A name that Python's `http.cookies` would write (C25).
+/// A name that Python's `http.cookies` would write.
+// C25.
 pub(super) fn is_cookie_name(name: &str) -> bool {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:".contains(&byte);
     !name.is_empty() && name.bytes().all(is_legal)

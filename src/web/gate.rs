@@ -14,6 +14,7 @@ use actix_web::{
 
 use super::{
     admission::{Admits, Demands},
+    csrf::CsrfPolicy,
     redirect::{LoginUrl, REDIRECT_FIELD_NAME},
     rejection::{ChooseLoginUrl, ErrorHandler, GateAnswer, Rejection},
     request::Context,
@@ -58,6 +59,7 @@ pub struct DjangoSessionMiddleware {
     redirect_field_name: String,
     unauthorized: bool,
     error_handler: Option<Arc<ErrorHandler>>,
+    csrf: CsrfPolicy,
 }
 
 /// Where the login page is.
@@ -125,7 +127,29 @@ impl DjangoSessionMiddleware {
             redirect_field_name: REDIRECT_FIELD_NAME.into(),
             unauthorized: false,
             error_handler: None,
+            csrf: CsrfPolicy::default(),
         }
+    }
+
+    /// Checks no request for CSRF: Django's `csrf_exempt`, for webhooks and whatever else proves by
+    /// other means that it was meant. Without this, a gate refuses what `CsrfViewMiddleware` would:
+    /// see [`CsrfToken`](crate::CsrfToken).
+    ///
+    /// Of nested gates, each one checks that is not exempt, and once is enough: exempt the outer
+    /// one, or put the route outside of it.
+    pub fn csrf_exempt(mut self) -> Self {
+        self.csrf = CsrfPolicy::Exempt;
+        self
+    }
+
+    /// Checks for CSRF only those requests that a session authenticates, as the REST framework's
+    /// `SessionAuthentication` does: strangers, and clients with a token of their own, pass to the
+    /// handler.
+    ///
+    /// Only for handlers that change nothing on the word of a session without a user.
+    pub fn csrf_if_logged_in(mut self) -> Self {
+        self.csrf = CsrfPolicy::IfLoggedIn;
+        self
     }
 
     /// Where rejected visitors are sent: a path or URL.
@@ -214,7 +238,8 @@ impl DjangoSessionMiddleware {
 
     fn gate(&self) -> Gate {
         let rejection = Rejection { answer: self.answer(), handler: self.error_handler.clone() };
-        Gate::new(Context { store: self.store.for_worker(), rejection }, self.admits.clone())
+        let context = Context { store: self.store.for_worker(), rejection };
+        Gate::new(context, self.admits.clone(), self.csrf)
     }
 
     fn answer(&self) -> GateAnswer {

@@ -1,7 +1,11 @@
 //! The only place that knows actix.
 
 mod admission;
+mod body;
 mod cookie;
+mod csrf;
+#[cfg(test)]
+mod csrf_vectors;
 mod extract;
 mod gate;
 mod host;
@@ -17,7 +21,9 @@ mod writing;
 
 #[cfg(fuzzing)]
 pub(crate) use cookie::last_cookie;
-pub use extract::{DjangoSessionMut, DjangoUserId, OptionalDjangoSession, OptionalDjangoUser};
+pub use extract::{
+    CsrfToken, DjangoSessionMut, DjangoUserId, OptionalDjangoSession, OptionalDjangoUser,
+};
 pub use gate::DjangoSessionMiddleware;
 #[cfg(fuzzing)]
 pub(crate) use redirect::LoginUrl;

@@ -5,7 +5,7 @@ use std::{any::type_name, rc::Rc};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, error::InternalError};
 use tokio::sync::OnceCell;
 
-use super::{rejection::Rejection, writing::Writing};
+use super::{csrf::CsrfState, rejection::Rejection, writing::Writing};
 use crate::{
     auth::{DjangoUser, SessionStore},
     error::Error,
@@ -108,18 +108,19 @@ pub(crate) struct Visit {
     pub(crate) writing: Option<Rc<Writing>>,
     /// Whether the gate has turned the request away: that is counted already.
     pub(crate) is_over: bool,
+    pub(crate) csrf: Rc<CsrfState>,
 }
 
 impl Visit {
     /// A visit of a test's making.
-    pub(crate) fn in_test(found: Rc<Found>) -> Self {
+    pub(crate) fn in_test(found: Rc<Found>, csrf: Rc<CsrfState>) -> Self {
         let writing = Writing::new(None, found.session.clone(), false);
-        Self { context: None, found, writing: Some(writing), is_over: false }
+        Self { context: None, found, writing: Some(writing), csrf, is_over: false }
     }
 
     /// The visit of a request that the gate turned away.
-    pub(crate) fn over(context: Rc<Context>, found: Rc<Found>) -> Self {
-        Self { context: Some(context), found, writing: None, is_over: true }
+    pub(crate) fn over(context: Rc<Context>, found: Rc<Found>, csrf: Rc<CsrfState>) -> Self {
+        Self { context: Some(context), found, writing: None, csrf, is_over: true }
     }
 
     /// The visit of this request, if it came to a gate.
@@ -166,6 +167,17 @@ impl Visit {
             }
             (None, None) => Err(Error::NoSessionKey),
         }
+    }
+
+    /// `get_token` of `django.middleware.csrf`.
+    pub(crate) fn csrf_token(&self) -> Result<String, Error> {
+        self.csrf.get_token(self.found.session.as_ref().ok(), self.writing.as_deref())
+    }
+
+    /// `rotate_token` of `django.middleware.csrf`: at log-in.
+    #[allow(dead_code)] // Log-in asks for it.
+    pub(crate) fn rotate_csrf_token(&self) -> Result<(), Error> {
+        self.csrf.rotate_token(self.writing.as_deref())
     }
 
     pub(crate) async fn user(&self) -> Result<DjangoUser, Error> {

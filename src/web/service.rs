@@ -2,7 +2,8 @@
 
 use std::{
     fmt,
-    future::{Ready, ready},
+    future::{Future, Ready, ready},
+    pin::Pin,
     rc::Rc,
     task::{self, Poll},
 };
@@ -10,22 +11,32 @@ use std::{
 use actix_web::{
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse},
+    http::header::HeaderMap,
 };
-use futures_util::future::{Either, FutureExt, LocalBoxFuture, Map};
+use futures_util::future::{Either, FutureExt, LocalBoxFuture};
+use pin_project_lite::pin_project;
 
 use super::{
     admission::Admits,
     cookie,
+    csrf::{self, CsrfPolicy, CsrfState, Wanted},
     request::{Context, Found, Visit},
     vary::vary_on_cookie,
     writing::Writing,
 };
-use crate::{auth::SessionStore, error::Error, session::SessionKey};
+use crate::{
+    auth::SessionStore,
+    csrf::CsrfCheck,
+    error::Error,
+    session::{DjangoSession, SessionKey},
+};
 
 /// One worker's gate.
 pub(crate) struct Gate {
     context: Rc<Context>,
     admits: Admits,
+    csrf: CsrfPolicy,
+    csrf_check: CsrfCheck,
     /// What is known of all requests without a session key.
     nobody: Rc<Found>,
     /// Whether sessions may be changed.
@@ -39,19 +50,27 @@ enum Visitor {
 }
 
 impl Gate {
-    pub(crate) fn new(context: Context, admits: Admits) -> Self {
+    pub(crate) fn new(context: Context, admits: Admits, csrf: CsrfPolicy) -> Self {
         let nobody = Found::session(Err(Error::NoSessionKey));
         let writes = context.store.require_writing().is_ok();
-        Self { context: Rc::new(context), admits, nobody, writes }
+        let csrf_check = CsrfCheck::new(context.store.settings());
+        Self { context: Rc::new(context), admits, csrf, csrf_check, nobody, writes }
     }
 
-    fn visitor(&self, req: &ServiceRequest) -> Visitor {
-        if let Some(visit) = self.outer_visit(req) {
-            return Visitor::Known(visit.found);
-        }
-        match cookie::session_key(req.headers(), &self.store().settings().session_cookie_name) {
-            Some(key) => Visitor::Unknown(key),
-            None => Visitor::Known(Rc::clone(&self.nobody)),
+    /// Who it is, as far as that is known, and what the request brings against CSRF.
+    fn visitor(&self, req: &ServiceRequest) -> (Visitor, Rc<CsrfState>) {
+        let settings = self.store().settings();
+        let brought = || {
+            let of_test = CsrfState::given_by_test(req);
+            of_test.unwrap_or_else(|| CsrfState::of(req.headers(), settings))
+        };
+        match self.outer_visit(req) {
+            Some(Visit { context: None, found, .. }) => (Visitor::Known(found), brought()),
+            Some(Visit { found, csrf, .. }) => (Visitor::Known(found), csrf),
+            None => match cookie::session_key(req.headers(), &settings.session_cookie_name) {
+                Some(key) => (Visitor::Unknown(key), brought()),
+                None => (Visitor::Known(Rc::clone(&self.nobody)), brought()),
+            },
         }
     }
 
@@ -78,17 +97,59 @@ impl Gate {
 
     /// What the extractors are to know, and whether what they do to the session is this gate's to
     /// store: that is for the outermost one.
-    fn visit(&self, found: Rc<Found>, req: &ServiceRequest) -> (Visit, bool) {
+    fn visit(&self, found: Rc<Found>, csrf: Rc<CsrfState>, req: &ServiceRequest) -> (Visit, bool) {
         let context = Some(Rc::clone(&self.context));
         if let Some(outer) = self.outer_visit(req) {
-            return (Visit { context, found, writing: outer.writing, is_over: false }, false);
+            return (Visit { context, found, writing: outer.writing, csrf, is_over: false }, false);
         }
         let name = &self.store().settings().session_cookie_name;
         let writing = self.writes.then(|| {
             let has_cookie = cookie::last_cookie(req.headers(), name).is_some();
             Writing::new(Some(self.store().clone()), found.session.clone(), has_cookie)
         });
-        (Visit { context, found, writing, is_over: false }, self.writes)
+        (Visit { context, found, writing, csrf, is_over: false }, self.writes)
+    }
+
+    /// What there is to check of the request against CSRF.
+    fn wanted(&self, req: &ServiceRequest, csrf: &CsrfState) -> Wanted {
+        match self.csrf {
+            CsrfPolicy::Exempt => Wanted::Nothing,
+            _ if csrf.is_checked() => Wanted::Nothing,
+            _ => Wanted::of(req),
+        }
+    }
+
+    /// Whether the session has a say in that.
+    fn asks_session_for_csrf(&self) -> bool {
+        self.csrf == CsrfPolicy::IfLoggedIn || self.store().settings().csrf.use_sessions
+    }
+
+    async fn check_csrf(
+        &self,
+        req: &mut ServiceRequest,
+        wanted: Wanted,
+        csrf: &CsrfState,
+        session: Option<&DjangoSession>,
+    ) -> Result<(), Error> {
+        let settings = self.store().settings();
+        csrf::check(req, wanted, &self.csrf_check, csrf, session, settings).await
+    }
+
+    /// The same, for a visitor who is known.
+    async fn check_csrf_of(
+        &self,
+        visit: &Visit,
+        req: &mut ServiceRequest,
+        wanted: Wanted,
+    ) -> Result<(), Error> {
+        if wanted != Wanted::Nothing && self.csrf == CsrfPolicy::IfLoggedIn {
+            match visit.found.user(self.store()).await {
+                Err(error) if error.is_rejection() => return Ok(()),
+                user => drop(user?),
+            }
+        }
+        let session = visit.found.session.as_ref().ok();
+        self.check_csrf(req, wanted, &visit.csrf, session).await
     }
 
     /// Says why the visitor does not come through.
@@ -135,13 +196,8 @@ where
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = actix_web::Error;
     #[allow(clippy::type_complexity)]
-    type Future = Either<
-        Ready<Answer<B>>,
-        Either<
-            Map<S::Future, fn(Result<ServiceResponse<B>, actix_web::Error>) -> Answer<B>>,
-            LocalBoxFuture<'static, Answer<B>>,
-        >,
-    >;
+    type Future =
+        Either<Ready<Answer<B>>, Either<Admitted<S::Future>, LocalBoxFuture<'static, Answer<B>>>>;
 
     fn poll_ready(&self, cx: &mut task::Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.service.poll_ready(cx)
@@ -149,53 +205,75 @@ where
 
     fn call(&self, req: ServiceRequest) -> Self::Future {
         let gate = &self.gate;
-        match gate.visitor(&req) {
-            // Nothing to look up and nothing to store: no query, and no future in a box.
-            Visitor::Known(found) if !gate.writes && gate.admits.can_decide(&found) => {
+        let (visitor, csrf) = gate.visitor(&req);
+        let wanted = gate.wanted(&req, &csrf);
+        let is_simple = wanted == Wanted::Nothing && !gate.writes;
+        match visitor {
+            // Nothing to look up, to check or to store: no query, and no future in a box.
+            Visitor::Known(found) if is_simple && gate.admits.can_decide(&found) => {
                 match gate.admits.check_session(&found) {
                     Ok(()) => {
-                        let answer: fn(_) -> _ = admitted_answer;
-                        gate.visit(found, &req).0.attach(&req);
-                        Either::Right(Either::Left(self.service.call(req).map(answer)))
+                        let visit = gate.visit(found, csrf, &req).0;
+                        visit.clone().attach(&req);
+                        Either::Right(Either::Left(Admitted::new(self.service.call(req), visit)))
                     }
-                    Err(error) => Either::Left(ready(Ok(turned_away(gate, &error, found, req)))),
+                    Err(error) => {
+                        Either::Left(ready(Ok(turned_away(gate, &error, found, csrf, req))))
+                    }
                 }
             }
             visitor => {
                 let (gate, service) = (Rc::clone(gate), Rc::clone(&self.service));
-                Either::Right(Either::Right(answer(gate, service, visitor, req).boxed_local()))
+                let answer = answer(gate, service, visitor, req, wanted, csrf);
+                Either::Right(Either::Right(answer.boxed_local()))
             }
         }
     }
 }
 
+/// The way in Django's order: the check for CSRF comes first, which needs nothing of the database
+/// unless the session has a say in it.
 async fn answer<S, B>(
     gate: Rc<Gate>,
     service: Rc<S>,
     visitor: Visitor,
-    req: ServiceRequest,
+    mut req: ServiceRequest,
+    wanted: Wanted,
+    csrf: Rc<CsrfState>,
 ) -> Answer<B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
 {
+    let (now, later) = match gate.asks_session_for_csrf() {
+        false => (wanted, Wanted::Nothing),
+        true => (Wanted::Nothing, wanted),
+    };
+    if let Err(error) = gate.check_csrf(&mut req, now, &csrf, None).await {
+        let found = Found::session(Err(error.clone()));
+        return Ok(turned_away(&gate, &error, found, csrf, req));
+    }
     let found = match visitor {
         Visitor::Known(found) => found,
         Visitor::Unknown(key) => match gate.look_up(&key).await {
             Ok(found) => found,
             Err(error) => {
                 let found = Found::session(Err(error.clone()));
-                return Ok(turned_away(&gate, &error, found, req));
+                return Ok(turned_away(&gate, &error, found, csrf, req));
             }
         },
     };
-    let (visit, stores) = gate.visit(found, &req);
+    let (visit, stores) = gate.visit(found, csrf, &req);
     let writing = visit.writing.clone().filter(|_| stores);
-    let answer = match gate.check(&visit).await {
+    let mut admitted = gate.check_csrf_of(&visit, &mut req, later).await;
+    if admitted.is_ok() {
+        admitted = gate.check(&visit).await;
+    }
+    let answer = match admitted {
         Ok(()) => {
-            visit.attach(&req);
-            admitted_answer(service.call(req).await)
+            visit.clone().attach(&req);
+            Admitted::new(service.call(req), visit).await
         }
-        Err(error) => Ok(turned_away(&gate, &error, visit.found, req)),
+        Err(error) => Ok(turned_away(&gate, &error, visit.found, visit.csrf, req)),
     };
     match writing {
         Some(writing) => stored(&gate, &writing, answer).await,
@@ -233,19 +311,7 @@ async fn stored<B>(gate: &Gate, writing: &Writing, answer: Answer<B>) -> Answer<
         // There is no request any more that the gate's own answer could be made for.
         (Err(error), Err(_)) => {
             gate.store().observer().turned_away(&error);
-            admitted_answer(Err(error.into()))
-        }
-    }
-}
-
-/// The answer of the service inside, which depends on the cookie as everything behind a gate does.
-fn admitted_answer<B>(answer: Result<ServiceResponse<B>, actix_web::Error>) -> Answer<B> {
-    match answer {
-        Ok(mut response) => {
-            vary_on_cookie(response.headers_mut());
-            Ok(response.map_into_left_body())
-        }
-        Err(mut error) => {
+            let mut error = actix_web::Error::from(error);
             error.add_response_mapper(|mut response| {
                 vary_on_cookie(response.headers_mut());
                 response
@@ -255,18 +321,76 @@ fn admitted_answer<B>(answer: Result<ServiceResponse<B>, actix_web::Error>) -> A
     }
 }
 
+pin_project! {
+    /// The answer of the service inside, with what a gate adds to it.
+    #[doc(hidden)]
+    pub struct Admitted<F> {
+        #[pin]
+        answer: F,
+        visit: Option<Visit>,
+    }
+}
+
+impl<F> Admitted<F> {
+    fn new(answer: F, visit: Visit) -> Self {
+        Self { answer, visit: Some(visit) }
+    }
+}
+
+impl<F> fmt::Debug for Admitted<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admitted").finish_non_exhaustive()
+    }
+}
+
+impl<F, B> Future for Admitted<F>
+where
+    F: Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
+{
+    type Output = Answer<B>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = std::task::ready!(this.answer.poll(cx));
+        let visit = this.visit.take();
+        Poll::Ready(match answer {
+            Ok(mut response) => {
+                add_headers(response.headers_mut(), visit.as_ref());
+                Ok(response.map_into_left_body())
+            }
+            Err(mut error) => {
+                error.add_response_mapper(move |mut response| {
+                    add_headers(response.headers_mut(), visit.as_ref());
+                    response
+                });
+                Err(error)
+            }
+        })
+    }
+}
+
+/// The answer of the service inside depends on the cookie, as everything behind a gate does.
+fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>) {
+    vary_on_cookie(headers);
+    if let Some(Visit { context: Some(context), csrf, .. }) = visit {
+        csrf.send(headers, context.store.settings());
+    }
+}
+
 /// A response and not an error, so that what is wrapped around the gate (CORS, logging,
 /// compression) still does its work; and it sees what was found out.
 fn turned_away<B>(
     gate: &Gate,
     error: &Error,
     found: Rc<Found>,
+    csrf: Rc<CsrfState>,
     req: ServiceRequest,
 ) -> ServiceResponse<EitherBody<B>> {
     // What could not be found out now is not asked again for a log.
     let found = if error.reason().is_some() { found } else { Found::session(Err(error.clone())) };
-    Visit::over(Rc::clone(&gate.context), found).attach(&req);
+    Visit::over(Rc::clone(&gate.context), found, Rc::clone(&csrf)).attach(&req);
     let mut response = gate.context.respond(error, req.request());
     vary_on_cookie(response.headers_mut());
+    csrf.send(response.headers_mut(), gate.store().settings());
     req.into_response(response).map_into_right_body()
 }

@@ -1,7 +1,5 @@
 //! Cookies as Django writes them: `HttpResponse.set_cookie` and `delete_cookie`, to the letter.
 
-#![allow(dead_code)] // Until a gate sends one.
-
 use std::{
     fmt::Write,
     time::{SystemTime, UNIX_EPOCH},
@@ -38,6 +36,7 @@ pub(crate) enum Lifetime {
     /// For `max_age` seconds; until `expires`, in seconds since 1970, which may differ.
     Until { max_age: i64, expires: i64 },
     /// Not at all: it is deleted.
+    #[allow(dead_code)] // For the cookies of sessions.
     Deleted,
 }
 
@@ -84,7 +83,8 @@ impl<'a> SetCookie<'a> {
         HeaderValue::from_str(&text).ok()
     }
 
-    /// Puts the cookie into a response, in place of one by that name that is there (C26).
+    /// Puts the cookie into a response, in place of one by that name that is there.
+    // C26.
     pub(crate) fn send(&self, headers: &mut HeaderMap) {
         let Some(header) = self.header() else {
             // What the settings say was checked at the start, and Django's own values fit.
@@ -155,7 +155,12 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde_json::Value;
+
     use super::*;
+    use crate::{csrf::vectors::of_kind, settings::CsrfSettings};
 
     fn cookie(lifetime: Lifetime) -> SetCookie<'static> {
         SetCookie {
@@ -172,6 +177,50 @@ mod tests {
 
     fn text(cookie: &SetCookie<'_>) -> String {
         cookie.header().unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn cookies_are_written_as_django_writes_them() {
+        let mut seen = 0;
+        for vector in of_kind("set_cookie") {
+            let id = vector["id"].as_str().unwrap();
+            let sent = vector["expect"]["set_cookie"][0].as_str();
+            let Some(settings) = settings(&vector) else {
+                println!("{id}: skipped: the setting has another type, and Python takes it");
+                continue;
+            };
+            let Some(sent) = sent else {
+                // Nothing to send, or what Django fails over is refused at the start.
+                let is_refused = settings.fault().is_some();
+                assert_eq!(is_refused, vector["expect"]["raises"].is_string(), "{vector}");
+                continue;
+            };
+            let value = sent.split_once('=').unwrap().1.split(';').next().unwrap();
+            let now = Duration::from_secs_f64(vector["now"].as_f64().unwrap());
+            let cookie = SetCookie::of(&settings, value, UNIX_EPOCH + now);
+            // A new secret stands as `<new>`, which would be quoted.
+            assert_eq!(text(&cookie).replace("\"<new>\"", "<new>"), sent, "{vector}");
+            seen += 1;
+        }
+        assert_eq!(seen, 44);
+    }
+
+    fn settings(vector: &Value) -> Option<CookieSettings> {
+        let mut settings = CsrfSettings::default().cookie;
+        let given = |name: &str| vector["settings"].get(format!("CSRF_COOKIE_{name}"));
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        if let Some(name) = given("NAME") {
+            settings.name = text(name)?;
+        }
+        if let Some(age) = given("AGE") {
+            settings.age = if age.is_null() { None } else { Some(age.as_i64()?) };
+        }
+        settings.domain = given("DOMAIN").map_or(settings.domain, text);
+        settings.path = given("PATH").map_or(settings.path, text);
+        settings.samesite = given("SAMESITE").map_or(settings.samesite, text);
+        settings.secure = given("SECURE").is_some_and(|secure| *secure == true);
+        settings.httponly = given("HTTPONLY").is_some_and(|httponly| *httponly == true);
+        Some(settings)
     }
 
     #[test]

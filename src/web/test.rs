@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Display,
+    rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -11,10 +12,15 @@ use deadpool_postgres::{Manager, Pool};
 use serde::Serialize;
 use tokio_postgres::NoTls;
 
-use super::request::{Found, Visit};
+use super::{
+    csrf::CsrfState,
+    extract::CsrfToken,
+    request::{Found, Visit},
+};
 pub use crate::auth::TestUser;
 use crate::{
     auth::{DjangoUser, SessionStore},
+    csrf::Secret,
     error::Error,
     session::{DjangoSession, Expiry, SessionData, SessionKey, SessionSigner},
     settings::DjangoSettings,
@@ -71,7 +77,7 @@ fn give(req: &impl HttpMessage, data: SessionData) -> DjangoSession {
         data.encode(&signer),
         Arc::new(signer),
     );
-    Visit::in_test(Found::session(Ok(session.clone()))).attach(req);
+    attach(req, Found::session(Ok(session.clone())));
     session
 }
 
@@ -105,10 +111,14 @@ fn settings() -> DjangoSettings {
 /// # Panics
 /// Never in practice: its settings are sound.
 pub fn store() -> SessionStore {
+    store_with(settings()).expect("the settings are sound")
+}
+
+pub(super) fn store_with(settings: DjangoSettings) -> Result<SessionStore, Error> {
     // Without a host there is nothing to connect to.
     let manager = Manager::new(tokio_postgres::Config::new(), NoTls);
     let pool = Pool::builder(manager).build().expect("a pool without timeouts needs no runtime");
-    SessionStore::new(pool, settings()).expect("the settings are sound")
+    SessionStore::new(pool, settings)
 }
 
 /// Gives a test request a session of this user, who counts as logged in.
@@ -135,7 +145,7 @@ pub fn store() -> SessionStore {
 pub fn user(req: &impl HttpMessage, user: TestUser) -> DjangoUser {
     let session = give(req, logged_in(&user.id, user.session_data.clone()));
     let user = DjangoUser::of_test(user);
-    Visit::in_test(Found::session_and_user(Ok(session), Ok(user.clone()))).attach(req);
+    attach(req, Found::session_and_user(Ok(session), Ok(user.clone())));
     user
 }
 
@@ -168,5 +178,37 @@ pub async fn session_row(store: &SessionStore, username: &str) -> String {
 
 /// Makes a test request one without a session, for handlers that are tested without a gate.
 pub fn no_session(req: &impl HttpMessage) {
-    Visit::in_test(Found::session(Err(Error::NoSessionKey))).attach(req);
+    attach(req, Found::session(Err(Error::NoSessionKey)));
+}
+
+/// Gives a test request what it takes to pass the CSRF check of any gate, as a form of your own page
+/// would, and [`CsrfToken`] a secret, also without a gate. The token is one of it.
+///
+/// ```
+/// use actix_django_session::{DjangoSessionMiddleware, test};
+/// use actix_web::{App, test::{TestRequest, call_service, init_service}, web};
+///
+/// # actix_web::rt::System::new().block_on(async {
+/// let gate = DjangoSessionMiddleware::optional(test::store());
+/// let app = init_service(App::new().wrap(gate).route("/", web::post().to(async || "done"))).await;
+///
+/// let forged = TestRequest::post().to_request();
+/// assert_eq!(call_service(&app, forged).await.status(), 403);
+/// let meant = TestRequest::post().to_request();
+/// test::csrf(&meant);
+/// assert_eq!(call_service(&app, meant).await.status(), 200);
+/// # });
+/// ```
+///
+/// # Panics
+/// If the operating system gives no random numbers.
+pub fn csrf(req: &impl HttpMessage) -> CsrfToken {
+    let secret = Secret::new();
+    let token = CsrfToken::new(secret.masked());
+    req.extensions_mut().insert(CsrfState::of_test(secret));
+    token
+}
+
+fn attach(req: &impl HttpMessage, found: Rc<Found>) {
+    Visit::in_test(found, CsrfState::of(req.headers(), &settings())).attach(req);
 }

@@ -308,6 +308,7 @@ async fn the_way_to_the_login_page_can_be_set_for_each_gate() {
             .service(scope("/c", gate.clone().redirect_field_name("back")))
             .service(scope("/d", gate.clone().redirect_field_name("")))
             .service(scope("/e", gate.clone().unauthorized().login_url("/other/")))
+            .service(scope("/f", gate.clone().csrf_exempt()))
     });
     for (path, status, location) in [
         ("/a/user?y=2", 302, Some("/login?next=/a/user%3Fy%3D2")),
@@ -319,11 +320,13 @@ async fn the_way_to_the_login_page_can_be_set_for_each_gate() {
         let answer = app.get_without_cookie(path).await;
         assert_eq!((answer.status, answer.header("location").as_deref()), (status, location));
     }
-    // Any method, as in Django.
+    // Any method, as in Django, once it has passed the check for CSRF.
     let answer = app.send("POST", "/a/user", &[]).await;
+    assert_eq!(answer.status, 403);
+    let answer = app.send("POST", "/f/user", &[]).await;
     assert_eq!(
         (answer.status, answer.header("location").as_deref()),
-        (302, Some("/login?next=/a/user"))
+        (302, Some("/login?next=/f/user"))
     );
 }
 

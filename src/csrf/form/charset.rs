@@ -11,7 +11,8 @@ pub(super) enum Charset {
 }
 
 impl Charset {
-    /// One that Python has a codec for. Others are ignored (C17).
+    /// One that Python has a codec for. Others are ignored.
+    // C17.
     // By their families: Python knows some 400 spellings, and a browser sends UTF-8.
     pub(super) fn named(name: &str) -> Option<Self> {
         const FAMILIES: [&str; 24] = [

@@ -1,4 +1,4 @@
-//! `multipart/form-data`, as Django's `MultiPartParser` reads it, but in pieces (C18).
+//! `multipart/form-data`, as Django's `MultiPartParser` reads it, but in pieces.
 
 use base64::{
     Engine, alphabet,

@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded`, as `QueryDict` reads it (C17).
+//! `application/x-www-form-urlencoded`, as `QueryDict` reads it.
 
 use std::borrow::Cow;
 

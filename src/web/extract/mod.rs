@@ -1,10 +1,12 @@
 //! What a handler asks for in its arguments.
 
+mod csrf_token;
 mod session;
 mod session_mut;
 mod user;
 mod user_id;
 
+pub use csrf_token::CsrfToken;
 pub use session::OptionalDjangoSession;
 pub use session_mut::DjangoSessionMut;
 pub use user::OptionalDjangoUser;
