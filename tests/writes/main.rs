@@ -14,4 +14,5 @@ mod engines;
 #[path = "../integration/log.rs"]
 mod log;
 mod operations;
+mod races;
 mod sliding;
