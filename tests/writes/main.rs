@@ -10,6 +10,7 @@ mod app;
 mod beds;
 mod differential;
 mod engines;
+mod interleavings;
 #[allow(dead_code)]
 #[path = "../integration/log.rs"]
 mod log;

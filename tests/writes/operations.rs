@@ -69,7 +69,11 @@ async fn perform(
     Ok(HttpResponseBuilder::new(status).json(results))
 }
 
-async fn done(session: &DjangoSessionMut, op: &Value, req: &HttpRequest) -> Result<Value, Error> {
+pub(crate) async fn done(
+    session: &DjangoSessionMut,
+    op: &Value,
+    req: &HttpRequest,
+) -> Result<Value, Error> {
     let key = op[1].as_str().unwrap_or_default();
     match op[0].as_str().unwrap() {
         "append" => {
