@@ -15,5 +15,6 @@ mod interleavings;
 #[path = "../integration/log.rs"]
 mod log;
 mod operations;
+mod outages;
 mod races;
 mod sliding;

@@ -1,0 +1,222 @@
+//! The database fails between the reading of a session and its writing: the visitor hears of it.
+
+use std::time::Duration;
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSessionMut, Error, Expiry, SessionData, SessionKey, SessionStore,
+};
+use actix_web::{
+    App,
+    http::header::SET_COOKIE,
+    test::{TestRequest, call_service, init_service},
+    web,
+};
+use serde_json::json;
+use testbed::{Django, Postgres, Settings, TestBed};
+
+use crate::{
+    beds::{Bed, pool, settings},
+    operations::operate,
+};
+
+/// What a handler does to the session before the database fails.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Insert,
+    Cycle,
+    Flush,
+}
+
+impl Change {
+    const ALL: [Self; 3] = [Self::Insert, Self::Cycle, Self::Flush];
+
+    fn make(self, session: &DjangoSessionMut) -> Result<(), Error> {
+        match self {
+            Self::Insert => session.insert("b", &2)?,
+            Self::Cycle => session.cycle_key(),
+            Self::Flush => session.flush(),
+        }
+        Ok(())
+    }
+}
+
+/// The status of the answer, and whether a cookie came with it.
+async fn request(
+    store: &SessionStore,
+    key: &str,
+    change: Change,
+    meanwhile: impl AsyncFn() + Clone + 'static,
+) -> (u16, bool) {
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let handler = move |session: DjangoSessionMut| {
+        let meanwhile = meanwhile.clone();
+        async move {
+            change.make(&session)?;
+            meanwhile().await;
+            Ok::<_, Error>("a page")
+        }
+    };
+    let app = init_service(App::new().wrap(gate).route("/", web::get().to(handler))).await;
+    let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
+    let response = call_service(&app, request.to_request()).await;
+    (response.status().as_u16(), response.headers().contains_key(SET_COOKIE))
+}
+
+async fn row(store: &SessionStore) -> String {
+    let mut data = SessionData::new();
+    data.insert("a", &1).unwrap();
+    store.create(&data, Expiry::Default).await.unwrap().key().as_str().to_owned()
+}
+
+#[actix_web::test]
+async fn a_server_that_is_killed_or_frozen_never_makes_a_success_of_what_is_not_stored() {
+    let postgres = Postgres::start().await.unwrap();
+    let bed = TestBed::on(&postgres, Django::default(), Settings::default()).await.unwrap();
+    let timeout = Duration::from_secs(2);
+    let store = || {
+        let settings = settings().writes_sessions(true).lookup_timeout(timeout);
+        SessionStore::new(pool(bed.database_url()), settings).unwrap()
+    };
+    for change in Change::ALL {
+        let (store, key) = (store(), row(&store()).await);
+        let server = postgres.clone();
+        let kill = async move || server.kill9().await.unwrap();
+        assert_eq!(request(&store, &key, change, kill).await, (503, false), "{change:?}, killed");
+        postgres.restart().await.unwrap();
+        let session = store.load(&SessionKey::new(&*key).unwrap()).await.unwrap();
+        assert_eq!(
+            session.data().unwrap().as_json(),
+            r#"{"a":1}"#,
+            "{change:?}: nothing was stored"
+        );
+
+        let server = postgres.clone();
+        let freeze = async move || server.freeze().await.unwrap();
+        assert_eq!(request(&store, &key, change, freeze).await, (503, false), "{change:?}, frozen");
+        postgres.thaw().await.unwrap();
+    }
+    // Between two requests nothing is left of it.
+    let (store, key) = (store(), row(&store()).await);
+    postgres.terminate_backends().await.unwrap();
+    let nothing = async || {};
+    assert_eq!(request(&store, &key, Change::Insert, nothing).await, (200, true));
+}
+
+/// A role that may do on the session table what is said, and its store.
+struct Role {
+    bed: Bed,
+    name: String,
+}
+
+impl Role {
+    async fn new() -> Self {
+        let bed = Bed::start(Django::default(), Settings::default()).await;
+        // Roles belong to the whole server: the name is this database's.
+        let name = format!("role_{}", bed.bed().database().name());
+        bed.sql(&format!("CREATE ROLE {name} LOGIN PASSWORD 'secret'")).await;
+        Self { bed, name }
+    }
+
+    async fn may(&self, rights: &str) {
+        let name = &self.name;
+        self.bed.sql(&format!("REVOKE ALL ON django_session FROM {name}")).await;
+        self.bed.sql(&format!("GRANT {rights} ON django_session TO {name}")).await;
+    }
+
+    fn store(&self, sliding: bool) -> SessionStore {
+        let (_, rest) = self.bed.bed().database_url().split_once('@').unwrap();
+        let url = format!("postgres://{}:secret@{rest}", self.name);
+        let settings = settings().writes_sessions(true).session_save_every_request(sliding);
+        SessionStore::new(pool(&url), settings).unwrap()
+    }
+
+    async fn end(self) {
+        let name = &self.name;
+        self.bed.sql(&format!("DROP OWNED BY {name}")).await;
+        self.bed.sql(&format!("DROP ROLE {name}")).await;
+    }
+}
+
+#[actix_web::test]
+async fn each_feature_needs_the_rights_that_the_readme_names_and_no_others() {
+    let role = Role::new().await;
+    for (rights, makes, changes, ends) in [
+        ("SELECT", 503, 503, 503),
+        ("SELECT, INSERT", 200, 503, 503),
+        ("SELECT, UPDATE", 503, 200, 503),
+        ("SELECT, DELETE", 503, 503, 200),
+        ("SELECT, INSERT, UPDATE, DELETE", 200, 200, 200),
+    ] {
+        role.may(rights).await;
+        let store = role.store(false);
+        let key = || async { format!("sessionid={}", role.bed.session(r#"{"a":1}"#).await) };
+        let insert = json!([["insert", "b", 1]]);
+        for (cookie, ops, status) in [
+            (None, &insert, makes),
+            (Some(key().await), &insert, changes),
+            (Some(key().await), &json!([["cycle_key"]]), changes),
+            (Some(key().await), &json!([["flush"]]), ends),
+            (Some(key().await), &json!([["get", "a"]]), 200),
+        ] {
+            let came = operate(&store, cookie.as_deref(), ops, 200).await;
+            assert_eq!(came.status, status, "{rights}: {ops} {cookie:?}");
+            let told = !came.set_cookie.is_empty();
+            assert_eq!(told, status == 200 && *ops != json!([["get", "a"]]), "{rights}: {ops}");
+        }
+        assert_eq!(store.clear_expired().await.is_ok(), ends == 200, "{rights}");
+        // What only slides gets its page all the same, and keeps the end that it had.
+        let came =
+            operate(&role.store(true), Some(&key().await), &json!([["get", "a"]]), 200).await;
+        assert_eq!((came.status, !came.set_cookie.is_empty()), (200, changes == 200), "{rights}");
+    }
+    role.end().await;
+}
+
+#[actix_web::test]
+async fn a_read_only_server_and_a_table_that_forbids_it_are_outages() {
+    let role = Role::new().await;
+    role.may("SELECT, INSERT, UPDATE, DELETE").await;
+    let key = format!("sessionid={}", role.bed.session(r#"{"a":1}"#).await);
+    let insert = json!([["insert", "b", 1]]);
+    let name = &role.name;
+    role.bed.sql(&format!("ALTER ROLE {name} SET default_transaction_read_only = on")).await;
+    for cookie in [None, Some(&*key)] {
+        let came = operate(&role.store(false), cookie, &insert, 200).await;
+        assert_eq!((came.status, came.set_cookie), (503, vec![]), "{cookie:?}");
+    }
+    role.bed.sql(&format!("ALTER ROLE {name} RESET default_transaction_read_only")).await;
+    for statement in [
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TRIGGER keep BEFORE UPDATE ON django_session FOR EACH ROW EXECUTE FUNCTION keep()",
+    ] {
+        role.bed.sql(statement).await;
+    }
+    let came = operate(&role.store(false), Some(&key), &insert, 200).await;
+    assert_eq!((came.status, came.set_cookie), (503, vec![]));
+    role.end().await;
+}
+
+#[actix_web::test]
+async fn a_row_keeps_its_further_columns_and_a_new_one_needs_a_default_for_them() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let store = bed.store_with(settings().writes_sessions(true));
+    let key = row(&store).await;
+    for statement in [
+        "ALTER TABLE django_session ADD user_id int, ADD device_info text NOT NULL DEFAULT 'x'",
+        "UPDATE django_session SET user_id = 7, device_info = 'a phone'",
+        "ALTER TABLE django_session ALTER device_info DROP DEFAULT",
+    ] {
+        bed.sql(statement).await;
+    }
+    let ops = json!([["insert", "b", 1], ["save"], ["cycle_key"], ["insert", "c", 1]]);
+    let came = operate(&store, Some(&format!("sessionid={key}")), &ops, 200).await;
+    assert_eq!(came.status, 200);
+    let columns = bed.sql("SELECT user_id, device_info FROM django_session").await;
+    assert_eq!(columns["rows"], json!([[7, "a phone"]]));
+
+    let refused = store.create(&SessionData::new(), Expiry::Default).await.unwrap_err();
+    assert!(matches!(refused, Error::ImproperlyConfigured(_)), "{refused:?}");
+    assert!(refused.to_string().contains("device_info"), "{refused}");
+    bed.sql("ALTER TABLE django_session ALTER device_info SET DEFAULT 'unknown'").await;
+    store.create(&SessionData::new(), Expiry::Default).await.unwrap();
+}
