@@ -13,20 +13,20 @@ use crate::error::{Chain, Error};
 
 /// Something worth counting: see [`SessionStore::on_event`](crate::SessionStore::on_event).
 ///
-/// | event | name | when |
+/// | event | [`name`](Event::name) | when |
 /// |---|---|---|
 /// | `SessionLookup` | `session_lookup` | the session table is asked for a key |
 /// | `SessionFound` | `session_found` | that key has a live session |
 /// | `UserLookup` | `user_lookup` | the user table is asked for the user of a session, or for the one it stood for last |
-/// | `UserFound` | `user_found` | that user counts as logged in |
-/// | `Rejected(reason)` | the reason: `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_policy`, `permission_denied`, `csrf_failed`, `bad_form` | a gate or extractor turned a request away |
-/// | `Undecodable` | `undecodable_data` | the data of a live session cannot be read |
+/// | `UserFound` | `user_found` | that user counts as logged in; with the backend of the session |
+/// | `Rejected` | `rejected` | a gate or extractor turned a request away; with the gate and a [`reason`](Event::reason): `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_policy`, `permission_denied`, `csrf_failed`, `bad_form` |
+/// | `Undecodable` | `undecodable` | the data of a live session cannot be read |
 /// | `FallbackKey` | `fallback_key` | a fallback key was needed, for session data or a session auth hash: once that stops, the old key can go |
 /// | `PasswordHashed` | `password_hashed` | a password was hashed, which takes a processor for tenths of a second |
 /// | `Outage` | `outage` | PostgreSQL did not answer, and a request got a 503 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Event {
+pub enum Event<'a> {
     /// The session table is asked for a key.
     SessionLookup,
     /// That key has a live session.
@@ -34,9 +34,17 @@ pub enum Event {
     /// The user table is asked for the user of a session.
     UserLookup,
     /// That user counts as logged in.
-    UserFound,
-    /// A gate or extractor turned a request away, for this reason.
-    Rejected(&'static str),
+    UserFound {
+        /// The authentication backend that the session names, as the settings list it.
+        backend: &'a str,
+    },
+    /// A gate or extractor turned a request away.
+    Rejected {
+        /// Why: [`Error::reason`].
+        reason: &'static str,
+        /// The [`name`](crate::DjangoSessionMiddleware::name) of the gate; `None` where there is none.
+        gate: Option<&'a str>,
+    },
     /// The data of a live session cannot be read.
     Undecodable,
     /// A fallback key was needed.
@@ -47,24 +55,48 @@ pub enum Event {
     Outage,
 }
 
-impl Event {
-    /// A constant name, for a metric or its label.
+impl<'a> Event<'a> {
+    /// What happened, as a constant name: for a metric, or a label of one.
     pub fn name(&self) -> &'static str {
         match self {
             Self::SessionLookup => "session_lookup",
             Self::SessionFound => "session_found",
             Self::UserLookup => "user_lookup",
-            Self::UserFound => "user_found",
-            Self::Rejected(reason) => reason,
-            Self::Undecodable => "undecodable_data",
+            Self::UserFound { .. } => "user_found",
+            Self::Rejected { .. } => "rejected",
+            Self::Undecodable => "undecodable",
             Self::FallbackKey => "fallback_key",
             Self::PasswordHashed => "password_hashed",
             Self::Outage => "outage",
         }
     }
+
+    /// Why a request was turned away, as a constant word: [`Error::reason`]. `None` for other events.
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Rejected { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The [`name`](crate::DjangoSessionMiddleware::name) of the gate that this is about, for a label.
+    pub fn gate(&self) -> Option<&'a str> {
+        match self {
+            Self::Rejected { gate, .. } => *gate,
+            _ => None,
+        }
+    }
+
+    /// The path of the authentication backend that this is about, for a label.
+    pub fn backend(&self) -> Option<&'a str> {
+        match self {
+            Self::UserFound { backend } => Some(backend),
+            _ => None,
+        }
+    }
 }
 
-pub(crate) type OnEvent = dyn Fn(Event) + Send + Sync;
+pub(crate) type OnEvent = dyn Fn(Event<'_>) + Send + Sync;
 
 /// Where events and outages go; all that belongs to one [`SessionStore`](crate::SessionStore) shares
 /// it.
@@ -80,7 +112,7 @@ impl Observer {
         Self { on_event: Some(on_event), ..self.clone() }
     }
 
-    pub(crate) fn event(&self, event: Event) {
+    pub(crate) fn event(&self, event: Event<'_>) {
         if let Some(on_event) = &self.on_event {
             on_event(event);
         }
@@ -94,8 +126,9 @@ impl Observer {
         }
     }
 
-    /// A request is turned away. The client sees next to nothing of why, so the log says it.
-    pub(crate) fn turned_away(&self, error: &Error) {
+    /// A request is turned away, by the gate of that name if by any. The client sees next to nothing
+    /// of why, so the log says it.
+    pub(crate) fn turned_away(&self, error: &Error, gate: Option<&str>) {
         match error {
             Error::Unavailable(_) => {
                 self.event(Event::Outage);
@@ -103,10 +136,10 @@ impl Observer {
             }
             _ => match error.reason() {
                 Some(reason) => {
-                    self.event(Event::Rejected(reason));
+                    self.event(Event::Rejected { reason, gate });
                     // What fails the CSRF check has a line of its own.
                     if !matches!(error, Error::CsrfFailed(_)) {
-                        tracing::debug!(reason, "request rejected");
+                        tracing::debug!(reason, gate, "request rejected");
                     }
                 }
                 None => tracing::error!(error = %Chain(error), "request failed"),

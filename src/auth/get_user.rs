@@ -101,7 +101,7 @@ impl SessionStore {
         match &self.hooks().login_policy {
             Some(policy) if !policy(data, &user) => Err(NotLoggedIn::RefusedByPolicy.into()),
             _ => {
-                self.observer().event(Event::UserFound);
+                self.observer().event(Event::UserFound { backend: &backend.path });
                 Ok(user)
             }
         }

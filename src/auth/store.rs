@@ -136,7 +136,8 @@ impl SessionStore {
     ///         OUTAGES.fetch_add(1, Ordering::Relaxed);
     ///     }
     ///     // or, with the `metrics` crate:
-    ///     // metrics::counter!("django_session_events", "event" => event.name()).increment(1);
+    ///     // let (name, reason) = (event.name(), event.reason().unwrap_or_default());
+    ///     // metrics::counter!("django_sessions", "event" => name, "reason" => reason).increment(1);
     /// })
     /// # }
     /// ```
@@ -145,7 +146,7 @@ impl SessionStore {
     #[must_use]
     pub fn on_event<F>(mut self, on_event: F) -> Self
     where
-        F: Fn(Event) + Send + Sync + 'static,
+        F: Fn(Event<'_>) + Send + Sync + 'static,
     {
         let observer = self.observer().calling(Arc::new(on_event));
         self.signer = Arc::new(SessionSigner::clone(&self.signer).observed_by(observer.clone()));

@@ -289,7 +289,7 @@ impl DjangoUser {
     async fn loaded(&self) -> Result<&BTreeSet<String>, Error> {
         let found = self.look_up_permissions().await;
         if let (Err(error), Some((database, _))) = (&found, &self.0.source) {
-            database.observer().turned_away(error);
+            database.observer().turned_away(error, None);
         }
         found
     }

@@ -22,6 +22,15 @@ pub(crate) struct Demands {
 }
 
 impl Admits {
+    /// What a gate is called that says nothing else.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Anyone => "optional",
+            Self::Session => "required",
+            Self::User(_) => "login_required",
+        }
+    }
+
     /// Whether this is a matter of the user, and not of the session alone.
     pub(crate) fn user_matters(&self) -> bool {
         matches!(self, Self::User(_))

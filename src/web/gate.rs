@@ -54,6 +54,7 @@ use crate::{auth::SessionStore, error::Error, settings::is_url};
 #[must_use = "a gate does nothing until something is wrapped in it"]
 pub struct DjangoSessionMiddleware {
     store: SessionStore,
+    name: Option<String>,
     admits: Admits,
     login_page: LoginPage,
     redirect_field_name: String,
@@ -122,6 +123,7 @@ impl DjangoSessionMiddleware {
     fn new(store: SessionStore, admits: Admits) -> Self {
         Self {
             store,
+            name: None,
             admits,
             login_page: LoginPage::OfSettings,
             redirect_field_name: REDIRECT_FIELD_NAME.into(),
@@ -129,6 +131,14 @@ impl DjangoSessionMiddleware {
             error_handler: None,
             csrf: CsrfPolicy::default(),
         }
+    }
+
+    /// What this gate is called in the log and in [`Event`](crate::Event)s.
+    ///
+    /// Defaults to the function that makes such a gate: `optional`, `required` or `login_required`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// Checks no request for CSRF: Django's `csrf_exempt`, for webhooks and whatever else proves by
@@ -238,7 +248,8 @@ impl DjangoSessionMiddleware {
 
     fn gate(&self) -> Gate {
         let rejection = Rejection { answer: self.answer(), handler: self.error_handler.clone() };
-        let context = Context { store: self.store.for_worker(), rejection };
+        let name = self.name.clone().unwrap_or_else(|| self.admits.name().into());
+        let context = Context { name, store: self.store.for_worker(), rejection };
         Gate::new(context, self.admits.clone(), self.csrf)
     }
 

@@ -51,6 +51,8 @@ impl Found {
 
 /// What a gate lends to the extractors behind it.
 pub(crate) struct Context {
+    /// What the gate is called in logs and counters.
+    pub(crate) name: String,
     pub(crate) store: SessionStore,
     pub(crate) rejection: Rejection,
 }
@@ -58,7 +60,7 @@ pub(crate) struct Context {
 impl Context {
     /// The answer of the gate to a request that it, or an extractor, turns away; that is counted.
     pub(crate) fn respond(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
-        self.store.observer().turned_away(error);
+        self.store.observer().turned_away(error, Some(&self.name));
         self.respond_again(error, req)
     }
 

@@ -310,7 +310,7 @@ async fn stored<B>(gate: &Gate, writing: &Writing, answer: Answer<B>) -> Answer<
         }
         // There is no request any more that the gate's own answer could be made for.
         (Err(error), Err(_)) => {
-            gate.store().observer().turned_away(&error);
+            gate.store().observer().turned_away(&error, Some(&gate.context.name));
             let mut error = actix_web::Error::from(error);
             error.add_response_mapper(|mut response| {
                 vary_on_cookie(response.headers_mut());

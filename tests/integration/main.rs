@@ -10,6 +10,7 @@ mod beds;
 mod check;
 mod cookie_headers;
 mod differential;
+mod events;
 mod log;
 mod login_journey;
 mod no_secrets;
