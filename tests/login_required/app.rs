@@ -39,6 +39,7 @@ pub(crate) const MODULES: [&str; 8] =
 /// A running server with one worker. It ends with the test process.
 pub(crate) struct TestApp {
     url: String,
+    cookie_name: String,
     client: Client,
     handle: ServerHandle,
     thread: JoinHandle<()>,
@@ -60,7 +61,13 @@ impl TestApp {
         });
         let (address, handle) = receiver.recv().unwrap();
         let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
-        Self { url: format!("http://{address}"), client, handle, thread }
+        let (url, cookie_name) = (format!("http://{address}"), "sessionid".into());
+        Self { url, cookie_name, client, handle, thread }
+    }
+
+    /// Sends session keys in a cookie of that name.
+    pub(crate) fn with_cookie_name(self, name: &str) -> Self {
+        Self { cookie_name: name.into(), ..self }
     }
 
     /// Ends it and all that runs in it.
@@ -95,7 +102,11 @@ impl TestApp {
     /// Gets a page as a visitor with this session cookie.
     pub(crate) async fn get(&self, path: &str, session_key: &str) -> Response {
         let request = self.client.get(format!("{}{path}", self.url));
-        request.header("Cookie", format!("sessionid={session_key}")).send().await.unwrap()
+        request
+            .header("Cookie", format!("{}={session_key}", self.cookie_name))
+            .send()
+            .await
+            .unwrap()
     }
 
     /// Gets a page as a visitor without a cookie.

@@ -3,7 +3,7 @@
 use actix_django_session::{DjangoSettings, SessionKey, SessionStore, UserModel};
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use serde_json::{Value, json};
-use testbed::{Django, Judge, Postgres, Settings, TestDatabase};
+use testbed::{Django, Judge, Postgres, Settings, Site, TestDatabase};
 use tokio_postgres::NoTls;
 
 use crate::app::{MODULES, PERMISSIONS};
@@ -16,6 +16,11 @@ pub(crate) struct Bed {
     pub(crate) django: Django,
     pub(crate) database: TestDatabase,
     pub(crate) judge: Judge,
+    settings: Settings,
+    /// The database by the address that Django has, which may name a schema.
+    django_url: String,
+    /// Whether the user model has groups, permissions and flags.
+    pub(crate) has_permissions: bool,
 }
 
 impl Bed {
@@ -34,7 +39,27 @@ impl Bed {
     pub(crate) async fn on(postgres: &Postgres, django: Django, settings: &Settings) -> Self {
         let database = postgres.django_database(django, settings).await.unwrap();
         let judge = Judge::start(django, database.url(), settings).await.unwrap();
-        Self { django, database, judge }
+        let (settings, django_url) = (settings.clone(), database.url().to_owned());
+        let has_permissions = settings.get("AUTH_USER_MODEL") != Some("bare.BareUser");
+        Self { django, database, judge, settings, django_url, has_permissions }
+    }
+
+    /// Moves all tables to a schema that Django finds by its search path.
+    pub(crate) async fn move_to_schema(&mut self, schema: &str) {
+        self.sql(&format!("CREATE SCHEMA {schema}")).await;
+        let tables = self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").await;
+        for table in tables.as_array().unwrap() {
+            let table = table[0].as_str().unwrap();
+            self.sql(&format!("ALTER TABLE {table} SET SCHEMA {schema}")).await;
+        }
+        self.django_url = format!("{}?options=-csearch_path%3D{schema}", self.database.url());
+        self.judge = Judge::start(self.django, &self.django_url, &self.settings).await.unwrap();
+    }
+
+    /// What the site exports.
+    pub(crate) async fn export(&self) -> String {
+        let exported = Site::export_settings(self.django, &self.django_url, &self.settings).await;
+        exported.unwrap()
     }
 
     pub(crate) async fn ask(&self, question: Value) -> Value {

@@ -19,4 +19,5 @@ mod outages;
 mod proxy;
 mod queries;
 mod sessions;
+mod settings;
 mod user_models;

@@ -77,6 +77,11 @@ impl Settings {
         self.set("EXTRA_APPS", apps.into_iter().collect::<Value>())
     }
 
+    /// A setting that was set, if it is text.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name)?.as_str()
+    }
+
     /// The settings on which it depends which tables there are.
     pub(crate) fn what_makes_tables(&self) -> String {
         let values = ["AUTH_USER_MODEL", "EXTRA_APPS"].map(|name| self.values.get(name));

@@ -1,4 +1,5 @@
 use std::{
+    fs,
     io::Write,
     process::{Command, Stdio},
 };
@@ -100,6 +101,19 @@ impl Site {
             }
         })
         .await
+    }
+
+    /// What `export_settings.py` says of this site.
+    ///
+    /// # Errors
+    /// As [`shell`](Self::shell).
+    pub async fn export_settings(
+        django: Django,
+        database_url: &str,
+        settings: &Settings,
+    ) -> Result<String> {
+        let script = fs::read_to_string(here().join("../../src/settings/export_settings.py"))?;
+        Self::shell(django, database_url, settings, &["-v", "0"], &script).await
     }
 
     /// `manage.py`, for a test to add arguments and run.

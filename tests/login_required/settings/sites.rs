@@ -1,10 +1,7 @@
 //! Django sites, as different as they come, and what each must export.
 
 use serde_json::{Value, json};
-use testbed::{Django, Settings, Site, Venv};
-
-/// The script as it is in the package.
-pub(crate) const SCRIPT: &str = include_str!("../../src/settings/export_settings.py");
+use testbed::{Django, Settings, Venv};
 
 /// What sites install from PyPI.
 const PACKAGES: [&str; 2] = ["django-allauth==65.3.1", "django-otp==1.5.4"];
@@ -12,18 +9,34 @@ const PACKAGES: [&str; 2] = ["django-allauth==65.3.1", "django-otp==1.5.4"];
 const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 const ALLAUTH: &str = "allauth.account.auth_backends.AuthenticationBackend";
 
+const FALLBACKS: [&str; 2] = ["last year's", "the year before"];
+
 /// A site, and what must stand in its export, by JSON pointers.
 pub(crate) struct DjangoSite {
     pub(crate) name: &'static str,
     pub(crate) settings: Settings,
     pub(crate) exports: Vec<(&'static str, Value)>,
+    /// The schema that its tables are in.
+    pub(crate) schema: Option<&'static str>,
+    /// `SECRET_KEY_FALLBACKS`.
+    pub(crate) fallbacks: &'static [&'static str],
+    /// Whether the settings alone let in whom the site lets in.
+    pub(crate) is_enough: bool,
     /// What it is told that this crate does not do: setting and level.
     pub(crate) not_honoured: &'static [(&'static str, &'static str)],
 }
 
 impl DjangoSite {
     pub(crate) fn all() -> Vec<Self> {
-        let site = |name, settings| Self { name, settings, exports: vec![], not_honoured: &[] };
+        let site = |name, settings| Self {
+            name,
+            settings,
+            exports: vec![],
+            schema: None,
+            fallbacks: &[],
+            is_enough: true,
+            not_honoured: &[],
+        };
         let model = |name| Settings::default().auth_user_model(name);
         let middleware = |more: &[&str]| -> Value {
             let djangos = [
@@ -71,7 +84,7 @@ impl DjangoSite {
             site(
                 "production: e-mail log-in, UUIDs, own tables, two backends, a proxy, fallbacks",
                 model("members.Member")
-                    .secret_key_fallbacks(["last year's", "the year before"])
+                    .secret_key_fallbacks(FALLBACKS)
                     .authentication_backends(["accounts.backends.ByAddress", MODEL_BACKEND])
                     .session_cookie_name("__Host-session")
                     .login_url("login")
@@ -84,7 +97,7 @@ impl DjangoSite {
                     .set("CSRF_TRUSTED_ORIGINS", json!(["https://*.example.com"])),
             )
             .exports([
-                ("/user_model/table", json!("member")),
+                ("/user_model/table", json!(["shop", "member"])),
                 ("/user_model/primary_key", json!("member_id")),
                 ("/user_model/username", json!("email")),
                 ("/user_model/password", json!("pw")),
@@ -95,12 +108,17 @@ impl DjangoSite {
                 ),
                 (
                     "/user_model/permission_tables/user_groups",
-                    json!({ "table": "member_of_team", "from_column": "person", "to_column": "team" }),
+                    json!({ "table": ["shop", "member_of_team"], "from_column": "person", "to_column": "team" }),
                 ),
                 (
                     "/user_model/permission_tables/user_permissions/table",
-                    json!("member_rights"),
+                    json!(["shop", "member_rights"]),
                 ),
+                (
+                    "/user_model/permission_tables/permission",
+                    json!(["shop", "auth_permission"]),
+                ),
+                ("/session/table", json!(["shop", "django_session"])),
                 ("/LOGIN_URL", json!("/shop/accounts/login/")),
                 ("/SECURE_PROXY_SSL_HEADER", json!(["X-Forwarded-Proto", "https"])),
                 ("/ALLOWED_HOSTS", json!(["shop.example.com", ".example.org"])),
@@ -108,7 +126,9 @@ impl DjangoSite {
                 ("/AUTHENTICATION_BACKENDS/0/path", json!("accounts.backends.ByAddress")),
                 ("/AUTHENTICATION_BACKENDS/0/reads_users", json!(true)),
                 ("/AUTHENTICATION_BACKENDS/0/grants_permissions", json!(true)),
-            ]),
+            ])
+            .fallbacks(&FALLBACKS)
+            .in_schema("shop"),
             site("text as the key, columns renamed", model("renamed.RenamedUser")).exports([
                 ("/user_model/table", json!("people")),
                 ("/user_model/primary_key", json!("person_id")),
@@ -196,7 +216,8 @@ impl DjangoSite {
                 ("AUTHENTICATION_BACKENDS", "note"),
                 ("AUTHENTICATION_BACKENDS", "note"),
                 ("AUTHENTICATION_BACKENDS", "note"),
-            ]),
+            ])
+            .not_enough(),
             site("a session auth hash of its own", model("versioned.VersionedUser"))
                 .exports([
                     (
@@ -208,19 +229,55 @@ impl DjangoSite {
                         json!(["_get_session_auth_hash"]),
                     ),
                 ])
-                .not_honoured(&[("AUTH_USER_MODEL", "hook")]),
+                .not_honoured(&[("AUTH_USER_MODEL", "hook")])
+                .not_enough(),
             site(
                 "sessions in a cookie",
                 Settings::default()
                     .set("SESSION_ENGINE", "django.contrib.sessions.backends.signed_cookies"),
             )
             .exports([("/session", Value::Null)])
-            .not_honoured(&[("SESSION_ENGINE", "unsafe")]),
+            .not_honoured(&[("SESSION_ENGINE", "unsafe")])
+            .not_enough(),
         ]
+    }
+
+    /// The JSON, after a look at whether it says what this site is, and no secret.
+    pub(crate) fn read(&self, django: Django, exported: &str) -> Value {
+        let found: Value = serde_json::from_str(exported).unwrap();
+        let context = format!("{django}, {}: {exported}", self.name);
+        assert_eq!(found["django_version"], django.version(), "{context}");
+        for (pointer, expected) in &self.exports {
+            assert_eq!(found.pointer(pointer), Some(expected), "{pointer}: {context}");
+        }
+        let not_honoured = found["not_honoured"].as_array().unwrap().iter();
+        let not_honoured: Vec<_> = not_honoured
+            .map(|each| (each["setting"].as_str().unwrap(), each["level"].as_str().unwrap()))
+            .collect();
+        assert_eq!(not_honoured, self.not_honoured, "{context}");
+        for secret in [&[Settings::SECRET_KEY], self.fallbacks].concat() {
+            assert!(!exported.contains(secret), "{context}");
+        }
+        found
     }
 
     fn exports<const N: usize>(mut self, exports: [(&'static str, Value); N]) -> Self {
         self.exports = exports.into();
+        self
+    }
+
+    fn in_schema(mut self, schema: &'static str) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
+    fn fallbacks(mut self, fallbacks: &'static [&'static str]) -> Self {
+        self.fallbacks = fallbacks;
+        self
+    }
+
+    fn not_enough(mut self) -> Self {
+        self.is_enough = false;
         self
     }
 
@@ -230,8 +287,7 @@ impl DjangoSite {
     }
 }
 
-/// What the script prints, as the README says to run it.
-pub(crate) async fn export(django: Django, database_url: &str, settings: &Settings) -> String {
+/// Installs what some of the sites need, for that Django.
+pub(crate) async fn install_packages(django: Django) {
     Venv::with(django, &PACKAGES).await.unwrap();
-    Site::shell(django, database_url, settings, &["-v", "0"], SCRIPT).await.unwrap()
 }
