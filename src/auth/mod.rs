@@ -3,6 +3,7 @@
 mod authenticate;
 mod get_user;
 mod hashers;
+mod login;
 mod passwords;
 mod session_auth_hash;
 mod sessions;
@@ -13,6 +14,7 @@ mod users;
 mod writer;
 
 pub(crate) use get_user::BACKEND;
+pub(crate) use login::Login;
 pub(crate) use session_auth_hash::HASH;
 pub use store::SessionStore;
 pub use test_user::TestUser;

@@ -2,6 +2,7 @@
 
 use super::{DjangoUser, SessionStore};
 use crate::{
+    crypto::constant_time_compare,
     error::{Error, Unavailable},
     observe::Event,
     session::SessionData,
@@ -70,11 +71,19 @@ impl SessionStore {
         data: &SessionData,
         user: &DjangoUser,
     ) -> Result<Option<String>, Error> {
+        let found = data.get::<String>(HASH).ok().flatten().unwrap_or_default();
+        let hash = self.session_auth_hash(user)?;
+        Ok(hash.filter(|hash| !constant_time_compare(hash, found)))
+    }
+
+    /// The hash of today: `user.get_session_auth_hash()`. `None` if the model has none.
+    ///
+    /// # Errors
+    /// As [`SessionStore::get_user`].
+    pub(crate) fn session_auth_hash(&self, user: &DjangoUser) -> Result<Option<String>, Error> {
         let Some(keys) = self.session_auth_keys() else { return Ok(None) };
         let (_, message) = self.hashed(user)?;
-        let found = data.get::<String>(HASH).ok().flatten().unwrap_or_default();
-        let is_of_today = keys.current.verify_hex(&message, &found);
-        Ok((!is_of_today).then(|| keys.current.hexdigest(&message)))
+        Ok(Some(keys.current.hexdigest(&message)))
     }
 
     /// The stored password, and the text that the hash of today is made of.

@@ -5,14 +5,11 @@ use std::{future::Future, sync::Arc, time::SystemTime};
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
-use super::{
-    DjangoUser, SessionStore, get_user::BACKEND, session_auth_hash::HASH, writer::Failure,
-};
+use super::{DjangoUser, SessionStore, writer::Failure};
 use crate::{
     error::{DecodeError, Error, Unavailable},
     session::{
         CookieLife, DjangoSession, Expiry, Plan, Row, SESSION_EXPIRY, SessionData, SessionKey,
-        USER_ID,
     },
     settings::SessionEngine,
     store::Written,
@@ -217,13 +214,8 @@ impl SessionStore {
         }
         let backends = &self.settings().authentication_backends;
         let backend = user.backend().or(backends.first().map(|backend| &*backend.path));
-        let hash = self.upgraded_hash(&data, user)?;
-        for (key, value) in
-            [(USER_ID, Some(user.id())), (BACKEND, backend), (HASH, hash.as_deref())]
-        {
-            if let Some(value) = value {
-                data.insert(key, value).map_err(DecodeError::from)?;
-            }
+        for (key, value) in self.login_of(user, backend, &data).await?.entries() {
+            data.insert(key, value).map_err(DecodeError::from)?;
         }
         if self.is_in_cookie() {
             return self.sealed(SessionKey::generate(), data);

@@ -177,7 +177,6 @@ impl Visit {
     }
 
     /// `rotate_token` of `django.middleware.csrf`: at log-in.
-    #[allow(dead_code)] // Log-in asks for it.
     pub(crate) fn rotate_csrf_token(&self) -> Result<(), Error> {
         self.csrf.rotate_token(self.writing.as_deref())
     }

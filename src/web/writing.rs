@@ -129,6 +129,11 @@ impl Writing {
         self.state.borrow_mut().user = Some(user);
     }
 
+    /// `None` in a test without a database.
+    pub(crate) fn store(&self) -> Option<&SessionStore> {
+        self.store.as_ref()
+    }
+
     /// Forgets the session and whoever was logged in to it.
     ///
     /// # Errors
@@ -208,6 +213,18 @@ impl Writing {
         let mut state = self.state.borrow_mut();
         state.saved = true;
         state.changes.iter_mut().try_for_each(|changes| changes.saved(session.clone(), &plan))
+    }
+
+    /// Deletes the row of a session that was flushed, now.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(crate) async fn delete_flushed(&self) -> Result<(), Error> {
+        let _turn = self.saving.lock().await;
+        match &self.store {
+            Some(store) => self.delete_doomed(store).await,
+            None => Ok(()),
+        }
     }
 
     async fn delete_doomed(&self, store: &SessionStore) -> Result<(), Error> {

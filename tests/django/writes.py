@@ -10,8 +10,11 @@ from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
 from django.test import RequestFactory
 from django.utils import timezone
+
+from accounts import people
 
 SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
 Session = SessionStore.get_model_class() if hasattr(SessionStore, "get_model_class") else None
@@ -32,7 +35,9 @@ def operate(cookie, ops, status=200):
 
     headers = {} if cookie is None else {"HTTP_COOKIE": cookie}
     request = RequestFactory().post("/", **headers)
-    handler = convert_exception_to_response(SessionMiddleware(AuthenticationMiddleware(view)))
+    request._dont_enforce_csrf_checks = True
+    handler = AuthenticationMiddleware(view)
+    handler = convert_exception_to_response(SessionMiddleware(CsrfViewMiddleware(handler)))
     response = handler(request)
     return {
         "status": response.status_code,
@@ -79,17 +84,35 @@ def user(request):
     return auth.get_user(request).get_username() or None
 
 
+def login(request, username, backend=None):
+    auth.login(request, people.find_user(username), backend)
+
+
+def authenticate_login(request, username, password):
+    found = auth.authenticate(request, username=username, password=password)
+    if found is not None:
+        auth.login(request, found)
+    return found and found.get_username()
+
+
+def update_session_auth_hash(request, username):
+    auth.update_session_auth_hash(request, people.find_user(username))
+
+
 OPERATIONS = {
+    "authenticate_login": authenticate_login,
     "append": append,
     "clear": lambda request: request.session.clear(),
     "cycle_key": lambda request: request.session.cycle_key(),
     "flush": lambda request: request.session.flush(),
     "get": lambda request, key: request.session.get(key),
     "insert": put,
+    "login": login,
     "logout": auth.logout,
     "remove": remove,
     "save": lambda request: request.session.save(),
     "set_expiry": set_expiry,
     "set_expiry_in": set_expiry_in,
+    "update_session_auth_hash": update_session_auth_hash,
     "user": user,
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use testbed::Django;
 
 use crate::{
-    beds::{Bed, Dice, seed, settings},
+    beds::{Bed, Dice, PASSWORD, seed, settings},
     operations::{Outcome, django, operate},
 };
 
@@ -72,9 +72,18 @@ impl Sequence {
             let ops: Vec<_> = (0..count).map(|_| operation(dice)).collect();
             let mut status = [200, 200, 200, 200, 302, 404, 500][dice.below(7)];
             // Django has moved the row by then, and the visitor, who is not told, loses the session.
-            if ops.iter().any(|op| op[0] == "cycle_key") && status == 500 {
+            let cycles = ["authenticate_login", "cycle_key", "login", "update_session_auth_hash"];
+            let does =
+                |names: &[&str]| ops.iter().any(|op| names.contains(&op[0].as_str().unwrap()));
+            if does(&cycles) && status == 500 {
                 status = 403;
             }
+            // `request.user` keeps whom a log-in made it, whatever becomes of the session, a flush
+            // included; here a flush leaves nobody.
+            let ops = match does(&["authenticate_login", "login", "update_session_auth_hash"]) {
+                true => ops.into_iter().filter(|op| op[0] != "user" && op[0] != "flush").collect(),
+                false => ops,
+            };
             requests.push((ops, status));
         }
         if matches!(start, Start::Unknown) {
@@ -97,6 +106,7 @@ impl Sequence {
             Start::Json(json) => Some(bed.session(json).await),
             Start::LoggedIn => Some(bed.login("ada").await),
         };
+        bed.sql("UPDATE auth_user SET last_login = NULL").await;
         let mut browser = Browser { seen: Vec::new(), cookie: None };
         browser.cookie = key.inspect(|key| browser.seen.push(key.clone()));
         let mut story = Vec::new();
@@ -118,7 +128,8 @@ impl Sequence {
 fn operation(dice: &mut Dice) -> Value {
     let keys = ["cart", "theme", "a", "b"];
     let key = keys[dice.below(4)];
-    match dice.below(16) {
+    let user = ["ada", "grace"][dice.below(2)];
+    match dice.below(20) {
         0..4 => json!(["insert", key, dice.below(3)]),
         4..6 => json!(["append", "list", dice.below(9)]),
         6 | 7 => json!(["get", key]),
@@ -131,6 +142,13 @@ fn operation(dice: &mut Dice) -> Value {
             json!(["set_expiry", seconds])
         }
         14 => json!(["set_expiry_in", 7200]),
+        15 => json!(["login", user]),
+        16 => {
+            let password = [PASSWORD, PASSWORD, "wrong"][dice.below(3)];
+            json!(["authenticate_login", user, password])
+        }
+        17 => json!(["logout"]),
+        18 => json!(["update_session_auth_hash", user]),
         _ => json!(["user"]),
     }
 }
@@ -145,6 +163,10 @@ impl Browser {
     /// Takes a cookie in. Keys and times of day become placeholders.
     fn hears(&mut self, mut outcome: Outcome) -> Outcome {
         for text in &mut outcome.set_cookie {
+            if text.starts_with("csrftoken=") {
+                *text = "another CSRF secret".to_owned();
+                continue;
+            }
             let value = text.strip_prefix("sessionid=").unwrap().split(';').next().unwrap();
             if value == "\"\"" {
                 self.cookie = None;
@@ -183,6 +205,7 @@ impl Browser {
                 rows.push(json!({ "key": number, "json": row["json"], "lives": row["lives"] }));
             }
         }
-        rows.into()
+        let users = "SELECT username FROM auth_user WHERE last_login IS NOT NULL ORDER BY 1";
+        json!({ "rows": rows, "last_login": bed.sql(users).await["rows"] })
     }
 }

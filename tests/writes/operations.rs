@@ -29,7 +29,8 @@ pub(crate) async fn operate(
     status: u16,
 ) -> Outcome {
     let gate = DjangoSessionMiddleware::optional(store.clone());
-    let app = App::new().wrap(gate).route("/", web::get().to(perform));
+    let store = web::Data::new(store.clone());
+    let app = App::new().app_data(store).wrap(gate).route("/", web::get().to(perform));
     let app = test::init_service(app).await;
     let mut request = TestRequest::get().uri("/").set_json(json!({ "ops": ops, "status": status }));
     if let Some(cookie) = cookie {
@@ -69,6 +70,10 @@ async fn perform(
     Ok(HttpResponseBuilder::new(status).json(results))
 }
 
+fn store(req: &HttpRequest) -> &SessionStore {
+    req.app_data::<web::Data<SessionStore>>().unwrap()
+}
+
 pub(crate) async fn done(
     session: &DjangoSessionMut,
     op: &Value,
@@ -84,7 +89,23 @@ pub(crate) async fn done(
         "cycle_key" => session.cycle_key(),
         "flush" => session.flush(),
         "get" => return Ok(session.get(key)?.unwrap_or_default()),
+        "authenticate_login" => {
+            let password = op[2].as_str().unwrap();
+            let user = store(req).authenticate(key, password).await?;
+            if let Some(user) = &user {
+                session.login(user).await?;
+            }
+            return Ok(user.map(|user| user.username().to_owned()).into());
+        }
         "insert" => session.insert(key, &op[2])?,
+        "login" => {
+            let user = store(req).user_by_username(key).await?;
+            match op[2].as_str() {
+                Some(backend) => session.login_by(&user, backend).await?,
+                None => session.login(&user).await?,
+            }
+        }
+        "logout" => session.logout().await?,
         "remove" => return Ok(session.remove(key)?.into()),
         "save" => session.save().await?,
         "set_expiry" => {
@@ -98,6 +119,10 @@ pub(crate) async fn done(
             use actix_web::FromRequest;
             let user = OptionalDjangoUser::extract(req).await.map_err(|_| Error::Anonymous)?;
             return Ok(user.as_ref().map(|user| user.username().to_owned()).into());
+        }
+        "update_session_auth_hash" => {
+            let user = store(req).user_by_username(key).await?;
+            session.update_session_auth_hash(&user).await?;
         }
         other => panic!("{other}"),
     }

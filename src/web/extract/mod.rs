@@ -1,6 +1,7 @@
 //! What a handler asks for in its arguments.
 
 mod csrf_token;
+mod log_in;
 mod session;
 mod session_mut;
 mod user;

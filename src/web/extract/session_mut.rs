@@ -47,6 +47,7 @@ use crate::{
 #[derive(Clone)]
 pub struct DjangoSessionMut {
     pub(crate) writing: Rc<Writing>,
+    pub(crate) visit: Visit,
 }
 
 impl DjangoSessionMut {
@@ -167,7 +168,7 @@ impl FromRequest for DjangoSessionMut {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Visit::behind_gate::<Self>(req).and_then(|visit| {
             let writing = visit.writing().map_err(|error| visit.reject(error, req))?;
-            Ok(Self { writing })
+            Ok(Self { writing, visit })
         }))
     }
 }

@@ -1,0 +1,116 @@
+//! `login` of `django.contrib.auth`, as far as the session goes: what of it stays, and what goes in.
+
+use super::{DjangoUser, HASH, SessionStore, get_user::BACKEND};
+use crate::{
+    crypto::constant_time_compare,
+    error::{DecodeError, Error},
+    session::{Changes, SessionData, USER_ID},
+    settings::AuthenticationBackend,
+};
+
+/// What a log-in does to a session.
+#[derive(Debug)]
+pub(crate) struct Login {
+    before: Before,
+    entries: [(&'static str, String); 3],
+}
+
+/// What becomes of the session that the visitor had (I1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// Of the same user, with the password of today: it stays.
+    Kept,
+    /// Of nobody: its data stays, under a new key, which nobody can have planted.
+    Cycled,
+    /// Of somebody else, or with another password: nothing stays.
+    Flushed,
+}
+
+impl SessionStore {
+    /// What a log-in of this user does to a session with this data.
+    ///
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] if it is not said by which of several backends the user came
+    /// in; [`Error::Unavailable`].
+    pub(crate) async fn login_of(
+        &self,
+        user: &DjangoUser,
+        backend: Option<&str>,
+        data: &SessionData,
+    ) -> Result<Login, Error> {
+        let backend = self.backend_of(user, backend)?.to_owned();
+        let hash = self.session_auth_hash(user)?;
+        let before = match data.get_json(USER_ID) {
+            None => Before::Cycled,
+            // Fallback keys are not tried: with one, the session is another's (I2).
+            Some(id) if self.is_id_of(id, user).await? && has_hash(data, hash.as_deref()) => {
+                Before::Kept
+            }
+            Some(_) => Before::Flushed,
+        };
+        let hash = hash.unwrap_or_default();
+        Ok(Login::new(before, user, backend, hash))
+    }
+
+    /// By which backend this user came in: as told, as `authenticate` found, or the only one (I3).
+    fn backend_of<'a>(
+        &'a self,
+        user: &'a DjangoUser,
+        told: Option<&'a str>,
+    ) -> Result<&'a str, Error> {
+        match (told.or(user.backend()), &self.settings().authentication_backends[..]) {
+            (Some(backend), _) => Ok(backend),
+            (None, [AuthenticationBackend { path, .. }]) => Ok(path),
+            (None, _) => Err(Error::ImproperlyConfigured(
+                "there are several AUTHENTICATION_BACKENDS: log in a user whom `authenticate` \
+                 found, or name the backend with `login_by`"
+                    .into(),
+            )),
+        }
+    }
+
+    async fn is_id_of(&self, id: &str, user: &DjangoUser) -> Result<bool, Error> {
+        let Some(key) = user.key() else { return Ok(false) };
+        Ok(self.database().primary_key().await?.parse(id).as_ref() == Some(key))
+    }
+}
+
+fn has_hash(data: &SessionData, hash: Option<&str>) -> bool {
+    let Some(hash) = hash else { return true };
+    let found = data.get::<String>(HASH).ok().flatten().unwrap_or_default();
+    constant_time_compare(found, hash)
+}
+
+impl Login {
+    /// That of a test, where there are no other sessions.
+    pub(crate) fn of_test(user: &DjangoUser, backend: Option<&str>) -> Self {
+        let backend = backend.unwrap_or("django.contrib.auth.backends.ModelBackend");
+        Self::new(Before::Cycled, user, backend.into(), String::new())
+    }
+
+    fn new(before: Before, user: &DjangoUser, backend: String, hash: String) -> Self {
+        let entries = [(USER_ID, user.id().to_owned()), (BACKEND, backend), (HASH, hash)];
+        Self { before, entries }
+    }
+
+    /// What stands in the session afterwards.
+    pub(crate) fn entries(&self) -> &[(&'static str, String)] {
+        &self.entries
+    }
+
+    /// Does it to the session.
+    ///
+    /// # Errors
+    /// [`Error::Undecodable`], never in practice: text has a JSON form.
+    pub(crate) fn apply(&self, changes: &mut Changes) -> Result<(), Error> {
+        match self.before {
+            Before::Kept => {}
+            Before::Cycled => changes.cycle_key(),
+            Before::Flushed => changes.flush(),
+        }
+        for (key, value) in &self.entries {
+            changes.insert(key, value).map_err(DecodeError::from)?;
+        }
+        Ok(())
+    }
+}
