@@ -1,5 +1,8 @@
-//! Two factors: only sessions in which django-otp has verified a device count as logged in, as with
-//! its `otp_required`. Everyone else is sent to the page that asks for the second factor.
+//! Two factors: only sessions in which django-otp has verified a device of the user count as logged
+//! in, as with its `otp_required`. Everyone else is sent to the page that asks for the second factor.
+//!
+//! The device is looked up on each request, as django-otp's middleware does: a phone that was
+//! stolen and deleted opens nothing any more.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -9,18 +12,42 @@
 use std::{env, io};
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoUser, SessionData, SessionStore,
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionStore,
+    Unavailable,
 };
 use actix_web::{App, HttpServer, web};
-use deadpool_postgres::{Config, Runtime};
+use deadpool_postgres::{Config, Pool, Runtime};
 use tokio_postgres::NoTls;
 
-/// The key under which django-otp notes the device. It is there when the token was right.
+/// The key under which django-otp notes the device, `otp_totp.totpdevice/7`.
 const DEVICE: &str = "otp_device_id";
 
-/// Asked after all of Django's own checks: it can say no, it cannot let anybody in.
-fn is_verified(session: &SessionData, _user: &DjangoUser) -> bool {
-    session.get::<String>(DEVICE).is_ok_and(|device| device.is_some())
+/// The plugins of django-otp that this site has, and their tables.
+const DEVICES: [(&str, &str); 2] = [
+    ("otp_totp.totpdevice", "otp_totp_totpdevice"),
+    ("otp_static.staticdevice", "otp_static_staticdevice"),
+];
+
+/// Asked after all of Django's own checks: `None` makes the visitor a stranger.
+async fn verified(
+    pool: Pool,
+    session: DjangoSession,
+    user: DjangoUser,
+) -> Result<Option<DjangoUser>, Error> {
+    // `null`, or anything else that is no text, is no device.
+    let Ok(Some(device)) = session.get::<String>(DEVICE) else { return Ok(None) };
+    let Some((model, Ok(id))) = device.rsplit_once('/').map(|(m, id)| (m, id.parse::<i64>()))
+    else {
+        return Ok(None);
+    };
+    let Some((_, table)) = DEVICES.iter().find(|(name, _)| name.eq_ignore_ascii_case(model)) else {
+        return Ok(None);
+    };
+    let sql =
+        format!("SELECT 1 FROM {table} WHERE id = $1::bigint AND user_id::text = $2 AND confirmed");
+    let client = pool.get().await.map_err(Unavailable::Pool)?;
+    let found = client.query_opt(&sql, &[&id, &user.id()]).await.map_err(Unavailable::Query)?;
+    Ok(found.map(|_| user))
 }
 
 async fn account(user: DjangoUser) -> String {
@@ -33,7 +60,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         DjangoSettings::new(variable("DJANGO_SECRET_KEY")?).login_url("/account/two_factor/");
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?.login_policy(is_verified);
+    let store = SessionStore::new(pool.clone(), settings)?
+        .after_get_user(move |session, user, _store| verified(pool.clone(), session, user));
 
     let gate = DjangoSessionMiddleware::login_required(store.clone());
     store.check().await?;

@@ -29,7 +29,8 @@ pub enum Error {
     #[error("the session does not exist")]
     SessionNotFound,
 
-    /// The row's `expire_date` is not in the future. Rejected.
+    /// The row's `expire_date` is not in the future, or after the year 9999, which is as far as
+    /// Django's dates go (`infinity`, for example): Django fails on that. Rejected.
     #[error("the session has expired")]
     SessionExpired,
 
@@ -165,7 +166,8 @@ impl Error {
             Self::NotLoggedIn(NotLoggedIn::NoSuchUser) => "no_such_user",
             Self::NotLoggedIn(NotLoggedIn::Inactive) => "inactive",
             Self::NotLoggedIn(NotLoggedIn::WrongHash) => "wrong_hash",
-            Self::NotLoggedIn(NotLoggedIn::RefusedByPolicy) => "refused_by_policy",
+            Self::NotLoggedIn(NotLoggedIn::RefusedByHook) => "refused_by_hook",
+            Self::NotLoggedIn(NotLoggedIn::AnotherUser) => "another_user",
             Self::PermissionDenied => "permission_denied",
             Self::CsrfFailed(_) => "csrf_failed",
             Self::BadForm(_) => "bad_form",
@@ -201,9 +203,13 @@ pub enum NotLoggedIn {
     /// The session auth hash is not that of the password: it was changed since.
     #[error("the session auth hash does not match")]
     WrongHash,
-    /// The `login_policy` of the store said no.
-    #[error("the login policy refuses it")]
-    RefusedByPolicy,
+    /// The `after_get_user` hook of the store answered with nobody.
+    #[error("the after_get_user hook refuses it")]
+    RefusedByHook,
+    /// The session stands for somebody else by now: see
+    /// [`SessionStore::revalidate`](crate::SessionStore::revalidate).
+    #[error("the session stands for another user")]
+    AnotherUser,
 }
 
 /// Why session data cannot be decoded.

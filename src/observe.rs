@@ -19,7 +19,7 @@ use crate::error::{Chain, Error};
 /// | `SessionFound` | `session_found` | that key has a live session |
 /// | `UserLookup` | `user_lookup` | the user table is asked for the user of a session, or for the one it stood for last |
 /// | `UserFound` | `user_found` | that user counts as logged in; with the backend of the session |
-/// | `Rejected` | `rejected` | a gate or extractor turned a request away; with the gate and a [`reason`](Event::reason): `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_policy`, `permission_denied`, `csrf_failed`, `bad_form` |
+/// | `Rejected` | `rejected` | a gate or extractor turned a request away; with the gate and a [`reason`](Event::reason): `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_hook`, `another_user`, `permission_denied`, `csrf_failed`, `bad_form` |
 /// | `Undecodable` | `undecodable` | the data of a live session cannot be read |
 /// | `FallbackKey` | `fallback_key` | a fallback key was needed, for session data or a session auth hash: once that stops, the old key can go |
 /// | `PasswordHashed` | `password_hashed` | a password was hashed, which takes a processor for tenths of a second |
@@ -100,10 +100,32 @@ pub(crate) type OnEvent = dyn Fn(Event<'_>) + Send + Sync;
 
 /// Where events and outages go; all that belongs to one [`SessionStore`](crate::SessionStore) shares
 /// it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Observer {
     on_event: Option<Arc<OnEvent>>,
-    outages: Arc<OutageLog>,
+    limits: Arc<Limits>,
+}
+
+/// How often what may be said.
+struct Limits {
+    outages: RateLimit,
+    misfit_ids: RateLimit,
+}
+
+/// Of an outage, at most one line a second: every request fails while the database is away.
+const OUTAGE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Of what locks out a whole site, at most one line a minute.
+const LOCK_OUT_INTERVAL: Duration = Duration::from_secs(60);
+
+impl Default for Observer {
+    fn default() -> Self {
+        let limits = Limits {
+            outages: RateLimit::every(OUTAGE_INTERVAL),
+            misfit_ids: RateLimit::every(LOCK_OUT_INTERVAL),
+        };
+        Self { on_event: None, limits: Arc::new(limits) }
+    }
 }
 
 impl Observer {
@@ -121,8 +143,22 @@ impl Observer {
     /// A session could not be extended. Its visitor has an answer all the same.
     pub(crate) fn not_extended(&self, error: &Error) {
         match error {
-            Error::Unavailable(_) => self.outages.log(error),
+            Error::Unavailable(_) => self.outage(error),
             _ => tracing::warn!(error = %Chain(error), "a session cannot be extended"),
+        }
+    }
+
+    fn outage(&self, error: &Error) {
+        if let Some(unlogged) = self.limits.outages.pass() {
+            tracing::error!(error = %Chain(error), unlogged, "session database unavailable");
+        }
+    }
+
+    /// The user id in a session is none that the primary key could have: if all are like that, the
+    /// user model is another one, or its field writes ids in a form of its own.
+    pub(crate) fn misfit_id(&self, column: &str, kind: &'static str) {
+        if let Some(unlogged) = self.limits.misfit_ids.pass() {
+            tracing::warn!(column, kind, unlogged, "the user id in a session fits no user");
         }
     }
 
@@ -132,7 +168,7 @@ impl Observer {
         match error {
             Error::Unavailable(_) => {
                 self.event(Event::Outage);
-                self.outages.log(error);
+                self.outage(error);
             }
             _ => match error.reason() {
                 Some(reason) => {
@@ -154,37 +190,39 @@ impl fmt::Debug for Observer {
     }
 }
 
-/// Logs outages, at most one line a second: every request fails while the database is away.
-struct OutageLog {
+/// Lets one log line through in each interval, and counts the others: what happens to every request
+/// must not fill the disk.
+pub(crate) struct RateLimit {
+    interval: Duration,
     start: Instant,
     /// When the next line may be written, in milliseconds since the start.
     next: AtomicU64,
     unlogged: AtomicU64,
 }
 
-impl Default for OutageLog {
-    fn default() -> Self {
-        Self { start: Instant::now(), next: AtomicU64::new(0), unlogged: AtomicU64::new(0) }
-    }
-}
-
-impl OutageLog {
-    const INTERVAL: Duration = Duration::from_secs(1);
-
-    fn log(&self, error: &Error) {
-        let now = self.start.elapsed();
-        if self.may_log(now) {
-            let unlogged = self.unlogged.swap(0, Ordering::Relaxed);
-            tracing::error!(error = %Chain(error), unlogged, "session database unavailable");
-        } else {
-            self.unlogged.fetch_add(1, Ordering::Relaxed);
+impl RateLimit {
+    pub(crate) fn every(interval: Duration) -> Self {
+        Self {
+            interval,
+            start: Instant::now(),
+            next: AtomicU64::new(0),
+            unlogged: AtomicU64::new(0),
         }
+    }
+
+    /// Whether this line may be written, and then how many were not since the last one.
+    pub(crate) fn pass(&self) -> Option<u64> {
+        if self.may_log(self.start.elapsed()) {
+            return Some(self.unlogged.swap(0, Ordering::Relaxed));
+        }
+        self.unlogged.fetch_add(1, Ordering::Relaxed);
+        None
     }
 
     fn may_log(&self, now: Duration) -> bool {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let (now, next) = (millis(now), self.next.load(Ordering::Relaxed));
-        let after = now.saturating_add(millis(Self::INTERVAL));
+        let after = now.saturating_add(millis(self.interval));
         // Of several threads that come at once, one wins.
         now >= next
             && self.next.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_ok()
@@ -197,7 +235,7 @@ mod tests {
 
     #[test]
     fn outages_are_logged_once_a_second() {
-        let log = OutageLog::default();
+        let log = RateLimit::every(OUTAGE_INTERVAL);
         let logged =
             [0, 1, 999, 1000, 1500, 2100].map(|now| log.may_log(Duration::from_millis(now)));
         assert_eq!(logged, [true, false, false, true, false, true]);

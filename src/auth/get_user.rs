@@ -8,7 +8,6 @@ use tokio_postgres::Row;
 use super::{DjangoUser, SessionStore};
 use crate::{
     error::{Error, NotLoggedIn, Unavailable},
-    observe::Event,
     session::{DjangoSession, SessionData, SessionKey, USER_ID},
     settings::{AuthenticationBackend, DjangoSettings},
     store::PrimaryKeyValue,
@@ -30,7 +29,46 @@ impl SessionStore {
     /// [`Error::Anonymous`], [`Error::Undecodable`] or [`Error::NotLoggedIn`] if it stands for
     /// nobody; [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn get_user(&self, session: &DjangoSession) -> Result<DjangoUser, Error> {
-        self.get_user_from(session, None).await
+        let (user, backend) = self.get_user_from(session, None).await?;
+        self.last_word(session, user, backend).await
+    }
+
+    /// Whether a session still stands for this user, as it did when `session` and `user` were
+    /// handed out: the session was not ended and has not expired, and the user is still active and
+    /// has the password of then. The user, with the rights of now.
+    ///
+    /// For whatever outlives a request, such as a WebSocket or a stream of events: ask on a timer,
+    /// and end it on an error. Thousands may ask every second, the questions of a worker go to the
+    /// database together. A visitor who changes the password gets another session, so that what is
+    /// open ends and has to be opened again.
+    ///
+    /// ```no_run
+    /// # use actix_django_session::{DjangoSession, DjangoUser, SessionStore};
+    /// # use std::time::Duration;
+    /// # async fn f(store: SessionStore, session: DjangoSession, user: DjangoUser) {
+    /// let mut timer = actix_web::rt::time::interval(Duration::from_secs(1));
+    /// loop {
+    ///     timer.tick().await;
+    ///     if store.revalidate(&session, &user).await.is_err() {
+    ///         break; // logged out, deactivated, .., or the database is away
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What [`SessionStore::load`] and [`SessionStore::get_user`] say, and
+    /// [`NotLoggedIn::AnotherUser`] if the session stands for somebody else by now.
+    pub async fn revalidate(
+        &self,
+        session: &DjangoSession,
+        user: &DjangoUser,
+    ) -> Result<DjangoUser, Error> {
+        let now = self.load_with_user(session.key()).await?.1?;
+        if now.id() != user.id() {
+            return Err(NotLoggedIn::AnotherUser.into());
+        }
+        Ok(now)
     }
 
     /// The session with this key and its user, both asked for at once if there is a hint who that
@@ -48,19 +86,26 @@ impl SessionStore {
         let user = match &session {
             Ok(session) => match self.get_user_from(session, hinted).await {
                 // The user may have been read before a change that the session shows already.
-                Err(Error::NotLoggedIn(_)) if was_hinted => self.get_user(session).await,
+                Err(Error::NotLoggedIn(_)) if was_hinted => self.get_user_from(session, None).await,
                 user => user,
             },
             Err(error) => Err(error.clone()),
         };
         match &user {
-            Ok(user) => {
+            Ok((user, _)) => {
                 user.key().into_iter().for_each(|user| self.database().hints().remember(key, user))
             }
             Err(error) if error.is_rejection() => self.database().hints().forget(key),
             Err(error) => return Err(error.clone()),
         }
-        Ok((session, user))
+        let user = match (&session, user) {
+            (Ok(session), Ok((user, backend))) => self.last_word(session, user, backend).await,
+            (_, user) => user.map(|(user, _)| user),
+        };
+        match user {
+            Err(error) if !error.is_rejection() => Err(error),
+            user => Ok((session, user)),
+        }
     }
 
     /// The session, and the row of the user whom a hint names.
@@ -86,11 +131,13 @@ impl SessionStore {
         &self,
         session: &DjangoSession,
         hinted: Option<Hinted>,
-    ) -> Result<DjangoUser, Error> {
+    ) -> Result<(DjangoUser, &AuthenticationBackend), Error> {
         let data = session.data()?;
-        let id = data.get_json(USER_ID).ok_or(Error::Anonymous)?;
+        if data.get_json(USER_ID).is_none() {
+            return Err(Error::Anonymous);
+        }
         let backend = listed_backend(data, self.settings())?;
-        let key = self.database().primary_key().await?.parse(id).ok_or(NotLoggedIn::NoSuchUser)?;
+        let key = self.primary_key_in(data).await?.ok_or(NotLoggedIn::NoSuchUser)?;
         let user = self.user_of_key(key, hinted).await?.ok_or(NotLoggedIn::NoSuchUser)?;
         if !user.is_active() && !backend.admits_inactive {
             return Err(NotLoggedIn::Inactive.into());
@@ -98,13 +145,25 @@ impl SessionStore {
         if !self.is_session_auth_hash_in(data, &user)? {
             return Err(NotLoggedIn::WrongHash.into());
         }
-        match &self.hooks().login_policy {
-            Some(policy) if !policy(data, &user) => Err(NotLoggedIn::RefusedByPolicy.into()),
-            _ => {
-                self.observer().event(Event::UserFound { backend: &backend.path });
-                Ok(user)
+        Ok((user, backend))
+    }
+
+    /// The primary key that the session names. An id that can be none is worth a warning: if all
+    /// are like that, nobody is logged in.
+    async fn primary_key_in(&self, data: &SessionData) -> Result<Option<PrimaryKeyValue>, Error> {
+        let primary_key = self.database().primary_key().await?;
+        let key = match &self.hooks().user_id_to_primary_key {
+            Some(key_of) => {
+                let key = data.user_id().and_then(|id| key_of(&id));
+                key.and_then(|key| primary_key.parse_text(&key))
             }
+            None => data.get_json(USER_ID).and_then(|id| primary_key.parse(id)),
+        };
+        if key.is_none() {
+            let column = &self.settings().user_model.primary_key;
+            self.observer().misfit_id(column, primary_key.kind());
         }
+        Ok(key)
     }
 
     async fn user_of_key(

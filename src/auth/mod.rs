@@ -3,6 +3,7 @@
 mod authenticate;
 mod get_user;
 mod hashers;
+mod hooks;
 mod login;
 mod passwords;
 mod session_auth_hash;

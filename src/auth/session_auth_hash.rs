@@ -2,7 +2,6 @@
 
 use super::{DjangoUser, SessionStore};
 use crate::{
-    crypto::constant_time_compare,
     error::{Error, Unavailable},
     observe::Event,
     session::SessionData,
@@ -37,6 +36,11 @@ impl SessionAuthKeys {
             fallbacks_are_djangos,
         })
     }
+
+    fn is_fallback(&self, password: &str, message: &str, found: &str) -> bool {
+        let message = if self.fallbacks_are_djangos { password } else { message };
+        self.fallbacks.iter().any(|key| key.verify_hex(message, found))
+    }
 }
 
 impl SessionStore {
@@ -54,8 +58,7 @@ impl SessionStore {
         if keys.current.verify_hex(&message, &found) {
             return Ok(true);
         }
-        let message = if keys.fallbacks_are_djangos { password } else { message };
-        let is_fallback = keys.fallbacks.iter().any(|key| key.verify_hex(&message, &found));
+        let is_fallback = keys.is_fallback(&password, &message, &found);
         if is_fallback {
             self.observer().event(Event::FallbackKey);
         }
@@ -71,9 +74,13 @@ impl SessionStore {
         data: &SessionData,
         user: &DjangoUser,
     ) -> Result<Option<String>, Error> {
+        let Some(keys) = self.session_auth_keys() else { return Ok(None) };
+        let (password, message) = self.hashed(user)?;
         let found = data.get::<String>(HASH).ok().flatten().unwrap_or_default();
-        let hash = self.session_auth_hash(user)?;
-        Ok(hash.filter(|hash| !constant_time_compare(hash, found)))
+        // Not merely another one: a hook may have put another user in the place of the session's.
+        let is_fallback = !keys.current.verify_hex(&message, &found)
+            && keys.is_fallback(&password, &message, &found);
+        Ok(is_fallback.then(|| keys.current.hexdigest(&message)))
     }
 
     /// The hash of today: `user.get_session_auth_hash()`. `None` if the model has none.

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::SystemTime};
 
 use deadpool_postgres::Pool;
+use futures_util::future::BoxFuture;
 
 use super::{
     DjangoUser,
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     error::{DecodeError, Error},
     observe::{Event, Observer},
-    session::{DjangoSession, SessionData, SessionKey, SessionSigner},
+    session::{DjangoSession, SessionData, SessionKey, SessionSigner, is_live},
     settings::{DjangoSettings, SessionEngine},
     signing,
     store::{Database, SessionRow},
@@ -36,12 +37,16 @@ pub struct SessionStore {
 /// Code of the application that has a say in who is logged in.
 #[derive(Clone, Default)]
 pub(super) struct Hooks {
-    pub(super) login_policy: Option<Arc<LoginPolicy>>,
+    pub(super) after_get_user: Option<Arc<AfterGetUser>>,
+    pub(super) user_id_to_primary_key: Option<Arc<IdToKey>>,
     pub(super) session_auth_hash_message: Option<Arc<Message>>,
     pub(super) on_session_change: Option<Arc<OnSessionChange>>,
 }
 
-type LoginPolicy = dyn Fn(&SessionData, &DjangoUser) -> bool + Send + Sync;
+pub(super) type AfterGetUser =
+    dyn Fn(DjangoSession, DjangoUser, SessionStore) -> Verdict + Send + Sync;
+pub(super) type Verdict = BoxFuture<'static, Result<Option<DjangoUser>, Error>>;
+pub(super) type IdToKey = dyn Fn(&str) -> Option<String> + Send + Sync;
 type Message = dyn Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync;
 
 impl SessionStore {
@@ -62,62 +67,6 @@ impl SessionStore {
             database: Database::new(pool, settings).observed_by(observer),
             hooks: Arc::default(),
         })
-    }
-
-    /// A last word on who counts as logged in, after all of Django's own checks: `false` makes the
-    /// visitor a stranger. For what middleware of the site enforces, such as two factors:
-    ///
-    /// ```
-    /// # use actix_django_session::SessionStore;
-    /// # fn f(store: SessionStore) -> SessionStore {
-    /// store.login_policy(|session, _user| session.get_json("otp_device_id").is_some())
-    /// # }
-    /// ```
-    ///
-    /// Defaults to none.
-    #[must_use]
-    pub fn login_policy<F>(mut self, policy: F) -> Self
-    where
-        F: Fn(&SessionData, &DjangoUser) -> bool + Send + Sync + 'static,
-    {
-        Arc::make_mut(&mut self.hooks).login_policy = Some(Arc::new(policy));
-        self
-    }
-
-    /// The text that the session auth hash is made of, from the stored password and the user: for a
-    /// user model that hashes more than the password. Its
-    /// [`SessionAuthHash`](crate::SessionAuthHash) has to say which method does so.
-    ///
-    /// ```
-    /// use actix_django_session::{DjangoSettings, SessionAuthHash, SessionStore, UserModel};
-    /// # use actix_django_session::{Error, deadpool_postgres::Pool};
-    ///
-    /// // def _get_session_auth_hash(self, secret=None):
-    /// //     message = f"{self.password}{self.auth_version}"
-    /// //     return salted_hmac("shop.hash", message, secret=secret, algorithm="sha256").hexdigest()
-    /// # fn f(pool: Pool) -> Result<SessionStore, Error> {
-    /// let hash = SessionAuthHash::default()
-    ///     .overrides_private_get_session_auth_hash()
-    ///     .key_salt("shop.hash");
-    /// let model = UserModel::new("shop_user").columns(["auth_version"]).session_auth_hash(hash);
-    /// let settings = DjangoSettings::new("secret").user_model(model);
-    /// let store = SessionStore::new(pool, settings)?.session_auth_hash_message(|password, user| {
-    ///     Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
-    /// });
-    /// # Ok(store)
-    /// # }
-    /// ```
-    ///
-    /// An error of it is the answer of the request: nobody is let in on half a message.
-    ///
-    /// Defaults to the stored password.
-    #[must_use]
-    pub fn session_auth_hash_message<F>(mut self, message: F) -> Self
-    where
-        F: Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync + 'static,
-    {
-        Arc::make_mut(&mut self.hooks).session_auth_hash_message = Some(Arc::new(message));
-        self
     }
 
     /// Calls this at every [`Event`], for counters of yours. It runs in the request, so it should do
@@ -195,7 +144,7 @@ impl SessionStore {
             return self.session_in_cookie(key, now());
         }
         let row = self.database.session_row(key).await?.ok_or(Error::SessionNotFound)?;
-        if row.expire_date <= now() {
+        if !is_live(row.expire_date, now()) {
             return Err(Error::SessionExpired);
         }
         self.observer().event(Event::SessionFound);

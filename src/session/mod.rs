@@ -14,7 +14,7 @@ use std::{
     borrow::Cow,
     fmt,
     sync::{Arc, OnceLock},
-    time::SystemTime,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::de::DeserializeOwned;
@@ -27,6 +27,14 @@ pub use expiry::Expiry;
 pub(crate) use expiry::{CookieLife, ExpiryPolicy, SESSION_EXPIRY};
 pub use key::SessionKey;
 pub use signer::SessionSigner;
+
+/// The first instant after all that Python's `datetime` can be, in seconds since 1970.
+const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
+
+/// Whether a row that ends then is live (R9). Where Django fails on the date, nobody is logged in.
+pub(crate) fn is_live(expire_date: SystemTime, now: SystemTime) -> bool {
+    expire_date > now && expire_date < UNIX_EPOCH + YEAR_10000
+}
 
 /// A session as it was when it was looked up: an immutable snapshot.
 ///

@@ -28,6 +28,16 @@ impl PrimaryKey {
         }
     }
 
+    /// In a word, for the log.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Uuid => "uuid",
+            Self::Text => "text",
+            Self::Other => "other",
+        }
+    }
+
     /// The type of the query's parameter: one that the column's index serves. `bigint` does for every
     /// integer, whatever the column is made into while this runs.
     pub(crate) fn parameter_type(&self) -> Type {

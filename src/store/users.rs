@@ -49,6 +49,8 @@ impl Database {
             Ok(rows) => Ok(rows.into_iter().next()),
             // Only here does PostgreSQL read the id from text.
             Err(error) if queries.primary_key == PrimaryKey::Other && is_no_such_value(&error) => {
+                let column = &self.settings().user_model.primary_key;
+                self.observer().misfit_id(column, queries.primary_key.kind());
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -261,6 +263,8 @@ fn is_no_such_value(error: &Unavailable) -> bool {
         error.code(),
         Some(
             &SqlState::INVALID_TEXT_REPRESENTATION
+                // Of a domain.
+                | &SqlState::CHECK_VIOLATION
                 | &SqlState::NUMERIC_VALUE_OUT_OF_RANGE
                 | &SqlState::INVALID_DATETIME_FORMAT
                 | &SqlState::DATETIME_FIELD_OVERFLOW

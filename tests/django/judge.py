@@ -28,6 +28,8 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 from django.contrib import auth  # noqa: E402
+from django.contrib.admin.sites import AdminSite  # noqa: E402
+from django.contrib.admin.views.decorators import staff_member_required  # noqa: E402
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model  # noqa: E402
 from django.contrib.auth.decorators import login_required  # noqa: E402
 from django.contrib.auth.models import AnonymousUser  # noqa: E402
@@ -35,9 +37,10 @@ from django.core.exceptions import SuspiciousOperation  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest  # noqa: E402
 from django.core.signals import request_finished, request_started  # noqa: E402
 from django.db import close_old_connections, connection, transaction  # noqa: E402
-from django.http import HttpRequest  # noqa: E402
+from django.http import HttpRequest, HttpResponse  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
+from django.utils.module_loading import import_string  # noqa: E402
 
 import passwords  # noqa: E402
 import sessions  # noqa: E402
@@ -87,14 +90,31 @@ def request_user(key, has_perms, has_module_perms):
     request.session = SessionStore(key)
     try:
         with transaction.atomic():
-            user = auth.get_user(request)
+            request.user = auth.get_user(request)
+            for path in settings.EXTRA_MIDDLEWARE:
+                import_string(path)(lambda request: HttpResponse())(request)
+            user = request.user
             verdict = describe_visitor(user, has_perms, has_module_perms)
+            if user.is_authenticated:
+                verdict["user"]["is_active_staff"] = may_use_admin(request)
+                # django-otp
+                verdict["is_verified"] = hasattr(user, "is_verified") and user.is_verified()
             kept = Session.objects.filter(session_key=key).exists()
             verdict["row"] = "kept" if kept else "cycled" if user.is_authenticated else "deleted"
             transaction.set_rollback(True)
             return verdict
     except Exception as error:
         return {"error": type(error).__name__}
+
+
+def may_use_admin(request):
+    """By the admin site, and by the decorator for views of one's own."""
+    if not hasattr(request.user, "is_staff"):
+        return False
+    by_site = AdminSite().has_permission(request)
+    by_decorator = staff_member_required(lambda request: HttpResponse(), login_url="/")(request).status_code == 200
+    assert by_site == by_decorator
+    return by_site
 
 
 def describe_visitor(user, has_perms, has_module_perms):

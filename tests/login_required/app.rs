@@ -160,6 +160,7 @@ pub(crate) async fn report(user: &DjangoUser) -> Result<Value, Error> {
         "username": user.username(),
         "is_active": user.is_active(),
         "is_staff": user.is_staff(),
+        "is_active_staff": user.is_active_staff(),
         "is_superuser": user.is_superuser(),
         "permissions": user.permissions().await?,
         "has_perms": has_perms,

@@ -319,30 +319,6 @@ async fn tables_in_a_schema_of_their_own() {
 }
 
 #[actix_web::test]
-async fn a_login_policy_has_the_last_word() {
-    let bed = Bed::new().await;
-    bed.user("ada", json!({ "password": "lovelace" })).await;
-    bed.user("root", json!({ "password": "toor", "is_superuser": true })).await;
-    let login = async |name: &str, data: Value| {
-        let question = json!({ "cmd": "login", "username": name, "data": data });
-        bed.ask(question).await["key"].as_str().unwrap().to_owned()
-    };
-    let store = bed.store_with(settings()).login_policy(|session, user| {
-        !user.is_superuser() || session.get_json("otp_device_id").is_some()
-    });
-    let app = TestApp::probe(store);
-    let one_factor = login("root", json!({})).await;
-    assert_eq!(app.status("/user", &one_factor).await, 302);
-    assert_eq!(app.json("/who", &one_factor).await, Value::Null);
-    let two_factors = login("root", json!({ "otp_device_id": "otp_totp.totpdevice/1" })).await;
-    assert_eq!(app.status("/user", &two_factors).await, 200);
-    assert_eq!(app.status("/user", &login("ada", json!({})).await).await, 200);
-    // It can only say no.
-    bed.user("root", json!({ "is_active": false })).await;
-    assert_eq!(app.status("/user", &two_factors).await, 302);
-}
-
-#[actix_web::test]
 async fn some_backends_let_inactive_users_in() {
     let own = "site.backends.Lenient";
     for django in Django::available().unwrap() {

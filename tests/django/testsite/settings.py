@@ -40,6 +40,8 @@ LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 AUTH_USER_MODEL = "auth.User"
+# Which of the two methods `versioned.VersionedUser` overrides.
+HASH_OVERRIDES = ["_get_session_auth_hash"]
 PASSWORD_HASHERS = ["testsite.hashers.QuickHasher"]
 
 # More of INSTALLED_APPS.
@@ -83,8 +85,12 @@ LOGGING = {
     },
 }
 
+# Behind the others.
+EXTRA_MIDDLEWARE = []
+
 globals().update(json.loads(os.environ.get("TESTSITE_SETTINGS", "{}"), object_hook=bytes_from_hex))
 
+MIDDLEWARE += EXTRA_MIDDLEWARE
 if SHOW_TIMES:
     MIDDLEWARE.insert(0, "accounts.times.ShowTimes")
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "accounts", *EXTRA_APPS]

@@ -14,7 +14,7 @@ impl Judge {
     /// # Errors
     /// When Django cannot be installed or does not start.
     pub async fn start(django: Django, database_url: &str, settings: &Settings) -> Result<Self> {
-        let venv = Venv::of(django).await?;
+        let venv = Venv::with(django, settings.packages()).await?;
         let command = site::command(&venv, "judge.py", database_url, settings);
         let (process, _) = Process::start(command).await?;
         Ok(Self { process })

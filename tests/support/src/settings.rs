@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 pub struct Settings {
     values: Map<String, Value>,
     users: Vec<Value>,
+    packages: Vec<&'static str>,
 }
 
 impl Settings {
@@ -15,6 +16,13 @@ impl Settings {
     #[must_use]
     pub fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.values.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// A Python package that the site needs beside Django, `name==version`.
+    #[must_use]
+    pub fn package(mut self, requirement: &'static str) -> Self {
+        self.packages.push(requirement);
         self
     }
 
@@ -49,11 +57,16 @@ impl Settings {
     }
 
     /// `AUTH_USER_MODEL`. Defaults to `auth.User`; also `bigint.BigUser`, `bigint.Child`, `uuids.UuidUser`,
-    /// `texts.TextUser`, `renamed.RenamedUser`, `bare.BareUser`, `onetoone.Account` and
-    /// `versioned.VersionedUser`.
+    /// `texts.TextUser`, `renamed.RenamedUser`, `bare.BareUser`, `onetoone.Account`, `ulids.UlidUser`,
+    /// `hashids.HashidUser` and `versioned.VersionedUser`.
     #[must_use]
     pub fn auth_user_model(self, model: &str) -> Self {
-        self.set("AUTH_USER_MODEL", model)
+        let this = match model {
+            "ulids.UlidUser" => self.package("django-ulid==0.0.4"),
+            "hashids.HashidUser" => self.package("django-hashid-field==3.4.1"),
+            _ => self,
+        };
+        this.set("AUTH_USER_MODEL", model)
     }
 
     /// Where the Rust service answers, when that is another address than Django's: the pages link there, and a login
@@ -88,6 +101,10 @@ impl Settings {
         format!("{values:?}")
     }
 
+    pub(crate) fn packages(&self) -> &[&'static str] {
+        &self.packages
+    }
+
     pub(crate) fn as_json(&self) -> String {
         Value::Object(self.values.clone()).to_string()
     }
@@ -99,6 +116,7 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { values: Map::new(), users: Vec::new() }.secret_key(Self::SECRET_KEY)
+        Self { values: Map::new(), users: Vec::new(), packages: Vec::new() }
+            .secret_key(Self::SECRET_KEY)
     }
 }

@@ -23,7 +23,7 @@ impl Site {
     /// # Errors
     /// When Django cannot be installed or does not start.
     pub async fn start(django: Django, database_url: &str, settings: &Settings) -> Result<Self> {
-        let venv = Venv::of(django).await?;
+        let venv = Venv::with(django, settings.packages()).await?;
         Self::serve(command(&venv, "serve.py", database_url, settings), settings).await
     }
 
@@ -37,7 +37,7 @@ impl Site {
         settings: &Settings,
         workers: u32,
     ) -> Result<Self> {
-        let venv = Venv::with(django, &[python::GUNICORN]).await?;
+        let venv = Venv::with(django, &[&[python::GUNICORN], settings.packages()].concat()).await?;
         let mut command = command(&venv, "serve.py", database_url, settings);
         command.env("TESTSITE_WORKERS", workers.to_string());
         Self::serve(command, settings).await
@@ -125,7 +125,7 @@ impl Site {
         database_url: &str,
         settings: &Settings,
     ) -> Result<Command> {
-        let venv = Venv::of(django).await?;
+        let venv = Venv::with(django, settings.packages()).await?;
         Ok(command(&venv, "manage.py", database_url, settings))
     }
 

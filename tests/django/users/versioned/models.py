@@ -1,5 +1,6 @@
 """A session auth hash of its own making, and a manager that hides rows."""
 
+from django.conf import settings
 from django.db import models
 from django.utils.crypto import salted_hmac
 
@@ -18,6 +19,11 @@ class VersionedUser(UserBase):
 
     objects = Present()
 
-    def _get_session_auth_hash(self, secret=None):
-        message = f"{self.password}{self.auth_version}"
-        return salted_hmac("versioned.session_auth_hash", message, secret=secret, algorithm="sha512").hexdigest()
+
+def session_auth_hash(self, secret=None):
+    message = f"{self.password}{self.auth_version}"
+    return salted_hmac("versioned.session_auth_hash", message, secret=secret, algorithm="sha512").hexdigest()
+
+
+for name in settings.HASH_OVERRIDES:
+    setattr(VersionedUser, name, session_auth_hash)

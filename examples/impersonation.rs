@@ -1,0 +1,68 @@
+//! Somebody of the staff who acts as a customer, by django-impersonate: the session stays that of the
+//! staff, and the site's middleware puts the customer in the place of `request.user`. Without the
+//! hook, this service would go on to serve the staff.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     cargo run --example impersonation
+//! ```
+
+use std::{env, io};
+
+use actix_django_session::{
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, NotLoggedIn,
+    SessionStore,
+};
+use actix_web::{App, HttpServer, web};
+use deadpool_postgres::{Config, Runtime};
+use tokio_postgres::NoTls;
+
+/// The key under which django-impersonate notes the id of the other user.
+const OTHER: &str = "_impersonate";
+
+/// `ImpersonateMiddleware` with its default settings: staff may act as whoever is no superuser. One
+/// thing is stricter here: nobody acts as a user who is not active.
+async fn acting(
+    session: DjangoSession,
+    user: DjangoUser,
+    store: SessionStore,
+) -> Result<Option<DjangoUser>, Error> {
+    // An id that is no number is an error there, too.
+    let Some(id) = session.get::<Option<i64>>(OTHER)?.flatten() else { return Ok(Some(user)) };
+    if !user.is_superuser() && !user.is_staff() {
+        return Ok(Some(user));
+    }
+    match store.user(id).await {
+        Ok(other) if !other.is_superuser() => Ok(Some(other)),
+        Ok(_) | Err(Error::NotLoggedIn(NotLoggedIn::NoSuchUser)) => Ok(Some(user)),
+        Err(error) => Err(error),
+    }
+}
+
+async fn account(user: DjangoUser) -> String {
+    format!("welcome, {}", user.username())
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?.after_get_user(acting);
+    store.check().await?;
+
+    let gate = DjangoSessionMiddleware::login_required(store);
+    let server = HttpServer::new(move || {
+        App::new().service(web::resource("/account").wrap(gate.clone()).to(account))
+    })
+    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
+    Ok(())
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
+}

@@ -1,0 +1,143 @@
+//! What an application hands to a store: code with a say in who is logged in.
+
+use std::{future::Future, sync::Arc};
+
+use tokio::time::timeout;
+
+use super::{DjangoUser, SessionStore, store::Verdict};
+use crate::{
+    error::{Error, NotLoggedIn, Unavailable},
+    observe::Event,
+    session::DjangoSession,
+    settings::AuthenticationBackend,
+};
+
+impl SessionStore {
+    /// Has the last word on who is logged in, after all of Django's own checks: for a site whose own
+    /// middleware changes `request.user`, or asks for more than a session. It is given the session,
+    /// its user and this store, and answers with that user, with another one, or with nobody.
+    ///
+    /// Which middleware needs it: one that asks for a second factor (django-otp), that lets
+    /// somebody act as another user (django-impersonate, django-hijack), that ends sessions by rules
+    /// of its own (django-session-timeout, an address that changed). Whatever only adds to the
+    /// response does not.
+    ///
+    /// ```
+    /// # use actix_django_session::{Error, SessionStore};
+    /// # fn f(store: SessionStore) -> SessionStore {
+    /// // A superuser may act as a customer, whose id is in the session then.
+    /// store.after_get_user(|session, user, store| async move {
+    ///     match session.get::<i64>("acts_as")? {
+    ///         Some(customer) if user.is_superuser() => Ok(Some(store.user(customer).await?)),
+    ///         _ => Ok(Some(user)),
+    ///     }
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// It is asked once a request, by the first gate or extractor that needs the user, and what it
+    /// says stands for all of them. An error is no user: one that is a rejection
+    /// ([`Error::is_rejection`]) makes the visitor a stranger, any other one is the answer, a 500 or
+    /// 503. So is a hook that takes longer than the `lookup_timeout`. An error of your own queries
+    /// is passed on by `.map_err(Unavailable::Query)?`.
+    ///
+    /// The store that it is given has no such hook, and may be asked for anybody.
+    /// [`DjangoUserId`](crate::DjangoUserId) is whom the session names, whatever this says. The
+    /// examples `two_factor` and `impersonation` are such hooks.
+    ///
+    /// Defaults to the user of the session.
+    #[must_use]
+    pub fn after_get_user<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(DjangoSession, DjangoUser, SessionStore) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Option<DjangoUser>, Error>> + Send + 'static,
+    {
+        let hook = move |session, user, store| -> Verdict { Box::pin(hook(session, user, store)) };
+        self.hooks_mut().after_get_user = Some(Arc::new(hook));
+        self
+    }
+
+    /// The primary key that an id in a session stands for, both as text: for a user model whose
+    /// field writes another form into the session than stands in its column. A ULID is a `uuid`
+    /// there, a Hashid an integer. `None` for an id that stands for none.
+    ///
+    /// ```
+    /// # use actix_django_session::SessionStore;
+    /// # mod hashids { pub fn decode(_: &str) -> Option<i64> { None } }
+    /// # fn f(store: SessionStore) -> SessionStore {
+    /// store.user_id_to_primary_key(|id| hashids::decode(id).map(|key| key.to_string()))
+    /// # }
+    /// ```
+    ///
+    /// [`DjangoUserId`](crate::DjangoUserId) and [`DjangoSession::user_id`] still give what the
+    /// session holds; [`DjangoUser::id`] is the primary key.
+    ///
+    /// Defaults to the id as it is, read as Django's own fields read it.
+    #[must_use]
+    pub fn user_id_to_primary_key<F>(mut self, primary_key: F) -> Self
+    where
+        F: Fn(&str) -> Option<String> + Send + Sync + 'static,
+    {
+        self.hooks_mut().user_id_to_primary_key = Some(Arc::new(primary_key));
+        self
+    }
+
+    /// The text that the session auth hash is made of, from the stored password and the user: for a
+    /// user model that hashes more than the password. Its
+    /// [`SessionAuthHash`](crate::SessionAuthHash) has to say which method does so.
+    ///
+    /// ```
+    /// use actix_django_session::{DjangoSettings, SessionAuthHash, SessionStore, UserModel};
+    /// # use actix_django_session::{Error, deadpool_postgres::Pool};
+    ///
+    /// // def _get_session_auth_hash(self, secret=None):
+    /// //     message = f"{self.password}{self.auth_version}"
+    /// //     return salted_hmac("shop.hash", message, secret=secret, algorithm="sha256").hexdigest()
+    /// # fn f(pool: Pool) -> Result<SessionStore, Error> {
+    /// let hash = SessionAuthHash::default()
+    ///     .overrides_private_get_session_auth_hash()
+    ///     .key_salt("shop.hash");
+    /// let model = UserModel::new("shop_user").columns(["auth_version"]).session_auth_hash(hash);
+    /// let settings = DjangoSettings::new("secret").user_model(model);
+    /// let store = SessionStore::new(pool, settings)?.session_auth_hash_message(|password, user| {
+    ///     Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
+    /// });
+    /// # Ok(store)
+    /// # }
+    /// ```
+    ///
+    /// An error of it is the answer of the request: nobody is let in on half a message.
+    ///
+    /// Defaults to the stored password.
+    #[must_use]
+    pub fn session_auth_hash_message<F>(mut self, message: F) -> Self
+    where
+        F: Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync + 'static,
+    {
+        self.hooks_mut().session_auth_hash_message = Some(Arc::new(message));
+        self
+    }
+
+    /// Whom the application makes of the user of a session.
+    pub(super) async fn last_word(
+        &self,
+        session: &DjangoSession,
+        user: DjangoUser,
+        backend: &AuthenticationBackend,
+    ) -> Result<DjangoUser, Error> {
+        let user = match &self.hooks().after_get_user {
+            None => user,
+            Some(hook) => {
+                let mut inner = self.clone();
+                inner.hooks_mut().after_get_user = None;
+                let patience = self.settings().lookup_timeout;
+                let verdict = timeout(patience, hook(session.clone(), user, inner)).await;
+                verdict
+                    .map_err(|_| Unavailable::Timeout(patience))??
+                    .ok_or(NotLoggedIn::RefusedByHook)?
+            }
+        };
+        self.observer().event(Event::UserFound { backend: &backend.path });
+        Ok(user)
+    }
+}
