@@ -37,7 +37,7 @@ from django.core.exceptions import SuspiciousOperation  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest  # noqa: E402
 from django.core.signals import request_finished, request_started  # noqa: E402
 from django.db import close_old_connections, connection, transaction  # noqa: E402
-from django.http import HttpRequest, HttpResponse  # noqa: E402
+from django.http import HttpResponse  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
@@ -86,7 +86,7 @@ def request_users(keys, has_perms=(), has_module_perms=()):
 
 
 def request_user(key, has_perms, has_module_perms):
-    request = HttpRequest()
+    request = WSGIRequest(environ())
     request.session = SessionStore(key)
     try:
         with transaction.atomic():
