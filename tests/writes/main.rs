@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test may
 
+mod answers;
 #[allow(dead_code)]
 #[path = "../integration/app.rs"]
 mod app;
@@ -14,6 +15,7 @@ mod interleavings;
 #[allow(dead_code)]
 #[path = "../integration/log.rs"]
 mod log;
+mod no_secrets;
 mod operations;
 mod outages;
 mod races;

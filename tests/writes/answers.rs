@@ -1,0 +1,149 @@
+//! Answers of every kind: streams, errors, panics, and clients that do not wait for them.
+
+use std::task::Poll;
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSessionMut, Error, SessionKey, SessionStore,
+};
+use actix_web::{App, HttpResponse, web};
+use futures_util::{FutureExt, stream};
+use testbed::{Django, Settings};
+
+use crate::{
+    app::TestApp,
+    beds::{Bed, settings},
+};
+
+fn store(bed: &Bed) -> SessionStore {
+    bed.store_with(settings().writes_sessions(true))
+}
+
+/// The value of "a" in the row of this key.
+async fn a(store: &SessionStore, key: &str) -> Option<u32> {
+    let session = store.load(&SessionKey::new(key).unwrap()).await.unwrap();
+    session.get("a").unwrap()
+}
+
+#[actix_web::test]
+async fn a_stream_is_sent_after_the_session_is_stored() {
+    let bed = Bed::shared().await;
+    let store = store(bed);
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let of_handler = store.clone();
+    let handler = move |session: DjangoSessionMut| {
+        let store = of_handler.clone();
+        async move {
+            session.insert("a", &1)?;
+            // What is sent is what the row holds by then.
+            let body = stream::once(async move {
+                let key = session.data()?.get::<String>("key")?.unwrap();
+                let seen = a(&store, &key).await;
+                Ok::<_, Error>(web::Bytes::from(format!("{seen:?}")))
+            });
+            Ok::<_, Error>(HttpResponse::Ok().streaming(body))
+        }
+    };
+    let app = TestApp::start(move || {
+        App::new().wrap(gate.clone()).route("/", web::get().to(handler.clone()))
+    });
+    let key = bed.session("{}").await;
+    bed.ask(serde_json::json!({
+        "cmd": "sign_row", "key": key, "obj_json": format!(r#"{{"key":"{key}"}}"#)
+    }))
+    .await;
+    let answer = app.get("/", &key).await;
+    assert!(answer.text().contains("Some(1)"), "{answer:?}");
+    assert!(answer.header("set-cookie").is_some());
+}
+
+#[actix_web::test]
+async fn what_is_changed_when_the_answer_is_on_its_way_is_not_stored_and_the_log_says_so() {
+    let bed = Bed::shared().await;
+    let store = store(bed);
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let handler = async |session: DjangoSessionMut| {
+        HttpResponse::Ok().streaming(stream::once(async move {
+            session.insert("a", &2)?;
+            Ok::<_, Error>(web::Bytes::from_static(b"late"))
+        }))
+    };
+    let app =
+        TestApp::start(move || App::new().wrap(gate.clone()).route("/", web::get().to(handler)));
+    let key = bed.session("{}").await;
+    assert_eq!(app.get("/", &key).await.status, 200);
+    assert_eq!(a(&store, &key).await, None);
+    let said = app.log().of_this_crate(&["ERROR"]);
+    assert!(said.iter().any(|line| line.contains("after its answer was sent")), "{said:?}");
+}
+
+#[actix_web::test]
+async fn a_handler_that_panics_stores_nothing() {
+    let bed = Bed::shared().await;
+    let store = store(bed);
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let handler = async |session: DjangoSessionMut| {
+        session.insert("a", &1)?;
+        session.flush();
+        if session.get::<u32>("b")?.is_none() {
+            panic!("as it must");
+        }
+        Ok::<_, Error>("a page")
+    };
+    let key = bed.session(r#"{"a":0}"#).await;
+    // Not on a server: a panic there ends a worker, and the test with it.
+    let request = async {
+        let app = App::new().wrap(gate).route("/", web::get().to(handler));
+        let app = actix_web::test::init_service(app).await;
+        let request = actix_web::test::TestRequest::get();
+        let request = request.insert_header(("Cookie", format!("sessionid={key}")));
+        drop(actix_web::test::call_service(&app, request.to_request()).await);
+    };
+    let caught = std::panic::AssertUnwindSafe(request);
+    assert!(caught.catch_unwind().await.is_err());
+    assert_eq!(a(&store, &key).await, Some(0));
+}
+
+#[actix_web::test]
+async fn a_client_that_hangs_up_at_any_moment_leaves_nothing_half_done() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let store = store(&bed);
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let handler = async |session: DjangoSessionMut| {
+        session.insert("a", &1)?;
+        session.save().await?;
+        session.update("a", |a: &mut u32| *a += 1)?;
+        session.cycle_key();
+        Ok::<_, Error>("a page")
+    };
+    let app = App::new().wrap(gate).route("/", web::get().to(handler));
+    let app = actix_web::test::init_service(app).await;
+    let mut finished = 0;
+    for moment in 0..40 {
+        let key = bed.session(r#"{"start":1}"#).await;
+        let request = actix_web::test::TestRequest::get();
+        let request = request.insert_header(("Cookie", format!("sessionid={key}")));
+        let answer = Box::pin(actix_web::test::call_service(&app, request.to_request()));
+        // The server drops what it was doing for a client that has gone.
+        finished += usize::from(waited(answer, moment / 2).await);
+        let rows = bed.sql("SELECT count(*) FROM django_session").await;
+        assert_eq!(rows["rows"][0][0], moment + 1, "one row for each");
+        match store.load(&SessionKey::new(&*key).unwrap()).await {
+            Ok(session) => assert!(session.get::<u32>("a").unwrap() <= Some(1)),
+            Err(error) => assert!(matches!(error, Error::SessionNotFound), "{error:?}"),
+        }
+    }
+    assert!(0 < finished && finished < 40, "{finished} had an answer");
+}
+
+/// Polls a future until it is ready, or was so many times not; then it is dropped.
+async fn waited<F: Future + Unpin>(mut future: F, mut times: u64) -> bool {
+    std::future::poll_fn(move |cx| match future.poll_unpin(cx) {
+        Poll::Ready(_) => Poll::Ready(true),
+        Poll::Pending if times == 0 => Poll::Ready(false),
+        Poll::Pending => {
+            times -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
