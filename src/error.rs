@@ -4,8 +4,6 @@ mod csrf;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use deadpool_postgres::PoolError;
-
 use crate::signing;
 pub use csrf::{CsrfReason, CsrfTokenFault, FormError};
 
@@ -234,27 +232,17 @@ pub enum DecodeError {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// No connection could be had from the pool.
+    /// No connection could be made.
     #[error("no database connection")]
-    Pool(#[source] PoolError),
+    Connection(#[source] tokio_postgres::Error),
 
     /// None within the `lookup_timeout` of the settings.
-    #[error(
-        "no database connection within {0:?}: all of the pool are in use, or the server accepts no \
-         new one"
-    )]
+    #[error("no database connection within {0:?}: the server accepts no new one")]
     NoConnection(Duration),
 
     /// The server refused the query.
     #[error("the database refused the query")]
     Query(#[source] tokio_postgres::Error),
-
-    /// The server lost a prepared statement, as happens behind a pooler.
-    #[error(
-        "a prepared statement is gone: behind a pooler such as PgBouncer in transaction mode, set \
-         `DjangoSettings::prepared_statements(false)`"
-    )]
-    PreparedStatement(#[source] tokio_postgres::Error),
 
     /// The server's answer belongs to another query, as can happen behind a pooler.
     #[error("the database answered another query")]
@@ -271,9 +259,13 @@ pub enum Unavailable {
     #[error("the change of a session could not be told to the cache")]
     Cache(#[source] Box<dyn std::error::Error + Send + Sync>),
 
-    /// The lookup took longer than the `lookup_timeout` of the settings.
+    /// What the request asked took longer than the `lookup_timeout` of the settings.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+
+    /// There is no Tokio runtime to ask from, or it is shutting down.
+    #[error("there is no Tokio runtime, or it is shutting down")]
+    NoRuntime,
 }
 
 // Not derived: PostgreSQL may repeat the parameters of a query in the fields of an error that only

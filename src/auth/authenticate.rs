@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::{DjangoUser, SessionStore, hashers::Verdict};
 use crate::{
-    error::{Error, NotLoggedIn, Unavailable},
+    error::{Error, NotLoggedIn},
     settings::AuthenticationBackend,
 };
 
@@ -52,7 +52,7 @@ impl SessionStore {
                 self.spend_time_on(password).await?;
                 return Ok(None);
             };
-            let encoded = user.password().map_err(Unavailable::Query)?;
+            let encoded = user.password().to_owned();
             let Verdict::Correct { must_update } = self.verify_password(password, &encoded).await?
             else {
                 return Ok(None);

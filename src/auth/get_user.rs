@@ -3,14 +3,14 @@
 use std::pin::pin;
 
 use futures_util::future::{Either, select};
-use tokio_postgres::Row;
+use tokio::time::Instant;
 
 use super::{DjangoUser, SessionStore};
 use crate::{
-    error::{Error, NotLoggedIn, Unavailable},
+    error::{Error, NotLoggedIn},
     session::{DjangoSession, SessionData, SessionKey, USER_ID},
     settings::{AuthenticationBackend, DjangoSettings},
-    store::PrimaryKeyValue,
+    store::{Patience, PrimaryKeyValue, UserRow, Wait},
 };
 
 /// `BACKEND_SESSION_KEY` of `django.contrib.auth`.
@@ -29,7 +29,18 @@ impl SessionStore {
     /// [`Error::Anonymous`], [`Error::Undecodable`] or [`Error::NotLoggedIn`] if it stands for
     /// nobody; [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn get_user(&self, session: &DjangoSession) -> Result<DjangoUser, Error> {
-        let (user, backend) = self.get_user_from(session, None).await?;
+        self.get_user_within(session, &self.database().patience()).await
+    }
+
+    /// [`SessionStore::get_user`], with what is left of the patience of a request.
+    pub(crate) async fn get_user_within(
+        &self,
+        session: &DjangoSession,
+        patience: &Patience,
+    ) -> Result<DjangoUser, Error> {
+        let wait = patience.wait();
+        let (user, backend) = self.get_user_from(session, None, &wait).await?;
+        drop(wait);
         self.last_word(session, user, backend).await
     }
 
@@ -64,7 +75,7 @@ impl SessionStore {
         session: &DjangoSession,
         user: &DjangoUser,
     ) -> Result<DjangoUser, Error> {
-        let now = self.load_with_user(session.key()).await?.1?;
+        let now = self.load_with_user(session.key(), &self.database().patience()).await?.1?;
         if now.id() != user.id() {
             return Err(NotLoggedIn::AnotherUser.into());
         }
@@ -80,17 +91,22 @@ impl SessionStore {
     pub(crate) async fn load_with_user(
         &self,
         key: &SessionKey,
+        patience: &Patience,
     ) -> Result<(Result<DjangoSession, Error>, Result<DjangoUser, Error>), Error> {
-        let (session, hinted) = self.load_hinted(key).await;
+        let wait = patience.wait();
+        let (session, hinted) = self.load_hinted(key, wait.deadline()).await;
         let was_hinted = hinted.is_some();
         let user = match &session {
-            Ok(session) => match self.get_user_from(session, hinted).await {
+            Ok(session) => match self.get_user_from(session, hinted, &wait).await {
                 // The user may have been read before a change that the session shows already.
-                Err(Error::NotLoggedIn(_)) if was_hinted => self.get_user_from(session, None).await,
+                Err(Error::NotLoggedIn(_)) if was_hinted => {
+                    self.get_user_from(session, None, &wait).await
+                }
                 user => user,
             },
             Err(error) => Err(error.clone()),
         };
+        drop(wait);
         match &user {
             Ok((user, _)) => {
                 user.key().into_iter().for_each(|user| self.database().hints().remember(key, user))
@@ -112,12 +128,13 @@ impl SessionStore {
     async fn load_hinted(
         &self,
         key: &SessionKey,
+        deadline: Instant,
     ) -> (Result<DjangoSession, Error>, Option<Hinted>) {
         let Some(user) = self.database().hints().get(key) else {
-            return (self.load(key).await, None);
+            return (self.load_by(key, deadline).await, None);
         };
-        let session = pin!(self.load(key));
-        let row = pin!(self.database().user_row(&user));
+        let session = pin!(self.load_by(key, deadline));
+        let row = pin!(self.database().user_row(&user, deadline));
         let (session, row) = match select(session, row).await {
             // Nobody will ask for the user.
             Either::Left((Err(error), _)) => return (Err(error), None),
@@ -131,14 +148,16 @@ impl SessionStore {
         &self,
         session: &DjangoSession,
         hinted: Option<Hinted>,
+        wait: &Wait<'_>,
     ) -> Result<(DjangoUser, &AuthenticationBackend), Error> {
         let data = session.data()?;
         if data.get_json(USER_ID).is_none() {
             return Err(Error::Anonymous);
         }
         let backend = listed_backend(data, self.settings())?;
-        let key = self.primary_key_in(data).await?.ok_or(NotLoggedIn::NoSuchUser)?;
-        let user = self.user_of_key(key, hinted).await?.ok_or(NotLoggedIn::NoSuchUser)?;
+        let key = self.primary_key_in(data, wait.deadline()).await?;
+        let key = key.ok_or(NotLoggedIn::NoSuchUser)?;
+        let user = self.user_of_key(key, hinted, wait).await?.ok_or(NotLoggedIn::NoSuchUser)?;
         if !user.is_active() && !backend.admits_inactive {
             return Err(NotLoggedIn::Inactive.into());
         }
@@ -150,8 +169,12 @@ impl SessionStore {
 
     /// The primary key that the session names. An id that can be none is worth a warning: if all
     /// are like that, nobody is logged in.
-    async fn primary_key_in(&self, data: &SessionData) -> Result<Option<PrimaryKeyValue>, Error> {
-        let primary_key = self.database().primary_key().await?;
+    async fn primary_key_in(
+        &self,
+        data: &SessionData,
+        deadline: Instant,
+    ) -> Result<Option<PrimaryKeyValue>, Error> {
+        let primary_key = self.database().primary_key(deadline).await?;
         let key = match &self.hooks().user_id_to_primary_key {
             Some(key_of) => {
                 let key = data.user_id().and_then(|id| key_of(&id));
@@ -170,24 +193,29 @@ impl SessionStore {
         &self,
         key: PrimaryKeyValue,
         hinted: Option<Hinted>,
+        wait: &Wait<'_>,
     ) -> Result<Option<DjangoUser>, Error> {
         let row = match hinted {
             Some(hinted) if hinted.key == key => hinted.row?,
-            _ => self.database().user_row(&key).await?,
+            _ => self.database().user_row(&key, wait.deadline()).await?,
         };
-        row.map(|row| self.user_in(row, key)).transpose()
+        Ok(row.map(|row| self.user_in(row, key, wait)))
     }
 
-    pub(super) fn user_in(&self, row: Row, key: PrimaryKeyValue) -> Result<DjangoUser, Error> {
-        let user = DjangoUser::from_row(row, self.database().clone(), key);
-        Ok(user.map_err(Unavailable::Query)?)
+    pub(super) fn user_in(
+        &self,
+        row: UserRow,
+        key: PrimaryKeyValue,
+        wait: &Wait<'_>,
+    ) -> DjangoUser {
+        DjangoUser::from_row(row, (self.database().clone(), key, wait.patience().clone()))
     }
 }
 
 /// What was found for a hint.
 struct Hinted {
     key: PrimaryKeyValue,
-    row: Result<Option<Row>, Error>,
+    row: Result<Option<UserRow>, Error>,
 }
 
 fn listed_backend<'a>(

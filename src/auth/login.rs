@@ -71,7 +71,8 @@ impl SessionStore {
 
     async fn is_id_of(&self, id: &str, user: &DjangoUser) -> Result<bool, Error> {
         let Some(key) = user.key() else { return Ok(false) };
-        Ok(self.database().primary_key().await?.parse(id).as_ref() == Some(key))
+        let primary_key = self.database().primary_key(self.database().deadline()).await?;
+        Ok(primary_key.parse(id).as_ref() == Some(key))
     }
 }
 

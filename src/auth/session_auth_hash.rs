@@ -2,7 +2,7 @@
 
 use super::{DjangoUser, SessionStore};
 use crate::{
-    error::{Error, Unavailable},
+    error::Error,
     observe::Event,
     session::SessionData,
     settings::{DjangoSettings, SessionAuthHash},
@@ -95,7 +95,7 @@ impl SessionStore {
 
     /// The stored password, and the text that the hash of today is made of.
     fn hashed(&self, user: &DjangoUser) -> Result<(String, String), Error> {
-        let password = user.password().map_err(Unavailable::Query)?;
+        let password = user.password().to_owned();
         let Some(message) = &self.hooks().session_auth_hash_message else {
             return Ok((password.clone(), password));
         };

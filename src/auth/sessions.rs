@@ -282,7 +282,7 @@ impl SessionStore {
                     None => queue.await,
                 });
             }
-            let now = self.database().session_row(row.key()).await?;
+            let now = self.database().session_row(row.key(), self.database().deadline()).await?;
             let now = now.ok_or(Error::SessionInterrupted)?;
             // Each further try has a reason: the row was changed. Where it was not, something in the
             // database does not let it be.

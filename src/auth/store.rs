@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use deadpool_postgres::Pool;
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::{
     DjangoUser,
@@ -22,9 +23,11 @@ use crate::{
 /// Reads sessions and their users from Django's tables, as Django's `SessionStore` of
 /// `django.contrib.sessions.backends.db` and `django.contrib.auth` do.
 ///
-/// Cheap to clone. Concurrent lookups of one store and its clones share one connection of the pool
-/// (and a middleware gives each worker a connection of its own), so a small pool serves many
-/// requests; no connection is held while no lookup is under way.
+/// Cheap to clone. It makes connections of its own from what the pool knows (host, credentials, TLS):
+/// for each worker one for sessions, one for users and one for permissions, opened when they are
+/// needed and closed when nobody has used them for a minute. All visitors of a worker share them:
+/// while one query is under way, the next ones gather, and go as one. The pool's connections are
+/// never touched, and neither its hooks nor what the application does there reaches a lookup.
 #[derive(Clone)]
 pub struct SessionStore {
     database: Database,
@@ -50,9 +53,9 @@ pub(super) type IdToKey = dyn Fn(&str) -> Option<String> + Send + Sync;
 type Message = dyn Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync;
 
 impl SessionStore {
-    /// A store over a pool. Connects to nothing yet: see [`SessionStore::check`].
+    /// A store on the database of this pool. Connects to nothing yet: see [`SessionStore::check`].
     ///
-    /// The pool stays yours: its size, timeouts, TLS and recycling are as you built it.
+    /// The pool stays yours: only how it connects is taken from it.
     ///
     /// # Errors
     /// [`Error::ImproperlyConfigured`] if the settings cannot work: an empty secret key or
@@ -124,7 +127,16 @@ impl SessionStore {
     /// [`Error::SessionNotFound`], [`Error::SessionExpired`], or [`Error::Unavailable`] when
     /// PostgreSQL does not answer within the `lookup_timeout`.
     pub async fn load(&self, key: &SessionKey) -> Result<DjangoSession, Error> {
-        self.load_row(key, SystemTime::now).await
+        self.load_by(key, self.database.deadline()).await
+    }
+
+    /// [`SessionStore::load`], by that moment.
+    pub(crate) async fn load_by(
+        &self,
+        key: &SessionKey,
+        deadline: Instant,
+    ) -> Result<DjangoSession, Error> {
+        self.load_row(key, SystemTime::now, deadline).await
     }
 
     /// [`SessionStore::load`] by another clock: the session if it is live at `now`.
@@ -132,18 +144,19 @@ impl SessionStore {
     /// # Errors
     /// As [`SessionStore::load`].
     pub async fn load_at(&self, key: &SessionKey, now: SystemTime) -> Result<DjangoSession, Error> {
-        self.load_row(key, || now).await
+        self.load_row(key, || now, self.database.deadline()).await
     }
 
     async fn load_row(
         &self,
         key: &SessionKey,
         now: impl FnOnce() -> SystemTime,
+        deadline: Instant,
     ) -> Result<DjangoSession, Error> {
         if self.settings().sessions.engine == SessionEngine::SignedCookies {
             return self.session_in_cookie(key, now());
         }
-        let row = self.database.session_row(key).await?.ok_or(Error::SessionNotFound)?;
+        let row = self.database.session_row(key, deadline).await?.ok_or(Error::SessionNotFound)?;
         if !is_live(row.expire_date, now()) {
             return Err(Error::SessionExpired);
         }
@@ -222,11 +235,6 @@ impl SessionStore {
 
     pub(super) fn session_auth_keys(&self) -> Option<&SessionAuthKeys> {
         self.session_auth_keys.as_deref()
-    }
-
-    /// This store with the connection that all gates of the current worker share.
-    pub(crate) fn for_worker(&self) -> Self {
-        Self { database: self.database.for_worker(), ..self.clone() }
     }
 
     /// Whether both are clones of one store, with the same hooks.

@@ -7,9 +7,9 @@ use std::{
 
 use bytes::BytesMut;
 use serde::Serialize;
-use tokio_postgres::types::{FromSqlOwned, IsNull, ToSql, Type};
+use tokio_postgres::types::{IsNull, ToSql, Type};
 
-use crate::session::SessionData;
+use crate::{session::SessionData, store::ColumnValue};
 
 /// The types of columns that a value of a test may stand for: of those that take it, the first.
 const COLUMN_TYPES: &[Type] = &[
@@ -43,23 +43,8 @@ pub struct TestUser {
     pub(crate) is_staff: bool,
     pub(crate) is_superuser: bool,
     pub(crate) permissions: BTreeSet<String>,
-    pub(crate) columns: BTreeMap<String, TestColumn>,
+    pub(crate) columns: BTreeMap<String, ColumnValue>,
     pub(crate) session_data: SessionData,
-}
-
-/// A value as PostgreSQL would send it. `None` is NULL.
-#[derive(Clone, Debug)]
-pub(crate) struct TestColumn {
-    pub(crate) column_type: Type,
-    pub(crate) value: Option<Vec<u8>>,
-}
-
-impl TestColumn {
-    pub(crate) fn get<T: FromSqlOwned>(&self) -> Option<T> {
-        let value = self.value.as_deref();
-        let is_right = T::accepts(&self.column_type);
-        is_right.then(|| T::from_sql_nullable(&self.column_type, value).ok()).flatten()
-    }
 }
 
 impl TestUser {
@@ -87,7 +72,7 @@ impl TestUser {
         let mut bytes = BytesMut::new();
         let null = value.to_sql(&column_type, &mut bytes).expect("the value has a form in SQL");
         let value = matches!(null, IsNull::No).then(|| bytes.to_vec());
-        self.columns.insert(name.into(), TestColumn { column_type, value });
+        self.columns.insert(name.into(), ColumnValue { column_type, value });
         self
     }
 

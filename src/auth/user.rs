@@ -8,13 +8,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::sync::OnceCell;
-use tokio_postgres::{Row, types::FromSqlOwned};
+use tokio_postgres::types::FromSqlOwned;
 
-use super::test_user::{TestColumn, TestUser};
+use super::test_user::TestUser;
 use crate::{
     error::Error,
-    store::{Database, PrimaryKeyValue},
+    store::{ColumnValue, Database, Patience, PrimaryKeyValue, UserRow},
 };
 
 /// The user who is logged in: the one that Django's `get_user` would return.
@@ -36,78 +35,60 @@ use crate::{
 pub struct DjangoUser(Arc<Inner>);
 
 struct Inner {
-    id: String,
-    username: String,
-    is_active: bool,
-    is_staff: bool,
-    is_superuser: bool,
-    columns: Columns,
-    /// Where the permissions of this user are looked up.
-    source: Option<(Database, PrimaryKeyValue)>,
-    permissions: OnceCell<BTreeSet<String>>,
+    row: UserRow,
+    /// Where the permissions of this user are looked up, and how long this request still waits for
+    /// that; `None` for a user that a test made.
+    source: Option<Source>,
+    /// The further columns of a user that a test made.
+    test_columns: BTreeMap<String, ColumnValue>,
+    permissions: OnceLock<BTreeSet<String>>,
     /// The encoding that took the place of the one in the row.
     password: OnceLock<String>,
     /// By which backend `authenticate` found this user.
     backend: OnceLock<String>,
 }
 
-/// What else is known of a user.
-enum Columns {
-    InRow(Row),
-    OfTest(BTreeMap<String, TestColumn>),
-}
+type Source = (Database, PrimaryKeyValue, Patience);
 
 impl DjangoUser {
     /// The user in a row of [`Database::user_row`].
-    pub(crate) fn from_row(
-        row: Row,
-        database: Database,
-        key: PrimaryKeyValue,
-    ) -> Result<Self, tokio_postgres::Error> {
-        // NULL is neither active nor anything else (A9).
-        let flag = |index| row.try_get::<_, Option<bool>>(index).map(|flag| flag.unwrap_or(false));
-        Ok(Self(Arc::new(Inner {
-            id: row.try_get("ads_id")?,
-            username: row.try_get::<_, Option<String>>("ads_username")?.unwrap_or_default(),
-            is_active: flag("ads_is_active")?,
-            is_staff: flag("ads_is_staff")?,
-            is_superuser: flag("ads_is_superuser")?,
-            columns: Columns::InRow(row),
-            source: Some((database, key)),
-            permissions: OnceCell::new(),
+    pub(crate) fn from_row(row: UserRow, source: Source) -> Self {
+        Self(Arc::new(Inner {
+            row,
+            source: Some(source),
+            test_columns: BTreeMap::new(),
+            permissions: OnceLock::new(),
             password: OnceLock::new(),
             backend: OnceLock::new(),
-        })))
+        }))
     }
 
     /// A user that a test made.
     pub(crate) fn of_test(user: TestUser) -> Self {
-        Self(Arc::new(Inner {
+        let row = UserRow {
             id: user.id,
             username: user.username,
+            password: Some(String::new()),
             is_active: true,
             is_staff: user.is_staff,
             is_superuser: user.is_superuser,
-            columns: Columns::OfTest(user.columns),
+            columns: Vec::new(),
+        };
+        Self(Arc::new(Inner {
+            row,
             source: None,
-            permissions: OnceCell::new_with(Some(user.permissions)),
+            test_columns: user.columns,
+            permissions: OnceLock::from(user.permissions),
             password: OnceLock::new(),
             backend: OnceLock::new(),
         }))
     }
 
     /// The stored password, hashed: what the session auth hash is made of.
-    pub(crate) fn password(&self) -> Result<String, tokio_postgres::Error> {
-        if let Some(password) = self.0.password.get() {
-            return Ok(password.clone());
-        }
-        match &self.0.columns {
-            // Python's text for no password at all (A7).
-            Columns::InRow(row) => {
-                Ok(row.try_get::<_, Option<_>>("ads_password")?.unwrap_or("None".into()))
-            }
-            Columns::OfTest(_) => Ok(String::new()),
-        }
+    pub(crate) fn password(&self) -> &str {
+        let password = self.0.password.get().or(self.0.row.password.as_ref());
+        // Python's text for no password at all (A7).
+        password.map_or("None", String::as_str)
     }
 
     /// The password was encoded anew.
@@ -130,12 +111,12 @@ impl DjangoUser {
 
     /// The primary key as the database has it.
     pub(crate) fn key(&self) -> Option<&PrimaryKeyValue> {
-        self.0.source.as_ref().map(|(_, key)| key)
+        self.0.source.as_ref().map(|(_, key, _)| key)
     }
 
     /// The primary key as text: decimal, a lower-case UUID with dashes, or the text itself.
     pub fn id(&self) -> &str {
-        &self.0.id
+        &self.0.row.id
     }
 
     /// The primary key as a type of yours.
@@ -143,35 +124,35 @@ impl DjangoUser {
     /// # Errors
     /// What `T` says about text that is none.
     pub fn parse_id<T: FromStr>(&self) -> Result<T, T::Err> {
-        self.0.id.parse()
+        self.0.row.id.parse()
     }
 
     /// The value of the username column.
     pub fn username(&self) -> &str {
-        &self.0.username
+        &self.0.row.username
     }
 
     /// The value of the column `is_staff`, whether the account is active or not. Who may use the
     /// admin site says [`is_active_staff`](Self::is_active_staff).
     pub fn is_staff(&self) -> bool {
-        self.0.is_staff
+        self.0.row.is_staff
     }
 
     /// Whether the user may use the admin site: `is_active and is_staff`, as Django's
     /// `staff_member_required` and `AdminSite.has_permission` ask. The gate's `staff_required` asks
     /// this too.
     pub fn is_active_staff(&self) -> bool {
-        self.0.is_active && self.0.is_staff
+        self.0.row.is_active && self.0.row.is_staff
     }
 
     /// Whether the user has every permission.
     pub fn is_superuser(&self) -> bool {
-        self.0.is_superuser
+        self.0.row.is_superuser
     }
 
     /// Whether the account may be used. Only a backend that admits inactive users lets others in.
     pub fn is_active(&self) -> bool {
-        self.0.is_active
+        self.0.row.is_active
     }
 
     /// The value of one of the further [`columns`](crate::UserModel::columns) of the user model, as a
@@ -193,35 +174,19 @@ impl DjangoUser {
     /// # Errors
     /// [`Error::UserColumn`] if that column was not asked for in the user model, or holds no `T`.
     pub fn get<T: FromSqlOwned>(&self, column: &str) -> Result<T, Error> {
-        let (found, value) = match &self.0.columns {
-            Columns::InRow(row) => {
-                let found = row.columns().iter().find(|found| found.name() == column);
-                let found = found.filter(|_| self.was_asked_for(column));
-                (
-                    found.map(|found| found.type_().name().to_owned()),
-                    found.and_then(|found| row.try_get(found.name()).ok()),
-                )
-            }
-            Columns::OfTest(columns) => {
-                let found = columns.get(column);
-                (
-                    found.map(|found| found.column_type.name().to_owned()),
-                    found.and_then(TestColumn::get),
-                )
-            }
-        };
-        value.ok_or_else(|| Error::UserColumn {
+        let found = self.column(column);
+        found.and_then(ColumnValue::get).ok_or_else(|| Error::UserColumn {
             column: column.into(),
-            found,
+            found: found.map(|found| found.column_type.name().to_owned()),
             expected: type_name::<T>(),
         })
     }
 
-    fn was_asked_for(&self, column: &str) -> bool {
-        let source = self.0.source.as_ref();
-        source.is_some_and(|(database, _)| {
-            database.settings().user_model.columns.iter().any(|asked_for| asked_for == column)
-        })
+    fn column(&self, name: &str) -> Option<&ColumnValue> {
+        let Some((database, ..)) = &self.0.source else { return self.0.test_columns.get(name) };
+        let columns = &database.settings().user_model.columns;
+        let index = columns.iter().position(|column| column == name)?;
+        self.0.row.columns.get(index)
     }
 
     /// Whether the user has a permission, `"app_label.codename"`. Superusers have every one, existing
@@ -274,7 +239,7 @@ impl DjangoUser {
     }
 
     fn has_every_permission(&self) -> bool {
-        self.0.is_active && self.0.is_superuser
+        self.0.row.is_active && self.0.row.is_superuser
     }
 
     /// [`DjangoUser::has_perms`] for a gate, which reports errors itself.
@@ -288,37 +253,42 @@ impl DjangoUser {
     /// For a handler: whatever it makes of an error, the log says why there was one.
     async fn loaded(&self) -> Result<&BTreeSet<String>, Error> {
         let found = self.look_up_permissions().await;
-        if let (Err(error), Some((database, _))) = (&found, &self.0.source) {
+        if let (Err(error), Some((database, ..))) = (&found, &self.0.source) {
             database.observer().turned_away(error, None);
         }
         found
     }
 
+    /// Whoever comes before the answer asks as well: nobody waits for another's future, which may
+    /// have been put aside.
     async fn look_up_permissions(&self) -> Result<&BTreeSet<String>, Error> {
-        let load = || async {
-            match &self.0.source {
-                // Those of the tables are granted by a backend, or not at all.
-                Some((database, _)) if !database.settings().grants_permissions() => {
-                    Ok(BTreeSet::new())
-                }
-                Some((database, _)) if self.has_every_permission() => {
-                    database.all_permissions().await
-                }
-                Some((database, key)) if self.0.is_active => database.permissions_of(key).await,
-                _ => Ok(BTreeSet::new()),
+        if let Some(permissions) = self.0.permissions.get() {
+            return Ok(permissions);
+        }
+        let permissions = match &self.0.source {
+            // Those of the tables are granted by a backend, or not at all.
+            Some((database, ..)) if !database.settings().grants_permissions() => BTreeSet::new(),
+            Some((database, _, patience)) if self.has_every_permission() => {
+                let wait = patience.wait();
+                database.all_permissions(wait.deadline()).await?
             }
+            Some((database, key, patience)) if self.0.row.is_active => {
+                let wait = patience.wait();
+                database.permissions_of(key, wait.deadline()).await?
+            }
+            _ => BTreeSet::new(),
         };
-        self.0.permissions.get_or_try_init(load).await
+        Ok(self.0.permissions.get_or_init(|| permissions))
     }
 }
 
 impl fmt::Debug for DjangoUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DjangoUser")
-            .field("id", &self.0.id)
-            .field("is_active", &self.0.is_active)
-            .field("is_staff", &self.0.is_staff)
-            .field("is_superuser", &self.0.is_superuser)
+            .field("id", &self.0.row.id)
+            .field("is_active", &self.0.row.is_active)
+            .field("is_staff", &self.0.row.is_staff)
+            .field("is_superuser", &self.0.row.is_superuser)
             .finish_non_exhaustive()
     }
 }

@@ -41,11 +41,12 @@ impl SessionStore {
 
     /// Active or not.
     async fn find_by_id(&self, id: &str) -> Result<Option<DjangoUser>, Error> {
-        let Some(key) = self.database().primary_key().await?.parse_text(id) else {
-            return Ok(None);
-        };
-        let row = self.database().user_row(&key).await?;
-        row.map(|row| self.user_in(row, key)).transpose()
+        let patience = self.database().patience();
+        let wait = patience.wait();
+        let primary_key = self.database().primary_key(wait.deadline()).await?;
+        let Some(key) = primary_key.parse_text(id) else { return Ok(None) };
+        let row = self.database().user_row(&key, wait.deadline()).await?;
+        Ok(row.map(|row| self.user_in(row, key, &wait)))
     }
 
     /// Active or not.
@@ -53,8 +54,10 @@ impl SessionStore {
         &self,
         username: &str,
     ) -> Result<Option<DjangoUser>, Error> {
-        let found = self.database().user_row_by_username(username).await?;
-        found.map(|(key, row)| self.user_in(row, key)).transpose()
+        let patience = self.database().patience();
+        let wait = patience.wait();
+        let found = self.database().user_row_by_username(username, wait.deadline()).await?;
+        Ok(found.map(|(key, row)| self.user_in(row, key, &wait)))
     }
 }
 

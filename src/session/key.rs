@@ -42,9 +42,9 @@ impl SessionKey {
         &self.0
     }
 
-    /// Whether the column could hold this key: `varchar(40)`, in code points (R8).
-    pub(crate) fn fits_column(&self) -> bool {
-        self.0.len() <= 40 || self.0.chars().nth(40).is_none()
+    /// Whether it has more than so many code points, which is how columns count.
+    pub(crate) fn is_longer_than(&self, length: usize) -> bool {
+        self.0.len() > length && self.0.chars().nth(length).is_some()
     }
 }
 
@@ -69,11 +69,11 @@ mod tests {
     }
 
     #[test]
-    fn the_column_holds_forty_code_points() {
-        let fits = |value: String| SessionKey::new(value).unwrap().fits_column();
-        assert!(fits("é".repeat(40)));
-        assert!(!fits("é".repeat(41)));
-        assert!(!fits("a".repeat(41)));
+    fn length_is_counted_in_code_points() {
+        let is_longer = |value: String| SessionKey::new(value).unwrap().is_longer_than(40);
+        assert!(!is_longer("é".repeat(40)));
+        assert!(is_longer("é".repeat(41)));
+        assert!(is_longer("a".repeat(41)));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(crate) use csrf::{CsrfSettings, UploadLimits};
 pub(crate) use from_json::Site;
 pub use password_hashers::PasswordHasher;
 pub use permission_tables::ManyToMany;
+pub(crate) use permission_tables::PermissionTables;
 pub use session_auth_hash::SessionAuthHash;
 pub use sessions::SessionEngine;
 pub(crate) use sessions::SessionSettings;
@@ -211,8 +212,8 @@ impl DjangoSettings {
         self
     }
 
-    /// How long a query may take in all: waiting for a connection, the answer, a retry. After that
-    /// the visitor gets a 503. A gate makes one to three, one after the other.
+    /// How long a request waits for the database, over all that it asks: session, user,
+    /// permissions, with connecting and asking again. After that the visitor gets a 503.
     ///
     /// Defaults to 5 seconds.
     pub fn lookup_timeout(mut self, timeout: Duration) -> Self {
@@ -220,10 +221,10 @@ impl DjangoSettings {
         self
     }
 
-    /// Whether queries are prepared once per connection. Switch it off behind a pooler that hands
-    /// every transaction to another server connection, such as PgBouncer with
-    /// `pool_mode = transaction`. There, statements of several processes can share a name, and one
-    /// would run what another prepared.
+    /// Whether queries are prepared once per connection. Switch it off behind a pooler, such as
+    /// PgBouncer with `pool_mode = transaction`, that hands every transaction to another server
+    /// connection: statements of several processes would share their names there. A pooler that is
+    /// found all the same switches it off by itself, and the log says so.
     ///
     /// Defaults to `true`.
     pub fn prepared_statements(mut self, yes: bool) -> Self {

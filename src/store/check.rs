@@ -4,8 +4,15 @@ use std::sync::Arc;
 
 use tokio_postgres::{Row, error::SqlState, types::Type};
 
-use super::{Database, Query};
+use super::{
+    Database,
+    connection::{Query, Question},
+};
 use crate::error::{Chain, Error, Unavailable};
+
+/// How often others are let go first, so that connections are closed: the lane's task drops one, and
+/// then its own task ends.
+const GOODBYES: usize = 3;
 
 /// What the lookups read, and the types they can read.
 const SESSION_COLUMNS: &[(&str, &[&str])] = &[
@@ -17,9 +24,15 @@ const SESSION_COLUMNS: &[(&str, &[&str])] = &[
 impl Database {
     /// Says what is wrong with the tables, their columns or this role's rights.
     pub(crate) async fn check(&self) -> Result<(), Error> {
-        // The runtime of the caller drives this connection. A worker that found it in the pool would
-        // wake that thread for every query, for as long as it is under load.
-        Self { connection: self.connection.closing(), ..self.clone() }.check_tables().await
+        // On connections that end with it, however it ends: the runtime of the caller may do nothing
+        // else, and serve no visitor.
+        let own = Self { runtimes: Arc::default(), ..self.clone() };
+        let checked = own.check_tables().await;
+        drop(own);
+        for _ in 0..GOODBYES {
+            tokio::task::yield_now().await;
+        }
+        checked
     }
 
     async fn check_tables(&self) -> Result<(), Error> {
@@ -28,7 +41,7 @@ impl Database {
     }
 
     async fn check_users(&self) -> Result<(), Error> {
-        match self.try_user_queries().await {
+        match self.try_user_queries(self.patience().wait().deadline()).await {
             Err(Error::Unavailable(error)) => match &*error {
                 Unavailable::Query(refused) => Err(Error::ImproperlyConfigured(format!(
                     "the tables of the user model cannot be read: {}",
@@ -84,20 +97,24 @@ impl Database {
     }
 
     async fn columns_of(&self, table: &str) -> Result<Vec<Column>, Arc<Unavailable>> {
-        let columns = Query {
-            sql: "SELECT a.attname::text, t.typname::text, \
-                  has_column_privilege(a.attrelid, a.attnum, 'SELECT') \
-                  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
-                  WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped"
-                .into(),
-            types: vec![Type::TEXT],
-        };
-        let rows = self.connection.query(&columns, &[&table]).await?;
+        let columns = Query::new(&[Type::TEXT], |proof| {
+            format!(
+                "SELECT {proof}, a.attname::text, t.typname::text, \
+                 has_column_privilege(a.attrelid, a.attnum, 'SELECT') \
+                 FROM (SELECT to_regclass($1) AS relation) r \
+                 LEFT JOIN pg_attribute a \
+                 ON a.attrelid = r.relation AND a.attnum > 0 AND NOT a.attisdropped \
+                 LEFT JOIN pg_type t ON t.oid = a.atttypid"
+            )
+        });
+        let asked = Question::new(&columns, vec![Box::new(table.to_owned())]);
+        let rows = self.query(asked, self.patience().wait().deadline()).await?;
         let column = |row: &Row| {
-            let (name, type_name) = (row.try_get(0)?, row.try_get(1)?);
-            Ok(Column { name, type_name, readable: row.try_get(2)? })
+            let Some(name) = row.try_get(1)? else { return Ok(None) };
+            Ok(Some(Column { name, type_name: row.try_get(2)?, readable: row.try_get(3)? }))
         };
-        rows.iter().map(column).collect::<Result<_, _>>().map_err(|e| Unavailable::Query(e).into())
+        let columns = rows.iter().filter_map(|row| column(row).transpose());
+        columns.collect::<Result<_, _>>().map_err(|error| Unavailable::Query(error).into())
     }
 }
 

@@ -3,69 +3,89 @@
 mod check;
 mod connection;
 mod hints;
-mod lease;
+mod lanes;
+mod parameters;
+mod permissions;
 mod primary_key;
+mod session_lookup;
 mod sessions;
 mod user_columns;
 mod users;
 
-use std::{
-    error::Error as StdError,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use bytes::BytesMut;
 use deadpool_postgres::Pool;
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio::time::Instant;
 
-use crate::{observe::Observer, session::SessionKey, settings::DjangoSettings};
-use connection::Connection;
+use crate::{observe::Observer, settings::DjangoSettings};
+pub(crate) use connection::{Patience, Wait};
+use connection::{Runtimes, Server};
 use hints::UserHints;
-use lease::Query;
+use lanes::Lanes;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;
 pub(crate) use primary_key::PrimaryKeyValue;
-pub(crate) use sessions::{SessionRow, Written};
+use session_lookup::SessionLookup;
+pub(crate) use session_lookup::SessionRow;
+use sessions::SessionQueries;
+pub(crate) use sessions::Written;
+use user_columns::UserColumns;
+use users::UserQueries;
+pub(crate) use users::{ColumnValue, UserRow};
 
 /// Django's tables, as the settings name them. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Database {
     shared: Arc<Shared>,
-    connection: Connection,
+    runtimes: Arc<Runtimes<Lanes>>,
     observer: Observer,
 }
 
 struct Shared {
     settings: DjangoSettings,
-    sessions: sessions::SessionQueries,
-    users: users::Users,
-    user_columns: user_columns::UserColumns,
+    server: Arc<Server>,
+    session_lookup: Arc<SessionLookup>,
+    sessions: SessionQueries,
+    user_queries: UserQueries,
+    user_columns: UserColumns,
     uses_users: AtomicBool,
     hints: UserHints,
 }
 
 impl Database {
     pub(crate) fn new(pool: Pool, settings: DjangoSettings) -> Self {
+        let server = Server::new(pool, settings.lookup_timeout, settings.prepared_statements);
         Self {
-            connection: Connection::new(pool, &settings),
             shared: Arc::new(Shared {
-                sessions: sessions::SessionQueries::new(&settings.session_table),
-                users: users::Users::default(),
-                user_columns: user_columns::UserColumns::default(),
+                server: Arc::new(server),
+                session_lookup: Arc::new(SessionLookup::new(&settings.session_table)),
+                sessions: SessionQueries::new(&settings.session_table),
+                user_queries: UserQueries::new(&settings.user_model),
+                user_columns: UserColumns::default(),
                 hints: UserHints::default(),
                 uses_users: AtomicBool::new(settings.user_model_is_set),
                 settings,
             }),
+            runtimes: Arc::default(),
             observer: Observer::default(),
         }
     }
 
     pub(crate) fn settings(&self) -> &DjangoSettings {
         &self.shared.settings
+    }
+
+    /// How long a request waits for the database: a `lookup_timeout`, over all it asks.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::new(self.settings().lookup_timeout)
+    }
+
+    /// When a request that begins to wait now has waited long enough.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.patience().wait().deadline()
     }
 
     pub(crate) fn observer(&self) -> &Observer {
@@ -92,59 +112,8 @@ impl Database {
         &self.shared.hints
     }
 
-    /// This database by the connection that all gates of the current worker share.
-    pub(crate) fn for_worker(&self) -> Self {
-        Self { connection: self.connection.of_this_worker(), ..self.clone() }
-    }
-
     /// Whether both are clones of one.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
-}
-
-/// A session key as the parameter of a query: tokio-postgres shows parameters in its own log, at
-/// level debug, by their `Debug`.
-#[derive(Debug)]
-struct KeyParameter<'a>(&'a SessionKey);
-
-impl ToSql for KeyParameter<'_> {
-    fn to_sql(
-        &self,
-        ty: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        self.0.as_str().to_sql(ty, out)
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        <&str as ToSql>::accepts(ty)
-    }
-
-    to_sql_checked!();
-}
-
-/// Session data as the parameter of a query, likewise.
-struct Secret<'a>(&'a str);
-
-impl fmt::Debug for Secret<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-impl ToSql for Secret<'_> {
-    fn to_sql(
-        &self,
-        ty: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        self.0.to_sql(ty, out)
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        <&str as ToSql>::accepts(ty)
-    }
-
-    to_sql_checked!();
 }

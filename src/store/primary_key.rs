@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, fmt};
 
 use bytes::BytesMut;
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::signing::{self, json};
 
@@ -38,13 +38,14 @@ impl PrimaryKey {
         }
     }
 
-    /// The type of the query's parameter: one that the column's index serves. `bigint` does for every
-    /// integer, whatever the column is made into while this runs.
-    pub(crate) fn parameter_type(&self) -> Type {
+    /// The type of a query's parameter that is one key, and of one that is many: one that the
+    /// column's index serves. `bigint` does for every integer, whatever the column is made into while
+    /// this runs.
+    pub(crate) fn parameter_types(&self) -> [Type; 2] {
         match self {
-            Self::Integer => Type::INT8,
-            Self::Uuid => Type::UUID,
-            Self::Text | Self::Other => Type::TEXT,
+            Self::Integer => [Type::INT8, Type::INT8_ARRAY],
+            Self::Uuid => [Type::UUID, Type::UUID_ARRAY],
+            Self::Text | Self::Other => [Type::TEXT, Type::TEXT_ARRAY],
         }
     }
 
@@ -85,7 +86,7 @@ impl PrimaryKey {
 }
 
 /// A key that a row may have.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum PrimaryKeyValue {
     Integer(i64),
     Uuid(u128),
@@ -121,6 +122,20 @@ impl ToSql for PrimaryKeyValue {
     }
 
     to_sql_checked!();
+}
+
+impl FromSql<'_> for PrimaryKeyValue {
+    fn from_sql(ty: &Type, raw: &[u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(match *ty {
+            Type::INT8 => Self::Integer(i64::from_sql(ty, raw)?),
+            Type::UUID => Self::Uuid(u128::from_be_bytes(raw.try_into()?)),
+            _ => Self::Text(String::from_sql(ty, raw)?),
+        })
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <Self as ToSql>::accepts(ty)
+    }
 }
 
 fn string(json: &str) -> Option<String> {

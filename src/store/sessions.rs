@@ -3,19 +3,18 @@
 //! A row is named as it was read: by its key and by what is in it. None of these statements makes a
 //! row out of one that is gone, so a session that somebody ended stays ended.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
-use tokio_postgres::{
-    Row,
-    error::SqlState,
-    types::{ToSql, Type},
-};
+use tokio_postgres::{error::SqlState, types::Type};
 use tracing::Instrument;
 
-use super::{Database, KeyParameter, Query, Secret};
+use super::{
+    Database,
+    connection::{Parameter, Query, Question},
+    parameters::{KeyParameter, Secret},
+};
 use crate::{
     error::{Error, Unavailable},
-    observe::Event,
     session::SessionKey,
     settings::TableName,
 };
@@ -25,18 +24,11 @@ const EXPIRED_AT_ONCE: i64 = 5_000;
 
 /// The statements, for one table.
 pub(super) struct SessionQueries {
-    load: Query,
-    insert: Query,
-    update: Query,
-    delete: Query,
-    slide: Query,
-    clear_expired: Query,
-}
-
-/// What is in a row of the session table, beside its key.
-pub(crate) struct SessionRow {
-    pub(crate) session_data: String,
-    pub(crate) expire_date: SystemTime,
+    insert: Arc<Query>,
+    update: Arc<Query>,
+    delete: Arc<Query>,
+    slide: Arc<Query>,
+    clear_expired: Arc<Query>,
 }
 
 /// What became of a row that was to be inserted or moved.
@@ -52,12 +44,13 @@ pub(crate) enum Written {
 impl SessionQueries {
     pub(super) fn new(table: &TableName) -> Self {
         let table = table.quoted();
-        let query = |sql: String, types: &[Type]| Query { sql, types: types.to_vec() };
+        // Whatever it changes, it answers with one row: how many rows that were.
+        let query = |sql: String, types: &[Type]| {
+            Query::new(types, |proof| {
+                format!("WITH changed AS ({sql}) SELECT {proof}, count(*) FROM changed")
+            })
+        };
         Self {
-            load: query(
-                format!("SELECT session_data, expire_date FROM {table} WHERE session_key = $1"),
-                &[Type::VARCHAR],
-            ),
             insert: query(
                 format!(
                     "INSERT INTO {table} (session_key, session_data, expire_date) \
@@ -92,9 +85,9 @@ impl SessionQueries {
             ),
             clear_expired: query(
                 format!(
-                    "WITH gone AS (DELETE FROM {table} WHERE expire_date < $1 AND session_key IN \
+                    "DELETE FROM {table} WHERE expire_date < $1 AND session_key IN \
                      (SELECT session_key FROM {table} WHERE expire_date < $1 LIMIT $2) \
-                     RETURNING 1) SELECT count(*) FROM gone"
+                     RETURNING 1"
                 ),
                 &[Type::TIMESTAMPTZ, Type::INT8],
             ),
@@ -103,20 +96,6 @@ impl SessionQueries {
 }
 
 impl Database {
-    /// The row with this session key, expired ones too.
-    pub(crate) async fn session_row(&self, key: &SessionKey) -> Result<Option<SessionRow>, Error> {
-        if !key.fits_column() {
-            return Ok(None);
-        }
-        self.observer.event(Event::SessionLookup);
-        let params: &[&(dyn ToSql + Sync)] = &[&KeyParameter(key)];
-        let lookup = self.connection.query(&self.shared.sessions.load, params);
-        let rows = lookup.instrument(tracing::debug_span!("session lookup")).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let row = || Ok(SessionRow { session_data: row.try_get(0)?, expire_date: row.try_get(1)? });
-        Ok(Some(row().map_err(Unavailable::Query)?))
-    }
-
     /// Makes a row. The key may be taken; then nothing happens.
     pub(crate) async fn insert_session(
         &self,
@@ -125,10 +104,13 @@ impl Database {
         expire_date: SystemTime,
     ) -> Result<Written, Error> {
         let insert = &self.shared.sessions.insert;
-        let params: &[&(dyn ToSql + Sync)] =
-            &[&KeyParameter(key), &Secret(session_data), &expire_date];
-        match self.write_sessions(insert, params).await {
-            Ok(rows) => Ok(if rows.is_empty() { Written::KeyTaken } else { Written::Done }),
+        let parameters: Vec<Parameter> = vec![
+            Box::new(KeyParameter(key.clone())),
+            Box::new(Secret(session_data.into())),
+            Box::new(expire_date),
+        ];
+        match self.write_sessions(insert, parameters).await {
+            Ok(count) => Ok(if count == 0 { Written::KeyTaken } else { Written::Done }),
             Err(error) => Err(missing_column(error)),
         }
     }
@@ -142,15 +124,15 @@ impl Database {
         session_data: &str,
         expire_date: SystemTime,
     ) -> Result<Written, Error> {
-        let params: &[&(dyn ToSql + Sync)] = &[
-            &KeyParameter(key),
-            &Secret(read),
-            &KeyParameter(new_key),
-            &Secret(session_data),
-            &expire_date,
+        let parameters: Vec<Parameter> = vec![
+            Box::new(KeyParameter(key.clone())),
+            Box::new(Secret(read.into())),
+            Box::new(KeyParameter(new_key.clone())),
+            Box::new(Secret(session_data.into())),
+            Box::new(expire_date),
         ];
-        match self.write_sessions(&self.shared.sessions.update, params).await {
-            Ok(rows) => Ok(if rows.is_empty() { Written::Changed } else { Written::Done }),
+        match self.write_sessions(&self.shared.sessions.update, parameters).await {
+            Ok(count) => Ok(if count == 0 { Written::Changed } else { Written::Done }),
             Err(error) if has_code(&error, &SqlState::UNIQUE_VIOLATION) => Ok(Written::KeyTaken),
             Err(error) => Err(error),
         }
@@ -158,11 +140,9 @@ impl Database {
 
     /// Deletes a row; says whether it was there.
     pub(crate) async fn delete_session(&self, key: &SessionKey) -> Result<bool, Error> {
-        if !key.fits_column() {
-            return Ok(false);
-        }
         let delete = &self.shared.sessions.delete;
-        Ok(!self.write_sessions(delete, &[&KeyParameter(key)]).await?.is_empty())
+        let parameters: Vec<Parameter> = vec![Box::new(KeyParameter(key.clone()))];
+        Ok(self.write_sessions(delete, parameters).await? > 0)
     }
 
     /// Moves the end of a session, if it still ends when it did; says whether it was moved.
@@ -173,8 +153,12 @@ impl Database {
         end: SystemTime,
     ) -> Result<bool, Error> {
         let slide = &self.shared.sessions.slide;
-        let params: &[&(dyn ToSql + Sync)] = &[&vec![KeyParameter(key)], &vec![was], &vec![end]];
-        Ok(!self.write_sessions(slide, params).await?.is_empty())
+        let parameters: Vec<Parameter> = vec![
+            Box::new(vec![KeyParameter(key.clone())]),
+            Box::new(vec![was]),
+            Box::new(vec![end]),
+        ];
+        Ok(self.write_sessions(slide, parameters).await? > 0)
     }
 
     /// Deletes the rows that ended before this moment; says how many.
@@ -182,9 +166,8 @@ impl Database {
         let mut cleared = 0;
         loop {
             let clear = &self.shared.sessions.clear_expired;
-            let rows = self.write_sessions(clear, &[&now, &EXPIRED_AT_ONCE]).await?;
-            let row = rows.first().ok_or(Unavailable::NoAnswer)?;
-            let count: i64 = row.try_get(0).map_err(Unavailable::Query)?;
+            let parameters: Vec<Parameter> = vec![Box::new(now), Box::new(EXPIRED_AT_ONCE)];
+            let count = self.write_sessions(clear, parameters).await?;
             cleared += count.unsigned_abs();
             if count < EXPIRED_AT_ONCE {
                 return Ok(cleared);
@@ -192,13 +175,17 @@ impl Database {
         }
     }
 
+    /// How many rows a statement changed.
     async fn write_sessions(
         &self,
-        query: &Query,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Error> {
-        let write = self.connection.write(query, params);
-        Ok(write.instrument(tracing::debug_span!("session write")).await?)
+        query: &Arc<Query>,
+        parameters: Vec<Parameter>,
+    ) -> Result<i64, Error> {
+        let write = self.write(Question::new(query, parameters), self.deadline());
+        let rows = write.instrument(tracing::debug_span!("session write")).await;
+        let rows = rows.map_err(|failed| failed.error)?;
+        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        Ok(row.try_get(1).map_err(Unavailable::Query)?)
     }
 }
 

@@ -1,13 +1,18 @@
 //! The two columns of a user that a log-in writes: the password, in a better encoding, and
 //! `last_login`.
 
-use std::{sync::OnceLock, time::SystemTime};
+use std::{
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tracing::Instrument;
 
 use super::{
-    Database, Query, Secret,
+    Database,
+    connection::{ONE_KEY, Parameter, Query, Question},
+    parameters::Secret,
     primary_key::PrimaryKeyValue,
     users::{key_column, tables},
 };
@@ -19,8 +24,8 @@ use crate::{
 /// The statements. They are made when it is known which table has which column.
 #[derive(Default)]
 pub(super) struct UserColumns {
-    password: OnceLock<Query>,
-    last_login: OnceLock<Query>,
+    password: OnceLock<Arc<Query>>,
+    last_login: OnceLock<Arc<Query>>,
 }
 
 impl Database {
@@ -35,7 +40,9 @@ impl Database {
         let column = &self.settings().user_model.password;
         let statement = &self.shared.user_columns.password;
         let statement = self.statement(statement, column, Type::TEXT, true).await?;
-        Ok(self.changed(statement, &[key, &Secret(new), &Secret(old)]).await? > 0)
+        let parameters: Vec<Parameter> =
+            vec![Box::new(key.clone()), Box::new(Secret(new.into())), Box::new(Secret(old.into()))];
+        Ok(self.changed(statement, parameters).await? > 0)
     }
 
     /// Writes the time of a log-in; says whether the user is there. A model without that column has
@@ -48,38 +55,40 @@ impl Database {
         let Some(column) = &self.settings().user_model.last_login else { return Ok(true) };
         let statement = &self.shared.user_columns.last_login;
         let statement = self.statement(statement, column, Type::TIMESTAMPTZ, false).await?;
-        Ok(self.changed(statement, &[key, &now]).await? > 0)
+        Ok(self.changed(statement, vec![Box::new(key.clone()), Box::new(now)]).await? > 0)
     }
 
     /// How many rows a statement changed.
     async fn changed(
         &self,
-        statement: &Query,
-        parameters: &[&(dyn ToSql + Sync)],
+        statement: &Arc<Query>,
+        parameters: Vec<Parameter>,
     ) -> Result<i64, Error> {
-        let write = self.connection.write(statement, parameters);
-        let rows = write.instrument(tracing::debug_span!("user write")).await?;
+        let write = self.write(Question::new(statement, parameters), self.deadline());
+        let rows = write.instrument(tracing::debug_span!("user write")).await;
+        let rows = rows.map_err(|failed| failed.error)?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
-        Ok(row.try_get(0).map_err(Unavailable::Query)?)
+        Ok(row.try_get(1).map_err(Unavailable::Query)?)
     }
 
     async fn statement<'a>(
         &self,
-        made: &'a OnceLock<Query>,
+        made: &'a OnceLock<Arc<Query>>,
         column: &str,
         of_type: Type,
         compares: bool,
-    ) -> Result<&'a Query, Error> {
+    ) -> Result<&'a Arc<Query>, Error> {
         if let Some(statement) = made.get() {
             return Ok(statement);
         }
-        let queries = self.user_queries().await?;
+        let known = self.user_queries(self.deadline()).await?;
         let model = &self.settings().user_model;
         let owner = self.owner_of(model, column).await?;
-        let sql = update_sql(model, &queries.parameter, &owner, column, compares);
-        let mut types = vec![queries.primary_key.parameter_type(), of_type.clone()];
+        let [key_type, _] = known.primary_key.parameter_types();
+        let mut types = vec![key_type, of_type.clone()];
         types.extend(compares.then_some(of_type));
-        Ok(made.get_or_init(|| Query { sql, types }))
+        let sql = |proof: &str| update_sql(model, proof, &known.key, &owner, column, compares);
+        Ok(made.get_or_init(|| Query::new(&types, sql)))
     }
 
     /// The table that has this column, of those that multi-table inheritance joins.
@@ -93,10 +102,12 @@ impl Database {
             key: quote_name(&parent.primary_key),
         });
         let owners: Vec<_> = std::iter::once(own).chain(parents).collect();
-        let tables: Vec<_> = owners.iter().map(|owner| owner.table.as_str()).collect();
-        let rows = self.connection.query(&owner_query(), &[&tables, &column]).await?;
+        let tables: Vec<_> = owners.iter().map(|owner| owner.table.clone()).collect();
+        let parameters: Vec<Parameter> = vec![Box::new(tables), Box::new(column.to_owned())];
+        let asked = Question::new(&owner_query(), parameters);
+        let rows = self.query(asked, self.deadline()).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
-        let number: Option<i64> = row.try_get(0).map_err(Unavailable::Query)?;
+        let number: Option<i64> = row.try_get(1).map_err(Unavailable::Query)?;
         let index = number.and_then(|number| usize::try_from(number - 1).ok());
         index.and_then(|index| owners.into_iter().nth(index)).ok_or_else(|| {
             Error::ImproperlyConfigured(format!("no table of the user model has a column {column}"))
@@ -111,26 +122,27 @@ struct Owner {
 }
 
 /// Which of some tables has a column: its number, from 1.
-fn owner_query() -> Query {
-    Query {
-        sql: "SELECT (SELECT number FROM unnest($1) WITH ORDINALITY tables(name, number) \
-              JOIN pg_attribute ON attrelid = to_regclass(name) \
-              WHERE attname = $2 AND NOT attisdropped ORDER BY number LIMIT 1)"
-            .into(),
-        types: vec![Type::TEXT_ARRAY, Type::TEXT],
-    }
+fn owner_query() -> Arc<Query> {
+    Query::new(&[Type::TEXT_ARRAY, Type::TEXT], |proof| {
+        format!(
+            "SELECT {proof}, (SELECT number FROM unnest($1) WITH ORDINALITY tables(name, number) \
+             JOIN pg_attribute ON attrelid = to_regclass(name) \
+             WHERE attname = $2 AND NOT attisdropped ORDER BY number LIMIT 1)"
+        )
+    })
 }
 
 /// Changes one column of one user. Answers with a row in any case: how many it changed.
 fn update_sql(
     model: &UserModel,
-    parameter: &str,
+    proof: &str,
+    ads_key: &str,
     owner: &Owner,
     column: &str,
     compares: bool,
 ) -> String {
     let (Owner { table, key }, column) = (owner, quote_name(column));
-    let user = format!("{} = {parameter}", key_column(model));
+    let user = format!("{} = (SELECT {ads_key} FROM {ONE_KEY})", key_column(model));
     let user = if *table == model.table.quoted() {
         user
     } else {
@@ -139,6 +151,6 @@ fn update_sql(
     let compared = if compares { format!(" AND {column} = $3") } else { String::new() };
     format!(
         "WITH changed AS (UPDATE {table} SET {column} = $2 WHERE {user}{compared} RETURNING 1) \
-         SELECT count(*) FROM changed"
+         SELECT {proof}, count(*) FROM changed"
     )
 }

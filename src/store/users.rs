@@ -1,16 +1,22 @@
-//! The tables of `django.contrib.auth`: one query for the user, one for the permissions.
+//! The user table, read by primary key.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::{
+    collections::HashMap,
+    error::Error as StdError,
+    sync::{Arc, OnceLock},
+};
 
+use tokio::time::Instant;
 use tokio_postgres::{
-    Row,
-    error::SqlState,
-    types::{ToSql, Type},
+    Error as PgError, Row,
+    types::{FromSql, FromSqlOwned, Type},
 };
 use tracing::Instrument;
 
 use super::{
-    Database, Query,
+    Database,
+    connection::{self, Lookup, MANY_KEYS, Manner, ONE_KEY, Query, Question},
+    permissions::Permissions,
     primary_key::{PrimaryKey, PrimaryKeyValue},
 };
 use crate::{
@@ -19,41 +25,75 @@ use crate::{
     settings::{UserModel, quote_name},
 };
 
-/// The queries about users. They are made when the type of the primary key is known.
-#[derive(Default)]
-pub(super) struct Users(OnceLock<UserQueries>);
+/// What is in a row of the user table, as far as the settings ask for it.
+#[derive(Clone)]
+pub(crate) struct UserRow {
+    pub(crate) id: String,
+    pub(crate) username: String,
+    /// `None` is NULL, or a model without a session auth hash.
+    pub(crate) password: Option<String>,
+    pub(crate) is_active: bool,
+    pub(crate) is_staff: bool,
+    pub(crate) is_superuser: bool,
+    /// In the order of the user model's `columns`.
+    pub(crate) columns: Vec<ColumnValue>,
+}
 
+/// The value of a column, as PostgreSQL sent it. It holds nothing of the rows that came along.
+#[derive(Clone, Debug)]
+pub(crate) struct ColumnValue {
+    pub(crate) column_type: Type,
+    /// `None` is NULL.
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+/// The queries about users. They are made when it is known of which types the columns are.
 pub(super) struct UserQueries {
+    types: Question,
+    known: OnceLock<Known>,
+}
+
+pub(super) struct Known {
     pub(super) primary_key: PrimaryKey,
-    /// How the primary key stands in SQL as the first parameter.
-    pub(super) parameter: String,
-    user: Query,
-    user_by_username: Query,
-    permissions: Query,
-    all_permissions: Query,
+    /// How a key stands in SQL that is `ads_key` as a parameter.
+    pub(super) key: String,
+    by_username: Arc<Query>,
+    pub(super) users: Arc<Users>,
+    pub(super) permissions: Option<Arc<Permissions>>,
+}
+
+/// How the user table is asked.
+pub(super) struct Users {
+    one: Arc<Query>,
+    many: Arc<Query>,
+    key: Arc<Query>,
 }
 
 impl Database {
     /// How ids are read for the primary key of the user model.
-    pub(crate) async fn primary_key(&self) -> Result<&PrimaryKey, Error> {
-        Ok(&self.user_queries().await?.primary_key)
+    pub(crate) async fn primary_key(&self, deadline: Instant) -> Result<PrimaryKey, Error> {
+        Ok(self.user_queries(deadline).await?.primary_key.clone())
     }
 
-    /// The row of the user with this key, for [`DjangoUser`](crate::DjangoUser).
-    pub(crate) async fn user_row(&self, key: &PrimaryKeyValue) -> Result<Option<Row>, Error> {
-        let queries = self.user_queries().await?;
-        self.observer().event(Event::UserLookup);
-        let params: &[&(dyn ToSql + Sync)] = &[key];
-        let lookup = self.connection.query(&queries.user, params);
-        match lookup.instrument(tracing::debug_span!("user lookup")).await {
-            Ok(rows) => Ok(rows.into_iter().next()),
-            // Only here does PostgreSQL read the id from text.
-            Err(error) if queries.primary_key == PrimaryKey::Other && is_no_such_value(&error) => {
+    /// The row of the user with this key.
+    pub(crate) async fn user_row(
+        &self,
+        key: &PrimaryKeyValue,
+        deadline: Instant,
+    ) -> Result<Option<UserRow>, Error> {
+        let known = self.user_queries(deadline).await?;
+        self.observer.event(Event::UserLookup);
+        let lanes = self.lanes()?;
+        let lookup = lanes.users(self, &known.users).ask(key.clone(), deadline);
+        let answer = lookup.instrument(tracing::debug_span!("user lookup")).await;
+        match answer.map_err(|failed| failed.error)? {
+            Answer::User(row) => Ok(Some(row)),
+            Answer::Nobody => Ok(None),
+            Answer::Misfit => {
                 let column = &self.settings().user_model.primary_key;
-                self.observer().misfit_id(column, queries.primary_key.kind());
+                self.observer.misfit_id(column, known.primary_key.kind());
                 Ok(None)
             }
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -61,15 +101,16 @@ impl Database {
     pub(crate) async fn user_row_by_username(
         &self,
         username: &str,
-    ) -> Result<Option<(PrimaryKeyValue, Row)>, Error> {
+        deadline: Instant,
+    ) -> Result<Option<(PrimaryKeyValue, UserRow)>, Error> {
         if username.contains('\0') {
             return Ok(None);
         }
-        let queries = self.user_queries().await?;
-        self.observer().event(Event::UserLookup);
+        let known = self.user_queries(deadline).await?;
+        self.observer.event(Event::UserLookup);
         let name = PrimaryKeyValue::Text(username.into());
-        let params: &[&(dyn ToSql + Sync)] = &[&name];
-        let lookup = self.connection.query(&queries.user_by_username, params);
+        let asked = Question::new(&known.by_username, vec![Box::new(name)]);
+        let lookup = self.query(asked, deadline);
         let rows = match lookup.instrument(tracing::debug_span!("user lookup")).await {
             Ok(rows) => rows,
             Err(error) if is_no_such_value(&error) => return Ok(None),
@@ -78,108 +119,185 @@ impl Database {
         if rows.len() > 1 {
             return Err(Error::ImproperlyConfigured("several users have one username".into()));
         }
-        let Some(row) = rows.into_iter().next() else { return Ok(None) };
-        let id: String = row.try_get("ads_id").map_err(Unavailable::Query)?;
-        Ok(queries.primary_key.parse_text(&id).map(|key| (key, row)))
-    }
-
-    /// The permissions of a user and of the user's groups, `app_label.codename`.
-    pub(crate) async fn permissions_of(
-        &self,
-        key: &PrimaryKeyValue,
-    ) -> Result<BTreeSet<String>, Error> {
-        if self.settings().user_model.permission_tables.is_none() {
-            return Ok(BTreeSet::new());
-        }
-        let query = &self.user_queries().await?.permissions;
-        permissions(&self.connection.query(query, &[key]).await?)
-    }
-
-    /// Every permission there is, which is what a superuser has.
-    pub(crate) async fn all_permissions(&self) -> Result<BTreeSet<String>, Error> {
-        if self.settings().user_model.permission_tables.is_none() {
-            return Ok(BTreeSet::new());
-        }
-        let query = &self.user_queries().await?.all_permissions;
-        permissions(&self.connection.query(query, &[]).await?)
+        let row = rows.first().map(user).transpose().map_err(Unavailable::Query)?;
+        let Some((_, Some(row))) = row else { return Ok(None) };
+        Ok(known.primary_key.parse_text(&row.id).map(|key| (key, row)))
     }
 
     /// Asks the queries about users for a user who does not exist.
-    pub(super) async fn try_user_queries(&self) -> Result<(), Error> {
-        let queries = self.user_queries().await?;
-        let nobody: Option<PrimaryKeyValue> = None;
-        self.connection.query(&queries.user, &[&nobody]).await?;
-        if self.settings().user_model.permission_tables.is_some() {
-            self.connection.query(&queries.permissions, &[&nobody]).await?;
+    pub(super) async fn try_user_queries(&self, deadline: Instant) -> Result<(), Error> {
+        let known = self.user_queries(deadline).await?;
+        let nobody = || vec![Box::new(None::<PrimaryKeyValue>) as _];
+        self.query(Question::new(&known.users.one, nobody()), deadline).await?;
+        if let Some(permissions) = &known.permissions {
+            self.query(Question::new(permissions.one(), nobody()), deadline).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn user_queries(&self) -> Result<&UserQueries, Error> {
-        if let Some(queries) = self.shared.users.0.get() {
-            return Ok(queries);
+    pub(super) async fn user_queries(&self, deadline: Instant) -> Result<&Known, Error> {
+        let queries = &self.shared.user_queries;
+        if let Some(known) = queries.known.get() {
+            return Ok(known);
         }
-        // Whoever comes before the answer asks as well. If only one did and the others waited, and
-        // there is no answer, each would spend its timeout after the other.
-        let model = &self.settings().user_model;
-        let rows = self.connection.query(&type_query(model), &[]).await?;
-        let column = |error| Error::from(Unavailable::Query(error));
-        // Without FROM there is one row; none at all comes from a pooler that mixes things up.
-        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
-        let oid: u32 = row.try_get(0).map_err(column)?;
-        let type_name: String = row.try_get(1).map_err(column)?;
-        let username_type: String = row.try_get(2).map_err(column)?;
-        let primary_key = PrimaryKey::of_type(oid);
-        let make = || UserQueries::new(model, primary_key, &type_name, &username_type);
-        Ok(self.shared.users.0.get_or_init(make))
+        // Whoever comes before the answer asks as well.
+        let rows = self.query(queries.types.clone(), deadline).await?;
+        let known = rows.first().map(|row| Known::of(&self.settings().user_model, row)).transpose();
+        let known = known.map_err(Unavailable::Query)?.ok_or(Unavailable::NoAnswer)?;
+        Ok(queries.known.get_or_init(|| known))
     }
 }
 
 impl UserQueries {
-    fn new(
-        model: &UserModel,
-        primary_key: PrimaryKey,
-        type_name: &str,
-        username_type: &str,
-    ) -> Self {
-        let parameter = match primary_key {
+    pub(super) fn new(model: &UserModel) -> Self {
+        Self { types: Question::new(&type_query(model), vec![]), known: OnceLock::new() }
+    }
+}
+
+impl Known {
+    /// From the answer to [`type_query`].
+    fn of(model: &UserModel, row: &Row) -> Result<Self, PgError> {
+        let (oid, type_name): (u32, &str) = (row.try_get(1)?, row.try_get(2)?);
+        let username_type: &str = row.try_get(3)?;
+        let column_types: Vec<u32> = row.try_get(4)?;
+        let primary_key = PrimaryKey::of_type(oid);
+        let key = match primary_key {
             PrimaryKey::Other => cast(type_name),
-            _ => "$1".into(),
+            _ => "ads_key".to_owned(),
         };
         let has_username = format!("{} = {}", quote_name(&model.username), cast(username_type));
-        let types = vec![primary_key.parameter_type()];
-        let [permissions, all_permissions] = permission_sql(model, &parameter);
-        Self {
-            user: Query {
-                sql: user_sql(model, &format!("{} = {parameter}", key_column(model))),
-                types: types.clone(),
-            },
-            user_by_username: Query {
-                sql: user_sql(model, &has_username) + " LIMIT 2",
-                types: vec![Type::TEXT],
-            },
-            permissions: Query { sql: permissions, types },
-            all_permissions: Query { sql: all_permissions, types: vec![] },
+        let by_username = |proof: &str| {
+            user_sql(model, proof, ONE_KEY, &has_username, &column_types) + " LIMIT 2"
+        };
+        let permissions = Permissions::new(model, &primary_key, &key);
+        Ok(Self {
+            by_username: Query::new(&[Type::TEXT], by_username),
+            users: Arc::new(Users::new(model, &primary_key, &key, &column_types)),
+            permissions: permissions.map(Arc::new),
             primary_key,
-            parameter,
+            key,
+        })
+    }
+}
+
+impl Users {
+    fn new(model: &UserModel, primary_key: &PrimaryKey, key: &str, column_types: &[u32]) -> Self {
+        let [one, many] = primary_key.parameter_types();
+        let has_key = format!("{} = {key}", key_column(model));
+        let sql = |proof: &str, keys: &str| user_sql(model, proof, keys, &has_key, column_types);
+        Self {
+            key: Query::of_key(&one, key),
+            one: Query::new(&[one], |proof| sql(proof, ONE_KEY)),
+            many: Query::new(&[many], |proof| sql(proof, MANY_KEYS)),
         }
     }
 }
 
-/// A parameter that is text, as a value of this type: what compares like the column itself, and can
-/// use its index.
+/// What there is for a key.
+#[derive(Clone)]
+pub(super) enum Answer {
+    User(UserRow),
+    Nobody,
+    /// No row can have such a key.
+    Misfit,
+}
+
+impl Lookup for Users {
+    type Key = PrimaryKeyValue;
+    type Answer = Answer;
+
+    const MANNER: Manner =
+        Manner { at_once: 256, many: 4, connections: 2, spreads: false, repeats: true };
+
+    fn one(&self, key: &PrimaryKeyValue) -> Question {
+        Question::new(&self.one, vec![Box::new(key.clone())])
+    }
+
+    fn many(&self, keys: &[PrimaryKeyValue]) -> Question {
+        Question::new(&self.many, vec![Box::new(keys.to_vec())])
+    }
+
+    fn read(&self, keys: &[PrimaryKeyValue], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
+        let mut found: HashMap<_, _> = rows.iter().filter_map(|row| user(row).ok()).collect();
+        let answer = |row: Option<UserRow>| row.map_or(Answer::Nobody, Answer::User);
+        keys.iter().map(|key| found.remove(key).map(answer)).collect()
+    }
+
+    fn by_itself(&self, key: &PrimaryKeyValue) -> Option<(Question, Self::Answer)> {
+        Some((Question::new(&self.key, vec![Box::new(key.clone())]), Answer::Misfit))
+    }
+}
+
+/// The key that a row answers, and the user who has it.
+fn user(row: &Row) -> Result<(PrimaryKeyValue, Option<UserRow>), PgError> {
+    let key = row.try_get(1)?;
+    let Some(id) = row.try_get(2)? else { return Ok((key, None)) };
+    // NULL is neither active nor anything else (A9).
+    let flag = |index| row.try_get::<_, Option<bool>>(index).map(|flag| flag.unwrap_or(false));
+    let columns = (FIRST_COLUMN..row.len()).map(|index| {
+        let column_type = row.columns()[index].type_().clone();
+        Ok(ColumnValue { column_type, value: row.try_get::<_, Bytes>(index)?.0 })
+    });
+    let user = UserRow {
+        id,
+        username: row.try_get::<_, Option<String>>(3)?.unwrap_or_default(),
+        password: row.try_get(4)?,
+        is_active: flag(5)?,
+        is_staff: flag(6)?,
+        is_superuser: flag(7)?,
+        columns: columns.collect::<Result<_, PgError>>()?,
+    };
+    Ok((key, Some(user)))
+}
+
+/// Where the further columns begin in a row.
+const FIRST_COLUMN: usize = 8;
+
+fn user_sql(
+    model: &UserModel,
+    proof: &str,
+    keys: &str,
+    is_asked_for: &str,
+    column_types: &[u32],
+) -> String {
+    let key = key_column(model);
+    let flag = |column: &Option<String>, otherwise: &str| match column {
+        Some(column) => format!("{}::boolean", quote_name(column)),
+        None => otherwise.to_owned(),
+    };
+    let mut sql = format!(
+        "SELECT {proof}, ads_key, {key}::text, {}::text, {}, {}, {}, {}",
+        quote_name(&model.username),
+        match &model.session_auth_hash {
+            Some(_) => format!("{}::text", quote_name(&model.password)),
+            None => "NULL::text".into(),
+        },
+        flag(&model.is_active, "TRUE"),
+        flag(&model.is_staff, "FALSE"),
+        flag(&model.is_superuser, "FALSE"),
+    );
+    for (column, ty) in model.columns.iter().zip(column_types) {
+        sql += &format!(", {}", quote_name(column));
+        // tokio-postgres would ask what type that is, and prepare statements for it, whatever the
+        // settings say. Enums, `citext`, `hstore` and the like are read as text.
+        if Type::from_oid(*ty).is_none() {
+            sql += "::text";
+        }
+    }
+    let tables = tables(model);
+    sql += &format!(" FROM {keys} LEFT JOIN {tables} ON {is_asked_for}");
+    if let Some(condition) = &model.condition {
+        sql += &format!(" AND ({condition})");
+    }
+    sql
+}
+
+/// A key that is text, as a value of this type: what compares like the column itself, and can use
+/// its index.
 fn cast(type_name: &str) -> String {
     // By its SQL name, text would be cut to a length of one.
     let type_name = if type_name == "character" { "bpchar" } else { type_name };
-    format!("CAST($1 AS {type_name})")
-}
-
-/// Asks for the types of the primary key and the username. Fails in the database's words if there
-/// is no such table or column.
-fn type_query(model: &UserModel) -> Query {
-    let of = |column: &str| format!("pg_typeof((SELECT {column} FROM {} LIMIT 0))", tables(model));
-    let (key, username) = (of(&key_column(model)), of(&quote_name(&model.username)));
-    Query { sql: format!("SELECT {key}::oid, {key}::text, {username}::text"), types: vec![] }
+    format!("CAST(ads_key AS {type_name})")
 }
 
 pub(super) fn key_column(model: &UserModel) -> String {
@@ -192,83 +310,61 @@ pub(super) fn tables(model: &UserModel) -> String {
     for parent in &model.parents {
         let table = parent.table.quoted();
         let (own, link) = (quote_name(&parent.primary_key), quote_name(&parent.link));
-        tables += &format!(" JOIN {table} ON {table}.{own} = {link}");
+        tables = format!("({tables} JOIN {table} ON {table}.{own} = {link})");
     }
     tables
 }
 
-fn user_sql(model: &UserModel, is_asked_for: &str) -> String {
-    let key = key_column(model);
-    let flag = |column: &Option<String>, otherwise: &str| match column {
-        Some(column) => format!("{}::boolean", quote_name(column)),
-        None => otherwise.to_owned(),
+/// Asks for the types of the primary key, the username and the further columns. Fails in the database's words if
+/// there is no such table or column.
+fn type_query(model: &UserModel) -> Arc<Query> {
+    let value = |column: &str, tables: &str| {
+        format!("(SELECT {} FROM {tables} LIMIT 0)", quote_name(column))
     };
-    let mut sql = format!(
-        "SELECT {key}::text AS ads_id, {}::text AS ads_username, {} AS ads_password, \
-         {} AS ads_is_active, {} AS ads_is_staff, {} AS ads_is_superuser",
-        quote_name(&model.username),
-        match &model.session_auth_hash {
-            Some(_) => format!("{}::text", quote_name(&model.password)),
-            None => "NULL::text".into(),
-        },
-        flag(&model.is_active, "TRUE"),
-        flag(&model.is_staff, "FALSE"),
-        flag(&model.is_superuser, "FALSE"),
-    );
-    for column in &model.columns {
-        sql += &format!(", {}", quote_name(column));
-    }
-    sql += &format!(" FROM {} WHERE {is_asked_for}", tables(model));
-    if let Some(condition) = &model.condition {
-        sql += &format!(" AND ({condition})");
-    }
-    sql
+    let key = value(&model.primary_key, &model.table.quoted());
+    let username = value(&model.username, &tables(model));
+    // `coalesce` with another type makes a domain what it is made of, which is how it is sent.
+    let base_type = |column: &String| {
+        format!("pg_typeof(coalesce({}, NULL))::oid", value(column, &tables(model)))
+    };
+    let columns: Vec<_> = model.columns.iter().map(base_type).collect();
+    Query::new(&[], |proof| {
+        format!(
+            "SELECT {proof}, pg_typeof({key})::oid, pg_typeof({key})::text, \
+             pg_typeof({username})::text, ARRAY[{}]::oid[]",
+            columns.join(", ")
+        )
+    })
 }
 
-/// The permissions of one user, and all there are (P3).
-fn permission_sql(model: &UserModel, parameter: &str) -> [String; 2] {
-    let Some(tables) = &model.permission_tables else { return Default::default() };
-    let all = format!(
-        "SELECT c.app_label::text, p.codename::text FROM {} p JOIN {} c ON c.id = p.content_type_id",
-        tables.permission.quoted(),
-        tables.content_type.quoted()
-    );
-    let [
-        (groups, user_of_group, group_of_user),
-        (held, user_of_held, held_by_user),
-        (of_groups, group, of_group),
-    ] = [&tables.user_groups, &tables.user_permissions, &tables.group_permissions].map(|table| {
-        (table.table.quoted(), quote_name(&table.from_column), quote_name(&table.to_column))
-    });
-    let of_user = format!(
-        "{all} WHERE p.id IN (SELECT {held_by_user} FROM {held} WHERE {user_of_held} = {parameter} \
-         UNION SELECT gp.{of_group} FROM {of_groups} gp JOIN {groups} ug \
-         ON ug.{group_of_user} = gp.{group} WHERE ug.{user_of_group} = {parameter})",
-    );
-    [of_user, all]
+impl ColumnValue {
+    /// The value as a `T`; `None` if it is none.
+    pub(crate) fn get<T: FromSqlOwned>(&self) -> Option<T> {
+        if !T::accepts(&self.column_type) {
+            return None;
+        }
+        T::from_sql_nullable(&self.column_type, self.value.as_deref()).ok()
+    }
 }
 
-fn permissions(rows: &[Row]) -> Result<BTreeSet<String>, Error> {
-    let permission = |row: &Row| {
-        let (app_label, codename) = (row.try_get::<_, &str>(0)?, row.try_get::<_, &str>(1)?);
-        Ok(format!("{app_label}.{codename}"))
-    };
-    rows.iter().map(permission).collect::<Result<_, _>>().map_err(|e| Unavailable::Query(e).into())
+/// The value of a column of any type.
+struct Bytes(Option<Vec<u8>>);
+
+impl FromSql<'_> for Bytes {
+    fn from_sql(_: &Type, raw: &[u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(Self(Some(raw.to_vec())))
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(Self(None))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
 }
 
 /// Whether the text was no value of the column's type, so that no row can have it.
 fn is_no_such_value(error: &Unavailable) -> bool {
-    let Unavailable::Query(error) = error else { return false };
-    matches!(
-        error.code(),
-        Some(
-            &SqlState::INVALID_TEXT_REPRESENTATION
-                // Of a domain.
-                | &SqlState::CHECK_VIOLATION
-                | &SqlState::NUMERIC_VALUE_OUT_OF_RANGE
-                | &SqlState::INVALID_DATETIME_FORMAT
-                | &SqlState::DATETIME_FIELD_OVERFLOW
-                | &SqlState::STRING_DATA_RIGHT_TRUNCATION
-        )
-    )
+    matches!(error, Unavailable::Query(error) if connection::is_no_such_value(error))
 }

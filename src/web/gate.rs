@@ -249,7 +249,7 @@ impl DjangoSessionMiddleware {
     fn gate(&self) -> Gate {
         let rejection = Rejection { answer: self.answer(), handler: self.error_handler.clone() };
         let name = self.name.clone().unwrap_or_else(|| self.admits.name().into());
-        let context = Context { name, store: self.store.for_worker(), rejection };
+        let context = Context { name, store: self.store.clone(), rejection };
         Gate::new(context, self.admits.clone(), self.csrf)
     }
 

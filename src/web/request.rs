@@ -1,15 +1,15 @@
 //! What is known of a request, kept in its extensions.
 
-use std::{any::type_name, rc::Rc};
+use std::{any::type_name, cell::OnceCell, rc::Rc};
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, error::InternalError};
-use tokio::sync::OnceCell;
 
 use super::{csrf::CsrfState, rejection::Rejection, writing::Writing};
 use crate::{
     auth::{DjangoUser, SessionStore},
     error::Error,
     session::DjangoSession,
+    store::Patience,
 };
 
 /// Who a visitor is, as far as it was looked up.
@@ -17,30 +17,40 @@ pub(crate) struct Found {
     pub(crate) session: Result<DjangoSession, Error>,
     /// Looked up when the first one asks.
     user: OnceCell<Result<DjangoUser, Error>>,
+    /// How long this request still waits for the database.
+    patience: OnceCell<Patience>,
 }
 
 impl Found {
     pub(crate) fn session(session: Result<DjangoSession, Error>) -> Rc<Self> {
-        Rc::new(Self { session, user: OnceCell::new() })
+        Rc::new(Self { session, user: OnceCell::new(), patience: OnceCell::new() })
     }
 
     pub(crate) fn session_and_user(
         session: Result<DjangoSession, Error>,
         user: Result<DjangoUser, Error>,
     ) -> Rc<Self> {
-        Rc::new(Self { session, user: OnceCell::new_with(Some(user)) })
+        Rc::new(Self { session, user: user.into(), patience: OnceCell::new() })
+    }
+
+    /// With what is left of the patience with which it was found.
+    pub(crate) fn after(self: Rc<Self>, patience: Patience) -> Rc<Self> {
+        self.patience.get_or_init(|| patience);
+        self
     }
 
     /// The user, looked up once for all who ask: that nobody is logged in is remembered too, and is
     /// final for this request.
     pub(crate) async fn user(&self, store: &SessionStore) -> Result<DjangoUser, Error> {
-        let look_up = || async {
-            match store.get_user(self.session.as_ref().map_err(Clone::clone)?).await {
-                Err(error) if !error.is_rejection() => Err(error),
-                user => Ok(user),
-            }
-        };
-        self.user.get_or_try_init(look_up).await?.clone()
+        if let Some(user) = self.known_user() {
+            return user;
+        }
+        let patience = self.patience.get_or_init(|| store.database().patience());
+        let session = self.session.as_ref().map_err(Clone::clone)?;
+        match store.get_user_within(session, patience).await {
+            Err(error) if !error.is_rejection() => Err(error),
+            user => self.user.get_or_init(|| user).clone(),
+        }
     }
 
     /// The user, if that is known without asking the database.

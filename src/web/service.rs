@@ -81,14 +81,18 @@ impl Gate {
     }
 
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<Found>, Error> {
-        if self.admits.user_matters() {
-            let (session, user) = self.store().load_with_user(key).await?;
-            return Ok(Found::session_and_user(session, user));
-        }
-        match self.store().load(key).await {
-            Err(error) if !error.is_rejection() => Err(error),
-            session => Ok(Found::session(session)),
-        }
+        let patience = self.store().database().patience();
+        let found = if self.admits.user_matters() {
+            let (session, user) = self.store().load_with_user(key, &patience).await?;
+            Found::session_and_user(session, user)
+        } else {
+            let wait = patience.wait();
+            match self.store().load_by(key, wait.deadline()).await {
+                Err(error) if !error.is_rejection() => return Err(error),
+                session => Found::session(session),
+            }
+        };
+        Ok(found.after(patience))
     }
 
     fn store(&self) -> &SessionStore {

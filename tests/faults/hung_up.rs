@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::{
-    PATIENCE,
     load::{Connection, Load},
     scene::Scene,
     service::{APPLICATION_NAME, Service, pool, settings},
@@ -67,13 +66,5 @@ async fn thousands_who_hang_up_disturb_nobody() {
     }
     let counts = load.stop(&format!("{hung_up} clients hung up")).await;
     assert_eq!(counts.unavailable(), 0);
-
-    let status = || service.pool.status();
-    until("all connections are back", async || status().available == status().size).await;
-    let mut all = Vec::new();
-    for _ in 0..status().max_size {
-        let client = timeout(PATIENCE, service.pool.get()).await.unwrap().unwrap();
-        client.query_one("SELECT 1", &[]).await.unwrap();
-        all.push(client);
-    }
+    assert_eq!(service.pool.status().size, 0);
 }

@@ -31,8 +31,17 @@ impl Log {
 
     /// What this crate logged as an error.
     pub(crate) fn errors(&self) -> Vec<String> {
+        self.of_level(Level::ERROR)
+    }
+
+    /// What this crate logged as a warning.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.of_level(Level::WARN)
+    }
+
+    fn of_level(&self, wanted: Level) -> Vec<String> {
         let lines = self.lines.lock().unwrap();
-        lines.iter().filter(|(level, _)| *level == Level::ERROR).map(|(_, l)| l.clone()).collect()
+        lines.iter().filter(|(level, _)| *level == wanted).map(|(_, l)| l.clone()).collect()
     }
 }
 

@@ -19,7 +19,7 @@ async fn no_visitor_notices_when_backends_end() {
 
     let admin = connect(Postgres::shared().await.unwrap().url()).await;
     let mut ended = 0;
-    for _ in 0..15 {
+    while ended < 30 {
         let backends = "SELECT pid FROM pg_stat_activity \
                         WHERE datname = $1 AND application_name = $2";
         let backends =
@@ -31,7 +31,6 @@ async fn no_visitor_notices_when_backends_end() {
             load.serve(50).await;
         }
     }
-    assert!(ended >= 15, "only {ended} backends were ended");
 
     // All at once: then every connection in the pool is dead.
     for _ in 0..5 {

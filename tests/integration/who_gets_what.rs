@@ -12,7 +12,7 @@ use actix_web::{
     middleware::{Compress, DefaultHeaders, Next, from_fn},
     web,
 };
-use deadpool_postgres::{PoolConfig, Timeouts};
+use deadpool_postgres::PoolConfig;
 use serde_json::json;
 use testbed::{Django, Postgres, Settings};
 
@@ -135,9 +135,6 @@ async fn without_a_session_key_nobody_asks_the_database() {
     for cookie in ["", "short", "1234567", "\"1234567\"", "ä😀ä😀", "\"aaaaaaa\\000aaaa\""] {
         assert_gets(&app, cookie, optional, required).await;
     }
-    // Longer than the column: no row can have it.
-    assert_gets(&app, &"a".repeat(41), optional, required).await;
-    assert_gets(&app, &"a".repeat(100_000), optional, required).await;
     assert_eq!(pool.status().size, 0);
     // Any other key shows that there is no database.
     assert_eq!(app.get("/optional/nothing", "12345678").await.status, 503);
@@ -149,6 +146,9 @@ async fn unknown_and_expired_sessions_are_none() {
     let app = every_gate(&bed.store());
     let [optional, required] = NO_SESSION;
     assert_gets(&app, "there-is-no-such-session", optional, required).await;
+    // Longer than the column: no row can have it.
+    assert_gets(&app, &"a".repeat(41), optional, required).await;
+    assert_gets(&app, &"a".repeat(100_000), optional, required).await;
 
     let key = bed.login("ada").await;
     let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await["row"].take();
@@ -246,24 +246,16 @@ async fn without_a_table_everybody_gets_a_503() {
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
 }
 
+/// The pool only names the database.
 #[actix_web::test]
-async fn an_exhausted_pool_is_a_503() {
+async fn an_exhausted_pool_is_no_matter() {
     let bed = Bed::shared().await;
-    let url = bed.bed().database_url();
     let key = bed.login("ada").await;
-    // By the pool's own patience, and by that of the store.
-    let impatient = Timeouts { wait: Some(Duration::from_millis(20)), ..Timeouts::default() };
-    for (timeouts, lookup_timeout) in
-        [(impatient, Duration::from_secs(60)), (Timeouts::default(), Duration::from_millis(20))]
-    {
-        let pool = pool_with(url, PoolConfig { timeouts, ..PoolConfig::new(1) });
-        let settings = settings().lookup_timeout(lookup_timeout);
-        let app = every_gate(&SessionStore::new(pool.clone(), settings).unwrap());
-        let taken = pool.get().await.unwrap();
-        assert_gets(&app, &key, [Unavailable; 5], [Unavailable; 5]).await;
-        drop(taken);
-        assert_eq!(app.get("/required/user", &key).await.text(), "1");
-    }
+    let pool = pool_with(bed.bed().database_url(), PoolConfig::new(1));
+    let app = every_gate(&SessionStore::new(pool.clone(), settings()).unwrap());
+    let taken = pool.get().await.unwrap();
+    assert_eq!(app.get("/required/user", &key).await.text(), "1");
+    drop(taken);
 }
 
 #[actix_web::test]

@@ -1,0 +1,80 @@
+//! Whether the server itself is at the other end, or a pooler.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::{
+    Client,
+    tls::{ChannelBinding, TlsConnect, TlsStream},
+};
+
+/// The process that greeted this connection. PostgreSQL names the one that serves it from then on;
+/// a pooler, which has none, names a number of its own making.
+///
+/// The number is in the request to cancel a query, and tokio-postgres tells it nobody else: so
+/// that request is written to a stream that leads nowhere.
+pub(super) async fn process_id(client: &Client) -> Option<i32> {
+    let mut request = Vec::new();
+    client.cancel_token().cancel_query_raw(Nowhere(&mut request), NoTls).await.ok()?;
+    // Length, code, process, secret: four bytes each.
+    let [.., a, b, c, d, _, _, _, _] = *request else { return None };
+    Some(i32::from_be_bytes([a, b, c, d]))
+}
+
+/// Keeps what is written; whoever asks for TLS hears that there is some.
+struct Nowhere<'a>(&'a mut Vec<u8>);
+
+impl AsyncRead for Nowhere<'_> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        buffer.put_slice(b"S");
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Nowhere<'_> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().0.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl TlsStream for Nowhere<'_> {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+/// There is nothing to hide from nobody.
+struct NoTls;
+
+impl<'a> TlsConnect<Nowhere<'a>> for NoTls {
+    type Stream = Nowhere<'a>;
+    type Error = Infallible;
+    type Future = Ready<Result<Nowhere<'a>, Infallible>>;
+
+    fn connect(self, stream: Nowhere<'a>) -> Self::Future {
+        ready(Ok(stream))
+    }
+}

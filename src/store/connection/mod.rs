@@ -1,0 +1,22 @@
+//! The store's own way to the database.
+//!
+//! The application's pool names the database; from its manager the store makes connections of its
+//! own, used by nothing else, so that no state that the application leaves on its connections reaches
+//! a lookup. Each runtime that asks has its own [`Lane`]s, one for each kind of question: visitors put
+//! their questions in and wait, and the lane's task asks for all of them at once.
+
+mod greeting;
+mod lane;
+mod link;
+mod lookup;
+mod patience;
+mod query;
+mod runtimes;
+mod server;
+
+pub(crate) use lane::{Failed, Lane};
+pub(crate) use lookup::{Lookup, Manner, is_no_such_value};
+pub(crate) use patience::{Patience, Wait};
+pub(crate) use query::{MANY_KEYS, ONE_KEY, Parameter, Query, Question};
+pub(crate) use runtimes::Runtimes;
+pub(crate) use server::Server;

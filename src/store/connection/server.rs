@@ -1,0 +1,69 @@
+//! What all connections of a store have in common.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use deadpool_postgres::Pool;
+
+/// How many statements may get lost before a store goes on without them.
+const LOST_STATEMENTS: usize = 2;
+
+/// The database as the application's pool names it, and what was learned about it.
+pub(crate) struct Server {
+    /// Only its manager is used: it knows host, credentials and TLS.
+    pub(super) pool: Pool,
+    timeout: Duration,
+    prepares: AtomicBool,
+    lost_statements: AtomicUsize,
+    pooler_is_known: AtomicBool,
+}
+
+impl Server {
+    /// `timeout` is the `lookup_timeout`, `prepares` says whether statements are prepared.
+    pub(crate) fn new(pool: Pool, timeout: Duration, prepares: bool) -> Self {
+        Self {
+            pool,
+            timeout,
+            prepares: prepares.into(),
+            lost_statements: AtomicUsize::new(0),
+            // Told not to prepare, nobody needs to hear why that is right.
+            pooler_is_known: (!prepares).into(),
+        }
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// How long a connection may be silent before the same is asked on another one.
+    pub(super) fn share(&self) -> Duration {
+        (self.timeout / 4).clamp(Duration::from_millis(20), Duration::from_secs(1))
+    }
+
+    pub(super) fn prepares(&self) -> bool {
+        self.prepares.load(Ordering::Relaxed)
+    }
+
+    /// The server does not know a statement that it prepared, or another one has taken its name.
+    pub(super) fn statement_lost(&self) {
+        let lost = self.lost_statements.fetch_add(1, Ordering::Relaxed) + 1;
+        if lost >= LOST_STATEMENTS && self.prepares.swap(false, Ordering::Relaxed) {
+            tracing::warn!(
+                "prepared statements keep getting lost, as behind a pooler in transaction mode: \
+                 going on without them, as by `DjangoSettings::prepared_statements(false)`"
+            );
+        }
+    }
+
+    /// It was not the server that greeted a connection.
+    pub(super) fn found_pooler(&self) {
+        if !self.pooler_is_known.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "there is a pooler in front of the database: going on without prepared statements, \
+                 as by `DjangoSettings::prepared_statements(false)`"
+            );
+        }
+    }
+}
