@@ -184,3 +184,40 @@ async fn two_factor_lets_nobody_in_with_one() {
     bed.user("ada", json!({ "password": "changed" })).await;
     assert_eq!(example.get("/account", &two).await.0, 302);
 }
+
+#[actix_web::test]
+async fn metrics_counts_by_gate_reason_and_backend() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x" })).await;
+    let key = bed.login("ada").await;
+    let example = Example::run("metrics", &bed, &[]);
+    assert_eq!(example.get("/account", &key).await.0, 200);
+    assert_eq!(example.get("/account", "nobodys-key").await.0, 302);
+    assert_eq!(example.get("/account", "nobodys-key").await.0, 302);
+    let (status, _, page) = example.get("/metrics", "").await;
+    assert_eq!(status, 200);
+    for line in [
+        "django_sessions_total{event=\"session_lookup\"} 3".to_owned(),
+        format!("django_sessions_total{{event=\"user_found\",backend=\"{MODEL_BACKEND}\"}} 1"),
+        "django_sessions_total{event=\"rejected\",reason=\"session_not_found\",gate=\"account\"} 2"
+            .into(),
+    ] {
+        assert!(page.lines().any(|other| other == line), "{line}\n{page}");
+    }
+}
+
+#[actix_web::test]
+async fn permissions_and_pages_keeps_the_redirect_beside_its_own_403() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    bed.user("bob", json!({ "password": "x" })).await;
+    let (ada, bob) = (bed.login("ada").await, bed.login("bob").await);
+    let example = Example::run("permissions_and_pages", &bed, &[]);
+    let (status, to, _) = example.get("/items/add", "nobodys-key").await;
+    assert_eq!((status, to.as_deref()), (302, Some("/accounts/login/?next=/items/add")));
+    let (status, _, page) = example.get("/items/add", &bob).await;
+    assert_eq!((status, page.contains("You may not do that")), (403, true));
+    assert_eq!(example.get("/items/add", &ada).await.0, 200);
+    assert!(example.get("/items", &ada).await.2.contains("Add an item"));
+    assert!(!example.get("/items", &bob).await.2.contains("Add an item"));
+}

@@ -1,0 +1,78 @@
+//! Counters for Prometheus, from the events of a store: no crate for metrics is needed.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     cargo run --example metrics
+//! curl http://127.0.0.1:8080/metrics
+//! ```
+//!
+//! Keep `/metrics` from strangers: here everybody may read it.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fmt::Write,
+    io,
+    sync::{Mutex, PoisonError},
+};
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoUser, Event, SessionStore,
+};
+use actix_web::{App, HttpResponse, HttpServer, http::header::ContentType, web};
+use deadpool_postgres::{Config, Runtime};
+use tokio_postgres::NoTls;
+
+/// How often each event happened, by its labels. There are few: reasons, gates and backends are all
+/// from the code and the settings, never from a client.
+static EVENTS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+
+fn count(event: Event<'_>) {
+    let mut labels = format!("event=\"{}\"", event.name());
+    let more = [("reason", event.reason()), ("gate", event.gate()), ("backend", event.backend())];
+    for (name, value) in more {
+        if let Some(value) = value {
+            // Writing to a String does not fail.
+            let _ = write!(labels, ",{name}=\"{}\"", value.escape_default());
+        }
+    }
+    *EVENTS.lock().unwrap_or_else(PoisonError::into_inner).entry(labels).or_default() += 1;
+}
+
+async fn metrics() -> HttpResponse {
+    let mut page = String::from("# TYPE django_sessions_total counter\n");
+    for (labels, count) in &*EVENTS.lock().unwrap_or_else(PoisonError::into_inner) {
+        let _ = writeln!(page, "django_sessions_total{{{labels}}} {count}");
+    }
+    HttpResponse::Ok().content_type(ContentType::plaintext()).body(page)
+}
+
+async fn account(user: DjangoUser) -> String {
+    format!("welcome, {}", user.username())
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?.on_event(count);
+
+    let gate = DjangoSessionMiddleware::login_required(store.clone()).name("account");
+    store.check().await?;
+    let server = HttpServer::new(move || {
+        App::new()
+            .service(web::resource("/account").wrap(gate.clone()).to(account))
+            .route("/metrics", web::get().to(metrics))
+    })
+    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
+    Ok(())
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
+}

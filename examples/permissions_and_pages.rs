@@ -1,0 +1,73 @@
+//! Pages that need a permission, and a page for those who lack it. Strangers still get the way to the
+//! login page, with the way back.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     cargo run --example permissions_and_pages
+//! ```
+
+use std::{env, io};
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionStore,
+};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::header::ContentType, web};
+use deadpool_postgres::{Config, Runtime};
+use tokio_postgres::NoTls;
+
+/// Everybody who is logged in; what is on the page depends on who that is.
+async fn items(user: DjangoUser) -> Result<HttpResponse, Error> {
+    let button = match user.has_perm("shop.add_item").await? {
+        true => "<a href=\"/items/add\">Add an item</a>",
+        false => "",
+    };
+    Ok(page(HttpResponse::Ok(), &format!("<h1>Items</h1>{button}")))
+}
+
+/// Behind `permission_required`: whoever comes here may.
+async fn add(user: DjangoUser) -> HttpResponse {
+    let name = user.username().replace('&', "&amp;").replace('<', "&lt;");
+    page(HttpResponse::Ok(), &format!("<h1>A new item of {name}</h1>"))
+}
+
+/// A page for the 403; everything else is the gate's own answer.
+fn refused(error: &Error, req: &HttpRequest) -> HttpResponse {
+    match error {
+        Error::PermissionDenied => {
+            let said = "<h1>You may not do that</h1><a href=\"/items\">Back to the items</a>";
+            page(HttpResponse::Forbidden(), said)
+        }
+        error => error.gate_response(req),
+    }
+}
+
+fn page(mut response: actix_web::HttpResponseBuilder, body: &str) -> HttpResponse {
+    response.content_type(ContentType::html()).body(format!("<!doctype html>{body}"))
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?;
+
+    let users = DjangoSessionMiddleware::login_required(store.clone()).error_handler(refused);
+    let sellers = users.clone().permission_required("shop.add_item");
+    store.check().await?;
+    let server = HttpServer::new(move || {
+        App::new()
+            .service(web::resource("/items").wrap(users.clone()).to(items))
+            .service(web::resource("/items/add").wrap(sellers.clone()).to(add))
+    })
+    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
+    Ok(())
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
+}
