@@ -4,6 +4,8 @@ mod csrf;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use deadpool_postgres::PoolError;
+
 use crate::signing;
 pub use csrf::{CsrfReason, CsrfTokenFault, FormError};
 
@@ -232,6 +234,11 @@ pub enum DecodeError {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
+    /// No connection could be had from the application's own pool: for hooks that ask the database
+    /// something themselves.
+    #[error("no database connection")]
+    Pool(#[source] PoolError),
+
     /// No connection could be made.
     #[error("no database connection")]
     Connection(#[source] tokio_postgres::Error),
