@@ -5,10 +5,12 @@
 //!     cargo run --example whoami
 //! ```
 //!
-//! Also read: `DJANGO_SECRET_KEY_FALLBACKS` and `AUTHENTICATION_BACKENDS` (comma-separated),
-//! `AUTH_USER_TABLE`, `SESSION_COOKIE_NAME`, `LOGIN_URL`, and `BIND` (default `127.0.0.1:8080`).
+//! Also read: `DJANGO_SECRET_KEY_FALLBACKS` (comma-separated), `BIND` (default `127.0.0.1:8080`), and
+//! `DJANGO_SETTINGS`, the path of what `export_settings` printed inside the site. Without that file:
+//! `AUTHENTICATION_BACKENDS` (comma-separated), `AUTH_USER_TABLE`, `SESSION_COOKIE_NAME` and
+//! `LOGIN_URL`.
 
-use std::{env, io};
+use std::{env, fs, io};
 
 use actix_django_session::{
     DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, DjangoUserId, Error,
@@ -58,24 +60,9 @@ async fn account(user: DjangoUser) -> Result<impl Responder, Error> {
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut settings = DjangoSettings::new(required("DJANGO_SECRET_KEY")?)
-        .secret_key_fallbacks(list("DJANGO_SECRET_KEY_FALLBACKS"));
-    if let Some(name) = optional("SESSION_COOKIE_NAME") {
-        settings = settings.session_cookie_name(name);
-    }
-    if let Some(url) = optional("LOGIN_URL") {
-        settings = settings.login_url(url);
-    }
-    if let Some(table) = optional("AUTH_USER_TABLE") {
-        settings = settings.user_model(UserModel::new(table));
-    }
-    if optional("AUTHENTICATION_BACKENDS").is_some() {
-        settings = settings.authentication_backends(list("AUTHENTICATION_BACKENDS"));
-    }
-
     let pool = Config { url: Some(required("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
+    let store = SessionStore::new(pool, settings()?)?;
 
     // Built once: every worker gets a clone.
     let optional_session = DjangoSessionMiddleware::optional(store.clone());
@@ -111,6 +98,35 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     server.run().await?;
     Ok(())
+}
+
+/// What the site exported, or what the single variables say.
+fn settings() -> Result<DjangoSettings, Box<dyn std::error::Error>> {
+    let secret_key = required("DJANGO_SECRET_KEY")?;
+    let settings = match optional("DJANGO_SETTINGS") {
+        Some(path) => {
+            let json = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+            DjangoSettings::from_json(&json, secret_key)?
+        }
+        None => by_variables(DjangoSettings::new(secret_key)),
+    };
+    Ok(settings.secret_key_fallbacks(list("DJANGO_SECRET_KEY_FALLBACKS")))
+}
+
+fn by_variables(mut settings: DjangoSettings) -> DjangoSettings {
+    if let Some(name) = optional("SESSION_COOKIE_NAME") {
+        settings = settings.session_cookie_name(name);
+    }
+    if let Some(url) = optional("LOGIN_URL") {
+        settings = settings.login_url(url);
+    }
+    if let Some(table) = optional("AUTH_USER_TABLE") {
+        settings = settings.user_model(UserModel::new(table));
+    }
+    if optional("AUTHENTICATION_BACKENDS").is_some() {
+        settings = settings.authentication_backends(list("AUTHENTICATION_BACKENDS"));
+    }
+    settings
 }
 
 /// An environment variable that is set and not empty.

@@ -111,7 +111,9 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     println!("Starting the Rust service");
     let pool = Config { url: Some(bed.database_url().to_owned()), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let sessions = SessionStore::new(pool.clone(), DjangoSettings::new(Settings::SECRET_KEY))?;
+    // As README says to: Django itself tells the settings.
+    let settings = DjangoSettings::from_json(&bed.export_settings().await?, Settings::SECRET_KEY)?;
+    let sessions = SessionStore::new(pool.clone(), settings)?;
 
     // Built once: every worker gets a clone.
     let optional = DjangoSessionMiddleware::optional(sessions.clone());

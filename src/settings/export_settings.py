@@ -215,25 +215,21 @@ class Export:
         if kind is None:
             return None
         store = store_class()
-        model = getattr(store, "model", None)
-        if model is None:
-            self.complain("unsafe", "SESSION_ENGINE", engine, "does not say what its model is")
-            return None
-        self.models.append(model)
-        return {
-            "engine": kind,
-            "key_salt": str(store.key_salt),
-            "cache_key": self.cache_key(settings, store) if kind == "cached_db" else None,
-            **self.session_columns(model),
-        }
+        found = {"engine": kind, "key_salt": str(store.key_salt), "cache_key": None}
+        if kind == "signed_cookies":
+            return {**found, "table": None, "key_length": None, "further_columns": []}
+        if kind == "cached_db":
+            found["cache_key"] = self.cache_key(settings, store)
+        self.models.append(store.model)
+        return {**found, **self.session_columns(store.model)}
 
     def engine_kind(self, engine, store_class):
-        """Which of Django's engines it is, as far as its rows go: `None` if it has none that can be read."""
+        """Which of Django's engines it is, or derives from: `None` if what it stores cannot be read."""
         classes = [path_of(each) for each in store_class.__mro__]
         kinds = ("cached_db", "db", "cache", "file", "signed_cookies")
         kind = next((kind for kind in kinds if SESSIONS + kind + ".SessionStore" in classes), None)
-        if kind not in ("cached_db", "db"):
-            reason = "keeps no rows in the database that could be read"
+        if kind not in ("cached_db", "db", "signed_cookies"):
+            reason = "keeps sessions neither in the database nor in the cookie, so they cannot be read"
             self.complain("unsafe", "SESSION_ENGINE", engine, reason)
             return None
         for method in ("encode", "decode", "_hash", "load", "_get_session_from_db", "exists"):

@@ -118,7 +118,8 @@ pub(super) struct ExportedCosts {
 #[serde(deny_unknown_fields)]
 pub(super) struct ExportedSession {
     pub(super) engine: ExportedEngine,
-    pub(super) table: ExportedTable,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) table: Option<ExportedTable>,
     #[serde(rename = "key_length")]
     #[serde(deserialize_with = "nullable")]
     pub(super) _key_length: Option<u32>,
@@ -135,6 +136,7 @@ pub(super) struct ExportedSession {
 pub(super) enum ExportedEngine {
     Db,
     CachedDb,
+    SignedCookies,
 }
 
 #[derive(Deserialize)]

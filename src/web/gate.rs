@@ -97,8 +97,16 @@ impl DjangoSessionMiddleware {
     /// times, all of them. Others who are logged in get a 403, and nobody is sent to log in twice.
     ///
     /// Makes any gate one for `login_required`.
+    ///
+    /// # Panics
+    /// If the permission names no app: nobody has such a one, superusers apart.
     pub fn permission_required(mut self, permission: impl Into<String>) -> Self {
-        self.demands().permissions.push(permission.into());
+        let permission = permission.into();
+        assert!(
+            permission.split_once('.').is_some_and(|(app_label, _)| !app_label.is_empty()),
+            "the permission \"{permission}\" names no app: it is \"app_label.codename\""
+        );
+        self.demands().permissions.push(permission);
         self
     }
 

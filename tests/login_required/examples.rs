@@ -1,7 +1,7 @@
 //! The examples, run as a person would.
 
 use std::{
-    env,
+    env, fs,
     io::{self, BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -11,7 +11,7 @@ use reqwest::{Client, redirect::Policy};
 use serde_json::{Value, json};
 use testbed::{Django, Settings};
 
-use crate::beds::{ALLOW_ALL, Bed, MODEL_BACKEND};
+use crate::beds::{ALLOW_ALL, Bed, MODEL_BACKEND, new_key};
 
 /// An example that runs. It ends with this value.
 struct Example {
@@ -129,6 +129,39 @@ async fn whoami_reads_backends_and_the_user_table_from_the_environment() {
         let whoami = Example::run("whoami", &bed, &[table, ("AUTHENTICATION_BACKENDS", backends)]);
         assert_eq!(whoami.account(&alice).await.is_some(), listed, "{backends}");
     }
+}
+
+#[actix_web::test]
+async fn whoami_reads_what_a_site_exported() {
+    let mut bed = Bed::start(
+        Django::default(),
+        &Settings::default()
+            .auth_user_model("members.Member")
+            .secret_key_fallbacks(["tea", "coffee"])
+            .authentication_backends(["accounts.backends.ByAddress", MODEL_BACKEND])
+            .login_url("login"),
+    )
+    .await;
+    bed.move_to_schema("shop").await;
+    bed.user("ada@example.com", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    let ada = bed.login("ada@example.com").await;
+
+    let file = env::temp_dir().join(format!("{}.json", new_key()));
+    fs::write(&file, bed.export().await).unwrap();
+    let environment = [
+        ("DJANGO_SETTINGS", file.to_str().unwrap()),
+        ("DJANGO_SECRET_KEY_FALLBACKS", "tea,coffee"),
+        // With the file, none of these counts.
+        ("AUTH_USER_TABLE", "no_such_table"),
+        ("LOGIN_URL", "/elsewhere/"),
+    ];
+    let whoami = Example::run("whoami", &bed, &environment);
+    let account = whoami.account(&ada).await.unwrap();
+    assert_eq!(account["username"], "ada@example.com");
+    assert_eq!(account["permissions"], json!(["shop.add_item"]));
+    let stranger = whoami.get("/account", "nobody").await;
+    assert_eq!(stranger.1.as_deref(), Some("/accounts/login/?next=/account"));
+    fs::remove_file(file).unwrap();
 }
 
 /// At start-up, and not at the first request; but it may be mended while the service runs.

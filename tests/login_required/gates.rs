@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     app::{TestApp, header, page},
-    beds::Bed,
+    beds::{Bed, pool, settings},
 };
 
 async fn name(user: DjangoUser) -> String {
@@ -164,4 +164,12 @@ async fn a_user_outlives_the_request_and_the_server() {
     // The connections of the server went with its runtime.
     assert!(not_asked.has_perm("shop.add_item").await.unwrap());
     assert!(!not_asked.has_perm("no.such").await.unwrap());
+}
+
+#[actix_web::test]
+#[should_panic(expected = "\"add_item\" names no app")]
+async fn a_permission_without_an_app_is_refused_when_the_gate_is_made() {
+    let pool = pool("postgres://nobody@localhost/nowhere");
+    let store = SessionStore::new(pool, settings()).unwrap();
+    drop(DjangoSessionMiddleware::login_required(store).permission_required("add_item"));
 }

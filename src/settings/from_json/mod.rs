@@ -210,8 +210,13 @@ fn with_session(settings: DjangoSettings, exported: ExportedSession) -> DjangoSe
     let engine = match engine {
         ExportedEngine::Db => SessionEngine::Db,
         ExportedEngine::CachedDb => SessionEngine::CachedDb,
+        ExportedEngine::SignedCookies => SessionEngine::SignedCookies,
     };
-    settings.session_engine(engine).session_table(table).key_salt(key_salt)
+    let settings = settings.session_engine(engine).key_salt(key_salt);
+    match table {
+        Some(table) => settings.session_table(table),
+        None => settings,
+    }
 }
 
 fn user_model(exported: ExportedUserModel) -> UserModel {

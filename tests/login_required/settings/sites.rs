@@ -89,7 +89,7 @@ impl DjangoSite {
                     .session_cookie_name("__Host-session")
                     .login_url("login")
                     .set("FORCE_SCRIPT_NAME", "/shop")
-                    .set("ALLOWED_HOSTS", json!(["shop.example.com", ".example.org"]))
+                    .set("ALLOWED_HOSTS", json!(["shop.example.com", "127.0.0.1"]))
                     .set("USE_X_FORWARDED_HOST", true)
                     .set("SECURE_PROXY_SSL_HEADER", json!(["HTTP_X_FORWARDED_PROTO", "https"]))
                     .set("SESSION_COOKIE_SECURE", true)
@@ -121,7 +121,7 @@ impl DjangoSite {
                 ("/session/table", json!(["shop", "django_session"])),
                 ("/LOGIN_URL", json!("/shop/accounts/login/")),
                 ("/SECURE_PROXY_SSL_HEADER", json!(["X-Forwarded-Proto", "https"])),
-                ("/ALLOWED_HOSTS", json!(["shop.example.com", ".example.org"])),
+                ("/ALLOWED_HOSTS", json!(["shop.example.com", "127.0.0.1"])),
                 ("/SESSION_COOKIE_SAMESITE", Value::Null),
                 ("/AUTHENTICATION_BACKENDS/0/path", json!("accounts.backends.ByAddress")),
                 ("/AUTHENTICATION_BACKENDS/0/reads_users", json!(true)),
@@ -236,8 +236,19 @@ impl DjangoSite {
                 Settings::default()
                     .set("SESSION_ENGINE", "django.contrib.sessions.backends.signed_cookies"),
             )
+            .exports([
+                ("/session/engine", json!("signed_cookies")),
+                ("/session/table", Value::Null),
+            ])
+            .not_enough(),
+            site(
+                "sessions in a cache, pickled",
+                Settings::default()
+                    .set("SESSION_ENGINE", "django.contrib.sessions.backends.cache")
+                    .set("SESSION_SERIALIZER", "accounts.serializers.PickleSerializer"),
+            )
             .exports([("/session", Value::Null)])
-            .not_honoured(&[("SESSION_ENGINE", "unsafe")])
+            .not_honoured(&[("SESSION_ENGINE", "unsafe"), ("SESSION_SERIALIZER", "unsafe")])
             .not_enough(),
         ]
     }

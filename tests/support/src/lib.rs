@@ -97,6 +97,14 @@ impl TestBed {
         &self.settings
     }
 
+    /// What `export_settings.py` says of the site.
+    ///
+    /// # Errors
+    /// When the script fails.
+    pub async fn export_settings(&self) -> Result<String> {
+        Site::export_settings(self.django, self.database.url(), &self.settings).await
+    }
+
     /// A Django that answers questions, on the same database and settings; started by the first call.
     ///
     /// # Errors
