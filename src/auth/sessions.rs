@@ -233,7 +233,8 @@ impl SessionStore {
         mut key: SessionKey,
         data: SessionData,
     ) -> Result<DjangoSession, Error> {
-        loop {
+        // No two keys in a row are taken by chance: something in the database lets no row in.
+        for _ in 0..2 {
             let session = self.sealed(key, data.clone())?;
             let (session_data, end) = (session.session_data(), session.expire_date());
             match self.database().insert_session(session.key(), session_data, end).await? {
@@ -241,6 +242,7 @@ impl SessionStore {
                 Written::KeyTaken | Written::Changed => key = SessionKey::generate(),
             }
         }
+        Err(Unavailable::NotWritten.into())
     }
 
     /// Compares and swaps, as often as somebody else was faster.

@@ -187,12 +187,15 @@ async fn a_read_only_server_and_a_table_that_forbids_it_are_outages() {
     role.bed.sql(&format!("ALTER ROLE {name} RESET default_transaction_read_only")).await;
     for statement in [
         "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
-        "CREATE TRIGGER keep BEFORE UPDATE ON django_session FOR EACH ROW EXECUTE FUNCTION keep()",
+        "CREATE TRIGGER keep BEFORE INSERT OR UPDATE ON django_session FOR EACH ROW \
+         EXECUTE FUNCTION keep()",
     ] {
         role.bed.sql(statement).await;
     }
-    let came = operate(&role.store(false), Some(&key), &insert, 200).await;
-    assert_eq!((came.status, came.set_cookie), (503, vec![]));
+    for cookie in [None, Some(&*key)] {
+        let came = operate(&role.store(false), cookie, &insert, 200).await;
+        assert_eq!((came.status, came.set_cookie), (503, vec![]), "{cookie:?}");
+    }
     role.end().await;
 }
 
