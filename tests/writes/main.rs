@@ -15,6 +15,8 @@ mod interleavings;
 #[allow(dead_code)]
 #[path = "../integration/log.rs"]
 mod log;
+mod log_in;
+mod log_in_vectors;
 mod no_secrets;
 mod operations;
 mod outages;

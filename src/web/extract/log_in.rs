@@ -90,6 +90,7 @@ impl DjangoSessionMut {
     /// in.
     pub async fn logout(&self) -> Result<(), Error> {
         self.writing.flush()?;
+        self.writing.set_user(Err(Error::Anonymous));
         self.writing.delete_flushed().await
     }
 
