@@ -103,14 +103,26 @@ pub(crate) async fn check(
         let expected = check.expected(&from, reason);
         let came = expected.as_ref().and(from.origin.as_ref().or(from.referer.as_ref()));
         tracing::warn!(
-            reason = %reason.to_string().escape_debug(),
+            reason = %printable(&reason.to_string()),
             path = req.path(),
             expected = expected.as_deref().map(tracing::field::display),
-            came = came.map(|came| tracing::field::display(came.escape_debug())),
+            came = came.map(|came| tracing::field::display(printable(came))),
             "CSRF check failed",
         );
     }
     verdict
+}
+
+/// What a client sent, without what could pass for another line of the log.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() || c == '\\' {
+            true => printable.extend(c.escape_default()),
+            false => printable.push(c),
+        }
+    }
+    printable
 }
 
 async fn judge(

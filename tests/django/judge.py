@@ -43,6 +43,7 @@ from django.utils import timezone  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
 import passwords  # noqa: E402
+import csrf  # noqa: E402
 import sessions  # noqa: E402
 import writes  # noqa: E402
 from accounts import people  # noqa: E402
@@ -317,6 +318,11 @@ def redirect(
         return {"status": response.status_code, "location": response["Location"]}
 
 
+def csrf_answers(settings, requests):
+    """Arguments of `csrf.answers`: what CsrfViewMiddleware makes of each request."""
+    return {"answers": csrf.answers(settings, requests)}
+
+
 def sql(statement, parameters=None):
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
@@ -401,7 +407,7 @@ COMMANDS = {
     command.__name__: command
     for command in (
         *(authenticate, batch, canonical, check_passwords, make_password, make_passwords),
-        *(decode, delete_row, delete_user, edit, encode, get_row, get_user, login),
+        *(csrf_answers, decode, delete_row, delete_user, edit, encode, get_row, get_user, login),
         *(make_odd_sessions, make_sessions, parse_cookie, put_row, put_rows, read_session, redirect),
         *(writes.operate, writes.read_row),
         *(request_users, set_user, sign_row, sql, time_decode, visit),

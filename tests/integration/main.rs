@@ -9,6 +9,7 @@ mod app;
 mod beds;
 mod check;
 mod cookie_headers;
+mod csrf;
 mod differential;
 mod events;
 mod log;

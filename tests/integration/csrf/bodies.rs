@@ -1,0 +1,223 @@
+//! What was read to find the token is given back, and no more is read than that takes.
+
+use std::collections::BTreeMap;
+
+use actix_django_session::{DjangoSessionMiddleware, DjangoSettings};
+use actix_web::{
+    App, HttpResponse,
+    web::{self, Bytes, Form, Payload, PayloadConfig},
+};
+use futures_util::StreamExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::requests::{MASKED, SECRET, store};
+use crate::{app::TestApp, beds::Dice};
+
+fn app(settings: DjangoSettings) -> TestApp {
+    TestApp::start(move || {
+        let gate = DjangoSessionMiddleware::optional(store(settings.clone()));
+        App::new()
+            .wrap(gate)
+            .app_data(PayloadConfig::new(1 << 24))
+            .route("/bytes", web::to(async |body: Bytes| body))
+            .route("/pieces", web::to(pieces))
+            .route("/first", web::to(first))
+            .route(
+                "/form",
+                web::to(async |Form(form): Form<BTreeMap<String, String>>| form["text"].clone()),
+            )
+    })
+}
+
+/// The body, as it comes.
+async fn pieces(mut body: Payload) -> HttpResponse {
+    let mut got = Vec::new();
+    while let Some(piece) = body.next().await {
+        got.extend(piece.unwrap());
+    }
+    HttpResponse::Ok().body(got)
+}
+
+/// An answer after the first piece.
+async fn first(mut body: Payload) -> String {
+    format!("{} bytes", body.next().await.map_or(0, |piece| piece.unwrap().len()))
+}
+
+/// A request in pieces, of which the server sees one after the other.
+struct Sender(TcpStream);
+
+impl Sender {
+    async fn to(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Self {
+        let address = app.url().replace("http://", "");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut head = format!(
+            "POST {path} HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\
+             Cookie: csrftoken={SECRET}\r\n"
+        );
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        stream.write_all((head + "\r\n").as_bytes()).await.unwrap();
+        Self(stream)
+    }
+
+    async fn send(&mut self, piece: &[u8]) {
+        self.0.write_all(piece).await.unwrap();
+    }
+
+    async fn send_chunk(&mut self, piece: &[u8]) {
+        self.send(format!("{:x}\r\n", piece.len()).as_bytes()).await;
+        self.send(&[piece, b"\r\n"].concat()).await;
+    }
+
+    /// Status and body, while the request may still be under way.
+    async fn answer(mut self) -> (u16, Vec<u8>) {
+        let mut answer = Vec::new();
+        let (end, length) = loop {
+            assert!(self.0.read_buf(&mut answer).await.unwrap() > 0, "no answer");
+            if let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+                let length = head.split_once("content-length: ").unwrap().1;
+                let length: usize = length.lines().next().unwrap().parse().unwrap();
+                break (end + 4, length);
+            }
+        };
+        while answer.len() < end + length {
+            assert!(self.0.read_buf(&mut answer).await.unwrap() > 0, "half an answer");
+        }
+        let status = String::from_utf8_lossy(&answer[9..12]).parse().unwrap();
+        (status, answer.split_off(end))
+    }
+}
+
+fn part(name: &str, filename: Option<&str>, data: &[u8]) -> Vec<u8> {
+    let filename = filename.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
+    let head =
+        format!("--XyZ\r\nContent-Disposition: form-data; name=\"{name}\"{filename}\r\n\r\n");
+    [head.as_bytes(), data, b"\r\n"].concat()
+}
+
+const MULTIPART: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=XyZ");
+const URLENCODED: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+#[actix_web::test]
+async fn a_handler_gets_the_body_byte_for_byte() {
+    let app = app(DjangoSettings::new("k"));
+    let mut dice = Dice(7);
+    let noise: Vec<u8> = (0..3_000_000).map(|_| dice.below(256) as u8).collect();
+    let token = part("csrfmiddlewaretoken", None, MASKED.as_bytes());
+    let multipart =
+        |noise: &[u8]| [&token[..], &part("up", Some("a"), noise), b"--XyZ--\r\n"].concat();
+    let urlencoded =
+        |noise: &[u8]| [format!("csrfmiddlewaretoken={MASKED}&text=").as_bytes(), noise].concat();
+    for (content_type, body) in [
+        (URLENCODED, urlencoded(b"")),
+        (URLENCODED, urlencoded(b"\xff%zz&&=")),
+        (URLENCODED, urlencoded(&noise[..900])),
+        (MULTIPART, multipart(b"")),
+        (MULTIPART, multipart(&noise[..70_000])),
+        // An upload: it streams on as soon as the token was seen.
+        (MULTIPART, multipart(&noise)),
+    ] {
+        for path in ["/bytes", "/pieces"] {
+            for most in [1_000, 40_000, usize::MAX] {
+                let length = body.len().to_string();
+                let headers = [content_type, ("Content-Length", length.as_str())];
+                let mut sender = Sender::to(&app, path, &headers).await;
+                let mut rest = &body[..];
+                while !rest.is_empty() {
+                    let (piece, behind) = rest.split_at((1 + dice.below(most)).min(rest.len()));
+                    sender.send(piece).await;
+                    rest = behind;
+                }
+                let (status, got) = sender.answer().await;
+                assert_eq!(status, 200, "{content_type:?} {}", body.len());
+                assert!(got == body, "{content_type:?} {}: {} bytes", body.len(), got.len());
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_form_is_read_twice() {
+    let app = app(DjangoSettings::new("k"));
+    let body = format!("text=a+b&csrfmiddlewaretoken={SECRET}");
+    let length = body.len().to_string();
+    let mut sender = Sender::to(&app, "/form", &[URLENCODED, ("Content-Length", &length)]).await;
+    sender.send(body.as_bytes()).await;
+    assert_eq!(sender.answer().await, (200, b"a b".to_vec()));
+
+    let mut sender =
+        Sender::to(&app, "/form", &[URLENCODED, ("Transfer-Encoding", "chunked")]).await;
+    for piece in body.as_bytes().chunks(5) {
+        sender.send_chunk(piece).await;
+    }
+    sender.send_chunk(b"").await;
+    assert_eq!(sender.answer().await, (200, b"a b".to_vec()));
+}
+
+#[actix_web::test]
+async fn an_upload_is_with_the_handler_as_soon_as_the_token_was_seen() {
+    let app = app(DjangoSettings::new("k"));
+    let gigabyte = ("Content-Length", "1073741824");
+    // The rest never comes, and nobody waits for it.
+    let mut sender = Sender::to(&app, "/first", &[MULTIPART, gigabyte]).await;
+    sender.send(&part("csrfmiddlewaretoken", None, SECRET.as_bytes())).await;
+    sender.send(b"--XyZ\r\n").await;
+    let (status, body) = sender.answer().await;
+    assert_eq!(status, 200);
+    assert!(body.ends_with(b" bytes") && body != b"0 bytes");
+
+    // Nor for the first byte, with a token in the header.
+    let header = ("X-CSRFToken", MASKED);
+    let mut sender = Sender::to(&app, "/first", &[MULTIPART, gigabyte, header]).await;
+    sender.send(b"-").await;
+    assert_eq!(sender.answer().await, (200, b"1 bytes".to_vec()));
+
+    // A body that is no form is not looked into.
+    let json = ("Content-Type", "application/json");
+    let mut sender = Sender::to(&app, "/first", &[json, gigabyte, header]).await;
+    sender.send(b"{").await;
+    assert_eq!(sender.answer().await, (200, b"1 bytes".to_vec()));
+}
+
+#[actix_web::test]
+async fn nobody_fills_the_memory_on_the_way_to_a_token() {
+    let app = app(DjangoSettings::new("k"));
+    // Files before the token: it is looked for as far as a form may go.
+    let gigabyte = ("Content-Length", "1073741824");
+    let mut sender = Sender::to(&app, "/first", &[MULTIPART, gigabyte]).await;
+    sender.send(&part("up", Some("a"), &[b'x'; 3_000_000])).await;
+    assert_eq!(sender.answer().await, (403, Vec::new()));
+
+    // A form that says how long it is, and one that does not.
+    let long = ("Content-Length", "2621441");
+    let sender = Sender::to(&app, "/bytes", &[URLENCODED, long]).await;
+    assert_eq!(sender.answer().await, (400, Vec::new()));
+    let chunked = ("Transfer-Encoding", "chunked");
+    let mut sender = Sender::to(&app, "/bytes", &[URLENCODED, chunked]).await;
+    for _ in 0..41 {
+        sender.send_chunk(&[b'&'; 1 << 16]).await;
+    }
+    assert_eq!(sender.answer().await, (400, Vec::new()));
+}
+
+#[actix_web::test]
+async fn bodies_of_other_methods_are_left_alone() {
+    let app = app(DjangoSettings::new("k"));
+    let cookie = format!("csrftoken={SECRET}");
+    let headers: [(&str, &[u8]); 4] = [
+        ("Cookie", cookie.as_bytes()),
+        ("X-CSRFToken", SECRET.as_bytes()),
+        ("Content-Type", b"application/x-www-form-urlencoded"),
+        ("Content-Length", b"0"),
+    ];
+    for method in ["PUT", "PATCH", "DELETE"] {
+        assert_eq!(app.send(method, "/bytes", &headers).await.status, 200);
+        assert_eq!(app.send(method, "/bytes", &headers[2..]).await.status, 403);
+    }
+}

@@ -1,0 +1,126 @@
+//! Random requests, sent to a running Django and to a gate.
+
+use serde_json::{Value, json};
+use testbed::Django;
+
+use super::requests::{CsrfAnswer, CsrfRequest, CsrfSettings, OTHER, SECRET, answers, ascii};
+use crate::beds::{Bed, Dice, seed};
+
+const SITES: usize = 60;
+const REQUESTS: usize = 60;
+
+#[actix_web::test]
+async fn random_requests_get_the_verdict_of_django() {
+    let mut told = std::collections::BTreeMap::<String, usize>::new();
+    for django in Django::available().unwrap() {
+        let bed = Bed::of(django).await;
+        let mut dice = Dice(seed());
+        let (mut alike, mut stricter) = (0, 0);
+        for _ in 0..SITES {
+            let settings = CsrfSettings::random(&mut dice);
+            let requests: Vec<_> =
+                (0..REQUESTS).map(|_| CsrfRequest::random(&mut dice, &settings)).collect();
+            let questions: Vec<_> = requests.iter().map(CsrfRequest::question).collect();
+            let question =
+                json!({ "cmd": "csrf_answers", "settings": settings.0, "requests": questions });
+            let verdicts = bed.ask(question).await;
+            let ours = answers(&settings, &requests).await;
+            for ((request, djangos), ours) in
+                requests.iter().zip(verdicts["answers"].as_array().unwrap()).zip(&ours)
+            {
+                // Older versions drop what is no base64 from it (V31).
+                let has_base64 = request.body.windows(6).any(|bytes| bytes == b"base64");
+                if has_base64 && django != Django::V6_1 {
+                    continue;
+                }
+                if is_stricter(request, djangos, ours) {
+                    stricter += 1;
+                    continue;
+                }
+                compare(&settings, request, djangos, ours);
+                *told.entry(kind(djangos)).or_default() += 1;
+                alike += 1;
+            }
+        }
+        println!("{django}: {alike} alike, {stricter} stricter than Django under a wildcard");
+        assert!(alike >= 3_400 && stricter > 0, "{django}: {alike} alike, {stricter} stricter");
+    }
+    // A comparison that never meets a verdict says nothing about it.
+    println!("{told:#?}");
+    assert!(told.len() >= 20, "{told:#?}");
+}
+
+/// What happened, without what was sent.
+fn kind(djangos: &Value) -> String {
+    let reason = djangos["reason"].as_str().unwrap_or_default();
+    let reason = match reason.split_once(" - ") {
+        Some((check, rest)) if rest.ends_with("does not match any trusted origins.") => check,
+        _ => reason,
+    };
+    format!("{} {reason}", djangos["status"])
+}
+
+/// Where a wildcard matches what is no host, a gate refuses (CD1).
+fn is_stricter(request: &CsrfRequest, djangos: &Value, ours: &CsrfAnswer) -> bool {
+    let is_odd = |name: &str| {
+        request.header(name).is_some_and(|url| url.iter().any(|byte| b"\\@".contains(byte)))
+    };
+    let is_refused =
+        ours.reason.as_deref().is_some_and(|reason| reason.contains("checking failed"));
+    let was_refused = djangos["reason"].as_str().is_some_and(|r| r.contains("checking failed"));
+    (is_odd("Origin") || is_odd("Referer")) && is_refused && !was_refused
+}
+
+fn compare(settings: &CsrfSettings, request: &CsrfRequest, djangos: &Value, ours: &CsrfAnswer) {
+    let case = || format!("{settings:?}\n{}\n{djangos}\n{ours:?}", request.question());
+    assert_eq!(djangos["status"], ours.status, "{}", case());
+    if ours.status == 403 {
+        let reason = djangos["reason"].as_str().map(ascii);
+        assert_eq!(ours.reason, reason, "{}", case());
+    }
+    let sent: Vec<&str> =
+        djangos["set_cookie"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
+    assert_eq!(sent.len(), ours.set_cookie.len(), "{}", case());
+    for (djangos, ours) in sent.iter().zip(&ours.set_cookie) {
+        let is_kept = !is_new(request, djangos);
+        assert_eq!(anonymous(djangos, is_kept), anonymous(ours, is_kept), "{}", case());
+    }
+    assert_eq!(
+        djangos["token"].is_string() && djangos["token"] != "",
+        ours.token.is_some(),
+        "{}",
+        case()
+    );
+    if djangos["reached"] == true {
+        assert_eq!(ours.body, request.body, "{}", case());
+    }
+}
+
+/// Whether the secret in the cookie did not come with the request.
+fn is_new(request: &CsrfRequest, set_cookie: &str) -> bool {
+    let secret = set_cookie.split(['=', ';']).nth(1).unwrap();
+    let combined = unmasked(&format!("{SECRET}{OTHER}"));
+    ![SECRET, OTHER, &combined].contains(&secret) || request.header("Cookie").is_none()
+}
+
+/// `_unmask_cipher_token`
+fn unmasked(token: &str) -> String {
+    const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    let index = |byte: u8| ALPHABET.iter().position(|&other| other == byte).unwrap();
+    let (mask, cipher) = token.as_bytes().split_at(32);
+    let letters = mask.iter().zip(cipher).map(|(&m, &c)| ALPHABET[(index(c) + 62 - index(m)) % 62]);
+    letters.map(char::from).collect()
+}
+
+/// The cookie without the clock and, if it is new, without the secret.
+fn anonymous(set_cookie: &str, is_kept: bool) -> String {
+    let parts = set_cookie.split("; ").map(|part| match part.split_once('=') {
+        Some(("expires", _)) => "expires=..".to_owned(),
+        Some((name, value)) if !is_kept && name.contains("csrf") => {
+            assert!(value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            format!("{name}=..")
+        }
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("; ")
+}

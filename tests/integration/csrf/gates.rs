@@ -1,0 +1,428 @@
+//! Which gate checks what, and when.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use actix_django_session::{
+    CsrfReason, CsrfToken, DjangoSessionMiddleware, DjangoSettings, Error, Event, SessionStore,
+    test::{self, TestUser},
+};
+use actix_web::{
+    App, FromRequest, HttpResponse, ResponseError,
+    dev::ServiceResponse,
+    http::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE, UPGRADE, VARY},
+    test::{TestRequest, call_service, init_service, read_body},
+    web,
+};
+use serde_json::{Value, json};
+use testbed::{Browser, Django};
+
+use super::requests::{MASKED, SECRET, store};
+use crate::{
+    app::TestApp,
+    beds::{Bed, nowhere, pool, settings},
+};
+
+fn own_settings() -> DjangoSettings {
+    DjangoSettings::new("k").allowed_hosts(["example.com"])
+}
+
+fn optional() -> DjangoSessionMiddleware {
+    DjangoSessionMiddleware::optional(store(own_settings()))
+}
+
+/// A request of a visitor who has the cookie.
+fn post() -> TestRequest {
+    TestRequest::post()
+        .insert_header(("Host", "example.com"))
+        .insert_header((COOKIE, format!("csrftoken={SECRET}")))
+}
+
+fn post_with_token() -> TestRequest {
+    post().insert_header(("X-CSRFToken", MASKED))
+}
+
+macro_rules! app {
+    ($gate:expr) => {
+        init_service(
+            App::new().wrap($gate).default_service(web::to(async || HttpResponse::Ok().finish())),
+        )
+        .await
+    };
+}
+
+macro_rules! status {
+    ($app:expr, $request:expr) => {
+        call_service(&$app, $request.to_request()).await.status().as_u16()
+    };
+}
+
+#[actix_web::test]
+async fn gates_check_around_apps_scopes_and_resources() {
+    let handler = || web::to(async || HttpResponse::Ok().finish());
+    let app = init_service(
+        App::new()
+            .service(web::scope("/scope").wrap(optional()).route("/x", handler()))
+            .service(web::resource("/resource").wrap(optional()).route(handler()))
+            .route("/outside", handler()),
+    )
+    .await;
+    for (path, status) in [("/scope/x", 403), ("/resource", 403), ("/outside", 200)] {
+        assert_eq!(status!(app, post().uri(path)), status, "{path}");
+        assert_eq!(status!(app, post_with_token().uri(path)), 200, "{path}");
+    }
+    assert_eq!(status!(app!(optional()), post()), 403);
+}
+
+#[actix_web::test]
+async fn every_gate_checks_before_it_asks_who_it_is() {
+    let gates = [
+        DjangoSessionMiddleware::optional,
+        DjangoSessionMiddleware::required,
+        DjangoSessionMiddleware::login_required,
+    ];
+    for gate in gates {
+        let store = store(own_settings());
+        let app = app!(gate(store).unauthorized());
+        // The session cannot be looked up: there is no database.
+        let cookies = format!("csrftoken={SECRET}; sessionid=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
+        let visitor = || TestRequest::post().insert_header((COOKIE, cookies.as_str()));
+        assert_eq!(status!(app, visitor()), 403);
+        assert_eq!(status!(app, visitor().insert_header(("X-CSRFToken", SECRET))), 503);
+    }
+}
+
+#[actix_web::test]
+async fn strangers_are_sent_to_log_in_once_their_form_is_sound() {
+    let app = app!(DjangoSessionMiddleware::login_required(store(own_settings())));
+    let refused = call_service(&app, post().to_request()).await;
+    assert_eq!((refused.status().as_u16(), refused.headers().get(LOCATION)), (403, None));
+    assert_eq!(refused.headers().get(VARY).unwrap(), "Cookie");
+    assert!(read_body(refused).await.is_empty());
+    assert_eq!(status!(app, post_with_token()), 302);
+}
+
+#[actix_web::test]
+async fn nested_gates_check_once() {
+    let refusals = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&refusals);
+    let store = store(own_settings()).on_event(move |event| {
+        if matches!(event, Event::Rejected { reason: "csrf_failed", .. }) {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let gate = DjangoSessionMiddleware::optional(store);
+    let app = init_service(
+        App::new().wrap(gate.clone()).wrap(gate.clone()).service(
+            web::scope("")
+                .wrap(gate)
+                .route("/token", web::to(async |token: CsrfToken| token.input()))
+                .default_service(web::to(async |body: String| body)),
+        ),
+    )
+    .await;
+    let form = format!("csrfmiddlewaretoken={SECRET}");
+    let sent = post()
+        .insert_header(("Content-Type", "application/x-www-form-urlencoded"))
+        .set_payload(form.clone());
+    assert_eq!(read_body(call_service(&app, sent.to_request()).await).await, form);
+    assert_eq!(status!(app, post()), 403);
+    assert_eq!(refusals.load(Ordering::Relaxed), 1);
+    // One cookie for all of them.
+    let page = call_service(&app, TestRequest::with_uri("/token").to_request()).await;
+    assert_eq!(page.headers().get_all(SET_COOKIE).count(), 1);
+    assert_eq!(page.headers().get_all(VARY).count(), 1);
+}
+
+#[actix_web::test]
+async fn an_exempt_gate_checks_nothing_and_one_inside_it_does() {
+    let exempt = optional().csrf_exempt();
+    let handler = || web::to(async || HttpResponse::Ok().finish());
+    let app = init_service(
+        App::new()
+            .wrap(exempt)
+            .service(web::resource("/checked").wrap(optional()).route(handler()))
+            .default_service(handler()),
+    )
+    .await;
+    let evil = || post().insert_header((ORIGIN, "http://evil.com"));
+    assert_eq!(status!(app, evil()), 200);
+    assert_eq!(status!(app, evil().uri("/checked")), 403);
+    assert_eq!(status!(app, post().uri("/checked")), 403);
+    assert_eq!(status!(app, post_with_token().uri("/checked")), 200);
+    // What is no secret is replaced all the same.
+    let broken = TestRequest::post().insert_header((COOKIE, "csrftoken=broken"));
+    let answer = call_service(&app, broken.to_request()).await;
+    assert_eq!(answer.status(), 200);
+    assert!(answer.headers().get(SET_COOKIE).unwrap().to_str().unwrap().starts_with("csrftoken="));
+}
+
+#[actix_web::test]
+async fn a_gate_for_apis_checks_those_whom_a_session_authenticates() {
+    let gate = || optional().csrf_if_logged_in();
+    let app = app!(gate());
+    assert_eq!(status!(app, TestRequest::post()), 200);
+    let bearer = TestRequest::post().insert_header(("Authorization", "Bearer x"));
+    assert_eq!(status!(app, bearer.insert_header((ORIGIN, "http://evil.com"))), 200);
+
+    for (make, status) in [
+        (
+            (|req: &_| drop(test::user(req, TestUser::new(7, "ada")))) as fn(&actix_http::Request),
+            403,
+        ),
+        (|req| drop(test::session(req, &json!({ "cart": [1] }))), 200),
+        (|req| test::no_session(req), 200),
+    ] {
+        let request = TestRequest::post().to_request();
+        make(&request);
+        assert_eq!(call_service(&app, request).await.status(), status);
+    }
+    let request = post_with_token().to_request();
+    test::user(&request, TestUser::new(7, "ada"));
+    assert_eq!(call_service(&app, request).await.status(), 200);
+
+    // Somebody of whom nothing can be known gets no further, whatever he sends.
+    let cookie = (COOKIE, "sessionid=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
+    assert_eq!(status!(app, TestRequest::post().insert_header(cookie)), 503);
+}
+
+#[actix_web::test]
+async fn a_gate_for_apis_asks_django_s_tables_who_it_is() {
+    let bed = Bed::shared().await;
+    let store = bed.store();
+    let app = TestApp::start(move || {
+        let gate = DjangoSessionMiddleware::optional(store.clone()).csrf_if_logged_in();
+        App::new().wrap(gate).default_service(web::to(async || "done"))
+    });
+    let key = bed.login("ada").await;
+    let anonymous = bed.session(r#"{"cart": [1]}"#).await;
+    let idle = bed.login("idle").await;
+    for (key, status) in [(&key, 403), (&anonymous, 200), (&idle, 200), (&"x".repeat(32), 200)] {
+        let cookie = format!("sessionid={key}");
+        assert_eq!(app.send("POST", "/", &[("Cookie", cookie.as_bytes())]).await.status, status);
+    }
+    let cookies = format!("sessionid={key}; csrftoken={SECRET}");
+    let sound = [("Cookie", cookies.as_bytes()), ("X-CSRFToken", MASKED.as_bytes())];
+    assert_eq!(app.send("DELETE", "/", &sound).await.status, 200);
+
+    let away = SessionStore::new(pool(&nowhere()), settings()).unwrap();
+    let app = TestApp::start(move || {
+        let gate = DjangoSessionMiddleware::optional(away.clone()).csrf_if_logged_in();
+        App::new().wrap(gate).default_service(web::to(async || "done"))
+    });
+    assert_eq!(app.send("DELETE", "/", &sound).await.status, 503);
+}
+
+#[actix_web::test]
+async fn a_web_socket_is_opened_by_pages_of_the_site_only() {
+    let app = app!(optional());
+    let handshake = || {
+        TestRequest::get()
+            .insert_header(("Host", "example.com"))
+            .insert_header(("Connection", "Upgrade"))
+            .insert_header((UPGRADE, "WebSocket"))
+    };
+    let from = |origin| handshake().insert_header((ORIGIN, origin));
+    assert_eq!(status!(app, from("http://example.com")), 200);
+    assert_eq!(status!(app, from("http://evil.com")), 403);
+    assert_eq!(status!(app, from("null")), 403);
+    // No browser: there is no visitor whose session could be misused.
+    assert_eq!(status!(app, handshake()), 200);
+    assert_eq!(status!(app, from("http://evil.com").insert_header((UPGRADE, "h2c"))), 200);
+    let exempt = app!(optional().csrf_exempt());
+    assert_eq!(status!(exempt, from("http://evil.com")), 200);
+}
+
+#[actix_web::test]
+async fn an_error_handler_answers_as_the_rest_framework() {
+    let gate = optional().error_handler(|error, _| match error {
+        Error::CsrfFailed(reason) => {
+            HttpResponse::Forbidden().json(json!({ "detail": format!("CSRF Failed: {reason}") }))
+        }
+        error => error.error_response(),
+    });
+    let app = app!(gate);
+    let answer = call_service(&app, post().to_request()).await;
+    assert_eq!(answer.status(), 403);
+    assert_eq!(read_body(answer).await, r#"{"detail":"CSRF Failed: CSRF token missing."}"#);
+    assert_eq!(Error::CsrfFailed(CsrfReason::TokenMissing).reason(), Some("csrf_failed"));
+    assert!(!Error::CsrfFailed(CsrfReason::NoCookie).is_rejection());
+}
+
+/// A page with a form, for those who were refused: the new token is in its cookie.
+#[actix_web::test]
+async fn an_error_handler_can_make_a_page_with_a_form() {
+    let gate = optional().error_handler(|_, req| {
+        let token = CsrfToken::from_request(req, &mut actix_web::dev::Payload::None);
+        let token = token.into_inner().expect("the request came to a gate");
+        HttpResponse::Forbidden().body(token.as_str().to_owned())
+    });
+    let app = app!(gate);
+    let answer = call_service(&app, TestRequest::post().to_request()).await;
+    let cookie = cookie_of(&answer);
+    let token = String::from_utf8(read_body(answer).await.to_vec()).unwrap();
+    let again =
+        TestRequest::post().insert_header((COOKIE, cookie)).insert_header(("X-CSRFToken", token));
+    assert_eq!(status!(app, again), 200);
+}
+
+fn cookie_of<B>(answer: &ServiceResponse<B>) -> String {
+    let cookie = answer.headers().get(SET_COOKIE).unwrap().to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn each_token_is_another_and_all_are_good() {
+    let page = web::get().to(async |one: CsrfToken, other: CsrfToken| {
+        assert_ne!(one.as_str(), other.as_str());
+        let input = other.input();
+        assert!(input.starts_with("<input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\""));
+        assert!(input.contains(other.as_str()) && input.ends_with("\">"));
+        format!("{} {}", one.as_str(), other.as_str())
+    });
+    let post = web::post().to(async || "done");
+    let app = init_service(App::new().wrap(optional()).route("/", page).route("/", post)).await;
+    let answer = call_service(&app, TestRequest::get().to_request()).await;
+    let cookie = cookie_of(&answer);
+    let body = read_body(answer).await;
+    let tokens = std::str::from_utf8(&body).unwrap();
+    for token in tokens.split(' ') {
+        let request = TestRequest::post()
+            .insert_header((COOKIE, cookie.as_str()))
+            .insert_header(("X-CSRFToken", token));
+        assert_eq!(status!(app, request), 200);
+    }
+    // The cookie is renewed, and its secret stays.
+    let again = TestRequest::get().insert_header((COOKIE, cookie.as_str()));
+    assert_eq!(cookie_of(&call_service(&app, again.to_request()).await), cookie);
+}
+
+#[actix_web::test]
+async fn without_a_gate_a_token_fails_and_names_the_fix() {
+    let app = TestApp::start(|| {
+        App::new().route("/", web::get().to(async |token: CsrfToken| token.input()))
+    });
+    assert_eq!(app.get_without_cookie("/").await.status, 500);
+    assert!(app.log().of_this_crate(&["ERROR"])[0].contains("CsrfToken"));
+}
+
+#[actix_web::test]
+async fn a_test_has_a_token_with_and_without_a_gate() {
+    let app = app!(optional());
+    let request = TestRequest::post().to_request();
+    test::csrf(&request);
+    assert_eq!(call_service(&app, request).await.status(), 200);
+
+    let req = TestRequest::default().to_http_request();
+    let token = test::csrf(&req);
+    let extracted = CsrfToken::extract(&req).await.unwrap();
+    assert_ne!(token, extracted);
+    assert_eq!(extracted.as_str().len(), 64);
+}
+
+#[actix_web::test]
+async fn improper_settings_are_refused_at_the_start() {
+    for settings in [
+        own_settings().csrf_trusted_origins(["example.com"]),
+        own_settings().csrf_header_name("HTTP_X_CSRFTOKEN"),
+        own_settings().csrf_cookie_name("a b"),
+    ] {
+        let pool = pool(&nowhere());
+        let error = SessionStore::new(pool, settings).unwrap_err();
+        assert!(
+            matches!(&error, Error::ImproperlyConfigured(text) if text.contains("CSRF_")),
+            "{error}"
+        );
+    }
+}
+
+/// A form of a Django page is good here, and one of a page of ours is good there.
+#[actix_web::test]
+async fn tokens_are_exchanged_with_a_running_django() {
+    for django in Django::available().unwrap() {
+        let bed = Bed::of(django).await;
+        let site = bed.bed().site();
+        let store = bed.store_with(settings().allowed_hosts(["127.0.0.1"]));
+        let app = TestApp::start(move || {
+            let gate = DjangoSessionMiddleware::login_required(store.clone());
+            App::new()
+                .wrap(gate)
+                .route("/", web::get().to(async |token: CsrfToken| token.input()))
+                .route("/", web::post().to(async || "noted"))
+        });
+        let browser = Browser::new();
+        browser.login(site, "ada", crate::beds::PASSWORD).await.unwrap();
+        // Django's own page has the token, and its cookie is sent to every port of this host.
+        let page = browser.get(&format!("{}/", site.url())).await.unwrap().text().await.unwrap();
+        let ours = browser.get(&app.url()).await.unwrap().text().await.unwrap();
+        let post = async |url: &str, origin: &str, page: &str| {
+            let token = page.split_once("csrfmiddlewaretoken\" value=\"").unwrap().1;
+            let form = format!("csrfmiddlewaretoken={}", token.split('"').next().unwrap());
+            let request = browser.client().post(url).header("Origin", origin);
+            let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+            request.body(form).send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(post(&app.url(), &app.url(), &page).await, 200, "{django}");
+        assert_eq!(post(&app.url(), site.url(), &page).await, 403, "{django}");
+        let logout = format!("{}/accounts/logout/", site.url());
+        assert_eq!(post(&logout, site.url(), &ours).await, 302, "{django}");
+        assert!(browser.get(&app.url()).await.unwrap().status().is_redirection(), "{django}");
+    }
+}
+
+/// `CSRF_USE_SESSIONS`: the secret is in the row, and Django finds it there.
+#[actix_web::test]
+async fn the_secret_may_be_in_the_session() {
+    let bed = Bed::shared().await;
+    let settings = || settings().csrf_use_sessions(true);
+    let start = |store: SessionStore| {
+        TestApp::start(move || {
+            let gate = DjangoSessionMiddleware::optional(store.clone());
+            App::new()
+                .wrap(gate)
+                .route("/", web::get().to(async |token: CsrfToken| token.as_str().to_owned()))
+                .route("/", web::post().to(async || "noted"))
+        })
+    };
+    let app = start(bed.store_with(settings().writes_sessions(true)));
+    let page = app.get_without_cookie("/").await;
+    let cookie = page.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("sessionid=") && !cookie.contains("csrftoken"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let token = page.text();
+    let send = async |app: &TestApp, cookie: &str, token: &str| {
+        let headers = [("Cookie", cookie.as_bytes()), ("X-CSRFToken", token.as_bytes())];
+        app.send("POST", "/", &headers).await.status
+    };
+    assert_eq!(send(&app, &cookie, &token).await, 200);
+    assert_eq!(send(&app, &cookie, SECRET).await, 403);
+    assert_eq!(send(&app, &format!("csrftoken={SECRET}"), SECRET).await, 403);
+    // Once it is there, it stays, and nothing is written.
+    let again = app.get_with_cookie("/", cookie.as_bytes()).await;
+    assert_eq!((again.status, again.header("set-cookie")), (200, None));
+    assert_eq!(send(&app, &cookie, &again.text()).await, 200);
+    let key = cookie.split_once('=').unwrap().1;
+    let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
+    let question = json!({ "cmd": "decode", "session_data": row["row"]["session_data"] });
+    let data: Value =
+        serde_json::from_str(bed.ask(question).await["json"].as_str().unwrap()).unwrap();
+    assert_eq!(data["_csrftoken"].as_str().unwrap().len(), 32);
+
+    // Where nothing may be written, what is there is read, and what is not is no token.
+    let reads = start(bed.store_with(settings()));
+    assert_eq!(send(&reads, &cookie, &token).await, 200);
+    let page = reads.get_with_cookie("/", cookie.as_bytes()).await;
+    assert_eq!(send(&app, &cookie, &page.text()).await, 200);
+    assert_eq!(reads.get_without_cookie("/").await.status, 500);
+
+    // What is no secret counts for none, and is replaced.
+    for broken in ["5", "[]", "\"abc\"", "null"] {
+        let key = bed.session(&format!(r#"{{"_csrftoken": {broken}, "x": 1}}"#)).await;
+        let cookie = format!("sessionid={key}");
+        assert_eq!(send(&app, &cookie, SECRET).await, 403, "{broken}");
+        let page = app.get_with_cookie("/", cookie.as_bytes()).await;
+        assert_eq!(send(&app, &cookie, &page.text()).await, 200, "{broken}");
+    }
+}

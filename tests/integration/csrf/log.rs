@@ -1,0 +1,88 @@
+//! What the log says of a refusal.
+
+use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, test};
+use actix_web::{App, web};
+
+use super::requests::{MASKED, SECRET, store};
+use crate::app::TestApp;
+
+fn app(settings: DjangoSettings) -> TestApp {
+    TestApp::start(move || {
+        let gate = DjangoSessionMiddleware::optional(store(settings.clone()));
+        App::new().wrap(gate).default_service(web::to(async || "reached"))
+    })
+}
+
+#[actix_web::test]
+async fn a_refusal_is_one_warning_with_djangos_reason_what_came_and_what_was_expected() {
+    let settings = DjangoSettings::new("k")
+        .allowed_hosts(["example.com"])
+        .secure_proxy_ssl_header("X-Forwarded-Proto", "https");
+    let app = app(settings);
+    let cookie = format!("csrftoken={SECRET}");
+    let host = ("Host", &b"example.com"[..]);
+    let https = ("X-Forwarded-Proto", &b"https"[..]);
+    let cases: [(&[(&str, &[u8])], &[&str]); 6] = [
+        // Behind a proxy that ends TLS, without the setting: the most asked question about Django.
+        (
+            &[host, ("Origin", b"https://example.com")],
+            &[
+                "Origin checking failed - https://example.com does not match any trusted origins.",
+                "expected=http://example.com",
+                "came=https://example.com",
+                "path=\"/note\"",
+            ],
+        ),
+        (
+            &[("Host", b"evil.com"), ("Origin", b"http://evil.com")],
+            &[
+                "Origin checking failed",
+                "expected=the host of this request is not in ALLOWED_HOSTS",
+            ],
+        ),
+        (
+            &[host, https],
+            &["Referer checking failed - no Referer.", "expected=https://example.com/"],
+        ),
+        (
+            &[host, https, ("Referer", b"https://evil.com/x?y")],
+            &["https://evil.com/x?y does not match", "came=https://evil.com/x?y"],
+        ),
+        (&[host], &["CSRF cookie not set."]),
+        (
+            &[host, ("Cookie", cookie.as_bytes()), ("X-CSRFToken", &MASKED.as_bytes()[1..])],
+            &["CSRF token from the 'X-Csrftoken' HTTP header has incorrect length."],
+        ),
+    ];
+    for (headers, expected) in cases {
+        app.log().clear();
+        let answer = app.send("POST", "/note?q=1", headers).await;
+        assert_eq!((answer.status, answer.text().as_str()), (403, ""));
+        let lines = app.log().of_this_crate(&["ERROR", "WARN", "INFO", "DEBUG"]);
+        let [line] = &lines[..] else { panic!("{lines:#?}") };
+        assert!(line.contains("CSRF check failed"), "{line}");
+        for text in expected {
+            assert!(line.contains(text), "no {text} in {line}");
+        }
+        for secret in [SECRET, &MASKED[1..]] {
+            assert!(!line.contains(secret), "{line}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn what_a_visitor_sends_breaks_no_line_of_the_log() {
+    let app = app(DjangoSettings::new("k").allowed_hosts(["*"]));
+    let origin = "http://a\u{85}\t\u{1b}[31m".chars().map(|c| c as u8).collect::<Vec<_>>();
+    let origin: Vec<u8> = origin.into_iter().filter(|&byte| byte != 0x1b).collect();
+    app.send("POST", "/", &[("Origin", &origin)]).await;
+    let lines = app.log().of_this_crate(&["WARN"]);
+    assert!(lines[0].contains(r"http://a\u{85}\t[31m"), "{lines:?}");
+}
+
+#[actix_web::test]
+async fn debug_output_of_a_token_shows_nothing() {
+    let req = actix_web::test::TestRequest::default().to_http_request();
+    let token = test::csrf(&req);
+    assert_eq!(format!("{token:?}"), "CsrfToken(..)");
+}

@@ -1,0 +1,7 @@
+//! The CSRF check beside a running Django, and what only a gate has to keep.
+
+mod bodies;
+mod differential;
+mod gates;
+mod log;
+mod requests;

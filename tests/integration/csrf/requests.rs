@@ -1,0 +1,524 @@
+//! Random requests that a CSRF check has to judge, and a gate without a database to judge them.
+
+use actix_django_session::{
+    CsrfToken, DjangoSessionMiddleware, DjangoSettings, Error, SessionStore,
+    deadpool_postgres::{Manager, Pool},
+    test,
+    tokio_postgres::{self, NoTls},
+};
+use actix_http::Request;
+use actix_service::{IntoServiceFactory, ServiceFactory};
+use actix_web::{
+    App, HttpResponse, ResponseError,
+    body::MessageBody,
+    dev::{AppConfig, Service, ServiceResponse},
+    http::{
+        Method,
+        header::{HeaderName, HeaderValue, SET_COOKIE},
+    },
+    test::{TestRequest, call_service, read_body},
+    web::{self, Bytes, PayloadConfig},
+};
+use serde_json::{Map, Value, json};
+
+use crate::beds::Dice;
+
+pub(super) const SECRET: &str = "ZJxCrFQsBYoQ7kHzIDN1EiSGzOWrzzUR";
+pub(super) const MASKED: &str = "SubN8IeQwfOguMcEwOvIzgmO3QNhJD6yH3yfpdU8X32WrWJ34h8z3o4ksuzy82Qf";
+pub(super) const OTHER: &str = "4lKn4n7uSm6cnDrCn6HRWZmXTxT0BaQ0";
+
+/// Settings in Django's names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CsrfSettings(pub(super) Map<String, Value>);
+
+impl CsrfSettings {
+    pub(super) fn random(dice: &mut Dice) -> Self {
+        let mut settings = Map::new();
+        let mut set = |name: &str, value: Value| drop(settings.insert(name.to_owned(), value));
+        let hosts: &[&str] = dice.choose(&[
+            &["example.com"][..],
+            &[".example.com", "127.0.0.1"],
+            &["*"],
+            &["other.org", "[::1]"],
+            &[],
+        ]);
+        set("ALLOWED_HOSTS", json!(hosts));
+        let origins: &[&str] = dice.choose(&[
+            &[][..],
+            &[],
+            &["https://partner.org", "http://partner.org:81"],
+            &["https://*.partner.org"],
+            &["https://*.example.com:8443", "http://.dotted.org", "https://www.example.com"],
+        ]);
+        set("CSRF_TRUSTED_ORIGINS", json!(origins));
+        if dice.below(3) == 0 {
+            let domain = *dice.choose(&[&".example.com", &"example.com", &".EXAMPLE.com"]);
+            set("CSRF_COOKIE_DOMAIN", json!(domain));
+        }
+        if dice.below(4) == 0 {
+            set("CSRF_COOKIE_AGE", if dice.below(2) == 0 { json!(3600) } else { Value::Null });
+            set("CSRF_COOKIE_PATH", json!(*dice.choose(&[&"/", &"/app/", &""])));
+            set("CSRF_COOKIE_SECURE", json!(dice.below(2) == 0));
+            set("CSRF_COOKIE_HTTPONLY", json!(dice.below(2) == 0));
+            set("CSRF_COOKIE_SAMESITE", json!(*dice.choose(&[&"Strict", &"none", &""])));
+        }
+        if dice.below(6) == 0 {
+            set("CSRF_COOKIE_NAME", json!("__Host-csrf"));
+            set("CSRF_HEADER_NAME", json!("HTTP_X_2FA_TOKEN"));
+        }
+        if dice.below(4) == 0 {
+            set("USE_X_FORWARDED_HOST", json!(true));
+            set("USE_X_FORWARDED_PORT", json!(dice.below(2) == 0));
+        }
+        if dice.below(3) == 0 {
+            set("SECURE_PROXY_SSL_HEADER", json!(["HTTP_X_FORWARDED_PROTO", "https"]));
+        }
+        if dice.below(5) == 0 {
+            set("CSRF_USE_SESSIONS", json!(true));
+            set("SESSION_COOKIE_DOMAIN", json!(".example.com"));
+        }
+        if dice.below(3) == 0 {
+            set("DATA_UPLOAD_MAX_MEMORY_SIZE", json!(60 + dice.below(200)));
+            set("DATA_UPLOAD_MAX_NUMBER_FIELDS", json!(1 + dice.below(5)));
+            set("DATA_UPLOAD_MAX_NUMBER_FILES", json!(dice.below(3)));
+        }
+        Self(settings)
+    }
+
+    pub(super) fn cookie_name(&self) -> &str {
+        self.0.get("CSRF_COOKIE_NAME").and_then(Value::as_str).unwrap_or("csrftoken")
+    }
+
+    fn header_name(&self) -> String {
+        let name = self.0.get("CSRF_HEADER_NAME").and_then(Value::as_str);
+        http_name(name.unwrap_or("HTTP_X_CSRFTOKEN"))
+    }
+
+    fn uses_sessions(&self) -> bool {
+        self.0.get("CSRF_USE_SESSIONS").is_some_and(|yes| *yes == true)
+    }
+
+    pub(super) fn ours(&self) -> DjangoSettings {
+        let list = |value: &Value| -> Vec<String> {
+            let items = value.as_array().unwrap().iter();
+            items.map(|item| item.as_str().unwrap().to_owned()).collect()
+        };
+        self.0.iter().fold(DjangoSettings::new("k"), |settings, (name, value)| {
+            let yes = *value == true;
+            let text = value.as_str();
+            let number = value.as_u64().map(|number| usize::try_from(number).unwrap());
+            match name.as_str() {
+                "ALLOWED_HOSTS" => settings.allowed_hosts(list(value)),
+                "CSRF_TRUSTED_ORIGINS" => settings.csrf_trusted_origins(list(value)),
+                "CSRF_COOKIE_NAME" => settings.csrf_cookie_name(text.unwrap()),
+                "CSRF_COOKIE_AGE" => settings.csrf_cookie_age(value.as_i64()),
+                "CSRF_COOKIE_DOMAIN" => settings.csrf_cookie_domain(text),
+                "CSRF_COOKIE_PATH" => settings.csrf_cookie_path(text),
+                "CSRF_COOKIE_SAMESITE" => settings.csrf_cookie_samesite(text),
+                "CSRF_COOKIE_SECURE" => settings.csrf_cookie_secure(yes),
+                "CSRF_COOKIE_HTTPONLY" => settings.csrf_cookie_httponly(yes),
+                "CSRF_HEADER_NAME" => settings.csrf_header_name(http_name(text.unwrap())),
+                "CSRF_USE_SESSIONS" => settings.csrf_use_sessions(yes),
+                "SESSION_COOKIE_DOMAIN" => settings.session_cookie_domain(text.unwrap()),
+                "USE_X_FORWARDED_HOST" => settings.use_x_forwarded_host(yes),
+                "USE_X_FORWARDED_PORT" => settings.use_x_forwarded_port(yes),
+                "SECURE_PROXY_SSL_HEADER" => settings.secure_proxy_ssl_header(
+                    http_name(value[0].as_str().unwrap()),
+                    value[1].as_str().unwrap(),
+                ),
+                "DATA_UPLOAD_MAX_MEMORY_SIZE" => settings.data_upload_max_memory_size(number),
+                "DATA_UPLOAD_MAX_NUMBER_FIELDS" => settings.data_upload_max_number_fields(number),
+                "DATA_UPLOAD_MAX_NUMBER_FILES" => settings.data_upload_max_number_files(number),
+                other => panic!("{other}"),
+            }
+        })
+    }
+}
+
+fn http_name(key: &str) -> String {
+    key.strip_prefix("HTTP_").unwrap().replace('_', "-")
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct CsrfRequest {
+    pub(super) method: String,
+    pub(super) scheme: &'static str,
+    pub(super) port: u16,
+    pub(super) headers: Vec<(String, Vec<u8>)>,
+    pub(super) body: Vec<u8>,
+    pub(super) view: &'static str,
+    pub(super) session: Value,
+}
+
+impl CsrfRequest {
+    pub(super) fn random(dice: &mut Dice, settings: &CsrfSettings) -> Self {
+        let method = dice.choose(&[
+            "POST", "POST", "POST", "POST", "POST", "POST", "post", "PUT", "PATCH", "DELETE",
+            "GET", "HEAD", "FOO",
+        ]);
+        let scheme = *dice.choose(&[&"http", &"http", &"https"]);
+        let port = *dice.choose(&[&80_u16, &443, &8000, &8443]);
+        let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
+        let mut push = |name: &str, value: &[u8]| headers.push((name.to_owned(), value.to_vec()));
+
+        let host = host(dice);
+        push("Host", host.as_bytes());
+        if dice.below(6) == 0 {
+            push("X-Forwarded-Host", self::host(dice).as_bytes());
+            push("X-Forwarded-Port", dice.choose(&["443", "8443", "80", ""]).as_bytes());
+        }
+        if dice.below(3) == 0 {
+            let proto = dice.choose(&["https", "http", "https, http", "HTTPS", ""]);
+            push("X-Forwarded-Proto", proto.as_bytes());
+        }
+        if dice.below(2) == 0 {
+            push("Origin", &origin(dice, &host));
+        }
+        if dice.below(2) == 0 {
+            push("Referer", &referer(dice, &host));
+        }
+        let name = settings.cookie_name();
+        match dice.below(12) {
+            0 => {}
+            1 => push("Cookie", format!("{name}={}; {name}", token(dice)).as_bytes()),
+            2 => push("Cookie", format!("{name}={}; {name}={SECRET}", token(dice)).as_bytes()),
+            3 => push("Cookie", format!("a=b; {name}=\"{SECRET}\"").as_bytes()),
+            4 => push("Cookie", &[b"x=\xff; ", name.as_bytes(), b"=", SECRET.as_bytes()].concat()),
+            5 => push("Cookie", format!("{name}={}", token(dice)).as_bytes()),
+            6 => push("Cookie", format!("{name}={MASKED}").as_bytes()),
+            _ => push("Cookie", format!("a=b; {name}={SECRET}").as_bytes()),
+        }
+        if dice.below(3) == 0 {
+            push(&settings.header_name(), token(dice).as_bytes());
+        }
+        let body = match dice.below(8) {
+            0 => Vec::new(),
+            1 => {
+                push("Content-Type", b"application/json");
+                format!("{{\"csrfmiddlewaretoken\":\"{SECRET}\"}}").into_bytes()
+            }
+            2..5 => {
+                push("Content-Type", urlencoded_type(dice).as_bytes());
+                urlencoded(dice)
+            }
+            _ => {
+                push("Content-Type", multipart_type(dice).as_bytes());
+                multipart(dice)
+            }
+        };
+        let stored = *dice.choose(&[&Some(SECRET), &Some(MASKED), &Some(OTHER), &None]);
+        let session = match settings.uses_sessions() {
+            true => json!({ "x": 1, "_csrftoken": stored }),
+            false => Value::Null,
+        };
+        // Without a session to write to, a page gets a token only of one that is there.
+        let view =
+            if settings.uses_sessions() { "plain" } else { dice.choose(&["plain", "token"]) };
+        let view = if view == "plain" { "plain" } else { "token" };
+        Self { method: method.to_owned(), scheme, port, headers, body, view, session }
+    }
+
+    pub(super) fn question(&self) -> Value {
+        let latin1 = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect::<String>();
+        let headers: Vec<_> =
+            self.headers.iter().map(|(name, value)| json!([name, latin1(value)])).collect();
+        let hex: String = self.body.iter().map(|byte| format!("{byte:02x}")).collect();
+        json!({
+            "method": self.method, "scheme": self.scheme, "port": self.port, "headers": headers,
+            "body_hex": hex, "view": self.view, "session": self.session,
+        })
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
+        let found = self.headers.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_slice())
+    }
+}
+
+fn host(dice: &mut Dice) -> &'static str {
+    dice.choose(&[
+        "example.com",
+        "example.com",
+        "example.com",
+        "EXAMPLE.com",
+        "example.com:8443",
+        "example.com:80",
+        "www.example.com",
+        "example.com.",
+        "evil.com",
+        "127.0.0.1:8000",
+        "[::1]",
+        "a_b.com",
+        "example.com:",
+    ])
+}
+
+fn origin(dice: &mut Dice, host: &str) -> Vec<u8> {
+    match dice.below(6) {
+        0 => format!("http://{host}").into_bytes(),
+        1 | 2 => format!("https://{host}").into_bytes(),
+        _ => {
+            let origin: &[u8] = dice.choose(&[
+                &b"http://example.com"[..],
+                b"https://example.com",
+                b"null",
+                b"",
+                b"http://evil.com",
+                b"https://a.partner.org",
+                b"https://partner.org",
+                b"http://partner.org:81",
+                b"https://PARTNER.org",
+                b"https://a.example.com:8443",
+                b"https://[::1",
+                b"https://[::1]",
+                b"http://\xc3\xa9.com",
+                b"https://xpartner.org",
+                b"HTTPS://a.partner.org",
+                b"example.com",
+                b"https://evil.com\\.partner.org",
+                b"https://u:p@a.partner.org",
+            ]);
+            origin.to_vec()
+        }
+    }
+}
+
+fn referer(dice: &mut Dice, host: &str) -> Vec<u8> {
+    match dice.below(4) {
+        0 | 1 => format!("https://{host}/page?q#f").into_bytes(),
+        _ => {
+            let referer: &[u8] = dice.choose(&[
+                &b"https://example.com/"[..],
+                b"http://example.com/",
+                b"https://www.example.com/x",
+                b"https://evil.com/x?y",
+                b"https://partner.org:81/",
+                b"https://a.partner.org/",
+                b"https:///x",
+                b"",
+                b"https:example.com",
+                b"//example.com/",
+                b"HTTPS://example.com",
+                b"https://EXAMPLE.com/",
+                b"https://[bad]/",
+                b"https://evil.com/?#",
+                b"ftp://example.com/",
+                b"https://evil.com/\xe9",
+                b"https://a.dotted.org/",
+                b"https://example.com:8443/",
+                b"https://evil.com\\.partner.org/",
+            ]);
+            referer.to_vec()
+        }
+    }
+}
+
+fn token(dice: &mut Dice) -> String {
+    match dice.below(12) {
+        0 => OTHER.into(),
+        1 => String::new(),
+        2 => SECRET[1..].into(),
+        3 => SECRET.replace('x', "-"),
+        4 => "-".repeat(33),
+        5 => format!("{SECRET}{OTHER}"),
+        6 => "a".repeat(65),
+        7 | 8 => MASKED.into(),
+        _ => SECRET.into(),
+    }
+}
+
+fn urlencoded_type(dice: &mut Dice) -> &'static str {
+    dice.choose(&[
+        "application/x-www-form-urlencoded",
+        "application/x-www-form-urlencoded",
+        "application/x-www-form-urlencoded",
+        "application/x-www-form-urlencoded",
+        "Application/X-WWW-Form-Urlencoded; charset=UTF-8",
+        "application/x-www-form-urlencoded;charset=\"utf-8\"; x=y",
+        "application/x-www-form-urlencoded; charset=bogus",
+        "application/x-www-form-urlencoded, x",
+        "application/x-www-form-urlencoded ;",
+    ])
+}
+
+fn urlencoded(dice: &mut Dice) -> Vec<u8> {
+    let mut body = Vec::new();
+    for _ in 0..dice.below(5) {
+        let name: &[u8] = dice.choose(&[
+            &b"csrfmiddlewaretoken"[..],
+            b"csrfmiddlewaretoken",
+            b"%63srfmiddlewaretoken",
+            b"text",
+            b"csrfmiddlewaretoken+",
+            b"CSRFMIDDLEWARETOKEN",
+            b"",
+            b"\xff",
+        ]);
+        body.extend(name);
+        if dice.below(8) > 0 {
+            body.push(b'=');
+            let token = token(dice);
+            let value: Vec<u8> = match dice.below(6) {
+                0 => token.replace('r', "%72").into_bytes(),
+                1 => format!("{token}%C3%A9%zz+=").into_bytes(),
+                2 => [token.as_bytes(), b"\xc3\xa9"].concat(),
+                _ => token.into_bytes(),
+            };
+            body.extend(value);
+        }
+        if dice.below(8) > 0 {
+            let end: &[u8] = dice.choose(&[&b"&"[..], b"&", b"&", b"&&", b";", b"\r\n"]);
+            body.extend(end);
+        }
+    }
+    body
+}
+
+fn multipart_type(dice: &mut Dice) -> &'static str {
+    dice.choose(&[
+        "multipart/form-data; boundary=XyZ",
+        "multipart/form-data; boundary=XyZ",
+        "multipart/form-data; boundary=XyZ",
+        "multipart/form-data; boundary=\"XyZ\"",
+        "multipart/form-data; Boundary=XyZ; charset=utf-8",
+        "multipart/form-data",
+        "Multipart/Form-Data; boundary=XyZ",
+        "multipart/form-data; boundary=",
+        "multipart/mixed; boundary=XyZ",
+    ])
+}
+
+fn multipart(dice: &mut Dice) -> Vec<u8> {
+    let mut body: Vec<u8> = Vec::new();
+    if dice.below(10) == 0 {
+        body.extend(b"preamble\r\n");
+    }
+    for _ in 0..dice.below(5) {
+        body.extend(b"--XyZ\r\n");
+        let disposition = dice.choose(&[
+            "Content-Disposition: form-data; name=\"csrfmiddlewaretoken\"",
+            "Content-Disposition: form-data; name=\"csrfmiddlewaretoken\"",
+            "Content-Disposition: form-data; name=csrfmiddlewaretoken",
+            "content-disposition: FORM-DATA ; NAME= \"csrfmiddlewaretoken\" ",
+            "Content-Disposition: form-data; name=\"csrfmiddlewaretoken\"; filename=\"\"",
+            "Content-Disposition: form-data; name=\"csrfmiddlewaretoken\"; filename=\"a.txt\"",
+            "Content-Disposition: form-data; name=\"up\"; filename=\"a;b.txt\"\r\nContent-Type: text/plain",
+            "Content-Disposition: form-data; name*=utf-8''csrfmiddlewaretoken",
+            "Content-Disposition: form-data; name=\"te\\\"xt\"",
+            "Content-Disposition: form-data",
+            "X-Other: 1\r\nno header",
+        ]);
+        body.extend(disposition.bytes());
+        let token = token(dice);
+        match dice.below(12) {
+            0 => {
+                body.extend(b"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
+                body.extend(b"Wkp4Q3JGUXNCWW9RN2tIeklETjFFaVNHek9Xcnp6VVI=");
+            }
+            1 => body.extend(b"\r\nno end"),
+            2 => body.extend([b"\r\n\r\n", token.as_bytes(), b"\r\n"].concat()),
+            3 => body.extend([b"\r\n\r\n", token.as_bytes(), b"\xff--XyX"].concat()),
+            _ => body.extend([b"\r\n\r\n", token.as_bytes()].concat()),
+        }
+        if dice.below(12) > 0 {
+            body.extend(b"\r\n");
+        }
+    }
+    if dice.below(8) > 0 {
+        body.extend(b"--XyZ--\r\n");
+    }
+    if dice.below(6) == 0 && !body.is_empty() {
+        let at = dice.below(body.len());
+        match dice.below(3) {
+            0 => body.truncate(at),
+            1 => body[at] = b"-\r\n;\"=:"[dice.below(7)],
+            _ => drop(body.remove(at)),
+        }
+    }
+    body
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(super) struct CsrfAnswer {
+    pub(super) status: u16,
+    pub(super) reason: Option<String>,
+    pub(super) set_cookie: Vec<String>,
+    pub(super) token: Option<String>,
+    /// The body as the handler saw it, where it was reached.
+    pub(super) body: Vec<u8>,
+}
+
+/// A store without a database.
+pub(super) fn store(settings: DjangoSettings) -> SessionStore {
+    let manager = Manager::new(tokio_postgres::Config::new(), NoTls);
+    SessionStore::new(Pool::builder(manager).build().unwrap(), settings).unwrap()
+}
+
+/// Sends requests to a gate of these settings.
+pub(super) async fn answers(settings: &CsrfSettings, requests: &[CsrfRequest]) -> Vec<CsrfAnswer> {
+    let gate =
+        DjangoSessionMiddleware::optional(store(settings.ours())).error_handler(|error, _| {
+            let mut response = error.error_response();
+            let reason = match error {
+                Error::CsrfFailed(reason) => reason.to_string(),
+                other => format!("{other:?}"),
+            };
+            response.headers_mut().insert(REASON, HeaderValue::from_str(&ascii(&reason)).unwrap());
+            response
+        });
+    let mut all = Vec::new();
+    for request in requests {
+        let app = App::new()
+            .wrap(gate.clone())
+            .app_data(PayloadConfig::new(1 << 20))
+            .service(web::resource("/token/").to(async |token: CsrfToken, body: Bytes| {
+                HttpResponse::Ok().insert_header((TOKEN, token.as_str())).body(body)
+            }))
+            .default_service(web::to(async |body: Bytes| HttpResponse::Ok().body(body)));
+        let local = (std::net::Ipv4Addr::LOCALHOST, request.port).into();
+        let config =
+            AppConfig::__priv_test_new(request.scheme == "https", "127.0.0.1".into(), local);
+        let app = app.into_factory().new_service(config).await.unwrap();
+        all.push(answer(&app, request).await);
+    }
+    all
+}
+
+const REASON: HeaderName = HeaderName::from_static("x-reason");
+const TOKEN: HeaderName = HeaderName::from_static("x-token");
+
+async fn answer<B: MessageBody>(
+    app: &impl Service<Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    request: &CsrfRequest,
+) -> CsrfAnswer {
+    let mut sent = TestRequest::with_uri(&format!("/{}/", request.view))
+        .method(Method::from_bytes(request.method.as_bytes()).unwrap());
+    for (name, value) in &request.headers {
+        let value = HeaderValue::from_bytes(value).unwrap();
+        sent = sent.append_header((HeaderName::try_from(name.as_str()).unwrap(), value));
+    }
+    let sent = sent.set_payload(request.body.clone()).to_request();
+    if !request.session.is_null() {
+        test::session(&sent, &request.session);
+    }
+    let response = call_service(app, sent).await;
+    let values = |name: HeaderName| -> Vec<String> {
+        let values = response.headers().get_all(name);
+        values.map(|value| value.to_str().unwrap().to_owned()).collect()
+    };
+    CsrfAnswer {
+        status: response.status().as_u16(),
+        reason: values(REASON).pop(),
+        set_cookie: values(SET_COOKIE),
+        token: values(TOKEN).pop(),
+        body: read_body(response).await.to_vec(),
+    }
+}
+
+/// What is not, as an escape: a header could not hold it.
+pub(super) fn ascii(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if c.is_ascii() { vec![c] } else { c.escape_unicode().collect() })
+        .collect()
+}
