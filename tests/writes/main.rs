@@ -9,6 +9,7 @@ mod app;
 #[allow(dead_code)]
 #[path = "../integration/beds.rs"]
 mod beds;
+mod cached_db;
 mod differential;
 mod engines;
 mod interleavings;

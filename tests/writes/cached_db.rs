@@ -1,0 +1,128 @@
+//! Beside a Django that believes its cache, which is in a real Redis.
+
+use std::{
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use actix_django_session::{SessionEngine, SessionKey};
+use redis::{AsyncCommands, aio::MultiplexedConnection};
+use serde_json::{Value, json};
+use testbed::{Django, Settings, Venv};
+
+use crate::{
+    beds::{Bed, settings},
+    operations::{django, operate},
+};
+
+const CLIENT: &str = "redis==8.1.0";
+
+/// A Redis that ends with this value. It listens to a file, not to a port.
+struct Redis {
+    process: Child,
+    folder: PathBuf,
+}
+
+impl Redis {
+    async fn start() -> Self {
+        let folder = std::env::temp_dir().join(format!("writes-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let process = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"])
+            .arg(&folder)
+            .arg("--unixsocket")
+            .arg(folder.join("redis.sock"))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect(
+                "redis-server cannot be run: install it (Debian, Ubuntu: apt install redis-server)",
+            );
+        let mut this = Self { process, folder };
+        while this.connect().await.is_err() {
+            assert!(this.process.try_wait().unwrap().is_none(), "redis-server has ended");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        this
+    }
+
+    fn socket(&self) -> String {
+        format!("unix://{}", self.folder.join("redis.sock").display())
+    }
+
+    async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
+        redis::Client::open(self.socket())?.get_multiplexed_async_connection().await
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+#[actix_web::test]
+async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
+    let redis = Redis::start().await;
+    for version in Django::available().unwrap() {
+        Venv::with(version, &[CLIENT]).await.unwrap();
+        let cache = json!({ "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": redis.socket(),
+            "KEY_PREFIX": "shop",
+        } });
+        let site = Settings::default()
+            .set("SESSION_ENGINE", "django.contrib.sessions.backends.cached_db")
+            .set("CACHES", cache);
+        let bed = Bed::start(version, site).await;
+        let cache = redis.connect().await.unwrap();
+        let works = Arc::new(AtomicBool::new(true));
+        let hook_works = Arc::clone(&works);
+        let store = bed
+            .store_with(settings().session_engine(SessionEngine::CachedDb).writes_sessions(true))
+            .on_session_change(move |key: SessionKey| {
+                let (mut cache, works) = (cache.clone(), hook_works.load(Ordering::Relaxed));
+                async move {
+                    let key = format!("shop:1:django.contrib.sessions.cached_db{}", key.as_str());
+                    if !works {
+                        return Err(redis::RedisError::from(std::io::Error::other("down")));
+                    }
+                    cache.del::<_, ()>(key).await
+                }
+            });
+        store.check().await.unwrap();
+
+        let made = django(&bed, None, &json!([["insert", "a", 1]]), 200).await;
+        let cookie = made.set_cookie[0].split(';').next().unwrap().to_owned();
+        let get = json!([["get", "a"]]);
+        assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, json!([1]));
+        // What a writer without the hook would see of Django: its copy.
+        let key = cookie.strip_prefix("sessionid=").unwrap();
+        bed.ask(json!({ "cmd": "sign_row", "key": key, "obj_json": r#"{"a":0}"# })).await;
+        assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, json!([1]), "{version}");
+
+        let ours = operate(&store, Some(&cookie), &json!([["insert", "a", 2]]), 200).await;
+        assert_eq!(ours.status, 200);
+        assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, json!([2]), "{version}");
+
+        let ours = operate(&store, Some(&cookie), &json!([["cycle_key"]]), 200).await;
+        let new = ours.set_cookie[0].split(';').next().unwrap().to_owned();
+        let nothing = json!([Value::Null]);
+        assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, nothing, "{version}");
+        assert_eq!(django(&bed, Some(&new), &get, 200).await.results, json!([2]), "{version}");
+
+        // The row is gone and the copy is not: whoever logs out must not believe that it is done.
+        works.store(false, Ordering::Relaxed);
+        let ours = operate(&store, Some(&new), &json!([["flush"]]), 200).await;
+        assert_eq!((ours.status, ours.set_cookie), (503, vec![]), "{version}");
+        works.store(true, Ordering::Relaxed);
+        let key = SessionKey::new(new.strip_prefix("sessionid=").unwrap()).unwrap();
+        store.delete(&key).await.unwrap();
+        assert_eq!(django(&bed, Some(&new), &get, 200).await.results, nothing, "{version}");
+    }
+}
