@@ -10,6 +10,7 @@ use super::{
     connection::{Failed, Lane, Lookup, Manner, Question},
     permissions::Permissions,
     session_lookup::SessionLookup,
+    slides::Slides,
     users::Users,
 };
 use crate::error::Unavailable;
@@ -21,6 +22,7 @@ pub(super) struct Lanes {
     sessions: OnceLock<Lane<SessionLookup>>,
     users: OnceLock<Lane<Users>>,
     permissions: OnceLock<Lane<Permissions>>,
+    slides: OnceLock<Lane<Slides>>,
     other: OnceLock<Lane<Reads>>,
     writes: OnceLock<Lane<Writes>>,
 }
@@ -42,11 +44,16 @@ impl Lanes {
         open(&self.permissions, permissions, database)
     }
 
+    pub(super) fn slides(&self, database: &Database) -> &Lane<Slides> {
+        open(&self.slides, &database.shared.slides, database)
+    }
+
     /// Whether the runtime has ended.
     pub(super) fn are_over(&self) -> bool {
         self.sessions.get().is_some_and(Lane::is_over)
             || self.users.get().is_some_and(Lane::is_over)
             || self.permissions.get().is_some_and(Lane::is_over)
+            || self.slides.get().is_some_and(Lane::is_over)
             || self.other.get().is_some_and(Lane::is_over)
             || self.writes.get().is_some_and(Lane::is_over)
     }

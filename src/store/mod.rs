@@ -9,6 +9,7 @@ mod permissions;
 mod primary_key;
 mod session_lookup;
 mod sessions;
+mod slides;
 mod user_columns;
 mod users;
 
@@ -32,6 +33,7 @@ use session_lookup::SessionLookup;
 pub(crate) use session_lookup::SessionRow;
 use sessions::SessionQueries;
 pub(crate) use sessions::Written;
+use slides::Slides;
 use user_columns::UserColumns;
 use users::UserQueries;
 pub(crate) use users::{ColumnValue, UserRow};
@@ -49,6 +51,7 @@ struct Shared {
     server: Arc<Server>,
     session_lookup: Arc<SessionLookup>,
     sessions: SessionQueries,
+    slides: Arc<Slides>,
     user_queries: UserQueries,
     user_columns: UserColumns,
     uses_users: AtomicBool,
@@ -63,6 +66,7 @@ impl Database {
                 server: Arc::new(server),
                 session_lookup: Arc::new(SessionLookup::new(&settings.session_table)),
                 sessions: SessionQueries::new(&settings.session_table),
+                slides: Arc::new(Slides::new(&settings.session_table)),
                 user_queries: UserQueries::new(&settings.user_model),
                 user_columns: UserColumns::default(),
                 hints: UserHints::default(),

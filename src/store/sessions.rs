@@ -27,7 +27,6 @@ pub(super) struct SessionQueries {
     insert: Arc<Query>,
     update: Arc<Query>,
     delete: Arc<Query>,
-    slide: Arc<Query>,
     clear_expired: Arc<Query>,
 }
 
@@ -70,18 +69,6 @@ impl SessionQueries {
             delete: query(
                 format!("DELETE FROM {table} WHERE session_key = $1 RETURNING 1"),
                 &[Type::VARCHAR],
-            ),
-            // In the order of the keys, and past those that somebody else is changing: nobody waits for
-            // a lock, so nobody waits in a circle.
-            slide: query(
-                format!(
-                    "UPDATE {table} t SET expire_date = slid.moved FROM (\
-                     SELECT t.session_key, u.moved FROM unnest($1, $2, $3) u(key, was, moved) \
-                     JOIN {table} t ON t.session_key = u.key AND t.expire_date = u.was \
-                     ORDER BY t.session_key FOR NO KEY UPDATE OF t SKIP LOCKED) slid \
-                     WHERE t.session_key = slid.session_key RETURNING t.session_key"
-                ),
-                &[Type::VARCHAR_ARRAY, Type::TIMESTAMPTZ_ARRAY, Type::TIMESTAMPTZ_ARRAY],
             ),
             clear_expired: query(
                 format!(
@@ -143,22 +130,6 @@ impl Database {
         let delete = &self.shared.sessions.delete;
         let parameters: Vec<Parameter> = vec![Box::new(KeyParameter(key.clone()))];
         Ok(self.write_sessions(delete, parameters).await? > 0)
-    }
-
-    /// Moves the end of a session, if it still ends when it did; says whether it was moved.
-    pub(crate) async fn slide_session(
-        &self,
-        key: &SessionKey,
-        was: SystemTime,
-        end: SystemTime,
-    ) -> Result<bool, Error> {
-        let slide = &self.shared.sessions.slide;
-        let parameters: Vec<Parameter> = vec![
-            Box::new(vec![KeyParameter(key.clone())]),
-            Box::new(vec![was]),
-            Box::new(vec![end]),
-        ];
-        Ok(self.write_sessions(slide, parameters).await? > 0)
     }
 
     /// Deletes the rows that ended before this moment; says how many.

@@ -1,0 +1,98 @@
+//! The ends of sessions, moved for all visitors who come at the same time.
+
+use std::{collections::HashSet, sync::Arc, time::SystemTime};
+
+use tokio_postgres::{Row, types::Type};
+use tracing::Instrument;
+
+use super::{
+    Database,
+    connection::{Lookup, Manner, Query, Question},
+    parameters::KeyParameter,
+};
+use crate::{error::Error, session::SessionKey, settings::TableName};
+
+/// How ends are moved.
+pub(super) struct Slides {
+    slide: Arc<Query>,
+}
+
+/// One session's end: what it was, and what it is to be.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Slide {
+    key: KeyParameter,
+    was: SystemTime,
+    end: SystemTime,
+}
+
+impl Slides {
+    pub(super) fn new(table: &TableName) -> Self {
+        let table = table.quoted();
+        let types = [Type::VARCHAR_ARRAY, Type::TIMESTAMPTZ_ARRAY, Type::TIMESTAMPTZ_ARRAY];
+        // In the order of the keys, and past those that somebody else is changing: nobody waits for
+        // a lock, so nobody waits in a circle. Where the end is not what it was, somebody gave the
+        // session another one, and that stands.
+        let slide = Query::new(&types, |proof| {
+            format!(
+                "WITH slid AS (UPDATE {table} t SET expire_date = s.moved FROM (\
+                 SELECT t.session_key, u.moved FROM unnest($1, $2, $3) u(key, was, moved) \
+                 JOIN {table} t ON t.session_key = u.key AND t.expire_date = u.was \
+                 ORDER BY t.session_key FOR NO KEY UPDATE OF t SKIP LOCKED) s \
+                 WHERE t.session_key = s.session_key RETURNING t.session_key) \
+                 SELECT {proof}, slid.session_key::text FROM (SELECT 1) always LEFT JOIN slid ON TRUE"
+            )
+        });
+        Self { slide }
+    }
+}
+
+impl Database {
+    /// Moves the end of a session, if it still ends when it did; says whether it was moved.
+    pub(crate) async fn slide_session(
+        &self,
+        key: &SessionKey,
+        was: SystemTime,
+        end: SystemTime,
+    ) -> Result<bool, Error> {
+        let slide = Slide { key: KeyParameter(key.clone()), was, end };
+        let lanes = self.lanes()?;
+        let slid = lanes.slides(self).ask(slide, self.deadline());
+        let slid = slid.instrument(tracing::debug_span!("session slide")).await;
+        Ok(slid.map_err(|failed| failed.error)?)
+    }
+}
+
+impl Lookup for Slides {
+    type Key = Slide;
+    type Answer = bool;
+
+    // A slide that was done and is asked for again finds another end, and does nothing.
+    const MANNER: Manner =
+        Manner { at_once: 256, many: 1, connections: 2, spreads: false, repeats: true };
+
+    fn one(&self, slide: &Slide) -> Question {
+        self.many(std::slice::from_ref(slide))
+    }
+
+    fn many(&self, slides: &[Slide]) -> Question {
+        let keys: Vec<_> = slides.iter().map(|slide| slide.key.clone()).collect();
+        let was: Vec<_> = slides.iter().map(|slide| slide.was).collect();
+        let ends: Vec<_> = slides.iter().map(|slide| slide.end).collect();
+        Question::new(&self.slide, vec![Box::new(keys), Box::new(was), Box::new(ends)])
+    }
+
+    /// Not every encoding of a database has every character.
+    fn is_sociable(&self, slide: &Slide) -> bool {
+        slide.key.0.as_str().is_ascii()
+    }
+
+    fn read(&self, slides: &[Slide], rows: Vec<Row>) -> Vec<Option<bool>> {
+        let moved = |row: &Row| row.try_get::<_, Option<String>>(1).ok().flatten();
+        let moved: HashSet<_> = rows.iter().filter_map(moved).collect();
+        slides.iter().map(|slide| Some(moved.contains(slide.key.0.as_str()))).collect()
+    }
+
+    fn by_itself(&self, _: &Slide) -> Option<(Question, bool)> {
+        None
+    }
+}
