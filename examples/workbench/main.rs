@@ -1,0 +1,91 @@
+//! One service with everything, for tests and tools to drive; `whoami` is the one to copy from.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     cargo run --example workbench
+//! ```
+//!
+//! Also read: `DJANGO_SECRET_KEY_FALLBACKS` (comma-separated), `BIND` (default `127.0.0.1:8080`), and
+//! `DJANGO_SETTINGS`, the path of what `export_settings` printed inside the site. Without that file:
+//! `AUTHENTICATION_BACKENDS` and `ALLOWED_HOSTS` (comma-separated; default this machine),
+//! `AUTH_USER_TABLE`, `SESSION_COOKIE_NAME` and `LOGIN_URL`. Sessions are written.
+//!
+//! | route | gate | answer |
+//! |---|---|---|
+//! | `GET /` `/session` `/user` `/api/user` `/account` | as in `whoami` | as in `whoami` |
+//! | `GET /csrf` | `optional` | `{"csrf_token": ".."}`, with its cookie |
+//! | `POST /note` | `optional` | the form field `text`: `{"text": ".."}`; `null` if there is none |
+//! | `PUT /note` | `optional` | the body back, with its content type |
+//! | `POST /cart` | `optional` | the form field `item`, an integer, appended: `{"cart": [1, 2]}` |
+//! | `DELETE /cart` | `optional` | `{"removed": true}` |
+//! | `POST /expiry` | `optional` | `set_expiry` of the form field `seconds`, empty for `None`: 204 |
+//! | `POST /cycle` | `optional` | `cycle_key`: 204 |
+
+mod environment;
+mod fields;
+mod notes;
+mod sessions;
+mod visitors;
+
+use std::error::Error;
+
+use actix_django_session::{DjangoSessionMiddleware, SessionStore};
+use actix_web::{App, HttpServer, web};
+use deadpool_postgres::{Config, Runtime};
+use tokio_postgres::NoTls;
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let url = environment::required("DATABASE_URL")?;
+    let pool =
+        Config { url: Some(url), ..Config::default() }.create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, environment::settings()?)?;
+
+    let optional = DjangoSessionMiddleware::optional(store.clone());
+    let required = DjangoSessionMiddleware::required(store.clone());
+    let api = required.clone().unauthorized();
+    let login_required = DjangoSessionMiddleware::login_required(store.clone());
+    if let Err(error) = store.check().await {
+        eprintln!("{}", error.chain());
+    }
+
+    let server = HttpServer::new(move || {
+        let for_everybody = |path| web::resource(path).wrap(optional.clone());
+        App::new()
+            .service(for_everybody("/").route(web::get().to(visitors::index)))
+            .service(for_everybody("/csrf").route(web::get().to(notes::csrf_token)))
+            .service(
+                for_everybody("/note")
+                    .route(web::post().to(notes::note))
+                    .route(web::put().to(notes::echo)),
+            )
+            .service(
+                for_everybody("/cart")
+                    .route(web::post().to(sessions::add_to_cart))
+                    .route(web::delete().to(sessions::remove_cart)),
+            )
+            .service(for_everybody("/expiry").route(web::post().to(sessions::set_expiry)))
+            .service(for_everybody("/cycle").route(web::post().to(sessions::cycle_key)))
+            .service(
+                web::resource("/api/user").wrap(api.clone()).route(web::get().to(visitors::user)),
+            )
+            .service(
+                web::resource("/account")
+                    .wrap(login_required.clone())
+                    .route(web::get().to(visitors::account)),
+            )
+            .service(
+                web::scope("")
+                    .wrap(required.clone())
+                    .route("/session", web::get().to(visitors::session))
+                    .route("/user", web::get().to(visitors::user)),
+            )
+    })
+    .bind(environment::optional("BIND").unwrap_or_else(|| "127.0.0.1:8080".into()))?;
+
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
+    Ok(())
+}
