@@ -12,6 +12,7 @@ mod beds;
 mod cached_db;
 mod differential;
 mod engines;
+mod hashes;
 mod interleavings;
 #[allow(dead_code)]
 #[path = "../integration/log.rs"]
