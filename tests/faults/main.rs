@@ -9,10 +9,12 @@
 
 mod load;
 mod log;
+mod proxy;
 mod scene;
 mod service;
 
 mod altered;
+mod application;
 mod changed_by_django;
 mod clock;
 mod exhausted;
@@ -20,8 +22,12 @@ mod frozen;
 mod hung_up;
 mod killed;
 mod locked;
+mod paused;
 mod pgbouncer;
 mod refused;
+mod runtimes;
+mod silent;
+mod statements;
 mod terminated;
 
 use std::time::{Duration, Instant};

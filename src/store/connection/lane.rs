@@ -212,6 +212,7 @@ impl<L: Lookup> Attendant<L> {
     /// Takes in what was answered.
     fn land(&mut self, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
+        let mut proof_of_life = None;
         let mut index = 0;
         while let Some(held) = self.links.get_mut(index) {
             let Poll::Ready(Some((number, landing))) = held.flights.poll_next_unpin(cx) else {
@@ -224,6 +225,7 @@ impl<L: Lookup> Attendant<L> {
                 (Ok(outcomes), Some(batch)) => {
                     let took = batch.since.elapsed();
                     held.answered(took);
+                    proof_of_life = proof_of_life.max(Some(batch.since));
                     self.patience = if took > self.patience {
                         // It is slow, not dead.
                         (2 * took).min(self.server.timeout() / 2)
@@ -245,7 +247,21 @@ impl<L: Lookup> Attendant<L> {
                 (_, None) => {}
             }
         }
+        if let Some(since) = proof_of_life {
+            self.drop_dead(since);
+        }
         progress
+    }
+
+    /// Drops those that had fallen silent before another was asked which has answered.
+    fn drop_dead(&mut self, since: Instant) {
+        if !L::MANNER.repeats || self.links.len() < 2 {
+            return;
+        }
+        let is_dead = |held: &mut Held<L>| held.silent_since.is_some_and(|silent| silent <= since);
+        let dead: Vec<_> = self.links.extract_if(.., is_dead).collect();
+        let error: Arc<_> = Unavailable::Timeout(self.server.timeout()).into();
+        self.ask_again(dead.into_iter().flat_map(Held::into_batches), error);
     }
 
     fn deliver(&mut self, batch: Batch<L>, outcomes: Vec<Outcome<L::Answer>>) {
@@ -421,17 +437,13 @@ impl<L: Lookup> Attendant<L> {
 
     /// Closes what is dead and what nobody needs.
     fn drop_useless(&mut self, now: Instant) {
-        let share = self.server.share();
-        let others_answer = |since: Instant, links: &[Held<L>]| {
-            links.iter().any(|held| held.silent_since.is_none() && held.heard > since + share)
-        };
         // The server ends what took too long and says so. If it does not, or cannot be told to, that
         // is a lock or a dead connection: one more backend left behind should be rare.
         let timeout = self.server.timeout();
         let is_dead = |held: &Held<L>| {
             held.silent_since.is_some_and(|since| {
                 let limit = if held.link.ends_queries() { 2 * timeout } else { 20 * timeout };
-                now > since + limit || others_answer(since, &self.links)
+                now > since + limit
             })
         };
         // A second one was only needed while the first was silent or busy.

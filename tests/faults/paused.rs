@@ -1,0 +1,131 @@
+//! Futures that are alive and not polled, as `select!` leaves them: they stop nobody.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use actix_django_session::{DjangoUser, SessionKey, SessionStore};
+use futures_util::future::join_all;
+
+use crate::{
+    scene::Scene,
+    service::{pool, settings},
+    turn, until,
+};
+
+/// Far beyond what an answer takes: whoever waits that long was stopped.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+async fn store_and_key(scene: &Scene) -> (SessionStore, SessionKey) {
+    let settings = settings().lookup_timeout(TIMEOUT);
+    let store = SessionStore::new(pool(scene.database.url(), 4), settings).unwrap();
+    (store, SessionKey::new(scene.user().key.clone().unwrap()).unwrap())
+}
+
+async fn user(store: &SessionStore, key: &SessionKey) -> DjangoUser {
+    let session = store.load(key).await.unwrap();
+    store.get_user(&session).await.unwrap()
+}
+
+/// Polls once. Whether it is still not ready.
+async fn is_pending<F: Future>(future: &mut Pin<Box<F>>) -> bool {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+}
+
+#[tokio::test]
+async fn a_paused_lookup_stops_nobody_and_finds_its_answer_later() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let (store, key) = store_and_key(&scene).await;
+    // Before there is a connection, and with one.
+    for _ in 0..2 {
+        let start = Instant::now();
+        let mut paused = Box::pin(store.load(&key));
+        assert!(is_pending(&mut paused).await);
+        let mut leaked = Box::pin(store.load(&key));
+        assert!(is_pending(&mut leaked).await);
+        std::mem::forget(leaked);
+        for answer in join_all((0..50).map(|_| store.load(&key))).await {
+            answer.unwrap();
+        }
+        paused.await.unwrap();
+        assert!(start.elapsed() < TIMEOUT);
+    }
+}
+
+/// A big answer that nobody reads.
+#[tokio::test]
+async fn paused_permissions_of_twenty_thousand_stop_nobody() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let admin = scene.client().await;
+    let sql = "UPDATE auth_user SET is_superuser = true; \
+        INSERT INTO auth_permission (name, content_type_id, codename) \
+        SELECT 'n', (SELECT min(id) FROM django_content_type), 'perm_' || repeat('x', 80) || i \
+        FROM generate_series(1, 20000) i";
+    admin.batch_execute(sql).await.unwrap();
+    let (store, key) = store_and_key(&scene).await;
+    let start = Instant::now();
+    let (one, other) = (user(&store, &key).await, user(&store, &key).await);
+    let mut paused = Box::pin(one.permissions());
+    assert!(is_pending(&mut paused).await);
+    for answer in join_all((0..50).map(|_| store.load(&key))).await {
+        answer.unwrap();
+    }
+    assert!(other.permissions().await.unwrap().len() > 20_000);
+    assert!(paused.await.unwrap().len() > 20_000);
+    assert!(start.elapsed() < TIMEOUT);
+}
+
+#[tokio::test]
+async fn clones_of_a_user_do_not_wait_for_one_another() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let (store, key) = store_and_key(&scene).await;
+    let user = user(&store, &key).await;
+    let clone = user.clone();
+    let start = Instant::now();
+    let mut paused = Box::pin(clone.has_perm("shop.ada"));
+    assert!(is_pending(&mut paused).await);
+    assert!(user.has_perm("shop.ada").await.unwrap());
+    assert!(start.elapsed() < TIMEOUT);
+    assert!(paused.await.unwrap());
+}
+
+/// What a request waits for in all is one timeout: the permissions get what the session has left.
+#[tokio::test]
+async fn one_deadline_holds_for_all_that_a_request_asks() {
+    const TIMEOUT: Duration = Duration::from_secs(4);
+
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let settings = settings().lookup_timeout(TIMEOUT);
+    let service = crate::service::Service::start(pool(scene.database.url(), 4), settings);
+    let visitor = scene.user();
+    let mut visit = crate::load::Connection::open(service.address).await.unwrap();
+    let answer = visit.get("/login_required", visitor.cookie().as_deref()).await.unwrap();
+    assert_eq!(answer.status, 200);
+
+    let (mut first, mut second) = (scene.client().await, scene.client().await);
+    let sessions = first.transaction().await.unwrap();
+    sessions.batch_execute("LOCK TABLE django_session").await.unwrap();
+    let permissions = second.transaction().await.unwrap();
+    permissions.batch_execute("LOCK TABLE auth_permission").await.unwrap();
+    let start = Instant::now();
+    visit.send("/login_required", visitor.cookie().as_deref()).await.unwrap();
+    tokio::time::sleep(TIMEOUT * 3 / 4).await;
+    sessions.rollback().await.unwrap();
+    let answer = visit.answer().await.unwrap();
+    let took = start.elapsed();
+    assert_eq!(answer.status, 503);
+    assert!(took < TIMEOUT * 3 / 2, "{took:?}");
+    drop(permissions);
+    until("it is right again", async || {
+        let mut visit = crate::load::Connection::open(service.address).await.unwrap();
+        visit.get("/login_required", visitor.cookie().as_deref()).await.unwrap().status == 200
+    })
+    .await;
+}

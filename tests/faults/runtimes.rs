@@ -1,0 +1,133 @@
+//! Lookups on several runtimes: each depends on its own alone.
+
+use std::{
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use actix_django_session::{SessionKey, SessionStore};
+use futures_util::future::join_all;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    scene::Scene,
+    service::{APPLICATION_NAME, pool, settings},
+    turn, until,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+fn store_and_key(scene: &Scene) -> (SessionStore, SessionKey) {
+    let settings = settings().lookup_timeout(TIMEOUT);
+    let store = SessionStore::new(pool(scene.database.url(), 4), settings).unwrap();
+    (store, SessionKey::new(scene.user().key.clone().unwrap()).unwrap())
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+async fn no_connection_is_left(scene: &Scene) {
+    let watcher = scene.client().await;
+    let backends = "SELECT count(*) FROM pg_stat_activity \
+                    WHERE application_name = $1 AND datname = current_database()";
+    until("no connection is left", async || {
+        let count = watcher.query_one(backends, &[&APPLICATION_NAME]).await.unwrap();
+        count.get::<_, i64>(0) == 0
+    })
+    .await;
+}
+
+/// A job on a thread of its own that looks somebody up now and then, and a worker that is busy.
+#[tokio::test]
+async fn a_runtime_that_sleeps_or_is_blocked_keeps_no_other_waiting() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let (store, key) = store_and_key(&scene);
+    let (wake, sleeps) = mpsc::channel::<()>();
+    let (ready, is_ready) = mpsc::channel();
+    let job = {
+        let (store, key) = (store.clone(), key.clone());
+        thread::spawn(move || {
+            let runtime = runtime();
+            runtime.block_on(store.load(&key)).unwrap();
+            // A question is under way while the thread does something else.
+            let lookup = runtime.spawn(async move { store.load(&key).await });
+            runtime.block_on(tokio::task::yield_now());
+            ready.send(()).unwrap();
+            sleeps.recv().unwrap();
+            runtime.block_on(lookup).unwrap().unwrap();
+        })
+    };
+    is_ready.recv().unwrap();
+    let start = Instant::now();
+    for answer in join_all((0..50).map(|_| store.load(&key))).await {
+        answer.unwrap();
+    }
+    assert!(start.elapsed() < TIMEOUT);
+    wake.send(()).unwrap();
+    job.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_runtime_of_many_threads_is_one() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let (store, key) = store_and_key(&scene);
+    let lookups = (0..200).map(|_| {
+        let (store, key) = (store.clone(), key.clone());
+        tokio::spawn(async move { store.load(&key).await })
+    });
+    for answer in join_all(lookups.collect::<Vec<_>>()).await {
+        answer.unwrap().unwrap();
+    }
+    drop(store);
+    no_connection_is_left(&scene).await;
+}
+
+#[tokio::test]
+async fn neither_a_runtime_that_ended_nor_a_store_that_was_dropped_leaves_a_connection() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let (store, key) = store_and_key(&scene);
+    for _ in 0..3 {
+        let (store, key) = (store.clone(), key.clone());
+        let answer = thread::spawn(move || runtime().block_on(store.load(&key)));
+        answer.join().unwrap().unwrap();
+    }
+    no_connection_is_left(&scene).await;
+    store.load(&key).await.unwrap();
+    drop(store);
+    no_connection_is_left(&scene).await;
+}
+
+/// The runtime that asked may never be polled again.
+#[tokio::test]
+async fn a_check_leaves_no_connection_behind_good_or_bad() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    for table in ["django_session", "no_such_table"] {
+        let settings = settings().session_table(table);
+        let store = SessionStore::new(pool(scene.database.url(), 4), settings).unwrap();
+        let (done, is_done) = mpsc::channel::<()>();
+        let (checked, is_checked) = mpsc::channel();
+        let checker = thread::spawn(move || {
+            let runtime = runtime();
+            checked.send(runtime.block_on(store.check()).is_ok()).unwrap();
+            is_done.recv().unwrap();
+        });
+        assert_eq!(is_checked.recv().unwrap(), table == "django_session");
+        no_connection_is_left(&scene).await;
+        done.send(()).unwrap();
+        checker.join().unwrap();
+    }
+}
+
+#[test]
+fn without_a_runtime_there_is_an_error() {
+    let store = SessionStore::new(pool("postgres://nobody@localhost/x", 1), settings()).unwrap();
+    let key = SessionKey::new("12345678").unwrap();
+    let answer = futures_util::FutureExt::now_or_never(store.load(&key)).unwrap();
+    assert!(answer.unwrap_err().chain().to_string().contains("no Tokio runtime"));
+}

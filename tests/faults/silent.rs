@@ -1,0 +1,53 @@
+//! Connections that die without a sign: a firewall that forgets them, a server that another takes the
+//! place of. Nothing is reset and nothing is closed; what is sent is swallowed.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    load::Load,
+    proxy::Proxy,
+    scene::Scene,
+    service::{Service, pool, settings},
+    turn, until,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(4);
+
+#[tokio::test]
+async fn connections_that_died_silently_cost_nobody_an_error() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let proxy = Proxy::before(scene.database.url()).await;
+    let service = Service::start(pool(proxy.url(), 16), settings().lookup_timeout(TIMEOUT));
+    let load = Load::start(&service, &scene, 50);
+    load.serve(1_000).await;
+    for _ in 0..3 {
+        let before = proxy.accepted();
+        proxy.fall_silent();
+        until("new connections are made", async || proxy.accepted() > before).await;
+        load.serve(1_000).await;
+    }
+    let counts = load.stop("all connections swallowed three times").await;
+    assert_eq!(counts.unavailable(), 0);
+    assert!(counts.slowest() < TIMEOUT, "an answer took {:?}", counts.slowest());
+}
+
+/// Until the new server answers, new connections lead nowhere either.
+#[tokio::test]
+async fn after_a_failover_the_answers_are_right_within_one_timeout() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let proxy = Proxy::before(scene.database.url()).await;
+    let service = Service::start(pool(proxy.url(), 16), settings().lookup_timeout(TIMEOUT));
+    let load = Load::start(&service, &scene, 50);
+    load.serve(1_000).await;
+    proxy.set_deaf(true);
+    proxy.fall_silent();
+    load.fail(100).await;
+    proxy.set_deaf(false);
+    let resumed = load.recover(Instant::now()).await;
+    println!("failover: the last 503 came {resumed:?} after the new server answered");
+    let counts = load.stop("failover").await;
+    assert!(resumed < TIMEOUT, "{resumed:?}");
+    assert!(counts.slowest() < TIMEOUT + TIMEOUT / 2, "an answer took {:?}", counts.slowest());
+}

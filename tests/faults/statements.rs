@@ -1,0 +1,77 @@
+//! Prepared statements that get lost, and the mode that has none.
+
+use actix_django_session::{SessionKey, SessionStore, UserModel};
+use futures_util::future::join_all;
+
+use crate::{
+    log::Log,
+    proxy::Proxy,
+    scene::Scene,
+    service::{pool, settings},
+    turn,
+};
+
+#[tokio::test]
+async fn a_lost_statement_is_asked_again_and_in_the_end_done_without() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let proxy = Proxy::before(scene.database.url()).await;
+    let store = SessionStore::new(pool(proxy.url(), 1), settings()).unwrap();
+    let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
+    let log = Log::capture();
+    store.load(&key).await.unwrap();
+    for _ in 0..5 {
+        proxy.inject("DEALLOCATE ALL").await;
+        for _ in 0..20 {
+            store.load(&key).await.unwrap();
+        }
+    }
+    let warnings = log.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert!(warnings[0].contains("going on without them"), "{warnings:#?}");
+    proxy.forget();
+    store.load(&key).await.unwrap();
+    assert_eq!(named_statements(&proxy), Vec::<String>::new());
+}
+
+/// Types that PostgreSQL does not bring along are a matter of statements too: tokio-postgres prepares
+/// some to ask for them.
+#[tokio::test]
+async fn without_prepared_statements_there_are_none_whatever_the_columns() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let admin = scene.client().await;
+    let columns = "CREATE TYPE plan AS ENUM ('free', 'pro'); \
+        CREATE DOMAIN level AS integer CHECK (VALUE > 0); \
+        CREATE DOMAIN higher AS level CHECK (VALUE > 1); \
+        CREATE TYPE span AS RANGE (subtype = float8); \
+        ALTER TABLE auth_user ADD plan plan DEFAULT 'pro', ADD level higher DEFAULT 7, \
+        ADD span span DEFAULT '[1,2)', ADD plans plan[] DEFAULT '{free,pro}'";
+    admin.batch_execute(columns).await.unwrap();
+    let columns = ["plan", "level", "span", "plans"];
+    let model = UserModel::default().columns(columns);
+    let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
+    for prepared in [false, true] {
+        let proxy = Proxy::before(scene.database.url()).await;
+        let settings = settings().user_model(model.clone()).prepared_statements(prepared);
+        let store = SessionStore::new(pool(proxy.url(), 1), settings).unwrap();
+        store.check().await.unwrap();
+        let session = store.load(&key).await.unwrap();
+        let users = join_all((0..20).map(|_| store.get_user(&session))).await;
+        for user in users {
+            let user = user.unwrap();
+            assert_eq!(user.get::<String>("plan").unwrap(), "pro");
+            assert_eq!(user.get::<i32>("level").unwrap(), 7);
+            assert_eq!(user.get::<String>("span").unwrap(), "[1,2)");
+            assert_eq!(user.get::<String>("plans").unwrap(), "{free,pro}");
+            assert!(user.has_perm("shop.ada").await.unwrap());
+        }
+        assert_eq!(named_statements(&proxy).is_empty(), !prepared);
+    }
+}
+
+/// The names of statements that were prepared or executed.
+fn named_statements(proxy: &Proxy) -> Vec<String> {
+    let parsed = proxy.messages().into_iter().filter(|(kind, _)| *kind == 'P');
+    parsed.map(|(_, name)| name).filter(|name| !name.is_empty()).collect()
+}
