@@ -20,9 +20,12 @@
 //! | `DELETE /cart` | `optional` | `{"removed": true}` |
 //! | `POST /expiry` | `optional` | `set_expiry` of the form field `seconds`, empty for `None`: 204 |
 //! | `POST /cycle` | `optional` | `cycle_key`: 204 |
+//! | `POST /login` | `optional` | form fields `username`, `password`: `{"user_id": "1"}`, or 401 `{"user_id": null}` |
+//! | `POST /logout` | `optional` | `logout`: 204 |
 
 mod environment;
 mod fields;
+mod log_in;
 mod notes;
 mod sessions;
 mod visitors;
@@ -49,9 +52,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         eprintln!("{}", error.chain());
     }
 
+    let data = web::Data::new(store.clone());
     let server = HttpServer::new(move || {
         let for_everybody = |path| web::resource(path).wrap(optional.clone());
         App::new()
+            .app_data(data.clone())
             .service(for_everybody("/").route(web::get().to(visitors::index)))
             .service(for_everybody("/csrf").route(web::get().to(notes::csrf_token)))
             .service(
@@ -66,6 +71,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             )
             .service(for_everybody("/expiry").route(web::post().to(sessions::set_expiry)))
             .service(for_everybody("/cycle").route(web::post().to(sessions::cycle_key)))
+            .service(for_everybody("/login").route(web::post().to(log_in::log_in)))
+            .service(for_everybody("/logout").route(web::post().to(log_in::log_out)))
             .service(
                 web::resource("/api/user").wrap(api.clone()).route(web::get().to(visitors::user)),
             )

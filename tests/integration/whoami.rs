@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use testbed::{Browser, Django, Settings};
 
-use crate::beds::Bed;
+use crate::beds::{Bed, PASSWORD};
 
 struct Whoami {
     child: Child,
@@ -19,7 +19,11 @@ struct Whoami {
 
 impl Whoami {
     fn start(database_url: &str, environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(example("whoami"))
+        Self::start_example("whoami", database_url, environment)
+    }
+
+    fn start_example(name: &str, database_url: &str, environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(example(name))
             .env_clear()
             .env("DATABASE_URL", database_url)
             .env("BIND", "127.0.0.1:0")
@@ -130,6 +134,42 @@ async fn whoami_says_who_it_is() {
     for key in [None, Some(&*anonymous), Some(&*undecodable)] {
         assert_eq!(whoami.json("/api/user", key).await, (401, json!("")));
     }
+}
+
+/// One browser, Django on one port and the workbench on another: who logs in at one is logged in at
+/// both.
+#[actix_web::test]
+async fn the_workbench_logs_in_and_out_for_django_too() {
+    let bed = Bed::shared().await;
+    let site = bed.bed().site();
+    let environment = [("DJANGO_SECRET_KEY", Settings::SECRET_KEY)];
+    let workbench = Whoami::start_example("workbench", bed.bed().database_url(), &environment);
+    let browser = Browser::new();
+    let post = async |path: &str, body: &'static str| {
+        let token = browser.get(&format!("{}/csrf", workbench.url)).await.unwrap();
+        let token: Value = serde_json::from_str(&token.text().await.unwrap()).unwrap();
+        let request = browser
+            .client()
+            .post(format!("{}{path}", workbench.url))
+            .header("X-CSRFToken", token["csrf_token"].as_str().unwrap())
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let nobody = (401, r#"{"user_id":null}"#.to_owned());
+    assert_eq!(post("/login", "username=ada&password=wrong").await, nobody);
+    assert_eq!(post("/login", "username=nobody&password=lovelace").await, nobody);
+    let ada = (200, r#"{"user_id":"1"}"#.to_owned());
+    assert_eq!(post("/login", "username=ada&password=lovelace").await, ada);
+    assert_eq!(browser.whoami(site).await.unwrap()["user_id"], "1");
+    assert_eq!(post("/logout", "").await, (204, String::new()));
+    assert_eq!(browser.whoami(site).await.unwrap()["user_id"], Value::Null);
+
+    // And the other way round.
+    browser.login(site, "grace", PASSWORD).await.unwrap();
+    let user = browser.get(&format!("{}/user", workbench.url)).await.unwrap();
+    assert_eq!(user.text().await.unwrap(), r#"{"user_id":"2"}"#);
 }
 
 #[test]
