@@ -5,25 +5,28 @@
 //! ```
 //!
 //! Starts PostgreSQL and a small Django site, then a Rust server in front of both. That server
-//! answers `/`, `/dashboard` and `/api/me` itself and passes every other path on to Django.
+//! answers `/`, `/dashboard`, `/notes` and `/api/me` itself and passes every other path on to Django.
 //! `--port` names another port than 8080; 0 takes any that is free.
 
 mod pages;
 mod proxy;
 
-use std::{env, error::Error, io, net::TcpListener, process::ExitCode};
+use std::{
+    collections::HashMap, env, error::Error, io, net::TcpListener, process::ExitCode, sync::Mutex,
+};
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, OptionalDjangoSession,
-    OptionalDjangoUser, SessionStore,
+    CsrfToken, DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser,
+    OptionalDjangoSession, OptionalDjangoUser, SessionStore,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder, Route,
     dev::Service,
     guard,
-    web::{self, Data},
+    web::{self, Data, Form, Redirect},
 };
 use deadpool_postgres::{Config, Runtime};
+use serde::Deserialize;
 use serde_json::json;
 use testbed::{Django, Postgres, Settings, TestBed};
 use tokio_postgres::NoTls;
@@ -34,9 +37,18 @@ use proxy::Upstream;
 const USERNAME: &str = "ada";
 const PASSWORD: &str = "lovelace-1815";
 
+/// The notes of each user, as long as the demo runs.
+type Notes = Data<Mutex<HashMap<String, Vec<String>>>>;
+
+#[derive(Deserialize)]
+struct Note {
+    text: String,
+}
+
 /// Behind `optional`: for everybody.
 async fn home(
     req: HttpRequest,
+    csrf_token: CsrfToken,
     OptionalDjangoUser(user): OptionalDjangoUser,
     OptionalDjangoSession(session): OptionalDjangoSession,
 ) -> HttpResponse {
@@ -54,17 +66,34 @@ async fn home(
         None => facts.push(("Your session", "you have none".to_owned())),
     }
     let body = rows(&facts) + pages::WHAT_TO_TRY + pages::WHO_ANSWERS_WHAT;
-    Page { title: "Home", body: &body, logged_in: user.is_some() }.respond(&req)
+    let logged_in = user.is_some();
+    Page { title: "Home", body: &body, logged_in, csrf_token: &csrf_token }.respond(&req)
 }
 
 /// Behind `login_required`.
-async fn dashboard(req: HttpRequest, user: DjangoUser, session: DjangoSession) -> HttpResponse {
+async fn dashboard(
+    req: HttpRequest,
+    csrf_token: CsrfToken,
+    user: DjangoUser,
+    session: DjangoSession,
+    notes: Notes,
+) -> HttpResponse {
+    let notes = notes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let notes = notes.get(user.id()).map_or(&[][..], Vec::as_slice);
     let title = format!("Hello, {}", user.username());
     let body = rows(&[
         ("Your user id", user.id().to_owned()),
         ("Your session ends", moment(session.expire_date())),
-    ]) + pages::CHANGE_PASSWORD;
-    Page { title: &title, body: &body, logged_in: true }.respond(&req)
+    ]) + &pages::notes(notes, &csrf_token)
+        + pages::CHANGE_PASSWORD;
+    Page { title: &title, body: &body, logged_in: true, csrf_token: &csrf_token }.respond(&req)
+}
+
+/// Behind `login_required`, which lets only forms of this site's own pages through.
+async fn note(user: DjangoUser, Form(note): Form<Note>, notes: Notes) -> impl Responder {
+    let mut notes = notes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    notes.entry(user.id().to_owned()).or_default().push(note.text);
+    Redirect::to("/dashboard").see_other()
 }
 
 /// Behind `login_required`, with a 401 instead of the way to the login page.
@@ -120,16 +149,19 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     let gate = DjangoSessionMiddleware::login_required(sessions.clone());
     let api = gate.clone().unauthorized();
     sessions.check().await?;
+    let notes = Notes::default();
     let django = bed.site().url().to_owned();
     let server = HttpServer::new(move || {
         App::new()
             .service(web::resource("/").wrap(optional.clone()).route(read().to(home)))
             .service(web::resource("/dashboard").wrap(gate.clone()).route(read().to(dashboard)))
+            .service(web::resource("/notes").wrap(gate.clone()).route(web::post().to(note)))
             .service(web::resource("/api/me").wrap(api.clone()).route(read().to(me)))
             .wrap_fn(|req, service| {
                 pages::begin(&req);
                 service.call(req)
             })
+            .app_data(notes.clone())
             .app_data(Data::new(Upstream::new(&django)))
             .default_service(web::to(proxy::pass_on))
     })
@@ -172,6 +204,7 @@ fn greeting(address: &str) -> String {
 
   What to try
     - Open {address}/dashboard: Rust sends you to Django's login page, and back.
+    - Leave a note on the dashboard: a form of a Rust page.
     - Log out on the Rust page: Django does it, and the dashboard is closed again.
     - Log in with two browsers and change the password in one: the other is out, at once.
     - Put something into the cart without logging in: a session, and nobody in it.

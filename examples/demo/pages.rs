@@ -5,10 +5,11 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use actix_django_session::CsrfToken;
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
     dev::ServiceRequest,
-    http::header::{self, ContentType, HttpDate},
+    http::header::{ContentType, HttpDate},
 };
 
 /// Django's templates include the same file.
@@ -18,6 +19,7 @@ pub(crate) const WHAT_TO_TRY: &str = "
 <h2>What to try</h2>
 <ul>
 <li>Open the <a href=\"/dashboard\">dashboard</a>: Rust sends you to Django's login page, and back.</li>
+<li>Leave a note there: a form of a Rust page, protected by the token of Django's cookie.</li>
 <li>Log out on a Rust page: the dashboard is closed again.</li>
 <li>Log in with two browsers and change the password in one: the other is out, at once.</li>
 <li>Put something into the cart without logging in: a session, and nobody in it.</li>
@@ -27,7 +29,7 @@ pub(crate) const WHAT_TO_TRY: &str = "
 pub(crate) const WHO_ANSWERS_WHAT: &str = "
 <h2>Who answers what</h2>
 <table>
-<tr><td><span class=\"from rust\">Rust</span></td><td><code>/</code> <code>/dashboard</code> <code>/api/me</code></td></tr>
+<tr><td><span class=\"from rust\">Rust</span></td><td><code>/</code> <code>/dashboard</code> <code>/notes</code> <code>/api/me</code></td></tr>
 <tr><td><span class=\"from\">Django</span></td><td>every other path: log-in, log-out, passwords, the account page, the cart</td></tr>
 </table>
 <p>Both look at one session: Django writes it, Rust reads it.</p>";
@@ -42,13 +44,17 @@ pub(crate) struct Page<'a> {
     /// HTML.
     pub(crate) body: &'a str,
     pub(crate) logged_in: bool,
+    pub(crate) csrf_token: &'a CsrfToken,
 }
 
 impl Page<'_> {
     pub(crate) fn respond(&self, req: &HttpRequest) -> HttpResponse {
         let title = escape(self.title);
         let took = took(req);
-        let login_or_logout = if self.logged_in { log_out(req) } else { log_in(req.uri().path()) };
+        let login_or_logout = match self.logged_in {
+            true => log_out(self.csrf_token),
+            false => log_in(req.uri().path()),
+        };
         let html = format!(
             "<!doctype html>
 <html lang=\"en\">
@@ -88,24 +94,25 @@ fn log_in(next: &str) -> String {
     format!("<a class=\"last\" href=\"/accounts/login/?next={}\">Log in</a>", escape(next))
 }
 
-/// Django wants a POST with its CSRF token, and takes the one from its cookie: on a host that both
-/// sides share, a Rust page can send it along.
-fn log_out(req: &HttpRequest) -> String {
-    match csrf_token(req) {
-        Some(token) => format!(
-            "<form class=\"last\" method=\"post\" action=\"/accounts/logout/\">\
-             <input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{}\">\
-             <button>Log out</button></form>",
-            escape(token)
-        ),
-        // Django's own page has the form.
-        None => "<a class=\"last\" href=\"/account/\">Log out</a>".to_owned(),
-    }
+/// Django's own view, which wants a POST with a CSRF token: one of a Rust page is as good.
+fn log_out(csrf_token: &CsrfToken) -> String {
+    format!(
+        "<form class=\"last\" method=\"post\" action=\"/accounts/logout/\">{}\
+         <button>Log out</button></form>",
+        csrf_token.input()
+    )
 }
 
-fn csrf_token(req: &HttpRequest) -> Option<&str> {
-    let cookies = req.headers().get(header::COOKIE)?.to_str().ok()?.split(';');
-    cookies.rev().find_map(|cookie| cookie.trim().strip_prefix("csrftoken="))
+/// Notes, and a form for another one.
+pub(crate) fn notes(notes: &[String], csrf_token: &CsrfToken) -> String {
+    let items: String = notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+    format!(
+        "<h2>Your notes</h2>
+<ul>
+{items}</ul>
+<form method=\"post\" action=\"/notes\">{}<input name=\"text\" required><button>Note</button></form>",
+        csrf_token.input()
+    )
 }
 
 /// When a request came in.

