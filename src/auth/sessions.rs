@@ -130,8 +130,8 @@ impl SessionStore {
         }
     }
 
-    /// Moves the end of a session that was not changed (W18). `None` if there is nothing to move:
-    /// its end is fixed, was moved a moment ago, or somebody else is changing the session.
+    /// Moves the end of a session that was not changed (W18). `None` if it was not moved:
+    /// that was done a moment ago, or somebody else is changing the session.
     ///
     /// # Errors
     /// [`Error::Expiry`], [`Error::Unavailable`].
@@ -144,10 +144,10 @@ impl SessionStore {
         if self.is_in_cookie() {
             return Ok(Some(self.sealed(session.key().clone(), data.clone())?));
         }
-        if !self.writer().policy().slides(data) {
+        let (was, end) = (session.expire_date(), self.expire_date(data)?);
+        if was == end {
             return Ok(Some(session.clone()));
         }
-        let (was, end) = (session.expire_date(), self.expire_date(data)?);
         let moved = end.duration_since(was);
         if moved.is_ok_and(|moved| moved < self.settings().sessions.slide_at_most_every) {
             return Ok(None);

@@ -174,11 +174,6 @@ impl ExpiryPolicy {
         Ok(CookieLife::Until { max_age: age.trunc() as i64, expires: expires as i64 })
     }
 
-    /// Whether each save moves the end of the session. A date that was set stays (W13).
-    pub(crate) fn slides(&self, data: &SessionData) -> bool {
-        !matches!(stored(data), Stored::Text(_))
-    }
-
     /// Whole seconds from now to a date, rounded down; on the wall clock if it has no zone.
     fn seconds_until(&self, text: &str, now: Timestamp) -> Result<i64, Error> {
         let (wall_clock, zone) = self.parse(text)?;

@@ -410,7 +410,7 @@ COMMANDS = {
         *(authenticate, batch, canonical, check_passwords, make_password, make_passwords),
         *(csrf_answers, decode, delete_row, delete_user, edit, encode, get_row, get_user, login),
         *(make_odd_sessions, make_sessions, parse_cookie, put_row, put_rows, read_session, redirect),
-        *(writes.operate, writes.read_row),
+        *(writes.epoch, writes.operate, writes.read_row),
         *(request_users, set_user, sign_row, sql, time_decode, visit),
     )
 }

@@ -20,6 +20,11 @@ SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
 Session = SessionStore.get_model_class() if hasattr(SessionStore, "get_model_class") else None
 
 
+def epoch(moment):
+    """A moment in ISO 8601 as seconds since 1970."""
+    return {"epoch": datetime.datetime.fromisoformat(moment).timestamp()}
+
+
 # In seconds: what the tests have sessions live for, far enough apart for a slow machine.
 SPANS = [90, 3600, 7200, settings.SESSION_COOKIE_AGE]
 
@@ -56,7 +61,7 @@ def read_row(key):
     if isinstance(data.get("_session_expiry"), str):
         data["_session_expiry"] = "a date"
     lives = (row.expire_date - timezone.now()).total_seconds()
-    return {"json": json.dumps(data), "lives": next(span for span in SPANS if lives <= span)}
+    return {"json": json.dumps(data), "lives": next((span for span in SPANS if lives <= span), None)}
 
 
 def append(request, key, value):

@@ -24,3 +24,4 @@ mod operations;
 mod outages;
 mod races;
 mod sliding;
+mod vectors;

@@ -10,6 +10,7 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
+use tokio_postgres::NoTls;
 
 use crate::beds::Bed;
 
@@ -114,6 +115,13 @@ pub(crate) async fn done(
         "set_expiry_in" => {
             let seconds = std::time::Duration::from_secs(op[1].as_u64().unwrap());
             session.set_expiry(Expiry::In(seconds))?;
+        }
+        // By somebody else, on the database with this address.
+        "sql" => {
+            let url = op[2].as_str().unwrap();
+            let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+            actix_web::rt::spawn(connection);
+            client.batch_execute(key).await.unwrap();
         }
         "user" => {
             use actix_web::FromRequest;
