@@ -60,9 +60,10 @@ async fn account(user: DjangoUser) -> Result<impl Responder, Error> {
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = settings()?;
     let pool = Config { url: Some(required("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings()?)?;
+    let store = SessionStore::new(pool, settings)?;
 
     // Built once: every worker gets a clone.
     let optional_session = DjangoSessionMiddleware::optional(store.clone());
@@ -71,8 +72,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let login_required = DjangoSessionMiddleware::login_required(store.clone());
     // After the gates, so that it knows which tables they read. What is wrong now may be mended
     // while the service runs; until then the answer is a 503.
-    if let Err(error) = store.check().await {
-        eprintln!("{}", error.chain());
+    match store.check().await {
+        Ok(report) => eprintln!("{report}"),
+        Err(Error::CheckFailed(report)) => eprintln!("{report}"),
+        Err(error) => eprintln!("{}", error.chain()),
     }
 
     let server = HttpServer::new(move || {

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use deadpool_postgres::PoolError;
 
-use crate::signing;
+use crate::{report::CheckReport, signing};
 pub use csrf::{CsrfReason, CsrfTokenFault, FormError};
 
 /// Why there is no session, no user, or no answer.
@@ -20,6 +20,11 @@ pub enum Error {
     /// [`SessionStore::check`](crate::SessionStore::check). Status 500.
     #[error("improperly configured: {0}")]
     ImproperlyConfigured(String),
+
+    /// [`SessionStore::check`](crate::SessionStore::check) found what every request, or every user,
+    /// would fail on: all of it is in the report. Status 500.
+    #[error("{0}")]
+    CheckFailed(Arc<CheckReport>),
 
     /// The request has no session cookie, or one that Django would not even look up. Rejected.
     #[error("the request has no session key")]
@@ -172,6 +177,7 @@ impl Error {
             Self::CsrfFailed(_) => "csrf_failed",
             Self::BadForm(_) => "bad_form",
             Self::ImproperlyConfigured(_)
+            | Self::CheckFailed(_)
             | Self::UserColumn { .. }
             | Self::UserIdType { .. }
             | Self::SessionInterrupted

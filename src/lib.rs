@@ -8,6 +8,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod observe;
+mod report;
 mod session;
 mod settings;
 pub mod signing;
@@ -20,6 +21,7 @@ pub use error::{
     CsrfReason, CsrfTokenFault, DecodeError, Error, FormError, NotLoggedIn, Unavailable,
 };
 pub use observe::Event;
+pub use report::CheckReport;
 pub use session::{DjangoSession, Expiry, SessionData, SessionKey, SessionSigner};
 pub use settings::{
     AuthenticationBackend, DjangoSettings, ManyToMany, PasswordHasher, SessionAuthHash,

@@ -18,6 +18,7 @@ const STOREYS: &[&[&str]] = &[
     &["settings"],
     &["observe"],
     &["error"],
+    &["report"],
     &["crypto", "signing"],
 ];
 

@@ -48,8 +48,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let required = DjangoSessionMiddleware::required(store.clone());
     let api = required.clone().unauthorized();
     let login_required = DjangoSessionMiddleware::login_required(store.clone());
-    if let Err(error) = store.check().await {
-        eprintln!("{}", error.chain());
+    match store.check().await {
+        Ok(report) => eprintln!("{report}"),
+        Err(actix_django_session::Error::CheckFailed(report)) => eprintln!("{report}"),
+        Err(error) => eprintln!("{}", error.chain()),
     }
 
     let data = web::Data::new(store.clone());

@@ -1,6 +1,7 @@
 //! Users and permissions: `django.contrib.auth`, as far as reading goes.
 
 mod authenticate;
+mod check;
 mod get_user;
 mod hashers;
 mod hooks;

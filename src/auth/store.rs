@@ -183,22 +183,6 @@ impl SessionStore {
         Ok(DjangoSession::decoded(key.clone(), now + age, data, self.shared_signer()))
     }
 
-    /// Asks the database whether lookups can work: call it at start-up, so that a mistake shows
-    /// there and not as a 503 for the first visitor.
-    ///
-    /// The tables of users and permissions are asked for too if the settings name a user model, or
-    /// a gate that needs them was made before.
-    ///
-    /// # Errors
-    /// [`Error::ImproperlyConfigured`] with one sentence that says what is wrong with the tables,
-    /// their columns or this role's rights; [`Error::Unavailable`] if there is no answer at all.
-    pub async fn check(&self) -> Result<(), Error> {
-        if self.settings().sessions.writes {
-            self.require_writing()?;
-        }
-        self.database.check().await
-    }
-
     /// The settings of this store.
     pub fn settings(&self) -> &DjangoSettings {
         self.database.settings()
@@ -215,6 +199,11 @@ impl SessionStore {
 
     pub(crate) fn observer(&self) -> &Observer {
         self.database.observer()
+    }
+
+    /// This store on another database.
+    pub(super) fn on(&self, database: Database) -> Self {
+        Self { database, ..self.clone() }
     }
 
     pub(super) fn shared_signer(&self) -> Arc<SessionSigner> {

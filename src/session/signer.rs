@@ -49,6 +49,11 @@ impl SessionSigner {
         Ok(text)
     }
 
+    /// Which key opens this, without telling anybody.
+    pub(crate) fn key_used(&self, session_data: &str) -> Result<KeyUsed, signing::Error> {
+        Ok(self.signer.unsign_text(session_data, self.max_age)?.1)
+    }
+
     /// The data of a live session cannot be read.
     pub(super) fn undecodable(&self, error: &DecodeError) {
         self.observer.event(Event::Undecodable);

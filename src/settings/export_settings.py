@@ -31,22 +31,22 @@ SESSIONS = "django.contrib.sessions.backends."
 GRANTING = ("get_user_permissions", "get_group_permissions", "get_all_permissions", "has_perm", "has_module_perms")
 GRANTING_INSIDE = ("_get_permissions", "_get_user_permissions", "_get_group_permissions")
 
-# Middlewares after which request.user is not, or not only, whom the session names: the class, how much it matters, why.
+# Middlewares after which request.user is not, or not only, whom the session names: the class, what can be done, why.
 MIDDLEWARES = {
     "django_otp.middleware.OTPMiddleware": (
-        "hook",
-        "asks for a second factor: without a hook that looks the device up, one factor is enough here",
+        "after_get_user",
+        "asks for a second factor: unless `SessionStore::after_get_user` looks the device up, one is enough here",
     ),
     "impersonate.middleware.ImpersonateMiddleware": (
-        "hook",
-        "makes request.user another user, whom the session names in `_impersonate`: without a hook it stays the first",
+        "after_get_user",
+        "makes request.user the user whom the session names in `_impersonate`: so can `SessionStore::after_get_user`",
     ),
     "django.contrib.auth.middleware.RemoteUserMiddleware": (
-        "hook",
-        "ends a session whose remote user is gone from the request: without a hook the session goes on here",
+        "after_get_user",
+        "ends a session whose remote user is gone from the request: without `SessionStore::after_get_user` it goes on here",
     ),
     "hijack.middleware.HijackUserMiddleware": (
-        "note",
+        None,
         "logs in as another user by Django's own means: the session names that user, here too",
     ),
 }
@@ -62,8 +62,10 @@ class Export:
         self.not_honoured = []
         self.models = []
 
-    def complain(self, level, setting, value, reason):
-        self.not_honoured.append({"level": level, "setting": setting, "value": str(value), "reason": reason})
+    def complain(self, level, setting, value, reason, hook=None):
+        self.not_honoured.append(
+            {"level": level, "setting": setting, "value": str(value), "reason": reason, "hook": hook}
+        )
 
     def everything(self):
         from django.conf import settings
@@ -324,10 +326,10 @@ class Export:
         if hasattr(field, "from_db_value") or any(
             not path_of(getattr(field, name)).startswith(models.__name__) for name in reading
         ):
-            reason = "has a primary key of the class {}, whose ids need a hook that reads them".format(
-                type(field).__name__
+            reason = "has a primary key of the class {}: if its ids are not those of the column, they need {}".format(
+                type(field).__name__, "`SessionStore::user_id_to_primary_key`"
             )
-            self.complain("hook", "AUTH_USER_MODEL", setting, reason)
+            self.complain("hook", "AUTH_USER_MODEL", setting, reason, "user_id_to_primary_key")
 
     def flag(self, user, fields, name, default):
         """The column of a flag; `None` if it is a constant that the crate assumes as well."""
@@ -400,8 +402,10 @@ class Export:
             reason = "makes the hashes under SECRET_KEY_FALLBACKS in its own way, which is not known here"
             self.complain("unsafe", "AUTH_USER_MODEL", setting, reason)
         elif overrides:
-            reason = "makes its own session auth hash: unless told how, everybody is logged out here"
-            self.complain("hook", "AUTH_USER_MODEL", setting, reason)
+            reason = "makes its own session auth hash: unless `UserModel::session_auth_hash` and {} say how, {}".format(
+                "`SessionStore::session_auth_hash_message`", "everybody is logged out here"
+            )
+            self.complain("hook", "AUTH_USER_MODEL", setting, reason, "session_auth_hash")
         return {"overrides": overrides}
 
     # Backends
@@ -465,8 +469,8 @@ class Export:
             classes.update(ancestors)
             known = next((each for each in ancestors if each in MIDDLEWARES), None)
             if known and not (known.endswith(".RemoteUserMiddleware") and not middleware.force_logout_if_no_header):
-                level, reason = MIDDLEWARES[known]
-                self.complain(level, "MIDDLEWARE", path, reason)
+                hook, reason = MIDDLEWARES[known]
+                self.complain("hook" if hook else "note", "MIDDLEWARE", path, reason, hook)
             elif not path.startswith("django.") and path not in MIDDLEWARES:
                 own.append(path)
         if own:

@@ -235,6 +235,9 @@ pub(crate) struct NotHonoured {
     pub(crate) setting: String,
     pub(crate) value: String,
     pub(crate) reason: String,
+    /// The name of what can be plugged in, for one that is a [`Level::Hook`].
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) hook: Option<String>,
 }
 
 /// How much that matters.
@@ -251,7 +254,7 @@ pub(crate) enum Level {
 
 impl fmt::Display for NotHonoured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { level: _, setting, value, reason } = self;
+        let Self { level: _, setting, value, reason, hook: _ } = self;
         let space = if value.is_empty() { "" } else { " " };
         write!(f, "{setting}: {value}{space}{reason}")
     }

@@ -19,6 +19,7 @@ use crate::signing;
 pub use backend::AuthenticationBackend;
 pub(crate) use cookie::CookieSettings;
 pub(crate) use csrf::{CsrfSettings, UploadLimits};
+pub(crate) use exported::Level;
 pub(crate) use from_json::Site;
 pub use password_hashers::PasswordHasher;
 pub use permission_tables::ManyToMany;
@@ -300,6 +301,15 @@ pub struct TableName {
 impl TableName {
     fn is_valid(&self) -> bool {
         is_valid_name(&self.table) && self.schema.as_deref().is_none_or(is_valid_name)
+    }
+
+    pub(crate) fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// Without the schema.
+    pub(crate) fn name(&self) -> &str {
+        &self.table
     }
 
     /// Another table in the same schema.

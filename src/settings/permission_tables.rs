@@ -56,11 +56,13 @@ impl PermissionTables {
         }
     }
 
+    pub(crate) fn many_to_many(&self) -> [&ManyToMany; 3] {
+        [&self.user_groups, &self.user_permissions, &self.group_permissions]
+    }
+
     pub(super) fn is_valid(&self) -> bool {
-        let Self { user_groups, user_permissions, group_permissions, permission, content_type } =
-            self;
-        [user_groups, user_permissions, group_permissions].iter().all(|each| each.is_valid())
-            && permission.is_valid()
-            && content_type.is_valid()
+        self.many_to_many().iter().all(|table| table.is_valid())
+            && self.permission.is_valid()
+            && self.content_type.is_valid()
     }
 }

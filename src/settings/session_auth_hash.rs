@@ -90,8 +90,12 @@ impl SessionAuthHash {
 
     /// A wrong guess about the method would let in sessions that Django ends.
     pub(super) fn is_valid(&self) -> bool {
+        self.is_djangos() || self.is_overridden()
+    }
+
+    /// Whether it is made as Django makes it, but for what is hashed.
+    pub(crate) fn is_djangos(&self) -> bool {
         let default = Self::default();
-        let is_djangos = self.key_salt == default.key_salt && self.algorithm == default.algorithm;
-        is_djangos || self.is_overridden()
+        self.key_salt == default.key_salt && self.algorithm == default.algorithm
     }
 }

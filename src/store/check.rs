@@ -1,125 +1,332 @@
-//! Says at start-up, in one sentence, what every request would fail on.
+//! Whether the tables are there, with what is read of them, and whether this role may.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
-use tokio_postgres::{Row, error::SqlState, types::Type};
+use tokio_postgres::types::Type;
 
 use super::{
     Database,
+    catalog::{Catalog, Column, Table},
     connection::{Query, Question},
 };
-use crate::error::{Chain, Error, Unavailable};
+use crate::{
+    error::{Chain, Error, Unavailable},
+    report::CheckReport,
+    settings::{ManyToMany, SessionEngine, TableName, UserModel, quote_name},
+};
 
 /// How often others are let go first, so that connections are closed: the lane's task drops one, and
 /// then its own task ends.
 const GOODBYES: usize = 3;
 
+/// How many of the newest live sessions are looked at.
+const SAMPLE: usize = 50;
+
 /// What the lookups read, and the types they can read.
-const SESSION_COLUMNS: &[(&str, &[&str])] = &[
+const SESSION_COLUMNS: [(&str, &[&str]); 3] = [
     ("session_key", &["varchar", "text", "bpchar"]),
     ("session_data", &["text", "varchar"]),
     ("expire_date", &["timestamptz"]),
 ];
 
+/// Which tables can be read.
+#[derive(Clone, Copy)]
+pub(crate) struct Readable {
+    pub(crate) sessions: bool,
+    pub(crate) users: bool,
+}
+
 impl Database {
-    /// Says what is wrong with the tables, their columns or this role's rights.
-    pub(crate) async fn check(&self) -> Result<(), Error> {
-        // On connections that end with it, however it ends: the runtime of the caller may do nothing
-        // else, and serve no visitor.
-        let own = Self { runtimes: Arc::default(), ..self.clone() };
-        let checked = own.check_tables().await;
-        drop(own);
+    /// This database on connections of its own, to be closed: the runtime of whoever checks may do
+    /// nothing else, and serve no visitor.
+    pub(crate) fn apart(&self) -> Self {
+        Self { runtimes: Arc::default(), ..self.clone() }
+    }
+
+    /// Closes the connections of a database that was set apart.
+    pub(crate) async fn close(self) {
+        drop(self);
         for _ in 0..GOODBYES {
             tokio::task::yield_now().await;
         }
-        checked
     }
 
-    async fn check_tables(&self) -> Result<(), Error> {
-        self.check_table(&self.settings().session_table.quoted(), SESSION_COLUMNS).await?;
-        if self.uses_users() { self.check_users().await } else { Ok(()) }
-    }
-
-    async fn check_users(&self) -> Result<(), Error> {
-        match self.try_user_queries(self.patience().wait().deadline()).await {
-            Err(Error::Unavailable(error)) => match &*error {
-                Unavailable::Query(refused) => Err(Error::ImproperlyConfigured(format!(
-                    "the tables of the user model cannot be read: {}",
-                    Chain(refused)
-                ))),
-                _ => Err(Error::Unavailable(error)),
-            },
-            checked => checked,
+    /// Says everything that is wrong with the tables, their columns or this role's rights: those of
+    /// users and permissions only if something here asks for them.
+    pub(crate) async fn check(&self, report: &mut CheckReport) -> Result<Readable, Error> {
+        let settings = self.settings();
+        let model = &settings.user_model;
+        let has_sessions = settings.sessions.engine != SessionEngine::SignedCookies;
+        let permissions = model.permission_tables.as_ref().filter(|_| {
+            self.uses_users() && self.uses_permissions() && settings.grants_permissions()
+        });
+        let mut names = vec![&settings.session_table, &model.table];
+        names.extend(model.parents.iter().map(|parent| &parent.table));
+        if let Some(tables) = permissions {
+            names.extend([&tables.permission, &tables.content_type]);
+            names.extend(tables.many_to_many().map(|table| &table.table));
         }
+        let catalog = self.catalog(&names).await?;
+        let mut looks = Looks { catalog, report, is_sound: true };
+
+        if has_sessions {
+            looks.at_sessions(&settings.session_table, settings.sessions.writes);
+        }
+        let sessions = std::mem::replace(&mut looks.is_sound, true);
+        if !self.uses_users() {
+            return Ok(Readable { sessions: sessions && has_sessions, users: false });
+        }
+        looks.at_users(model, settings.sessions.writes, settings.upgrades_passwords());
+        let mut users = looks.is_sound;
+        if let Some(tables) = permissions {
+            let setter = "UserModel::permission_tables, many_to_many or auth_tables";
+            for ManyToMany { table, from_column, to_column } in tables.many_to_many() {
+                looks.at_columns("AUTH_USER_MODEL", setter, table, &[from_column, to_column]);
+            }
+            let columns = ["id", "codename", "content_type_id"];
+            looks.at_columns("AUTH_USER_MODEL", setter, &tables.permission, &columns);
+            looks.at_columns("AUTH_USER_MODEL", setter, &tables.content_type, &["id", "app_label"]);
+        }
+        // What is sound column by column may still be no query: a condition, say.
+        if looks.is_sound {
+            users = self.try_users(permissions.is_some(), looks.report).await?;
+        }
+        Ok(Readable { sessions: sessions && has_sessions, users })
     }
 
-    async fn check_table(&self, table: &str, columns: &[(&str, &[&str])]) -> Result<(), Error> {
-        let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
-        let found = match self.columns_of(table).await {
-            Ok(found) => found,
-            Err(error) => match &*error {
-                Unavailable::Query(refused)
-                    if refused.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) =>
-                {
-                    return improper(format!(
-                        "this database role may not look at {table}: {}",
+    async fn try_users(
+        &self,
+        with_permissions: bool,
+        report: &mut CheckReport,
+    ) -> Result<bool, Error> {
+        match self.try_user_queries(with_permissions, self.deadline()).await {
+            Err(Error::Unavailable(error)) => match &*error {
+                Unavailable::Query(refused) => {
+                    report.problem(format!(
+                        "AUTH_USER_MODEL: the tables of the user model cannot be read: {}: correct \
+                         the `UserModel`, its `condition` perhaps",
                         Chain(refused)
                     ));
+                    Ok(false)
                 }
-                _ => return Err(error.into()),
+                _ => Err(Error::Unavailable(error)),
             },
-        };
-        if found.is_empty() {
-            return improper(format!(
-                "the database has no table {table} on the search path: run Django's `migrate`, or \
-                 correct the name of the table, the schema or the database"
-            ));
+            tried => tried.map(|()| true),
         }
-        for (name, types) in columns {
-            match found.iter().find(|column| column.name == *name) {
-                None => return improper(format!("the table {table} has no column \"{name}\"")),
-                Some(column) if !types.contains(&column.type_name.as_str()) => {
-                    return improper(format!(
-                        "the column \"{name}\" of {table} is of type {}, not {}",
-                        column.type_name, types[0]
-                    ));
-                }
-                Some(column) if !column.readable => {
-                    return improper(format!(
-                        "this database role may not read the column \"{name}\" of {table}: \
-                         GRANT SELECT ON {table} to it"
-                    ));
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(())
     }
 
-    async fn columns_of(&self, table: &str) -> Result<Vec<Column>, Arc<Unavailable>> {
-        let columns = Query::new(&[Type::TEXT], |proof| {
+    /// The session data of the newest live sessions, and what time it is there.
+    pub(crate) async fn newest_sessions(
+        &self,
+        now: SystemTime,
+    ) -> Result<(Vec<String>, SystemTime), Error> {
+        let table = self.settings().session_table.quoted();
+        let query = Query::new(&[Type::TIMESTAMPTZ], |proof| {
             format!(
-                "SELECT {proof}, a.attname::text, t.typname::text, \
-                 has_column_privilege(a.attrelid, a.attnum, 'SELECT') \
-                 FROM (SELECT to_regclass($1) AS relation) r \
-                 LEFT JOIN pg_attribute a \
-                 ON a.attrelid = r.relation AND a.attnum > 0 AND NOT a.attisdropped \
-                 LEFT JOIN pg_type t ON t.oid = a.atttypid"
+                "SELECT {proof}, clock_timestamp(), session_data FROM (SELECT) once LEFT JOIN \
+                 (SELECT session_data::text FROM {table} WHERE expire_date > $1 \
+                 ORDER BY expire_date DESC LIMIT {SAMPLE}) newest ON TRUE"
             )
         });
-        let asked = Question::new(&columns, vec![Box::new(table.to_owned())]);
-        let rows = self.query(asked, self.patience().wait().deadline()).await?;
-        let column = |row: &Row| {
-            let Some(name) = row.try_get(1)? else { return Ok(None) };
-            Ok(Some(Column { name, type_name: row.try_get(2)?, readable: row.try_get(3)? }))
-        };
-        let columns = rows.iter().filter_map(|row| column(row).transpose());
-        columns.collect::<Result<_, _>>().map_err(|error| Unavailable::Query(error).into())
+        let asked = Question::new(&query, vec![Box::new(now)]);
+        let rows = self.query(asked, self.deadline()).await?;
+        let clock = rows.first().ok_or(Unavailable::NoAnswer)?.try_get(1);
+        let data = rows.iter().map(|row| row.try_get::<_, Option<String>>(2));
+        let data = data.filter_map(Result::transpose).collect::<Result<_, _>>();
+        Ok((data.map_err(Unavailable::Query)?, clock.map_err(Unavailable::Query)?))
     }
 }
 
-struct Column {
-    name: String,
-    type_name: String,
-    readable: bool,
+/// Looks at tables, and says what is wrong.
+struct Looks<'a> {
+    catalog: Catalog,
+    report: &'a mut CheckReport,
+    is_sound: bool,
+}
+
+impl Looks<'_> {
+    fn at_sessions(&mut self, name: &TableName, writes: bool) {
+        let (setting, setter) = ("SESSION_ENGINE", "session_table");
+        if !self.at_columns(setting, setter, name, &SESSION_COLUMNS.map(|(column, _)| column)) {
+            return;
+        }
+        let Self { catalog, report, is_sound } = self;
+        let Ok(table) = catalog.table(name) else { return };
+        let quoted = table.quoted();
+        for (name, types) in SESSION_COLUMNS {
+            let of_other_type = |column: &&Column| !types.contains(&column.type_name.as_str());
+            if let Some(column) = table.column(name).filter(of_other_type) {
+                *is_sound = false;
+                report.problem(format!(
+                    "{setting}: the column \"{name}\" of {quoted} is of type {}, not {}: correct \
+                     `{setter}`",
+                    column.type_name, types[0]
+                ));
+            }
+        }
+        if !writes {
+            return;
+        }
+        let updates = SESSION_COLUMNS
+            .iter()
+            .all(|(name, _)| table.column(name).is_some_and(|column| column.is_writable));
+        let rights =
+            [("INSERT", table.may_insert), ("UPDATE", updates), ("DELETE", table.may_delete)];
+        let lacks: Vec<_> =
+            rights.iter().filter(|(_, has)| !has).map(|(right, _)| *right).collect();
+        if !lacks.is_empty() {
+            report.problem(format!(
+                "writes_sessions: this role may not change sessions: {}",
+                catalog.grant(&lacks.join(", "), &quoted)
+            ));
+        }
+        let is_own = |name: &str| SESSION_COLUMNS.iter().any(|(own, _)| *own == name);
+        for column in table.columns.iter().filter(|c| c.is_required && !is_own(&c.name)) {
+            report.warning(format!(
+                "writes_sessions: a new session has nothing for the column \"{}\" of {quoted}, and \
+                 cannot be made: ALTER TABLE {quoted} ALTER {} SET DEFAULT ..",
+                column.name,
+                quote_name(&column.name)
+            ));
+        }
+    }
+
+    fn at_users(&mut self, model: &UserModel, writes: bool, upgrades_passwords: bool) {
+        let setting = "AUTH_USER_MODEL";
+        let mut are_there = self.at_columns(setting, "UserModel::new", &model.table, &[]);
+        for parent in &model.parents {
+            let columns = [parent.primary_key.as_str()];
+            are_there &= self.at_columns(setting, "UserModel::parent", &parent.table, &columns);
+        }
+        if !are_there {
+            return;
+        }
+        let columns = [model.primary_key.as_str()];
+        self.at_columns(setting, "UserModel::primary_key", &model.table, &columns);
+        let parents = model.parents.iter().map(|parent| &parent.table);
+        let names: Vec<_> = std::iter::once(&model.table).chain(parents).collect();
+        let password = model.session_auth_hash.as_ref().map(|_| &model.password);
+        let columns = [("username_column", Some(&model.username)), ("password_column", password)]
+            .into_iter()
+            .chain([
+                ("is_active_column", model.is_active.as_ref()),
+                ("is_staff_column", model.is_staff.as_ref()),
+                ("is_superuser_column", model.is_superuser.as_ref()),
+            ])
+            .filter_map(|(setter, column)| Some((setter, column?)))
+            .chain(model.parents.iter().map(|parent| ("parent", &parent.link)))
+            .chain(model.columns.iter().map(|column| ("columns", column)));
+        for (setter, column) in columns {
+            self.at_column_of_any(setter, column, &names);
+        }
+        if writes {
+            let passwords = Some(&model.password).filter(|_| upgrades_passwords);
+            for column in model.last_login.iter().chain(passwords) {
+                self.at_writing(column, &names);
+            }
+        }
+    }
+
+    /// A column that multi-table inheritance may have put into any of these tables.
+    fn at_column_of_any(&mut self, setter: &str, column: &str, names: &[&TableName]) {
+        let tables = names.iter().filter_map(|name| self.catalog.table(name).ok());
+        let has = tables.clone().find_map(|table| Some((table, table.column(column)?)));
+        let complaint = match has {
+            None => format!(
+                "AUTH_USER_MODEL: {} has no column \"{column}\": correct `UserModel::{setter}`",
+                tables.map(Table::quoted).collect::<Vec<_>>().join(", or ")
+            ),
+            Some((table, found)) if !found.is_readable => {
+                not_readable("AUTH_USER_MODEL", table, &self.catalog)
+            }
+            Some(_) => return,
+        };
+        self.is_sound = false;
+        self.report.problem(complaint);
+    }
+
+    /// A column that a log-in changes.
+    fn at_writing(&mut self, column: &str, names: &[&TableName]) {
+        let tables = names.iter().filter_map(|name| self.catalog.table(name).ok());
+        for table in tables {
+            if table.column(column).is_some_and(|column| !column.is_writable) {
+                let right = format!("UPDATE ({})", quote_name(column));
+                self.report.warning(format!(
+                    "writes_sessions: this role may not write \"{column}\", which a log-in does: {}",
+                    self.catalog.grant(&right, &table.quoted())
+                ));
+            }
+        }
+    }
+
+    /// Whether the table can be found, with these columns.
+    fn at_columns(
+        &mut self,
+        setting: &str,
+        setter: &str,
+        name: &TableName,
+        columns: &[&str],
+    ) -> bool {
+        let Self { catalog, report, is_sound } = self;
+        let table = match catalog.table(name) {
+            Ok(table) => table,
+            Err(elsewhere) => {
+                *is_sound = false;
+                report.problem(missing(setting, setter, name, &elsewhere, catalog));
+                return false;
+            }
+        };
+        if !table.may_use_schema {
+            *is_sound = false;
+            report.problem(format!(
+                "this role may not use the schema \"{}\": {}",
+                table.schema,
+                catalog.grant("USAGE", &format!("SCHEMA {}", quote_name(&table.schema)))
+            ));
+        }
+        for column in columns.iter().copied() {
+            let complaint = match table.column(column) {
+                None => format!(
+                    "{setting}: {} has no column \"{column}\": correct `{setter}`",
+                    table.quoted()
+                ),
+                Some(found) if !found.is_readable => not_readable(setting, table, catalog),
+                Some(_) => continue,
+            };
+            *is_sound = false;
+            report.problem(complaint);
+        }
+        true
+    }
+}
+
+fn not_readable(setting: &str, table: &Table, catalog: &Catalog) -> String {
+    let quoted = table.quoted();
+    format!("{setting}: this role may not read {quoted}: {}", catalog.grant("SELECT", &quoted))
+}
+
+fn missing(
+    setting: &str,
+    setter: &str,
+    name: &TableName,
+    elsewhere: &[&str],
+    catalog: &Catalog,
+) -> String {
+    let place = match name.schema() {
+        Some(_) => String::new(),
+        None => format!(" in the schemas of the search path ({})", catalog.path()),
+    };
+    let start = format!(
+        "{setting}: the database \"{}\" has no table {}{place}",
+        catalog.database,
+        name.quoted()
+    );
+    match elsewhere {
+        [] => format!("{start}: correct `{setter}` or the database, or run Django's `migrate`"),
+        [schema] => format!(
+            "{start}, but one in the schema \"{schema}\": say so in `{setter}`: (\"{schema}\", \"{}\")",
+            name.name()
+        ),
+        schemas => format!("{start}, but in {}: say which in `{setter}`", schemas.join(", ")),
+    }
 }

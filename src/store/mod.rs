@@ -1,5 +1,6 @@
 //! Django's tables in PostgreSQL: the only place that knows SQL.
 
+mod catalog;
 mod check;
 mod connection;
 mod hints;
@@ -22,6 +23,7 @@ use deadpool_postgres::Pool;
 use tokio::time::Instant;
 
 use crate::{observe::Observer, settings::DjangoSettings};
+pub(crate) use check::Readable;
 pub(crate) use connection::{Patience, Wait};
 use connection::{Runtimes, Server};
 use hints::UserHints;
@@ -55,6 +57,7 @@ struct Shared {
     user_queries: UserQueries,
     user_columns: UserColumns,
     uses_users: AtomicBool,
+    uses_permissions: AtomicBool,
     hints: UserHints,
 }
 
@@ -71,6 +74,7 @@ impl Database {
                 user_columns: UserColumns::default(),
                 hints: UserHints::default(),
                 uses_users: AtomicBool::new(settings.user_model_is_set),
+                uses_permissions: AtomicBool::default(),
                 settings,
             }),
             runtimes: Arc::default(),
@@ -109,6 +113,15 @@ impl Database {
 
     fn uses_users(&self) -> bool {
         self.shared.uses_users.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that permissions matter, likewise.
+    pub(crate) fn use_permissions(&self) {
+        self.shared.uses_permissions.store(true, Ordering::Relaxed);
+    }
+
+    fn uses_permissions(&self) -> bool {
+        self.shared.uses_permissions.load(Ordering::Relaxed)
     }
 
     /// Whom session keys stood for last.

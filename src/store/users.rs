@@ -125,11 +125,15 @@ impl Database {
     }
 
     /// Asks the queries about users for a user who does not exist.
-    pub(super) async fn try_user_queries(&self, deadline: Instant) -> Result<(), Error> {
+    pub(super) async fn try_user_queries(
+        &self,
+        with_permissions: bool,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         let known = self.user_queries(deadline).await?;
         let nobody = || vec![Box::new(None::<PrimaryKeyValue>) as _];
         self.query(Question::new(&known.users.one, nobody()), deadline).await?;
-        if let Some(permissions) = &known.permissions {
+        if let Some(permissions) = known.permissions.as_ref().filter(|_| with_permissions) {
             self.query(Question::new(permissions.one(), nobody()), deadline).await?;
         }
         Ok(())

@@ -106,6 +106,7 @@ impl DjangoSessionMiddleware {
             permission.split_once('.').is_some_and(|(app_label, _)| !app_label.is_empty()),
             "the permission \"{permission}\" names no app: it is \"app_label.codename\""
         );
+        self.store.database().use_permissions();
         self.demands().permissions.push(permission);
         self
     }

@@ -1,4 +1,4 @@
-//! `SessionStore::check()`: one clear sentence for everything that would fail every request.
+//! `SessionStore::check()`: a clear sentence for everything that would fail every request.
 
 use actix_django_session::{DjangoSettings, Error, SessionKey, SessionStore, TableName};
 use serde_json::json;
@@ -12,7 +12,7 @@ async fn own_bed() -> Bed {
 
 async fn complaint(bed: &Bed, settings: DjangoSettings) -> String {
     match bed.store_with(settings).check().await.unwrap_err() {
-        Error::ImproperlyConfigured(sentence) => sentence,
+        Error::CheckFailed(report) => report.problems().join("\n"),
         other => panic!("{other:?}"),
     }
 }
@@ -20,13 +20,6 @@ async fn complaint(bed: &Bed, settings: DjangoSettings) -> String {
 async fn user_id(store: &SessionStore, key: &str) -> Option<String> {
     let session = store.load(&SessionKey::new(key).unwrap()).await.unwrap();
     session.user_id().unwrap().map(Into::into)
-}
-
-#[actix_web::test]
-async fn a_sound_database_passes() {
-    for django in Django::available().unwrap() {
-        Bed::of(django).await.store().check().await.unwrap();
-    }
 }
 
 #[actix_web::test]
@@ -39,25 +32,26 @@ async fn what_is_wrong_with_the_table_is_said_by_name() {
     );
     let elsewhere = complaint(&bed, settings().session_table("web.django_session")).await;
     assert!(elsewhere.contains(r#"no table "web"."django_session""#), "{elsewhere}");
+    assert!(elsewhere.contains(r#"one in the schema "public""#), "{elsewhere}");
 
     bed.sql(
         "CREATE TABLE other (session_key varchar(40), session_data bytea, expire_date timestamptz)",
     )
     .await;
     let wrong_type = complaint(&bed, settings().session_table("other")).await;
-    assert_eq!(wrong_type, r#"the column "session_data" of "other" is of type bytea, not text"#);
+    let said = r#"the column "session_data" of "public"."other" is of type bytea, not text"#;
+    assert!(wrong_type.contains(said), "{wrong_type}");
     bed.sql(
         "ALTER TABLE other ALTER session_data TYPE text USING '', ALTER expire_date TYPE timestamp",
     )
     .await;
     let wrong_type = complaint(&bed, settings().session_table("other")).await;
-    assert_eq!(
-        wrong_type,
-        r#"the column "expire_date" of "other" is of type timestamp, not timestamptz"#
-    );
+    let said =
+        r#"the column "expire_date" of "public"."other" is of type timestamp, not timestamptz"#;
+    assert!(wrong_type.contains(said), "{wrong_type}");
     bed.sql("ALTER TABLE other DROP expire_date").await;
     let no_column = complaint(&bed, settings().session_table("other")).await;
-    assert_eq!(no_column, r#"the table "other" has no column "expire_date""#);
+    assert!(no_column.contains(r#""public"."other" has no column "expire_date""#), "{no_column}");
 }
 
 #[actix_web::test]
@@ -80,13 +74,14 @@ async fn the_right_to_read_the_table_is_enough_and_needed() {
     let store = store.unwrap();
 
     let error = store.check().await.unwrap_err().to_string();
-    assert!(error.contains("may not read the column \"session_key\""), "{error}");
+    let grant = format!("GRANT SELECT ON \"public\".\"django_session\" TO \"{role}\";");
+    assert!(error.contains(&grant), "{error}");
     let load = store.load(&SessionKey::new(&*key).unwrap()).await.unwrap_err();
     assert!(matches!(load, Error::Unavailable(_)), "{load:?}");
 
     bed.sql(&format!("GRANT SELECT (session_key, expire_date) ON django_session TO {role}")).await;
     let error = store.check().await.unwrap_err().to_string();
-    assert!(error.contains("may not read the column \"session_data\""), "{error}");
+    assert!(error.contains(&grant), "{error}");
 
     bed.sql(&format!("GRANT SELECT ON django_session TO {role}")).await;
     store.check().await.unwrap();
@@ -99,7 +94,8 @@ async fn the_right_to_read_the_table_is_enough_and_needed() {
         settings().session_table("hidden.sessions"),
     );
     let error = store.unwrap().check().await.unwrap_err().to_string();
-    assert!(error.contains("may not"), "{error}");
+    assert!(error.contains("GRANT USAGE ON SCHEMA \"hidden\""), "{error}");
+    assert!(error.contains("GRANT SELECT ON \"hidden\".\"sessions\""), "{error}");
     bed.sql(&format!("DROP OWNED BY {role}")).await;
     bed.sql(&format!("DROP ROLE {role}")).await;
 }
@@ -124,7 +120,7 @@ async fn tables_have_schemas_and_odd_names() {
 
 #[actix_web::test]
 async fn without_prepared_statements_everything_is_the_same() {
-    let bed = Bed::shared().await;
+    let bed = own_bed().await;
     let store = bed.store_with(settings().prepared_statements(false));
     store.check().await.unwrap();
     assert_eq!(user_id(&store, &bed.login("grace").await).await.as_deref(), Some("2"));

@@ -153,8 +153,9 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         .session_save_every_request(session_save_every_request)
         .use_tz(use_tz)
         .use_x_forwarded_host(use_x_forwarded_host)
-        .use_x_forwarded_port(use_x_forwarded_port)
-        .user_model(self::user_model(user_model));
+        .use_x_forwarded_port(use_x_forwarded_port);
+    // Not by the setter, which says that the user table matters here.
+    settings.user_model = self::user_model(user_model);
     if let Some(path) = force_script_name {
         settings = settings.force_script_name(path);
     }
@@ -300,6 +301,7 @@ fn with_hashers(
             setting: "PASSWORD_HASHERS".into(),
             value: missing.join(", "),
             reason: "cannot be checked here: see the feature `hashers`".into(),
+            hook: None,
         });
     }
     match hashers.is_empty() {

@@ -89,7 +89,8 @@ fn the_setters_make_the_same() {
     let mut exported = exported();
     // A bare name is a name, dots and all; by hand, a pair says so.
     exported["user_model"]["table"] = json!(["shop", "member"]);
-    let from_json = DjangoSettings { site: None, ..read(&exported).unwrap() };
+    let from_json =
+        DjangoSettings { site: None, user_model_is_set: true, ..read(&exported).unwrap() };
     assert!(from_json == by_hand, "{from_json:?}\n{by_hand:?}");
 }
 
@@ -133,7 +134,8 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
     assert_ne!(secure_proxy_ssl_header, default.secure_proxy_ssl_header);
     assert_ne!(session_table, default.session_table);
     assert_ne!(key_salt, default.key_salt);
-    assert_ne!(user_model_is_set, default.user_model_is_set);
+    // Whether the user table matters, a gate says.
+    assert_eq!(user_model_is_set, default.user_model_is_set);
     assert_ne!(password_hashers, default.password_hashers);
     assert_eq!(site.unwrap().not_honoured.len(), 1);
 
@@ -302,9 +304,22 @@ fn all_that_is_unsafe_is_refused_at_once() {
                 "setting": "SESSION_ENGINE",
                 "value": "django.contrib.sessions.backends.file",
                 "reason": "keeps no rows",
+                "hook": null,
             },
-            { "level": "hook", "setting": "MIDDLEWARE", "value": "OTP", "reason": "asks for more" },
-            { "level": "unsafe", "setting": "DATABASES", "value": "", "reason": "is no PostgreSQL" },
+            {
+                "level": "hook",
+                "setting": "MIDDLEWARE",
+                "value": "OTP",
+                "reason": "asks for more",
+                "hook": "after_get_user",
+            },
+            {
+                "level": "unsafe",
+                "setting": "DATABASES",
+                "value": "",
+                "reason": "is no PostgreSQL",
+                "hook": null,
+            },
         ]);
     });
     for named in [

@@ -3,4 +3,5 @@
 
 mod differential;
 mod export;
+mod mistakes;
 mod sites;

@@ -89,7 +89,7 @@ impl DjangoSite {
                     .session_cookie_name("__Host-session")
                     .login_url("login")
                     .set("FORCE_SCRIPT_NAME", "/shop")
-                    .set("ALLOWED_HOSTS", json!(["shop.example.com", "127.0.0.1"]))
+                    .set("ALLOWED_HOSTS", json!(["shop.example.com", "127.0.0.1", "testserver"]))
                     .set("USE_X_FORWARDED_HOST", true)
                     .set("SECURE_PROXY_SSL_HEADER", json!(["HTTP_X_FORWARDED_PROTO", "https"]))
                     .set("SESSION_COOKIE_SECURE", true)
@@ -121,7 +121,7 @@ impl DjangoSite {
                 ("/session/table", json!(["shop", "django_session"])),
                 ("/LOGIN_URL", json!("/shop/accounts/login/")),
                 ("/SECURE_PROXY_SSL_HEADER", json!(["X-Forwarded-Proto", "https"])),
-                ("/ALLOWED_HOSTS", json!(["shop.example.com", "127.0.0.1"])),
+                ("/ALLOWED_HOSTS", json!(["shop.example.com", "127.0.0.1", "testserver"])),
                 ("/SESSION_COOKIE_SAMESITE", Value::Null),
                 ("/AUTHENTICATION_BACKENDS/0/path", json!("accounts.backends.ByAddress")),
                 ("/AUTHENTICATION_BACKENDS/0/reads_users", json!(true)),

@@ -1,0 +1,380 @@
+//! Asks at start-up what every request would fail on, the live sessions themselves included.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use futures_util::future::try_join_all;
+
+use super::{BACKEND, DjangoUser, SessionStore};
+use crate::{
+    error::Error,
+    observe::Observer,
+    report::CheckReport,
+    session::{SessionData, SessionSigner, USER_ID},
+    settings::{DjangoSettings, Level, SessionEngine},
+    signing::{self, KeyUsed},
+    store::{PrimaryKeyValue, Readable},
+};
+
+/// How far this machine's clock may be from the database's. Both decide when a session ends.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
+impl SessionStore {
+    /// Asks the database whether lookups can work, and whether they will find anybody: call it at
+    /// start-up, after the gates are made, so that a mistake shows there and not to visitors. It
+    /// says everything that it finds, at once:
+    ///
+    /// - whether the tables are there, with the columns that are read, and whether this role may
+    ///   read them. Those of users matter if the settings name a user model by hand or a gate needs
+    ///   users, those of permissions if a gate asks for one.
+    /// - of the newest live sessions, how many open, and under which key; which backends they name;
+    ///   how many of their users are found; how many hashes match.
+    /// - what the site does that this crate does not, if the settings come from
+    ///   [`from_json`](DjangoSettings::from_json).
+    ///
+    /// ```no_run
+    /// # async fn f(store: actix_django_session::SessionStore) -> Result<(), actix_django_session::Error> {
+    /// println!("{}", store.check().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// What all sessions fail on is an error; what some fail on is a warning in the report. A table
+    /// without sessions is fine. No session is changed, no user is logged in, and no connection
+    /// stays behind.
+    ///
+    /// # Errors
+    /// [`Error::CheckFailed`] with the report, if there is a problem in it: each has the name of
+    /// the setting at fault and what to do, rights as statements to paste.
+    /// [`Error::Unavailable`] if there is no answer at all.
+    pub async fn check(&self) -> Result<CheckReport, Error> {
+        // What is looked at here is no visit.
+        let database = self.database().apart().observed_by(Observer::default());
+        let own = self.on(database.clone());
+        let checked = own.checked().await;
+        drop(own);
+        database.close().await;
+        let report = checked?;
+        for warning in report.warnings() {
+            tracing::warn!(%warning, "a setting may be wrong");
+        }
+        match report.problems() {
+            [] => Ok(report),
+            _ => Err(Error::CheckFailed(Arc::new(report))),
+        }
+    }
+
+    async fn checked(&self) -> Result<CheckReport, Error> {
+        let mut report = CheckReport::default();
+        self.check_settings(&mut report);
+        let readable = self.database().check(&mut report).await?;
+        let shared = self.shared(readable).await?;
+        report.fact(shared.to_string());
+        if readable.sessions {
+            self.check_sessions(readable, &mut report).await?;
+        }
+        shared.log();
+        Ok(report)
+    }
+
+    /// What can be told without asking anybody.
+    fn check_settings(&self, report: &mut CheckReport) {
+        let settings = self.settings();
+        if settings.sessions.writes
+            && let Err(error) = self.require_writing()
+        {
+            report.problem(error.to_string());
+        }
+        let backends = &settings.authentication_backends;
+        for backend in backends.iter().filter(|backend| backend.grants_permissions.is_none()) {
+            report.warning(format!(
+                "AUTHENTICATION_BACKENDS: {} is taken to grant no permissions: say with \
+                 `AuthenticationBackend::grants_permissions` whether it does",
+                backend.path
+            ));
+        }
+        if !backends.iter().any(|backend| backend.reads_users) {
+            report.problem(
+                "AUTHENTICATION_BACKENDS: none reads users as ModelBackend does, so nobody is logged \
+                 in here: say with `AuthenticationBackend::reads_users` which one does"
+                    .into(),
+            );
+        }
+        for each in settings.site.iter().flat_map(|site| &site.not_honoured) {
+            match each.level {
+                Level::Hook if self.has_hook(each.hook.as_deref()) => {}
+                Level::Hook => report.warning(each.to_string()),
+                Level::Unsafe | Level::Note => report.note(each.to_string()),
+            }
+        }
+    }
+
+    /// Whether the application has plugged in what does this.
+    fn has_hook(&self, name: Option<&str>) -> bool {
+        let hash = self.settings().user_model.session_auth_hash.as_ref();
+        match name {
+            Some("after_get_user") => self.hooks().after_get_user.is_some(),
+            Some("user_id_to_primary_key") => self.hooks().user_id_to_primary_key.is_some(),
+            Some("session_auth_hash") => {
+                self.hooks().session_auth_hash_message.is_some()
+                    || hash.is_none_or(|hash| !hash.is_djangos())
+            }
+            _ => false,
+        }
+    }
+
+    async fn shared(&self, readable: Readable) -> Result<Shared, Error> {
+        let settings = self.settings();
+        let session_table = match settings.sessions.engine {
+            SessionEngine::SignedCookies => "the cookie itself".into(),
+            SessionEngine::Db | SessionEngine::CachedDb => settings.session_table.quoted(),
+        };
+        let primary_key = match readable.users {
+            true => self.database().primary_key(self.database().deadline()).await?.kind(),
+            false => "not looked at",
+        };
+        Ok(Shared {
+            session_table,
+            user_table: settings.user_model.table.quoted(),
+            primary_key,
+            keys: 1 + settings.secret_key_fallbacks.len(),
+            backends: settings.authentication_backends.len(),
+            cookie_name: settings.session_cookie_name.clone(),
+        })
+    }
+
+    async fn check_sessions(
+        &self,
+        readable: Readable,
+        report: &mut CheckReport,
+    ) -> Result<(), Error> {
+        let now = SystemTime::now();
+        let (sessions, clock) = self.database().newest_sessions(now).await?;
+        let distance = clock.duration_since(now).unwrap_or_else(|before| before.duration());
+        if distance > CLOCK_TOLERANCE {
+            report.warning(format!(
+                "the clock of this machine is {} seconds off the database's: sessions end by it",
+                distance.as_secs()
+            ));
+        }
+        if sessions.is_empty() {
+            report.fact("no live sessions to look at".into());
+            return Ok(());
+        }
+        let opened = self.opened(&sessions, report);
+        let named: Vec<_> = opened.iter().filter(|data| data.get_json(USER_ID).is_some()).collect();
+        let listed = self.listed(&named, report);
+        if !readable.users || listed.is_empty() {
+            return Ok(());
+        }
+        let found = self.found(&listed, report).await?;
+        self.check_hashes(&found, report)
+    }
+
+    /// The data of those that a key opens.
+    fn opened(&self, sessions: &[String], report: &mut CheckReport) -> Vec<SessionData> {
+        let signer = SessionSigner::clone(self.signer()).observed_by(Observer::default());
+        let mut opened = Vec::new();
+        let (mut by_fallbacks, mut by_none, mut unreadable) = (0, 0, 0);
+        for session_data in sessions {
+            match SessionData::decode(session_data, &signer) {
+                Ok(data) => {
+                    by_fallbacks +=
+                        usize::from(signer.key_used(session_data) == Ok(KeyUsed::Fallback));
+                    opened.push(data);
+                }
+                Err(_) => match signer.key_used(session_data) {
+                    Err(signing::Error::BadSignature(_)) => by_none += 1,
+                    _ => unreadable += 1,
+                },
+            }
+        }
+        let count = sessions.len();
+        report.fact(format!(
+            "of the {count} newest live sessions, {} open under SECRET_KEY, {by_fallbacks} under \
+             SECRET_KEY_FALLBACKS",
+            opened.len() - by_fallbacks
+        ));
+        report.of_sessions(by_none, count, || {
+            format!(
+                "are opened by no key: {}",
+                self.why_no_key_opens(sessions).unwrap_or(
+                    "is this Django's SECRET_KEY, with all of SECRET_KEY_FALLBACKS? A session class \
+                     by another name has another `key_salt`"
+                )
+            )
+        });
+        report.of_sessions(unreadable, count, || {
+            "are rightly signed and no JSON: SESSION_SERIALIZER has to be Django's JSONSerializer"
+                .into()
+        });
+        opened
+    }
+
+    /// Tries what people get wrong.
+    fn why_no_key_opens(&self, sessions: &[String]) -> Option<&'static str> {
+        let settings = DjangoSettings { site: None, ..self.settings().clone() };
+        let key = settings.secret_key.trim_ascii();
+        let unquoted = match key {
+            [b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"'] => inner,
+            _ => key,
+        };
+        let with_key = |key: &[u8]| DjangoSettings { secret_key: key.into(), ..settings.clone() };
+        let salt = DjangoSettings::new("").key_salt;
+        [
+            (with_key(key), "SECRET_KEY has white space or a line break at its end"),
+            (with_key(unquoted), "SECRET_KEY is in quotes"),
+            (
+                settings.clone().key_salt(salt),
+                "`key_salt` is not the site's: Django's default opens them",
+            ),
+        ]
+        .into_iter()
+        .find_map(|(settings, why)| {
+            let signer = SessionSigner::new(&settings).ok()?;
+            sessions.iter().any(|session| signer.key_used(session).is_ok()).then_some(why)
+        })
+    }
+
+    /// Those that came in by a backend whose users are looked up.
+    fn listed<'a>(
+        &self,
+        sessions: &[&'a SessionData],
+        report: &mut CheckReport,
+    ) -> Vec<&'a SessionData> {
+        let backends = &self.settings().authentication_backends;
+        let path = |data: &SessionData| data.get::<String>(BACKEND).ok().flatten();
+        let is_listed = |path: &str| backends.iter().any(|b| b.path == path && b.reads_users);
+        let mut others: BTreeMap<String, usize> = BTreeMap::new();
+        let mut listed = Vec::new();
+        for data in sessions {
+            match path(data) {
+                Some(path) if is_listed(&path) => listed.push(*data),
+                path => *others.entry(path.unwrap_or("none".into())).or_default() += 1,
+            }
+        }
+        let others = others.iter().map(|(path, count)| format!("{path} ({count})"));
+        let others = others.collect::<Vec<_>>().join(", ");
+        report.of_sessions(sessions.len() - listed.len(), sessions.len(), || {
+            format!(
+                "that name a user came in by a backend that is not among the \
+                 AUTHENTICATION_BACKENDS here, or does not read users: {others}"
+            )
+        });
+        listed
+    }
+
+    /// Their users.
+    async fn found<'a>(
+        &self,
+        sessions: &[&'a SessionData],
+        report: &mut CheckReport,
+    ) -> Result<Vec<(&'a SessionData, DjangoUser)>, Error> {
+        let mut keys = Vec::new();
+        for data in sessions {
+            keys.extend(self.key_in(data).await?.map(|key| (*data, key)));
+        }
+        let (count, column) = (sessions.len(), &self.settings().user_model.primary_key);
+        report.of_sessions(count - keys.len(), count, || {
+            format!(
+                "that name a user have an id that cannot be a \"{column}\" of {}: is this \
+                 AUTH_USER_MODEL's table? A field that writes its ids in its own way needs \
+                 `SessionStore::user_id_to_primary_key`",
+                self.settings().user_model.table.quoted()
+            )
+        });
+        let patience = self.database().patience();
+        let rows =
+            try_join_all(keys.iter().map(async |(_, key)| {
+                self.database().user_row(key, patience.wait().deadline()).await
+            }));
+        let users = rows.await?;
+        let wait = patience.wait();
+        let users = users.into_iter().zip(&keys);
+        let found: Vec<_> = users
+            .filter_map(|(row, (data, key))| Some((*data, self.user_in(row?, key.clone(), &wait))))
+            .collect();
+        report.of_sessions(keys.len() - found.len(), keys.len(), || {
+            format!(
+                "that name a user name one who is not found in {}: is this AUTH_USER_MODEL's table, \
+                 and its `condition` the one of the default manager? Or were they deleted?",
+                self.settings().user_model.table.quoted()
+            )
+        });
+        report.fact(format!("{count} of them name a user, {} of whom are found", found.len()));
+        Ok(found)
+    }
+
+    async fn key_in(&self, data: &SessionData) -> Result<Option<PrimaryKeyValue>, Error> {
+        let primary_key = self.database().primary_key(self.database().deadline()).await?;
+        Ok(match &self.hooks().user_id_to_primary_key {
+            Some(key_of) => {
+                data.user_id().and_then(|id| key_of(&id)).and_then(|id| primary_key.parse_text(&id))
+            }
+            None => data.get_json(USER_ID).and_then(|id| primary_key.parse(id)),
+        })
+    }
+
+    fn check_hashes(
+        &self,
+        found: &[(&SessionData, DjangoUser)],
+        report: &mut CheckReport,
+    ) -> Result<(), Error> {
+        let mut wrong = 0;
+        for (data, user) in found {
+            wrong += usize::from(!self.is_session_auth_hash_in(data, user)?);
+        }
+        report.of_sessions(wrong, found.len(), || {
+            "whose user is found have another session auth hash: `UserModel::password_column` or \
+             `UserModel::session_auth_hash` is not the site's, or SECRET_KEY_FALLBACKS lacks a key; or \
+             the passwords were changed since"
+                .into()
+        });
+        let active = found.iter().filter(|(_, user)| user.is_active()).count();
+        report.fact(format!(
+            "{active} of them are active; {} session auth hashes match",
+            found.len() - wrong
+        ));
+        Ok(())
+    }
+}
+
+/// What an operator compares with the site.
+struct Shared {
+    session_table: String,
+    user_table: String,
+    primary_key: &'static str,
+    keys: usize,
+    backends: usize,
+    cookie_name: String,
+}
+
+impl Shared {
+    fn log(&self) {
+        let Self { session_table, user_table, primary_key, keys, backends, cookie_name } = self;
+        tracing::info!(
+            session_table,
+            user_table,
+            primary_key,
+            keys,
+            backends,
+            cookie_name,
+            "settings checked against the database"
+        );
+    }
+}
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { session_table, user_table, primary_key, keys, backends, cookie_name } = self;
+        write!(
+            f,
+            "sessions in {session_table}, cookie \"{cookie_name}\", keys: {keys}; users in \
+             {user_table}, primary key: {primary_key}, backends: {backends}"
+        )
+    }
+}
