@@ -27,7 +27,7 @@ use super::{
 use crate::{
     auth::SessionStore,
     csrf::CsrfCheck,
-    error::Error,
+    error::{Error, NotLoggedIn},
     session::{DjangoSession, SessionKey},
 };
 
@@ -148,6 +148,8 @@ impl Gate {
     ) -> Result<(), Error> {
         if wanted != Wanted::Nothing && self.csrf == CsrfPolicy::IfLoggedIn {
             match visit.found.user(self.store()).await {
+                // Whose users are kept elsewhere is likely logged in, only not by what is read here.
+                Err(Error::NotLoggedIn(NotLoggedIn::BackendNotRead)) => {}
                 Err(error) if error.is_rejection() => return Ok(()),
                 user => drop(user?),
             }

@@ -6,7 +6,8 @@ use std::sync::{
 };
 
 use actix_django_session::{
-    CsrfReason, CsrfToken, DjangoSessionMiddleware, DjangoSettings, Error, Event, SessionStore,
+    AuthenticationBackend, CsrfReason, CsrfToken, DjangoSessionMiddleware, DjangoSettings,
+    DjangoUserId, Error, Event, SessionStore,
     test::{self, TestUser},
 };
 use actix_web::{
@@ -206,6 +207,17 @@ async fn a_gate_for_apis_asks_django_s_tables_who_it_is() {
     let cookies = format!("sessionid={key}; csrftoken={SECRET}");
     let sound = [("Cookie", cookies.as_bytes()), ("X-CSRFToken", MASKED.as_bytes())];
     assert_eq!(app.send("DELETE", "/", &sound).await.status, 200);
+
+    // Whose users are kept elsewhere may well be logged in.
+    let elsewhere = AuthenticationBackend::new("sso.Backend").reads_users(false);
+    let store = bed.store_with(settings().authentication_backends([elsewhere]));
+    let app = TestApp::start(move || {
+        let gate = DjangoSessionMiddleware::required(store.clone()).csrf_if_logged_in();
+        App::new().wrap(gate).default_service(web::to(async |_: DjangoUserId| "done"))
+    });
+    let named = r#"{"_auth_user_id": "7", "_auth_user_backend": "sso.Backend"}"#;
+    let cookie = format!("sessionid={}", bed.session(named).await);
+    assert_eq!(app.send("POST", "/", &[("Cookie", cookie.as_bytes())]).await.status, 403);
 
     let away = SessionStore::new(pool(&nowhere()), settings()).unwrap();
     let app = TestApp::start(move || {
