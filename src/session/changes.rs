@@ -24,6 +24,8 @@ pub(crate) struct Changes {
     data: SessionData,
     edits: Vec<Edit>,
     modified: bool,
+    /// Whether nothing was done but to bring the session auth hash up to date.
+    only_upgraded: bool,
     /// How often the session was flushed: what was planned before that is not what is wanted now.
     flushes: u32,
 }
@@ -59,7 +61,15 @@ impl Changes {
     pub(crate) fn new(row: Option<DjangoSession>) -> Result<Self, Error> {
         let data = row.as_ref().map_or(Ok(SessionData::new()), readable)?;
         let row = row.map_or_else(new_row, Row::Kept);
-        Ok(Self { row, doomed: None, data, edits: Vec::new(), modified: false, flushes: 0 })
+        Ok(Self {
+            row,
+            doomed: None,
+            data,
+            edits: Vec::new(),
+            modified: false,
+            only_upgraded: false,
+            flushes: 0,
+        })
     }
 
     pub(crate) fn data(&self) -> &SessionData {
@@ -95,6 +105,12 @@ impl Changes {
     /// Django's `is_empty`: no session, and nothing that would need one (R22).
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self.row, Row::New { even_if_empty: false, .. }) && self.data.is_empty()
+    }
+
+    /// Whether all there is to store is a session auth hash that was brought up to date: nobody asked
+    /// for that.
+    pub(crate) fn is_only_upgraded(&self) -> bool {
+        self.modified && self.only_upgraded
     }
 
     /// Sets a key.
@@ -159,7 +175,19 @@ impl Changes {
             Row::New { key, .. } => Row::New { key, even_if_empty: true },
             cycled @ Row::Cycled(..) => cycled,
         };
-        self.modified = true;
+        self.changed();
+    }
+
+    /// Gives the session a new key, and the key of the session auth hash this value.
+    ///
+    /// # Errors
+    /// As [`Changes::insert`].
+    pub(crate) fn upgrade(&mut self, key: &str, hash: &str) -> Result<(), signing::Error> {
+        let is_all = !self.modified;
+        self.cycle_key();
+        self.insert(key, hash)?;
+        self.only_upgraded = is_all;
+        Ok(())
     }
 
     /// Forgets the data and has the row deleted. What is set afterwards makes a new session.
@@ -170,7 +198,7 @@ impl Changes {
         self.row = new_row();
         self.data = SessionData::new();
         self.edits.clear();
-        self.modified = true;
+        self.changed();
         self.flushes += 1;
     }
 
@@ -208,7 +236,12 @@ impl Changes {
 
     fn edited(&mut self, edit: Edit) {
         self.edits.push(edit);
+        self.changed();
+    }
+
+    fn changed(&mut self) {
         self.modified = true;
+        self.only_upgraded = false;
     }
 }
 
@@ -403,6 +436,17 @@ mod tests {
         changes.saved(row(r#"{"a":1,"b":1}"#), &plan).unwrap();
         assert!(changes.is_modified() && changes.stored().is_none());
         assert_eq!(changes.key().as_str(), key.as_str());
+    }
+
+    #[test]
+    fn a_hash_that_was_brought_up_to_date_is_one_change_among_others() {
+        let mut changes = changes(r#"{"_auth_user_hash":"old"}"#);
+        changes.upgrade("_auth_user_hash", "new").unwrap();
+        assert!(changes.is_only_upgraded() && changes.stored().is_none());
+        changes.insert("a", &1).unwrap();
+        assert!(!changes.is_only_upgraded());
+        changes.upgrade("_auth_user_hash", "newer").unwrap();
+        assert!(!changes.is_only_upgraded());
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::{
     session::{Changes, DjangoSession, Expiry, ExpiryPolicy, SessionData, USER_ID},
 };
 
+const NESTED: &str = "the function of an `update` used the session that it is changing";
+
 /// What the handlers of one request do to its session.
 pub(crate) struct Writing {
     /// `None` in a test without a database: then nothing is stored.
@@ -67,7 +69,7 @@ impl Writing {
         &self,
         change: impl FnOnce(&mut Changes) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        if self.state.borrow().over {
+        if self.state.try_borrow().is_ok_and(|state| state.over) {
             tracing::error!("a session was changed after its answer was sent: that is not stored");
         }
         self.with(|changes| {
@@ -84,7 +86,9 @@ impl Writing {
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Changes) -> Result<T, Error>) -> Result<T, Error> {
-        let mut state = self.state.borrow_mut();
+        let Ok(mut state) = self.state.try_borrow_mut() else {
+            return Err(Error::ImproperlyConfigured(NESTED.into()));
+        };
         state.accessed = true;
         if state.changes.is_none() {
             state.changes = Some(Changes::new(self.session.clone().ok())?);
@@ -117,6 +121,10 @@ impl Writing {
     /// Whether something was done to it.
     pub(crate) fn is_touched(&self) -> bool {
         self.look_if_any(Changes::is_modified).unwrap_or_default() || self.state.borrow().saved
+    }
+
+    fn is_only_upgraded(&self) -> bool {
+        self.look_if_any(Changes::is_only_upgraded).unwrap_or_default()
     }
 
     /// Whom the handlers made the user of this request.
@@ -162,10 +170,7 @@ impl Writing {
                 self.set_user(Ok(user.clone()));
                 let hash = self.look(|changes| store.upgraded_hash(changes.data(), user))?;
                 let Some(hash) = hash else { return Ok(()) };
-                self.with(|changes| {
-                    changes.cycle_key();
-                    Ok(changes.insert(HASH, &hash).map_err(DecodeError::from)?)
-                })
+                self.with(|changes| Ok(changes.upgrade(HASH, &hash).map_err(DecodeError::from)?))
             }
             Err(_) => Ok(()),
         }
@@ -270,7 +275,12 @@ impl Writing {
         if changed {
             // Before anything is stored: a date that is none spoils nothing (W16).
             self.look(|changes| store.cookie_life(changes.data()))?;
-            self.save().await?;
+            match self.save().await {
+                // Another request of this visitor was faster, as with a page and its images: this
+                // one has nothing of its own to store.
+                Err(Error::SessionInterrupted) if self.is_only_upgraded() => return Ok(None),
+                outcome => outcome?,
+            }
         }
         let (saved, session) = {
             let state = self.state.borrow();

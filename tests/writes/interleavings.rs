@@ -1,15 +1,22 @@
 //! A request that changes its session, and what others do to it meanwhile: in the middle of the
 //! handler, and in transactions that are open when the answer is to go out.
 
-use actix_django_session::{DjangoSessionMut, Error, SessionKey, SessionStore};
+use std::rc::Rc;
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoUser, Error, SessionKey,
+    SessionStore,
+};
 use actix_web::{
-    App, HttpResponse,
+    App, FromRequest, HttpRequest, HttpResponse,
     http::header::SET_COOKIE,
-    test::{TestRequest, call_service, init_service},
+    test::{TestRequest, call_and_read_body, call_service, init_service},
     web,
 };
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use serde_json::{Value, json};
+use testbed::Settings;
+use tokio::sync::Barrier;
 use tokio_postgres::{Client, NoTls};
 
 use crate::{
@@ -242,4 +249,69 @@ async fn several_gates_and_extractors_of_one_request_see_and_store_one_session()
         "{cookies:?}"
     );
     assert!(matches!(store.load(&key).await, Err(Error::SessionNotFound)));
+}
+
+#[actix_web::test]
+async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_away() {
+    let bed = Bed::shared().await;
+    // The site's key was replaced by another one.
+    let new = || DjangoSettings::new("a new key").secret_key_fallbacks([Settings::SECRET_KEY]);
+    let store = bed.store_with(new().writes_sessions(true));
+    let key = bed.login("ada").await;
+    let all_are_in = Rc::new(Barrier::new(3));
+    let handler = move |user: DjangoUser, req: HttpRequest| {
+        let all_are_in = Rc::clone(&all_are_in);
+        async move {
+            if req.query_string() == "change" {
+                DjangoSessionMut::extract(&req).await?.insert("a", &1)?;
+            }
+            all_are_in.wait().await;
+            Ok::<_, actix_web::Error>(user.username().to_owned())
+        }
+    };
+    let gate = DjangoSessionMiddleware::login_required(store.clone());
+    let app = init_service(App::new().wrap(gate).route("/", web::get().to(handler))).await;
+    let get = |key: &str, path| {
+        let cookie = ("Cookie", format!("sessionid={key}"));
+        call_service(&app, TestRequest::get().uri(path).insert_header(cookie).to_request())
+    };
+    let (a, b, c) = join3(get(&key, "/"), get(&key, "/"), get(&key, "/")).await;
+    let mut cookies = Vec::new();
+    for response in [a, b, c] {
+        assert_eq!(response.status(), 200);
+        cookies.extend(response.headers().get(SET_COOKIE).cloned());
+    }
+    // One of them did it, and the others brought back nothing.
+    assert_eq!(cookies.len(), 1, "{cookies:?}");
+    assert!(matches!(
+        store.load(&SessionKey::new(&*key).unwrap()).await,
+        Err(Error::SessionNotFound)
+    ));
+
+    // Whoever has something to store hears that it was not.
+    let key = bed.login("ada").await;
+    let answers = join3(get(&key, "/?change"), get(&key, "/?change"), get(&key, "/?change")).await;
+    let mut statuses: Vec<_> =
+        <[_; 3]>::from(answers).map(|answer| answer.status().as_u16()).into();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 400, 400]);
+}
+
+#[actix_web::test]
+async fn an_update_that_uses_its_own_session_gets_errors_and_no_panic() {
+    let bed = Bed::shared().await;
+    let store = bed.store_with(settings().writes_sessions(true));
+    let handler = async |session: DjangoSessionMut| {
+        let other = session.clone();
+        session.update("a", move |a: &mut u32| {
+            let refused = [other.get::<u32>("b").is_err(), other.insert("b", &1).is_err()];
+            other.flush();
+            *a = refused.iter().filter(|refused| **refused).count() as u32;
+        })?;
+        Ok::<_, Error>(format!("{:?} {:?}", session.get::<u32>("a")?, session.get::<u32>("b")?))
+    };
+    let gate = DjangoSessionMiddleware::optional(store);
+    let app = init_service(App::new().wrap(gate).route("/", web::get().to(handler))).await;
+    let body = call_and_read_body(&app, TestRequest::get().to_request()).await;
+    assert_eq!(body, "Some(2) None");
 }

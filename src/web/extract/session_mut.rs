@@ -89,7 +89,8 @@ impl DjangoSessionMut {
     /// so of many who add to one list at once none is lost.
     ///
     /// # Errors
-    /// [`Error::Undecodable`] if the value is no `T`, or what becomes of it has no JSON form.
+    /// [`Error::Undecodable`] if the value is no `T`, or what becomes of it has no JSON form. A clone
+    /// of this that the function uses gives it nothing but errors.
     pub fn update<T, F>(&self, key: &str, change: F) -> Result<(), Error>
     where
         T: Serialize + DeserializeOwned + Default,
