@@ -169,7 +169,7 @@ impl SessionStore {
 
     /// The primary key that the session names. An id that can be none is worth a warning: if all
     /// are like that, nobody is logged in.
-    async fn primary_key_in(
+    pub(super) async fn primary_key_in(
         &self,
         data: &SessionData,
         deadline: Instant,

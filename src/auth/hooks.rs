@@ -70,7 +70,8 @@ impl SessionStore {
     /// ```
     ///
     /// [`DjangoUserId`](crate::DjangoUserId) and [`DjangoSession::user_id`] still give what the
-    /// session holds; [`DjangoUser::id`] is the primary key.
+    /// session holds; [`DjangoUser::id`] is the primary key. A service that logs users in needs
+    /// [`primary_key_to_user_id`](Self::primary_key_to_user_id) as well.
     ///
     /// Defaults to the id as it is, read as Django's own fields read it.
     #[must_use]
@@ -79,6 +80,20 @@ impl SessionStore {
         F: Fn(&str) -> Option<String> + Send + Sync + 'static,
     {
         self.hooks_mut().user_id_to_primary_key = Some(Arc::new(primary_key));
+        self
+    }
+
+    /// What stands in a session for a primary key, both as text: the way back of
+    /// [`user_id_to_primary_key`](Self::user_id_to_primary_key), for services that log users in.
+    ///
+    /// Defaults to the primary key as it is; if there is a way there and none back, a log-in is a
+    /// 500.
+    #[must_use]
+    pub fn primary_key_to_user_id<F>(mut self, user_id: F) -> Self
+    where
+        F: Fn(&str) -> String + Send + Sync + 'static,
+    {
+        self.hooks_mut().primary_key_to_user_id = Some(Arc::new(user_id));
         self
     }
 
@@ -116,6 +131,22 @@ impl SessionStore {
     {
         self.hooks_mut().session_auth_hash_message = Some(Arc::new(message));
         self
+    }
+
+    /// What stands in a session for this user.
+    ///
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] if only the other way is known.
+    pub(super) fn session_id_of(&self, user: &DjangoUser) -> Result<String, Error> {
+        let hooks = self.hooks();
+        match &hooks.primary_key_to_user_id {
+            Some(id_of) => Ok(id_of(user.id())),
+            None if hooks.user_id_to_primary_key.is_none() => Ok(user.id().to_owned()),
+            None => Err(Error::ImproperlyConfigured(
+                "a log-in needs primary_key_to_user_id where there is a user_id_to_primary_key"
+                    .into(),
+            )),
+        }
     }
 
     /// Whom the application makes of the user of a session.

@@ -43,13 +43,13 @@ impl SessionStore {
         let before = match data.get_json(USER_ID) {
             None => Before::Cycled,
             // Fallback keys are not tried: with one, the session is another's (I2).
-            Some(id) if self.is_id_of(id, user).await? && has_hash(data, hash.as_deref()) => {
+            Some(_) if self.is_of(data, user).await? && has_hash(data, hash.as_deref()) => {
                 Before::Kept
             }
             Some(_) => Before::Flushed,
         };
         let hash = hash.unwrap_or_default();
-        Ok(Login::new(before, user, backend, hash))
+        Ok(Login::new(before, self.session_id_of(user)?, backend, hash))
     }
 
     /// By which backend this user came in: as told, as `authenticate` found, or the only one (I3).
@@ -69,10 +69,11 @@ impl SessionStore {
         }
     }
 
-    async fn is_id_of(&self, id: &str, user: &DjangoUser) -> Result<bool, Error> {
+    /// Whether the session with this data names that user.
+    async fn is_of(&self, data: &SessionData, user: &DjangoUser) -> Result<bool, Error> {
         let Some(key) = user.key() else { return Ok(false) };
-        let primary_key = self.database().primary_key(self.database().deadline()).await?;
-        Ok(primary_key.parse(id).as_ref() == Some(key))
+        let named = self.primary_key_in(data, self.database().deadline()).await?;
+        Ok(named.as_ref() == Some(key))
     }
 }
 
@@ -86,11 +87,11 @@ impl Login {
     /// That of a test, where there are no other sessions.
     pub(crate) fn of_test(user: &DjangoUser, backend: Option<&str>) -> Self {
         let backend = backend.unwrap_or("django.contrib.auth.backends.ModelBackend");
-        Self::new(Before::Cycled, user, backend.into(), String::new())
+        Self::new(Before::Cycled, user.id().to_owned(), backend.into(), String::new())
     }
 
-    fn new(before: Before, user: &DjangoUser, backend: String, hash: String) -> Self {
-        let entries = [(USER_ID, user.id().to_owned()), (BACKEND, backend), (HASH, hash)];
+    fn new(before: Before, user_id: String, backend: String, hash: String) -> Self {
+        let entries = [(USER_ID, user_id), (BACKEND, backend), (HASH, hash)];
         Self { before, entries }
     }
 

@@ -42,14 +42,15 @@ pub struct SessionStore {
 pub(super) struct Hooks {
     pub(super) after_get_user: Option<Arc<AfterGetUser>>,
     pub(super) user_id_to_primary_key: Option<Arc<IdToKey>>,
+    pub(super) primary_key_to_user_id: Option<Arc<KeyToId>>,
     pub(super) session_auth_hash_message: Option<Arc<Message>>,
     pub(super) on_session_change: Option<Arc<OnSessionChange>>,
 }
 
-pub(super) type AfterGetUser =
-    dyn Fn(DjangoSession, DjangoUser, SessionStore) -> Verdict + Send + Sync;
+type AfterGetUser = dyn Fn(DjangoSession, DjangoUser, SessionStore) -> Verdict + Send + Sync;
 pub(super) type Verdict = BoxFuture<'static, Result<Option<DjangoUser>, Error>>;
-pub(super) type IdToKey = dyn Fn(&str) -> Option<String> + Send + Sync;
+type KeyToId = dyn Fn(&str) -> String + Send + Sync;
+type IdToKey = dyn Fn(&str) -> Option<String> + Send + Sync;
 type Message = dyn Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync;
 
 impl SessionStore {

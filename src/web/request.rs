@@ -3,11 +3,12 @@
 use std::{any::type_name, cell::OnceCell, rc::Rc};
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, error::InternalError};
+use tokio::{sync::Mutex, time::timeout};
 
 use super::{csrf::CsrfState, rejection::Rejection, writing::Writing};
 use crate::{
     auth::{DjangoUser, SessionStore},
-    error::Error,
+    error::{Error, Unavailable},
     session::DjangoSession,
     store::Patience,
 };
@@ -17,20 +18,32 @@ pub(crate) struct Found {
     pub(crate) session: Result<DjangoSession, Error>,
     /// Looked up when the first one asks.
     user: OnceCell<Result<DjangoUser, Error>>,
+    /// Held while it is looked up: extractors of one handler ask at the same time.
+    asking: Mutex<()>,
     /// How long this request still waits for the database.
     patience: OnceCell<Patience>,
 }
 
 impl Found {
     pub(crate) fn session(session: Result<DjangoSession, Error>) -> Rc<Self> {
-        Rc::new(Self { session, user: OnceCell::new(), patience: OnceCell::new() })
+        Rc::new(Self {
+            session,
+            user: OnceCell::new(),
+            asking: Mutex::default(),
+            patience: OnceCell::new(),
+        })
     }
 
     pub(crate) fn session_and_user(
         session: Result<DjangoSession, Error>,
         user: Result<DjangoUser, Error>,
     ) -> Rc<Self> {
-        Rc::new(Self { session, user: user.into(), patience: OnceCell::new() })
+        Rc::new(Self {
+            session,
+            user: user.into(),
+            asking: Mutex::default(),
+            patience: OnceCell::new(),
+        })
     }
 
     /// With what is left of the patience with which it was found.
@@ -42,6 +55,12 @@ impl Found {
     /// The user, looked up once for all who ask: that nobody is logged in is remembered too, and is
     /// final for this request.
     pub(crate) async fn user(&self, store: &SessionStore) -> Result<DjangoUser, Error> {
+        if let Some(user) = self.known_user() {
+            return user;
+        }
+        let limit = store.settings().lookup_timeout;
+        let turn = timeout(limit, self.asking.lock()).await;
+        let _turn = turn.map_err(|_| Unavailable::Timeout(limit))?;
         if let Some(user) = self.known_user() {
             return user;
         }

@@ -14,7 +14,11 @@ mod differential;
 mod examples;
 mod gates;
 mod hints;
+mod hooks;
 mod live;
+#[path = "../integration/log.rs"]
+#[allow(dead_code)] // what the other test binary needs
+mod log;
 mod outages;
 mod proxy;
 mod queries;

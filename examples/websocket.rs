@@ -1,0 +1,123 @@
+//! What outlives a request: a WebSocket and server-sent events that end when their visitor logs out,
+//! is deactivated or changes the password.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     ALLOWED_HOSTS=www.example.com cargo run --example websocket
+//! ```
+//!
+//! A WebSocket's handshake carries the cookie whatever page opened it, so the gate looks at its
+//! `Origin`: the host has to be one of the `ALLOWED_HOSTS`.
+
+use std::{env, io, pin::pin, time::Duration};
+
+use actix_django_session::{
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, SessionStore,
+};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, rt,
+    web::{self, Bytes},
+};
+use actix_ws::{CloseCode, CloseReason, Message};
+use deadpool_postgres::{Config, Runtime};
+use futures_util::{StreamExt, stream};
+use tokio::time;
+use tokio_postgres::NoTls;
+
+/// How long it takes at most until somebody who logged out notices.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Waits until a visitor who stays has to go, and says why.
+async fn end(store: SessionStore, session: DjangoSession, user: DjangoUser) -> CloseCode {
+    let mut timer = time::interval(EVERY);
+    loop {
+        timer.tick().await;
+        match store.revalidate(&session, &user).await {
+            Ok(_) => {}
+            Err(error) if error.is_rejection() => return CloseCode::Policy,
+            // The database is away: whether the session still stands cannot be told.
+            Err(_) => return CloseCode::Again,
+        }
+    }
+}
+
+/// Says everything again.
+async fn socket(
+    req: HttpRequest,
+    body: web::Payload,
+    session: DjangoSession,
+    user: DjangoUser,
+    store: web::Data<SessionStore>,
+) -> actix_web::Result<HttpResponse> {
+    let (response, mut socket, mut messages) = actix_ws::handle(&req, body)?;
+    let name = user.username().to_owned();
+    rt::spawn(async move {
+        // One future for all of its life: a new one for each message would let those stay who never
+        // stop sending.
+        let mut end = pin!(end(SessionStore::clone(&store), session, user));
+        let code = loop {
+            let message = tokio::select! {
+                code = &mut end => break code,
+                message = messages.recv() => message,
+            };
+            let sent = match message {
+                Some(Ok(Message::Text(text))) => socket.text(format!("{name}: {text}")).await,
+                Some(Ok(Message::Ping(bytes))) => socket.pong(&bytes).await,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => break CloseCode::Normal,
+                Some(Ok(_)) => Ok(()),
+            };
+            if sent.is_err() {
+                return;
+            }
+        };
+        drop(socket.close(Some(CloseReason::from(code))).await);
+    });
+    Ok(response)
+}
+
+/// One event a second.
+async fn events(
+    session: DjangoSession,
+    user: DjangoUser,
+    store: web::Data<SessionStore>,
+) -> HttpResponse {
+    let event = Bytes::from(format!("data: {}\n\n", user.username()));
+    let events = stream::unfold(time::interval(EVERY), move |mut timer| {
+        let event = event.clone();
+        async move {
+            timer.tick().await;
+            Some((Ok::<_, io::Error>(event), timer))
+        }
+    });
+    let end = Box::pin(end(SessionStore::clone(&store), session, user));
+    HttpResponse::Ok().content_type("text/event-stream").streaming(events.take_until(end))
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
+        .allowed_hosts(variable("ALLOWED_HOSTS")?.split(','));
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?;
+    store.check().await?;
+
+    let gate = DjangoSessionMiddleware::login_required(store.clone());
+    let server = HttpServer::new(move || {
+        let live = web::scope("/live")
+            .wrap(gate.clone())
+            .route("/socket", web::get().to(socket))
+            .route("/events", web::get().to(events));
+        App::new().app_data(web::Data::new(store.clone())).service(live)
+    })
+    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
+    Ok(())
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
+}
