@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::error::{Chain, Error};
+use crate::{
+    error::{Chain, DecodeError, Error},
+    signing,
+};
 
 /// Something worth counting: see [`SessionStore::on_event`](crate::SessionStore::on_event).
 ///
@@ -110,10 +113,16 @@ pub(crate) struct Observer {
 struct Limits {
     outages: RateLimit,
     misfit_ids: RateLimit,
+    other_backends: RateLimit,
+    other_keys: RateLimit,
+    undecodable: RateLimit,
 }
 
 /// Of an outage, at most one line a second: every request fails while the database is away.
 const OUTAGE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How much of a backend's path is shown. It comes from a session.
+const LONGEST_PATH: usize = 200;
 
 /// Of what locks out a whole site, at most one line a minute.
 const LOCK_OUT_INTERVAL: Duration = Duration::from_secs(60);
@@ -123,6 +132,9 @@ impl Default for Observer {
         let limits = Limits {
             outages: RateLimit::every(OUTAGE_INTERVAL),
             misfit_ids: RateLimit::every(LOCK_OUT_INTERVAL),
+            other_backends: RateLimit::every(LOCK_OUT_INTERVAL),
+            other_keys: RateLimit::every(LOCK_OUT_INTERVAL),
+            undecodable: RateLimit::every(LOCK_OUT_INTERVAL),
         };
         Self { on_event: None, limits: Arc::new(limits) }
     }
@@ -159,6 +171,29 @@ impl Observer {
     pub(crate) fn misfit_id(&self, column: &str, kind: &'static str) {
         if let Some(unlogged) = self.limits.misfit_ids.pass() {
             tracing::warn!(column, kind, unlogged, "the user id in a session fits no user");
+        }
+    }
+
+    /// The session came in by a backend that is not listed here, or does not read users: if all are
+    /// like that, nobody is logged in.
+    pub(crate) fn other_backend(&self, backend: &str) {
+        if let Some(unlogged) = self.limits.other_backends.pass() {
+            let backend: String = backend.chars().take(LONGEST_PATH).collect();
+            let message = "the backend of a session is not among the AUTHENTICATION_BACKENDS here";
+            tracing::warn!(backend, unlogged, message);
+        }
+    }
+
+    /// The data of a live session cannot be read.
+    pub(crate) fn undecodable(&self, error: &DecodeError) {
+        self.event(Event::Undecodable);
+        if matches!(error, DecodeError::Signing(signing::Error::BadSignature(_))) {
+            if let Some(unlogged) = self.limits.other_keys.pass() {
+                let message = "no key opens the session data: is this Django's SECRET_KEY?";
+                tracing::warn!(unlogged, message);
+            }
+        } else if let Some(unlogged) = self.limits.undecodable.pass() {
+            tracing::warn!(%error, unlogged, "session data cannot be decoded");
         }
     }
 

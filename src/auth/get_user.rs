@@ -9,7 +9,7 @@ use super::{DjangoUser, SessionStore};
 use crate::{
     error::{Error, NotLoggedIn},
     session::{DjangoSession, SessionData, SessionKey, USER_ID},
-    settings::{AuthenticationBackend, DjangoSettings},
+    settings::AuthenticationBackend,
     store::{Patience, PrimaryKeyValue, UserRow, Wait},
 };
 
@@ -154,7 +154,7 @@ impl SessionStore {
         if data.get_json(USER_ID).is_none() {
             return Err(Error::Anonymous);
         }
-        let backend = listed_backend(data, self.settings())?;
+        let backend = self.listed_backend(data)?;
         let key = self.primary_key_in(data, wait.deadline()).await?;
         let key = key.ok_or(NotLoggedIn::NoSuchUser)?;
         let user = self.user_of_key(key, hinted, wait).await?.ok_or(NotLoggedIn::NoSuchUser)?;
@@ -210,28 +210,26 @@ impl SessionStore {
     ) -> DjangoUser {
         DjangoUser::from_row(row, (self.database().clone(), key, wait.patience().clone()))
     }
+
+    /// The backend that the session came in by.
+    fn listed_backend(&self, data: &SessionData) -> Result<&AuthenticationBackend, Error> {
+        let path = data.get_json(BACKEND).ok_or(Error::Anonymous)?;
+        // Whatever is not text is not listed.
+        let path: Option<String> = serde_json::from_str(path).ok();
+        let backends = &self.settings().authentication_backends;
+        let listed = backends.iter().find(|backend| Some(&backend.path) == path.as_ref());
+        let reason = match listed {
+            Some(backend) if backend.reads_users => return Ok(backend),
+            Some(_) => NotLoggedIn::BackendNotRead,
+            None => NotLoggedIn::BackendNotListed,
+        };
+        self.observer().other_backend(path.as_deref().unwrap_or_default());
+        Err(reason.into())
+    }
 }
 
 /// What was found for a hint.
 struct Hinted {
     key: PrimaryKeyValue,
     row: Result<Option<UserRow>, Error>,
-}
-
-fn listed_backend<'a>(
-    data: &SessionData,
-    settings: &'a DjangoSettings,
-) -> Result<&'a AuthenticationBackend, Error> {
-    let path = data.get_json(BACKEND).ok_or(Error::Anonymous)?;
-    // Whatever is not text is not listed.
-    let path: Option<String> = serde_json::from_str(path).ok();
-    let listed = settings
-        .authentication_backends
-        .iter()
-        .find(|backend| Some(&backend.path) == path.as_ref());
-    match listed {
-        None => Err(NotLoggedIn::BackendNotListed.into()),
-        Some(backend) if !backend.reads_users => Err(NotLoggedIn::BackendNotRead.into()),
-        Some(backend) => Ok(backend),
-    }
 }

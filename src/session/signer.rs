@@ -56,8 +56,7 @@ impl SessionSigner {
 
     /// The data of a live session cannot be read.
     pub(super) fn undecodable(&self, error: &DecodeError) {
-        self.observer.event(Event::Undecodable);
-        tracing::warn!(%error, "session data cannot be decoded");
+        self.observer.undecodable(error);
     }
 
     /// Session data with this JSON text, signed now.

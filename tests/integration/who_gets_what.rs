@@ -166,11 +166,12 @@ async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
     let app = every_gate(&bed.store());
     let undecodable = Page(r#""json":null"#);
     let gets = [Page("a page"), undecodable, undecodable, Rejected, Rejected];
-    for what in [
-        json!({ "secret": "another secret", "obj_json": "{}" }),
-        json!({ "obj_json": "no JSON" }),
-        json!({ "obj_json": "[]" }),
-        json!({ "obj_json": "{}", "timestamp": null }),
+    let not_decoded = "session data cannot be decoded";
+    for (what, said) in [
+        (json!({ "secret": "another secret", "obj_json": "{}" }), "no key opens the session data"),
+        (json!({ "obj_json": "no JSON" }), not_decoded),
+        (json!({ "obj_json": "[]" }), not_decoded),
+        (json!({ "obj_json": "{}", "timestamp": null }), not_decoded),
     ] {
         let key = bed.session("{}").await;
         let mut question = what.clone();
@@ -178,13 +179,40 @@ async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
         question["key"] = key.clone().into();
         bed.ask(question).await;
         assert_gets(&app, &key, gets, gets).await;
-
-        app.log().clear();
-        app.get("/required/user", &key).await;
-        let log = app.log().of_this_crate(&["WARN", "ERROR"]);
-        assert_eq!(log.len(), 1, "{what}: {log:?}");
-        assert!(log[0].contains("session data cannot be decoded"), "{log:?}");
+        assert_said_once(&every_gate(&bed.store()), "/required/user", &key, said).await;
     }
+}
+
+/// Every visitor of a site may have such a session: a line for each would fill the disk.
+#[actix_web::test]
+async fn what_locks_out_a_whole_site_is_said_once_a_minute() {
+    let bed = Bed::shared().await;
+    for (json, said) in [
+        (
+            r#"{"_auth_user_id":"1","_auth_user_backend":"site.Other","_auth_user_hash":"x"}"#,
+            "site.Other",
+        ),
+        (
+            r#"{"_auth_user_id":"01M8AA5J8FXTY5GAFW115994ZV","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"x"}"#,
+            "fits no user",
+        ),
+    ] {
+        let key = bed.session(json).await;
+        let gate = DjangoSessionMiddleware::login_required(bed.store());
+        let app = TestApp::start(move || App::new().wrap(gate.clone()).configure(routes));
+        assert_said_once(&app, "/nothing", &key, said).await;
+    }
+}
+
+/// Of a hundred requests, one is warned of.
+async fn assert_said_once(app: &TestApp, path: &str, key: &str, said: &str) {
+    app.log().clear();
+    for _ in 0..100 {
+        app.get(path, key).await;
+    }
+    let log = app.log().of_this_crate(&["WARN", "ERROR"]);
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains(said) && log[0].contains("unlogged=0"), "{said}: {log:?}");
 }
 
 #[actix_web::test]

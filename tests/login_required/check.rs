@@ -114,3 +114,19 @@ async fn a_role_needs_no_more_than_select_on_seven_tables() {
     bed.sql(&format!("DROP OWNED BY {role}")).await;
     bed.sql(&format!("DROP ROLE {role}")).await;
 }
+
+#[actix_web::test]
+async fn no_connection_stays_behind_whatever_comes_of_it() {
+    let bed = Bed::new().await;
+    let name = new_key();
+    let url = format!("{}?application_name={name}", bed.database.url());
+    let sound = SessionStore::new(pool(&url), settings()).unwrap();
+    sound.check().await.unwrap();
+    let wrong = settings().user_model(UserModel::new("people"));
+    complaint(&SessionStore::new(pool(&url), wrong).unwrap()).await;
+    let count = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'");
+    // PostgreSQL takes a moment to see that somebody has gone. The test ends when it has.
+    while bed.sql(&count).await != json!([[0]]) {
+        tokio::task::yield_now().await;
+    }
+}
