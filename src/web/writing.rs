@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, time::SystemTime};
 
 use actix_web::http::StatusCode;
-use tokio::sync::Mutex;
+use tokio::{runtime::Handle, sync::Mutex};
 
 use super::session_cookie::SessionCookie;
 use crate::{
@@ -306,6 +306,22 @@ impl Writing {
             store.observer().not_extended(&error);
             None
         })
+    }
+}
+
+/// A handler that panics, or is given up, has ended the session all the same: its visitor was told
+/// so, or is gone.
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let State { changes, over, .. } = self.state.get_mut();
+        let doomed = changes.as_ref().and_then(Changes::doomed).cloned();
+        let (Some(store), Some(key), false) = (self.store.take(), doomed, *over) else { return };
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Err(error) = store.delete(&key).await {
+                tracing::error!(error = %error.chain(), "a flushed session could not be deleted");
+            }
+        });
     }
 }
 

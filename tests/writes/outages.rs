@@ -1,20 +1,25 @@
 //! The database fails between the reading of a session and its writing: the visitor hears of it.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, Error, Expiry, SessionData, SessionKey, SessionStore,
 };
+use actix_service::Service;
 use actix_web::{
     App,
+    error::ErrorGatewayTimeout,
     http::header::SET_COOKIE,
     test::{TestRequest, call_service, init_service},
     web,
 };
+use futures_util::future::{Either, select};
 use serde_json::json;
 use testbed::{Django, Postgres, Settings, TestBed};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
 
 use crate::{
+    app::TestApp,
     beds::{Bed, pool, settings},
     operations::operate,
 };
@@ -100,6 +105,47 @@ async fn a_server_that_is_killed_or_frozen_never_makes_a_success_of_what_is_not_
     postgres.terminate_backends().await.unwrap();
     let nothing = async || {};
     assert_eq!(request(&store, &key, Change::Insert, nothing).await, (200, true));
+}
+
+#[actix_web::test]
+async fn a_session_that_was_flushed_is_gone_also_if_the_handler_panics_or_is_given_up() {
+    static ENOUGH: Notify = Notify::const_new();
+
+    let bed = Bed::shared().await;
+    let store = bed.store_with(settings().writes_sessions(true));
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let app = TestApp::start(move || {
+        let handler = async |session: DjangoSessionMut, how: web::Path<String>| -> String {
+            session.flush();
+            if *how == "panic" {
+                panic!("as the test wants it");
+            }
+            ENOUGH.notify_one();
+            std::future::pending().await
+        };
+        // A middleware without patience.
+        let route = web::scope("").wrap(gate.clone()).wrap_fn(|req, service| {
+            let answer = service.call(req);
+            async move {
+                match select(pin!(answer), pin!(ENOUGH.notified())).await {
+                    Either::Left((answer, _)) => answer,
+                    Either::Right(_) => Err(ErrorGatewayTimeout("")),
+                }
+            }
+        });
+        App::new().service(route.route("/{how}", web::get().to(handler)))
+    });
+    let address = app.url().trim_start_matches("http://").to_owned();
+    for how in ["panic", "wait"] {
+        let key = row(&store).await;
+        let request = format!("GET /{how} HTTP/1.1\r\nHost: x\r\nCookie: sessionid={key}\r\n\r\n");
+        let mut visitor = TcpStream::connect(&address).await.unwrap();
+        visitor.write_all(request.as_bytes()).await.unwrap();
+        let key = SessionKey::new(key).unwrap();
+        while store.load(&key).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// A role that may do on the session table what is said, and its store.
