@@ -29,6 +29,7 @@ mod runtimes;
 mod silent;
 mod statements;
 mod terminated;
+mod tls;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,62 @@
+//! PostgreSQL over TLS, with the certificate of an authority of your own: what `sslmode=verify-full` and
+//! `sslrootcert` are elsewhere.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@db.example.com/site DATABASE_CA=ca.pem \
+//!     DJANGO_SECRET_KEY=... cargo run --example tls
+//! ```
+
+use std::{env, io, path::Path, sync::Arc};
+
+use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoUser, SessionStore};
+use actix_web::{App, HttpServer, web};
+use deadpool_postgres::{Config, Pool, Runtime, SslMode};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// A pool that encrypts, and that talks to nobody whose certificate this authority did not sign or
+/// whose name is not that in the address. The store's own connections do the same.
+fn pool(url: String, ca: &Path) -> Result<Pool, Box<dyn std::error::Error>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca)? {
+        roots.add(certificate?)?;
+    }
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // Without `Require`, a server that offers no TLS would be spoken to without.
+    let config = Config { url: Some(url), ssl_mode: Some(SslMode::Require), ..Config::default() };
+    Ok(config.create_pool(Some(Runtime::Tokio1), MakeRustlsConnect::new(tls))?)
+}
+
+async fn account(user: DjangoUser) -> String {
+    format!("welcome, {}", user.username())
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    let pool = pool(variable("DATABASE_URL")?, Path::new(&variable("DATABASE_CA")?))?;
+    let store = SessionStore::new(pool, settings)?;
+
+    let gate = DjangoSessionMiddleware::login_required(store.clone());
+    eprintln!("{}", store.check().await?);
+    let server = HttpServer::new(move || {
+        App::new().service(web::resource("/account").wrap(gate.clone()).to(account))
+    })
+    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
+    Ok(())
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
+}

@@ -1,0 +1,196 @@
+//! The way to PostgreSQL is encrypted, and there is none that is not: with a locked table too.
+
+use std::{
+    process::Stdio,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer},
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_postgres::config::Host;
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    load::Load,
+    scene::Scene,
+    service::{APPLICATION_NAME, Service, settings},
+    turn,
+};
+
+/// The first message of a client that wants TLS.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// What ends TLS in front of PostgreSQL, as many hosters have it. Whoever comes without, be it to
+/// cancel a query, is turned away.
+struct Gatekeeper {
+    url: String,
+    certificate: CertificateDer<'static>,
+    pem: String,
+    accepting: JoinHandle<()>,
+}
+
+impl Gatekeeper {
+    async fn before(database_url: &str) -> Self {
+        let config: tokio_postgres::Config = database_url.parse().unwrap();
+        let [Host::Tcp(host)] = config.get_hosts() else { panic!("no host in the address") };
+        let server = (host.clone(), config.get_ports()[0]);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url = database_url
+            .replace(&format!("@{}:{}/", server.0, server.1), &format!("@localhost:{port}/"));
+        assert_ne!(url, database_url);
+
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        let accepting = tokio::spawn(async move {
+            loop {
+                let Ok((client, _)) = listener.accept().await else { return };
+                let (acceptor, server) = (acceptor.clone(), server.clone());
+                tokio::spawn(async move {
+                    // Whichever side ends it, both ends are closed.
+                    let _ = relay(client, acceptor, server).await;
+                });
+            }
+        });
+        Self { url, certificate: cert.der().clone(), pem: cert.pem(), accepting }
+    }
+
+    /// A pool that takes nobody else's certificate.
+    fn pool(&self, size: usize) -> Pool {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let config = Config {
+            url: Some(self.url.clone()),
+            ssl_mode: Some(deadpool_postgres::SslMode::Require),
+            application_name: Some(APPLICATION_NAME.into()),
+            pool: Some(PoolConfig::new(size)),
+            ..Config::default()
+        };
+        config.create_pool(Some(Runtime::Tokio1), MakeRustlsConnect::new(tls)).unwrap()
+    }
+}
+
+impl Drop for Gatekeeper {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn relay(
+    mut client: TcpStream,
+    acceptor: TlsAcceptor,
+    server: (String, u16),
+) -> std::io::Result<()> {
+    let mut first = [0; 8];
+    client.read_exact(&mut first).await?;
+    if first != SSL_REQUEST {
+        return Ok(());
+    }
+    client.write_all(b"S").await?;
+    let mut client = acceptor.accept(client).await?;
+    let mut server = TcpStream::connect(server).await?;
+    copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
+}
+
+/// Without TLS, a query that waits for a lock can be cancelled by a connection of its own; with TLS
+/// that is not to be had here. Each time-out would leave a backend behind, until the server has no
+/// connection left for anybody.
+#[tokio::test]
+async fn a_locked_table_leaves_no_heap_of_backends_behind_tls() {
+    const TIMEOUT: Duration = Duration::from_millis(200);
+
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let gatekeeper = Gatekeeper::before(scene.database.url()).await;
+    let service = Service::start(gatekeeper.pool(4), settings().lookup_timeout(TIMEOUT));
+    let load = Load::start(&service, &scene, 200);
+    load.serve(1_000).await;
+
+    let mut admin = scene.client().await;
+    let watcher = scene.client().await;
+    let transaction = admin.transaction().await.unwrap();
+    transaction.batch_execute("LOCK TABLE django_session").await.unwrap();
+    let mut most = 0;
+    for _ in 0..20 {
+        load.fail(180).await;
+        let backends = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 \
+                        AND datname = current_database()";
+        let backends = watcher.query_one(backends, &[&APPLICATION_NAME]).await.unwrap();
+        most = backends.get::<_, i64>(0).max(most);
+    }
+    transaction.commit().await.unwrap();
+    load.recover(Instant::now()).await;
+    load.stop("table locked, behind TLS").await;
+    println!("locked, behind TLS: at most {most} backends");
+    // Two workers, each with two connections for sessions, users, permissions and whatever else.
+    assert!(most <= 16, "{most} backends");
+}
+
+/// The example, as a person runs it.
+#[tokio::test]
+async fn the_example_talks_to_nobody_else() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let gatekeeper = Gatekeeper::before(scene.database.url()).await;
+    let example = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples/tls");
+    assert!(example.exists(), "run `cargo build --example tls` first");
+    let run = |certificate: &str| {
+        let name = format!("tls-{}-{}.pem", std::process::id(), certificate.len());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, certificate).unwrap();
+        let mut command = tokio::process::Command::new(&example);
+        command
+            .env_clear()
+            .env("DATABASE_URL", &gatekeeper.url)
+            .env("DATABASE_CA", &path)
+            .env("DJANGO_SECRET_KEY", testbed::Settings::SECRET_KEY)
+            .env("BIND", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        (command.spawn().unwrap(), path)
+    };
+
+    let (mut right, path) = run(&gatekeeper.pem);
+    let mut lines = BufReader::new(right.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().expect("the example has ended");
+    let url = line.strip_prefix("listening on ").unwrap().to_owned();
+    let cookie = scene.user().cookie().unwrap();
+    let request = reqwest::Client::new().get(format!("{url}/account")).header("Cookie", cookie);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    std::fs::remove_file(path).unwrap();
+
+    let another = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (wrong, path) = run(&another.cert.pem());
+    let ended = wrong.wait_with_output().await.unwrap();
+    assert!(!ended.status.success());
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains("certificate"), "{said}");
+    std::fs::remove_file(path).unwrap();
+}
