@@ -1,3 +1,35 @@
+// The README's links lead to files in a checkout; here, to pages of the documentation. Of two definitions
+// the first one counts.
+//! [start]: guide::start
+//! [move one endpoint]: guide::move_one_endpoint
+//! [forms]: guide::forms
+//! [sessions]: guide::sessions
+//! [who may]: guide::who_may
+//! [live]: guide::live
+//! [tenants]: guide::tenants
+//! [testing]: guide::testing
+//! [production]: guide::production
+//! [go-gin]: guide::go_gin
+//! [`login_required`]: DjangoSessionMiddleware::login_required
+//! [`required`]: DjangoSessionMiddleware::required
+//! [`optional`]: DjangoSessionMiddleware::optional
+//! [`permission_required`]: DjangoSessionMiddleware::permission_required
+//! [`staff_required`]: DjangoSessionMiddleware::staff_required
+//! [`after_get_user`]: SessionStore::after_get_user
+//! [`writes_sessions`]: DjangoSettings::writes_sessions
+//! [`DjangoUser`]: DjangoUser
+//! [`OptionalDjangoUser`]: OptionalDjangoUser
+//! [`DjangoUserId`]: DjangoUserId
+//! [`DjangoSession`]: DjangoSession
+//! [`OptionalDjangoSession`]: OptionalDjangoSession
+//! [`DjangoSessionMut`]: DjangoSessionMut
+//! [`CsrfToken`]: CsrfToken
+//! [rules]: https://docs.rs/crate/actix-django-session/latest/source/docs/django-semantics.md
+//! [settings table]: https://docs.rs/crate/actix-django-session/latest/source/docs/settings.md
+//! [benchmarks]: https://docs.rs/crate/actix-django-session/latest/source/benches/README.md
+//! [examples]: https://docs.rs/crate/actix-django-session/latest/source/examples/
+//! [licence]: https://docs.rs/crate/actix-django-session/latest/source/LICENSE
+//! [changelog]: https://docs.rs/crate/actix-django-session/latest/source/CHANGELOG.md
 #![doc = include_str!("../README.md")]
 
 mod auth;
@@ -7,6 +39,8 @@ mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod observe;
 mod report;
 mod session;

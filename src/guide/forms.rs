@@ -1,0 +1,72 @@
+//! # Forms and CSRF
+//!
+//! A session cookie is sent along with whatever any page on the web makes a browser send. So every
+//! gate checks what is not a read, by itself, exactly as Django's `CsrfViewMiddleware`: where the
+//! request comes from (`Origin`, or `Referer` over HTTPS), and that it brings a token that goes with
+//! the cookie. What fails gets a 403, and the log says Django's own reason.
+//!
+//! Both sides share the cookie, so a page of Django may post to Rust and a page of Rust to Django.
+//!
+//! ## A form
+//!
+//! ```
+//! use actix_django_session::{CsrfToken, DjangoUser};
+//! use actix_web::{HttpResponse, http::header::ContentType, web};
+//! use serde::Deserialize;
+//!
+//! async fn page(csrf_token: CsrfToken) -> HttpResponse {
+//!     HttpResponse::Ok().content_type(ContentType::html()).body(format!(
+//!         "<form method=\"post\">{}<input name=\"text\"><button>Send</button></form>",
+//!         csrf_token.input()
+//!     ))
+//! }
+//!
+//! #[derive(Deserialize)]
+//! struct Note {
+//!     text: String,
+//! }
+//!
+//! async fn post(user: DjangoUser, note: web::Form<Note>) -> String {
+//!     format!("{} wrote {}", user.username(), note.text)
+//! }
+//! ```
+//!
+//! The gate reads a form only as far as it needs to find the token, within Django's limits, and the
+//! handler gets the body as it came, byte for byte: `web::Form`, `actix-multipart`, `web::Payload`. For an
+//! upload, put the token first, or into the header: then nothing of the file is held back.
+//!
+//! ## A page with scripts
+//!
+//! As Django's documentation has it: read the cookie `csrftoken`, send its value in `X-CSRFToken`.
+//! With `CSRF_COOKIE_HTTPONLY` or `CSRF_USE_SESSIONS` a script cannot read it: put
+//! [`CsrfToken::as_str`](crate::CsrfToken::as_str) into the page.
+//!
+//! ```js
+//! fetch("/api/notes/", {
+//!     method: "POST",
+//!     headers: { "X-CSRFToken": token, "Content-Type": "application/json" },
+//!     body: JSON.stringify({ text: "hello" }),
+//! })
+//! ```
+//!
+//! ## Where there is nothing to check
+//!
+//! | Django | here |
+//! |---|---|
+//! | `@csrf_exempt`, for webhooks | [`csrf_exempt`](crate::DjangoSessionMiddleware::csrf_exempt) |
+//! | the REST framework's `SessionAuthentication` | [`csrf_if_logged_in`](crate::DjangoSessionMiddleware::csrf_if_logged_in): only requests that a session authenticates |
+//! | an API with tokens, which no browser sends by itself | no gate |
+//!
+//! ## When it says 403
+//!
+//! The `warn` line has Django's reason, and for `Origin` and `Referer` what was expected and what came.
+//! Behind a proxy that ends TLS, nearly always one of these is missing:
+//!
+//! | reason | mend |
+//! |---|---|
+//! | `Origin checking failed - https://example.com does not match` | the proxy sends no `X-Forwarded-Proto`, or [`secure_proxy_ssl_header`](crate::DjangoSettings::secure_proxy_ssl_header) is not set; or it does not pass `Host` on with its port |
+//! | the same, with another host | that host is not this one: name it in [`csrf_trusted_origins`](crate::DjangoSettings::csrf_trusted_origins) if it may post here |
+//! | `Referer checking failed - no Referer` | a page with `Referrer-Policy: no-referrer`; Django's default is `same-origin` |
+//! | `CSRF cookie not set` | no page with a token was seen before, or the cookie's domain is another |
+//! | `CSRF token missing` | the form lacks the field, or the header has another name |
+//! | `... incorrect` | a page from before the log-in: log-in changes the secret |

@@ -1,0 +1,50 @@
+//! # Coming from go-gin-django-session
+//!
+//! The shape is the same: a cheap gate in the middleware, the session data decoded only when
+//! somebody asks.
+//!
+//! | there | here |
+//! |---|---|
+//! | `NewClient(ClientConfig)` | [`SessionStore::new`](crate::SessionStore::new), [`DjangoSettings`](crate::DjangoSettings) |
+//! | `Client.GetRawSession` | [`SessionStore::load`](crate::SessionStore::load) |
+//! | `RawSession` | [`DjangoSession`](crate::DjangoSession) |
+//! | `Client.DecodeSessionUserID` | [`DjangoUserId`](crate::DjangoUserId), or [`DjangoSession::user_id`](crate::DjangoSession::user_id) |
+//! | `DecodeSessionData`, `...WithMaxAge`, `...WithSalt` | [`SessionData::decode`](crate::SessionData::decode) and [`SessionData::user_id`](crate::SessionData::user_id); [`max_age`](crate::DjangoSettings::max_age) and [`key_salt`](crate::DjangoSettings::key_salt) are settings |
+//! | `EncodeSessionData`, `...WithSalt` | [`SessionData::from_object`](crate::SessionData::from_object) and [`SessionData::encode`](crate::SessionData::encode) |
+//! | `UpdateSessionData`, `...WithSalt` | [`DjangoSessionMut`](crate::DjangoSessionMut); or decode, [`SessionData::insert`](crate::SessionData::insert) or [`SessionData::remove`](crate::SessionData::remove), encode |
+//! | `DjangoSigner.SignObject`, `.UnsignObject` | [`signing::TimestampSigner::sign_object`](crate::signing::TimestampSigner::sign_object), [`unsign_object`](crate::signing::TimestampSigner::unsign_object) |
+//! | `DjangoSigner.SignTimestamp`, `.UnsignTimestamp` | [`signing::TimestampSigner::sign`](crate::signing::TimestampSigner::sign), [`unsign`](crate::signing::TimestampSigner::unsign) |
+//! | `DjangoSigner.Unsign` | [`signing::Signer::unsign`](crate::signing::Signer::unsign) |
+//! | `AuthMiddleware` | [`DjangoSessionMiddleware::required`](crate::DjangoSessionMiddleware::required); you probably want [`login_required`](crate::DjangoSessionMiddleware::login_required) |
+//! | `OptionalAuthMiddleware` | [`DjangoSessionMiddleware::optional`](crate::DjangoSessionMiddleware::optional) |
+//! | `OnError` | [`error_handler`](crate::DjangoSessionMiddleware::error_handler) |
+//! | `ErrSessionNotFound`, `ErrSessionExpired` | [`Error::SessionNotFound`](crate::Error::SessionNotFound), [`Error::SessionExpired`](crate::Error::SessionExpired) |
+//! | `ErrInvalidSignature` (never returned there) | [`Error::Undecodable`](crate::Error::Undecodable) |
+//! | `ErrUserNotFound` (never returned there) | [`NotLoggedIn::NoSuchUser`](crate::NotLoggedIn::NoSuchUser) |
+//!
+//! What is different on purpose:
+//!
+//! - The default login URL there is `/account/login`; here it is Django's own, `/accounts/login/`, and
+//!   the redirect leads back by `?next=`.
+//! - A database that is away is a 503 here, where there it looks like nobody being logged in.
+//! - A gate checks CSRF tokens of everything that is not a read: see [Forms and CSRF](super::forms).
+//! - A user who was deactivated, deleted or has another password since is no visitor of
+//!   `login_required`. There, the id in the session is believed.
+//!
+//! Changing session data by hand, in two lines:
+//!
+//! ```
+//! use actix_django_session::{DjangoSettings, SessionData, SessionSigner};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let signer = SessionSigner::new(&DjangoSettings::new("the SECRET_KEY of settings.py"))?;
+//! # let mut data = SessionData::new();
+//! # data.insert("_auth_user_id", "7")?;
+//! # let session_data = data.encode(&signer);
+//! let mut data = SessionData::decode(&session_data, &signer)?;
+//! data.insert("cart", &["book"])?;
+//! let session_data = data.encode(&signer); // Django reads this
+//! # assert_eq!(SessionData::decode(&session_data, &signer)?.user_id().as_deref(), Some("7"));
+//! # Ok(())
+//! # }
+//! ```

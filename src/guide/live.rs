@@ -1,0 +1,49 @@
+//! # WebSockets and streams
+//!
+//! A gate looks at a request once, when it comes. What it lets through may stay open for hours, and the
+//! visitor may log out, be deactivated or change the password meanwhile. So ask again:
+//! [`SessionStore::revalidate`](crate::SessionStore::revalidate) says whether the session that was handed
+//! out still stands for its user. It is cheap enough for a timer: the questions of all that is open on
+//! a worker go to the database together.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use actix_django_session::{DjangoSession, DjangoUser, SessionStore};
+//! use actix_web::{HttpResponse, rt::time::interval, web};
+//! use futures_util::stream::unfold;
+//!
+//! /// Server-sent events, for as long as the login lasts.
+//! async fn events(
+//!     user: DjangoUser,
+//!     session: DjangoSession,
+//!     store: web::Data<SessionStore>,
+//! ) -> HttpResponse {
+//!     let timer = interval(Duration::from_secs(1));
+//!     let stream = unfold((timer, session, user, store), |(mut timer, session, user, store)| async {
+//!         timer.tick().await;
+//!         let user = store.revalidate(&session, &user).await.ok()?; // logged out: the stream ends
+//!         let event = web::Bytes::from(format!("data: hello, {}\n\n", user.username()));
+//!         Some((Ok::<_, actix_web::Error>(event), (timer, session, user, store)))
+//!     });
+//!     HttpResponse::Ok().content_type("text/event-stream").streaming(stream)
+//! }
+//! ```
+//!
+//! | an error of `revalidate` | means |
+//! |---|---|
+//! | [`is_rejection`](crate::Error::is_rejection) | logged out, expired, deactivated, another password: end it, with the close code 4401 or whatever your client takes for "log in again" |
+//! | [`Error::Unavailable`](crate::Error::Unavailable) | the database is away: end it, or try again a few times; the user may still be logged in |
+//!
+//! `examples/websocket.rs` is a WebSocket and a stream that end within two seconds.
+//!
+//! ## The handshake
+//!
+//! A WebSocket is opened by a `GET`, and browsers open it from any page, with the cookie. So a gate
+//! looks at the `Origin` of a handshake as it does for a form: a page of another site gets a 403. Without an
+//! `Origin` it was no browser.
+//!
+//! ## Sliding expiry
+//!
+//! Neither a WebSocket nor a stream extends a session while it is open. Where it should
+//! (`SESSION_SAVE_EVERY_REQUEST`), let the page ask for something small every few minutes.

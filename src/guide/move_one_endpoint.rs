@@ -1,0 +1,116 @@
+//! # Move one endpoint
+//!
+//! Pick a view that is asked for often, reads much and writes little. This chapter moves one, and
+//! leaves a way back at every step.
+//!
+//! ## The view
+//!
+//! ```python
+//! # urls.py:  path("api/orders/", views.orders)
+//! @login_required
+//! @permission_required("shop.view_order", raise_exception=True)
+//! def orders(request):
+//!     rows = Order.objects.filter(customer=request.user.pk).order_by("-id")[:50]
+//!     return JsonResponse({"orders": [{"id": o.id, "total": o.total} for o in rows]})
+//! ```
+//!
+//! ## The handler
+//!
+//! ```no_run
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoUser, Error, SessionStore};
+//! use actix_web::{HttpResponse, error::ErrorServiceUnavailable, web};
+//! use deadpool_postgres::Pool;
+//! use serde_json::json;
+//!
+//! async fn orders(user: DjangoUser, pool: web::Data<Pool>) -> actix_web::Result<HttpResponse> {
+//!     let customer: i32 = user.parse_id().map_err(|_| Error::UserIdType { expected: "i32" })?;
+//!     let database = pool.get().await.map_err(ErrorServiceUnavailable)?;
+//!     let sql = "SELECT id, total FROM shop_order WHERE customer_id = $1 ORDER BY id DESC LIMIT 50";
+//!     let rows = database.query(sql, &[&customer]).await.map_err(ErrorServiceUnavailable)?;
+//!     let orders: Vec<_> = rows
+//!         .iter()
+//!         .map(|row| json!({ "id": row.get::<_, i32>(0), "total": row.get::<_, i32>(1) }))
+//!         .collect();
+//!     Ok(HttpResponse::Ok().json(json!({ "orders": orders })))
+//! }
+//!
+//! fn routes(app: &mut web::ServiceConfig, sessions: SessionStore) {
+//!     let gate = DjangoSessionMiddleware::login_required(sessions)
+//!         .permission_required("shop.view_order");
+//!     app.service(web::resource("/api/orders/").wrap(gate).route(web::get().to(orders)));
+//! }
+//! ```
+//!
+//! | Django | here |
+//! |---|---|
+//! | `@login_required` | [`login_required`](crate::DjangoSessionMiddleware::login_required): the same redirect, with the same `next` |
+//! | `@permission_required(.., raise_exception=True)` | [`permission_required`](crate::DjangoSessionMiddleware::permission_required): strangers log in first, others get a 403 |
+//! | `@staff_member_required` | [`staff_required`](crate::DjangoSessionMiddleware::staff_required) |
+//! | `request.user` | [`DjangoUser`](crate::DjangoUser), or [`OptionalDjangoUser`](crate::OptionalDjangoUser) where nobody may be there |
+//! | `request.session` | [`DjangoSession`](crate::DjangoSession) to read |
+//! | `request.user.pk` | [`DjangoUser::parse_id`](crate::DjangoUser::parse_id) |
+//! | a view that checks nothing | no gate at all |
+//!
+//! ## The address
+//!
+//! Both sides have to be behind one host, because a browser sends the session cookie to the host
+//! that set it. A proxy in front sends the moved path, and only that, to Rust:
+//!
+//! ```nginx
+//! upstream django { server 127.0.0.1:8000; }
+//! upstream rust   { server 127.0.0.1:8080; keepalive 32; }
+//!
+//! server {
+//!     listen 80;
+//!     server_name example.com;
+//!
+//!     proxy_http_version 1.1;
+//!     proxy_set_header Connection "";
+//!     proxy_set_header Host $http_host;                # with its port: CSRF checks compare it
+//!     proxy_set_header X-Forwarded-Proto $scheme;
+//!     proxy_set_header X-Forwarded-For $remote_addr;
+//!
+//!     location = /api/orders/ {
+//!         limit_except GET { proxy_pass http://django; }   # what was not moved stays with Django
+//!         proxy_pass http://rust;
+//!     }
+//!     location / { proxy_pass http://django; }
+//! }
+//! ```
+//!
+//! A path with its slash and one without are two paths: Django redirects the second to the first
+//! (`APPEND_SLASH`), and so does nginx for a `location` with `proxy_pass` that ends in a slash.
+//! Methods that were not moved stay with Django, in the proxy as above.
+//!
+//! The demo (`cargo run --example demo`) does the same without nginx: `examples/demo/proxy.rs` is an
+//! actix service that answers its own paths and passes every other one on.
+//!
+//! Tell the store what the proxy does to the request, in the words of `settings.py`:
+//! `USE_X_FORWARDED_HOST`, `SECURE_PROXY_SSL_HEADER` and their like. The
+//! [exported settings](crate::guide::start) have them all.
+//!
+//! ## Compare before you switch
+//!
+//! Ask both sides the same with the same cookie, before any visitor is sent to the new one:
+//!
+//! ```sh
+//! cookie="sessionid=..."            # from a browser that is logged in, out of its developer tools
+//! for path in /api/orders/ "/api/orders/?page=2"; do
+//!     diff <(curl -si -b "$cookie" "http://127.0.0.1:8000$path" | grep -vi '^\(date\|server\|x-\)') \
+//!          <(curl -si -b "$cookie" "http://127.0.0.1:8080$path" | grep -vi '^\(date\|server\|x-\)')
+//! done
+//! ```
+//!
+//! Do so with the cookie of somebody who may, of somebody who may not, with one that was logged out
+//! and with none: status, `Location` and body should be the same four times. Headers that middleware
+//! of the site adds (`X-Frame-Options`, `Referrer-Policy`, a content security policy) are yours to
+//! add in the proxy or with [`DefaultHeaders`](actix_web::middleware::DefaultHeaders).
+//!
+//! For a day of real visitors, let nginx send a copy of each request to Rust with
+//! `mirror` and compare the counters: the answers of a mirror reach nobody. Mirror only what reads.
+//!
+//! ## The way back
+//!
+//! Delete the `location` and reload the proxy. Nothing else has to be undone: Django's view is still
+//! there, the session was Django's all the time, and nobody is logged out. Remove the view when the
+//! handler has been right for as long as you keep your logs.

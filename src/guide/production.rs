@@ -1,0 +1,97 @@
+//! # In production
+//!
+//! ## Rights
+//!
+//! The role of the store needs no more than this. `check()` asks for each right before it is needed,
+//! and prints the ones that are missing as statements to paste:
+//!
+//! | for | rights |
+//! |---|---|
+//! | every gate | `USAGE` on the schema, `SELECT` on `django_session` |
+//! | [`login_required`](crate::DjangoSessionMiddleware::login_required) and [`DjangoUser`](crate::DjangoUser) | `SELECT` on `auth_user` |
+//! | permissions | `SELECT` on `auth_user_user_permissions`, `auth_user_groups`, `auth_group_permissions`, `auth_permission`, `django_content_type` |
+//! | changing sessions | `INSERT`, `UPDATE`, `DELETE` on `django_session` |
+//! | [`authenticate`](crate::SessionStore::authenticate) with upgrades of old passwords | `UPDATE (password)` on `auth_user` |
+//! | `login`, for `last_login` | `UPDATE (last_login)` on `auth_user` |
+//!
+//! ```sql
+//! CREATE ROLE rust LOGIN PASSWORD '...';
+//! GRANT USAGE ON SCHEMA public TO rust;
+//! GRANT SELECT ON django_session, auth_user, auth_user_user_permissions, auth_user_groups,
+//!     auth_group_permissions, auth_permission, django_content_type TO rust;
+//! -- what changes sessions and logs in:
+//! GRANT INSERT, UPDATE, DELETE ON django_session TO rust;
+//! GRANT UPDATE (password, last_login) ON auth_user TO rust;
+//! ```
+//!
+//! With a user model, a session table or a schema of your own, put their names in place of these.
+//!
+//! ## Rotating the key
+//!
+//! As in Django: make the old `SECRET_KEY` the first of `SECRET_KEY_FALLBACKS`, put the new one in,
+//! and start both sides with that; Rust first, because it reads both from then on. Sessions that an
+//! old key signed go on. [`Event::FallbackKey`](crate::Event) counts how often an old key was needed:
+//! when that has been zero for as long as `SESSION_COOKIE_AGE`, the old key can go.
+//!
+//! ## Counters
+//!
+//! [`SessionStore::on_event`](crate::SessionStore::on_event) calls a function of yours at every
+//! [`Event`](crate::Event). `examples/metrics.rs` makes a page for Prometheus of it. Worth an alarm:
+//!
+//! | when | it means |
+//! |---|---|
+//! | `outage` is above zero for a minute | visitors get 503s |
+//! | `undecodable_data` rises after a deployment | the two sides have different keys |
+//! | `rejected` with the reason `backend_not_listed` rises | a backend of the site is missing in the settings |
+//! | `fallback_key` stays high | the old key is still in use |
+//! | `rejected` with the reason `csrf_failed` rises | a form without a token, or a proxy that changes `Host` |
+//!
+//! ## Log lines
+//!
+//! They go through `tracing`, with constant messages and the facts in fields. Session keys, session
+//! data, CSRF secrets and passwords are in none of them, not even at trace level, and the parameters of
+//! queries do not show in tokio-postgres's log either.
+//!
+//! | level | message | when | fields |
+//! |---|---|---|---|
+//! | debug | `request rejected` | a gate or extractor turns a request away | `reason`, `gate` |
+//! | warn | `CSRF check failed` | a request gets a 403 | `reason`: Django's text; `path`; for `Origin` and `Referer`: `came`, `expected` |
+//! | warn | `session data cannot be decoded` | once a request, when the data is asked for | `error` |
+//! | warn | `the encoding of a password cannot be read`, `a password needs a hasher that is not built in: ..` | somebody tries to log in with it | |
+//! | warn | `there is a pooler in front of the database: ..`, `prepared statements keep getting lost, ..` | once a store | |
+//! | warn | `a session cannot be extended` | `SESSION_SAVE_EVERY_REQUEST` could not be honoured; the visitor has an answer all the same | `error` |
+//! | error | `session database unavailable` | a request got a 503; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |
+//! | error | `gate missing` | an extractor on a route without a gate | `error`, `path` |
+//! | error | `request failed` | a mistake in a handler or in the settings | `error` |
+//!
+//! WARNINGS
+//!
+//! The spans `session lookup`, `user lookup` and `session write` (debug) are around those queries.
+//!
+//! ## When the database is away
+//!
+//! A request that needs it gets a 503 with `Retry-After`, never the page for strangers and never the
+//! page for somebody else. Requests without a session cookie go on.
+//!
+//! A request waits for the database for one
+//! [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) in all, permissions included. A connection that
+//! is silent for a quarter of it, at most a second, gets a second one beside it, and the same is asked
+//! there; so a failover costs no error once the new server answers, and a connection that died without
+//! a word costs no second visitor anything. PostgreSQL itself ends what nobody waits for any more
+//! (`statement_timeout`, set on the store's connections alone, with TLS or without).
+//!
+//! What writes is sent once: a request that does not know whether it was stored gets a 503, never a
+//! page that says so.
+//!
+//! ## Poolers
+//!
+//! Behind PgBouncer in transaction mode, set
+//! [`prepared_statements(false)`](crate::DjangoSettings::prepared_statements). A pooler that was not
+//! announced is noticed, and the log says so once. Connections are shared with others there, and no
+//! setting of one's own can be left on them: queries are planned anew each time, and what ends a query
+//! that waits for a lock is PgBouncer's `query_timeout`, or `ALTER ROLE .. SET statement_timeout`.
+//!
+//! ## Behind caches
+//!
+//! Every answer that passed a gate, rejections and errors included, carries one `Vary` header with
+//! `Cookie` in it. Without it a shared cache would hand one visitor's page to another.

@@ -1,0 +1,147 @@
+//! # Sessions that change
+//!
+//! Reading is always on. Changing sessions is a setting, because it needs more rights in the database:
+//!
+//! ```
+//! use actix_django_session::DjangoSettings;
+//!
+//! let settings = DjangoSettings::new("the SECRET_KEY of settings.py").writes_sessions(true);
+//! ```
+//!
+//! ## `request.session`
+//!
+//! [`DjangoSessionMut`](crate::DjangoSessionMut) is the session of this request. What a handler does
+//! to it is stored after the handler, before the answer goes out, if the status is below 500:
+//!
+//! ```
+//! use actix_django_session::{DjangoSessionMut, Error, Expiry};
+//! use actix_web::web;
+//!
+//! async fn add(session: DjangoSessionMut, item: web::Path<u32>) -> Result<String, Error> {
+//!     let item = item.into_inner();
+//!     session.update("cart", move |cart: &mut Vec<u32>| cart.push(item))?;
+//!     Ok(format!("{:?}", session.get::<Vec<u32>>("cart")?))
+//! }
+//!
+//! async fn choose(session: DjangoSessionMut, theme: web::Path<String>) -> Result<&'static str, Error> {
+//!     session.insert("theme", &*theme)?;
+//!     session.set_expiry(Expiry::AtBrowserClose)?;
+//!     Ok("chosen")
+//! }
+//! ```
+//!
+//! | Django | here |
+//! |---|---|
+//! | `request.session.get("cart", [])` | `session.get::<Vec<u32>>("cart")?.unwrap_or_default()` |
+//! | `request.session["cart"] = cart` | `session.insert("cart", &cart)?` |
+//! | read, change, set | `session.update("cart", \|cart: &mut Vec<u32>\| ..)?` |
+//! | `request.session.pop("cart", None)` | `session.remove("cart")?` |
+//! | `request.session.clear()` | `session.clear()` |
+//! | `request.session.set_expiry(3600)` | `session.set_expiry(Expiry::..)?`, see [`Expiry`](crate::Expiry) |
+//! | `request.session.cycle_key()`, `.flush()` | `session.cycle_key()`, `session.flush()` |
+//! | `request.session.save()` | `session.save().await?` |
+//! | `authenticate(request, username=.., password=..)` | [`SessionStore::authenticate`](crate::SessionStore::authenticate) |
+//! | `login(request, user)`, `logout(request)` | `session.login(&user)?`, `session.logout()` |
+//! | `update_session_auth_hash(request, user)` | `session.update_session_auth_hash(&user)?` |
+//! | `manage.py clearsessions` | [`SessionStore::clear_expired`](crate::SessionStore::clear_expired) |
+//!
+//! ## When two change one session
+//!
+//! Django stores the whole session, and the last one wins. This crate stores what was *done*: the row
+//! is replaced only if it still is what was read; if not, it is read again and the same is done to
+//! that. So of two hundred visitors' clicks that add to one list none is lost, as long as they use
+//! `update`. A Django request that had read the session before still overwrites what was stored
+//! here when it ends, as it overwrites Django's own.
+//!
+//! A session that somebody ended meanwhile stays ended: the answer is a 400
+//! ([`Error::SessionInterrupted`](crate::Error::SessionInterrupted)), as in Django. Where Django brings such
+//! a session back (when its key is cycled), this crate does not.
+//!
+//! ## Expiry that slides
+//!
+//! With `SESSION_SAVE_EVERY_REQUEST` every answer behind a gate moves the end of the session, and
+//! sends its cookie again. Only `expire_date` is written, for many visitors in one statement. Where that
+//! is still too much,
+//! [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) leaves out those that were moved a
+//! moment ago.
+//!
+//! ## Log in and log out
+//!
+//! ```
+//! use actix_django_session::{DjangoSessionMut, Error, SessionStore};
+//! use actix_web::{HttpResponse, web};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Credentials {
+//!     username: String,
+//!     password: String,
+//! }
+//!
+//! async fn log_in(
+//!     session: DjangoSessionMut,
+//!     store: web::Data<SessionStore>,
+//!     form: web::Form<Credentials>,
+//! ) -> Result<HttpResponse, Error> {
+//!     match store.authenticate(form.username.trim(), &form.password).await? {
+//!         Some(user) => {
+//!             session.login(&user).await?;
+//!             Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
+//!         }
+//!         None => Ok(HttpResponse::Unauthorized().body("wrong name or password")),
+//!     }
+//! }
+//!
+//! async fn log_out(session: DjangoSessionMut) -> Result<HttpResponse, Error> {
+//!     session.logout().await?;
+//!     Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
+//! }
+//! ```
+//!
+//! [`authenticate`](crate::SessionStore::authenticate) finds whom Django's `ModelBackend` finds, and takes as
+//! long whether there is such a user, the password is wrong, or the account is not active. PBKDF2,
+//! Django's default, is always there; argon2, bcrypt, scrypt and the old digests need the feature
+//! `hashers`. No more passwords are hashed at once than there are processors; who gets no turn in time
+//! gets a 503. Old encodings are brought up to date as in Django once
+//! [`password_hashers`](crate::DjangoSettings::password_hashers) says what is up to date; settings that
+//! Django exported do.
+//!
+//! [`login`](crate::DjangoSessionMut::login) keeps, cycles or ends the session that the visitor had by
+//! Django's rules, writes `last_login` and changes the CSRF secret;
+//! [`logout`](crate::DjangoSessionMut::logout) deletes the row at once. For a form that changes the
+//! password there are [`make_password`](crate::SessionStore::make_password) and
+//! [`update_session_auth_hash`](crate::DjangoSessionMut::update_session_auth_hash), which keeps this session
+//! and ends the user's others.
+//!
+//! **What runs in Django and not here:** the signals `user_logged_in`, `user_logged_out` and
+//! `user_login_failed`, and with them whatever listens: the attempts that django-axes counts to lock out
+//! who tries too often, the mails and "remember me" of django-allauth, audit logs; the form's own
+//! cleaning of the name (NFKC) and its `clean` methods; backends other than `ModelBackend` and
+//! `AllowAllUsersModelBackend`. A backend of another kind in front of them is an error until
+//! [`checks_passwords`](crate::AuthenticationBackend::checks_passwords) says that it may be passed over. If
+//! you need any of these, leave log-in to Django: what it does counts here all the same.
+//!
+//! ## Other engines
+//!
+//! | `SESSION_ENGINE` | reading | changing |
+//! |---|---|---|
+//! | `db` | yes | yes |
+//! | `cached_db` | yes: every session is in the table too | with [`on_session_change`](crate::SessionStore::on_session_change), which deletes Django's cached copy; refused at start without. `examples/cached_db.rs` does so with Redis |
+//! | `signed_cookies` | yes; a copy of a cookie that was taken before the log-out stays good, as in Django | yes |
+//! | `cache`, `file` | no: there is nothing in the database | no |
+//!
+//! ## A table with more columns
+//!
+//! A row keeps its further columns whatever is done to it. A new one needs a `DEFAULT` for those that
+//! may not be NULL; without, the error names the column.
+//!
+//! ## What differs from Django
+//!
+//! | when | Django | here |
+//! |---|---|---|
+//! | two requests change one session at once | the last one wins, whole | both changes are kept |
+//! | a session that was ended meanwhile is cycled, or logged in to | it lives on under a new key | 400, and it stays ended |
+//! | the answer is a 5xx, after `cycle_key` or `login` | the key is cycled without a cookie: the visitor is logged out | the session is as it was. A `flush` and a `logout` count in both |
+//! | the database is away while it is saved | 400 | 503 |
+//! | several backends, none named; user deleted meanwhile | 500 with a new row | 500, or 401; nothing is changed |
+//! | an encoded password that cannot be read, or would take minutes | 500, or minutes | wrong password, and a warning in the log |
+//! | `SESSION_SAVE_EVERY_REQUEST` | seals the data anew, makes a session for who has an unknown key | moves `expire_date` and nothing else |

@@ -1,0 +1,155 @@
+//! # Start
+//!
+//! ## What to add
+//!
+//! ```sh
+//! cargo add actix-web deadpool-postgres tokio-postgres actix-django-session
+//! cargo add tracing-subscriber                      # log lines go through `tracing`
+//! cargo add rustls tokio-postgres-rustls webpki-roots   # if the database wants TLS
+//! ```
+//!
+//! ## The settings
+//!
+//! Django and this service have to agree on some thirty settings, and one that is wrong locks people
+//! out. So let Django say them. In the site's folder, with its environment:
+//!
+//! ```sh
+//! python manage.py shell -v 0 < export_settings.py > django-settings.json
+//! ```
+//!
+//! The script is `src/settings/export_settings.py` of this crate; `cargo run --example
+//! export_settings` prints it. There is no secret in the file: keys are in it as short fingerprints,
+//! so that a wrong one is refused when the service starts. `docs/settings.md` says what is in it.
+//!
+//! ```no_run
+//! use actix_django_session::{DjangoSettings, Error};
+//!
+//! fn settings() -> Result<DjangoSettings, Box<dyn std::error::Error>> {
+//!     let json = std::fs::read_to_string("django-settings.json")?;
+//!     let secret_key = std::env::var("DJANGO_SECRET_KEY")?;
+//!     Ok(DjangoSettings::from_json(&json, secret_key)?)
+//! }
+//! ```
+//!
+//! Fallback keys are not in the file either: give them by
+//! [`secret_key_fallbacks`](crate::DjangoSettings::secret_key_fallbacks). Or tell all of it by hand; every
+//! setting has a setter:
+//!
+//! | Django | here | default |
+//! |---|---|---|
+//! | `SECRET_KEY` | [`DjangoSettings::new`](crate::DjangoSettings::new) | required |
+//! | `SECRET_KEY_FALLBACKS` | [`secret_key_fallbacks`](crate::DjangoSettings::secret_key_fallbacks) | none; an empty key is refused |
+//! | `SESSION_COOKIE_NAME` | [`session_cookie_name`](crate::DjangoSettings::session_cookie_name) | `sessionid` |
+//! | `SESSION_ENGINE` | [`session_engine`](crate::DjangoSettings::session_engine) | `db`; also `cached_db`, `signed_cookies` |
+//! | `SESSION_COOKIE_AGE`, `_DOMAIN`, `_PATH`, `_SECURE`, `_HTTPONLY`, `_SAMESITE`, `SESSION_EXPIRE_AT_BROWSER_CLOSE`, `SESSION_SAVE_EVERY_REQUEST` | the same in lower case | Django's |
+//! | `USE_TZ`, `TIME_ZONE` | [`use_tz`](crate::DjangoSettings::use_tz), [`time_zone`](crate::DjangoSettings::time_zone) | `true`, `America/Chicago` |
+//! | | [`writes_sessions`](crate::DjangoSettings::writes_sessions) | `false` |
+//! | `LOGIN_URL` | [`login_url`](crate::DjangoSettings::login_url) | `/accounts/login/`; a URL, not the name of one |
+//! | `REDIRECT_FIELD_NAME` | [`redirect_field_name`](crate::DjangoSessionMiddleware::redirect_field_name) of the gate | `next` |
+//! | `AUTH_USER_MODEL` | [`user_model`](crate::DjangoSettings::user_model): its table and columns | `auth.User` |
+//! | `AUTHENTICATION_BACKENDS` | [`authentication_backends`](crate::DjangoSettings::authentication_backends) | `ModelBackend` |
+//! | `PASSWORD_HASHERS` | [`password_hashers`](crate::DjangoSettings::password_hashers): with their parameters | Django 5.2's; nothing is upgraded |
+//! | `USE_X_FORWARDED_HOST` | [`use_x_forwarded_host`](crate::DjangoSettings::use_x_forwarded_host) | `false` |
+//! | `USE_X_FORWARDED_PORT` | [`use_x_forwarded_port`](crate::DjangoSettings::use_x_forwarded_port) | `false` |
+//! | `ALLOWED_HOSTS` | [`allowed_hosts`](crate::DjangoSettings::allowed_hosts) | none: then only trusted origins may send forms |
+//! | `CSRF_COOKIE_NAME`, `_AGE`, `_DOMAIN`, `_PATH`, `_SAMESITE`, `_SECURE`, `_HTTPONLY`, `CSRF_HEADER_NAME`, `CSRF_TRUSTED_ORIGINS`, `CSRF_USE_SESSIONS` | the same in lower case | Django's |
+//! | `DATA_UPLOAD_MAX_MEMORY_SIZE`, `_NUMBER_FIELDS`, `_NUMBER_FILES` | the same in lower case | 2.5 MiB, 1000, 100 |
+//! | `SECURE_PROXY_SSL_HEADER` | [`secure_proxy_ssl_header`](crate::DjangoSettings::secure_proxy_ssl_header) | none |
+//! | the table of the session model | [`session_table`](crate::DjangoSettings::session_table) | `django_session` |
+//! | `SessionStore.key_salt` | [`key_salt`](crate::DjangoSettings::key_salt) | that of every store of Django's own |
+//! | | [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) | 5 seconds |
+//! | | [`prepared_statements`](crate::DjangoSettings::prepared_statements) | `true` |
+//! | | [`max_decompressed_size`](crate::DjangoSettings::max_decompressed_size) | 16 MiB |
+//! | `max_age` of `signing.loads` | [`max_age`](crate::DjangoSettings::max_age) | none, as for Django's sessions |
+//!
+//! ## The pool
+//!
+//! The pool says which database it is, and how to reach it:
+//!
+//! ```no_run
+//! use deadpool_postgres::{Config, CreatePoolError, Pool, Runtime};
+//! use tokio_postgres::NoTls;
+//!
+//! fn pool(url: String) -> Result<Pool, CreatePoolError> {
+//!     Config { url: Some(url), ..Config::default() }.create_pool(Some(Runtime::Tokio1), NoTls)
+//! }
+//! ```
+//!
+//! | to have | do |
+//! |---|---|
+//! | tables that are not in `public` | name the schema, `session_table("web.django_session")`, or end the URL with `?options=-csearch_path%3Dweb`. A `SET search_path` in a hook of the pool does not reach the store |
+//! | a role that may only read | see [In production](super::production) |
+//! | a pool for your own queries | any size: the store takes none of its connections |
+//!
+//! ### TLS
+//!
+//! With `sslmode=require` PostgreSQL's certificate is not looked at by many clients. A rustls
+//! connector always checks it, as `sslmode=verify-full` does elsewhere:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use deadpool_postgres::{Config, CreatePoolError, Pool, Runtime};
+//! use rustls::{ClientConfig, RootCertStore};
+//! use tokio_postgres_rustls::MakeRustlsConnect;
+//!
+//! fn pool(url: String, roots: RootCertStore) -> Result<Pool, CreatePoolError> {
+//!     let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+//!     Config { url: Some(format!("{url}?sslmode=require")), ..Config::default() }
+//!         .create_pool(Some(Runtime::Tokio1), MakeRustlsConnect::new(tls))
+//! }
+//! ```
+//!
+//! `examples/tls.rs` reads the certificate of your own authority from a file.
+//!
+//! ### The store's own connections
+//!
+//! The store makes connections of its own from what the pool knows: host, TLS, credentials, options. It
+//! touches none of the pool's, so neither an exhausted pool nor what a handler leaves behind on a
+//! connection reaches a look-up.
+//!
+//! Each worker (each tokio runtime that asks) opens them when it first needs them, and closes them
+//! after a minute without use:
+//!
+//! | for | usually | at most, while one is silent or busy |
+//! |---|---:|---:|
+//! | sessions | 1 | 2 |
+//! | users, behind `login_required` and [`DjangoUser`](crate::DjangoUser) | 1 | 2 |
+//! | permissions | 1 | 2 |
+//! | changing sessions, log-in | 1 | 4 |
+//! | what is asked seldom: `check()`, the type of the primary key | 0 | 2 |
+//!
+//! So a reading service with 8 workers has 8 to 24 connections, and `max_connections` of the server
+//! (and of the role) should leave room for twice as many.
+//!
+//! ## The first gate
+//!
+//! ```no_run
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoUser, SessionStore};
+//! use actix_web::{App, HttpServer, Responder, web};
+//!
+//! async fn dashboard(user: DjangoUser) -> impl Responder {
+//!     format!("Hello, {}", user.username())
+//! }
+//!
+//! # async fn serve(pool: deadpool_postgres::Pool, settings: DjangoSettings) -> Result<(), Box<dyn std::error::Error>> {
+//! let sessions = SessionStore::new(pool, settings)?;
+//! let gate = DjangoSessionMiddleware::login_required(sessions.clone());
+//! println!("{}", sessions.check().await?); // what is wrong shows here, not to the first visitor
+//!
+//! HttpServer::new(move || {
+//!     App::new().service(
+//!         web::scope("/app").wrap(gate.clone()).route("/dashboard", web::get().to(dashboard)),
+//!     )
+//! })
+//! .bind("127.0.0.1:8080")?
+//! .run()
+//! .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Build gates once, outside `HttpServer::new`, and clone them into it. Of several `.wrap()`s the last
+//! one added runs first: add a logger or CORS after the gate, and it is around it.
+//!
+//! Then [move one endpoint](super::move_one_endpoint).

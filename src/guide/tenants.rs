@@ -1,0 +1,54 @@
+//! # Several tenants
+//!
+//! What decides who is logged in must not depend on what the last request did to a connection. So a
+//! store makes connections of its own, from the host, credentials and TLS of the pool that it is
+//! given, and nothing else ever runs on them: no hook of the pool, no `SET search_path` of a
+//! handler, no transaction that was left open.
+//!
+//! That also means that a hook of the pool which picks the tenant does not reach a store. Make one
+//! store for each tenant, and say where its tables are:
+//!
+//! ```
+//! use actix_django_session::{DjangoSettings, Error, SessionStore, UserModel};
+//! use deadpool_postgres::Pool;
+//!
+//! fn store_of(tenant: &str, pool: Pool, secret_key: &[u8]) -> Result<SessionStore, Error> {
+//!     let users = UserModel::new((tenant, "auth_user"));
+//!     let settings = DjangoSettings::new(secret_key)
+//!         .session_table((tenant, "django_session"))
+//!         .user_model(users);
+//!     SessionStore::new(pool, settings)
+//! }
+//! ```
+//!
+//! | tenants are | then |
+//! |---|---|
+//! | schemas of one database (django-tenants) | one pool, one store a tenant with tables named by schema, as above |
+//! | databases | one pool and one store a tenant |
+//! | rows (a `tenant_id` column, row-level security) | one store; ask for the column with [`UserModel::columns`](crate::UserModel::columns) and compare it in the handler or in a hook. A policy of row-level security that reads a setting of the connection does not see one here: give the role of the store its own policy, or a view |
+//!
+//! Which gate a request meets is a matter of its host:
+//!
+//! ```no_run
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoUser, SessionStore};
+//! use actix_web::{guard, web};
+//!
+//! async fn home(user: DjangoUser) -> String {
+//!     format!("Hello, {}", user.username())
+//! }
+//!
+//! fn routes(app: &mut web::ServiceConfig, tenants: &[(String, SessionStore)]) {
+//!     for (host, store) in tenants {
+//!         let gate = DjangoSessionMiddleware::login_required(store.clone());
+//!         app.service(
+//!             web::scope("")
+//!                 .guard(guard::Host(host))
+//!                 .wrap(gate)
+//!                 .route("/", web::get().to(home)),
+//!         );
+//!     }
+//! }
+//! ```
+//!
+//! A session of tenant A is no session at tenant B even if both share a `SECRET_KEY`: its row is in
+//! another table. Give each tenant a key of its own all the same, as Django would have.

@@ -1,0 +1,99 @@
+//! # Testing your handlers
+//!
+//! ## Without a database
+//!
+//! [`test::user`](crate::test::user) logs somebody in to a `TestRequest`, in one line, with
+//! permissions, columns and session data:
+//!
+//! ```
+//! use actix_django_session::{DjangoUser, Error, test::{self, TestUser}};
+//! use actix_web::{FromRequest, test::TestRequest};
+//!
+//! async fn add_item(user: DjangoUser) -> Result<String, Error> {
+//!     if !user.has_perm("shop.add_item").await? {
+//!         return Err(Error::PermissionDenied);
+//!     }
+//!     Ok(format!("added for tenant {}", user.get::<i64>("tenant_id")?))
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let req = TestRequest::post().to_http_request();
+//! let ada = TestUser::new(7, "ada").permissions(["shop.add_item"]).column("tenant_id", 3_i64);
+//! test::user(&req, ada);
+//! let user = DjangoUser::extract(&req).await.unwrap();
+//! assert_eq!(add_item(user).await.unwrap(), "added for tenant 3");
+//! # });
+//! ```
+//!
+//! Gates work without a database too: a gate takes what a test put into the request for its own.
+//! [`test::store`](crate::test::store) makes the store that it needs:
+//!
+//! ```
+//! use actix_django_session::{DjangoSessionMiddleware, test::{self, TestUser}};
+//! use actix_web::{App, HttpResponse, test::{TestRequest, call_service, init_service}, web};
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let gate = DjangoSessionMiddleware::login_required(test::store())
+//!     .permission_required("shop.add_item")
+//!     .unauthorized();
+//! let route = web::get().to(HttpResponse::Ok);
+//! let app = init_service(App::new().wrap(gate).route("/items", route)).await;
+//!
+//! let items = || TestRequest::get().uri("/items").to_request();
+//! assert_eq!(call_service(&app, items()).await.status(), 401);
+//! let ada = items();
+//! test::user(&ada, TestUser::new(7, "ada"));
+//! assert_eq!(call_service(&app, ada).await.status(), 403);
+//! let bob = items();
+//! test::user(&bob, TestUser::new(8, "bob").permissions(["shop.add_item"]));
+//! assert_eq!(call_service(&app, bob).await.status(), 200);
+//! # });
+//! ```
+//!
+//! | in the request | made by |
+//! |---|---|
+//! | a user who is logged in | [`test::user`](crate::test::user) |
+//! | a session that names a user, for [`DjangoUserId`](crate::DjangoUserId) | [`test::login`](crate::test::login) |
+//! | a session with data of your own | [`test::session`](crate::test::session) |
+//! | nobody, for handlers that are tested without a gate | [`test::no_session`](crate::test::no_session) |
+//! | a CSRF cookie and a token that goes with it | [`test::csrf`](crate::test::csrf) |
+//!
+//! ## With a database
+//!
+//! End to end, against a database that Django has migrated: [`test::session_row`](crate::test::session_row)
+//! makes a real row for a real user, and gives the cookie of a browser that is logged in:
+//!
+//! ```no_run
+//! # async fn f(store: actix_django_session::SessionStore) {
+//! let cookie = actix_django_session::test::session_row(&store, "ada").await;
+//! // curl -H "Cookie: {cookie}" http://127.0.0.1:8080/dashboard
+//! # }
+//! ```
+//!
+//! Or let Django make one, in `manage.py shell`:
+//!
+//! ```python
+//! from django.contrib.auth import get_user_model
+//! from django.test import Client
+//! client = Client()
+//! client.force_login(get_user_model().objects.get(username="ada"))
+//! print(client.cookies["sessionid"].value)
+//! ```
+//!
+//! The same in SQL, with the signed text made by the same key (in Django,
+//! `SessionStore().encode({..})`; here, [`SessionData::encode`](crate::SessionData::encode)):
+//!
+//! ```sql
+//! INSERT INTO django_session (session_key, session_data, expire_date)
+//! VALUES ('a-key-of-32-letters-and-digits00', '<signed text>', now() + interval '1 hour');
+//! ```
+//!
+//! Against a database without Django, the table is this:
+//!
+//! ```sql
+//! CREATE TABLE django_session (
+//!     session_key varchar(40) PRIMARY KEY,
+//!     session_data text NOT NULL,
+//!     expire_date timestamptz NOT NULL
+//! );
+//! ```

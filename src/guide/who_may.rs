@@ -1,0 +1,69 @@
+//! # Who may
+//!
+//! ## Three gates
+//!
+//! | gate | lets through | promises |
+//! |---|---|---|
+//! | [`optional`](crate::DjangoSessionMiddleware::optional) | everybody | nothing; handlers see who it is |
+//! | [`required`](crate::DjangoSessionMiddleware::required) | whoever has a live session row | that the row is there and has not expired. Its data is not looked at: a visitor with a cart and no name comes through, and so does one who was deactivated |
+//! | [`login_required`](crate::DjangoSessionMiddleware::login_required) | whom Django's `request.user.is_authenticated` is true for | everything that Django checks: signature, backend, user, active, password of today |
+//!
+//! [`permission_required`](crate::DjangoSessionMiddleware::permission_required) and
+//! [`staff_required`](crate::DjangoSessionMiddleware::staff_required) make any of them stricter. Handlers that
+//! decide themselves take [`DjangoUser`](crate::DjangoUser): `user.has_perm("shop.add_item").await?`.
+//!
+//! ## Backends
+//!
+//! A session names the backend by which its user came in. What each one does has to be said, because
+//! only Django can run its code: see [`AuthenticationBackend`](crate::AuthenticationBackend). Django's
+//! own and allauth's are known. Permissions come from all backends of the list that grant them,
+//! whichever the visitor used. The exported settings say all of this by themselves.
+//!
+//! Not here: object permissions, and permissions that a backend of yours computes.
+//!
+//! ## What middleware of the site adds
+//!
+//! Middleware that only adds to a response does not matter. One that changes `request.user`, or asks
+//! for more than a session, has to be repeated here:
+//!
+//! | middleware | here |
+//! |---|---|
+//! | django-otp, django-two-factor-auth | [`after_get_user`](crate::SessionStore::after_get_user): look the device up; `examples/two_factor.rs` |
+//! | django-impersonate, django-hijack | `after_get_user`: answer with the other user; `examples/impersonation.rs` |
+//! | django-session-timeout and other rules that end sessions | `after_get_user`: `Ok(None)` |
+//! | `RemoteUserMiddleware` | none: a header that a proxy sets is yours to check |
+//! | a field whose sessions hold another form of the key (ULID, Hashid) | [`user_id_to_primary_key`](crate::SessionStore::user_id_to_primary_key) |
+//!
+//! The hook is asked once a request, and what it says is final. It cannot let anybody in by failing: an
+//! error is an error.
+//!
+//! ## A page for those who may not
+//!
+//! Whoever is logged in and lacks a permission gets an empty 403. For a page of yours, keep the gate's
+//! own answer for everything else:
+//!
+//! ```
+//! use actix_django_session::{DjangoSessionMiddleware, Error, SessionStore};
+//! use actix_web::{HttpResponse, http::header::ContentType};
+//!
+//! # fn f(store: SessionStore) -> DjangoSessionMiddleware {
+//! DjangoSessionMiddleware::login_required(store)
+//!     .permission_required("shop.change_item")
+//!     .error_handler(|error, req| match error {
+//!         Error::PermissionDenied => HttpResponse::Forbidden()
+//!             .content_type(ContentType::html())
+//!             .body("<h1>This is for the people of the shop</h1>"),
+//!         error => error.gate_response(req), // the redirect to the login page, a 503
+//!     })
+//! # }
+//! ```
+//!
+//! Do not tell strangers why they are none: a page that says "expired" to one and "unknown" to another
+//! tells somebody who guesses keys which ones were right.
+//!
+//! ## Users without a session
+//!
+//! For a token of your own (an API key, a JSON web token):
+//! [`SessionStore::user`](crate::SessionStore::user) and
+//! [`user_by_username`](crate::SessionStore::user_by_username) find the user, with the same checks,
+//! columns and permissions. `examples/rest_framework.rs` answers as the REST framework does.
