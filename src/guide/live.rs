@@ -20,7 +20,7 @@
 //!     store: web::Data<SessionStore>,
 //! ) -> HttpResponse {
 //!     let timer = interval(Duration::from_secs(1));
-//!     let stream = unfold((timer, session, user, store), |(mut timer, session, user, store)| async {
+//!     let stream = unfold((timer, session, user, store), |(mut timer, session, user, store)| async move {
 //!         timer.tick().await;
 //!         let user = store.revalidate(&session, &user).await.ok()?; // logged out: the stream ends
 //!         let event = web::Bytes::from(format!("data: hello, {}\n\n", user.username()));

@@ -56,15 +56,18 @@
 //! |---|---|---|---|
 //! | debug | `request rejected` | a gate or extractor turns a request away | `reason`, `gate` |
 //! | warn | `CSRF check failed` | a request gets a 403 | `reason`: Django's text; `path`; for `Origin` and `Referer`: `came`, `expected` |
-//! | warn | `session data cannot be decoded` | once a request, when the data is asked for | `error` |
+//! | warn | `no key opens the session data: is this Django's SECRET_KEY?` | once a minute; so are the next three | `unlogged`: how many there were since the last line |
+//! | warn | `session data cannot be decoded` | rightly signed, and no JSON | `error`, `unlogged` |
+//! | warn | `the backend of a session is not among the AUTHENTICATION_BACKENDS here` | nobody is logged in who came in by it | `backend`, `unlogged` |
+//! | warn | `the user id in a session fits no user` | it cannot be a key of the user table | `column`, `kind`, `unlogged` |
+//! | warn | `a setting may be wrong` | `check()`, once for each warning in its report | `warning` |
+//! | info | `settings checked against the database` | at the end of `check()` | tables, key type, cookie name, how many keys and backends |
 //! | warn | `the encoding of a password cannot be read`, `a password needs a hasher that is not built in: ..` | somebody tries to log in with it | |
 //! | warn | `there is a pooler in front of the database: ..`, `prepared statements keep getting lost, ..` | once a store | |
 //! | warn | `a session cannot be extended` | `SESSION_SAVE_EVERY_REQUEST` could not be honoured; the visitor has an answer all the same | `error` |
 //! | error | `session database unavailable` | a request got a 503; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |
 //! | error | `gate missing` | an extractor on a route without a gate | `error`, `path` |
 //! | error | `request failed` | a mistake in a handler or in the settings | `error` |
-//!
-//! WARNINGS
 //!
 //! The spans `session lookup`, `user lookup` and `session write` (debug) are around those queries.
 //!
