@@ -112,13 +112,14 @@ pub(crate) struct Observer {
 /// How often what may be said.
 struct Limits {
     outages: RateLimit,
+    busy: RateLimit,
     misfit_ids: RateLimit,
     other_backends: RateLimit,
     other_keys: RateLimit,
     undecodable: RateLimit,
 }
 
-/// Of an outage, at most one line a second: every request fails while the database is away.
+/// Of an outage, or of too many log-ins, at most one line a second: every request fails meanwhile.
 const OUTAGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much of a backend's path is shown. It comes from a session.
@@ -131,6 +132,7 @@ impl Default for Observer {
     fn default() -> Self {
         let limits = Limits {
             outages: RateLimit::every(OUTAGE_INTERVAL),
+            busy: RateLimit::every(OUTAGE_INTERVAL),
             misfit_ids: RateLimit::every(LOCK_OUT_INTERVAL),
             other_backends: RateLimit::every(LOCK_OUT_INTERVAL),
             other_keys: RateLimit::every(LOCK_OUT_INTERVAL),
@@ -157,6 +159,12 @@ impl Observer {
         match error {
             Error::Unavailable(_) => self.outage(error),
             _ => tracing::warn!(error = %Chain(error), "a session cannot be extended"),
+        }
+    }
+
+    fn busy(&self, error: &Error) {
+        if let Some(unlogged) = self.limits.busy.pass() {
+            tracing::warn!(error = %Chain(error), unlogged, "too many log-ins at once");
         }
     }
 
@@ -205,6 +213,7 @@ impl Observer {
                 self.event(Event::Outage);
                 self.outage(error);
             }
+            Error::TooManyPasswords(_) => self.busy(error),
             _ => match error.reason() {
                 Some(reason) => {
                     self.event(Event::Rejected { reason, gate });

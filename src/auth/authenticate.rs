@@ -45,6 +45,16 @@ impl SessionStore {
         username: &str,
         password: &str,
     ) -> Result<Option<DjangoUser>, Error> {
+        let found = self.find_and_check(username, password).await;
+        // Whatever the handler makes of it, the log says why.
+        found.inspect_err(|error| self.observer().turned_away(error, None))
+    }
+
+    async fn find_and_check(
+        &self,
+        username: &str,
+        password: &str,
+    ) -> Result<Option<DjangoUser>, Error> {
         let backends = self.password_backends()?;
         let mut tried: Option<String> = None;
         loop {

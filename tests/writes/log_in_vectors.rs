@@ -12,8 +12,14 @@ use std::{
 };
 
 use actix_django_session::{
-    AuthenticationBackend, DjangoSettings, Error, Event, PasswordHasher, SessionData,
-    SessionSigner, SessionStore,
+    AuthenticationBackend, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, Error, Event,
+    PasswordHasher, SessionData, SessionSigner, SessionStore,
+};
+use actix_web::{
+    App,
+    http::header::SET_COOKIE,
+    test::{TestRequest, call_service, init_service},
+    web,
 };
 use serde_json::{Value, json};
 use testbed::{Django, Settings};
@@ -171,6 +177,11 @@ async fn check(bed: &Bed, vector: &Value, ops: &Value, status: u16) {
     let ours: Vec<_> = ours.filter(|cookie| has_csrf || !cookie.starts_with("csrftoken")).collect();
     assert_eq!(ours, expected, "{case}");
 
+    check_rows(bed, &signer, expect, &case).await;
+    check_users(bed, expect, &case).await;
+}
+
+async fn check_rows(bed: &Bed, signer: &SessionSigner, expect: &Value, case: &str) {
     let rows = bed
         .sql(
             "SELECT session_key, session_data, extract(epoch FROM expire_date - now())::float8, \
@@ -183,7 +194,7 @@ async fn check(bed: &Bed, vector: &Value, ops: &Value, status: u16) {
         .iter()
         .map(|row| {
             let text = row[1].as_str().unwrap();
-            let json = SessionData::decode(text, &signer).map(|data| data.as_json().into_owned());
+            let json = SessionData::decode(text, signer).map(|data| data.as_json().into_owned());
             let is_fixed = json.as_ref().is_ok_and(|json| json.contains(FIXED_END));
             let end = if is_fixed { &row[3] } else { &row[2] };
             let data = json.unwrap_or_else(|_| text.to_owned());
@@ -206,8 +217,6 @@ async fn check(bed: &Bed, vector: &Value, ops: &Value, status: u16) {
         assert_eq!(ours.data, theirs.data, "{case}");
         assert!((ours.end - theirs.end).abs() < 60.0, "{case}: {} not {}", ours.end, theirs.end);
     }
-
-    check_users(bed, expect, &case).await;
 }
 
 async fn check_users(bed: &Bed, expect: &Value, case: &str) {
@@ -296,7 +305,7 @@ fn settings(vector: &Value) -> DjangoSettings {
             "SESSION_EXPIRE_AT_BROWSER_CLOSE" => {
                 settings.session_expire_at_browser_close(value == true)
             }
-            "MIDDLEWARE" => settings,
+            "MIDDLEWARE" | "LOGIN_REDIRECT_URL" => settings,
             other => panic!("{other}"),
         };
     }
@@ -342,4 +351,90 @@ fn seconds(text: &str) -> f64 {
     let leaps = (y / 4.0).floor() - (y / 100.0).floor() + (y / 400.0).floor();
     let days = 365.0 * y + leaps + ((153.0 * m + 2.0) / 5.0).floor() + day - 1.0 - 719_468.0;
     days * 86_400.0 + number(11, 13) * 3600.0 + number(14, 16) * 60.0 + number(17, 26)
+}
+
+/// Django's own pages for log-in and log-out, and a handler as the README has it: what becomes of the
+/// tables and the cookies. What the page says, and where it leads, is the application's.
+#[actix_web::test]
+async fn a_form_does_what_djangos_views_do() {
+    const ALIKE: [&str; 8] = [
+        "LoginView: right password",
+        "LoginView: right password, anonymous session, next",
+        "LoginView: wrong password: 200, nothing written",
+        "LoginView: inactive user: 200, nothing written",
+        "LoginView: without the CSRF token: 403",
+        "LoginView: a space behind the password is part of it",
+        "LogoutView: POST",
+        "LogoutView: POST without a session",
+    ];
+    let site = Settings::default().secret_key(SECRET_KEY);
+    let bed = Bed::start(Django::default(), site).await;
+    let mut done = Vec::new();
+    for vector in vectors(&["flow"]) {
+        let note = vector["note"].as_str().unwrap();
+        if !ALIKE.contains(&note) {
+            continue;
+        }
+        lay(&bed, &vector).await;
+        let settings = settings(&vector).allowed_hosts(["testserver"]);
+        let signer = SessionSigner::new(&settings).unwrap();
+        let store = SessionStore::new(bed.pool(), settings).unwrap();
+        let expect = &vector["expect"];
+        let outcome = send_form(&store, &vector).await;
+        // A form that is shown again has a 200 of its own.
+        assert_eq!(outcome.status == 403, expect["status"] == 403, "{note}");
+        let expected = expect["set_cookie"].as_array().unwrap().iter();
+        let mut expected: Vec<_> = expected.map(|text| cookie(text.as_str().unwrap())).collect();
+        if expect["status"] == 200 {
+            // The page has a new token in it.
+            expected.retain(|cookie| !cookie.starts_with("csrftoken"));
+        }
+        let ours: Vec<_> = outcome.set_cookie.iter().map(|text| cookie(text)).collect();
+        assert_eq!(ours, expected, "{note}");
+        check_rows(&bed, &signer, expect, note).await;
+        check_users(&bed, expect, note).await;
+        done.push(note.to_owned());
+    }
+    assert_eq!(done.len(), ALIKE.len(), "{done:?}");
+}
+
+#[derive(serde::Deserialize)]
+struct Credentials {
+    username: String,
+    password: String,
+}
+
+async fn send_form(store: &SessionStore, vector: &Value) -> Outcome {
+    let log_in = async |session: DjangoSessionMut,
+                        store: web::Data<SessionStore>,
+                        form: web::Form<Credentials>| {
+        let user = store.authenticate(form.username.trim(), &form.password).await?;
+        if let Some(user) = &user {
+            session.login(user).await?;
+        }
+        Ok::<_, Error>(if user.is_some() { "in" } else { "wrong" })
+    };
+    let log_out = async |session: DjangoSessionMut| {
+        session.logout().await?;
+        Ok::<_, Error>("out")
+    };
+    let app = App::new()
+        .app_data(web::Data::new(store.clone()))
+        .wrap(DjangoSessionMiddleware::optional(store.clone()))
+        .route("/accounts/login/", web::post().to(log_in))
+        .route("/accounts/logout/", web::post().to(log_out));
+    let app = init_service(app).await;
+    let path = vector["path"].as_str().unwrap().split('?').next().unwrap();
+    let mut request = TestRequest::post()
+        .uri(path)
+        .insert_header(("Host", "testserver"))
+        .insert_header(("Content-Type", "application/x-www-form-urlencoded"))
+        .set_payload(vector["body"].as_str().unwrap().to_owned());
+    if let Some(cookie) = vector["cookie"].as_str() {
+        request = request.insert_header(("Cookie", cookie));
+    }
+    let response = call_service(&app, request.to_request()).await;
+    let set_cookie = response.headers().get_all(SET_COOKIE);
+    let set_cookie = set_cookie.map(|text| text.to_str().unwrap().to_owned()).collect();
+    Outcome { status: response.status().as_u16().into(), set_cookie, results: Value::Null }
 }

@@ -50,7 +50,7 @@ impl DjangoSessionMut {
     /// [`login_by`](Self::login_by); [`Error::Unavailable`] when PostgreSQL does not answer or the role
     /// may not update `last_login`. Nothing is changed then.
     pub async fn login(&self, user: &DjangoUser) -> Result<(), Error> {
-        self.log_in(user, None).await
+        self.told(self.log_in(user, None).await)
     }
 
     /// [`login`](Self::login) with the path of the backend by which the user came in, as it stands in
@@ -61,7 +61,15 @@ impl DjangoSessionMut {
     /// # Errors
     /// As [`login`](Self::login).
     pub async fn login_by(&self, user: &DjangoUser, backend: &str) -> Result<(), Error> {
-        self.log_in(user, Some(backend)).await
+        self.told(self.log_in(user, Some(backend)).await)
+    }
+
+    /// Whatever the handler makes of an error, the log says why there was one.
+    fn told(&self, done: Result<(), Error>) -> Result<(), Error> {
+        if let (Err(error), Some(store)) = (&done, self.writing.store()) {
+            store.observer().turned_away(error, None);
+        }
+        done
     }
 
     async fn log_in(&self, user: &DjangoUser, backend: Option<&str>) -> Result<(), Error> {
@@ -91,7 +99,7 @@ impl DjangoSessionMut {
     pub async fn logout(&self) -> Result<(), Error> {
         self.writing.flush()?;
         self.writing.set_user(Err(Error::Anonymous));
-        self.writing.delete_flushed().await
+        self.told(self.writing.delete_flushed().await)
     }
 
     /// Keeps a user logged in whose password was changed in this request, as Django's
