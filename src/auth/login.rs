@@ -107,7 +107,7 @@ impl Login {
     pub(crate) fn apply(&self, changes: &mut Changes) -> Result<(), Error> {
         match self.before {
             Before::Kept => {}
-            Before::Cycled => changes.cycle_key(),
+            Before::Cycled => changes.cycle_for_login(),
             Before::Flushed => changes.flush(),
         }
         for (key, value) in &self.entries {

@@ -285,7 +285,10 @@ impl SessionStore {
                 });
             }
             let now = self.database().session_row(row.key(), self.database().deadline()).await?;
-            let now = now.ok_or(Error::SessionInterrupted)?;
+            let Some(now) = now else {
+                let anew = plan.anew()?.ok_or(Error::SessionInterrupted)?;
+                return self.insert(session.key().clone(), anew).await;
+            };
             // Each further try has a reason: the row was changed. Where it was not, something in the
             // database does not let it be.
             if now.session_data == row.session_data() && std::mem::replace(&mut was_the_same, true)

@@ -26,6 +26,8 @@ pub(crate) struct Changes {
     modified: bool,
     /// Whether nothing was done but to bring the session auth hash up to date.
     only_upgraded: bool,
+    /// Whether somebody logs in to what was a stranger's session.
+    logs_in: bool,
     /// How often the session was flushed: what was planned before that is not what is wanted now.
     flushes: u32,
 }
@@ -68,6 +70,7 @@ impl Changes {
             edits: Vec::new(),
             modified: false,
             only_upgraded: false,
+            logs_in: false,
             flushes: 0,
         })
     }
@@ -178,6 +181,13 @@ impl Changes {
         self.changed();
     }
 
+    /// Gives a stranger's session a new key, because somebody logs in to it. Should its row be gone by
+    /// then, who logs in gets a session all the same, with nothing of the old one.
+    pub(crate) fn cycle_for_login(&mut self) {
+        self.cycle_key();
+        self.logs_in = true;
+    }
+
     /// Gives the session a new key, and the key of the session auth hash this value.
     ///
     /// # Errors
@@ -199,12 +209,18 @@ impl Changes {
         self.data = SessionData::new();
         self.edits.clear();
         self.changed();
+        self.logs_in = false;
         self.flushes += 1;
     }
 
     /// What is to be stored.
     pub(crate) fn plan(&self) -> Plan {
-        Plan { row: self.row.clone(), edits: self.edits.clone(), flushes: self.flushes }
+        Plan {
+            row: self.row.clone(),
+            edits: self.edits.clone(),
+            logs_in: self.logs_in,
+            flushes: self.flushes,
+        }
     }
 
     /// The doomed row was deleted.
@@ -227,6 +243,7 @@ impl Changes {
         self.modified = cycled_since || !later.is_empty();
         self.data = apply(&later, readable(&session)?)?;
         self.edits = later;
+        self.logs_in &= cycled_since;
         self.row = match std::mem::replace(&mut self.row, new_row()) {
             Row::Cycled(_, key) if cycled_since => Row::Cycled(session, key),
             _ => Row::Kept(session),
@@ -250,6 +267,7 @@ impl Changes {
 pub(crate) struct Plan {
     row: Row,
     edits: Vec<Edit>,
+    logs_in: bool,
     flushes: u32,
 }
 
@@ -264,6 +282,15 @@ impl Plan {
     /// As [`Changes::new`] and [`Changes::update`].
     pub(crate) fn apply_to(&self, row: &DjangoSession) -> Result<SessionData, Error> {
         apply(&self.edits, readable(row)?)
+    }
+
+    /// The data of a new row, if there is to be one where the old one is gone: nothing that somebody
+    /// ended comes back, only what this request has put in.
+    ///
+    /// # Errors
+    /// As [`Changes::update`].
+    pub(crate) fn anew(&self) -> Result<Option<SessionData>, Error> {
+        self.logs_in.then(|| apply(&self.edits, SessionData::new())).transpose()
     }
 }
 

@@ -4,7 +4,7 @@ use std::future;
 
 use actix_django_session::{
     AuthenticationBackend, DjangoSessionMiddleware, DjangoSessionMut, DjangoUser, Error,
-    OptionalDjangoUser, PasswordHasher, SessionStore, UserModel,
+    OptionalDjangoUser, PasswordHasher, SessionKey, SessionStore, UserModel,
     test::{TestUser, user},
 };
 use actix_web::{
@@ -156,6 +156,40 @@ async fn a_log_in_that_fails_leaves_the_session_as_it_was() {
     let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
     let response = call_service(&app, request.to_request()).await;
     assert_eq!((response.status().as_u16(), row(&bed, &key).await), (401, before));
+}
+
+/// A double click: the second of two requests finds the stranger's session gone, as does whoever logs
+/// in after somebody ended it. Nothing of it comes back.
+#[actix_web::test]
+async fn who_logs_in_to_a_session_that_is_gone_gets_a_new_one() {
+    let bed = Bed::shared().await;
+    let store = bed.store_with(settings().writes_sessions(true));
+    let key = bed.session(r#"{"cart":[1]}"#).await;
+    let ada = store.user_by_username("ada").await.unwrap();
+    let handler = {
+        let (store, key) = (store.clone(), key.clone());
+        move |session: DjangoSessionMut| {
+            let (ada, store, key) = (ada.clone(), store.clone(), key.clone());
+            async move {
+                session.insert("theme", "dark")?;
+                session.login(&ada).await?;
+                store.delete(&SessionKey::new(key).unwrap()).await?;
+                Ok::<_, Error>(HttpResponse::Ok().finish())
+            }
+        }
+    };
+    let gate = DjangoSessionMiddleware::optional(store);
+    let app = init_service(App::new().wrap(gate).route("/", web::get().to(handler))).await;
+    let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
+    let response = call_service(&app, request.to_request()).await;
+    assert_eq!(response.status(), 200);
+    let cookies = response.headers().get_all(SET_COOKIE).map(|text| text.to_str().unwrap());
+    let new = cookies.filter_map(|text| text.strip_prefix("sessionid=")).next().unwrap();
+    let new = new.split(';').next().unwrap();
+    assert_eq!(who(bed, new).await, "ada");
+    let data = row(bed, new).await["json"].as_str().unwrap().to_owned();
+    assert!(data.starts_with(r#"{"theme": "dark", "_auth_user_id": "1""#), "{data}");
+    assert_eq!(row(bed, &key).await, Value::Null);
 }
 
 /// Nothing that happens after it keeps anybody logged in.

@@ -9,7 +9,8 @@ use crate::{
 impl DjangoSessionMut {
     /// Logs a user in to this session, as Django's `login(request, user)`: the session of a stranger
     /// keeps its data and gets a new key, that of the same user stays as it is, that of another one,
-    /// or of another password, is ended first. The CSRF secret is replaced, and `last_login` is
+    /// or of another password, is ended first. If somebody ended the stranger's session meanwhile, there
+    /// is a new one, with what this request put into it alone. The CSRF secret is replaced, and `last_login` is
     /// written at once; the rest is stored with the answer, if its status is below 500.
     ///
     /// Later extractors of this request see this user. Whether the account is active is not asked,
