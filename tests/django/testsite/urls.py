@@ -22,3 +22,8 @@ urlpatterns = [
     path("accounts/password_change/done/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
     re_path("^protected/", views.protected, name="protected"),
 ]
+
+if "rest_framework" in settings.INSTALLED_APPS:
+    from accounts import api
+
+    urlpatterns += [path("items", api.Items.as_view()), path("staff", api.Staff.as_view())]
