@@ -121,7 +121,7 @@ impl World {
                 bed.store_with(settings.authentication_backends(self.backends.iter().map(powers)))
             }
             Model::Exported => bed.store_with(settings),
-            Model::Ulid => bed.store_with(settings).user_id_to_primary_key(|id| uuid_of_ulid(id)),
+            Model::Ulid => bed.store_with(settings).user_id_to_primary_key(uuid_of_ulid),
             Model::Versioned(overrides) => {
                 let mut hash = SessionAuthHash::default()
                     .key_salt("versioned.session_auth_hash")

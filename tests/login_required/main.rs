@@ -19,6 +19,7 @@ mod live;
 #[path = "../integration/log.rs"]
 #[allow(dead_code)] // what the other test binary needs
 mod log;
+mod nested;
 mod outages;
 mod proxy;
 mod queries;
