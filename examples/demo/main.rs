@@ -5,11 +5,13 @@
 //! ```
 //!
 //! Starts PostgreSQL and a small Django site, then a Rust server in front of both. That server
-//! answers `/`, `/dashboard`, `/notes` and `/api/me` itself and passes every other path on to Django.
+//! answers `/`, `/dashboard`, `/notes`, `/api/me`, `/cart/add`, `/language` and `/logout` itself and
+//! passes every other path on to Django.
 //! `--port` names another port than 8080; 0 takes any that is free.
 
 mod pages;
 mod proxy;
+mod session;
 
 use std::{
     collections::HashMap, env, error::Error, io, net::TcpListener, process::ExitCode, sync::Mutex,
@@ -56,18 +58,27 @@ async fn home(
         Some(user) => ("You are", user.username().to_owned()),
         None => ("You are", "not logged in".to_owned()),
     }];
+    let mut language = String::new();
     match &session {
         Some(session) => {
             // Data that cannot be decoded is an empty session, as it is to Django.
             let cart = session.get::<u64>("cart").ok().flatten().unwrap_or_default();
             facts.push(("Your session ends", moment(session.expire_date())));
             facts.push(("In your cart", cart.to_string()));
+            if let Ok(Some(code)) = session.get::<String>("language") {
+                language = code;
+            }
         }
         None => facts.push(("Your session", "you have none".to_owned())),
     }
-    let body = rows(&facts) + pages::WHAT_TO_TRY + pages::WHO_ANSWERS_WHAT;
+    let welcome = session::LANGUAGES.iter().find(|(code, _)| *code == language);
+    let title = welcome.map_or("Home", |(_, welcome)| welcome);
+    let body = rows(&facts)
+        + &pages::session_forms(&csrf_token)
+        + pages::WHAT_TO_TRY
+        + pages::WHO_ANSWERS_WHAT;
     let logged_in = user.is_some();
-    Page { title: "Home", body: &body, logged_in, csrf_token: &csrf_token }.respond(&req)
+    Page { title, body: &body, logged_in, csrf_token: &csrf_token }.respond(&req)
 }
 
 /// Behind `login_required`.
@@ -141,7 +152,8 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     let pool = Config { url: Some(bed.database_url().to_owned()), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     // As README says to: Django itself tells the settings.
-    let settings = DjangoSettings::from_json(&bed.export_settings().await?, Settings::SECRET_KEY)?;
+    let settings = DjangoSettings::from_json(&bed.export_settings().await?, Settings::SECRET_KEY)?
+        .writes_sessions(true);
     let sessions = SessionStore::new(pool.clone(), settings)?;
 
     // Built once: every worker gets a clone.
@@ -152,10 +164,14 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     let notes = Notes::default();
     let django = bed.site().url().to_owned();
     let server = HttpServer::new(move || {
+        let for_all = |path| web::resource(path).wrap(optional.clone());
         App::new()
-            .service(web::resource("/").wrap(optional.clone()).route(read().to(home)))
+            .service(for_all("/").route(read().to(home)))
             .service(web::resource("/dashboard").wrap(gate.clone()).route(read().to(dashboard)))
             .service(web::resource("/notes").wrap(gate.clone()).route(web::post().to(note)))
+            .service(for_all("/cart/add").route(web::post().to(session::add_to_cart)))
+            .service(for_all("/language").route(web::post().to(session::choose_language)))
+            .service(for_all("/logout").route(web::post().to(session::log_out)))
             .service(web::resource("/api/me").wrap(api.clone()).route(read().to(me)))
             .wrap_fn(|req, service| {
                 pages::begin(&req);
@@ -205,7 +221,8 @@ fn greeting(address: &str) -> String {
   What to try
     - Open {address}/dashboard: Rust sends you to Django's login page, and back.
     - Leave a note on the dashboard: a form of a Rust page.
-    - Log out on the Rust page: Django does it, and the dashboard is closed again.
+    - Choose a language, put something into the cart: Rust does it, and Django's cart has it.
+    - Log out on the Rust page, or on a Django page: the dashboard is closed again.
     - Log in with two browsers and change the password in one: the other is out, at once.
     - Put something into the cart without logging in: a session, and nobody in it.
     - curl -i {address}/api/me: a 401 instead of a redirect.

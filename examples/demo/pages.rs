@@ -20,7 +20,8 @@ pub(crate) const WHAT_TO_TRY: &str = "
 <ul>
 <li>Open the <a href=\"/dashboard\">dashboard</a>: Rust sends you to Django's login page, and back.</li>
 <li>Leave a note there: a form of a Rust page, protected by the token of Django's cookie.</li>
-<li>Log out on a Rust page: the dashboard is closed again.</li>
+<li>Choose a language here, and put something into the cart: Rust does it, and Django's <a href=\"/cart/\">cart</a> has it.</li>
+<li>Log out on a Rust page or on a Django page: the dashboard is closed again.</li>
 <li>Log in with two browsers and change the password in one: the other is out, at once.</li>
 <li>Put something into the cart without logging in: a session, and nobody in it.</li>
 <li><a href=\"/api/me\">/api/me</a> without a login: a 401 instead of a redirect.</li>
@@ -29,10 +30,10 @@ pub(crate) const WHAT_TO_TRY: &str = "
 pub(crate) const WHO_ANSWERS_WHAT: &str = "
 <h2>Who answers what</h2>
 <table>
-<tr><td><span class=\"from rust\">Rust</span></td><td><code>/</code> <code>/dashboard</code> <code>/notes</code> <code>/api/me</code></td></tr>
-<tr><td><span class=\"from\">Django</span></td><td>every other path: log-in, log-out, passwords, the account page, the cart</td></tr>
+<tr><td><span class=\"from rust\">Rust</span></td><td><code>/</code> <code>/dashboard</code> <code>/notes</code> <code>/api/me</code> <code>/cart/add</code> <code>/language</code> <code>/logout</code></td></tr>
+<tr><td><span class=\"from\">Django</span></td><td>every other path: log-in, its own log-out, passwords, the account page, the cart</td></tr>
 </table>
-<p>Both look at one session: Django writes it, Rust reads it.</p>";
+<p>Both read and write one session.</p>";
 
 pub(crate) const CHANGE_PASSWORD: &str = "
 <p><a href=\"/accounts/password_change/\">Change the password</a>: Django ends every other session of yours,
@@ -94,12 +95,23 @@ fn log_in(next: &str) -> String {
     format!("<a class=\"last\" href=\"/accounts/login/?next={}\">Log in</a>", escape(next))
 }
 
-/// Django's own view, which wants a POST with a CSRF token: one of a Rust page is as good.
 fn log_out(csrf_token: &CsrfToken) -> String {
     format!(
-        "<form class=\"last\" method=\"post\" action=\"/accounts/logout/\">{}\
+        "<form class=\"last\" method=\"post\" action=\"/logout\">{}\
          <button>Log out</button></form>",
         csrf_token.input()
+    )
+}
+
+/// What changes the session of whoever is there.
+pub(crate) fn session_forms(csrf_token: &CsrfToken) -> String {
+    let token = csrf_token.input();
+    format!(
+        "<form method=\"post\" action=\"/cart/add\">{token}<button>Put one into the cart</button></form>
+<form method=\"post\" action=\"/language\">{token}
+<button name=\"language\" value=\"en\">English</button>
+<button name=\"language\" value=\"de\">Deutsch</button>
+<button name=\"language\" value=\"fr\">Français</button></form>"
     )
 }
 

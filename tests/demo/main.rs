@@ -155,6 +155,22 @@ async fn a_visitor_goes_through_both_sides() {
     browser.submit(&demo.url("/cart/"), &[]).await.unwrap();
     assert!(get("/").await.2.contains("<dt>In your cart</dt><dd>1</dd>"));
 
+    // And the other way round.
+    for (path, fields) in [("/cart/add", ""), ("/cart/add", ""), ("/language", "&language=de")] {
+        let (_, _, page) = get("/").await;
+        let token = page.split_once("csrfmiddlewaretoken\" value=\"").unwrap().1;
+        let token = token.split_once('"').unwrap().0;
+        let request = browser
+            .client()
+            .post(demo.url(path))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("origin", &demo.url)
+            .body(format!("csrfmiddlewaretoken={token}{fields}"));
+        assert_eq!(request.send().await.unwrap().status(), 303);
+    }
+    assert!(get("/cart/").await.2.contains("Things in your cart: 3"));
+    assert!(get("/").await.2.contains("<h1>Willkommen</h1>"));
+
     // A form of a Rust page is good with the token of Django's cookie, from this site alone.
     let (_, _, page) = get("/dashboard").await;
     let token = page.split_once("csrfmiddlewaretoken\" value=\"").unwrap().1;
@@ -191,11 +207,14 @@ async fn a_visitor_goes_through_both_sides() {
     let body = format!("csrfmiddlewaretoken={}", token.split_once('"').unwrap().0);
     let request = browser
         .client()
-        .post(demo.url("/accounts/logout/"))
+        .post(demo.url("/logout"))
         .header("content-type", "application/x-www-form-urlencoded")
         .header("origin", &demo.url)
         .body(body);
-    assert_eq!(request.send().await.unwrap().status(), 302);
+    let (status, headers, _) = see(request.send().await.unwrap()).await;
+    assert_eq!(status, 303);
+    let cookies = headers.get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap());
+    assert!(cookies.into_iter().any(|cookie| cookie.starts_with("sessionid=\"\"; expires=Thu")));
     assert_eq!(get("/dashboard").await.0, 302);
 }
 
