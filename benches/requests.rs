@@ -177,7 +177,7 @@ impl Results {
     }
 
     fn goals(&self, goals: &mut Goals) {
-        use Variant::{Bare, Baseline, Django, LoginRequired, Optional, Required, UserId};
+        use Variant::{Bare, Baseline, Django, LoginRequired, Optional, Required, Slide, UserId};
         let at = |connections, one, other, quantity| self.ratio(one, other, connections, quantity);
         let rps = |one, other| at(TYPICAL, one, other, REQUESTS_PER_SECOND);
         goals.at_most(
@@ -214,6 +214,11 @@ impl Results {
             "`optional` without cookie: requests/s / bare handler",
             0.97,
             rps(Optional, Bare),
+        );
+        goals.at_most(
+            "a slide, 32 connections: CPU per request / `required` with `DjangoUserId`",
+            1.5,
+            at(TYPICAL, Slide, UserId, CPU),
         );
         goals.at_least(
             "`login_required`: requests/s / Django view",

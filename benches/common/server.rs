@@ -11,8 +11,9 @@ use std::{
 };
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, DjangoUserId,
-    OptionalDjangoSession, SessionData, SessionSigner, SessionStore, signing::SaltedHmac,
+    DjangoSession, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoUser,
+    DjangoUserId, OptionalDjangoSession, SessionData, SessionSigner, SessionStore,
+    signing::SaltedHmac,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder,
@@ -43,10 +44,18 @@ pub(crate) enum Variant {
     LoginBaseline,
     /// `request.user` of Django, under gunicorn.
     Django,
+    /// `required`, and each request moves the end of its session.
+    Slide,
+    /// `SESSION_SAVE_EVERY_REQUEST` of Django.
+    DjangoSlide,
+    /// `required`, and each request sets a key of its session.
+    Write,
+    /// The same in Django.
+    DjangoWrite,
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Bare,
         Self::Optional,
         Self::Baseline,
@@ -55,6 +64,10 @@ impl Variant {
         Self::LoginBaseline,
         Self::LoginRequired,
         Self::Django,
+        Self::Slide,
+        Self::DjangoSlide,
+        Self::Write,
+        Self::DjangoWrite,
     ];
 
     /// On the command line.
@@ -68,6 +81,10 @@ impl Variant {
             Self::LoginRequired => "login_required",
             Self::LoginBaseline => "login_baseline",
             Self::Django => "django",
+            Self::Slide => "slide",
+            Self::DjangoSlide => "django_slide",
+            Self::Write => "write",
+            Self::DjangoWrite => "django_write",
         }
     }
 
@@ -82,11 +99,28 @@ impl Variant {
             Self::LoginRequired => "`login_required`",
             Self::LoginBaseline => "login baseline: 2 deadpool queries",
             Self::Django => "Django's `request.user`, gunicorn",
+            Self::Slide => "`required`, sliding",
+            Self::DjangoSlide => "Django, sliding",
+            Self::Write => "`required`, one key written",
+            Self::DjangoWrite => "Django, one key written",
         }
     }
 
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::Optional | Self::Required | Self::UserId | Self::LoginRequired)
+        match self {
+            Self::Optional | Self::Required | Self::UserId | Self::LoginRequired => true,
+            Self::Slide | Self::Write => true,
+            _ => false,
+        }
+    }
+
+    fn is_django(self) -> bool {
+        matches!(self, Self::Django | Self::DjangoSlide | Self::DjangoWrite)
+    }
+
+    /// Whether it changes the sessions that it is asked with.
+    fn writes(self) -> bool {
+        matches!(self, Self::Slide | Self::DjangoSlide | Self::Write | Self::DjangoWrite)
     }
 
     fn is_by_cookie(self) -> bool {
@@ -95,7 +129,11 @@ impl Variant {
 
     /// What visitors of the site ask this server, and the only right answers.
     pub(crate) fn requests(self, site: &Site) -> Vec<Request> {
-        let path = if self == Self::Django { "/user/" } else { "/" };
+        let path = match self {
+            Self::Django | Self::DjangoSlide => "/user/",
+            Self::DjangoWrite => "/visit/",
+            _ => "/",
+        };
         if !self.is_by_cookie() {
             return vec![Request::get(path, None, 200, "ok".into())];
         }
@@ -106,7 +144,8 @@ impl Variant {
             };
             Request::get(path, Some(&cookie(&session.key)), 200, body)
         };
-        site.sessions.iter().map(request).collect()
+        let sessions = if self.writes() { &site.changing } else { &site.sessions };
+        sessions.iter().map(request).collect()
     }
 }
 
@@ -140,8 +179,8 @@ impl Server {
         pool: usize,
         under: &[String],
     ) -> Result<Self> {
-        if variant == Variant::Django {
-            return Self::start_django(site, workers).await;
+        if variant.is_django() {
+            return Self::start_django(variant, site, workers).await;
         }
         let this = env::current_exe()?;
         let mut command = match under {
@@ -168,7 +207,7 @@ impl Server {
         Ok(Self { address, pid, process })
     }
 
-    async fn start_django(site: &Site, workers: usize) -> Result<Self> {
+    async fn start_django(variant: Variant, site: &Site, workers: usize) -> Result<Self> {
         // Django's fastest: one connection for good, instead of one for each request.
         let url: tokio_postgres::Config = site.database_url().parse()?;
         let host = match url.get_hosts() {
@@ -186,6 +225,7 @@ impl Server {
         });
         let settings =
             Settings::default().set("DATABASES", serde_json::json!({ "default": database }));
+        let settings = settings.set("SESSION_SAVE_EVERY_REQUEST", variant == Variant::DjangoSlide);
         let workers = u32::try_from(workers)?;
         let started =
             testbed::Site::start_gunicorn(DJANGO, site.database_url(), &settings, workers).await?;
@@ -261,7 +301,9 @@ struct LoginBaseline {
 
 impl Service {
     async fn new(variant: Variant, pool: Pool) -> Result<Self> {
-        let settings = DjangoSettings::new(SECRET_KEY);
+        let settings = DjangoSettings::new(SECRET_KEY)
+            .writes_sessions(variant.writes())
+            .session_save_every_request(variant == Variant::Slide);
         let signer = SessionSigner::new(&settings)?;
         let store = SessionStore::new(pool.clone(), settings)?;
         store.check().await?;
@@ -284,13 +326,16 @@ impl Service {
             }
             Variant::Optional => app.service(root.wrap(gate).get(optional)),
             Variant::Required => app.service(root.wrap(gate).get(required)),
-            Variant::UserId => app.service(root.wrap(gate).get(user_id)),
+            Variant::UserId | Variant::Slide => app.service(root.wrap(gate).get(user_id)),
+            Variant::Write => app.service(root.wrap(gate).get(write)),
             Variant::LoginRequired => app.service(root.wrap(gate).get(login_required)),
             Variant::LoginBaseline => app
                 .app_data(web::Data::new(self.pool.clone()))
                 .app_data(web::Data::from(Arc::clone(&self.login)))
                 .service(root.get(login_baseline)),
-            Variant::Django => unreachable!("served by Django"),
+            Variant::Django | Variant::DjangoSlide | Variant::DjangoWrite => {
+                unreachable!("served by Django")
+            }
         };
     }
 }
@@ -309,6 +354,12 @@ async fn required(session: DjangoSession) -> impl Responder {
 
 async fn user_id(DjangoUserId(id): DjangoUserId<i64>) -> impl Responder {
     id.to_string()
+}
+
+async fn write(session: DjangoSessionMut) -> actix_web::Result<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    session.insert("seen", &now.as_secs())?;
+    Ok(session.get("_auth_user_id")?.unwrap_or_default())
 }
 
 async fn login_required(user: DjangoUser) -> impl Responder {

@@ -11,6 +11,8 @@ use super::{DJANGO, Result, SECRET_KEY, options::Options, sessions};
 /// The database and who is in it.
 pub(crate) struct Site {
     pub(crate) sessions: Vec<Session>,
+    /// Those of the same users that are changed, for which others are not asked.
+    pub(crate) changing: Vec<Session>,
     pub(crate) postgres_version: String,
     /// The process that all others of PostgreSQL descend from; not known for a foreign server.
     pub(crate) postmaster: Option<u32>,
@@ -33,12 +35,13 @@ impl Site {
         let database = postgres.django_database(DJANGO, &Settings::default()).await?;
         let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await?;
         let connection = actix_web::rt::spawn(connection);
-        let sessions = fill(&client, options.sessions).await?;
+        let (sessions, changing) = fill(&client, options.sessions).await?;
         let version: String = client.query_one("SHOW server_version", &[]).await?.get(0);
         drop(client);
         connection.await??;
         Ok(Self {
             sessions,
+            changing,
             postgres_version: version,
             postmaster: if postgres.is_own() { postgres.pid().await? } else { None },
             database,
@@ -51,29 +54,32 @@ impl Site {
     }
 }
 
-async fn fill(client: &tokio_postgres::Client, count: usize) -> Result<Vec<Session>> {
+/// Two sessions for each user: one to be read, one to be changed.
+async fn fill(
+    client: &tokio_postgres::Client,
+    count: usize,
+) -> Result<(Vec<Session>, Vec<Session>)> {
     let signer = SessionSigner::new(&DjangoSettings::new(SECRET_KEY))?;
     let hash = sessions::session_auth_hash_maker();
     let first_end = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 14 * 24 * 3600;
-    let mut made = Vec::with_capacity(count);
+    let (mut read, mut changing) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let (mut ids, mut passwords, mut names) = (Vec::new(), Vec::new(), Vec::new());
     let (mut keys, mut texts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
     for user_id in 1..=count {
         let salt = hash.hexdigest(format!("salt {user_id}"));
         let password = format!("pbkdf2_sha256$1000000${}${}", &salt[..22], &salt[20..]);
         let json = sessions::typical(user_id, &hash.hexdigest(&password));
-        let session = Session {
-            key: SessionKey::generate().as_str().to_owned(),
-            user_id,
-            ends: first_end + user_id as u64,
-        };
         ids.push(i32::try_from(user_id)?);
         names.push(format!("user{user_id}"));
         passwords.push(password);
-        keys.push(session.key.clone());
-        texts.push(SessionData::from_json(&json)?.encode(&signer));
-        ends.push(UNIX_EPOCH + Duration::from_secs(session.ends));
-        made.push(session);
+        for made in [&mut read, &mut changing] {
+            let key = SessionKey::generate().as_str().to_owned();
+            let session = Session { key, user_id, ends: first_end + user_id as u64 };
+            keys.push(session.key.clone());
+            texts.push(SessionData::from_json(&json)?.encode(&signer));
+            ends.push(UNIX_EPOCH + Duration::from_secs(session.ends));
+            made.push(session);
+        }
     }
     client
         .execute(
@@ -94,5 +100,5 @@ async fn fill(client: &tokio_postgres::Client, count: usize) -> Result<Vec<Sessi
     // So that neither autovacuum nor a checkpoint comes in the middle of a measurement.
     client.batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
     client.batch_execute("CHECKPOINT").await?;
-    Ok(made)
+    Ok((read, changing))
 }

@@ -1,6 +1,7 @@
 """The pages of the test site, and what Django itself thinks of a visitor."""
 
 import json
+import time
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.sessions.models import Session
@@ -37,6 +38,12 @@ def protected(request):
 def user(request):
     """As little as a view can do for a visitor who is logged in: what the benchmarks ask for."""
     return HttpResponse(request.user.pk if request.user.is_authenticated else "nobody")
+
+
+def visit(request):
+    """As little as a view can do that changes its session: for the benchmarks, too."""
+    request.session["seen"] = int(time.time())
+    return user(request)
 
 
 def whoami(request):

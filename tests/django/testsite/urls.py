@@ -15,6 +15,7 @@ urlpatterns = [
     path("account/", views.account, name="account"),
     path("cart/", views.cart, name="cart"),
     path("user/", views.user, name="user"),
+    path("visit/", views.visit, name="visit"),
     path("whoami/", views.whoami, name="whoami"),
     path("accounts/login/", auth.LoginView.as_view(**rust), name="login"),
     path("accounts/logout/", auth.LogoutView.as_view(**rust), name="logout"),
