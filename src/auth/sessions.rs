@@ -91,9 +91,13 @@ impl SessionStore {
             return Ok(false);
         }
         self.database().hints().forget(key);
-        let deleted = self.database().delete_session(key).await?;
-        self.tell_change(key).await?;
-        Ok(deleted)
+        let (store, key) = (self.clone(), key.clone());
+        self.to_the_end(async move {
+            let deleted = store.database().delete_session(&key).await?;
+            store.tell_change(&key).await?;
+            Ok(deleted)
+        })
+        .await
     }
 
     /// Deletes all sessions that have expired, as `manage.py clearsessions`; says how many there
@@ -261,13 +265,18 @@ impl SessionStore {
         let mut was_the_same = false;
         loop {
             let session = self.sealed(key, data)?;
-            let (session_data, end) = (session.session_data(), session.expire_date());
-            let read = (row.key(), row.session_data());
-            match self.database().update_session(read, session.key(), session_data, end).await? {
-                Written::Done => {
-                    self.tell_change(row.key()).await?;
-                    return Ok(session);
+            let (store, was, is) = (self.clone(), row.clone(), session.clone());
+            let written = self.to_the_end(async move {
+                let read = (was.key(), was.session_data());
+                let (data, end) = (is.session_data(), is.expire_date());
+                let written = store.database().update_session(read, is.key(), data, end).await?;
+                if written == Written::Done {
+                    store.tell_change(was.key()).await?;
                 }
+                Ok(written)
+            });
+            match written.await? {
+                Written::Done => return Ok(session),
                 Written::KeyTaken => {
                     key = SessionKey::generate();
                     data = session.data()?.clone();
@@ -307,12 +316,18 @@ impl SessionStore {
     /// A session as it is to be stored: signed, and with its end.
     ///
     /// # Errors
-    /// [`Error::Expiry`].
+    /// [`Error::Expiry`]; [`Error::ImproperlyConfigured`] for more than `max_decompressed_size`.
     pub(crate) fn sealed(
         &self,
         key: SessionKey,
         data: SessionData,
     ) -> Result<DjangoSession, Error> {
+        if data.as_json().len() > self.settings().max_decompressed_size {
+            // Nobody here could read it again.
+            return Err(Error::ImproperlyConfigured(
+                "a session is to be stored that is larger than `max_decompressed_size`".into(),
+            ));
+        }
         let end = self.expire_date(&data)?;
         let session = DjangoSession::sealed(key, end, data, self.shared_signer());
         Ok(if self.is_in_cookie() { session.as_its_own_key() } else { session })
@@ -320,6 +335,20 @@ impl SessionStore {
 
     fn is_in_cookie(&self) -> bool {
         self.settings().sessions.engine == SessionEngine::SignedCookies
+    }
+
+    /// Changes a row and tells of it. A visitor who goes away in between must not leave a copy behind
+    /// that is not true any more.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        write: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        if self.hooks().on_session_change.is_none() {
+            return write.await;
+        }
+        let written = tokio::spawn(write).await;
+        written
+            .unwrap_or_else(|_| Err(Unavailable::Cache("it did not come to an end".into()).into()))
     }
 
     /// A row is changed: whatever copy of it there is elsewhere is not true any more.

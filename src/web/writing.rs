@@ -12,6 +12,7 @@ use crate::{
     session::{Changes, DjangoSession, Expiry, ExpiryPolicy, SessionData, USER_ID},
 };
 
+const OVER: &str = "a session was to be saved after its answer was sent";
 const NESTED: &str = "the function of an `update` used the session that it is changing";
 
 /// What the handlers of one request do to its session.
@@ -208,6 +209,10 @@ impl Writing {
     pub(crate) async fn save(&self) -> Result<(), Error> {
         let _turn = self.saving.lock().await;
         let Some(store) = &self.store else { return Ok(()) };
+        if self.state.borrow().over {
+            // The visitor could not be told its key.
+            return Err(Error::ImproperlyConfigured(OVER.into()));
+        }
         self.delete_doomed(store).await?;
         let planned = self.look_if_any(|changes| {
             let worth_it = changes.is_modified() && !changes.is_empty();

@@ -64,6 +64,7 @@ async fn what_is_changed_when_the_answer_is_on_its_way_is_not_stored_and_the_log
     let handler = async |session: DjangoSessionMut| {
         HttpResponse::Ok().streaming(stream::once(async move {
             session.insert("a", &2)?;
+            assert!(session.save().await.is_err());
             Ok::<_, Error>(web::Bytes::from_static(b"late"))
         }))
     };
@@ -146,4 +147,42 @@ async fn waited<F: Future + Unpin>(mut future: F, mut times: u64) -> bool {
         }
     })
     .await
+}
+
+#[actix_web::test]
+async fn more_than_can_be_read_again_is_not_stored() {
+    let bed = Bed::shared().await;
+    let small = settings().writes_sessions(true).max_decompressed_size(1000);
+    let store = bed.store_with(small);
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let handler = async |session: DjangoSessionMut| {
+        session.insert("a", &1)?;
+        session.insert("much", &"x".repeat(1000))?;
+        Ok::<_, Error>("a page")
+    };
+    let app = App::new().wrap(gate).route("/", web::get().to(handler));
+    let app = actix_web::test::init_service(app).await;
+    let key = bed.session("{}").await;
+    let request = actix_web::test::TestRequest::get();
+    let request = request.insert_header(("Cookie", format!("sessionid={key}")));
+    let response = actix_web::test::call_service(&app, request.to_request()).await;
+    assert_eq!(response.status(), 500);
+    assert_eq!(a(&store, &key).await, None);
+}
+
+#[actix_web::test]
+async fn whoever_ends_a_session_and_goes_away_leaves_no_copy_of_it() {
+    let bed = Bed::shared().await;
+    let told = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let hears = std::sync::Arc::clone(&told);
+    let store = store(bed).on_session_change(move |_| {
+        hears.add_permits(1);
+        async { Ok::<_, std::io::Error>(()) }
+    });
+    let key = SessionKey::new(bed.session("{}").await).unwrap();
+    // Dropped as soon as it has to wait for the database.
+    let answered = waited(Box::pin(store.delete(&key)), 0).await;
+    assert!(!answered);
+    told.acquire().await.unwrap().forget();
+    assert!(matches!(store.load(&key).await, Err(Error::SessionNotFound)));
 }

