@@ -6,6 +6,10 @@ use actix_web::test::TestRequest;
 use tokio_postgres::types::Type;
 
 use crate::{
+    csrf::{
+        CsrfCheck, Provenance, Secret,
+        form::{Form, urlencoded},
+    },
     settings::DjangoSettings,
     store::{PrimaryKey, PrimaryKeyValue},
     web::{LoginUrl, last_cookie},
@@ -50,4 +54,50 @@ pub fn primary_key(type_name: &str, json: &str) -> Option<Key> {
         PrimaryKeyValue::Uuid(value) => Key::Uuid(value),
         PrimaryKeyValue::Text(value) => Key::Text(value),
     })
+}
+
+/// The check of a page: its `Origin` or, under HTTPS, its `Referer`. The error is Django's reason.
+pub fn csrf_page(
+    trusted_origins: &[String],
+    host: &str,
+    origin: Option<&str>,
+    referer: Option<&str>,
+    is_secure: bool,
+) -> Result<(), String> {
+    let settings = DjangoSettings::new("secret").csrf_trusted_origins(trusted_origins);
+    let from = Provenance {
+        origin: origin.map(Into::into),
+        referer: referer.map(Into::into),
+        is_secure,
+        host: Some(host.into()),
+        port: "443".into(),
+    };
+    CsrfCheck::new(&settings).page(&from).map_err(|reason| reason.to_string())
+}
+
+/// The token in a form that comes in these pieces, `Err` being a 400.
+pub fn csrf_field(content_type: &str, pieces: &[&[u8]]) -> Result<Option<String>, String> {
+    let limits = DjangoSettings::new("secret").upload_limits;
+    let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+    let found = Form::of(content_type, Some(length), limits).and_then(|form| match form {
+        Form::None => Ok(None),
+        Form::Urlencoded => urlencoded::token(&pieces.concat(), limits),
+        Form::Multipart(mut form) => {
+            pieces.iter().try_for_each(|piece| form.push(piece))?;
+            form.finish()
+        }
+    });
+    found.map_err(|error| error.to_string())
+}
+
+/// Whether the token is one of the secret in the cookie. The error is Django's words.
+pub fn csrf_matches(cookie: &str, token: &str) -> Result<(), String> {
+    let secret = Secret::read(cookie).map_err(|fault| format!("cookie {fault}"))?;
+    secret.matches(token).map_err(|fault| fault.to_string())
+}
+
+/// The secret in a cookie and a token of it.
+pub fn csrf_token(cookie: &str) -> Option<(String, String)> {
+    let secret = Secret::read(cookie).ok()?;
+    Some((secret.as_str().to_owned(), secret.masked()))
 }

@@ -161,9 +161,11 @@ impl DjangoSessionMiddleware {
         self
     }
 
-    /// Checks for CSRF only those requests that a session authenticates, as the REST framework's
+    /// Checks for CSRF only those requests whose session names a user, as the REST framework's
     /// `SessionAuthentication` does: strangers, and clients with a token of their own, pass to the
-    /// handler.
+    /// handler. A user whom Django would not call logged in any more is checked as well, where the
+    /// REST framework would take him for a stranger: handlers may go by
+    /// [`DjangoUserId`](crate::DjangoUserId) alone.
     ///
     /// Only for handlers that change nothing on the word of a session without a user.
     pub fn csrf_if_logged_in(mut self) -> Self {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoSettings};
+use actix_multipart::Multipart;
 use actix_web::{
     App, HttpResponse,
     web::{self, Bytes, Form, Payload, PayloadConfig},
@@ -25,11 +26,26 @@ fn app(settings: DjangoSettings) -> TestApp {
             .route("/bytes", web::to(async |body: Bytes| body))
             .route("/pieces", web::to(pieces))
             .route("/first", web::to(first))
+            .route("/upload", web::to(upload))
             .route(
                 "/form",
                 web::to(async |Form(form): Form<BTreeMap<String, String>>| form["text"].clone()),
             )
     })
+}
+
+/// The names and lengths of an upload's parts.
+async fn upload(mut form: Multipart) -> String {
+    let mut parts = Vec::new();
+    while let Some(mut field) = form.next().await.transpose().unwrap() {
+        let name = field.name().unwrap().to_owned();
+        let mut length = 0;
+        while let Some(piece) = field.next().await {
+            length += piece.unwrap().len();
+        }
+        parts.push(format!("{name}: {length}"));
+    }
+    parts.join(", ")
 }
 
 /// The body, as it comes.
@@ -158,6 +174,22 @@ async fn a_form_is_read_twice() {
     }
     sender.send_chunk(b"").await;
     assert_eq!(sender.answer().await, (200, b"a b".to_vec()));
+}
+
+#[actix_web::test]
+async fn actix_multipart_reads_what_the_gate_has_read() {
+    let app = app(DjangoSettings::new("k"));
+    let token = part("csrfmiddlewaretoken", None, MASKED.as_bytes());
+    for size in [0, 70_000, 8_000_000] {
+        let up = part("up", Some("a.bin"), &vec![b'-'; size]);
+        let body = [&token[..], &up, b"--XyZ--\r\n"].concat();
+        let length = body.len().to_string();
+        let headers = [MULTIPART, ("Content-Length", length.as_str())];
+        let mut sender = Sender::to(&app, "/upload", &headers).await;
+        sender.send(&body).await;
+        let expected = format!("csrfmiddlewaretoken: 64, up: {size}").into_bytes();
+        assert_eq!(sender.answer().await, (200, expected));
+    }
 }
 
 #[actix_web::test]

@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use actix_django_session::{
-    AuthenticationBackend, CsrfReason, CsrfToken, DjangoSessionMiddleware, DjangoSettings,
-    DjangoUserId, Error, Event, SessionStore,
+    AuthenticationBackend, CsrfReason, CsrfToken, DjangoSessionMiddleware, DjangoSessionMut,
+    DjangoSettings, DjangoUserId, Error, Event, SessionStore,
     test::{self, TestUser},
 };
 use actix_web::{
@@ -200,7 +200,7 @@ async fn a_gate_for_apis_asks_django_s_tables_who_it_is() {
     let key = bed.login("ada").await;
     let anonymous = bed.session(r#"{"cart": [1]}"#).await;
     let idle = bed.login("idle").await;
-    for (key, status) in [(&key, 403), (&anonymous, 200), (&idle, 200), (&"x".repeat(32), 200)] {
+    for (key, status) in [(&key, 403), (&anonymous, 200), (&idle, 403), (&"x".repeat(32), 200)] {
         let cookie = format!("sessionid={key}");
         assert_eq!(app.send("POST", "/", &[("Cookie", cookie.as_bytes())]).await.status, status);
     }
@@ -436,5 +436,56 @@ async fn the_secret_may_be_in_the_session() {
         assert_eq!(send(&app, &cookie, SECRET).await, 403, "{broken}");
         let page = app.get_with_cookie("/", cookie.as_bytes()).await;
         assert_eq!(send(&app, &cookie, &page.text()).await, 200, "{broken}");
+    }
+}
+
+/// A log-in gives another secret, so that what was known of the stranger's is worth nothing.
+#[actix_web::test]
+async fn a_log_in_rotates_the_secret() {
+    let bed = Bed::shared().await;
+    for use_sessions in [false, true] {
+        let settings = settings().csrf_use_sessions(use_sessions).writes_sessions(true);
+        let store = bed.store_with(settings);
+        let app = TestApp::start(move || {
+            let gate = DjangoSessionMiddleware::optional(store.clone());
+            let log_in = async |session: DjangoSessionMut,
+                                store: web::Data<SessionStore>,
+                                req: actix_web::HttpRequest| {
+                let ada = store.user_by_username("ada").await.unwrap();
+                session.login(&ada).await.unwrap();
+                // Of the new secret, in the same request.
+                CsrfToken::extract(&req).await.unwrap().as_str().to_owned()
+            };
+            App::new()
+                .app_data(web::Data::new(store.clone()))
+                .wrap(gate)
+                .route("/", web::get().to(async |token: CsrfToken| token.as_str().to_owned()))
+                .route("/", web::post().to(async || "done"))
+                .route("/login", web::post().to(log_in))
+        });
+        let mut cookies = std::collections::BTreeMap::new();
+        let mut send = async |method: &str, path: &str, token: &str| {
+            let all: Vec<_> =
+                cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let all = all.join("; ");
+            let headers = [("Cookie", all.as_bytes()), ("X-CSRFToken", token.as_bytes())];
+            let answer = app.send(method, path, &headers).await;
+            for cookie in answer.header("set-cookie").iter().flat_map(|all| all.split(", ")) {
+                if let Some((name, value)) = cookie.split(';').next().unwrap().split_once('=')
+                    && ["csrftoken", "sessionid"].contains(&name)
+                {
+                    cookies.insert(name.to_owned(), value.to_owned());
+                }
+            }
+            (answer.status, answer.text(), cookies.clone())
+        };
+        let (_, old, before) = send("GET", "/", "").await;
+        assert_eq!(send("POST", "/", &old).await.0, 200);
+        let (status, new, after) = send("POST", "/login", &old).await;
+        assert_eq!(status, 200);
+        let secret = if use_sessions { "sessionid" } else { "csrftoken" };
+        assert_ne!(before[secret], after[secret], "{use_sessions}");
+        assert_eq!(send("POST", "/", &old).await.0, 403, "{use_sessions}");
+        assert_eq!(send("POST", "/", &new).await.0, 200, "{use_sessions}");
     }
 }

@@ -13,6 +13,8 @@ fn app(settings: DjangoSettings) -> TestApp {
     })
 }
 
+type Headers<'a> = &'a [(&'a str, &'a [u8])];
+
 #[actix_web::test]
 async fn a_refusal_is_one_warning_with_djangos_reason_what_came_and_what_was_expected() {
     let settings = DjangoSettings::new("k")
@@ -22,7 +24,7 @@ async fn a_refusal_is_one_warning_with_djangos_reason_what_came_and_what_was_exp
     let cookie = format!("csrftoken={SECRET}");
     let host = ("Host", &b"example.com"[..]);
     let https = ("X-Forwarded-Proto", &b"https"[..]);
-    let cases: [(&[(&str, &[u8])], &[&str]); 6] = [
+    let cases: [(Headers<'_>, &[&str]); 6] = [
         // Behind a proxy that ends TLS, without the setting: the most asked question about Django.
         (
             &[host, ("Origin", b"https://example.com")],

@@ -172,10 +172,10 @@ impl CsrfRequest {
             push("X-Forwarded-Proto", proto.as_bytes());
         }
         if dice.below(2) == 0 {
-            push("Origin", &origin(dice, &host));
+            push("Origin", &origin(dice, host));
         }
         if dice.below(2) == 0 {
-            push("Referer", &referer(dice, &host));
+            push("Referer", &referer(dice, host));
         }
         let name = settings.cookie_name();
         match dice.below(12) {
