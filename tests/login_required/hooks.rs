@@ -76,7 +76,7 @@ async fn the_last_word_is_asked_for_once_a_request_and_its_no_is_final() {
             let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
             let told = format!("{status} {text}");
             let yes = if path == "/maybe" { "200 true true" } else { "200 ada" };
-            let expected = if before % 2 == 0 { no } else { yes };
+            let expected = if before.is_multiple_of(2) { no } else { yes };
             assert_eq!(told.trim(), expected, "{path}, round {round}");
             assert_eq!(asked.load(Ordering::Relaxed), before + 1, "{path}, round {round}");
         }
