@@ -6,6 +6,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use deadpool_postgres::PoolError;
 
+use tokio_postgres::error::SqlState;
+
 use crate::{report::CheckReport, signing};
 pub use csrf::{CsrfReason, CsrfTokenFault, FormError};
 
@@ -279,6 +281,17 @@ pub enum Unavailable {
     /// There is no Tokio runtime to ask from, or it is shutting down.
     #[error("there is no Tokio runtime, or it is shutting down")]
     NoRuntime,
+}
+
+impl Unavailable {
+    /// Whether the server works at it, and is not done in time.
+    pub(crate) fn is_too_slow(&self) -> bool {
+        match self {
+            Self::Timeout(_) => true,
+            Self::Query(error) => error.code() == Some(&SqlState::QUERY_CANCELED),
+            _ => false,
+        }
+    }
 }
 
 // Not derived: PostgreSQL may repeat the parameters of a query in the fields of an error that only

@@ -370,3 +370,12 @@ fn a_further_column_can_be_added_to_the_model() {
     assert_eq!(settings.user_model.username, "email");
     assert_eq!(settings.lookup_timeout, Duration::from_secs(5));
 }
+
+#[test]
+fn debug_output_has_no_secret() {
+    let mut exported = exported();
+    exported["SECRET_KEY_FALLBACKS_FINGERPRINTS"] = json!([]);
+    let settings = read(&exported).unwrap();
+    let shown = format!("{settings:?} {:?}", settings.site);
+    assert!(!shown.contains(KEY), "{shown}");
+}

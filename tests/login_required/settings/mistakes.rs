@@ -10,6 +10,7 @@ use actix_django_session::{
 use serde_json::{Value, json};
 use testbed::{Django, Settings};
 
+use super::sites::install_packages;
 use crate::{
     beds::{Bed, MODEL_BACKEND, new_key, pool},
     sessions::{quoted, session},
@@ -297,4 +298,21 @@ async fn a_role_may_read_as_little_as_the_gates_need() {
     assert_eq!(said.lines().filter(|line| line.contains("GRANT SELECT")).count(), 5, "{said}");
     bed.sql(&format!("DROP OWNED BY {role}")).await;
     bed.sql(&format!("DROP ROLE {role}")).await;
+}
+
+#[actix_web::test]
+async fn what_a_site_does_beyond_django_is_warned_of_until_a_hook_does_it() {
+    install_packages(Django::default()).await;
+    let middleware = json!(["django_otp.middleware.OTPMiddleware"]);
+    let settings = Settings::default()
+        .extra_apps(["django_otp", "django_otp.plugins.otp_totp"])
+        .set("EXTRA_MIDDLEWARE", middleware);
+    let bed = Bed::start(Django::default(), &settings).await;
+    let settings = DjangoSettings::from_json(&bed.export().await, KEY).unwrap();
+    let store = bed.store_with(settings);
+    let report = store.check().await.unwrap();
+    let [warning] = report.warnings() else { panic!("{report}") };
+    assert!(warning.starts_with("MIDDLEWARE: django_otp.middleware.OTPMiddleware"), "{report}");
+    let store = store.after_get_user(async |_, user, _| Ok(Some(user)));
+    assert_eq!(store.check().await.unwrap().warnings(), [""; 0]);
 }

@@ -4,7 +4,12 @@ use serde_json::{Value, json};
 use testbed::{Django, Settings, Venv};
 
 /// What sites install from PyPI.
-const PACKAGES: [&str; 2] = ["django-allauth==65.3.1", "django-otp==1.5.4"];
+const PACKAGES: [&str; 4] = [
+    "django-allauth==65.3.1",
+    "django-hijack==3.7.9",
+    "django-impersonate==1.9.5",
+    "django-otp==1.5.4",
+];
 
 const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 const ALLAUTH: &str = "allauth.account.auth_backends.AuthenticationBackend";
@@ -155,6 +160,28 @@ impl DjangoSite {
                     .set("MIDDLEWARE", middleware(&["django_otp.middleware.OTPMiddleware"])),
             )
             .not_honoured(&[("MIDDLEWARE", "hook"), ("user_logged_in", "note")]),
+            site(
+                "users who are others",
+                Settings::default()
+                    .extra_apps(["hijack", "impersonate"])
+                    .authentication_backends(["django.contrib.auth.backends.RemoteUserBackend"])
+                    .set(
+                        "MIDDLEWARE",
+                        middleware(&[
+                            "django.contrib.auth.middleware.RemoteUserMiddleware",
+                            "impersonate.middleware.ImpersonateMiddleware",
+                            "hijack.middleware.HijackUserMiddleware",
+                        ]),
+                    ),
+            )
+            .exports([
+                ("/not_honoured/0/hook", json!("after_get_user")),
+                ("/not_honoured/1/hook", json!("after_get_user")),
+                ("/not_honoured/2/hook", Value::Null),
+                ("/AUTHENTICATION_BACKENDS/0/reads_users", json!(true)),
+            ])
+            .not_honoured(&[("MIDDLEWARE", "hook"), ("MIDDLEWARE", "hook"), ("MIDDLEWARE", "note")])
+            .not_enough(),
             site(
                 "a session class of its own",
                 Settings::default()
