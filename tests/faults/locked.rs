@@ -59,3 +59,30 @@ async fn those_who_come_first_to_a_locked_user_table_do_not_wait_in_line() {
     let counts = load.stop("user table locked from the start").await;
     assert!(counts.slowest() < 10 * TIMEOUT, "an answer took {:?}", counts.slowest());
 }
+
+/// Pages that need only the session do not wait for those that need the user.
+#[tokio::test]
+async fn a_locked_user_table_is_not_noticed_where_only_the_session_is_asked_for() {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let service = Service::start(pool(scene.database.url(), 4), settings().lookup_timeout(TIMEOUT));
+    let (users, sessions) = (&["/login_required"], &["/required", "/optional"]);
+    let load = Load::start(&service, &scene, 20);
+    load.serve(200).await;
+    load.stop("before the lock").await;
+
+    let mut admin = scene.client().await;
+    let transaction = admin.transaction().await.unwrap();
+    transaction.batch_execute("LOCK TABLE auth_user").await.unwrap();
+    let locked_out = Load::of(&service, &[scene.user().clone()], users, 20);
+    let others = Load::of(&service, &scene.visitors, sessions, 20);
+    locked_out.fail(60).await;
+    others.serve(500).await;
+    let counts = others.stop("the user table is locked, and only the session asked for").await;
+    assert_eq!(counts.unavailable(), 0);
+    transaction.commit().await.unwrap();
+    locked_out.recover(Instant::now()).await;
+    locked_out.stop("the user table is locked").await;
+}

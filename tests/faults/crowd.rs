@@ -1,0 +1,48 @@
+//! Many who ask at the same time.
+
+use actix_django_session::{SessionKey, SessionStore};
+use futures_util::future::join_all;
+
+use crate::{
+    proxy::Proxy,
+    scene::Scene,
+    service::{pool, settings},
+    turn,
+};
+
+/// One question each would be as many executions.
+#[tokio::test]
+async fn a_crowd_asks_once_and_nobody_asks_the_same_twice() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    for prepared in [true, false] {
+        let proxy = Proxy::before(scene.database.url()).await;
+        let settings = settings().prepared_statements(prepared);
+        let store = SessionStore::new(pool(proxy.url(), 1), settings).unwrap();
+        let known: Vec<_> =
+            scene.visitors.iter().filter_map(|visitor| visitor.key.clone()).collect();
+        store.load(&SessionKey::new(known[0].clone()).unwrap()).await.unwrap_err();
+
+        let executions = || proxy.messages().iter().filter(|(kind, _)| *kind == 'E').count();
+        proxy.forget();
+        let same = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
+        for answer in join_all((0..1_000).map(|_| store.load(&same))).await {
+            answer.unwrap();
+        }
+        assert_eq!(executions(), 1, "prepared: {prepared}");
+
+        proxy.forget();
+        let strangers = (0..500).map(|number| format!("stranger-number-{number}"));
+        let keys: Vec<_> = strangers.chain(known.clone()).collect();
+        let keys: Vec<_> = keys.into_iter().map(|key| SessionKey::new(key).unwrap()).collect();
+        let answers = join_all(keys.iter().map(|key| store.load(key))).await;
+        // 509 of them, at most 256 at once.
+        assert!(executions() <= 3, "{} executions, prepared: {prepared}", executions());
+        assert!(answers[..500].iter().all(Result::is_err));
+        for (key, answer) in keys.iter().zip(answers).skip(500) {
+            if let Ok(session) = answer {
+                assert_eq!(session.key().as_str(), key.as_str());
+            }
+        }
+    }
+}
