@@ -180,7 +180,7 @@ fn report(options: &Options, cases: &[Case], times: &HashMap<usize, Times>) -> S
             ratio(dictionary),
         ]);
         if case.is_typical {
-            goals.at_most("user id from a typical compressed session / Django", 0.1, user_id);
+            goals.at_most("user id from a typical compressed session / Django", 0.15, user_id);
         }
     }
     format!(

@@ -10,6 +10,7 @@ use actix_web::rt::System;
 use common::{
     DJANGO, Result,
     chart::{self, Bar},
+    far,
     load::{Load, Request, Until},
     machine,
     measure::{Visit, visit},
@@ -35,14 +36,18 @@ fn main() -> Result<()> {
 async fn run(options: &Options) -> Result<()> {
     let site = Site::start(options).await?;
     let results = match options.load {
-        true => Some(Results::measure(options, &site).await?),
+        true => Some(Results::measure(options, &site, site.database_url()).await?),
+        false => None,
+    };
+    let elsewhere = match options.load && options.only.is_empty() {
+        true => Some(Elsewhere::measure(options, &site).await?),
         false => None,
     };
     let memory = match options.memory {
         true => Some(Memory::measure(options, &site).await?),
         false => None,
     };
-    let report = report(options, &site, results.as_ref(), memory.as_ref());
+    let report = report(options, &site, results.as_ref(), elsewhere.as_ref(), memory.as_ref());
     println!("\n{report}");
     if !options.save {
         return Ok(());
@@ -77,7 +82,7 @@ const POSTGRES_CPU: Quantity = |visit| visit.postgres_cpu.unwrap_or(f64::NAN);
 const CPU: Quantity = |visit| visit.cpu().unwrap_or(f64::NAN);
 
 impl Results {
-    async fn measure(options: &Options, site: &Site) -> Result<Self> {
+    async fn measure(options: &Options, site: &Site, database_url: &str) -> Result<Self> {
         let only = &options.only;
         if let Some(unknown) =
             only.iter().find(|name| Variant::ALL.iter().all(|variant| variant.name() != *name))
@@ -91,7 +96,8 @@ impl Results {
         let mut servers = Vec::new();
         for &variant in &variants {
             let server =
-                Server::start(variant, site, options.workers, options.pool, &options.under).await?;
+                Server::start(variant, database_url, options.workers, options.pool, &options.under)
+                    .await?;
             servers.push((variant, server, variant.requests(site)));
         }
         // Whoever comes first opens connections and prepares statements: not in a round.
@@ -160,6 +166,25 @@ impl Results {
         table
     }
 
+    /// Only what a visitor and an operator would ask first, and both to the baseline.
+    fn few(&self, connections: usize) -> Table {
+        let mut table =
+            Table::new(&["server", "requests/s", "/ baseline", "p99, µs", "/ baseline"]);
+        for &variant in &self.variants {
+            let of = |quantity| number(self.median(variant, connections, quantity));
+            let to_baseline =
+                |quantity| ratio(self.ratio(variant, Variant::Baseline, connections, quantity));
+            table.row([
+                variant.title().into(),
+                of(REQUESTS_PER_SECOND),
+                to_baseline(REQUESTS_PER_SECOND),
+                of(P99),
+                to_baseline(P99),
+            ]);
+        }
+        table
+    }
+
     /// Every quantity to that of the baseline, of the bare handler and of Django.
     fn ratios(&self, connections: usize) -> Table {
         let mut table =
@@ -177,38 +202,42 @@ impl Results {
     }
 
     fn goals(&self, goals: &mut Goals) {
-        use Variant::{Bare, Baseline, Django, LoginRequired, Optional, Required, Slide, UserId};
-        let at = |connections, one, other, quantity| self.ratio(one, other, connections, quantity);
-        let rps = |one, other| at(TYPICAL, one, other, REQUESTS_PER_SECOND);
-        goals.at_most(
-            "`required`, 32 connections: CPU per request / baseline",
-            0.6,
-            at(TYPICAL, Required, Baseline, CPU),
-        );
-        goals.at_least(
-            "`required`, 32 connections: requests/s / baseline",
-            1.7,
-            rps(Required, Baseline),
-        );
+        use Variant::{
+            Bare, Baseline, Django, LoginRequired, Optional, Permission, Required, Slide, UserId,
+        };
+        // To the baseline, the obvious query for each request.
+        let cpu = [
+            (Required, 1, 1.0),
+            (Required, 8, 0.65),
+            (Required, 32, 0.4),
+            (Required, 256, 0.33),
+            (LoginRequired, 32, 0.65),
+            (LoginRequired, 256, 0.5),
+            (Permission, 32, 0.9),
+        ];
+        for (variant, connections, goal) in cpu {
+            let what = Self::goal_of(variant, connections, "CPU per request / baseline");
+            goals.at_most(&what, goal, self.ratio(variant, Baseline, connections, CPU));
+        }
+        let postgres = self.ratio(Required, Baseline, TYPICAL, POSTGRES_CPU);
+        let what = Self::goal_of(Required, TYPICAL, "PostgreSQL's CPU / baseline's");
+        goals.at_most(&what, 0.25, postgres);
+        for (variant, connections, goal) in
+            [(Required, 32, 2.3), (Required, 256, 2.6), (LoginRequired, 32, 1.5)]
+        {
+            let what = Self::goal_of(variant, connections, "requests/s / baseline");
+            let measured = self.ratio(variant, Baseline, connections, REQUESTS_PER_SECOND);
+            goals.at_least(&what, goal, measured);
+        }
+        for (quantity, name, connections) in [(P50, "p50", 1), (P99, "p99", 8), (P99, "p99", 256)] {
+            let what = Self::goal_of(Required, connections, &format!("{name} / baseline"));
+            goals.at_most(&what, 1.0, self.ratio(Required, Baseline, connections, quantity));
+        }
+        let rps = |one, other| self.ratio(one, other, TYPICAL, REQUESTS_PER_SECOND);
         goals.at_least(
             "`required` with `DjangoUserId`: requests/s / `required`",
             0.9,
             rps(UserId, Required),
-        );
-        goals.at_least(
-            "`login_required`: requests/s / baseline",
-            1.0,
-            rps(LoginRequired, Baseline),
-        );
-        goals.at_most(
-            "`required`, 1 connection: p50 / baseline",
-            1.05,
-            at(1, Required, Baseline, P50),
-        );
-        goals.at_most(
-            "`required`, 256 connections: p99 / baseline",
-            1.0,
-            at(256, Required, Baseline, P99),
         );
         goals.at_least(
             "`optional` without cookie: requests/s / bare handler",
@@ -218,13 +247,18 @@ impl Results {
         goals.at_most(
             "a slide, 32 connections: CPU per request / `required` with `DjangoUserId`",
             1.5,
-            at(TYPICAL, Slide, UserId, CPU),
+            self.ratio(Slide, UserId, TYPICAL, CPU),
         );
         goals.at_least(
             "`login_required`: requests/s / Django view",
             25.0,
             rps(LoginRequired, Django),
         );
+    }
+
+    fn goal_of(variant: Variant, connections: usize, what: &str) -> String {
+        let plural = if connections == 1 { "" } else { "s" };
+        format!("{}, {connections} connection{plural}: {what}", variant.title())
     }
 
     /// How far the numbers can be trusted.
@@ -273,6 +307,51 @@ impl Results {
     }
 }
 
+/// The same on other ground: with two workers, and with a database some way off.
+struct Elsewhere {
+    two_workers: (Options, Results),
+    far: (Options, Results),
+}
+
+impl Elsewhere {
+    async fn measure(options: &Options, site: &Site) -> Result<Self> {
+        use Variant::{Baseline, LoginBaseline, LoginRequired, Required};
+        let only = [Baseline, Required, LoginBaseline, LoginRequired].map(Variant::name);
+        let only = only.map(str::to_owned).to_vec();
+        let two_workers = Options {
+            workers: 2,
+            connections: vec![TYPICAL, 256],
+            only: only.clone(),
+            ..options.clone()
+        };
+        let far = Options { connections: vec![8, TYPICAL, 256], only, ..options.clone() };
+        eprintln!("two workers");
+        let of_two = Results::measure(&two_workers, site, site.database_url()).await?;
+        eprintln!("a database {:?} away", far::ROUND_TRIP);
+        let of_far = Results::measure(&far, site, &far::relay(site.database_url())?).await?;
+        Ok(Self { two_workers: (two_workers, of_two), far: (far, of_far) })
+    }
+
+    fn describe(&self) -> String {
+        let mut text = String::from("\n### Two workers\n");
+        let two_workers = &self.two_workers;
+        text += &Self::tables(two_workers);
+        text += &format!("\n### A database {:?} away, one worker\n", far::ROUND_TRIP);
+        text + &Self::tables(&self.far)
+    }
+
+    fn tables((options, results): &(Options, Results)) -> String {
+        let mut text = String::new();
+        for &connections in &options.connections {
+            text += &format!(
+                "\n{connections} connections:\n\n{}",
+                results.few(connections).to_markdown()
+            );
+        }
+        text
+    }
+}
+
 /// A million requests, a hundred thousand different keys, most of them of nobody.
 struct Memory {
     requests: usize,
@@ -287,8 +366,14 @@ impl Memory {
         let keys = 5 * site.sessions.len();
         eprintln!("memory: {requests} requests with {keys} keys");
         let variant = Variant::LoginRequired;
-        let server =
-            Server::start(variant, site, options.workers, options.pool, &options.under).await?;
+        let server = Server::start(
+            variant,
+            site.database_url(),
+            options.workers,
+            options.pool,
+            &options.under,
+        )
+        .await?;
         let mut asked = variant.requests(site);
         asked.resize_with(keys, || {
             let key = SessionKey::generate();
@@ -341,6 +426,7 @@ fn report(
     options: &Options,
     site: &Site,
     results: Option<&Results>,
+    elsewhere: Option<&Elsewhere>,
     memory: Option<&Memory>,
 ) -> String {
     let mut text = format!(
@@ -372,6 +458,9 @@ fn report(
             options.seconds,
             results.trust()
         );
+    }
+    if let Some(elsewhere) = elsewhere {
+        text += &elsewhere.describe();
     }
     if let Some(memory) = memory {
         text += &format!("\n{}\n", memory.describe());

@@ -1,6 +1,7 @@
 //! What the benchmarks share: options, a database full of sessions, servers, load, reports.
 
 pub(crate) mod chart;
+pub(crate) mod far;
 pub(crate) mod load;
 pub(crate) mod machine;
 pub(crate) mod measure;

@@ -10,7 +10,7 @@ Options, after `cargo bench --bench NAME --` (or `cargo bench --` for all of the
   --seconds S      how long each visit takes (default 1; may be a fraction)
   --workers N      requests: workers of each server, processes of Django's (default 1)
   --pool N         requests: connections in each pool (default 16)
-  --connections N,N  requests: keep-alive connections of the load (default 1,32,256)
+  --connections N,N  requests: keep-alive connections of the load (default 1,8,32,256)
   --sessions N     rows in django_session, each of another user (default 20000)
   --only NAME,NAME requests: only these variants
   --under COMMAND  requests: run the servers under a profiler, such as \"perf record -g\"
@@ -60,7 +60,7 @@ impl Options {
             seconds: if quick { 0.2 } else { 1.0 },
             workers: 1,
             pool: 16,
-            connections: vec![1, 32, 256],
+            connections: vec![1, 8, 32, 256],
             sessions: if quick { 2_000 } else { 20_000 },
             only: Vec::new(),
             under: Vec::new(),

@@ -25,7 +25,12 @@ use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use testbed::Settings;
 use tokio_postgres::{NoTls, Row};
 
-use super::{DJANGO, Result, SECRET_KEY, load::Request, sessions, site::Site};
+use super::{
+    DJANGO, Result, SECRET_KEY,
+    load::Request,
+    sessions,
+    site::{PERMISSION, Site},
+};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +45,8 @@ pub(crate) enum Variant {
     /// `required`, and the handler asks for `DjangoUserId`.
     UserId,
     LoginRequired,
+    /// `login_required` with a permission that every user has by a group.
+    Permission,
     /// What one writes without this crate, with the checks of `login_required`.
     LoginBaseline,
     /// `request.user` of Django, under gunicorn.
@@ -55,7 +62,7 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Bare,
         Self::Optional,
         Self::Baseline,
@@ -63,6 +70,7 @@ impl Variant {
         Self::UserId,
         Self::LoginBaseline,
         Self::LoginRequired,
+        Self::Permission,
         Self::Django,
         Self::Slide,
         Self::DjangoSlide,
@@ -79,6 +87,7 @@ impl Variant {
             Self::Required => "required",
             Self::UserId => "user_id",
             Self::LoginRequired => "login_required",
+            Self::Permission => "permission",
             Self::LoginBaseline => "login_baseline",
             Self::Django => "django",
             Self::Slide => "slide",
@@ -97,6 +106,7 @@ impl Variant {
             Self::Required => "`required`",
             Self::UserId => "`required` + `DjangoUserId`",
             Self::LoginRequired => "`login_required`",
+            Self::Permission => "`login_required` with a permission",
             Self::LoginBaseline => "login baseline: 2 deadpool queries",
             Self::Django => "Django's `request.user`, gunicorn",
             Self::Slide => "`required`, sliding",
@@ -109,7 +119,7 @@ impl Variant {
     pub(crate) fn is_ours(self) -> bool {
         match self {
             Self::Optional | Self::Required | Self::UserId | Self::LoginRequired => true,
-            Self::Slide | Self::Write => true,
+            Self::Permission | Self::Slide | Self::Write => true,
             _ => false,
         }
     }
@@ -174,13 +184,13 @@ impl Server {
     /// `under` is a program that runs it, if there is to be one.
     pub(crate) async fn start(
         variant: Variant,
-        site: &Site,
+        database_url: &str,
         workers: usize,
         pool: usize,
         under: &[String],
     ) -> Result<Self> {
         if variant.is_django() {
-            return Self::start_django(variant, site, workers).await;
+            return Self::start_django(variant, database_url, workers).await;
         }
         let this = env::current_exe()?;
         let mut command = match under {
@@ -193,7 +203,7 @@ impl Server {
         };
         let mut child = command
             .args(["--serve", variant.name(), &workers.to_string(), &pool.to_string()])
-            .env("DATABASE_URL", site.database_url())
+            .env("DATABASE_URL", database_url)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -207,9 +217,9 @@ impl Server {
         Ok(Self { address, pid, process })
     }
 
-    async fn start_django(variant: Variant, site: &Site, workers: usize) -> Result<Self> {
+    async fn start_django(variant: Variant, database_url: &str, workers: usize) -> Result<Self> {
         // Django's fastest: one connection for good, instead of one for each request.
-        let url: tokio_postgres::Config = site.database_url().parse()?;
+        let url: tokio_postgres::Config = database_url.parse()?;
         let host = match url.get_hosts() {
             [tokio_postgres::config::Host::Tcp(host), ..] => host.clone(),
             other => return Err(format!("Django is not told how to reach {other:?}").into()),
@@ -228,7 +238,7 @@ impl Server {
         let settings = settings.set("SESSION_SAVE_EVERY_REQUEST", variant == Variant::DjangoSlide);
         let workers = u32::try_from(workers)?;
         let started =
-            testbed::Site::start_gunicorn(DJANGO, site.database_url(), &settings, workers).await?;
+            testbed::Site::start_gunicorn(DJANGO, database_url, &settings, workers).await?;
         let address =
             started.url().strip_prefix("http://").ok_or("an address of another kind")?.parse()?;
         // The program that testbed started only looks after gunicorn.
@@ -310,6 +320,9 @@ impl Service {
         let gate = match variant {
             Variant::Optional => DjangoSessionMiddleware::optional(store),
             Variant::LoginRequired => DjangoSessionMiddleware::login_required(store),
+            Variant::Permission => {
+                DjangoSessionMiddleware::login_required(store).permission_required(PERMISSION)
+            }
             _ => DjangoSessionMiddleware::required(store),
         };
         let hash = sessions::session_auth_hash_maker();
@@ -328,7 +341,9 @@ impl Service {
             Variant::Required => app.service(root.wrap(gate).get(required)),
             Variant::UserId | Variant::Slide => app.service(root.wrap(gate).get(user_id)),
             Variant::Write => app.service(root.wrap(gate).get(write)),
-            Variant::LoginRequired => app.service(root.wrap(gate).get(login_required)),
+            Variant::LoginRequired | Variant::Permission => {
+                app.service(root.wrap(gate).get(login_required))
+            }
             Variant::LoginBaseline => app
                 .app_data(web::Data::new(self.pool.clone()))
                 .app_data(web::Data::from(Arc::clone(&self.login)))

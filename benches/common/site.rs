@@ -54,6 +54,15 @@ impl Site {
     }
 }
 
+/// What everybody may do, by a group.
+pub(crate) const PERMISSION: &str = "auth.view_user";
+
+const GROUP: &str = "\
+    WITH g AS (INSERT INTO auth_group (name) VALUES ('readers') RETURNING id), \
+    p AS (INSERT INTO auth_group_permissions (group_id, permission_id) \
+          SELECT g.id, p.id FROM g, auth_permission p WHERE codename LIKE 'view_%') \
+    INSERT INTO auth_user_groups (user_id, group_id) SELECT u.id, g.id FROM auth_user u, g";
+
 /// Two sessions for each user: one to be read, one to be changed.
 async fn fill(
     client: &tokio_postgres::Client,
@@ -97,6 +106,7 @@ async fn fill(
             &[&keys, &texts, &ends],
         )
         .await?;
+    client.execute(GROUP, &[]).await?;
     // So that neither autovacuum nor a checkpoint comes in the middle of a measurement.
     client.batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
     client.batch_execute("CHECKPOINT").await?;

@@ -1,32 +1,32 @@
 //! Parameters of queries that nobody may see: tokio-postgres shows parameters in its own log, at level
 //! debug, by their `Debug`.
 
-use std::{
-    error::Error as StdError,
-    fmt,
-    hash::{Hash, Hasher},
-};
+use std::{error::Error as StdError, fmt, sync::Arc};
 
 use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use crate::session::SessionKey;
 
-/// A session key.
-#[derive(Clone, Debug)]
-pub(super) struct KeyParameter(pub(super) SessionKey);
+/// A session key. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct KeyParameter(Arc<str>);
 
-impl PartialEq for KeyParameter {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
+impl KeyParameter {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-impl Eq for KeyParameter {}
+impl From<&SessionKey> for KeyParameter {
+    fn from(key: &SessionKey) -> Self {
+        Self(key.as_str().into())
+    }
+}
 
-impl Hash for KeyParameter {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.as_str().hash(state);
+impl fmt::Debug for KeyParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyParameter(..)")
     }
 }
 
@@ -36,7 +36,7 @@ impl ToSql for KeyParameter {
         ty: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        self.0.as_str().to_sql(ty, out)
+        self.as_str().to_sql(ty, out)
     }
 
     fn accepts(ty: &Type) -> bool {

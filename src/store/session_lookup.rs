@@ -79,7 +79,7 @@ impl Database {
         }
         self.observer.event(Event::SessionLookup);
         let lanes = self.lanes()?;
-        let lookup = lanes.sessions(self).ask(KeyParameter(key.clone()), deadline);
+        let lookup = lanes.sessions(self).ask(key.into(), deadline);
         let answer = lookup.instrument(tracing::debug_span!("session lookup")).await;
         Ok(answer.map_err(|failed| failed.error)?)
     }
@@ -125,12 +125,18 @@ impl Lookup for SessionLookup {
 
     /// Not every encoding of a database has every character.
     fn is_sociable(&self, key: &KeyParameter) -> bool {
-        key.0.as_str().is_ascii()
+        key.as_str().is_ascii()
     }
 
     fn read(&self, keys: &[KeyParameter], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
-        let mut found: HashMap<_, _> = rows.iter().filter_map(|row| session(row).ok()).collect();
-        keys.iter().map(|key| found.remove(key.0.as_str())).collect()
+        let found = rows.iter().filter_map(|row| session(row).ok());
+        if let [key] = keys {
+            return vec![
+                found.into_iter().find(|(of, _)| *of == key.as_str()).map(|(_, found)| found),
+            ];
+        }
+        let mut found: HashMap<_, _> = found.collect();
+        keys.iter().map(|key| found.remove(key.as_str())).collect()
     }
 
     fn by_itself(&self, key: &KeyParameter) -> Option<(Question, Self::Answer)> {

@@ -92,7 +92,7 @@ impl Database {
     ) -> Result<Written, Error> {
         let insert = &self.shared.sessions.insert;
         let parameters: Vec<Parameter> = vec![
-            Box::new(KeyParameter(key.clone())),
+            Box::new(KeyParameter::from(key)),
             Box::new(Secret(session_data.into())),
             Box::new(expire_date),
         ];
@@ -112,9 +112,9 @@ impl Database {
         expire_date: SystemTime,
     ) -> Result<Written, Error> {
         let parameters: Vec<Parameter> = vec![
-            Box::new(KeyParameter(key.clone())),
+            Box::new(KeyParameter::from(key)),
             Box::new(Secret(read.into())),
-            Box::new(KeyParameter(new_key.clone())),
+            Box::new(KeyParameter::from(new_key)),
             Box::new(Secret(session_data.into())),
             Box::new(expire_date),
         ];
@@ -128,7 +128,7 @@ impl Database {
     /// Deletes a row; says whether it was there.
     pub(crate) async fn delete_session(&self, key: &SessionKey) -> Result<bool, Error> {
         let delete = &self.shared.sessions.delete;
-        let parameters: Vec<Parameter> = vec![Box::new(KeyParameter(key.clone()))];
+        let parameters: Vec<Parameter> = vec![Box::new(KeyParameter::from(key))];
         Ok(self.write_sessions(delete, parameters).await? > 0)
     }
 

@@ -54,7 +54,7 @@ impl Database {
         was: SystemTime,
         end: SystemTime,
     ) -> Result<bool, Error> {
-        let slide = Slide { key: KeyParameter(key.clone()), was, end };
+        let slide = Slide { key: key.into(), was, end };
         let lanes = self.lanes()?;
         let slid = lanes.slides(self).ask(slide, self.deadline());
         let slid = slid.instrument(tracing::debug_span!("session slide")).await;
@@ -83,13 +83,13 @@ impl Lookup for Slides {
 
     /// Not every encoding of a database has every character.
     fn is_sociable(&self, slide: &Slide) -> bool {
-        slide.key.0.as_str().is_ascii()
+        slide.key.as_str().is_ascii()
     }
 
     fn read(&self, slides: &[Slide], rows: Vec<Row>) -> Vec<Option<bool>> {
         let moved = |row: &Row| row.try_get::<_, Option<String>>(1).ok().flatten();
         let moved: HashSet<_> = rows.iter().filter_map(moved).collect();
-        slides.iter().map(|slide| Some(moved.contains(slide.key.0.as_str()))).collect()
+        slides.iter().map(|slide| Some(moved.contains(slide.key.as_str()))).collect()
     }
 
     fn by_itself(&self, _: &Slide) -> Option<(Question, bool)> {

@@ -506,6 +506,11 @@ impl<L: Lookup> Held<L> {
 impl<L: Lookup> Batch<L> {
     /// The first who wait, and all who ask the same. `None` if they have all gone away.
     fn out_of(waiting: &mut Vec<Asked<L>>) -> Option<Self> {
+        if let [_] = **waiting {
+            let asked = waiting.pop().filter(|one| !one.answer.is_closed())?;
+            let (keys, since) = (Arc::from([asked.key.clone()]), Instant::now());
+            return Some(Self { keys, asked: vec![(0, asked)], since });
+        }
         let mut keys = Vec::new();
         let mut indices = HashMap::new();
         let mut asked = Vec::new();
