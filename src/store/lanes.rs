@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::{
     Database,
-    connection::{Failed, Lane, Lookup, Manner, Question},
+    connection::{Lane, Lookup, Manner, Question},
     permissions::Permissions,
     session_lookup::SessionLookup,
     slides::Slides,
@@ -82,21 +82,22 @@ impl Database {
     ) -> Result<Vec<Row>, Arc<Unavailable>> {
         let lanes = self.lanes()?;
         let lane = open(&lanes.other, &Arc::new(Reads), self);
-        lane.ask(question, deadline).await.map_err(|failed| failed.error)
+        lane.ask(question, deadline).await
     }
 
     /// The rows that answer a statement that writes. It is sent at most once, and executed as a
     /// transaction of its own.
     ///
     /// Like every query, it answers with at least one row, whatever it did: data-modifying
-    /// statements stand in a `WITH`, and what follows counts what they returned. A failure says
-    /// whether it may have been executed all the same.
+    /// statements stand in a `WITH`, and what follows counts what they returned. If that is
+    /// lost on the way back, it fails, and may have been executed all the same: the database has
+    /// the last word on that.
     pub(super) async fn write(
         &self,
         question: Question,
         deadline: Instant,
-    ) -> Result<Vec<Row>, Failed> {
-        let lanes = self.lanes().map_err(|error| Failed { error, may_be_done: false })?;
+    ) -> Result<Vec<Row>, Arc<Unavailable>> {
+        let lanes = self.lanes()?;
         let lane = open(&lanes.writes, &Arc::new(Writes), self);
         lane.ask(question, deadline).await
     }

@@ -38,7 +38,7 @@ impl Database {
         };
         let lanes = self.lanes()?;
         let answer = lanes.permissions(self, permissions).ask(key.clone(), deadline).await;
-        Ok(answer.map_err(|failed| failed.error)?)
+        Ok(answer?)
     }
 
     /// Every permission there is, which is what a superuser has.

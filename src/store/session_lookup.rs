@@ -81,7 +81,7 @@ impl Database {
         let lanes = self.lanes()?;
         let lookup = lanes.sessions(self).ask(key.into(), deadline);
         let answer = lookup.instrument(tracing::debug_span!("session lookup")).await;
-        Ok(answer.map_err(|failed| failed.error)?)
+        Ok(answer?)
     }
 
     /// Whether no row can have this key.

@@ -58,7 +58,7 @@ impl Database {
         let lanes = self.lanes()?;
         let slid = lanes.slides(self).ask(slide, self.deadline());
         let slid = slid.instrument(tracing::debug_span!("session slide")).await;
-        Ok(slid.map_err(|failed| failed.error)?)
+        Ok(slid?)
     }
 }
 

@@ -65,8 +65,7 @@ impl Database {
         parameters: Vec<Parameter>,
     ) -> Result<i64, Error> {
         let write = self.write(Question::new(statement, parameters), self.deadline());
-        let rows = write.instrument(tracing::debug_span!("user write")).await;
-        let rows = rows.map_err(|failed| failed.error)?;
+        let rows = write.instrument(tracing::debug_span!("user write")).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
         Ok(row.try_get(1).map_err(Unavailable::Query)?)
     }

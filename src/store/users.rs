@@ -86,7 +86,7 @@ impl Database {
         let lanes = self.lanes()?;
         let lookup = lanes.users(self, &known.users).ask(key.clone(), deadline);
         let answer = lookup.instrument(tracing::debug_span!("user lookup")).await;
-        match answer.map_err(|failed| failed.error)? {
+        match answer? {
             Answer::User(row) => Ok(Some(row)),
             Answer::Nobody => Ok(None),
             Answer::Misfit => {

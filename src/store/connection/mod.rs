@@ -5,7 +5,12 @@
 //! a lookup. Each runtime that asks has its own [`Lane`]s, one for each kind of question: visitors put
 //! their questions in and wait, and the lane's task asks for all of them at once.
 
+mod asked;
+mod attendant;
+mod batch;
+mod clock;
 mod greeting;
+mod held;
 mod lane;
 mod link;
 mod lookup;
@@ -14,7 +19,7 @@ mod query;
 mod runtimes;
 mod server;
 
-pub(crate) use lane::{Failed, Lane};
+pub(crate) use lane::Lane;
 pub(crate) use lookup::{Lookup, Manner, is_no_such_value};
 pub(crate) use patience::{Patience, Wait};
 pub(crate) use query::{MANY_KEYS, ONE_KEY, Parameter, Query, Question};
