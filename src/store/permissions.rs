@@ -50,8 +50,8 @@ impl Database {
             return Ok(BTreeSet::new());
         };
         let rows = self.query(permissions.all.clone(), deadline).await?;
-        let all = rows.iter().map(|row| permission(row, 1)).collect::<Result<Vec<_>, _>>();
-        Ok(all.map_err(Unavailable::Query)?.into_iter().flatten().collect())
+        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        Ok(held(row, 1).map_err(Unavailable::Query)?)
     }
 }
 
@@ -60,20 +60,12 @@ impl Permissions {
     pub(super) fn new(model: &UserModel, primary_key: &PrimaryKey, key: &str) -> Option<Self> {
         let tables = model.permission_tables.as_ref()?;
         let [one, many] = primary_key.parameter_types();
+        // Those of a user in one row: it is the rows that cost.
+        let of_users = of_user_sql(tables, key);
         let sql = |proof: &str, keys: &str| {
-            format!(
-                "SELECT {proof}, app_label, codename, ads_key FROM {keys} \
-                 LEFT JOIN LATERAL ({}) ads_permissions ON TRUE",
-                of_user_sql(tables, key)
-            )
+            format!("SELECT {proof}, ads_key, ARRAY({of_users}) FROM {keys}")
         };
-        let all = |proof: &str| {
-            format!(
-                "SELECT {proof}, app_label, codename FROM (SELECT) ads_once \
-                 LEFT JOIN ({}) ads_permissions ON TRUE",
-                all_sql(tables)
-            )
-        };
+        let all = |proof: &str| format!("SELECT {proof}, ARRAY({})", all_sql(tables));
         Some(Self {
             key: Query::of_key(&one, key),
             one: Query::new(&[one], |proof| sql(proof, ONE_KEY)),
@@ -103,14 +95,9 @@ impl Lookup for Permissions {
     }
 
     fn read(&self, keys: &[PrimaryKeyValue], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
-        let mut found: HashMap<PrimaryKeyValue, BTreeSet<String>> = HashMap::new();
-        for row in rows {
-            let (Ok(key), Ok(permission)) = (row.try_get(3), permission(&row, 1)) else {
-                // Not even one may be missing without a word.
-                return vec![None; keys.len()];
-            };
-            found.entry(key).or_default().extend(permission);
-        }
+        let of_user = |row: &Row| Ok::<_, PgError>((row.try_get(1)?, held(row, 2)?));
+        let found = rows.iter().filter_map(|row| of_user(row).ok());
+        let mut found: HashMap<PrimaryKeyValue, _> = found.collect();
         keys.iter().map(|key| found.remove(key)).collect()
     }
 
@@ -119,16 +106,15 @@ impl Lookup for Permissions {
     }
 }
 
-/// The permission in two columns of a row; none in the row of a user who has none.
-fn permission(row: &Row, first: usize) -> Result<Option<String>, PgError> {
-    let app_label: Option<&str> = row.try_get(first)?;
-    let codename: Option<&str> = row.try_get(first + 1)?;
-    Ok(app_label.zip(codename).map(|(app_label, codename)| format!("{app_label}.{codename}")))
+/// The permissions in a column of a row.
+fn held(row: &Row, column: usize) -> Result<BTreeSet<String>, PgError> {
+    Ok(row.try_get::<_, Vec<String>>(column)?.into_iter().collect())
 }
 
 fn all_sql(tables: &PermissionTables) -> String {
     format!(
-        "SELECT c.app_label::text, p.codename::text FROM {} p JOIN {} c ON c.id = p.content_type_id",
+        "SELECT c.app_label::text || '.' || p.codename::text \
+         FROM {} p JOIN {} c ON c.id = p.content_type_id",
         tables.permission.quoted(),
         tables.content_type.quoted()
     )
@@ -143,9 +129,9 @@ fn of_user_sql(tables: &PermissionTables, key: &str) -> String {
         (table.table.quoted(), quote_name(&table.from_column), quote_name(&table.to_column))
     });
     format!(
-        "{} WHERE p.id IN (SELECT {held_by_user} FROM {held} WHERE {user_of_held} = {key} \
-         UNION SELECT gp.{of_group} FROM {of_groups} gp JOIN {groups} ug \
-         ON ug.{group_of_user} = gp.{group} WHERE ug.{user_of_group} = {key})",
+        "{} WHERE p.id = ANY (ARRAY(SELECT {held_by_user} FROM {held} WHERE {user_of_held} = {key} \
+         UNION ALL SELECT gp.{of_group} FROM {of_groups} gp JOIN {groups} ug \
+         ON ug.{group_of_user} = gp.{group} WHERE ug.{user_of_group} = {key}))",
         all_sql(tables)
     )
 }
