@@ -191,7 +191,7 @@ impl Error {
     }
 }
 
-/// Why Django would not call the user of a session logged in (A4).
+/// Why Django would not call the user of a session logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotLoggedIn {
@@ -233,7 +233,7 @@ pub enum DecodeError {
     #[error("a value of the session is not of the type asked for")]
     Value,
 
-    /// The text is JSON, but no dictionary (R4).
+    /// The text is JSON, but no dictionary.
     #[error("the session data is no dictionary")]
     NotADictionary,
 }

@@ -1,4 +1,4 @@
-//! `get_user` of `django.contrib.auth`: whom a session stands for, checked in Django's order (A4).
+//! `get_user` of `django.contrib.auth`: whom a session stands for, checked in Django's order.
 
 use std::pin::pin;
 

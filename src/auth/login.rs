@@ -15,7 +15,7 @@ pub(crate) struct Login {
     entries: [(&'static str, String); 3],
 }
 
-/// What becomes of the session that the visitor had (I1).
+/// What becomes of the session that the visitor had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
     /// Of the same user, with the password of today: it stays.
@@ -52,7 +52,7 @@ impl SessionStore {
         Ok(Login::new(before, self.session_id_of(user)?, backend, hash))
     }
 
-    /// By which backend this user came in: as told, as `authenticate` found, or the only one (I3).
+    /// By which backend this user came in: as told, as `authenticate` found, or the only one.
     fn backend_of<'a>(
         &'a self,
         user: &'a DjangoUser,

@@ -1,4 +1,4 @@
-//! The session auth hash: what ends a user's sessions when the password changes (A7, A8).
+//! The session auth hash: what ends a user's sessions when the password changes.
 
 use super::{DjangoUser, SessionStore};
 use crate::{
@@ -65,7 +65,7 @@ impl SessionStore {
         Ok(is_fallback)
     }
 
-    /// The hash of today, if that in the session is of a fallback key (I8).
+    /// The hash of today, if that in the session is of a fallback key.
     ///
     /// # Errors
     /// As [`SessionStore::get_user`].

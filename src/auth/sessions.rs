@@ -134,7 +134,7 @@ impl SessionStore {
         }
     }
 
-    /// Moves the end of a session that was not changed (W18). `None` if it was not moved:
+    /// Moves the end of a session that was not changed. `None` if it was not moved:
     /// that was done a moment ago, or somebody else is changing the session.
     ///
     /// # Errors

@@ -170,7 +170,7 @@ impl SessionStore {
         DjangoSession::new(key, row.expire_date, row.session_data, self.shared_signer())
     }
 
-    /// The session that is its own cookie (E1).
+    /// The session that is its own cookie.
     fn session_in_cookie(&self, key: &SessionKey, now: SystemTime) -> Result<DjangoSession, Error> {
         let data =
             SessionData::decode(key.as_str(), &self.signer).map_err(|error| match error {

@@ -200,7 +200,7 @@ impl DjangoUser {
         Ok(self.has_every_permission() || self.loaded().await?.contains(permission))
     }
 
-    /// Whether the user has all of these permissions; of none, yes (P4).
+    /// Whether the user has all of these permissions; of none, yes.
     ///
     /// # Errors
     /// As [`DjangoUser::has_perm`].

@@ -54,7 +54,7 @@
 //! | Django | here |
 //! |---|---|
 //! | `@csrf_exempt`, for webhooks | [`csrf_exempt`](crate::DjangoSessionMiddleware::csrf_exempt) |
-//! | the REST framework's `SessionAuthentication` | [`csrf_if_logged_in`](crate::DjangoSessionMiddleware::csrf_if_logged_in): only requests that a session authenticates |
+//! | the REST framework's `SessionAuthentication` | [`csrf_if_logged_in`](crate::DjangoSessionMiddleware::csrf_if_logged_in): only requests whose session names a user |
 //! | an API with tokens, which no browser sends by itself | no gate |
 //!
 //! ## When it says 403

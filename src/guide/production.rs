@@ -66,6 +66,7 @@
 //! | warn | `there is a pooler in front of the database: ..`, `prepared statements keep getting lost, ..` | once a store | |
 //! | warn | `a session cannot be extended` | `SESSION_SAVE_EVERY_REQUEST` could not be honoured; the visitor has an answer all the same | `error` |
 //! | error | `session database unavailable` | a request got a 503; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |
+//! | warn | `too many log-ins at once` | a log-in got a 503; at most one line a second | `error`, `unlogged` |
 //! | error | `gate missing` | an extractor on a route without a gate | `error`, `path` |
 //! | error | `request failed` | a mistake in a handler or in the settings | `error` |
 //!

@@ -44,7 +44,8 @@
 //! | `SESSION_COOKIE_AGE`, `_DOMAIN`, `_PATH`, `_SECURE`, `_HTTPONLY`, `_SAMESITE`, `SESSION_EXPIRE_AT_BROWSER_CLOSE`, `SESSION_SAVE_EVERY_REQUEST` | the same in lower case | Django's |
 //! | `USE_TZ`, `TIME_ZONE` | [`use_tz`](crate::DjangoSettings::use_tz), [`time_zone`](crate::DjangoSettings::time_zone) | `true`, `America/Chicago` |
 //! | | [`writes_sessions`](crate::DjangoSettings::writes_sessions) | `false` |
-//! | `LOGIN_URL` | [`login_url`](crate::DjangoSettings::login_url) | `/accounts/login/`; a URL, not the name of one |
+//! | `LOGIN_URL` | [`login_url`](crate::DjangoSettings::login_url); with `i18n_patterns`, [`login_url_for`](crate::DjangoSessionMiddleware::login_url_for) of the gate | `/accounts/login/`; a URL, not the name of one |
+//! | `FORCE_SCRIPT_NAME` | [`force_script_name`](crate::DjangoSettings::force_script_name) | none |
 //! | `REDIRECT_FIELD_NAME` | [`redirect_field_name`](crate::DjangoSessionMiddleware::redirect_field_name) of the gate | `next` |
 //! | `AUTH_USER_MODEL` | [`user_model`](crate::DjangoSettings::user_model): its table and columns | `auth.User` |
 //! | `AUTHENTICATION_BACKENDS` | [`authentication_backends`](crate::DjangoSettings::authentication_backends) | `ModelBackend` |

@@ -17,7 +17,7 @@
 //! A session names the backend by which its user came in. What each one does has to be said, because
 //! only Django can run its code: see [`AuthenticationBackend`](crate::AuthenticationBackend). Django's
 //! own and allauth's are known. Permissions come from all backends of the list that grant them,
-//! whichever the visitor used. The exported settings say all of this by themselves.
+//! whichever the visitor used. An unknown path grants none until you say so. The exported settings say all of this by themselves.
 //!
 //! Not here: object permissions, and permissions that a backend of yours computes.
 //!
@@ -32,7 +32,7 @@
 //! | django-impersonate, django-hijack | `after_get_user`: answer with the other user; `examples/impersonation.rs` |
 //! | django-session-timeout and other rules that end sessions | `after_get_user`: `Ok(None)` |
 //! | `RemoteUserMiddleware` | none: a header that a proxy sets is yours to check |
-//! | a field whose sessions hold another form of the key (ULID, Hashid) | [`user_id_to_primary_key`](crate::SessionStore::user_id_to_primary_key) |
+//! | a field whose sessions hold another form of the key (ULID, Hashid) | [`user_id_to_primary_key`](crate::SessionStore::user_id_to_primary_key), and `primary_key_to_user_id` for log-ins |
 //!
 //! The hook is asked once a request, and what it says is final. It cannot let anybody in by failing: an
 //! error is an error.

@@ -105,7 +105,7 @@ impl Changes {
         self.modified
     }
 
-    /// Django's `is_empty`: no session, and nothing that would need one (R22).
+    /// Django's `is_empty`: no session, and nothing that would need one.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self.row, Row::New { even_if_empty: false, .. }) && self.data.is_empty()
     }
@@ -312,7 +312,7 @@ fn new_row() -> Row {
     Row::New { key: SessionKey::generate(), even_if_empty: false }
 }
 
-/// The data of a row. What Django cannot read counts as empty there, and here (W3).
+/// The data of a row. What Django cannot read counts as empty there, and here.
 fn readable(session: &DjangoSession) -> Result<SessionData, Error> {
     match session.data() {
         Ok(data) => Ok(data.clone()),

@@ -94,7 +94,7 @@ impl ExpiryPolicy {
         Ok(Self { cookie_age: settings.cookie_age, at_browser_close, local })
     }
 
-    /// The JSON text that `set_expiry` puts into the session (W13); `None` takes the entry out.
+    /// The JSON text that `set_expiry` puts into the session; `None` takes the entry out.
     ///
     /// # Errors
     /// [`Error::Expiry`] for a moment that no Python `datetime` can name.
@@ -117,7 +117,7 @@ impl ExpiryPolicy {
         Ok(Some(format!("\"{text}{fraction}{zone}\"")))
     }
 
-    /// The `expire_date` of a session that is saved now (W12).
+    /// The `expire_date` of a session that is saved now.
     ///
     /// # Errors
     /// [`Error::Expiry`] where Django fails: a date it cannot read, or beyond the year 9999.
@@ -146,7 +146,7 @@ impl ExpiryPolicy {
         Ok(moment)
     }
 
-    /// How long the cookie lives that is sent now (W14, W15, K3, K4).
+    /// How long the cookie lives that is sent now.
     ///
     /// # Errors
     /// As [`ExpiryPolicy::expire_date`].
@@ -253,7 +253,7 @@ fn stored(data: &SessionData) -> Stored {
     }
 }
 
-/// `timedelta(seconds=..)`: microseconds, half of one to the even neighbour (W12).
+/// `timedelta(seconds=..)`: microseconds, half of one to the even neighbour.
 fn timedelta(seconds: f64) -> Result<SignedDuration, Error> {
     if !(-1e12..1e12).contains(&seconds) {
         return Err(Error::Expiry);

@@ -68,7 +68,7 @@ impl Entry {
 }
 
 /// The entries of the dictionary in this text, in order. Of entries with one key, the last value
-/// counts, in the place of the first (S17).
+/// counts, in the place of the first.
 ///
 /// Takes no more than 24 bytes for each of them, duplicates included.
 pub(super) fn index(text: &str) -> Result<Vec<Entry>, DecodeError> {

@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::crypto::get_random_string;
 
-/// `SessionBase._validate_session_key` (R7).
+/// `SessionBase._validate_session_key`.
 const MIN_LENGTH: usize = 8;
 
-/// The alphabet and length of `SessionBase._get_new_session_key` (R8).
+/// The alphabet and length of `SessionBase._get_new_session_key`.
 const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const GENERATED_LENGTH: usize = 32;
 

@@ -31,7 +31,7 @@ pub use signer::SessionSigner;
 /// The first instant after all that Python's `datetime` can be, in seconds since 1970.
 const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
 
-/// Whether a row that ends then is live (R9). Where Django fails on the date, nobody is logged in.
+/// Whether a row that ends then is live. Where Django fails on the date, nobody is logged in.
 pub(crate) fn is_live(expire_date: SystemTime, now: SystemTime) -> bool {
     expire_date > now && expire_date < UNIX_EPOCH + YEAR_10000
 }

@@ -29,7 +29,7 @@ pub use sessions::SessionEngine;
 pub(crate) use sessions::SessionSettings;
 pub use user_model::UserModel;
 
-/// Django's default `key_salt` of `SessionStore` (R2): every engine's class has this name.
+/// Django's default `key_salt` of `SessionStore`: every engine's class has this name.
 const DEFAULT_KEY_SALT: &str = "django.contrib.sessions.SessionStore";
 
 /// The settings that Django and this service must agree on, and how lookups behave.

@@ -2,7 +2,7 @@
 
 use crate::signing::Algorithm;
 
-/// `key_salt` of `AbstractBaseUser._get_session_auth_hash` (A7).
+/// `key_salt` of `AbstractBaseUser._get_session_auth_hash`.
 const KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 
 /// How a session is tied to the password: `get_session_auth_hash` of the user model.

@@ -93,7 +93,7 @@ impl DjangoSettings {
         }
     }
 
-    /// How old session data may be. A session that is its own cookie has no other end (E1).
+    /// How old session data may be. A session that is its own cookie has no other end.
     pub(crate) fn session_max_age(&self) -> Option<Duration> {
         match self.sessions.engine {
             SessionEngine::SignedCookies => {

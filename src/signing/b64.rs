@@ -26,7 +26,7 @@ pub(super) fn decode_exact<'a>(text: &str, buffer: &'a mut [u8]) -> Option<&'a [
 }
 
 /// `base64.urlsafe_b64decode(text + padding)`, where the padding follows from the length alone
-/// (S15): foreign characters are skipped, both alphabets count, the last character's unused bits
+///: foreign characters are skipped, both alphabets count, the last character's unused bits
 /// are ignored, and padding that completes a group of four ends the data.
 fn lenient(text: &str) -> Result<Vec<u8>, Error> {
     let padding = text.len().wrapping_neg() % 4;

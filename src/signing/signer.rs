@@ -301,7 +301,7 @@ pub(super) fn rsplit<'a>(text: &'a str, sep: &str) -> Option<(&'a str, &'a str)>
     }
 }
 
-/// Django's `^[A-z0-9-_=]*$` (S6), where `A-z` includes what lies between `Z` and `a`, and `$` lets
+/// Django's `^[A-z0-9-_=]*$`, where `A-z` includes what lies between `Z` and `a`, and `$` lets
 /// one line break pass.
 fn is_unsafe_separator(sep: &str) -> bool {
     sep.strip_suffix('\n')

@@ -42,7 +42,7 @@ pub(super) fn decompress(data: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// `zlib.compress(data)` at its default level, if that saves what Django asks for (S13).
+/// `zlib.compress(data)` at its default level, if that saves what Django asks for.
 pub(super) fn compress(data: &[u8]) -> Option<Vec<u8>> {
     // Django: `len(compressed) < len(data) - 1`. A stream that does not fit is not wanted.
     let longest = data.len().checked_sub(2)?;

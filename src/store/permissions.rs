@@ -18,7 +18,7 @@ use crate::{
     settings::{PermissionTables, UserModel, quote_name},
 };
 
-/// How the tables of permissions are asked (P3).
+/// How the tables of permissions are asked.
 pub(super) struct Permissions {
     one: Arc<Query>,
     many: Arc<Query>,

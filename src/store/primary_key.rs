@@ -1,4 +1,4 @@
-//! From the user id in a session to the value of the primary key: `pk.to_python()` (A5, A6).
+//! From the user id in a session to the value of the primary key: `pk.to_python()`.
 
 use std::{error::Error as StdError, fmt};
 

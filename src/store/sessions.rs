@@ -103,7 +103,7 @@ impl Database {
     }
 
     /// Stores other data in a row, under another key or the same, if it still holds what was read.
-    /// Expired rows too, as Django does (W4).
+    /// Expired rows too, as Django does.
     pub(crate) async fn update_session(
         &self,
         (key, read): (&SessionKey, &str),

@@ -1,4 +1,4 @@
-//! From `Cookie` headers to the session key, by Django's parsing rules (R30-R33).
+//! From `Cookie` headers to the session key, by Django's parsing rules.
 //!
 //! Not `HttpRequest::cookie()`: that takes the first of two cookies with one name where Django
 //! takes the last, decodes percent signs where Django does not, does not unquote, and finds no
@@ -17,7 +17,7 @@ pub(crate) fn session_key(headers: &HeaderMap, cookie_name: &str) -> Option<Sess
 
 /// The value of the last cookie with this name, as `parse_cookie` of `django.http.cookie` reads it.
 ///
-/// Several headers count as one, in order (V9).
+/// Several headers count as one, in order.
 pub(crate) fn last_cookie(headers: &HeaderMap, cookie_name: &str) -> Option<String> {
     let mut last = None;
     for header in headers.get_all(COOKIE) {
@@ -45,7 +45,7 @@ fn strip(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c))
 }
 
-/// `http.cookies._unquote`: takes off double quotes, `\ooo` is a code point, other `\c` is `c` (R31).
+/// `http.cookies._unquote`: takes off double quotes, `\ooo` is a code point, other `\c` is `c`.
 fn unquote(value: &str) -> Cow<'_, str> {
     let Some(mut rest) = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) else {
         return Cow::Borrowed(value);

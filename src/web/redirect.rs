@@ -1,4 +1,4 @@
-//! The way to the login page, written as Django writes it (L1-L3).
+//! The way to the login page, written as Django writes it.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::{csrf::UrlParts, settings::DjangoSettings};
 /// `REDIRECT_FIELD_NAME` of `django.contrib.auth`.
 pub(crate) const REDIRECT_FIELD_NAME: &str = "next";
 
-/// `MAX_URL_REDIRECT_LENGTH` of `django.utils.http`, in characters: a longer one is refused (V11).
+/// `MAX_URL_REDIRECT_LENGTH` of `django.utils.http`, in characters: a longer one is refused.
 const MAX_REDIRECT_LENGTH: usize = 16_384;
 
 // What `urllib.parse.quote` leaves alone, with the `safe` of each caller.

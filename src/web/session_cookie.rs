@@ -49,7 +49,7 @@ impl SessionCookie {
     }
 }
 
-/// Browsers would not believe it otherwise. What the setting says does not matter (K2).
+/// Browsers would not believe it otherwise. What the setting says does not matter.
 fn is_deleted_securely(name: &str, samesite: Option<&str>) -> bool {
     name.starts_with("__Secure-")
         || name.starts_with("__Host-")

@@ -120,7 +120,7 @@ fn later(now: SystemTime, seconds: i64) -> i64 {
     then.clamp(FIRST_SECOND, LAST_SECOND)
 }
 
-/// `http_date` of `django.utils.http`: a moment in seconds since 1970, of the years 1 to 9999 (K3).
+/// `http_date` of `django.utils.http`: a moment in seconds since 1970, of the years 1 to 9999.
 pub(crate) fn http_date(seconds: i64) -> Option<String> {
     let in_time = (FIRST_SECOND..=LAST_SECOND).contains(&seconds);
     let moment = date(1970, 1, 1).at(0, 0, 0, 0).checked_add(SignedDuration::from_secs(seconds));

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{HeaderMap, HeaderValue, VARY};
 
-/// `patch_vary_headers` of `django.utils.cache` with `("Cookie",)` (R28).
+/// `patch_vary_headers` of `django.utils.cache` with `("Cookie",)`.
 ///
 /// Leaves one line, as Django does: what adds to it later (actix-cors) may look only at the first.
 pub(crate) fn vary_on_cookie(headers: &mut HeaderMap) {

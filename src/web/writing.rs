@@ -154,8 +154,8 @@ impl Writing {
         })
     }
 
-    /// The user of the session was looked up: a hash of another password ends the session (I9), one
-    /// that was made with a fallback key gives way to one of today, under a new session key (I8).
+    /// The user of the session was looked up: a hash of another password ends the session, one
+    /// that was made with a fallback key gives way to one of today, under a new session key.
     ///
     /// # Errors
     /// As [`Writing::change`].
@@ -250,7 +250,7 @@ impl Writing {
     }
 
     /// `SessionMiddleware.process_response`: stores what is to be stored, given the status of the
-    /// answer, and says what the browser is to be told (W16, W17).
+    /// answer, and says what the browser is to be told.
     ///
     /// # Errors
     /// As [`Writing::save`].

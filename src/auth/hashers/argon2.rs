@@ -10,7 +10,7 @@ use crate::{crypto::constant_time_compare, settings::PasswordHasher};
 const HASH_LENGTH: usize = 32;
 const MAX_HASH_LENGTH: usize = 64;
 
-/// `argon2$argon2id$v=19$m=102400,t=2,p=8$<salt>$<hash>` (I14), with the parameters of
+/// `argon2$argon2id$v=19$m=102400,t=2,p=8$<salt>$<hash>`, with the parameters of
 /// [`PasswordHasher::Argon2`].
 pub(super) struct Argon2(pub(super) PasswordHasher);
 

@@ -30,7 +30,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// `bcrypt_sha256$$2b$12$<salt><hash>` (I14), of the hexadecimal SHA-256 of the password, or of the
+/// `bcrypt_sha256$$2b$12$<salt><hash>`, of the hexadecimal SHA-256 of the password, or of the
 /// password itself.
 pub(super) struct Bcrypt {
     of: fn(u32) -> PasswordHasher,

@@ -145,7 +145,7 @@ impl<'a> Hashers<'a> {
         hasher.encode(password, &hasher.salt(), self.on_run).ok()
     }
 
-    /// Works as long as for a user who exists (I16).
+    /// Works as long as for a user who exists.
     pub(crate) fn spend_time(&self, password: &str) {
         self.make_password(password);
     }

@@ -8,7 +8,7 @@ use ring::{digest, pbkdf2};
 use super::{Hasher, Malformed, OnRun, Run, check_salt, is_short_salt, number, parts};
 use crate::{crypto::constant_time_compare, settings::PasswordHasher};
 
-/// `pbkdf2_sha256$<iterations>$<salt>$<hash>` (I14).
+/// `pbkdf2_sha256$<iterations>$<salt>$<hash>`.
 pub(super) struct Pbkdf2 {
     of: fn(u32) -> PasswordHasher,
     algorithm: pbkdf2::Algorithm,

@@ -8,7 +8,7 @@ use crate::{crypto::constant_time_compare, settings::PasswordHasher};
 
 const HASH_LENGTH: usize = 64;
 
-/// `scrypt$<work factor>$<salt>$<block size>$<parallelism>$<hash>` (I14), with the parameters of
+/// `scrypt$<work factor>$<salt>$<block size>$<parallelism>$<hash>`, with the parameters of
 /// [`PasswordHasher::Scrypt`].
 pub(super) struct Scrypt(pub(super) PasswordHasher);
 

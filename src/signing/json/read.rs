@@ -26,7 +26,7 @@ pub(crate) enum TopLevel {
     Other,
 }
 
-/// Goes through a JSON text and accepts exactly what Python's `json.loads` does (S17).
+/// Goes through a JSON text and accepts exactly what Python's `json.loads` does.
 ///
 /// Reports each entry of a top-level object in order, duplicates included. That happens before the
 /// text's end has been seen, so what was reported counts only if the result is `Ok`.
