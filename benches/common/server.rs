@@ -117,11 +117,16 @@ impl Variant {
     }
 
     pub(crate) fn is_ours(self) -> bool {
-        match self {
-            Self::Optional | Self::Required | Self::UserId | Self::LoginRequired => true,
-            Self::Permission | Self::Slide | Self::Write => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Optional
+                | Self::Required
+                | Self::UserId
+                | Self::LoginRequired
+                | Self::Permission
+                | Self::Slide
+                | Self::Write
+        )
     }
 
     fn is_django(self) -> bool {

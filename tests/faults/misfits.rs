@@ -98,8 +98,8 @@ async fn keys_are_looked_up_as_long_as_the_column_is() {
         format!(
             "CREATE TABLE {table} (session_key {column} PRIMARY KEY, session_data text NOT NULL, \
              expire_date timestamptz NOT NULL); INSERT INTO {table} \
-             SELECT repeat('k', length), 'x', now() + interval '1 day' \
-             FROM unnest('{{40, 41, 128}}'::int[]) length WHERE length <= 128"
+             SELECT repeat('k', length), (SELECT max(session_data) FROM django_session), \
+             now() + interval '1 day' FROM unnest('{{40, 41, 128}}'::int[]) length WHERE length <= 128"
         )
     };
     admin.batch_execute(&sessions("long_session", "varchar(128)")).await.unwrap();

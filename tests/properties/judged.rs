@@ -274,7 +274,9 @@ async fn any_login_url_is_redirected_to_as_django_does() {
     let pool = pool.unwrap();
     let mut compared = 0;
     for (i, (login_url, field, host, https, target)) in all.iter().enumerate() {
-        let settings = settings().login_url(login_url).secure_proxy_ssl_header("X-Proto", "https");
+        // As the judge's: any host may be named in the way back.
+        let settings = settings().login_url(login_url).allowed_hosts(["*"]);
+        let settings = settings.secure_proxy_ssl_header("X-Proto", "https");
         let store = SessionStore::new(pool.clone(), settings).unwrap();
         let gate = DjangoSessionMiddleware::required(store).redirect_field_name(*field);
         let app = App::new().wrap(gate).default_service(web::to(async || "never"));
