@@ -58,8 +58,8 @@ impl<L: Lookup> Held<L> {
 
     /// Whether it may be asked something now.
     pub(super) fn is_free(&self) -> bool {
-        let distance = self.fastest.as_micros() / NEAR.as_micros();
-        let most = if L::MANNER.spreads { 1 } else { UNDER_WAY.min(1 + distance as usize) };
+        let is_far = self.fastest > NEAR && !L::MANNER.spreads;
+        let most = if is_far { UNDER_WAY } else { 1 };
         self.silent_since.is_none() && self.flights.len() < most
     }
 
