@@ -21,6 +21,7 @@ mod live;
 mod log;
 mod nested;
 mod outages;
+mod promises;
 mod proxy;
 mod queries;
 mod sessions;
