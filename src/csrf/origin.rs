@@ -52,6 +52,24 @@ impl TrustedOrigins {
 pub(super) fn is_host_of(url: &str, netloc: &str, pattern: &str) -> bool {
     let is_odd = |c: char| c.is_control() || c.is_whitespace() || "\\,%@".contains(c);
     let is_wild = pattern.starts_with('.');
-    is_same_domain(netloc, pattern)
+    // `https://*.` is a domain of its own in Django, and the empty host is in it.
+    !netloc.is_empty()
+        && is_same_domain(netloc, pattern)
         && !(is_wild && (netloc.contains(is_odd) || url.contains(['\t', '\r', '\n'])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_without_a_host_is_nobodys() {
+        for listed in ["https://*.", "https://**."] {
+            let trusted = TrustedOrigins::new(&[listed.to_owned()]);
+            for origin in ["https://", "https:", "https:x"] {
+                assert!(!trusted.has_origin(origin), "{listed} {origin}");
+                assert!(!trusted.has_host(origin, ""), "{listed} {origin}");
+            }
+        }
+    }
 }
