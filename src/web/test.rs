@@ -176,9 +176,42 @@ pub async fn session_row(store: &SessionStore, username: &str) -> String {
     format!("{}={}", store.settings().session_cookie_name, session.key().as_str())
 }
 
-/// Makes a test request one without a session, for handlers that are tested without a gate.
+/// Makes a test request one without a session: for handlers that are tested without a gate, and for
+/// those behind one that change the session of a stranger.
 pub fn no_session(req: &impl HttpMessage) {
     attach(req, Found::session(Err(Error::NoSessionKey)));
+}
+
+/// What is in the session of a test request by now: as the handler left it, if it is the request of an
+/// answer. Without a database nothing of it is stored.
+///
+/// ```
+/// use actix_django_session::{DjangoSessionMiddleware, DjangoSessionMut, Error, test};
+/// use actix_web::{App, test::{TestRequest, call_service, init_service}, web};
+///
+/// # actix_web::rt::System::new().block_on(async {
+/// async fn choose(session: DjangoSessionMut) -> Result<&'static str, Error> {
+///     session.insert("language", "de")?;
+///     Ok("Deutsch")
+/// }
+/// let gate = DjangoSessionMiddleware::optional(test::store());
+/// let app = init_service(App::new().wrap(gate).route("/", web::post().to(choose))).await;
+///
+/// let request = TestRequest::post().to_request();
+/// test::no_session(&request);
+/// test::csrf(&request);
+/// let answer = call_service(&app, request).await;
+/// let data = test::session_data(answer.request());
+/// assert_eq!(data.get::<String>("language").unwrap().as_deref(), Some("de"));
+/// # });
+/// ```
+///
+/// # Panics
+/// If no function of this module gave the request a session, or [`no_session`].
+pub fn session_data(req: &impl HttpMessage) -> SessionData {
+    let writing = Visit::of(req).and_then(|visit| visit.writing);
+    let data = writing.and_then(|writing| writing.look(|changes| Ok(changes.data().clone())).ok());
+    data.expect("no function of this crate's `test` gave the request a session")
 }
 
 /// Gives a test request what it takes to pass the CSRF check of any gate, as a form of your own page
