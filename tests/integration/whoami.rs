@@ -1,44 +1,21 @@
 //! The example that people copy, run as they run it.
 
-use std::{
-    env,
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-};
+use std::process::Command;
 
 use serde_json::{Value, json};
-use testbed::{Browser, Django, Settings};
+use testbed::{Browser, Django, Example, Settings};
 
 use crate::beds::{Bed, PASSWORD};
 
-struct Whoami {
-    child: Child,
-    url: String,
-}
+struct Whoami(Example);
 
 impl Whoami {
     fn start(database_url: &str, environment: &[(&str, &str)]) -> Self {
-        Self::start_example("whoami", database_url, environment)
-    }
-
-    fn start_example(name: &str, database_url: &str, environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(example(name))
-            .env_clear()
-            .env("DATABASE_URL", database_url)
-            .env("BIND", "127.0.0.1:0")
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
-        Self { url: url.to_owned(), child }
+        Self(Example::run("whoami", database_url, environment).unwrap())
     }
 
     async fn get(&self, path: &str, session_key: Option<&str>) -> reqwest::Response {
-        let request = Browser::new().client().get(format!("{}{path}", self.url));
+        let request = Browser::new().client().get(format!("{}{path}", self.0.url()));
         let request = match session_key {
             Some(key) => request.header("Cookie", format!("visit={key}")),
             None => request,
@@ -52,28 +29,6 @@ impl Whoami {
         let text = answer.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
-}
-
-impl Drop for Whoami {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-/// `cargo test` builds the examples beside the tests; `cargo test --test integration` does not.
-fn example(name: &str) -> PathBuf {
-    let path = env::current_exe().unwrap();
-    let profile = path.ancestors().nth(2).unwrap();
-    let path = profile.join("examples").join(name);
-    if !path.exists() {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--example", name]);
-        cargo.args(profile.ends_with("release").then_some("--release"));
-        cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")));
-        assert!(cargo.status().unwrap().success());
-    }
-    path
 }
 
 #[actix_web::test]
@@ -142,15 +97,14 @@ async fn whoami_says_who_it_is() {
 async fn the_workbench_logs_in_and_out_for_django_too() {
     let bed = Bed::shared().await;
     let site = bed.bed().site();
-    let environment = [("DJANGO_SECRET_KEY", Settings::SECRET_KEY)];
-    let workbench = Whoami::start_example("workbench", bed.bed().database_url(), &environment);
+    let workbench = Example::run("workbench", bed.bed().database_url(), &[]).unwrap();
     let browser = Browser::new();
     let post = async |path: &str, body: &'static str| {
-        let token = browser.get(&format!("{}/csrf", workbench.url)).await.unwrap();
+        let token = browser.get(&format!("{}/csrf", workbench.url())).await.unwrap();
         let token: Value = serde_json::from_str(&token.text().await.unwrap()).unwrap();
         let request = browser
             .client()
-            .post(format!("{}{path}", workbench.url))
+            .post(format!("{}{path}", workbench.url()))
             .header("X-CSRFToken", token["csrf_token"].as_str().unwrap())
             .header("Content-Type", "application/x-www-form-urlencoded")
             .body(body);
@@ -168,13 +122,13 @@ async fn the_workbench_logs_in_and_out_for_django_too() {
 
     // And the other way round.
     browser.login(site, "grace", PASSWORD).await.unwrap();
-    let user = browser.get(&format!("{}/user", workbench.url)).await.unwrap();
+    let user = browser.get(&format!("{}/user", workbench.url())).await.unwrap();
     assert_eq!(user.text().await.unwrap(), r#"{"user_id":"2"}"#);
 }
 
 #[test]
 fn whoami_says_at_once_what_is_missing() {
-    let output = Command::new(example("whoami")).env_clear().output().unwrap();
+    let output = Command::new(Example::program("whoami").unwrap()).env_clear().output().unwrap();
     assert!(!output.status.success());
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("DJANGO_SECRET_KEY"), "{error}");

@@ -2,12 +2,9 @@
 
 use std::{
     env, fs,
-    io::{self, BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    io::{BufRead, BufReader},
+    time::{Duration, Instant},
 };
-
-use std::time::{Duration, Instant};
 
 use awc::{
     error::{WsClientError, WsProtocolError as ProtocolError},
@@ -22,37 +19,21 @@ use tokio::time::timeout;
 use crate::beds::{ALLOW_ALL, Bed, MODEL_BACKEND, new_key};
 
 /// An example that runs. It ends with this value.
-struct Example {
-    child: Child,
-    url: String,
-}
+struct Example(testbed::Example);
 
 impl Example {
     fn run(name: &str, bed: &Bed, environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(example(name))
-            .env_clear()
-            .env("DATABASE_URL", bed.database.url())
-            .env("DJANGO_SECRET_KEY", Settings::SECRET_KEY)
-            .env("BIND", "127.0.0.1:0")
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
-        let said = said.next().unwrap_or_else(|| {
-            let why = io::read_to_string(child.stderr.take().unwrap());
-            panic!("{name} ended: {}", why.unwrap())
-        });
-        let said = said.unwrap();
-        let url = said.strip_prefix("listening on ").unwrap_or_else(|| panic!("{said}")).to_owned();
-        Self { child, url }
+        Self(testbed::Example::run(name, bed.database.url(), environment).unwrap())
+    }
+
+    fn url(&self) -> &str {
+        self.0.url()
     }
 
     /// The status, where to, and the body.
     async fn get(&self, path: &str, session_key: &str) -> (u16, Option<String>, String) {
         let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
-        let request = client.get(format!("{}{path}", self.url));
+        let request = client.get(format!("{}{path}", self.url()));
         let answer =
             request.header("Cookie", format!("sessionid={session_key}")).send().await.unwrap();
         let to = crate::app::header(&answer, "location").map(Into::into);
@@ -69,28 +50,6 @@ impl Example {
             other => panic!("{other:?}"),
         }
     }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// `cargo test` builds the examples beside the tests; with `--test` it does not.
-fn example(name: &str) -> PathBuf {
-    let path = env::current_exe().unwrap();
-    let profile = path.ancestors().nth(2).unwrap();
-    let path = profile.join("examples").join(name);
-    if !path.exists() {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--example", name]);
-        cargo.args(profile.ends_with("release").then_some("--release"));
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-        assert!(cargo.status().unwrap().success());
-    }
-    path
 }
 
 #[actix_web::test]
@@ -181,7 +140,7 @@ async fn whoami_says_at_once_that_there_is_no_such_table() {
     bed.sql("ALTER TABLE auth_user RENAME TO away").await;
 
     let mut whoami = Example::run("whoami", &bed, &[]);
-    let mut said = BufReader::new(whoami.child.stderr.take().unwrap()).lines();
+    let mut said = BufReader::new(whoami.0.stderr().unwrap()).lines();
     let named = "no table \"auth_user\"";
     assert!(said.any(|line| line.unwrap().contains(named)));
     assert_eq!(whoami.get("/account", &alice).await.0, 503);
@@ -369,7 +328,7 @@ async fn rest_framework_answers_as_the_rest_framework() {
                     json!({ "cmd": "visit", "cookie": cookie, "method": method, "path": path });
                 let expected = bed.ask(question).await;
                 let request = client
-                    .request(method.parse().unwrap(), format!("{}{path}", example.url))
+                    .request(method.parse().unwrap(), format!("{}{path}", example.url()))
                     .header("Cookie", &cookie);
                 let answer = request.send().await.unwrap();
                 let context = format!("{django}, {method} {path} {cookie}: {expected}");
@@ -426,8 +385,8 @@ async fn websocket_and_events_end_with_the_session() {
 
     // The page of another site may not open one with the visitor's cookie.
     let key = bed.login("ben").await;
-    for (origin, status) in [(example.url.as_str(), 101), ("https://evil.example", 403)] {
-        let url = format!("{}/live/socket", example.url);
+    for (origin, status) in [(example.url(), 101), ("https://evil.example", 403)] {
+        let url = format!("{}/live/socket", example.url());
         let request =
             awc::Client::new().ws(url).origin(origin).header("Cookie", format!("sessionid={key}"));
         let answer = request.connect().await;
@@ -446,14 +405,14 @@ struct Live(reqwest::Response);
 
 impl Live {
     async fn of(example: &Example, key: &str) -> (Socket, Self) {
-        let url = format!("{}/live/socket", example.url);
+        let url = format!("{}/live/socket", example.url());
         let request = awc::Client::new()
             .ws(url)
-            .origin(&*example.url)
+            .origin(example.url())
             .header("Cookie", format!("sessionid={key}"));
         let (_, socket) = request.connect().await.unwrap();
         let client = Client::builder().no_proxy().build().unwrap();
-        let events = client.get(format!("{}/live/events", example.url));
+        let events = client.get(format!("{}/live/events", example.url()));
         let events = events.header("Cookie", format!("sessionid={key}")).send().await.unwrap();
         assert_eq!(events.status(), 200);
         (Socket(Box::new(socket)), Self(events))

@@ -22,6 +22,7 @@
 mod browser;
 mod django;
 mod error;
+mod example;
 mod judge;
 mod postgres;
 mod process;
@@ -34,6 +35,7 @@ use tokio::sync::OnceCell;
 pub use browser::Browser;
 pub use django::Django;
 pub use error::{Error, Result};
+pub use example::Example;
 pub use judge::Judge;
 pub use postgres::{Postgres, TestDatabase};
 pub use python::Venv;

@@ -1,0 +1,85 @@
+use std::{
+    env,
+    io::{self, BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, ChildStderr, Command, Stdio},
+};
+
+use crate::{Error, Result, Settings, process::here};
+
+/// One of the crate's examples, run as a person would. It ends with this value.
+#[derive(Debug)]
+pub struct Example {
+    child: Child,
+    url: String,
+}
+
+impl Example {
+    /// Starts it on that database, and on a port that is free, and waits until it listens. It finds
+    /// nothing else in its environment but the secret key of the site, and what is given here.
+    ///
+    /// # Errors
+    /// When it cannot be built or ends at once; the message has what it said.
+    pub fn run(name: &str, database_url: &str, environment: &[(&str, &str)]) -> Result<Self> {
+        let mut child = Command::new(Self::program(name)?)
+            .env_clear()
+            .env("DATABASE_URL", database_url)
+            .env("DJANGO_SECRET_KEY", Settings::SECRET_KEY)
+            .env("BIND", "127.0.0.1:0")
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut said = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut said)?;
+        }
+        match said.trim_end().strip_prefix("listening on ") {
+            Some(url) => Ok(Self { url: url.to_owned(), child }),
+            None => {
+                drop(child.kill());
+                let why = child.stderr.take().map(io::read_to_string).transpose()?;
+                child.wait()?;
+                Err(Error::new(format!("{name} ended: {said}{}", why.unwrap_or_default())))
+            }
+        }
+    }
+
+    /// Where it is. `cargo test` builds the examples beside the tests; with `--test` it does not, and
+    /// then it is built here.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn program(name: &str) -> Result<PathBuf> {
+        let test = env::current_exe()?;
+        // target/debug/deps/the-test
+        let profile = test.ancestors().nth(2).unwrap_or(&test);
+        let program = profile.join("examples").join(name);
+        if !program.exists() {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--quiet", "--example", name]);
+            cargo.args(profile.ends_with("release").then_some("--release"));
+            if !cargo.current_dir(here().join("../..")).status()?.success() {
+                return Err(Error::new(format!("the example {name} cannot be built")));
+            }
+        }
+        Ok(program)
+    }
+
+    /// The address, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it writes to stderr; for the first who asks.
+    pub fn stderr(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
