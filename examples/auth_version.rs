@@ -17,17 +17,20 @@
 //!     AUTH_USER_TABLE=accounts_versioneduser cargo run --example auth_version
 //! ```
 
-use std::{env, io};
+use std::env;
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionAuthHash, SessionStore,
     UserModel, signing::Algorithm,
 };
-use actix_web::{App, HttpServer, web};
+use actix_web::{
+    App, HttpServer,
+    web::{self, ServiceConfig},
+};
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
-fn user_model(table: String) -> UserModel {
+pub(crate) fn user_model(table: String) -> UserModel {
     let hash = SessionAuthHash::default()
         .overrides_private_get_session_auth_hash()
         .key_salt("versioned.session_auth_hash")
@@ -35,7 +38,7 @@ fn user_model(table: String) -> UserModel {
     UserModel::new(table).columns(["auth_version"]).session_auth_hash(hash)
 }
 
-fn message(password: &str, user: &DjangoUser) -> Result<String, Error> {
+pub(crate) fn message(password: &str, user: &DjangoUser) -> Result<String, Error> {
     Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
 }
 
@@ -43,27 +46,30 @@ async fn account(user: DjangoUser) -> Result<String, Error> {
     Ok(format!("{}, auth version {}", user.username(), user.get::<i32>("auth_version")?))
 }
 
+/// Built once; every worker gets a clone of the gate.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let gate = DjangoSessionMiddleware::login_required(store);
+    move |app| {
+        app.service(web::resource("/account").wrap(gate.clone()).to(account));
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
         .user_model(user_model(variable("AUTH_USER_TABLE")?));
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, settings)?.session_auth_hash_message(message);
-    store.check().await?;
 
-    let gate = DjangoSessionMiddleware::login_required(store);
-    let server = HttpServer::new(move || {
-        App::new().service(web::resource("/account").wrap(gate.clone()).to(account))
-    })
-    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    let routes = routes(store.clone());
+    store.check().await?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {
         println!("listening on http://{address}");
     }
     server.run().await?;
     Ok(())
-}
-
-fn variable(name: &str) -> io::Result<String> {
-    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
 }

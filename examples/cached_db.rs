@@ -12,19 +12,18 @@ use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, Error, SessionEngine, SessionKey,
     SessionStore,
 };
-use actix_web::{App, HttpServer, web};
+use actix_web::{
+    App, HttpServer,
+    web::{self, ServiceConfig},
+};
 use deadpool_postgres::{Config, Runtime};
-use redis::{AsyncCommands, aio::MultiplexedConnection};
+use redis::AsyncCommands;
 use tokio_postgres::NoTls;
 
 /// The key in Django's cache: `KEY_PREFIX`, `VERSION` and the session's, as `settings.py` has them.
 /// These are Django's defaults.
-fn cache_key(key: &SessionKey) -> String {
+pub(crate) fn cache_key(key: &SessionKey) -> String {
     format!(":1:django.contrib.sessions.cached_db{}", key.as_str())
-}
-
-async fn forget(mut cache: MultiplexedConnection, key: SessionKey) -> redis::RedisResult<()> {
-    cache.del(cache_key(&key)).await
 }
 
 async fn choose(session: DjangoSessionMut, theme: web::Path<String>) -> Result<String, Error> {
@@ -32,27 +31,36 @@ async fn choose(session: DjangoSessionMut, theme: web::Path<String>) -> Result<S
     Ok(format!("{theme} it is\n"))
 }
 
+/// Built once; every worker gets a clone of the gate.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let gate = DjangoSessionMiddleware::optional(store);
+    move |app| {
+        app.service(web::resource("/theme/{theme}").wrap(gate.clone()).post(choose));
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = DjangoSettings::new(env::var("DJANGO_SECRET_KEY")?)
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
         .session_engine(SessionEngine::CachedDb)
         .writes_sessions(true);
-    let pool = Config { url: Some(env::var("DATABASE_URL")?), ..Config::default() }
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let cache = redis::Client::open(env::var("REDIS_URL")?)?;
+    let cache = redis::Client::open(variable("REDIS_URL")?)?;
     // One connection for all; it should be one that connects again, such as a `ConnectionManager`.
     let cache = cache.get_multiplexed_async_connection().await?;
-    let store =
-        SessionStore::new(pool, settings)?.on_session_change(move |key| forget(cache.clone(), key));
+    let store = SessionStore::new(pool, settings)?.on_session_change(move |key| {
+        let mut cache = cache.clone();
+        async move { cache.del::<_, ()>(cache_key(&key)).await }
+    });
+    let routes = routes(store.clone());
     store.check().await?;
-    let gate = DjangoSessionMiddleware::optional(store);
-
-    println!("listening on http://127.0.0.1:8080");
-    HttpServer::new(move || {
-        App::new().wrap(gate.clone()).route("/theme/{theme}", web::post().to(choose))
-    })
-    .bind("127.0.0.1:8080")?
-    .run()
-    .await?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
     Ok(())
 }

@@ -10,7 +10,10 @@ use std::env;
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, Error, SessionStore,
 };
-use actix_web::{App, HttpServer, web};
+use actix_web::{
+    App, HttpServer,
+    web::{self, ServiceConfig},
+};
 use deadpool_postgres::{Config, Runtime};
 use serde::Deserialize;
 use tokio_postgres::NoTls;
@@ -31,20 +34,28 @@ async fn empty(session: DjangoSessionMut) -> Result<String, Error> {
     Ok(if session.remove("cart")? { "emptied\n" } else { "it was empty\n" }.to_owned())
 }
 
+/// Built once; every worker gets a clone of the gate.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let gate = DjangoSessionMiddleware::optional(store);
+    move |app| {
+        app.service(web::resource("/cart").wrap(gate.clone()).post(add).delete(empty));
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = DjangoSettings::new(env::var("DJANGO_SECRET_KEY")?).writes_sessions(true);
-    let pool = Config { url: Some(env::var("DATABASE_URL")?), ..Config::default() }
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?).writes_sessions(true);
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, settings)?;
+    let routes = routes(store.clone());
     store.check().await?;
-    let gate = DjangoSessionMiddleware::optional(store);
-    let cart = || web::resource("/cart").route(web::post().to(add)).route(web::delete().to(empty));
-
-    println!("listening on http://127.0.0.1:8080");
-    HttpServer::new(move || App::new().wrap(gate.clone()).service(cart()))
-        .bind("127.0.0.1:8080")?
-        .run()
-        .await?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
     Ok(())
 }

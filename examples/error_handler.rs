@@ -13,7 +13,8 @@ use actix_django_session::{
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder, ResponseError,
-    http::header::RETRY_AFTER, web,
+    http::header::RETRY_AFTER,
+    web::{self, ServiceConfig},
 };
 use deadpool_postgres::{Config, Runtime};
 use serde_json::json;
@@ -38,22 +39,28 @@ fn json_error(error: &Error, _req: &HttpRequest) -> HttpResponse {
     response.json(json!({ "code": code, "message": message }))
 }
 
+/// Built once; every worker gets a clone of the gate.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let gate = DjangoSessionMiddleware::login_required(store).error_handler(json_error);
+    move |app| {
+        app.service(web::scope("/api").wrap(gate.clone()).route("/items", web::get().to(items)));
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = DjangoSettings::new(env::var("DJANGO_SECRET_KEY")?);
-    let pool = Config { url: Some(env::var("DATABASE_URL")?), ..Config::default() }
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, settings)?;
-    let gate = DjangoSessionMiddleware::login_required(store.clone()).error_handler(json_error);
+    let routes = routes(store.clone());
     store.check().await?;
-
-    println!("listening on http://127.0.0.1:8080");
-    HttpServer::new(move || {
-        App::new()
-            .service(web::scope("/api").wrap(gate.clone()).route("/items", web::get().to(items)))
-    })
-    .bind("127.0.0.1:8080")?
-    .run()
-    .await?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use actix_django_session::{
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder, ResponseError,
     http::header::ContentType,
-    web::{self, Data, Form, Redirect},
+    web::{self, Data, Form, Redirect, ServiceConfig},
 };
 use deadpool_postgres::{Config, Runtime};
 use serde::Deserialize;
@@ -62,28 +62,32 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-#[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = DjangoSettings::new(env::var("DJANGO_SECRET_KEY")?)
-        // As in settings.py: without it, no page of this site may send a form.
-        .allowed_hosts(["localhost", "127.0.0.1"]);
-    let pool = Config { url: Some(env::var("DATABASE_URL")?), ..Config::default() }
-        .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
-    store.check().await?;
+/// Built once; every worker gets a clone of the gate.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let gate = DjangoSessionMiddleware::optional(store).error_handler(refused);
     let notes = Notes::default();
+    move |app| {
+        let pages = web::resource("/").wrap(gate.clone()).get(page).post(note);
+        app.app_data(notes.clone()).service(pages);
+    }
+}
 
-    println!("listening on http://127.0.0.1:8080");
-    HttpServer::new(move || {
-        App::new()
-            .app_data(notes.clone())
-            .wrap(gate.clone())
-            .route("/", web::get().to(page))
-            .route("/", web::post().to(note))
-    })
-    .bind("127.0.0.1:8080")?
-    .run()
-    .await?;
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
+        // As in settings.py: without it, no page of this site may send a form.
+        .allowed_hosts(["localhost", "127.0.0.1"]);
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?;
+    let routes = routes(store.clone());
+    store.check().await?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
     Ok(())
 }

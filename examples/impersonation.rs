@@ -7,13 +7,16 @@
 //!     cargo run --example impersonation
 //! ```
 
-use std::{env, io};
+use std::env;
 
 use actix_django_session::{
     DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, NotLoggedIn,
     SessionStore,
 };
-use actix_web::{App, HttpServer, web};
+use actix_web::{
+    App, HttpServer,
+    web::{self, ServiceConfig},
+};
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
@@ -22,7 +25,7 @@ const OTHER: &str = "_impersonate";
 
 /// `ImpersonateMiddleware` with its default settings: staff may act as whoever is no superuser. One
 /// thing is stricter here: nobody acts as a user who is not active.
-async fn acting(
+pub(crate) async fn acting(
     session: DjangoSession,
     user: DjangoUser,
     store: SessionStore,
@@ -43,26 +46,29 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
+/// Built once; every worker gets a clone of the gate.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let gate = DjangoSessionMiddleware::login_required(store);
+    move |app| {
+        app.service(web::resource("/account").wrap(gate.clone()).to(account));
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, settings)?.after_get_user(acting);
-    store.check().await?;
 
-    let gate = DjangoSessionMiddleware::login_required(store);
-    let server = HttpServer::new(move || {
-        App::new().service(web::resource("/account").wrap(gate.clone()).to(account))
-    })
-    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    let routes = routes(store.clone());
+    store.check().await?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {
         println!("listening on http://{address}");
     }
     server.run().await?;
     Ok(())
-}
-
-fn variable(name: &str) -> io::Result<String> {
-    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
 }

@@ -12,14 +12,17 @@ use std::{
     collections::BTreeMap,
     env,
     fmt::Write,
-    io,
     sync::{Mutex, PoisonError},
 };
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoUser, Event, SessionStore,
 };
-use actix_web::{App, HttpResponse, HttpServer, http::header::ContentType, web};
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    http::header::ContentType,
+    web::{self, ServiceConfig},
+};
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
@@ -51,28 +54,31 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
+/// Built once; every worker gets a clone of the gate.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let store = store.on_event(count);
+    let gate = DjangoSessionMiddleware::login_required(store).name("account");
+    move |app| {
+        app.service(web::resource("/account").wrap(gate.clone()).to(account))
+            .route("/metrics", web::get().to(metrics));
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?.on_event(count);
+    let store = SessionStore::new(pool, settings)?;
 
-    let gate = DjangoSessionMiddleware::login_required(store.clone()).name("account");
+    let routes = routes(store.clone());
     store.check().await?;
-    let server = HttpServer::new(move || {
-        App::new()
-            .service(web::resource("/account").wrap(gate.clone()).to(account))
-            .route("/metrics", web::get().to(metrics))
-    })
-    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {
         println!("listening on http://{address}");
     }
     server.run().await?;
     Ok(())
-}
-
-fn variable(name: &str) -> io::Result<String> {
-    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
 }

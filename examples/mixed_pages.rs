@@ -11,7 +11,10 @@ use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoUser, OptionalDjangoSession, OptionalDjangoUser,
     SessionStore,
 };
-use actix_web::{App, HttpServer, web};
+use actix_web::{
+    App, HttpServer,
+    web::{self, ServiceConfig},
+};
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
@@ -34,26 +37,34 @@ async fn drafts(user: DjangoUser) -> String {
     format!("Drafts, for {}\n", user.username())
 }
 
-#[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = DjangoSettings::new(env::var("DJANGO_SECRET_KEY")?);
-    let pool = Config { url: Some(env::var("DATABASE_URL")?), ..Config::default() }
-        .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
+/// Built once; every worker gets a clone of the gates.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let everybody = DjangoSessionMiddleware::optional(store.clone());
-    let staff = DjangoSessionMiddleware::login_required(store.clone()).staff_required();
-    store.check().await?;
-
-    println!("listening on http://127.0.0.1:8080");
-    HttpServer::new(move || {
-        App::new()
+    let staff = DjangoSessionMiddleware::login_required(store).staff_required();
+    move |app| {
+        let pages = web::scope("")
             .wrap(everybody.clone())
             .route("/", web::get().to(article))
             .route("/cart", web::get().to(cart))
-            .service(web::resource("/drafts").wrap(staff.clone()).route(web::get().to(drafts)))
-    })
-    .bind("127.0.0.1:8080")?
-    .run()
-    .await?;
+            .service(web::resource("/drafts").wrap(staff.clone()).get(drafts));
+        app.service(pages);
+    }
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let store = SessionStore::new(pool, settings)?;
+    let routes = routes(store.clone());
+    store.check().await?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
     Ok(())
 }

@@ -6,12 +6,16 @@
 //!     cargo run --example permissions_and_pages
 //! ```
 
-use std::{env, io};
+use std::env;
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionStore,
 };
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::header::ContentType, web};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    http::header::ContentType,
+    web::{self, ServiceConfig},
+};
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
@@ -45,29 +49,31 @@ fn page(mut response: actix_web::HttpResponseBuilder, body: &str) -> HttpRespons
     response.content_type(ContentType::html()).body(format!("<!doctype html>{body}"))
 }
 
+/// Built once; every worker gets a clone of the gates.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let users = DjangoSessionMiddleware::login_required(store).error_handler(refused);
+    let sellers = users.clone().permission_required("shop.add_item");
+    move |app| {
+        app.service(web::resource("/items").wrap(users.clone()).to(items))
+            .service(web::resource("/items/add").wrap(sellers.clone()).to(add));
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, settings)?;
 
-    let users = DjangoSessionMiddleware::login_required(store.clone()).error_handler(refused);
-    let sellers = users.clone().permission_required("shop.add_item");
+    let routes = routes(store.clone());
     store.check().await?;
-    let server = HttpServer::new(move || {
-        App::new()
-            .service(web::resource("/items").wrap(users.clone()).to(items))
-            .service(web::resource("/items/add").wrap(sellers.clone()).to(add))
-    })
-    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {
         println!("listening on http://{address}");
     }
     server.run().await?;
     Ok(())
-}
-
-fn variable(name: &str) -> io::Result<String> {
-    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
 }

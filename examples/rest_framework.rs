@@ -7,12 +7,16 @@
 //!     cargo run --example rest_framework
 //! ```
 
-use std::{env, io};
+use std::env;
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionStore,
 };
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    http::StatusCode,
+    web::{self, ServiceConfig},
+};
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
@@ -35,28 +39,31 @@ async fn items(user: DjangoUser) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(body)
 }
 
+/// Built once; every worker gets a clone of the gates.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let gate =
+        DjangoSessionMiddleware::login_required(store).csrf_if_logged_in().error_handler(answer);
+    let staff = gate.clone().staff_required();
+    move |app| {
+        app.service(web::resource("/staff").wrap(staff.clone()).to(items))
+            .service(web::resource("/items").wrap(gate.clone()).to(items));
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, settings)?;
+    let routes = routes(store.clone());
     store.check().await?;
-
-    let gate =
-        DjangoSessionMiddleware::login_required(store).csrf_if_logged_in().error_handler(answer);
-    let server = HttpServer::new(move || {
-        let staff = web::resource("/staff").wrap(gate.clone().staff_required()).to(items);
-        App::new().service(staff).service(web::resource("/items").wrap(gate.clone()).to(items))
-    })
-    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {
         println!("listening on http://{address}");
     }
     server.run().await?;
     Ok(())
-}
-
-fn variable(name: &str) -> io::Result<String> {
-    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
 }

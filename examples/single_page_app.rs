@@ -14,7 +14,7 @@ use actix_django_session::{
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder, ResponseError,
     http::header::ContentType,
-    web::{self, Json},
+    web::{self, Json, ServiceConfig},
 };
 use deadpool_postgres::{Config, Runtime};
 use serde_json::{Value, json};
@@ -61,32 +61,36 @@ fn json_error(error: &Error, _: &HttpRequest) -> HttpResponse {
     HttpResponse::build(error.status_code()).json(json!({ "detail": detail }))
 }
 
+/// Built once; every worker gets a clone of the gates.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let pages = DjangoSessionMiddleware::optional(store.clone());
+    let api = DjangoSessionMiddleware::optional(store).error_handler(json_error);
+    move |app| {
+        let api = web::scope("/api")
+            .wrap(api.clone())
+            .route("/csrf", web::get().to(csrf_token))
+            .route("/note", web::put().to(save));
+        app.service(web::resource("/").wrap(pages.clone()).get(page)).service(api);
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = DjangoSettings::new(env::var("DJANGO_SECRET_KEY")?)
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
         .allowed_hosts(["localhost", "127.0.0.1"])
         // Where the application is developed, on a port of its own.
         .csrf_trusted_origins(["http://localhost:5173"]);
-    let pool = Config { url: Some(env::var("DATABASE_URL")?), ..Config::default() }
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, settings)?;
+    let routes = routes(store.clone());
     store.check().await?;
-    let pages = DjangoSessionMiddleware::optional(store.clone());
-    let api = DjangoSessionMiddleware::optional(store).error_handler(json_error);
-
-    println!("listening on http://127.0.0.1:8080");
-    HttpServer::new(move || {
-        App::new()
-            .service(web::resource("/").wrap(pages.clone()).route(web::get().to(page)))
-            .service(
-                web::scope("/api")
-                    .wrap(api.clone())
-                    .route("/csrf", web::get().to(csrf_token))
-                    .route("/note", web::put().to(save)),
-            )
-    })
-    .bind("127.0.0.1:8080")?
-    .run()
-    .await?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
     Ok(())
 }

@@ -6,10 +6,13 @@
 //!     DJANGO_SECRET_KEY=... cargo run --example tls
 //! ```
 
-use std::{env, io, path::Path, sync::Arc};
+use std::{env, path::Path, sync::Arc};
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoUser, SessionStore};
-use actix_web::{App, HttpServer, web};
+use actix_web::{
+    App, HttpServer,
+    web::{self, ServiceConfig},
+};
 use deadpool_postgres::{Config, Pool, Runtime, SslMode};
 use rustls::{
     ClientConfig, RootCertStore,
@@ -20,7 +23,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// A pool that encrypts, and that talks to nobody whose certificate this authority did not sign or
 /// whose name is not that in the address. The store's own connections do the same.
-fn pool(url: String, ca: &Path) -> Result<Pool, Box<dyn std::error::Error>> {
+pub(crate) fn pool(url: String, ca: &Path) -> Result<Pool, Box<dyn std::error::Error>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca)? {
         roots.add(certificate?)?;
@@ -38,25 +41,28 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
+/// Built once; every worker gets a clone of the gate.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let gate = DjangoSessionMiddleware::login_required(store);
+    move |app| {
+        app.service(web::resource("/account").wrap(gate.clone()).to(account));
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = pool(variable("DATABASE_URL")?, Path::new(&variable("DATABASE_CA")?))?;
     let store = SessionStore::new(pool, settings)?;
 
-    let gate = DjangoSessionMiddleware::login_required(store.clone());
+    let routes = routes(store.clone());
     eprintln!("{}", store.check().await?);
-    let server = HttpServer::new(move || {
-        App::new().service(web::resource("/account").wrap(gate.clone()).to(account))
-    })
-    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {
         println!("listening on http://{address}");
     }
     server.run().await?;
     Ok(())
-}
-
-fn variable(name: &str) -> io::Result<String> {
-    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
 }

@@ -9,13 +9,16 @@
 //!     cargo run --example two_factor
 //! ```
 
-use std::{env, io};
+use std::env;
 
 use actix_django_session::{
     DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionStore,
     Unavailable,
 };
-use actix_web::{App, HttpServer, web};
+use actix_web::{
+    App, HttpServer,
+    web::{self, ServiceConfig},
+};
 use deadpool_postgres::{Config, Pool, Runtime};
 use tokio_postgres::NoTls;
 
@@ -29,7 +32,7 @@ const DEVICES: [(&str, &str); 2] = [
 ];
 
 /// Asked after all of Django's own checks: `None` makes the visitor a stranger.
-async fn verified(
+pub(crate) async fn verified(
     pool: Pool,
     session: DjangoSession,
     user: DjangoUser,
@@ -54,28 +57,30 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
+/// Built once; every worker gets a clone of the gate.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let gate = DjangoSessionMiddleware::login_required(store).login_url("/account/two_factor/");
+    move |app| {
+        app.service(web::resource("/account").wrap(gate.clone()).to(account));
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings =
-        DjangoSettings::new(variable("DJANGO_SECRET_KEY")?).login_url("/account/two_factor/");
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool.clone(), settings)?
         .after_get_user(move |session, user, _store| verified(pool.clone(), session, user));
 
-    let gate = DjangoSessionMiddleware::login_required(store.clone());
+    let routes = routes(store.clone());
     store.check().await?;
-    let server = HttpServer::new(move || {
-        App::new().service(web::resource("/account").wrap(gate.clone()).to(account))
-    })
-    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {
         println!("listening on http://{address}");
     }
     server.run().await?;
     Ok(())
-}
-
-fn variable(name: &str) -> io::Result<String> {
-    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
 }

@@ -16,7 +16,7 @@ use actix_django_session::{
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, rt,
-    web::{self, Bytes},
+    web::{self, Bytes, ServiceConfig},
 };
 use actix_ws::{CloseCode, CloseReason, Message};
 use deadpool_postgres::{Config, Runtime};
@@ -93,31 +93,34 @@ async fn events(
     HttpResponse::Ok().content_type("text/event-stream").streaming(events.take_until(end))
 }
 
+/// Built once; every worker gets a clone of the gate.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let gate = DjangoSessionMiddleware::login_required(store.clone());
+    let store = web::Data::new(store);
+    move |app| {
+        let live = web::scope("/live")
+            .wrap(gate.clone())
+            .route("/socket", web::get().to(socket))
+            .route("/events", web::get().to(events));
+        app.app_data(store.clone()).service(live);
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
         .allowed_hosts(variable("ALLOWED_HOSTS")?.split(','));
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, settings)?;
+    let routes = routes(store.clone());
     store.check().await?;
-
-    let gate = DjangoSessionMiddleware::login_required(store.clone());
-    let server = HttpServer::new(move || {
-        let live = web::scope("/live")
-            .wrap(gate.clone())
-            .route("/socket", web::get().to(socket))
-            .route("/events", web::get().to(events));
-        App::new().app_data(web::Data::new(store.clone())).service(live)
-    })
-    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {
         println!("listening on http://{address}");
     }
     server.run().await?;
     Ok(())
-}
-
-fn variable(name: &str) -> io::Result<String> {
-    env::var(name).map_err(|_| io::Error::other(format!("the environment has no {name}")))
 }

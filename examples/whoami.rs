@@ -10,13 +10,17 @@
 //! `AUTHENTICATION_BACKENDS` (comma-separated), `AUTH_USER_TABLE`, `SESSION_COOKIE_NAME` and
 //! `LOGIN_URL`.
 
-use std::{env, fs, io};
+use std::{env, fs};
 
 use actix_django_session::{
     DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, DjangoUserId, Error,
     OptionalDjangoSession, SessionStore, UserModel,
 };
-use actix_web::{App, HttpResponse, HttpServer, Responder, http::header::ContentType, web};
+use actix_web::{
+    App, HttpResponse, HttpServer, Responder,
+    http::header::ContentType,
+    web::{self, ServiceConfig},
+};
 use deadpool_postgres::{Config, Runtime};
 use serde_json::json;
 use tokio_postgres::NoTls;
@@ -58,18 +62,34 @@ async fn account(user: DjangoUser) -> Result<impl Responder, Error> {
     })))
 }
 
+/// Built once; every worker gets a clone of the gates.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let optional = DjangoSessionMiddleware::optional(store.clone());
+    let required = DjangoSessionMiddleware::required(store.clone());
+    let api = required.clone().unauthorized();
+    let login_required = DjangoSessionMiddleware::login_required(store);
+    move |app| {
+        let sessions = web::scope("")
+            .wrap(required.clone())
+            .route("/session", web::get().to(session))
+            .route("/user", web::get().to(user));
+        app.service(web::resource("/").wrap(optional.clone()).get(index))
+            .service(web::scope("/api").wrap(api.clone()).route("/user", web::get().to(user)))
+            .service(web::resource("/account").wrap(login_required.clone()).get(account))
+            .service(sessions);
+    }
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = settings()?;
-    let pool = Config { url: Some(required("DATABASE_URL")?), ..Config::default() }
-        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    // One that is empty is none.
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let settings = settings(variable)?;
+    let url = Some(variable("DATABASE_URL").ok_or("DATABASE_URL is not set")?);
+    let pool = Config { url, ..Config::default() }.create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, settings)?;
 
-    // Built once: every worker gets a clone.
-    let optional_session = DjangoSessionMiddleware::optional(store.clone());
-    let required_session = DjangoSessionMiddleware::required(store.clone());
-    let api = DjangoSessionMiddleware::required(store.clone()).unauthorized();
-    let login_required = DjangoSessionMiddleware::login_required(store.clone());
+    let routes = routes(store.clone());
     // After the gates, so that it knows which tables they read. What is wrong now may be mended
     // while the service runs; until then the answer is a 503.
     match store.check().await {
@@ -78,23 +98,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Err(error) => eprintln!("{}", error.chain()),
     }
 
-    let server = HttpServer::new(move || {
-        App::new()
-            .service(web::resource("/").wrap(optional_session.clone()).route(web::get().to(index)))
-            .service(web::scope("/api").wrap(api.clone()).route("/user", web::get().to(user)))
-            .service(
-                web::resource("/account")
-                    .wrap(login_required.clone())
-                    .route(web::get().to(account)),
-            )
-            .service(
-                web::scope("")
-                    .wrap(required_session.clone())
-                    .route("/session", web::get().to(session))
-                    .route("/user", web::get().to(user)),
-            )
-    })
-    .bind(optional("BIND").unwrap_or_else(|| "127.0.0.1:8080".into()))?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|| "127.0.0.1:8080".into()))?;
 
     for address in server.addrs() {
         println!("listening on http://{address}");
@@ -104,45 +109,41 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// What the site exported, or what the single variables say.
-fn settings() -> Result<DjangoSettings, Box<dyn std::error::Error>> {
-    let secret_key = required("DJANGO_SECRET_KEY")?;
-    let settings = match optional("DJANGO_SETTINGS") {
+pub(crate) fn settings(
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<DjangoSettings, Box<dyn std::error::Error>> {
+    let secret_key = variable("DJANGO_SECRET_KEY").ok_or("DJANGO_SECRET_KEY is not set")?;
+    let settings = match variable("DJANGO_SETTINGS") {
         Some(path) => {
             let json = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
             DjangoSettings::from_json(&json, secret_key)?
         }
-        None => by_variables(DjangoSettings::new(secret_key)),
+        None => by_variables(DjangoSettings::new(secret_key), &variable),
     };
-    Ok(settings.secret_key_fallbacks(list("DJANGO_SECRET_KEY_FALLBACKS")))
+    Ok(settings.secret_key_fallbacks(list(variable("DJANGO_SECRET_KEY_FALLBACKS"))))
 }
 
-fn by_variables(mut settings: DjangoSettings) -> DjangoSettings {
-    if let Some(name) = optional("SESSION_COOKIE_NAME") {
+fn by_variables(
+    mut settings: DjangoSettings,
+    variable: impl Fn(&str) -> Option<String>,
+) -> DjangoSettings {
+    if let Some(name) = variable("SESSION_COOKIE_NAME") {
         settings = settings.session_cookie_name(name);
     }
-    if let Some(url) = optional("LOGIN_URL") {
+    if let Some(url) = variable("LOGIN_URL") {
         settings = settings.login_url(url);
     }
-    if let Some(table) = optional("AUTH_USER_TABLE") {
+    if let Some(table) = variable("AUTH_USER_TABLE") {
         settings = settings.user_model(UserModel::new(table));
     }
-    if optional("AUTHENTICATION_BACKENDS").is_some() {
-        settings = settings.authentication_backends(list("AUTHENTICATION_BACKENDS"));
+    if let Some(backends) = variable("AUTHENTICATION_BACKENDS") {
+        settings = settings.authentication_backends(list(Some(backends)));
     }
     settings
 }
 
-/// An environment variable that is set and not empty.
-fn optional(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn required(name: &str) -> io::Result<String> {
-    optional(name).ok_or_else(|| io::Error::other(format!("the environment has no {name}")))
-}
-
-/// A comma-separated list; unset or empty means none.
-fn list(name: &str) -> Vec<String> {
-    let items = optional(name).unwrap_or_default();
+/// A comma-separated list; `None` is an empty one.
+fn list(text: Option<String>) -> Vec<String> {
+    let items = text.unwrap_or_default();
     items.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Into::into).collect()
 }

@@ -4,7 +4,7 @@ use actix_django_session::{DjangoSessionMut, Error, SessionStore};
 use actix_web::{HttpResponse, web::Data};
 use serde_json::json;
 
-use crate::fields::Fields;
+use super::fields::Fields;
 
 pub(crate) async fn log_in(
     session: DjangoSessionMut,

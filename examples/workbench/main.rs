@@ -27,13 +27,14 @@ mod environment;
 mod fields;
 mod log_in;
 mod notes;
+mod routes;
 mod sessions;
 mod visitors;
 
 use std::error::Error;
 
-use actix_django_session::{DjangoSessionMiddleware, SessionStore};
-use actix_web::{App, HttpServer, web};
+use actix_django_session::SessionStore;
+use actix_web::{App, HttpServer};
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
@@ -44,53 +45,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Config { url: Some(url), ..Config::default() }.create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, environment::settings()?)?;
 
-    let optional = DjangoSessionMiddleware::optional(store.clone());
-    let required = DjangoSessionMiddleware::required(store.clone());
-    let api = required.clone().unauthorized();
-    let login_required = DjangoSessionMiddleware::login_required(store.clone());
+    let routes = routes::routes(store.clone());
     match store.check().await {
         Ok(report) => eprintln!("{report}"),
         Err(actix_django_session::Error::CheckFailed(report)) => eprintln!("{report}"),
         Err(error) => eprintln!("{}", error.chain()),
     }
 
-    let data = web::Data::new(store.clone());
-    let server = HttpServer::new(move || {
-        let for_everybody = |path| web::resource(path).wrap(optional.clone());
-        App::new()
-            .app_data(data.clone())
-            .service(for_everybody("/").route(web::get().to(visitors::index)))
-            .service(for_everybody("/csrf").route(web::get().to(notes::csrf_token)))
-            .service(
-                for_everybody("/note")
-                    .route(web::post().to(notes::note))
-                    .route(web::put().to(notes::echo)),
-            )
-            .service(
-                for_everybody("/cart")
-                    .route(web::post().to(sessions::add_to_cart))
-                    .route(web::delete().to(sessions::remove_cart)),
-            )
-            .service(for_everybody("/expiry").route(web::post().to(sessions::set_expiry)))
-            .service(for_everybody("/cycle").route(web::post().to(sessions::cycle_key)))
-            .service(for_everybody("/login").route(web::post().to(log_in::log_in)))
-            .service(for_everybody("/logout").route(web::post().to(log_in::log_out)))
-            .service(
-                web::resource("/api/user").wrap(api.clone()).route(web::get().to(visitors::user)),
-            )
-            .service(
-                web::resource("/account")
-                    .wrap(login_required.clone())
-                    .route(web::get().to(visitors::account)),
-            )
-            .service(
-                web::scope("")
-                    .wrap(required.clone())
-                    .route("/session", web::get().to(visitors::session))
-                    .route("/user", web::get().to(visitors::user)),
-            )
-    })
-    .bind(environment::optional("BIND").unwrap_or_else(|| "127.0.0.1:8080".into()))?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(environment::optional("BIND").unwrap_or_else(|| "127.0.0.1:8080".into()))?;
 
     for address in server.addrs() {
         println!("listening on http://{address}");

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use serde_json::json;
 
-use crate::fields::Fields;
+use super::fields::Fields;
 
 pub(crate) async fn csrf_token(token: CsrfToken) -> impl Responder {
     Json(json!({ "csrf_token": token.as_str() }))

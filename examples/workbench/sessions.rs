@@ -4,7 +4,7 @@ use actix_django_session::{DjangoSessionMut, Error as SessionError, Expiry};
 use actix_web::{Error, HttpResponse, Responder, web::Json};
 use serde_json::json;
 
-use crate::fields::Fields;
+use super::fields::Fields;
 
 pub(crate) async fn add_to_cart(
     session: DjangoSessionMut,

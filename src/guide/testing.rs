@@ -55,8 +55,15 @@
 //! | a user who is logged in | [`test::user`](crate::test::user) |
 //! | a session that names a user, for [`DjangoUserId`](crate::DjangoUserId) | [`test::login`](crate::test::login) |
 //! | a session with data of your own | [`test::session`](crate::test::session) |
-//! | nobody, for handlers that are tested without a gate | [`test::no_session`](crate::test::no_session) |
+//! | nobody, for handlers without a gate, and for those that change the session | [`test::no_session`](crate::test::no_session) |
 //! | a CSRF cookie and a token that goes with it | [`test::csrf`](crate::test::csrf) |
+//!
+//! A handler that changes the session does so, and nothing is stored:
+//! [`test::session_data`](crate::test::session_data) of the answer's request has what it did.
+//!
+//! Let one function add your routes to an `App`, and a test has the same gates and handlers as your
+//! service: `App::new().configure(routes(test::store()))`. The examples are made so, and
+//! `tests/handlers/` of this crate's repository tests all of theirs.
 //!
 //! ## With a database
 //!

@@ -12,7 +12,7 @@ use std::{
 use actix_django_session::{SessionEngine, SessionKey};
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use serde_json::{Value, json};
-use testbed::{Django, Settings, Venv};
+use testbed::{Browser, Django, Example, Settings, Venv};
 
 use crate::{
     beds::{Bed, settings},
@@ -30,7 +30,8 @@ struct Redis {
 
 impl Redis {
     async fn start() -> Self {
-        let folder = std::env::temp_dir().join(format!("writes-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("writes-{}", SessionKey::generate().as_str()));
         std::fs::create_dir_all(&folder).unwrap();
         let process = Command::new(program().await)
             .args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"])
@@ -52,6 +53,18 @@ impl Redis {
 
     fn socket(&self) -> String {
         format!("unix://{}", self.folder.join("redis.sock").display())
+    }
+
+    /// A site that keeps copies of its sessions here.
+    fn site(&self, key_prefix: &str) -> Settings {
+        let cache = json!({ "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": self.socket(),
+            "KEY_PREFIX": key_prefix,
+        } });
+        Settings::default()
+            .set("SESSION_ENGINE", "django.contrib.sessions.backends.cached_db")
+            .set("CACHES", cache)
     }
 
     async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
@@ -85,15 +98,7 @@ async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
     let redis = Redis::start().await;
     for version in Django::available().unwrap() {
         Venv::with(version, &[CLIENT]).await.unwrap();
-        let cache = json!({ "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": redis.socket(),
-            "KEY_PREFIX": "shop",
-        } });
-        let site = Settings::default()
-            .set("SESSION_ENGINE", "django.contrib.sessions.backends.cached_db")
-            .set("CACHES", cache);
-        let bed = Bed::start(version, site).await;
+        let bed = Bed::start(version, redis.site("shop")).await;
         let cache = redis.connect().await.unwrap();
         let works = Arc::new(AtomicBool::new(true));
         let hook_works = Arc::clone(&works);
@@ -139,4 +144,25 @@ async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
         store.delete(&key).await.unwrap();
         assert_eq!(django(&bed, Some(&new), &get, 200).await.results, nothing, "{version}");
     }
+}
+
+/// The example, beside a site without a prefix of its own.
+#[actix_web::test]
+async fn the_example_deletes_the_copy_that_django_has() {
+    let redis = Redis::start().await;
+    Venv::with(Django::default(), &[CLIENT]).await.unwrap();
+    let bed = Bed::start(Django::default(), redis.site("")).await;
+    let url = bed.bed().database_url();
+    let example = Example::run("cached_db", url, &[("REDIS_URL", &redis.socket())]).unwrap();
+
+    let made = django(&bed, None, &json!([["insert", "theme", "light"]]), 200).await;
+    let cookie = made.set_cookie[0].split(';').next().unwrap().to_owned();
+    let get = json!([["get", "theme"]]);
+    assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, json!(["light"]));
+    let token = "a".repeat(32);
+    let choose = Browser::new().client().post(format!("{}/theme/dark", example.url()));
+    let choose = choose.header("Cookie", format!("{cookie}; csrftoken={token}"));
+    let answer = choose.header("X-CSRFToken", token).send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "dark it is\n");
+    assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, json!(["dark"]));
 }

@@ -1,0 +1,37 @@
+//! Which gate each handler stands behind.
+
+use actix_django_session::{DjangoSessionMiddleware, SessionStore};
+use actix_web::web::{self, ServiceConfig};
+
+use super::{log_in, notes, sessions, visitors};
+
+/// Built once; every worker gets a clone of the gates.
+pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let optional = DjangoSessionMiddleware::optional(store.clone());
+    let required = DjangoSessionMiddleware::required(store.clone());
+    let api = required.clone().unauthorized();
+    let login_required = DjangoSessionMiddleware::login_required(store.clone());
+    let data = web::Data::new(store);
+    move |app| {
+        let for_everybody = |path| web::resource(path).wrap(optional.clone());
+        app.app_data(data.clone())
+            .service(for_everybody("/").get(visitors::index))
+            .service(for_everybody("/csrf").get(notes::csrf_token))
+            .service(for_everybody("/note").post(notes::note).put(notes::echo))
+            .service(
+                for_everybody("/cart").post(sessions::add_to_cart).delete(sessions::remove_cart),
+            )
+            .service(for_everybody("/expiry").post(sessions::set_expiry))
+            .service(for_everybody("/cycle").post(sessions::cycle_key))
+            .service(for_everybody("/login").post(log_in::log_in))
+            .service(for_everybody("/logout").post(log_in::log_out))
+            .service(web::resource("/api/user").wrap(api.clone()).get(visitors::user))
+            .service(web::resource("/account").wrap(login_required.clone()).get(visitors::account))
+            .service(
+                web::scope("")
+                    .wrap(required.clone())
+                    .route("/session", web::get().to(visitors::session))
+                    .route("/user", web::get().to(visitors::user)),
+            );
+    }
+}

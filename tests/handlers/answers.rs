@@ -1,0 +1,14 @@
+//! What an answer says.
+
+use actix_web::{body::MessageBody, dev::ServiceResponse, test::read_body};
+
+/// A header that has to be there.
+pub(crate) fn header<'a, B>(answer: &'a ServiceResponse<B>, name: &str) -> &'a str {
+    let header = answer.headers().get(name);
+    header.unwrap_or_else(|| panic!("no {name}")).to_str().unwrap()
+}
+
+/// The body as text.
+pub(crate) async fn text(answer: ServiceResponse<impl MessageBody>) -> String {
+    String::from_utf8(read_body(answer).await.to_vec()).unwrap()
+}

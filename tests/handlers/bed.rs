@@ -1,0 +1,32 @@
+//! A database with Django's tables and two users, ada and bob, for handlers that read and write rows.
+//! The tests share it, and a Django that uses it too.
+
+use actix_django_session::{DjangoSettings, SessionStore};
+use deadpool_postgres::{Config, Pool, Runtime};
+use testbed::{Django, Settings, TestBed};
+use tokio::sync::OnceCell;
+use tokio_postgres::NoTls;
+
+pub(crate) async fn bed() -> &'static TestBed {
+    static BED: OnceCell<TestBed> = OnceCell::const_new();
+
+    BED.get_or_init(|| async {
+        let bed = TestBed::start(Django::default()).await.unwrap();
+        for name in ["ada", "bob"] {
+            bed.judge().await.unwrap().set_user(name, "lovelace").await.unwrap();
+        }
+        bed
+    })
+    .await
+}
+
+/// A store on it that may write.
+pub(crate) async fn store() -> SessionStore {
+    let settings = DjangoSettings::new(Settings::SECRET_KEY).writes_sessions(true);
+    SessionStore::new(pool(bed().await.database_url()), settings).unwrap()
+}
+
+pub(crate) fn pool(url: &str) -> Pool {
+    let config = Config { url: Some(url.into()), ..Config::default() };
+    config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap()
+}
