@@ -12,6 +12,22 @@
 //! [`staff_required`](crate::DjangoSessionMiddleware::staff_required) make any of them stricter. Handlers that
 //! decide themselves take [`DjangoUser`](crate::DjangoUser): `user.has_perm("shop.add_item").await?`.
 //!
+//! ## What each extractor gives
+//!
+//! They work behind any gate that lets the visitor through. "Reject" is the gate's rejection.
+//!
+//! | situation | [`DjangoUser`](crate::DjangoUser) | [`OptionalDjangoUser`](crate::OptionalDjangoUser) | [`DjangoUserId`](crate::DjangoUserId) | [`DjangoSession`](crate::DjangoSession) | [`OptionalDjangoSession`](crate::OptionalDjangoSession) | [`DjangoSessionMut`](crate::DjangoSessionMut) | [`CsrfToken`](crate::CsrfToken) |
+//! |---|---|---|---|---|---|---|---|
+//! | no gate around this route | 500 | 500 | 500 | 500 | 500 | 500 | 500 |
+//! | no live session | reject | `None` | reject | reject | `None` | an empty one | a token |
+//! | live session: wrong signature or undecodable | reject | `None` | reject | the session; `data()` is an error | same | an empty one in its place, as in Django | a token |
+//! | live session, nobody logged in | reject | `None` | reject | the session | the session | the session | a token |
+//! | user deleted, inactive, other password, backend not listed | reject | `None` | the id | the session | the session | the session | a token |
+//! | logged in | the user | the user | the id | the session | the session | the session | a token |
+//! | the id is no `T` of `DjangoUserId<T>` | | | 500 | | | | |
+//! | `writes_sessions` is off | | | | | | 500 | with `CSRF_USE_SESSIONS` and no secret in the session: 500 |
+//! | database down, lookup too slow | 503 | 503 | 503 | 503 | 503 | 503 | 503 |
+//!
 //! ## Backends
 //!
 //! A session names the backend by which its user came in. What each one does has to be said, because
