@@ -3,7 +3,7 @@
 use actix_django_session::test;
 use actix_web::{
     App,
-    test::{TestRequest, call_and_read_body, call_service, init_service},
+    test::{TestRequest, call_service, init_service, read_body},
 };
 use serde_json::{Value, json};
 use testbed::{Browser, Example};
@@ -22,7 +22,7 @@ async fn an_item_is_put_beside_those_that_are_there() {
     let answer = call_service(&app, add).await;
     let data = test::session_data(answer.request());
     assert_eq!(data.as_json(), r#"{"cart":[1,2,7]}"#);
-    assert_eq!(actix_web::test::read_body(answer).await, "3 in the cart\n");
+    assert_eq!(read_body(answer).await, "3 in the cart\n");
 }
 
 #[actix_web::test]
@@ -32,7 +32,9 @@ async fn a_cart_is_emptied_once() {
         let empty = TestRequest::delete().uri("/cart").to_request();
         test::session(&empty, &data);
         test::csrf(&empty);
-        assert_eq!(call_and_read_body(&app, empty).await, said);
+        let answer = call_service(&app, empty).await;
+        assert_eq!(test::session_data(answer.request()).as_json(), "{}");
+        assert_eq!(read_body(answer).await, said);
     }
 }
 
