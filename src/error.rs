@@ -13,6 +13,10 @@ pub use csrf::{CsrfReason, CsrfTokenFault, FormError};
 
 /// Why there is no session, no user, or no answer.
 ///
+/// This is what handlers return and what methods answer. Another `Error` on the page of an extractor
+/// is the associated type of its `FromRequest`: [`actix_web::Error`], in which the gate has put its
+/// answer. Into that one this becomes by `?`.
+///
 /// No variant carries a session key, session data or a secret, in `Display` or in `Debug`.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -168,8 +168,37 @@ impl DjangoUser {
     /// }
     /// ```
     ///
-    /// The error is a mistake in the handler or in the user model: `?` in a handler answers with an
-    /// empty 500, and the log says which column it was, what is in it and what was asked for.
+    /// The error is a mistake in the handler or in the user model, never the visitor's. `?` answers
+    /// with an empty 500 in a handler that returns a `Result` with the [`Error`] of this crate, as
+    /// above, or with [`actix_web::Error`], which it becomes by itself. The log has which of two it
+    /// was:
+    ///
+    /// ```
+    /// use actix_django_session::test::{self, TestUser};
+    /// use actix_web::test::TestRequest;
+    ///
+    /// let request = TestRequest::get().to_http_request();
+    /// let ada = test::user(&request, TestUser::new(7, "ada").column("tenant_id", 3_i64));
+    /// assert_eq!(ada.get::<i64>("tenant_id").unwrap(), 3);
+    /// assert_eq!(
+    ///     ada.get::<String>("tenant_id").unwrap_err().to_string(),
+    ///     "the column \"tenant_id\" of the user is of type int8, or NULL, and that is no \
+    ///      `alloc::string::String` (one that may be NULL is an `Option`)"
+    /// );
+    /// assert_eq!(
+    ///     ada.get::<i64>("team_id").unwrap_err().to_string(),
+    ///     "the column \"team_id\" of the user is not read: name it in `UserModel::columns`"
+    /// );
+    /// ```
+    ///
+    /// A type that borrows is neither: it does not compile.
+    ///
+    /// ```compile_fail
+    /// # async fn greeting(user: actix_django_session::DjangoUser) {
+    /// let first_name = user.get::<&str>("first_name");
+    /// // error: implementation of `FromSql` is not general enough
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::UserColumn`] if that column was not asked for in the user model, or holds no `T`.

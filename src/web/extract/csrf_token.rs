@@ -58,6 +58,8 @@ impl fmt::Debug for CsrfToken {
 }
 
 impl FromRequest for CsrfToken {
+    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// which handlers return.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 

@@ -15,6 +15,8 @@ use crate::{session::DjangoSession, web::request::Visit};
 /// [`DjangoSession::data`]. On a route without a gate the answer is a 500, and the log says what to
 /// wrap.
 impl FromRequest for DjangoSession {
+    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// which handlers return.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 
@@ -53,6 +55,8 @@ impl Deref for OptionalDjangoSession {
 }
 
 impl FromRequest for OptionalDjangoSession {
+    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// which handlers return.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 

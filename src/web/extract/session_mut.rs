@@ -163,6 +163,8 @@ impl DjangoSessionMut {
 }
 
 impl FromRequest for DjangoSessionMut {
+    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// which handlers return.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 

@@ -10,6 +10,8 @@ use crate::{auth::DjangoUser, web::request::Visit};
 /// Extracts the user, looked up and checked once a request; nobody logged in gets the gate's
 /// rejection.
 impl FromRequest for DjangoUser {
+    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// which handlers return.
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 
@@ -37,6 +39,8 @@ impl Deref for OptionalDjangoUser {
 }
 
 impl FromRequest for OptionalDjangoUser {
+    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// which handlers return.
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 

@@ -47,6 +47,8 @@ impl<T: fmt::Display> fmt::Display for DjangoUserId<T> {
 }
 
 impl<T: FromStr + 'static> FromRequest for DjangoUserId<T> {
+    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// which handlers return.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 
