@@ -53,7 +53,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     })?;
     let address = format!("http://{}", listener.local_addr()?);
 
-    println!("Starting PostgreSQL (the first run installs it and Django with pip: about a minute)");
+    println!("Starting PostgreSQL");
     let postgres = Postgres::start().await?;
     println!("Starting the Django site");
     let settings = Settings::default()

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
+    time::Instant,
 };
 
 use crate::{
@@ -63,16 +64,18 @@ impl Venv {
 
         fs::create_dir_all(environments())?;
         // Test binaries run side by side: one installs, the others wait for it.
-        let lock = File::create(environments().join(name + ".lock"))?;
+        let lock = File::create(environments().join(format!("{name}.lock")))?;
         lock.lock()?;
         let missing = this.missing(wanted);
         if !missing.is_empty() {
             tell(&format!(
-                "testbed: installing {} into {}\n",
-                missing.join(", "),
-                this.folder.display()
+                "testbed: installing {} with pip into target/testbed/{name}, this once: \
+                 up to a minute\n",
+                missing.join(", ").replace(POSTGRES, &format!("PostgreSQL ({POSTGRES})")),
             ));
+            let began = Instant::now();
             this.install(&python, missing)?;
+            tell(&format!("testbed: installed in {} s\n", began.elapsed().as_secs()));
         }
         Ok(this)
     }
