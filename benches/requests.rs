@@ -103,9 +103,15 @@ impl Results {
         // Whoever comes first opens connections and prepares statements: not in a round.
         let widest = options.connections.iter().copied().max().unwrap_or(1);
         for (variant, server, requests) in &servers {
-            Load::new(server.address, widest, requests, Dice::new(options.seed))
-                .and_then(|mut load| load.run(Until::Elapsed(options.window())))
-                .map_err(|error| format!("{}: {error}", variant.name()))?;
+            Load::new(
+                server.address,
+                widest,
+                requests,
+                variant.in_a_row(),
+                Dice::new(options.seed),
+            )
+            .and_then(|mut load| load.run(Until::Elapsed(options.window())))
+            .map_err(|error| format!("{}: {error}", variant.name()))?;
         }
 
         let mut dice = Dice::new(options.seed);
@@ -117,6 +123,7 @@ impl Results {
                 for (variant, server, requests) in &servers {
                     let seed = dice.below(1 << 30) as u64;
                     let window = options.window();
+                    let requests = (&requests[..], variant.in_a_row());
                     let found = visit(server, site, requests, connections, window, Dice::new(seed))
                         .map_err(|error| format!("{}: {error}", variant.name()))?;
                     visits.entry((*variant, connections)).or_default().push(found);
@@ -203,7 +210,8 @@ impl Results {
 
     fn goals(&self, goals: &mut Goals) {
         use Variant::{
-            Bare, Baseline, Django, LoginRequired, Optional, Permission, Required, Slide, UserId,
+            Bare, Baseline, Django, LoginRequired, Optional, Permission, Required, Slide,
+            SlideEach, SlidePages, UserId,
         };
         // To the baseline, the obvious query for each request.
         let cpu = [
@@ -244,11 +252,10 @@ impl Results {
             0.97,
             rps(Optional, Bare),
         );
-        goals.at_most(
-            "a slide, 32 connections: CPU per request / `required` with `DjangoUserId`",
-            1.5,
-            self.ratio(Slide, UserId, TYPICAL, CPU),
-        );
+        for variant in [SlidePages, Slide, SlideEach] {
+            let what = Self::goal_of(variant, TYPICAL, "CPU per request / `required`");
+            goals.at_most(&what, 1.5, self.ratio(variant, Required, TYPICAL, CPU));
+        }
         goals.at_least(
             "`login_required`: requests/s / Django view",
             25.0,
@@ -379,7 +386,7 @@ impl Memory {
             let key = SessionKey::generate();
             Request::get("/", Some(&cookie(key.as_str())), 302, String::new())
         });
-        let mut load = Load::new(server.address, TYPICAL, &asked, Dice::new(options.seed))?;
+        let mut load = Load::new(server.address, TYPICAL, &asked, 1, Dice::new(options.seed))?;
         let mut resident = Vec::new();
         for _ in 0..10 {
             load.run(Until::Answered(requests / 10))?;

@@ -51,6 +51,8 @@ pub(crate) struct Answers {
 pub(crate) struct Load<'a> {
     address: SocketAddr,
     requests: &'a [Request],
+    /// How often each is asked before another one is.
+    in_a_row: usize,
     dice: Dice,
     poll: Poll,
     events: Events,
@@ -61,6 +63,8 @@ struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
     request: usize,
+    /// How often that is still to be asked.
+    again: usize,
     sent: Instant,
 }
 
@@ -69,6 +73,7 @@ impl<'a> Load<'a> {
         address: SocketAddr,
         connections: usize,
         requests: &'a [Request],
+        in_a_row: usize,
         dice: Dice,
     ) -> Result<Self> {
         let poll = Poll::new()?;
@@ -76,6 +81,7 @@ impl<'a> Load<'a> {
         Ok(Self {
             address,
             requests,
+            in_a_row,
             dice,
             connections: connections.collect::<io::Result<_>>()?,
             poll,
@@ -113,7 +119,9 @@ impl<'a> Load<'a> {
                 answers.in_time += usize::from(in_time);
                 if !stays_open {
                     // A server without keep-alive makes its clients connect anew each time.
-                    self.connections[index] = connect(self.address, &self.poll, index)?;
+                    let connection = connect(self.address, &self.poll, index)?;
+                    let Connection { request, again, .. } = self.connections[index];
+                    self.connections[index] = Connection { request, again, ..connection };
                 }
                 if goes_on {
                     self.send(index, now)?;
@@ -127,9 +135,15 @@ impl<'a> Load<'a> {
     }
 
     fn send(&mut self, index: usize, now: Instant) -> io::Result<()> {
-        let request = self.dice.below(self.requests.len());
         let connection = &mut self.connections[index];
-        connection.request = request;
+        match connection.again.checked_sub(1) {
+            Some(again) => connection.again = again,
+            None => {
+                connection.request = self.dice.below(self.requests.len());
+                connection.again = self.in_a_row - 1;
+            }
+        }
+        let request = connection.request;
         connection.sent = now;
         // A request is far smaller than any socket's buffer, so one write takes all of it.
         connection.stream.write_all(&self.requests[request].bytes)
@@ -174,7 +188,7 @@ fn connect(address: SocketAddr, poll: &Poll, index: usize) -> io::Result<Connect
     stream.set_nonblocking(true)?;
     let mut stream = TcpStream::from_std(stream);
     poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
-    Ok(Connection { stream, received: Vec::new(), request: 0, sent: Instant::now() })
+    Ok(Connection { stream, received: Vec::new(), request: 0, again: 0, sent: Instant::now() })
 }
 
 struct Response<'a> {

@@ -38,12 +38,12 @@ impl Visit {
 pub(crate) fn visit(
     server: &Server,
     site: &Site,
-    requests: &[Request],
+    (requests, in_a_row): (&[Request], usize),
     connections: usize,
     window: Duration,
     dice: Dice,
 ) -> Result<Visit> {
-    let mut load = Load::new(server.address, connections, requests, dice)?;
+    let mut load = Load::new(server.address, connections, requests, in_a_row, dice)?;
     load.run(Until::Elapsed(window.div_f64(5.0).max(Duration::from_millis(50))))?;
 
     let before = Cpu::now(server, site);

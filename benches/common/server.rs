@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio, exit},
     sync::Arc,
     thread,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use actix_django_session::{
@@ -51,8 +51,13 @@ pub(crate) enum Variant {
     LoginBaseline,
     /// `request.user` of Django, under gunicorn.
     Django,
-    /// `required`, and each request moves the end of its session.
+    /// `required` with `SESSION_SAVE_EVERY_REQUEST`: the end of a session is moved once a second at
+    /// most. Every request is of another visitor.
     Slide,
+    /// The same, and each visitor asks for what a page consists of.
+    SlidePages,
+    /// The same, and each request moves the end of its session.
+    SlideEach,
     /// `SESSION_SAVE_EVERY_REQUEST` of Django.
     DjangoSlide,
     /// `required`, and each request sets a key of its session.
@@ -62,7 +67,7 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Bare,
         Self::Optional,
         Self::Baseline,
@@ -72,7 +77,9 @@ impl Variant {
         Self::LoginRequired,
         Self::Permission,
         Self::Django,
+        Self::SlidePages,
         Self::Slide,
+        Self::SlideEach,
         Self::DjangoSlide,
         Self::Write,
         Self::DjangoWrite,
@@ -91,6 +98,8 @@ impl Variant {
             Self::LoginBaseline => "login_baseline",
             Self::Django => "django",
             Self::Slide => "slide",
+            Self::SlidePages => "slide_pages",
+            Self::SlideEach => "slide_each",
             Self::DjangoSlide => "django_slide",
             Self::Write => "write",
             Self::DjangoWrite => "django_write",
@@ -110,6 +119,8 @@ impl Variant {
             Self::LoginBaseline => "login baseline: 2 deadpool queries",
             Self::Django => "Django's `request.user`, gunicorn",
             Self::Slide => "`required`, sliding",
+            Self::SlidePages => "`required`, sliding, pages of 8",
+            Self::SlideEach => "`required`, sliding each time",
             Self::DjangoSlide => "Django, sliding",
             Self::Write => "`required`, one key written",
             Self::DjangoWrite => "Django, one key written",
@@ -124,9 +135,17 @@ impl Variant {
                 | Self::UserId
                 | Self::LoginRequired
                 | Self::Permission
-                | Self::Slide
                 | Self::Write
-        )
+        ) || self.slides()
+    }
+
+    fn slides(self) -> bool {
+        matches!(self, Self::Slide | Self::SlidePages | Self::SlideEach)
+    }
+
+    /// How many requests of one visitor follow each other.
+    pub(crate) fn in_a_row(self) -> usize {
+        if self == Self::SlidePages { 8 } else { 1 }
     }
 
     fn is_django(self) -> bool {
@@ -135,7 +154,7 @@ impl Variant {
 
     /// Whether it changes the sessions that it is asked with.
     fn writes(self) -> bool {
-        matches!(self, Self::Slide | Self::DjangoSlide | Self::Write | Self::DjangoWrite)
+        matches!(self, Self::DjangoSlide | Self::Write | Self::DjangoWrite) || self.slides()
     }
 
     fn is_by_cookie(self) -> bool {
@@ -155,6 +174,7 @@ impl Variant {
         let request = |session: &super::site::Session| {
             let body = match self {
                 Self::Baseline | Self::Required => session.ends.to_string(),
+                _ if self.slides() => session.key.clone(),
                 _ => session.user_id.to_string(),
             };
             Request::get(path, Some(&cookie(&session.key)), 200, body)
@@ -318,7 +338,11 @@ impl Service {
     async fn new(variant: Variant, pool: Pool) -> Result<Self> {
         let settings = DjangoSettings::new(SECRET_KEY)
             .writes_sessions(variant.writes())
-            .session_save_every_request(variant == Variant::Slide);
+            .session_save_every_request(variant.slides());
+        let settings = match variant {
+            Variant::SlideEach => settings.slide_at_most_every(Duration::ZERO),
+            _ => settings,
+        };
         let signer = SessionSigner::new(&settings)?;
         let store = SessionStore::new(pool.clone(), settings)?;
         store.check().await?;
@@ -344,7 +368,10 @@ impl Service {
             }
             Variant::Optional => app.service(root.wrap(gate).get(optional)),
             Variant::Required => app.service(root.wrap(gate).get(required)),
-            Variant::UserId | Variant::Slide => app.service(root.wrap(gate).get(user_id)),
+            Variant::UserId => app.service(root.wrap(gate).get(user_id)),
+            Variant::Slide | Variant::SlidePages | Variant::SlideEach => {
+                app.service(root.wrap(gate).get(key))
+            }
             Variant::Write => app.service(root.wrap(gate).get(write)),
             Variant::LoginRequired | Variant::Permission => {
                 app.service(root.wrap(gate).get(login_required))
@@ -370,6 +397,11 @@ async fn optional(OptionalDjangoSession(session): OptionalDjangoSession) -> &'st
 
 async fn required(session: DjangoSession) -> impl Responder {
     in_seconds(session.expire_date())
+}
+
+/// As little as `required` does, of a session that has another end each time.
+async fn key(session: DjangoSession) -> impl Responder {
+    session.key().as_str().to_owned()
 }
 
 async fn user_id(DjangoUserId(id): DjangoUserId<i64>) -> impl Responder {

@@ -134,8 +134,8 @@ impl SessionStore {
         }
     }
 
-    /// Moves the end of a session that was not changed. `None` if it was not moved:
-    /// that was done a moment ago, or somebody else is changing the session.
+    /// Moves the end of a session that was not changed, unless that was done a moment ago. `None` if
+    /// it could not be moved: somebody else is changing the session, or has ended it.
     ///
     /// # Errors
     /// [`Error::Expiry`], [`Error::Unavailable`].
@@ -152,9 +152,10 @@ impl SessionStore {
         if was == end {
             return Ok(Some(session.clone()));
         }
-        let moved = end.duration_since(was);
-        if moved.is_ok_and(|moved| moved < self.settings().sessions.slide_at_most_every) {
-            return Ok(None);
+        let life = end.duration_since(SystemTime::now()).unwrap_or_default();
+        let worth_it = self.settings().sessions.slide_of(life);
+        if end.duration_since(was).is_ok_and(|moved| moved < worth_it) {
+            return Ok(Some(session.clone()));
         }
         let moved = self.database().slide_session(session.key(), was, end).await?;
         Ok(moved.then(|| session.ending(end)))

@@ -19,7 +19,8 @@ pub(crate) struct SessionSettings {
     pub(crate) cookie_samesite: Option<String>,
     pub(crate) expire_at_browser_close: bool,
     pub(crate) save_every_request: bool,
-    pub(crate) slide_at_most_every: Duration,
+    /// `None`: by how long the session is to live.
+    pub(crate) slide_at_most_every: Option<Duration>,
     pub(crate) use_tz: bool,
     pub(crate) time_zone: String,
     pub(crate) writes: bool,
@@ -37,7 +38,7 @@ impl Default for SessionSettings {
             cookie_samesite: Some("Lax".into()),
             expire_at_browser_close: false,
             save_every_request: false,
-            slide_at_most_every: Duration::ZERO,
+            slide_at_most_every: None,
             use_tz: true,
             time_zone: "America/Chicago".into(),
             writes: false,
@@ -45,7 +46,20 @@ impl Default for SessionSettings {
     }
 }
 
+/// Until the end of a session is moved again, unless the settings say otherwise: as exact as Django's
+/// cookie is.
+const SLIDE_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+/// A session that lives for seconds only loses no more than this part of its life by that.
+const PART_OF_LIFE: u32 = 60;
+
 impl SessionSettings {
+    /// How far the end of a session that is to live for so long has to move for it to be written.
+    pub(crate) fn slide_of(&self, life: Duration) -> Duration {
+        let default = || SLIDE_AT_MOST_EVERY.min(life / PART_OF_LIFE);
+        self.slide_at_most_every.unwrap_or_else(default)
+    }
+
     /// What Django would fail over at the first response, by the name of the setting.
     pub(super) fn fault(&self) -> Option<&'static str> {
         if !self.cookie_samesite.as_deref().is_none_or(is_samesite) {
@@ -195,13 +209,18 @@ impl DjangoSettings {
         self
     }
 
-    /// Moves the end of a session only if it was moved longer ago than this, to have fewer writes.
-    /// A visitor who stays away is logged out by so much earlier at most. Only matters with
+    /// Writes the end of a session only if it was moved longer ago than this, to have fewer writes:
+    /// the requests of a page move it once. Every response carries the cookie all the same. A
+    /// visitor who stays away is logged out by so much earlier at most, so it should be a small part
+    /// of [`session_cookie_age`](Self::session_cookie_age). Only matters with
     /// [`session_save_every_request`](Self::session_save_every_request).
     ///
-    /// Defaults to zero: each request moves it, as in Django.
+    /// With zero, each request moves it to the microsecond, as in Django.
+    ///
+    /// Defaults to one second, which is as exact as the cookie; for a session that lives for less
+    /// than a minute, to a sixtieth of its life.
     pub fn slide_at_most_every(mut self, interval: Duration) -> Self {
-        self.sessions.slide_at_most_every = interval;
+        self.sessions.slide_at_most_every = Some(interval);
         self
     }
 
@@ -226,6 +245,21 @@ impl DjangoSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slide_is_worth_it_after_a_second_or_a_sixtieth_of_a_short_life() {
+        let after = |settings: &DjangoSettings, seconds| {
+            settings.sessions.slide_of(Duration::from_secs(seconds))
+        };
+        let mut settings = DjangoSettings::new("k");
+        for (life, millis) in [(14 * 86_400, 1000), (60, 1000), (30, 500), (3, 50), (0, 0)] {
+            assert_eq!(after(&settings, life), Duration::from_millis(millis), "{life}");
+        }
+        for interval in [Duration::ZERO, Duration::from_secs(86_400)] {
+            settings = settings.slide_at_most_every(interval);
+            assert_eq!((after(&settings, 3), after(&settings, 86_400)), (interval, interval));
+        }
+    }
 
     #[test]
     fn a_cookie_that_django_could_not_send_is_refused() {

@@ -1,10 +1,13 @@
 //! Many who change one session at once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSessionMut, Error, Expiry, SessionData,
-    SessionKey, SessionStore,
+    DjangoSession, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, Error, Expiry,
+    SessionData, SessionKey, SessionStore,
 };
 use actix_web::{App, web};
 use futures_util::future::{join, join_all};
@@ -58,6 +61,10 @@ async fn cycle(session: DjangoSessionMut) -> Result<&'static str, Error> {
     Ok("cycled")
 }
 
+fn each_request_slides(settings: DjangoSettings) -> DjangoSettings {
+    settings.session_save_every_request(true).slide_at_most_every(Duration::ZERO)
+}
+
 async fn start(store: &SessionStore) -> SessionKey {
     let mut data = SessionData::new();
     data.insert("start", &1).unwrap();
@@ -108,7 +115,7 @@ async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() 
     let changing = settings().writes_sessions(true);
     let store = bed.store_with(changing.clone());
     let app = service(&store);
-    let sliding = service(&bed.store_with(changing.session_save_every_request(true)));
+    let sliding = service(&bed.store_with(each_request_slides(changing)));
     let (mut dice, ended) = (Dice(seed()), AtomicUsize::new(0));
     for round in 0..1000 {
         let key = start(&store).await;
@@ -152,7 +159,7 @@ async fn two_services_slide_a_thousand_sessions_without_standing_in_each_others_
     let store = bed.store_with(changing.clone());
     let keys = join_all((0..1000).map(|_| start(&store))).await;
     bed.sql("UPDATE django_session SET expire_date = now() + interval '1 hour'").await;
-    let sliding = || service(&bed.store_with(changing.clone().session_save_every_request(true)));
+    let sliding = || service(&bed.store_with(each_request_slides(changing.clone())));
     let services = [sliding(), sliding()];
     for _ in 0..2 {
         // Against each other.

@@ -23,6 +23,23 @@ fn sliding() -> DjangoSettings {
     settings().writes_sessions(true).session_save_every_request(true)
 }
 
+/// Asks for a page behind a gate; how many cookies came with it.
+async fn page(store: &SessionStore, key: &str, status: u16) -> usize {
+    let gate = DjangoSessionMiddleware::required(store.clone());
+    let status = actix_web::http::StatusCode::from_u16(status).unwrap();
+    let app = App::new().wrap(gate).route(
+        "/",
+        web::get().to(move |_: DjangoSession| async move { HttpResponse::build(status).finish() }),
+    );
+    let app = init_service(app).await;
+    let request = actix_web::test::TestRequest::get()
+        .insert_header(("Cookie", format!("sessionid={key}")))
+        .to_request();
+    let response = call_service(&app, request).await;
+    assert_eq!(response.status(), status);
+    response.headers().get_all(SET_COOKIE).count()
+}
+
 /// A row with this JSON that ends in so many seconds.
 async fn row(bed: &Bed, json: &str, seconds: i64) -> String {
     let key = bed.session(json).await;
@@ -85,34 +102,50 @@ async fn what_does_not_slide_is_left_alone() {
         (r#"{"a":1}"#, &store, 500, 0),
         (r#"{"a":1}"#, &bed.store_with(settings().writes_sessions(true)), 200, 0),
         (r#"{"a":1}"#, &bed.store_with(settings().session_save_every_request(true)), 200, 0),
-        // It was moved less than two weeks ago.
+        // It was moved less than two weeks ago, and the browser is told nothing else.
         (
             r#"{"a":1}"#,
             &bed.store_with(sliding().slide_at_most_every(Duration::from_secs(15 * 86_400))),
             200,
-            0,
+            1,
         ),
     ] {
         let key = row(bed, json, 1000).await;
-        let gate = DjangoSessionMiddleware::required(store.clone());
-        let status = actix_web::http::StatusCode::from_u16(status).unwrap();
-        let app = App::new().wrap(gate).route(
-            "/",
-            web::get()
-                .to(move |_: DjangoSession| async move { HttpResponse::build(status).finish() }),
-        );
-        let app = init_service(app).await;
-        let request = actix_web::test::TestRequest::get()
-            .insert_header(("Cookie", format!("sessionid={key}")))
-            .to_request();
-        let response = call_service(&app, request).await;
-        assert_eq!(response.status(), status);
-        assert_eq!(response.headers().get_all(SET_COOKIE).count(), cookies, "{json} {status}");
+        assert_eq!(page(store, &key, status).await, cookies, "{json} {status}");
         let lives = lives(store, &key).await;
         assert!(
             lives > Duration::from_secs(900) && lives <= Duration::from_secs(1000),
             "{lives:?}"
         );
+    }
+}
+
+/// When a row ends, to the microsecond.
+async fn end(bed: &Bed, key: &str) -> String {
+    let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
+    row["row"]["expire_date"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_session_that_lives_for_seconds_slides_all_the_same_and_with_zero_each_time() {
+    let bed = Bed::shared().await;
+    for store in [
+        // It was moved half a second ago: of so short a life, that is much.
+        bed.store_with(sliding().session_cookie_age(5)),
+        bed.store_with(sliding().session_cookie_age(5).slide_at_most_every(Duration::ZERO)),
+        bed.store_with(sliding().slide_at_most_every(Duration::ZERO)),
+    ] {
+        let key = row(bed, r#"{"a":1}"#, 1000).await;
+        assert_eq!(page(&store, &key, 200).await, 1);
+        let age = lives(&store, &key).await;
+        let half = format!("interval '{} milliseconds'", age.as_millis().saturating_sub(500));
+        let moved = format!(
+            "UPDATE django_session SET expire_date = now() + {half} WHERE session_key = '{key}'"
+        );
+        bed.sql(&moved).await;
+        let before = end(bed, &key).await;
+        assert_eq!(page(&store, &key, 200).await, 1);
+        assert_ne!(end(bed, &key).await, before);
     }
 }
 
@@ -179,4 +212,27 @@ async fn a_session_that_was_ended_meanwhile_does_not_slide_back() {
             assert!(lives(&store, &key).await.is_zero());
         }
     }
+}
+
+#[actix_web::test]
+async fn a_slide_waits_for_no_disk_and_for_no_standby() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    // What is in force when the transaction is committed.
+    for statement in [
+        "CREATE TABLE seen (synchronous_commit text)",
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN INSERT INTO seen VALUES (current_setting(''synchronous_commit'')); RETURN NULL; END'",
+        "CREATE CONSTRAINT TRIGGER see AFTER UPDATE ON django_session \
+         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION see()",
+    ] {
+        bed.sql(statement).await;
+    }
+    let key = bed.session(r#"{"a":1}"#).await;
+    bed.sql("UPDATE django_session SET expire_date = now() + interval '1h'").await;
+    assert_eq!(page(&bed.store_with(sliding()), &key, 200).await, 1);
+    let ops = json!([["insert", "b", 1]]);
+    let cookie = format!("sessionid={key}");
+    operate(&bed.store_with(sliding()), Some(&cookie), &ops, 200).await;
+    let seen = bed.sql("SELECT synchronous_commit FROM seen").await;
+    assert_eq!(seen["rows"], json!([["on"], ["off"], ["on"]]));
 }
