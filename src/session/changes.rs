@@ -2,14 +2,16 @@
 //!
 //! There are two questions. Which row is it to be ([`Row`]): the one that was read, that one under a
 //! new key, or a new one; a flush also dooms the one that was read. And what became of the data: an
-//! ordered list of [`Edit`]s, which can be applied again to data that somebody else has stored
-//! meanwhile.
+//! list of [`Edits`], which can be made again to data that somebody else has stored meanwhile.
 
-use std::{fmt, rc::Rc};
+use std::rc::Rc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{DjangoSession, SessionData, SessionKey};
+use super::{
+    DjangoSession, SessionData, SessionKey,
+    edits::{Edit, Edits},
+};
 use crate::{
     error::{DecodeError, Error},
     signing,
@@ -22,7 +24,7 @@ pub(crate) struct Changes {
     /// A row that was flushed and has to be deleted.
     doomed: Option<SessionKey>,
     data: SessionData,
-    edits: Vec<Edit>,
+    edits: Edits,
     modified: bool,
     /// Whether nothing was done but to bring the session auth hash up to date.
     only_upgraded: bool,
@@ -43,17 +45,6 @@ pub(crate) enum Row {
     New { key: SessionKey, even_if_empty: bool },
 }
 
-/// One thing that was done to the data.
-#[derive(Clone)]
-pub(crate) enum Edit {
-    Clear,
-    Set { key: Rc<str>, json: Rc<str> },
-    Remove { key: Rc<str> },
-    Update(Rc<Update>),
-}
-
-type Update = dyn Fn(&mut SessionData) -> Result<(), Error>;
-
 impl Changes {
     /// Nothing done yet, to the row that was read or to none.
     ///
@@ -67,7 +58,7 @@ impl Changes {
             row,
             doomed: None,
             data,
-            edits: Vec::new(),
+            edits: Edits::default(),
             modified: false,
             only_upgraded: false,
             logs_in: false,
@@ -155,13 +146,14 @@ impl Changes {
         F: Fn(&mut T) + 'static,
     {
         let key: Rc<str> = key.into();
+        let of_key = Rc::clone(&key);
         let update = move |data: &mut SessionData| {
-            let mut value = data.get::<T>(&key)?.unwrap_or_default();
+            let mut value = data.get::<T>(&of_key)?.unwrap_or_default();
             change(&mut value);
-            Ok(data.insert(&key, &value).map_err(DecodeError::from)?)
+            Ok(data.insert(&of_key, &value).map_err(DecodeError::from)?)
         };
         update(&mut self.data)?;
-        self.edited(Edit::Update(Rc::new(update)));
+        self.edited(Edit::Update { key, update: Rc::new(update) });
         Ok(())
     }
 
@@ -207,7 +199,7 @@ impl Changes {
         }
         self.row = new_row();
         self.data = SessionData::new();
-        self.edits.clear();
+        self.edits = Edits::default();
         self.changed();
         self.logs_in = false;
         self.flushes += 1;
@@ -238,10 +230,10 @@ impl Changes {
             self.doomed = Some(session.key().clone());
             return Ok(());
         }
-        let later = self.edits.split_off(plan.edits.len());
+        let later = std::mem::take(&mut self.edits).since(&plan.edits);
         let cycled_since = matches!((&plan.row, &self.row), (Row::Kept(_), Row::Cycled(..)));
         self.modified = cycled_since || !later.is_empty();
-        self.data = apply(&later, readable(&session)?)?;
+        self.data = later.apply(readable(&session)?)?;
         self.edits = later;
         self.logs_in &= cycled_since;
         self.row = match std::mem::replace(&mut self.row, new_row()) {
@@ -266,7 +258,7 @@ impl Changes {
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     row: Row,
-    edits: Vec<Edit>,
+    edits: Edits,
     logs_in: bool,
     flushes: u32,
 }
@@ -281,7 +273,7 @@ impl Plan {
     /// # Errors
     /// As [`Changes::new`] and [`Changes::update`].
     pub(crate) fn apply_to(&self, row: &DjangoSession) -> Result<SessionData, Error> {
-        apply(&self.edits, readable(row)?)
+        self.edits.apply(readable(row)?)
     }
 
     /// The data of a new row, if there is to be one where the old one is gone: nothing that somebody
@@ -290,22 +282,8 @@ impl Plan {
     /// # Errors
     /// As [`Changes::update`].
     pub(crate) fn anew(&self) -> Result<Option<SessionData>, Error> {
-        self.logs_in.then(|| apply(&self.edits, SessionData::new())).transpose()
+        self.logs_in.then(|| self.edits.apply(SessionData::new())).transpose()
     }
-}
-
-fn apply(edits: &[Edit], mut data: SessionData) -> Result<SessionData, Error> {
-    for edit in edits {
-        match edit {
-            Edit::Clear => data = SessionData::new(),
-            Edit::Set { key, json } => {
-                data.insert_json(key, json).map_err(DecodeError::from)?;
-            }
-            Edit::Remove { key } => drop(data.remove(key)),
-            Edit::Update(update) => update(&mut data)?,
-        }
-    }
-    Ok(data)
 }
 
 fn new_row() -> Row {
@@ -318,18 +296,6 @@ fn readable(session: &DjangoSession) -> Result<SessionData, Error> {
         Ok(data) => Ok(data.clone()),
         Err(error @ DecodeError::Signing(signing::Error::TooLarge { .. })) => Err(error.into()),
         Err(_) => Ok(SessionData::new()),
-    }
-}
-
-/// Shows what kind of thing was done, not to what.
-impl fmt::Debug for Edit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Clear => "Clear",
-            Self::Set { .. } => "Set",
-            Self::Remove { .. } => "Remove",
-            Self::Update(_) => "Update",
-        })
     }
 }
 

@@ -47,12 +47,20 @@ pub struct SessionData {
     entries: Vec<Entry>,
     /// The text up to here is the whole dictionary, unless an entry was changed.
     whole: Option<usize>,
+    /// How many bytes the dictionary takes as JSON text, without what former values take.
+    live: usize,
 }
+
+/// An empty dictionary; with entries, one byte is too many: the comma that the last one lacks.
+const BRACES: usize = 2;
+
+/// Text that is dead has to be this much to be worth the work.
+const DEAD: usize = 256;
 
 impl SessionData {
     /// An empty dictionary.
     pub fn new() -> Self {
-        Self { text: "{}".into(), entries: Vec::new(), whole: Some(2) }
+        Self { text: "{}".into(), entries: Vec::new(), whole: Some(2), live: BRACES }
     }
 
     /// The data in the `session_data` column, as Django's `SessionStore.decode` reads it.
@@ -92,7 +100,8 @@ impl SessionData {
 
     fn index(text: String) -> Result<Self, DecodeError> {
         let entries = index(&text)?;
-        Ok(Self { whole: Some(text.len()), text, entries })
+        let live = BRACES + entries.iter().map(|entry| entry.length()).sum::<usize>();
+        Ok(Self { whole: Some(text.len()), text, entries, live })
     }
 
     /// The value of a key, parsed. `None` if there is no such key.
@@ -129,25 +138,31 @@ impl SessionData {
         match self.position(key) {
             Some(position) => {
                 let value = self.append(json)?;
-                self.entries[position].set_value(value);
+                let entry = &mut self.entries[position];
+                self.live -= entry.length();
+                entry.set_value(value);
+                self.live += entry.length();
             }
             None => {
                 let quoted = signing::to_json(key)?;
                 let key = self.append(&quoted[1..quoted.len() - 1])?;
                 let value = self.append(json)?;
-                self.entries.push(Entry::new(key, value));
+                let entry = Entry::new(key, value);
+                self.live += entry.length();
+                self.entries.push(entry);
             }
         }
-        self.whole = None;
-        Ok(())
+        self.changed()
     }
 
     /// Removes a key; says whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
         let position = self.position(key);
         if let Some(position) = position {
-            self.entries.remove(position);
-            self.whole = None;
+            let entry = self.entries.remove(position);
+            self.live -= entry.length();
+            // What is left is no longer than what was there.
+            drop(self.changed());
         }
         position.is_some()
     }
@@ -195,7 +210,7 @@ impl SessionData {
         if let Some(end) = self.whole {
             return Cow::Borrowed(&self.text[..end]);
         }
-        let mut json = String::with_capacity(self.text.len());
+        let mut json = String::with_capacity(self.live);
         for entry in &self.entries {
             json += if json.is_empty() { "{\"" } else { ",\"" };
             json += entry.raw_key(&self.text);
@@ -208,6 +223,27 @@ impl SessionData {
 
     fn position(&self, key: &str) -> Option<usize> {
         self.entries.iter().position(|entry| entry.has_key(&self.text, key))
+    }
+
+    /// The text is not the dictionary any more. Once most of it is dead, only what lives is kept: so a
+    /// value that is set a thousand times takes no more than twice its place.
+    fn changed(&mut self) -> Result<(), signing::Error> {
+        self.whole = None;
+        if self.text.len() <= 2 * self.live + DEAD {
+            return Ok(());
+        }
+        let (mut text, mut entries) =
+            (String::with_capacity(self.live), Vec::with_capacity(self.entries.len()));
+        for entry in &self.entries {
+            let [key, value] = [entry.raw_key(&self.text), entry.value(&self.text)].map(|part| {
+                let start = text.len();
+                text += part;
+                Span::new(start, text.len())
+            });
+            entries.push(Entry::new(key?, value?));
+        }
+        (self.text, self.entries) = (text, entries);
+        Ok(())
     }
 
     fn append(&mut self, text: &str) -> Result<Span, signing::Error> {
@@ -291,6 +327,34 @@ mod tests {
             assert!(data.remove(key));
         }
         assert_eq!(data.as_json(), "{}");
+    }
+
+    #[test]
+    fn former_values_and_removed_keys_take_no_place() {
+        let mut data = data(r#"{"a":1,"\u00e9":"\ud800","list":[],"b":{}}"#);
+        let takes = |data: &SessionData| {
+            data.text.capacity() + data.entries.capacity() * size_of::<Entry>()
+        };
+        let mut list = Vec::new();
+        for n in 0..2_000 {
+            list.push(n);
+            data.insert("list", &list).unwrap();
+            let live = data.as_json().len();
+            assert!(takes(&data) <= 5 * live + 2_000, "{} for {live}", takes(&data));
+        }
+        for n in 0..2_000 {
+            data.insert(&format!("key{n}"), "a value").unwrap();
+        }
+        for n in 1..2_000 {
+            assert!(data.remove(&format!("key{n}")));
+        }
+        data.insert("list", &[0; 0]).unwrap();
+        assert_eq!(
+            data.as_json(),
+            r#"{"a":1,"\u00e9":"\ud800","list":[],"b":{},"key0":"a value"}"#
+        );
+        assert!(takes(&data) < 2_000, "{}", takes(&data));
+        assert_eq!(data.live, data.as_json().len() + 1);
     }
 
     #[test]

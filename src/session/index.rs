@@ -56,6 +56,12 @@ impl Entry {
         self.value.of(text)
     }
 
+    /// How much of a dictionary's text it takes: with the quotes of its key, a colon and a comma.
+    pub(super) fn length(self) -> usize {
+        let length = |span: Span| (span.end - span.start) as usize;
+        length(self.key) + length(self.value) + 4
+    }
+
     pub(super) fn set_value(&mut self, value: Span) {
         self.value = value;
     }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod data;
+mod edits;
 mod expiry;
 mod index;
 mod iso_format;
