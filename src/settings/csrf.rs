@@ -154,6 +154,11 @@ impl DjangoSettings {
 
     /// `CSRF_USE_SESSIONS`: whether the secret is in the session and not in a cookie of its own.
     ///
+    /// A `CsrfToken` then makes the secret, and the session, where there is none yet, as `get_token` does;
+    /// that takes [`writes_sessions`](Self::writes_sessions). A service that only reads sessions checks
+    /// tokens, and gives some of the secrets that are there; for a session without one, `CsrfToken` is
+    /// a 500 whose log line names that setting.
+    ///
     /// Defaults to `false`.
     pub fn csrf_use_sessions(mut self, yes: bool) -> Self {
         self.csrf.use_sessions = yes;

@@ -33,7 +33,7 @@ use crate::{
 const SESSION_KEY: &str = "_csrftoken";
 
 const NO_SECRET: &str = "CSRF_USE_SESSIONS: the session has no CSRF secret, and this service writes \
-                         none into sessions";
+                         none into sessions: set `DjangoSettings::writes_sessions(true)`";
 
 /// Of which requests a gate checks that they were meant by the visitor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,5 +3,6 @@
 mod bodies;
 mod differential;
 mod gates;
+mod in_session;
 mod log;
 mod requests;
