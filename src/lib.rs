@@ -25,7 +25,6 @@
 //! [`DjangoSessionMut`]: DjangoSessionMut
 //! [`CsrfToken`]: CsrfToken
 //! [rules]: https://docs.rs/crate/actix-django-session/latest/source/docs/django-semantics.md
-//! [settings table]: https://docs.rs/crate/actix-django-session/latest/source/docs/settings.md
 //! [benchmarks]: https://docs.rs/crate/actix-django-session/latest/source/benches/README.md
 //! [examples]: https://docs.rs/crate/actix-django-session/latest/source/examples/
 //! [licence]: https://docs.rs/crate/actix-django-session/latest/source/LICENSE

@@ -1,6 +1,6 @@
 //! Random sequences of operations: Django alone, Rust alone, and both in turns on one database.
 
-use actix_django_session::{SessionKey, SessionStore};
+use actix_django_session::{PasswordHasher, SessionKey, SessionStore};
 use serde_json::{Value, json};
 use testbed::{Django, Settings};
 
@@ -25,7 +25,9 @@ async fn what_django_would_have_stored_is_stored_and_what_it_would_have_sent_is_
         // Of its own: others log in as the same users, and `last_login` is compared.
         let bed = Bed::start(version, Settings::default()).await;
         let bed = &bed;
-        let store = bed.store_with(settings().writes_sessions(true));
+        let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations: 1000 }];
+        let settings = settings().writes_sessions(true).password_hashers(hashers);
+        let store = bed.store_with(settings);
         for number in 0..sequences {
             let sequence = Sequence::random(&mut dice);
             let djangos = sequence.run(bed, &store, |_| Side::Django).await;
@@ -200,14 +202,15 @@ impl Browser {
 
     /// The rows of all keys that this browser ever had.
     async fn rows(&self, bed: &Bed) -> Value {
-        let mut rows = Vec::new();
-        for (number, key) in self.seen.iter().enumerate() {
-            let row = bed.ask(json!({ "cmd": "read_row", "key": key })).await;
-            if !row.is_null() {
-                rows.push(json!({ "key": number, "json": row["json"], "lives": row["lives"] }));
-            }
-        }
         let users = "SELECT username FROM auth_user WHERE last_login IS NOT NULL ORDER BY 1";
-        json!({ "rows": rows, "last_login": bed.sql(users).await["rows"] })
+        let mut questions = vec![json!({ "cmd": "sql", "statement": users })];
+        questions.extend(self.seen.iter().map(|key| json!({ "cmd": "read_row", "key": key })));
+        let mut answers = bed.judge().await.ask_all(questions).await.unwrap().into_iter();
+        let last_login = answers.next().unwrap()["rows"].take();
+        let rows = answers.enumerate().filter(|(_, row)| !row.is_null()).map(|(number, row)| {
+            assert!(row["json"].is_string(), "{row}");
+            json!({ "key": number, "json": row["json"], "lives": row["lives"] })
+        });
+        json!({ "rows": rows.collect::<Vec<_>>(), "last_login": last_login })
     }
 }

@@ -59,6 +59,18 @@ impl Django {
         }
     }
 
+    /// The oldest and the newest of the [available](Self::available) ones: for what takes long.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn oldest_and_newest() -> Result<Vec<Self>> {
+        let mut all = Self::available()?;
+        if all.len() > 2 {
+            all.drain(1..all.len() - 1);
+        }
+        Ok(all)
+    }
+
     /// The oldest and the newest Python that it is run on here.
     pub(crate) fn pythons(self) -> ((u32, u32), (u32, u32)) {
         match self {
