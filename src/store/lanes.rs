@@ -81,7 +81,7 @@ impl Database {
         deadline: Instant,
     ) -> Result<Vec<Row>, Arc<Unavailable>> {
         let lanes = self.lanes()?;
-        let lane = open(&lanes.other, &Arc::new(Reads), self);
+        let lane = open(&lanes.other, &Arc::new(OneByOne), self);
         lane.ask(question, deadline).await
     }
 
@@ -98,48 +98,30 @@ impl Database {
         deadline: Instant,
     ) -> Result<Vec<Row>, Arc<Unavailable>> {
         let lanes = self.lanes()?;
-        let lane = open(&lanes.writes, &Arc::new(Writes), self);
+        let lane = open(&lanes.writes, &Arc::new(OneByOne), self);
         lane.ask(question, deadline).await
     }
 }
 
-/// Questions of any kind, one at a time; clones of one are one.
-struct Reads;
+/// Questions of any kind, one at a time on each connection; clones of one are one.
+struct OneByOne<const WRITES: bool>;
 
-/// Statements that write, one at a time on each connection: one may have to wait for a row that
-/// somebody else is changing.
-struct Writes;
+type Reads = OneByOne<false>;
 
-impl Lookup for Reads {
+/// One may have to wait for a row that somebody else is changing.
+type Writes = OneByOne<true>;
+
+impl<const WRITES: bool> Lookup for OneByOne<WRITES> {
     type Key = Question;
     type Answer = Vec<Row>;
 
-    const MANNER: Manner =
-        Manner { at_once: 1, many: 1, connections: 2, spreads: true, repeats: true };
-
-    fn one(&self, key: &Question) -> Question {
-        key.clone()
-    }
-
-    fn many(&self, keys: &[Question]) -> Question {
-        keys[0].clone()
-    }
-
-    fn read(&self, _: &[Question], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
-        vec![Some(rows)]
-    }
-
-    fn by_itself(&self, _: &Question) -> Option<(Question, Self::Answer)> {
-        None
-    }
-}
-
-impl Lookup for Writes {
-    type Key = Question;
-    type Answer = Vec<Row>;
-
-    const MANNER: Manner =
-        Manner { at_once: 1, many: 1, connections: 4, spreads: true, repeats: false };
+    const MANNER: Manner = Manner {
+        at_once: 1,
+        many: 1,
+        connections: if WRITES { 4 } else { 2 },
+        spreads: true,
+        repeats: !WRITES,
+    };
 
     fn one(&self, key: &Question) -> Question {
         key.clone()
