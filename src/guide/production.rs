@@ -78,11 +78,14 @@
 //! page for somebody else. Requests without a session cookie go on.
 //!
 //! A request waits for the database for one
-//! [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) in all, permissions included. A connection that
-//! is silent for a quarter of it, at most a second, gets a second one beside it, and the same is asked
-//! there; so a failover costs no error once the new server answers, and a connection that died without
-//! a word costs no second visitor anything. PostgreSQL itself ends what nobody waits for any more
-//! (`statement_timeout`, set on the store's connections alone, with TLS or without).
+//! [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) in all, permissions included, and not a moment
+//! longer. A connection that is silent for eight times as long as answers usually take, at least 100
+//! milliseconds and at most a quarter of the timeout or a second, gets another one beside it, and the same
+//! is asked there. So a failover costs no error once the new server answers, also if all connections died
+//! in the same moment; and one that died without a word costs a second visitor no more than that silence.
+//! How many there are is bounded: see [the store's own connections](super::start#the-stores-own-connections).
+//! PostgreSQL itself ends what nobody waits for any more (`statement_timeout`, set on the store's
+//! connections alone, with TLS or without).
 //!
 //! What writes is sent once: a request that does not know whether it was stored gets a 503, never a
 //! page that says so.
@@ -93,7 +96,8 @@
 //! [`prepared_statements(false)`](crate::DjangoSettings::prepared_statements). A pooler that was not
 //! announced is noticed, and the log says so once. Connections are shared with others there, and no
 //! setting of one's own can be left on them: queries are planned anew each time, and what ends a query
-//! that waits for a lock is PgBouncer's `query_timeout`, or `ALTER ROLE .. SET statement_timeout`.
+//! that waits for a lock is PgBouncer's `query_timeout`, or `ALTER ROLE .. SET statement_timeout`. Without
+//! either, each worker leaves up to three more waiting at a locked table every twenty `lookup_timeout`s.
 //!
 //! ## Behind caches
 //!

@@ -112,16 +112,18 @@
 //! Each worker (each tokio runtime that asks) opens them when it first needs them, and closes them
 //! after a minute without use:
 //!
-//! | for | usually | at most, while one is silent or busy |
-//! |---|---:|---:|
-//! | sessions | 1 | 2 |
-//! | users, behind `login_required` and [`DjangoUser`](crate::DjangoUser) | 1 | 2 |
-//! | permissions | 1 | 2 |
-//! | changing sessions, log-in | 1 | 4 |
-//! | what is asked seldom: `check()`, the type of the primary key | 0 | 2 |
+//! | for | usually | while one is silent or busy | while all are silent |
+//! |---|---:|---:|---:|
+//! | sessions | 1 | 2 | 3 |
+//! | users, behind `login_required` and [`DjangoUser`](crate::DjangoUser) | 1 | 2 | 3 |
+//! | permissions | 1 | 2 | 3 |
+//! | `SESSION_SAVE_EVERY_REQUEST` | 1 | 2 | 3 |
+//! | changing sessions, log-in | 1 | 4 | 5 |
+//! | what is asked seldom: `check()`, the type of the primary key | 0 | 2 | 3 |
 //!
-//! So a reading service with 8 workers has 8 to 24 connections, and `max_connections` of the server
-//! (and of the role) should leave room for twice as many.
+//! So a reading service with 8 workers has 8 to 24 connections. `max_connections` of the server (and of
+//! the role) should leave room for three times as many: so many are waiting when all of these tables are
+//! locked at once, and no more come however long that takes.
 //!
 //! ## The first gate
 //!

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used)] // a test may
 
+mod backends;
 mod load;
 mod log;
 mod proxy;

@@ -11,8 +11,9 @@ use futures_util::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
+    backends::Backends,
     scene::Scene,
-    service::{APPLICATION_NAME, pool, settings},
+    service::{pool, settings},
     turn, until,
 };
 
@@ -29,14 +30,8 @@ fn runtime() -> Runtime {
 }
 
 async fn no_connection_is_left(scene: &Scene) {
-    let watcher = scene.client().await;
-    let backends = "SELECT count(*) FROM pg_stat_activity \
-                    WHERE application_name = $1 AND datname = current_database()";
-    until("no connection is left", async || {
-        let count = watcher.query_one(backends, &[&APPLICATION_NAME]).await.unwrap();
-        count.get::<_, i64>(0) == 0
-    })
-    .await;
+    let backends = Backends::of(scene).await;
+    until("no connection is left", async || backends.count().await == 0).await;
 }
 
 /// A job on a thread of its own that looks somebody up now and then, and a worker that is busy.

@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use actix_django_session::{SessionKey, SessionStore};
+
 use crate::{
+    backends::Backends,
     load::Load,
     proxy::Proxy,
     scene::Scene,
@@ -30,6 +33,32 @@ async fn connections_that_died_silently_cost_nobody_an_error() {
     let counts = load.stop("all connections swallowed three times").await;
     assert_eq!(counts.unavailable(), 0);
     assert!(counts.slowest() < TIMEOUT, "an answer took {:?}", counts.slowest());
+}
+
+/// Several connections for sessions, of which each has answered, and all die in the same moment.
+#[tokio::test]
+async fn all_connections_of_a_kind_may_die_at_once() {
+    const TIMEOUT: Duration = Duration::from_secs(20);
+
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let proxy = Proxy::before(scene.database.url()).await;
+    let settings = settings().lookup_timeout(TIMEOUT);
+    let store = SessionStore::new(pool(proxy.url(), 1), settings).unwrap();
+    let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
+    store.load(&key).await.unwrap();
+
+    let mut admin = scene.client().await;
+    let transaction = admin.transaction().await.unwrap();
+    transaction.batch_execute("LOCK TABLE django_session").await.unwrap();
+    let backends = Backends::of(&scene).await;
+    let (answer, ()) = tokio::join!(store.load(&key), async {
+        until("two have been asked", async || backends.count_locked().await >= 2).await;
+        transaction.rollback().await.unwrap();
+    });
+    answer.unwrap();
+    proxy.fall_silent();
+    store.load(&key).await.unwrap();
 }
 
 /// Until the new server answers, new connections lead nowhere either.

@@ -21,6 +21,7 @@ use super::{
     held::{Attempt, Held},
     link::Failure,
     lookup::Outcome,
+    tempo::Tempo,
 };
 use crate::error::Unavailable;
 
@@ -41,11 +42,13 @@ pub(super) struct Attendant<L: Lookup> {
     pub(super) attempts: Vec<Attempt>,
     /// Not before that: the last attempt failed while there were connections.
     pub(super) next_attempt: Instant,
-    /// How long a connection may be silent. More where the database turned out to be slow.
-    pub(super) patience: Duration,
+    pub(super) tempo: Tempo,
+    /// When the last of what was answered had been asked.
+    pub(super) answered: Option<Instant>,
     pub(super) timer: Pin<Box<Sleep>>,
-    pub(super) next_check: Instant,
-    pub(super) was_busy: bool,
+    /// What the timer is set to.
+    pub(super) next_look: Instant,
+    pub(super) was_late: bool,
     pub(super) numbers: u64,
 }
 
@@ -55,19 +58,20 @@ impl<L: Lookup> Attendant<L> {
         server: Arc<Server>,
         questions: mpsc::UnboundedReceiver<Asked<L>>,
     ) -> Self {
-        let next_check = Instant::now() + IDLE;
+        let next_look = Instant::now() + IDLE;
         Self {
             lookup,
-            patience: server.share(),
+            tempo: Tempo::new(&server),
+            answered: None,
             server,
             questions,
             waiting: Vec::new(),
             links: Vec::new(),
             attempts: Vec::new(),
             next_attempt: Instant::now(),
-            timer: Box::pin(sleep_until(next_check)),
-            next_check,
-            was_busy: false,
+            timer: Box::pin(sleep_until(next_look)),
+            next_look,
+            was_late: false,
             numbers: 0,
         }
     }
@@ -76,13 +80,16 @@ impl<L: Lookup> Attendant<L> {
     pub(super) fn go_on(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut progress = false;
+            let before = self.waiting.len();
             match self.questions.poll_recv_many(cx, &mut self.waiting, usize::MAX) {
                 Poll::Ready(0) => return Poll::Ready(()),
                 Poll::Ready(_) => progress = true,
                 Poll::Pending => {}
             }
+            let first = self.waiting[before..].iter().map(|asked| asked.deadline).min();
+            first.into_iter().for_each(|first| self.look_by(first));
             progress |= self.land(cx) | self.connect(cx) | self.send();
-            self.keep_time(cx);
+            progress |= self.keep_time(cx);
             if !progress {
                 return Poll::Pending;
             }
@@ -101,13 +108,16 @@ impl<L: Lookup> Attendant<L> {
                     self.attempts.push(Attempt::new(&self.server));
                     progress = true;
                 }
+                let next_try = self.next_try(Instant::now());
+                next_try.into_iter().for_each(|next_try| self.look_by(next_try));
                 break;
             };
             if let Some(batch) = Batch::out_of(&mut self.waiting) {
+                let since = batch.since;
                 self.numbers += 1;
                 held.fly(self.numbers, batch, &self.lookup);
+                self.look_by(since + self.tempo.patience());
             }
-            self.was_busy = true;
             progress = true;
         }
         progress
@@ -115,15 +125,24 @@ impl<L: Lookup> Attendant<L> {
 
     /// Whether there should be one more.
     fn wants_connection(&self) -> bool {
-        self.links.len() < L::MANNER.connections
+        self.links.len() < self.most_links()
             && (self.links.is_empty() || self.next_attempt <= Instant::now())
-            && (L::MANNER.spreads || self.links.iter().all(|held| held.silent_since.is_some()))
+            && (L::MANNER.spreads || self.all_are_silent())
+    }
+
+    /// How many connections there may be: one more than usual while all are silent, since that may
+    /// be a lock, and they may be dead. More than that would be a heap of backends at a locked table.
+    pub(super) fn most_links(&self) -> usize {
+        L::MANNER.connections + usize::from(self.all_are_silent())
+    }
+
+    pub(super) fn all_are_silent(&self) -> bool {
+        self.links.iter().all(|held| held.silent_since.is_some())
     }
 
     /// Takes in what was answered.
     fn land(&mut self, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
-        let mut proof_of_life = None;
         let mut index = 0;
         while let Some(held) = self.links.get_mut(index) {
             let Poll::Ready(Some((number, landing))) = held.flights.poll_next_unpin(cx) else {
@@ -136,13 +155,8 @@ impl<L: Lookup> Attendant<L> {
                 (Ok(outcomes), Some(batch)) => {
                     let took = batch.since.elapsed();
                     held.answered(took);
-                    proof_of_life = proof_of_life.max(Some(batch.since));
-                    self.patience = if took > self.patience {
-                        // It is slow, not dead.
-                        (2 * took).min(self.server.timeout() / 2)
-                    } else {
-                        self.server.share()
-                    };
+                    self.tempo.answered(took);
+                    self.answered = self.answered.max(Some(batch.since));
                     self.deliver(batch, outcomes);
                 }
                 (Err(Failure::Refused(error)), Some(batch)) => {
@@ -158,21 +172,7 @@ impl<L: Lookup> Attendant<L> {
                 (_, None) => {}
             }
         }
-        if let Some(since) = proof_of_life {
-            self.drop_dead(since);
-        }
         progress
-    }
-
-    /// Drops those that had fallen silent before another was asked which has answered.
-    fn drop_dead(&mut self, since: Instant) {
-        if !L::MANNER.repeats || self.links.len() < 2 {
-            return;
-        }
-        let is_dead = |held: &mut Held<L>| held.silent_since.is_some_and(|silent| silent <= since);
-        let dead: Vec<_> = self.links.extract_if(.., is_dead).collect();
-        let error: Arc<_> = Unavailable::Timeout(self.server.timeout()).into();
-        self.ask_again(dead.into_iter().flat_map(Held::into_batches), error);
     }
 
     fn deliver(&mut self, batch: Batch<L>, outcomes: Vec<Outcome<L::Answer>>) {
@@ -234,6 +234,7 @@ impl<L: Lookup> Attendant<L> {
             match link {
                 Ok(link) => {
                     self.attempts.clear();
+                    self.tempo.answered(link.round_trip());
                     self.links.push(Held::new(link));
                 }
                 Err(error) if self.attempts.is_empty() && self.links.is_empty() => {

@@ -63,6 +63,11 @@ impl<L: Lookup> Held<L> {
         self.silent_since.is_none() && self.flights.len() < most
     }
 
+    /// Since when it has had something to answer.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.under_way.values().map(|batch| batch.since).min()
+    }
+
     pub(super) fn fly(&mut self, number: u64, batch: Batch<L>, lookup: &Arc<L>) {
         let (link, lookup) = (Arc::clone(&self.link), Arc::clone(lookup));
         let keys = Arc::clone(&batch.keys);

@@ -18,6 +18,10 @@ mod patience;
 mod query;
 mod runtimes;
 mod server;
+mod silence;
+mod tempo;
+#[cfg(test)]
+mod test_server;
 
 pub(crate) use lane::Lane;
 pub(crate) use lookup::{Lookup, Manner, is_no_such_value};
