@@ -33,6 +33,7 @@ mod silent;
 mod statements;
 mod terminated;
 mod tls;
+mod workers;
 
 use std::time::{Duration, Instant};
 

@@ -76,7 +76,14 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start(pool: Pool, settings: DjangoSettings) -> Self {
-        let routes = routes(SessionStore::new(pool.clone(), settings).unwrap());
+        let store = SessionStore::new(pool.clone(), settings).unwrap();
+        Self::with(pool, routes(store))
+    }
+
+    pub(crate) fn with(
+        pool: Pool,
+        routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    ) -> Self {
         let (started, start) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {

@@ -1,0 +1,193 @@
+//! One worker, or one handler, in a state that must not matter to anybody else: looked at from
+//! outside, through a running server.
+
+use std::{
+    pin::pin,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use actix_django_session::{DjangoSessionMiddleware, DjangoUser, SessionKey, SessionStore};
+use actix_web::web::{self, Data, ServiceConfig};
+use tokio::{runtime::Builder, sync::Semaphore, time::timeout};
+
+use crate::{
+    PATIENCE,
+    load::Connection,
+    scene::{ROUTES, Scene, Visitor},
+    service::{Service, pool, routes, settings},
+    turn, until,
+};
+
+/// Far beyond what an answer takes: whoever waits that long was stopped.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+fn store(scene: &Scene) -> SessionStore {
+    let settings = settings().lookup_timeout(TIMEOUT);
+    SessionStore::new(pool(scene.database.url(), 4), settings).unwrap()
+}
+
+fn service(scene: &Scene, routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> Service {
+    Service::with(pool(scene.database.url(), 4), routes)
+}
+
+/// Everybody on one connection gets the right answer.
+async fn serve(connection: &mut Connection, visitors: &[Visitor]) {
+    for visitor in visitors {
+        for route in ROUTES {
+            let cookie = visitor.cookie();
+            let answer = timeout(PATIENCE, connection.get(route, cookie.as_deref())).await;
+            let answer = answer.expect("nobody is stopped").unwrap();
+            assert_eq!((answer.status, answer.body), visitor.right_answer(route), "{route}");
+        }
+    }
+}
+
+async fn worker() -> String {
+    format!("{:?}", thread::current().id())
+}
+
+/// A connection to each of the two workers: one that is kept alive stays where it is.
+async fn connection_to_each(service: &Service) -> [Connection; 2] {
+    let mut found: Vec<(String, Connection)> = Vec::new();
+    while found.len() < 2 {
+        let mut connection = Connection::open(service.address).await.unwrap();
+        let worker = connection.get("/worker", None).await.unwrap().body;
+        if found.iter().all(|(other, _)| *other != worker) {
+            found.push((worker, connection));
+        }
+    }
+    [found.remove(0).1, found.remove(0).1]
+}
+
+/// What a handler says, and what it is told.
+struct Gate {
+    is_there: AtomicBool,
+    may_go: Mutex<mpsc::Receiver<()>>,
+}
+
+async fn block(gate: Data<Gate>) -> &'static str {
+    gate.is_there.store(true, SeqCst);
+    gate.may_go.lock().unwrap().recv().unwrap();
+    "done"
+}
+
+/// A template that takes long, a password that is hashed on the spot.
+#[tokio::test]
+async fn a_blocked_worker_does_not_stop_the_visitors_of_another() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let routes = routes(store(&scene));
+    let (sender, may_go) = mpsc::channel();
+    let gate = Data::new(Gate { is_there: AtomicBool::default(), may_go: may_go.into() });
+    let of_handler = gate.clone();
+    let service = service(&scene, move |app| {
+        app.app_data(of_handler.clone())
+            .route("/worker", web::get().to(worker))
+            .route("/block", web::get().to(block))
+            .configure(&routes);
+    });
+    // Dropped before the service, which waits for its workers: a test that fails ends, too.
+    let go = sender;
+    let [mut one, mut other] = connection_to_each(&service).await;
+    // The one has asked first: whatever is made then is driven by its thread.
+    serve(&mut one, &scene.visitors).await;
+    one.send("/block", None).await.unwrap();
+    until("the worker is blocked", async || gate.is_there.load(SeqCst)).await;
+    serve(&mut other, &scene.visitors).await;
+    go.send(()).unwrap();
+    assert_eq!(one.answer().await.unwrap().body, "done");
+    serve(&mut one, &scene.visitors).await;
+}
+
+/// What a handler in `select!` shares with its test.
+struct Heartbeat {
+    paused: AtomicUsize,
+    goes_on: Semaphore,
+}
+
+/// Asks for a permission, and does something else while that takes long: then nobody polls the
+/// question.
+async fn report(user: DjangoUser, heartbeat: Data<Heartbeat>) -> String {
+    let mut may = pin!(user.has_perm("shop.ada"));
+    loop {
+        tokio::select! {
+            biased;
+            may = &mut may => return format!("{:?}", may.ok()),
+            () = std::future::ready(()) => {
+                heartbeat.paused.fetch_add(1, SeqCst);
+                heartbeat.goes_on.acquire().await.unwrap().forget();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn handlers_that_pause_a_question_in_select_stop_nobody() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let store = store(&scene);
+    let gate = DjangoSessionMiddleware::login_required(store.clone());
+    let routes = routes(store);
+    let heartbeat =
+        Data::new(Heartbeat { paused: AtomicUsize::default(), goes_on: Semaphore::new(0) });
+    let of_handler = heartbeat.clone();
+    let service = service(&scene, move |app| {
+        app.app_data(of_handler.clone())
+            .route("/worker", web::get().to(worker))
+            .service(web::resource("/report").wrap(gate.clone()).to(report))
+            .configure(&routes);
+    });
+    let cookie = scene.user().cookie();
+    // On both workers, before anybody has asked for a permission there.
+    let mut paused = connection_to_each(&service).await;
+    for connection in &mut paused {
+        connection.send("/report", cookie.as_deref()).await.unwrap();
+    }
+    until("both pause", async || heartbeat.paused.load(SeqCst) == 2).await;
+    for mut connection in connection_to_each(&service).await {
+        serve(&mut connection, &scene.visitors).await;
+    }
+    heartbeat.goes_on.add_permits(1_000);
+    for mut connection in paused {
+        assert_eq!(connection.answer().await.unwrap().body, "Some(true)");
+    }
+}
+
+/// A job that looks somebody up now and then, on a thread that sleeps in between: the first visitors
+/// of a server that is started meanwhile do not depend on it.
+#[tokio::test]
+async fn what_a_sleeping_runtime_has_loaded_does_not_stop_the_first_visitors() {
+    let _turn = turn().await;
+    let scene = Scene::new().await;
+    let store = store(&scene);
+    let (wake, sleeps) = mpsc::channel::<()>();
+    let (ready, is_ready) = mpsc::channel();
+    let job = {
+        let (store, key) = (store.clone(), scene.user().key.clone().unwrap());
+        thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            let key = SessionKey::new(key).unwrap();
+            let session = runtime.block_on(store.load(&key)).unwrap();
+            let user = runtime.block_on(store.get_user(&session)).unwrap();
+            runtime.block_on(user.permissions()).unwrap();
+            ready.send(()).unwrap();
+            sleeps.recv().unwrap();
+            runtime.block_on(store.load(&key)).unwrap();
+        })
+    };
+    is_ready.recv().unwrap();
+    let service = service(&scene, routes(store));
+    let visits = (0..50).map(async |_| {
+        let mut connection = Connection::open(service.address).await.unwrap();
+        serve(&mut connection, &scene.visitors).await;
+    });
+    futures_util::future::join_all(visits).await;
+    wake.send(()).unwrap();
+    job.join().unwrap();
+}
