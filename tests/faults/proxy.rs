@@ -117,6 +117,13 @@ impl Proxy {
         self.line.sent.lock().unwrap().iter().flat_map(|sent| messages(sent)).collect()
     }
 
+    /// How many executions each connection was asked for.
+    pub(crate) fn executions(&self) -> Vec<usize> {
+        let executions =
+            |sent: &Vec<u8>| messages(sent).iter().filter(|(kind, _)| *kind == 'E').count();
+        self.line.sent.lock().unwrap().iter().map(executions).collect()
+    }
+
     /// Forgets what was sent so far.
     pub(crate) fn forget(&self) {
         self.line.sent.lock().unwrap().iter_mut().for_each(Vec::clear);
