@@ -1,5 +1,7 @@
 //! `SessionStore::check()`: a clear sentence for everything that would fail every request.
 
+use std::time::Duration;
+
 use actix_django_session::{DjangoSettings, Error, SessionKey, SessionStore, TableName};
 use serde_json::json;
 use testbed::{Django, Settings};
@@ -151,4 +153,42 @@ async fn a_table_that_changed_its_type_while_running_is_read_again() {
     // What a migration may do: the prepared statement is stale now.
     bed.sql("ALTER TABLE django_session ALTER session_data TYPE varchar").await;
     assert_eq!(user_id(&store, &key).await.as_deref(), Some("1"));
+}
+
+/// A database whose clock is an hour off, before PostgreSQL's own function is found.
+#[actix_web::test]
+async fn a_clock_that_is_off_is_said() {
+    let bed = own_bed().await;
+    assert_eq!(bed.store().check().await.unwrap().warnings(), [""; 0]);
+    let path = "options=-csearch_path%3Doff,pg_catalog,public";
+    let url = format!("{}?{path}", bed.bed().database_url());
+    bed.sql("CREATE SCHEMA off").await;
+    for distance in ["1 hour", "-1 hour"] {
+        bed.sql(&format!(
+            "CREATE OR REPLACE FUNCTION off.clock_timestamp() RETURNS timestamptz LANGUAGE sql \
+             AS $$ SELECT pg_catalog.clock_timestamp() + interval '{distance}' $$"
+        ))
+        .await;
+        let report = SessionStore::new(pool(&url), settings()).unwrap().check().await.unwrap();
+        let [warning] = report.warnings() else { panic!("{report}") };
+        let seconds = warning.strip_prefix("the clock of this machine is ").unwrap();
+        let (seconds, rest) = seconds.split_once(' ').unwrap();
+        // Longer or shorter by as long as the answer took.
+        assert!((3000..4200).contains(&seconds.parse::<u64>().unwrap()), "{warning}");
+        assert_eq!(rest, "seconds off the database's: sessions end by it");
+    }
+}
+
+/// As in a huge table whose index is gone; what visitors ask for has one.
+#[actix_web::test]
+async fn newest_sessions_that_cannot_be_found_in_time_are_a_warning() {
+    let bed = own_bed().await;
+    bed.login("ada").await;
+    bed.sql("ALTER TABLE django_session RENAME TO slow").await;
+    bed.sql("CREATE VIEW django_session AS SELECT slow.* FROM slow, (SELECT pg_sleep(600)) asleep")
+        .await;
+    let store = bed.store_with(settings().lookup_timeout(Duration::from_secs(3)));
+    let report = store.check().await.unwrap();
+    let [warning] = report.warnings() else { panic!("{report}") };
+    assert!(warning.starts_with("SESSION_ENGINE: the newest sessions cannot be found in time"));
 }

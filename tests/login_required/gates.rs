@@ -3,14 +3,20 @@
 use std::sync::mpsc;
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoUser, Error, OptionalDjangoUser, SessionStore,
+    DjangoSessionMiddleware, DjangoUser, Error, OptionalDjangoUser, SessionStore, test,
 };
-use actix_web::{HttpResponse, ResponseError, web};
+use actix_web::{
+    App, HttpResponse, ResponseError,
+    http::header::LOCATION,
+    test::{TestRequest, call_service, init_service},
+    web,
+};
 use serde_json::json;
 
 use crate::{
     app::{TestApp, header, page},
     beds::{Bed, pool, settings},
+    log::Log,
 };
 
 async fn name(user: DjangoUser) -> String {
@@ -172,4 +178,42 @@ async fn a_permission_without_an_app_is_refused_when_the_gate_is_made() {
     let pool = pool("postgres://nobody@localhost/nowhere");
     let store = SessionStore::new(pool, settings()).unwrap();
     drop(DjangoSessionMiddleware::login_required(store).permission_required("add_item"));
+}
+
+#[actix_web::test]
+async fn a_login_url_is_chosen_for_each_request() {
+    let log = Log::default();
+    log.listen();
+    let gate = DjangoSessionMiddleware::login_required(test::store()).login_url_for(|req| {
+        let url = match req.path() {
+            "/de/konto" => "/de/anmelden/",
+            "/en/account" => "/en/login/?a=1",
+            "/named" => "accounts:login",
+            _ => "",
+        };
+        url.to_owned()
+    });
+    let app = init_service(App::new().wrap(gate.redirect_field_name("back"))).await;
+    for (path, status, to) in [
+        ("/de/konto", 302, Some("/de/anmelden/?back=/de/konto")),
+        ("/en/account", 302, Some("/en/login/?a=1&back=/en/account")),
+        ("/named", 500, None),
+        ("/nothing", 500, None),
+    ] {
+        let answer = call_service(&app, TestRequest::get().uri(path).to_request()).await;
+        let location = answer.headers().get(LOCATION).map(|to| to.to_str().unwrap());
+        assert_eq!((answer.status().as_u16(), location), (status, to), "{path}");
+    }
+    let said = log.of_this_crate(&["ERROR"]);
+    for path in ["/named", "/nothing"] {
+        let is_of =
+            |line: &&String| line.contains("no URL from login_url_for") && line.contains(path);
+        assert_eq!(said.iter().filter(is_of).count(), 1, "{said:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "is the name of a URL pattern: give the path that it stands for")]
+fn a_gate_takes_no_name_for_a_login_url() {
+    drop(DjangoSessionMiddleware::login_required(test::store()).login_url("accounts:login"));
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use reqwest::{
     Client, Response, Url,
     cookie::{CookieStore, Jar},
-    header::CONTENT_TYPE,
+    header::{CONTENT_TYPE, ORIGIN},
     redirect::Policy,
 };
 use serde_json::Value;
@@ -99,6 +99,7 @@ impl Browser {
             .and_then(|(_, rest)| rest.split_once('"'))
             .map(|(token, _)| token)
             .ok_or_else(|| Error::new(format!("no form in {page}")))?;
+        let origin = Url::parse(page).map_err(|error| Error::new(error.to_string()))?.origin();
         let mut form = Url::parse("form:").map_err(|error| Error::new(error.to_string()))?;
         form.query_pairs_mut().append_pair("csrfmiddlewaretoken", token).extend_pairs(fields);
         let body = form.query().unwrap_or_default().to_owned();
@@ -106,6 +107,7 @@ impl Browser {
             .client
             .post(url)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ORIGIN, origin.ascii_serialization())
             .body(body);
         Ok(request.send().await?)
     }
