@@ -188,17 +188,20 @@ impl SessionStore {
     /// # Errors
     /// [`Error::ImproperlyConfigured`] if this service may not change sessions.
     pub(crate) fn require_writing(&self) -> Result<(), Error> {
-        let improper = |reason: &str| Err(Error::ImproperlyConfigured(reason.into()));
+        let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
         let sessions = &self.settings().sessions;
         if !sessions.writes {
-            improper("to change sessions, set `DjangoSettings::writes_sessions(true)`")
+            improper("to change sessions, set `DjangoSettings::writes_sessions(true)`".into())
         } else if sessions.engine == SessionEngine::CachedDb
             && self.hooks().on_session_change.is_none()
         {
-            improper(
+            let site = self.settings().site.as_ref();
+            let key = site.and_then(|site| site.sessions.cache_key.as_deref());
+            improper(format!(
                 "with SESSION_ENGINE cached_db, changing sessions needs a \
-                 `SessionStore::on_session_change` that deletes Django's cached copy",
-            )
+                 `SessionStore::on_session_change` that deletes Django's cached copy{}",
+                key.map(|key| format!(", \"{key}\" in the cache")).unwrap_or_default()
+            ))
         } else {
             Ok(())
         }

@@ -120,15 +120,12 @@ pub(super) struct ExportedSession {
     pub(super) engine: ExportedEngine,
     #[serde(deserialize_with = "nullable")]
     pub(super) table: Option<ExportedTable>,
-    #[serde(rename = "key_length")]
     #[serde(deserialize_with = "nullable")]
-    pub(super) _key_length: Option<u32>,
-    #[serde(rename = "further_columns")]
-    pub(super) _further_columns: Vec<String>,
+    pub(super) key_length: Option<u32>,
+    pub(super) further_columns: Vec<String>,
     pub(super) key_salt: String,
-    #[serde(rename = "cache_key")]
     #[serde(deserialize_with = "nullable")]
-    pub(super) _cache_key: Option<String>,
+    pub(super) cache_key: Option<String>,
 }
 
 #[derive(Deserialize)]

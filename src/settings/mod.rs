@@ -10,6 +10,7 @@ mod password_hashers;
 mod permission_tables;
 mod session_auth_hash;
 mod sessions;
+mod site;
 mod user_model;
 mod validate;
 
@@ -20,13 +21,13 @@ pub use backend::AuthenticationBackend;
 pub(crate) use cookie::CookieSettings;
 pub(crate) use csrf::{CsrfSettings, UploadLimits};
 pub(crate) use exported::Level;
-pub(crate) use from_json::Site;
 pub use password_hashers::PasswordHasher;
 pub use permission_tables::ManyToMany;
 pub(crate) use permission_tables::PermissionTables;
 pub use session_auth_hash::SessionAuthHash;
 pub use sessions::SessionEngine;
 pub(crate) use sessions::SessionSettings;
+pub(crate) use site::{Site, SiteSessions};
 pub use user_model::UserModel;
 
 /// Django's default `key_salt` of `SessionStore`: every engine's class has this name.

@@ -35,6 +35,8 @@ pub(super) struct Column {
     pub(super) name: String,
     /// That of a domain is what it is made of.
     pub(super) type_name: String,
+    /// How many characters it takes at most, if that is known.
+    pub(super) max_length: Option<u32>,
     pub(super) is_readable: bool,
     pub(super) is_writable: bool,
     /// Whether a new row has to say what is in it.
@@ -62,7 +64,8 @@ fn query() -> Arc<Query> {
              a.attname::text, coalesce(base.typname, t.typname)::text, \
              has_column_privilege(c.oid, a.attnum, 'SELECT'), \
              has_column_privilege(c.oid, a.attnum, 'UPDATE'), \
-             a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' \
+             a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', \
+             CASE WHEN t.typname IN ('varchar', 'bpchar') THEN nullif(a.atttypmod, -1) - 4 END \
              FROM (SELECT) once LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
              AND n.nspname !~ '^(pg_|information_schema$)' \
              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
@@ -144,6 +147,9 @@ impl Column {
             is_readable: row.try_get(11)?,
             is_writable: row.try_get(12)?,
             is_required: row.try_get(13)?,
+            max_length: row
+                .try_get::<_, Option<i32>>(14)?
+                .and_then(|length| length.try_into().ok()),
         })
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Chain, Error, Unavailable},
     report::CheckReport,
-    settings::{ManyToMany, SessionEngine, TableName, UserModel, quote_name},
+    settings::{ManyToMany, SessionEngine, SiteSessions, TableName, UserModel, quote_name},
 };
 
 /// How often others are let go first, so that connections are closed: the lane's task drops one, and
@@ -71,6 +71,9 @@ impl Database {
 
         if has_sessions {
             looks.at_sessions(&settings.session_table, settings.sessions.writes);
+            if let Some(site) = &settings.site {
+                looks.at_sessions_of(&site.sessions, &settings.session_table);
+            }
         }
         let sessions = std::mem::replace(&mut looks.is_sound, true);
         if !self.uses_users() {
@@ -187,6 +190,28 @@ impl Looks<'_> {
                  cannot be made: ALTER TABLE {quoted} ALTER {} SET DEFAULT ..",
                 column.name,
                 quote_name(&column.name)
+            ));
+        }
+    }
+
+    /// Whether it is the table of that site, and migrated: what differs may still work.
+    fn at_sessions_of(&mut self, sessions: &SiteSessions, name: &TableName) {
+        let Ok(table) = self.catalog.table(name) else { return };
+        let quoted = table.quoted();
+        let here = table.column("session_key").and_then(|column| column.max_length);
+        let mut differences = Vec::new();
+        if let (Some(there), Some(here)) = (sessions.key_length, here)
+            && there != here
+        {
+            differences
+                .push(format!("takes session keys of {here} characters, and not of {there}"));
+        }
+        let lacking = sessions.further_columns.iter().filter(|name| table.column(name).is_none());
+        differences.extend(lacking.map(|column| format!("has no column \"{column}\"")));
+        for difference in differences {
+            self.report.warning(format!(
+                "SESSION_ENGINE: {quoted} {difference}, as the site's session class has: is it that \
+                 site's database, and did `migrate` run?"
             ));
         }
     }

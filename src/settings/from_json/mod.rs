@@ -8,22 +8,9 @@ use super::{
         ExportedSessionAuthHash, ExportedUserModel, Level, NotHonoured,
     },
     fingerprint::Fingerprints,
+    site::{Site, SiteSessions},
 };
 use crate::error::Error;
-
-/// What is known of the site that settings were exported from, and is no setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Site {
-    fingerprints: Fingerprints,
-    pub(crate) django_version: String,
-    pub(crate) not_honoured: Vec<NotHonoured>,
-}
-
-impl Site {
-    pub(super) fn fault_of_fallbacks(&self, keys: &[Vec<u8>]) -> Option<String> {
-        self.fingerprints.fault_of_fallbacks(keys)
-    }
-}
 
 impl DjangoSettings {
     /// The settings of a Django site, from what `export_settings.py` printed there, and the site's
@@ -168,8 +155,9 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
     if let Some(name) = time_zone {
         settings = settings.time_zone(name);
     }
+    let mut sessions = SiteSessions::default();
     if let Some(session) = session {
-        settings = with_session(settings, session);
+        (settings, sessions) = with_session(settings, session);
     }
     settings = with_hashers(settings, password_hashers, &mut not_honoured);
 
@@ -184,7 +172,7 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         .into_iter()
         .chain(unsafes.map(ToString::to_string))
         .collect();
-    settings.site = Some(Site { fingerprints, django_version, not_honoured });
+    settings.site = Some(Site { fingerprints, django_version, sessions, not_honoured });
     (settings, faults)
 }
 
@@ -205,19 +193,22 @@ fn backend(exported: ExportedBackend) -> AuthenticationBackend {
     if admits_inactive { backend.admits_inactive() } else { backend }
 }
 
-fn with_session(settings: DjangoSettings, exported: ExportedSession) -> DjangoSettings {
-    let ExportedSession { engine, table, _key_length, _further_columns, key_salt, _cache_key } =
+fn with_session(
+    settings: DjangoSettings,
+    exported: ExportedSession,
+) -> (DjangoSettings, SiteSessions) {
+    let ExportedSession { engine, table, key_length, further_columns, key_salt, cache_key } =
         exported;
     let engine = match engine {
         ExportedEngine::Db => SessionEngine::Db,
         ExportedEngine::CachedDb => SessionEngine::CachedDb,
         ExportedEngine::SignedCookies => SessionEngine::SignedCookies,
     };
-    let settings = settings.session_engine(engine).key_salt(key_salt);
-    match table {
-        Some(table) => settings.session_table(table),
-        None => settings,
+    let mut settings = settings.session_engine(engine).key_salt(key_salt);
+    if let Some(table) = table {
+        settings = settings.session_table(table);
     }
+    (settings, SiteSessions { key_length, further_columns, cache_key })
 }
 
 fn user_model(exported: ExportedUserModel) -> UserModel {

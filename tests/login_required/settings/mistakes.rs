@@ -132,6 +132,14 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         *changed.pointer_mut(pointer).unwrap() = value;
         DjangoSettings::from_json(&changed.to_string(), KEY)
     };
+    let right_but = |pointer: &str, value: Value| {
+        changed(pointer, value).map(|settings| settings.secret_key_fallbacks(FALLBACKS))
+    };
+    let beside_a_cache = json!({
+        "engine": "cached_db", "table": ["shop", "django_session"], "key_length": 40,
+        "further_columns": [], "key_salt": "django.contrib.sessions.SessionStore",
+        "cache_key": "shop:1:{session_key}",
+    });
     let hash = SessionAuthHash::default;
     let nobody: [&str; 0] = [];
     #[rustfmt::skip]
@@ -162,6 +170,9 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         ("a table in another schema", on(|s| s.session_table("web.django_session")), Refused, &["SESSION_ENGINE", "one in the schema \"shop\""]),
         ("a table of other types", on(|s| s.session_table("shop.old_session")), Refused, &["\"session_data\" of \"shop\".\"old_session\" is of type bytea", "\"expire_date\" of \"shop\".\"old_session\" is of type timestamp"]),
         ("a table that is none of sessions", on(|s| s.session_table("shop.member")), Refused, &["\"shop\".\"member\" has no column \"session_key\"", "session_table"]),
+        ("export: a table with shorter keys", right_but("/session/key_length", json!(64)), Warned, &["SESSION_ENGINE", "\"django_session\" takes session keys of 40 characters, and not of 64"]),
+        ("export: a table that was not migrated", right_but("/session/further_columns", json!(["device"])), Warned, &["SESSION_ENGINE", "\"django_session\" has no column \"device\"", "`migrate`"]),
+        ("export: a cache, and no hook", right_but("/session", beside_a_cache).map(|s| s.writes_sessions(true)), Refused, &["on_session_change", "\"shop:1:{session_key}\" in the cache"]),
         // Users.
         ("the default user model", Ok(right().user_model(UserModel::default())), Refused, &["AUTH_USER_MODEL", "no table \"auth_user\"", "UserModel::new"]),
         ("the user table without its schema", Ok(right().user_model(UserModel::new("member"))), Refused, &["AUTH_USER_MODEL", "one in the schema \"shop\""]),
