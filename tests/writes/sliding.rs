@@ -130,17 +130,17 @@ async fn end(bed: &Bed, key: &str) -> String {
 async fn a_session_that_lives_for_seconds_slides_all_the_same_and_with_zero_each_time() {
     let bed = Bed::shared().await;
     for store in [
-        // It was moved half a second ago: of so short a life, that is much.
-        bed.store_with(sliding().session_cookie_age(5)),
-        bed.store_with(sliding().session_cookie_age(5).slide_at_most_every(Duration::ZERO)),
+        // It was moved 800 ms ago: of so short a life, that is much.
+        bed.store_with(sliding().session_cookie_age(40)),
+        bed.store_with(sliding().session_cookie_age(40).slide_at_most_every(Duration::ZERO)),
         bed.store_with(sliding().slide_at_most_every(Duration::ZERO)),
     ] {
         let key = row(bed, r#"{"a":1}"#, 1000).await;
         assert_eq!(page(&store, &key, 200).await, 1);
         let age = lives(&store, &key).await;
-        let half = format!("interval '{} milliseconds'", age.as_millis().saturating_sub(500));
+        let rest = format!("interval '{} milliseconds'", age.as_millis().saturating_sub(800));
         let moved = format!(
-            "UPDATE django_session SET expire_date = now() + {half} WHERE session_key = '{key}'"
+            "UPDATE django_session SET expire_date = now() + {rest} WHERE session_key = '{key}'"
         );
         bed.sql(&moved).await;
         let before = end(bed, &key).await;
