@@ -93,9 +93,29 @@ impl Chromium {
         self.post(&format!("/element/{element}/value"), json!({ "text": text })).await;
     }
 
-    pub(crate) async fn click(&self, selector: &str) {
+    /// Clicks what leads to another page, and waits until that one is there.
+    pub(crate) async fn follow(&self, selector: &str) {
         let element = self.find(selector).await;
+        self.run("document.isOld = true").await;
         self.post(&format!("/element/{element}/click"), json!({})).await;
+        for _ in 0..600 {
+            let is_new = "return !document.isOld && document.readyState === 'complete'";
+            // Between two pages there is none to ask.
+            if self.run(is_new).await == true {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nothing came of a click on {selector}: {}", self.text().await);
+    }
+
+    /// What a script returns, or an object with the error.
+    async fn run(&self, script: &str) -> Value {
+        let question = json!({ "script": script, "args": [] }).to_string();
+        let request = self.client.post(format!("{}/execute/sync", self.session)).body(question);
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        let mut answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        answer["value"].take()
     }
 
     async fn find(&self, selector: &str) -> String {
