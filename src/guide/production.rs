@@ -79,9 +79,9 @@
 //!
 //! A request waits for the database for one
 //! [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) in all, permissions included, and not a moment
-//! longer. A connection that is silent for eight times as long as answers usually take, at least 100
-//! milliseconds and at most a quarter of the timeout or a second, gets another one beside it, and the same
-//! is asked there. So a failover costs no error once the new server answers, also if all connections died
+//! longer. A connection that is silent for eight times as long as answers usually take gets another one
+//! beside it, and the same is asked there: at least after 100 milliseconds or a fortieth of the timeout, at
+//! most after a second or a quarter of it. So a failover costs no error once the new server answers, also if all connections died
 //! in the same moment; and one that died without a word costs a second visitor no more than that silence.
 //! How many there are is bounded: see [the store's own connections](super::start#the-stores-own-connections).
 //! PostgreSQL itself ends what nobody waits for any more (`statement_timeout`, set on the store's

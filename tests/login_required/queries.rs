@@ -1,5 +1,7 @@
 //! What the full check costs: queries, counted on the wire, and the indexes that serve them.
 
+use std::time::Duration;
+
 use actix_django_session::{
     DjangoSession, DjangoSessionMiddleware, DjangoUser, DjangoUserId, Error, OptionalDjangoUser,
     SessionStore, UserModel,
@@ -76,7 +78,9 @@ async fn a_request_makes_as_many_queries_as_it_needs() {
 
     for prepared_statements in [true, false] {
         let proxy = Proxy::before(bed.database.url());
-        let settings = settings().prepared_statements(prepared_statements);
+        // So that a busy machine does not look like a silent connection.
+        let settings = settings().lookup_timeout(Duration::from_secs(60));
+        let settings = settings.prepared_statements(prepared_statements);
         let app = app(SessionStore::new(proxy.pool(), settings).unwrap());
         // Warm: the type of the primary key is known.
         assert_eq!(app.status("/asks", &ada_key).await, 200);
@@ -134,7 +138,8 @@ async fn the_index_of_the_primary_key_serves_every_type_of_it() {
         bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
         let key = bed.login("ada").await;
         let proxy = Proxy::before(bed.database.url());
-        let app = app(SessionStore::new(proxy.pool(), settings().user_model(model)).unwrap());
+        let settings = settings().lookup_timeout(Duration::from_secs(60)).user_model(model);
+        let app = app(SessionStore::new(proxy.pool(), settings).unwrap());
         assert_eq!(app.status("/permission", &key).await, 200);
 
         let client = bed.pool().get().await.unwrap();

@@ -7,8 +7,10 @@ use super::Server;
 /// How many times the usual is silence.
 const TIMES: u32 = 8;
 
-/// A shorter pause is none: a process that waits for a processor makes one.
+/// A shorter pause is none: a process that waits for a processor makes one. Of a timeout that allows
+/// for a slow database it is at least this part.
 const SHORTEST: Duration = Duration::from_millis(100);
+const PART: u32 = 40;
 
 /// How fast the database answers a lane.
 pub(super) struct Tempo {
@@ -29,7 +31,8 @@ impl Tempo {
 
     /// How long a connection may be silent before the same is asked on another one.
     pub(super) fn patience(&self) -> Duration {
-        let patience = (TIMES * self.usual).clamp(SHORTEST.min(self.share), self.share);
+        let shortest = SHORTEST.max(self.timeout / PART).min(self.share);
+        let patience = (TIMES * self.usual).clamp(shortest, self.share);
         // Who has taken longer than that is slow, not dead.
         patience.max((2 * self.usual).min(self.timeout / 2))
     }
@@ -41,7 +44,7 @@ mod tests {
 
     fn tempo(timeout: u64) -> Tempo {
         let timeout = Duration::from_millis(timeout);
-        Tempo { share: timeout / 4, timeout, usual: Duration::ZERO }
+        Tempo { share: (timeout / 4).min(Duration::from_secs(1)), timeout, usual: Duration::ZERO }
     }
 
     #[test]
@@ -54,6 +57,8 @@ mod tests {
             (4_000, 500, 1_000),
             (4_000, 700, 1_400),
             (4_000, 3_000, 2_000),
+            (20_000, 1, 500),
+            (60_000, 1, 1_000),
             (200, 0, 50),
             (200, 150, 100),
         ] {
