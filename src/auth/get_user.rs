@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, ready, select};
 use tokio::time::Instant;
 
 use super::{DjangoUser, SessionStore};
@@ -10,7 +10,7 @@ use crate::{
     error::{Error, NotLoggedIn},
     session::{DjangoSession, SessionData, SessionKey, USER_ID},
     settings::AuthenticationBackend,
-    store::{Patience, PrimaryKeyValue, UserRow, Wait},
+    store::{Patience, PrimaryKeyValue, UserHint, UserRow, Wait},
 };
 
 /// `BACKEND_SESSION_KEY` of `django.contrib.auth`.
@@ -75,7 +75,8 @@ impl SessionStore {
         session: &DjangoSession,
         user: &DjangoUser,
     ) -> Result<DjangoUser, Error> {
-        let now = self.load_with_user(session.key(), &self.database().patience()).await?.1?;
+        let patience = self.database().patience();
+        let now = self.load_with_user(session.key(), false, &patience).await?.1?;
         if now.id() != user.id() {
             return Err(NotLoggedIn::AnotherUser.into());
         }
@@ -83,7 +84,7 @@ impl SessionStore {
     }
 
     /// The session with this key and its user, both asked for at once if there is a hint who that
-    /// is.
+    /// is, and if need be the user's permissions too.
     ///
     /// # Errors
     /// [`Error::Unavailable`]; whatever is the matter with the session or the user stands in their
@@ -91,25 +92,19 @@ impl SessionStore {
     pub(crate) async fn load_with_user(
         &self,
         key: &SessionKey,
+        with_permissions: bool,
         patience: &Patience,
     ) -> Result<(Result<DjangoSession, Error>, Result<DjangoUser, Error>), Error> {
         let wait = patience.wait();
-        let (session, hinted) = self.load_hinted(key, wait.deadline()).await;
-        let was_hinted = hinted.is_some();
-        let user = match &session {
-            Ok(session) => match self.get_user_from(session, hinted, &wait).await {
-                // The user may have been read before a change that the session shows already.
-                Err(Error::NotLoggedIn(_)) if was_hinted => {
-                    self.get_user_from(session, None, &wait).await
-                }
-                user => user,
-            },
-            Err(error) => Err(error.clone()),
-        };
+        let (session, user) = self.load_at_once(key, with_permissions, &wait).await;
         drop(wait);
         match &user {
             Ok((user, _)) => {
-                user.key().into_iter().for_each(|user| self.database().hints().remember(key, user))
+                let hint = user.key().map(|of| UserHint {
+                    user: of.clone(),
+                    looks_up_permissions: user.looks_up_permissions(),
+                });
+                hint.into_iter().for_each(|hint| self.database().hints().remember(key, hint));
             }
             Err(error) if error.is_rejection() => self.database().hints().forget(key),
             Err(error) => return Err(error.clone()),
@@ -124,13 +119,68 @@ impl SessionStore {
         }
     }
 
+    async fn load_at_once(
+        &self,
+        key: &SessionKey,
+        with_permissions: bool,
+        wait: &Wait<'_>,
+    ) -> Found<'_> {
+        let hint = self.database().hints().get(key);
+        let user = hint.as_ref().map(|hint| hint.user.clone());
+        let found = self.load_and_get_user(key, user, wait);
+        let with_permissions = with_permissions && self.settings().grants_permissions();
+        let Some(hint) = hint.filter(|hint| with_permissions && hint.looks_up_permissions) else {
+            return found.await;
+        };
+        let permissions = pin!(self.database().permissions_of(&hint.user, wait.deadline()));
+        let ((session, user), permissions) = match select(pin!(found), permissions).await {
+            Either::Left((found, permissions)) => (found, Either::Left(permissions)),
+            Either::Right((permissions, found)) => (found.await, Either::Right(ready(permissions))),
+        };
+        let user = match user {
+            // Nobody waits for what is not needed.
+            Ok((user, backend))
+                if user.key() == Some(&hint.user) && user.looks_up_permissions() =>
+            {
+                permissions.await.map(|permissions| {
+                    user.set_permissions(permissions);
+                    (user, backend)
+                })
+            }
+            user => user,
+        };
+        (session, user)
+    }
+
+    async fn load_and_get_user(
+        &self,
+        key: &SessionKey,
+        hint: Option<PrimaryKeyValue>,
+        wait: &Wait<'_>,
+    ) -> Found<'_> {
+        let (session, hinted) = self.load_hinted(key, hint, wait.deadline()).await;
+        let was_hinted = hinted.is_some();
+        let user = match &session {
+            Ok(session) => match self.get_user_from(session, hinted, wait).await {
+                // The user may have been read before a change that the session shows already.
+                Err(Error::NotLoggedIn(_)) if was_hinted => {
+                    self.get_user_from(session, None, wait).await
+                }
+                user => user,
+            },
+            Err(error) => Err(error.clone()),
+        };
+        (session, user)
+    }
+
     /// The session, and the row of the user whom a hint names.
     async fn load_hinted(
         &self,
         key: &SessionKey,
+        hint: Option<PrimaryKeyValue>,
         deadline: Instant,
     ) -> (Result<DjangoSession, Error>, Option<Hinted>) {
-        let Some(user) = self.database().hints().get(key) else {
+        let Some(user) = hint else {
             return (self.load_by(key, deadline).await, None);
         };
         let session = pin!(self.load_by(key, deadline));
@@ -227,6 +277,10 @@ impl SessionStore {
         Err(reason.into())
     }
 }
+
+/// The session with a key, and its user with the backend.
+type Found<'a> =
+    (Result<DjangoSession, Error>, Result<(DjangoUser, &'a AuthenticationBackend), Error>);
 
 /// What was found for a hint.
 struct Hinted {

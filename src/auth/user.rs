@@ -271,6 +271,16 @@ impl DjangoUser {
         self.0.row.is_active && self.0.row.is_superuser
     }
 
+    /// Whether it takes a query for this user to know what the user may.
+    pub(super) fn looks_up_permissions(&self) -> bool {
+        self.0.row.is_active && !self.0.row.is_superuser
+    }
+
+    /// They were looked up already.
+    pub(super) fn set_permissions(&self, permissions: BTreeSet<String>) {
+        let _ = self.0.permissions.set(permissions);
+    }
+
     /// [`DjangoUser::has_perms`] for a gate, which reports errors itself.
     pub(crate) async fn meets(&self, permissions: &[String]) -> Result<bool, Error> {
         Ok(permissions.is_empty() || self.has_every_permission() || {
@@ -301,7 +311,7 @@ impl DjangoUser {
                 let wait = patience.wait();
                 database.all_permissions(wait.deadline()).await?
             }
-            Some((database, key, patience)) if self.0.row.is_active => {
+            Some((database, key, patience)) if self.looks_up_permissions() => {
                 let wait = patience.wait();
                 database.permissions_of(key, wait.deadline()).await?
             }

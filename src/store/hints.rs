@@ -16,32 +16,40 @@ use crate::session::SessionKey;
 /// How many hints a store keeps, some 100 bytes each. When there are more, it starts anew.
 const CAPACITY: usize = 32_768;
 
+/// Whom a session key stood for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct UserHint {
+    pub(crate) user: PrimaryKeyValue,
+    /// Whether it takes a query to know what the user may.
+    pub(crate) looks_up_permissions: bool,
+}
+
 /// The hints of one store. Session keys are not kept, only their hashes.
 #[derive(Default)]
 pub(crate) struct UserHints {
     hasher: RandomState,
-    users: Mutex<HashMap<u64, PrimaryKeyValue>>,
+    users: Mutex<HashMap<u64, UserHint>>,
 }
 
 impl UserHints {
-    pub(crate) fn get(&self, key: &SessionKey) -> Option<PrimaryKeyValue> {
+    pub(crate) fn get(&self, key: &SessionKey) -> Option<UserHint> {
         self.users().get(&self.hash(key)).cloned()
     }
 
-    pub(crate) fn remember(&self, key: &SessionKey, user: &PrimaryKeyValue) {
+    pub(crate) fn remember(&self, key: &SessionKey, hint: UserHint) {
         let hash = self.hash(key);
         let mut users = self.users();
         if users.len() >= CAPACITY && !users.contains_key(&hash) {
             users.clear();
         }
-        users.insert(hash, user.clone());
+        users.insert(hash, hint);
     }
 
     pub(crate) fn forget(&self, key: &SessionKey) {
         self.users().remove(&self.hash(key));
     }
 
-    fn users(&self) -> MutexGuard<'_, HashMap<u64, PrimaryKeyValue>> {
+    fn users(&self) -> MutexGuard<'_, HashMap<u64, UserHint>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,12 +66,13 @@ mod tests {
     fn hints_are_bounded() {
         let hints = UserHints::default();
         let key = |i: usize| SessionKey::new(format!("session-{i}")).unwrap();
+        let hint = UserHint { user: PrimaryKeyValue::Integer(1), looks_up_permissions: true };
         for i in 0..CAPACITY + 1 {
-            hints.remember(&key(i), &PrimaryKeyValue::Integer(1));
+            hints.remember(&key(i), hint.clone());
         }
         assert_eq!(hints.users().len(), 1);
         assert!(hints.get(&key(0)).is_none());
-        assert_eq!(hints.get(&key(CAPACITY)), Some(PrimaryKeyValue::Integer(1)));
+        assert_eq!(hints.get(&key(CAPACITY)), Some(hint));
         hints.forget(&key(CAPACITY));
         assert!(hints.get(&key(CAPACITY)).is_none());
     }

@@ -26,6 +26,7 @@ use crate::{observe::Observer, settings::DjangoSettings};
 pub(crate) use check::Readable;
 pub(crate) use connection::{Patience, Wait};
 use connection::{Runtimes, Server};
+pub(crate) use hints::UserHint;
 use hints::UserHints;
 use lanes::Lanes;
 #[cfg(fuzzing)]

@@ -36,6 +36,11 @@ impl Admits {
         matches!(self, Self::User(_))
     }
 
+    /// Whether it takes the permissions of any user to decide it.
+    pub(crate) fn asks_permissions(&self) -> bool {
+        matches!(self, Self::User(demands) if !demands.staff && !demands.permissions.is_empty())
+    }
+
     /// Whether this can be decided without asking the database.
     pub(crate) fn can_decide(&self, found: &Found) -> bool {
         !self.user_matters() || found.session.is_err()

@@ -83,7 +83,9 @@ impl Gate {
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<Found>, Error> {
         let patience = self.store().database().patience();
         let found = if self.admits.user_matters() {
-            let (session, user) = self.store().load_with_user(key, &patience).await?;
+            let asks_permissions = self.admits.asks_permissions();
+            let (session, user) =
+                self.store().load_with_user(key, asks_permissions, &patience).await?;
             Found::session_and_user(session, user)
         } else {
             let wait = patience.wait();

@@ -1,11 +1,18 @@
 //! The gate remembers whom a session key stood for last, to ask for both rows at once. Whatever
 //! becomes of session and user in between, its answers are those of a store that remembers nothing.
 
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoUser, SessionData, SessionKey, SessionSigner, SessionStore,
 };
 use actix_web::web;
 use serde_json::json;
+use tokio::time::sleep;
+use tokio_postgres::{Client, NoTls, connect};
 
 use crate::{
     app::TestApp,
@@ -103,7 +110,9 @@ async fn a_wrong_hint_costs_one_query_and_none_after_that() {
     let texts = users(&bed, &["ada", "bob"]).await;
     let key = new_key();
     let proxy = Proxy::before(bed.database.url());
-    let app = app(SessionStore::new(proxy.pool(), settings()).unwrap());
+    // So that a busy machine does not look like a silent connection, where the same is asked again.
+    let settings = settings().lookup_timeout(Duration::from_secs(60));
+    let app = app(SessionStore::new(proxy.pool(), settings).unwrap());
     put(&bed, &key, &texts[0]).await;
     assert_eq!(app.status("/name", &key).await, 200);
     proxy.executed();
@@ -118,4 +127,55 @@ async fn a_wrong_hint_costs_one_query_and_none_after_that() {
         assert_eq!(app.status("/name", &key).await, 302);
         assert_eq!(proxy.executed(), queries);
     }
+}
+
+/// Who may ask for the permissions of a user gets them in the same round trip.
+#[actix_web::test]
+async fn permissions_are_asked_for_at_once_and_waited_for_only_if_needed() {
+    let bed = Bed::new().await;
+    let user = json!({ "password": "x", "permissions": ["shop.add_item"] });
+    bed.user("ada", user).await;
+    let key = bed.login("ada").await;
+    let store = bed.store_with(settings().lookup_timeout(Duration::from_secs(60)));
+    let app = Arc::new(TestApp::start(move |config| {
+        let gate = DjangoSessionMiddleware::login_required(store.clone());
+        let gate = gate.permission_required("shop.add_item");
+        config.service(web::resource("/name").wrap(gate).to(name));
+    }));
+    assert_eq!(app.status("/name", &key).await, 200);
+
+    let (mut first, mut second) = (client(&bed).await, client(&bed).await);
+    let sessions = first.transaction().await.unwrap();
+    sessions.batch_execute("LOCK TABLE django_session").await.unwrap();
+    let permissions = second.transaction().await.unwrap();
+    permissions.batch_execute("LOCK TABLE auth_permission").await.unwrap();
+    let visit = || {
+        let (app, key) = (Arc::clone(&app), key.clone());
+        actix_web::rt::spawn(async move { app.status("/name", &key).await })
+    };
+    let waits = "SELECT count(*) FROM pg_locks JOIN pg_class c ON c.oid = relation \
+                 WHERE NOT granted AND relname = 'auth_permission' \
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let (visitor, watcher) = (visit(), client(&bed).await);
+    let start = Instant::now();
+    while watcher.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "nobody asks for the permissions");
+        sleep(Duration::from_millis(2)).await;
+    }
+    sessions.rollback().await.unwrap();
+    permissions.rollback().await.unwrap();
+    assert_eq!(visitor.await.unwrap(), 200);
+
+    // Somebody who does not come as far as that.
+    let permissions = second.transaction().await.unwrap();
+    permissions.batch_execute("LOCK TABLE auth_permission").await.unwrap();
+    bed.sql("UPDATE auth_user SET is_active = FALSE").await;
+    assert_eq!(visit().await.unwrap(), 302);
+    permissions.rollback().await.unwrap();
+}
+
+async fn client(bed: &Bed) -> Client {
+    let (client, connection) = connect(bed.database.url(), NoTls).await.unwrap();
+    actix_web::rt::spawn(connection);
+    client
 }
