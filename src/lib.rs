@@ -17,6 +17,7 @@
 //! [`staff_required`]: DjangoSessionMiddleware::staff_required
 //! [`after_get_user`]: SessionStore::after_get_user
 //! [`writes_sessions`]: DjangoSettings::writes_sessions
+//! [`slide_at_most_every`]: DjangoSettings::slide_at_most_every
 //! [`DjangoUser`]: DjangoUser
 //! [`OptionalDjangoUser`]: OptionalDjangoUser
 //! [`DjangoUserId`]: DjangoUserId
