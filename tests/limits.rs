@@ -30,9 +30,39 @@ use tokio_postgres::NoTls;
 
 const MIB: usize = 1 << 20;
 
-/// Generous: unoptimised code on a busy machine. What grows with the square of the input would
-/// take a hundred times as long.
+/// Generous: unoptimised code. What grows with the square of the input would take a hundred times
+/// as long.
 const QUICKLY: Duration = Duration::from_secs(10);
+
+/// For a machine that does something else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a thread does takes as long on a busy machine, in time of the processor. Where that is not
+/// known, in time on the clock.
+struct Stopwatch {
+    processor: Option<Duration>,
+    clock: Instant,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self { processor: Self::processor(), clock: Instant::now() }
+    }
+
+    fn elapsed(&self) -> Duration {
+        match (self.processor, Self::processor()) {
+            (Some(start), Some(now)) => now - start,
+            _ => self.clock.elapsed(),
+        }
+    }
+
+    /// How long this thread has been on a processor.
+    fn processor() -> Option<Duration> {
+        let times = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        let nanoseconds = times.split(' ').next()?.parse().ok();
+        nanoseconds.filter(|&spent| spent > 0).map(Duration::from_nanos)
+    }
+}
 
 fn settings() -> DjangoSettings {
     DjangoSettings::new(Settings::SECRET_KEY)
@@ -65,7 +95,7 @@ fn sign(body: &str) -> String {
 /// Decodes on a thread with as little stack as actix gives its workers, and then some less.
 fn decode(session_data: String) -> (Result<SessionData, DecodeError>, Duration) {
     let decode = move || {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         let data = SessionData::decode(&session_data, &signer());
         (data, start.elapsed())
     };
@@ -199,7 +229,7 @@ fn a_hundred_thousand_keys_take_no_square_of_time() {
         let data = data.unwrap();
         assert_eq!(data.len(), keys + 1, "{what}");
         assert_eq!(data.user_id().as_deref(), Some("7"));
-        let start = Instant::now();
+        let start = Stopwatch::start();
         assert_eq!(data.iter().count(), keys + 1);
         let encoded = data.encode(&signer());
         let again = SessionData::decode(&encoded, &signer()).unwrap();
@@ -219,7 +249,7 @@ async fn a_session_of_eight_megabytes_is_a_session() {
     put(&judge, key, &session_data).await;
 
     let app = init_service(App::new().configure(route(&database))).await;
-    let start = Instant::now();
+    let start = Stopwatch::start();
     for _ in 0..3 {
         let request =
             TestRequest::with_uri("/").insert_header(("cookie", format!("sessionid={key}")));
@@ -250,7 +280,7 @@ async fn the_last_of_ten_thousand_cookies_counts() {
         ("only quotes", format!("sessionid=\"{}\"", "\\".repeat(MIB)), 302),
         ("long value", format!("sessionid={}", "k".repeat(MIB)), 302),
     ] {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         let request = TestRequest::with_uri("/").insert_header(("cookie", cookies));
         let answer = call_service(&app, request.to_request()).await;
         println!("10,000 cookies in a header, {what}: {:?}", start.elapsed());
@@ -263,7 +293,7 @@ async fn the_last_of_ten_thousand_cookies_counts() {
         request = request.append_header(("cookie", cookie));
     }
     let request = request.append_header(("cookie", format!("sessionid={key}")));
-    let start = Instant::now();
+    let start = Stopwatch::start();
     let answer = call_service(&app, request.to_request()).await;
     assert_eq!(answer.status(), 200);
     assert!(start.elapsed() < QUICKLY);
@@ -292,7 +322,7 @@ async fn a_cookie_of_a_megabyte_is_refused_clearly() {
     let (address, handle) = start.recv().unwrap();
     let ask = |cookie: String| {
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(QUICKLY)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let request = format!(
             "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n"
         );
@@ -331,7 +361,7 @@ async fn put(judge: &Judge, key: &str, session_data: &str) {
 fn store(database: &TestDatabase) -> SessionStore {
     let config = Config { url: Some(database.url().into()), ..Config::default() };
     let pool = config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap();
-    SessionStore::new(pool, settings().lookup_timeout(QUICKLY)).unwrap()
+    SessionStore::new(pool, settings().lookup_timeout(PATIENCE)).unwrap()
 }
 
 fn route(database: &TestDatabase) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
