@@ -9,6 +9,16 @@ use ring::{
 pub(crate) const LETTERS_AND_DIGITS: &[u8; 62] =
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
+/// Random bytes.
+///
+/// # Panics
+/// If the operating system gives no random numbers.
+pub(crate) fn random_bytes<const COUNT: usize>() -> [u8; COUNT] {
+    let mut bytes = [0; COUNT];
+    SystemRandom::new().fill(&mut bytes).expect("the operating system has random numbers");
+    bytes
+}
+
 /// Random text of that many characters of an alphabet, which is ASCII and has at most 256 of them.
 ///
 /// # Panics
@@ -16,12 +26,10 @@ pub(crate) const LETTERS_AND_DIGITS: &[u8; 62] =
 pub(crate) fn get_random_string(length: usize, alphabet: &[u8]) -> String {
     // Beyond the largest multiple in a byte, some letters would come up more.
     let fair = 256 - 256 % alphabet.len();
-    let random = SystemRandom::new();
     let mut text = String::with_capacity(length);
     while text.len() < length {
-        let mut bytes = [0; 32];
-        random.fill(&mut bytes).expect("the operating system has random numbers");
-        let fair = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair);
+        let bytes = random_bytes::<32>();
+        let fair = bytes.into_iter().map(usize::from).filter(|byte| *byte < fair);
         let letters = fair.map(|byte| char::from(alphabet[byte % alphabet.len()]));
         text.extend(letters.take(length - text.len()));
     }

@@ -65,7 +65,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     println!("Starting the Rust service");
     let pool = Config { url: Some(bed.database_url().to_owned()), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    // As README says to: Django itself tells the settings.
+    // As the guide says to: Django itself tells the settings.
     let settings = DjangoSettings::from_json(&bed.export_settings().await?, Settings::SECRET_KEY)?
         .writes_sessions(true);
     let sessions = SessionStore::new(pool.clone(), settings)?;

@@ -1,4 +1,4 @@
-//! What each gate promises, sentence by sentence, as README and documentation have it.
+//! What each gate promises, sentence by sentence, as the documentation has it.
 
 use actix_django_session::DjangoSessionMiddleware;
 use actix_web::web;

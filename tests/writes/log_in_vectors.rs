@@ -353,7 +353,7 @@ fn seconds(text: &str) -> f64 {
     days * 86_400.0 + number(11, 13) * 3600.0 + number(14, 16) * 60.0 + number(17, 26)
 }
 
-/// Django's own pages for log-in and log-out, and a handler as the README has it: what becomes of the
+/// Django's own pages for log-in and log-out, and a handler as the guide has it: what becomes of the
 /// tables and the cookies. What the page says, and where it leads, is the application's.
 #[actix_web::test]
 async fn a_form_does_what_djangos_views_do() {

@@ -184,7 +184,7 @@ impl Role {
 }
 
 #[actix_web::test]
-async fn each_feature_needs_the_rights_that_the_readme_names_and_no_others() {
+async fn each_feature_needs_the_rights_that_the_guide_names_and_no_others() {
     let role = Role::new().await;
     for (rights, makes, changes, ends) in [
         ("SELECT", 503, 503, 503),

@@ -5,13 +5,13 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bcrypt::bcrypt;
-use ring::{
-    digest::{SHA256, digest},
-    rand::{SecureRandom, SystemRandom},
-};
+use ring::digest::{SHA256, digest};
 
 use super::{Hasher, Malformed, OnRun, Run, hex, number, parts};
-use crate::{crypto::constant_time_compare, settings::PasswordHasher};
+use crate::{
+    crypto::{constant_time_compare, random_bytes},
+    settings::PasswordHasher,
+};
 
 /// What bcrypt reads of a password, the NUL behind it included.
 const MAX_PASSWORD_LENGTH: usize = 72;
@@ -66,9 +66,7 @@ impl Bcrypt {
 
 impl Hasher for Bcrypt {
     fn salt(&self) -> String {
-        let mut salt = [0; SALT_LENGTH];
-        SystemRandom::new().fill(&mut salt).expect("the operating system has random numbers");
-        format!("$2b${:02}${}", self.rounds, BASE64.encode(salt))
+        format!("$2b${:02}${}", self.rounds, BASE64.encode(random_bytes::<SALT_LENGTH>()))
     }
 
     fn encode(&self, password: &str, salt: &str, on_run: OnRun<'_>) -> Result<String, Malformed> {

@@ -6,11 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
 };
+
+use crate::crypto::random_bytes;
 
 /// The value of a parameter. Its `Debug` may reach a log: tokio-postgres shows parameters in its own,
 /// at level debug.
@@ -88,7 +89,5 @@ impl fmt::Debug for Question {
 
 /// Positive, so that it needs no parentheses in SQL.
 fn random() -> i64 {
-    let mut bytes = [0; 8];
-    SystemRandom::new().fill(&mut bytes).expect("the operating system has random numbers");
-    i64::from_be_bytes(bytes) & i64::MAX
+    i64::from_be_bytes(random_bytes()) & i64::MAX
 }

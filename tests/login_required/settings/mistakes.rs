@@ -269,7 +269,7 @@ async fn rights_that_are_missing_are_said_all_at_once_as_statements_to_paste() {
     bed.sql(&format!("DROP ROLE {role}")).await;
 }
 
-/// The role that README recommends for a service without permissions.
+/// The role that the guide recommends for a service without permissions.
 #[actix_web::test]
 async fn a_role_may_read_as_little_as_the_gates_need() {
     let bed = production().await;
