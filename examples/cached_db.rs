@@ -43,6 +43,8 @@ pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
+        // As in settings.py: without it, no page of this site may send a form.
+        .allowed_hosts(["localhost", "127.0.0.1"])
         .session_engine(SessionEngine::CachedDb)
         .writes_sessions(true);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }

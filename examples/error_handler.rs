@@ -13,7 +13,7 @@ use actix_django_session::{
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder, ResponseError,
-    http::header::RETRY_AFTER,
+    http::{StatusCode, header::RETRY_AFTER},
     web::{self, ServiceConfig},
 };
 use deadpool_postgres::{Config, Runtime};
@@ -26,14 +26,19 @@ async fn items(user: DjangoUser) -> impl Responder {
 
 /// What clients see. The log has the cause already; they need not know it.
 fn json_error(error: &Error, _req: &HttpRequest) -> HttpResponse {
+    let status = error.status_code();
     let (code, message) = match error {
-        Error::Unavailable(_) => ("unavailable", "Please try again in a moment."),
-        Error::PermissionDenied => ("forbidden", "You may not do this."),
         error if error.is_rejection() => ("not_logged_in", "Please log in."),
+        Error::CsrfFailed(_) => ("csrf", "Please load the page again."),
+        Error::PermissionDenied => ("forbidden", "You may not do this."),
+        _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+            ("unavailable", "Please try again in a moment.")
+        }
+        _ if status.is_client_error() => ("bad_request", "This request cannot be understood."),
         _ => ("internal", "Something went wrong here."),
     };
-    let mut response = HttpResponse::build(error.status_code());
-    if let Error::Unavailable(_) = error {
+    let mut response = HttpResponse::build(status);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
         response.insert_header((RETRY_AFTER, "1"));
     }
     response.json(json!({ "code": code, "message": message }))

@@ -53,7 +53,9 @@ pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
-    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
+        // As in settings.py: without it, no page of this site may send anything.
+        .allowed_hosts(["localhost", "127.0.0.1"]);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let store = SessionStore::new(pool, settings)?;

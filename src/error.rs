@@ -148,7 +148,13 @@ impl Error {
     /// Whether a visitor who logs in could get further: no session, or nobody in it.
     pub fn is_rejection(&self) -> bool {
         self.reason().is_some()
-            && !matches!(self, Self::PermissionDenied | Self::CsrfFailed(_) | Self::BadForm(_))
+            && !matches!(
+                self,
+                Self::PermissionDenied
+                    | Self::CsrfFailed(_)
+                    | Self::BadForm(_)
+                    | Self::SessionInterrupted
+            )
     }
 
     /// Whether the same request may be answered a moment later.
@@ -182,11 +188,11 @@ impl Error {
             Self::PermissionDenied => "permission_denied",
             Self::CsrfFailed(_) => "csrf_failed",
             Self::BadForm(_) => "bad_form",
+            Self::SessionInterrupted => "session_interrupted",
             Self::ImproperlyConfigured(_)
             | Self::CheckFailed(_)
             | Self::UserColumn { .. }
             | Self::UserIdType { .. }
-            | Self::SessionInterrupted
             | Self::Expiry
             | Self::GateMissing { .. }
             | Self::TooManyPasswords(_)

@@ -92,6 +92,13 @@ impl SessionStore {
         {
             report.problem(error.to_string());
         }
+        if settings.sessions.save_every_request && !settings.sessions.writes {
+            report.warning(
+                "SESSION_SAVE_EVERY_REQUEST: nothing slides here without `writes_sessions(true)`, so \
+                 who stays on pages of this service is logged out when the session ends"
+                    .into(),
+            );
+        }
         let backends = &settings.authentication_backends;
         for backend in backends.iter().filter(|backend| backend.grants_permissions.is_none()) {
             report.warning(format!(

@@ -70,4 +70,14 @@ async fn the_example_runs() {
     let example = Example::run("cart", bed().await.database_url(), &[]).unwrap();
     let forged = Browser::new().client().post(format!("{}/cart", example.url()));
     assert_eq!(forged.body("item=7").send().await.unwrap().status(), 403);
+    // As a browser sends it, which says where it was.
+    let token = "a".repeat(32);
+    let meant = Browser::new().client().post(format!("{}/cart", example.url()));
+    let meant = meant
+        .header("Origin", example.url())
+        .header("Cookie", format!("csrftoken={token}"))
+        .header("X-CSRFToken", token)
+        .header("Content-Type", "application/x-www-form-urlencoded");
+    let answer = meant.body("item=7").send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "1 in the cart\n");
 }

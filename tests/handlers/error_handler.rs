@@ -42,13 +42,13 @@ async fn without_a_database_clients_are_asked_to_come_again() {
 }
 
 #[actix_web::test]
-async fn another_error_tells_nothing() {
+async fn what_another_site_sends_is_refused_in_json() {
     let app = init_service(App::new().configure(routes(test::store()))).await;
     let request = TestRequest::post().uri("/api/items").to_request();
     test::user(&request, TestUser::new(1, "ada"));
     let answer = call_service(&app, request).await;
     assert_eq!(answer.status(), 403);
-    assert_eq!(read_body_json::<Value, _>(answer).await["code"], "internal");
+    assert_eq!(read_body_json::<Value, _>(answer).await["code"], "csrf");
 }
 
 #[actix_web::test]

@@ -347,6 +347,12 @@ async fn rest_framework_answers_as_the_rest_framework() {
             }
         }
         assert!(refused >= 12, "{refused}");
+        // As a browser sends it, which says where it was.
+        let token = "a".repeat(32);
+        let post = client.post(format!("{}/items", example.url())).header("Origin", example.url());
+        let post = post.header("Cookie", format!("sessionid={ada}; csrftoken={token}"));
+        let answer = post.header("X-CSRFToken", token).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), r#"{"user":"ada"}"#, "{django}");
     }
 }
 

@@ -165,7 +165,9 @@ async fn the_example_deletes_the_copy_that_django_has() {
     assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, json!(["light"]));
     let token = "a".repeat(32);
     let choose = Browser::new().client().post(format!("{}/theme/dark", example.url()));
-    let choose = choose.header("Cookie", format!("{cookie}; csrftoken={token}"));
+    let choose = choose
+        .header("Origin", example.url())
+        .header("Cookie", format!("{cookie}; csrftoken={token}"));
     let answer = choose.header("X-CSRFToken", token).send().await.unwrap();
     assert_eq!(answer.text().await.unwrap(), "dark it is\n");
     assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, json!(["dark"]));
