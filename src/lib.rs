@@ -28,6 +28,7 @@
 //! [rules]: https://docs.rs/crate/actix-django-session/latest/source/docs/django-semantics.md
 //! [benchmarks]: https://docs.rs/crate/actix-django-session/latest/source/benches/README.md
 //! [examples]: https://docs.rs/crate/actix-django-session/latest/source/examples/
+//! [script]: https://docs.rs/crate/actix-django-session/latest/source/src/settings/export_settings.py
 //! [licence]: https://docs.rs/crate/actix-django-session/latest/source/LICENSE
 //! [changelog]: https://docs.rs/crate/actix-django-session/latest/source/CHANGELOG.md
 #![doc = include_str!("../README.md")]
@@ -50,7 +51,6 @@ mod store;
 mod web;
 
 pub use auth::{DjangoUser, SessionStore};
-// Their types are part of the interface: use these to have the same versions.
 pub use error::{
     CsrfReason, CsrfTokenFault, DecodeError, Error, FormError, NotLoggedIn, Unavailable,
 };
@@ -67,4 +67,5 @@ pub use web::{
     CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoUserId, OptionalDjangoSession,
     OptionalDjangoUser, test,
 };
+// Their types are part of the interface: use these to have the same versions.
 pub use {deadpool_postgres, tokio_postgres};

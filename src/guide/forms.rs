@@ -62,8 +62,9 @@
 //! The `warn` line has Django's reason, and for `Origin` and `Referer` what was expected and what came.
 //! Behind a proxy that ends TLS, nearly always one of these is missing:
 //!
-//! | reason | mend |
+//! | reason | what to do |
 //! |---|---|
+//! | `Origin checking failed`, where the host of this request is not allowed | [`allowed_hosts`](crate::DjangoSettings::allowed_hosts) lacks it, or was not set: it has no default |
 //! | `Origin checking failed - https://example.com does not match` | the proxy sends no `X-Forwarded-Proto`, or [`secure_proxy_ssl_header`](crate::DjangoSettings::secure_proxy_ssl_header) is not set; or it does not pass `Host` on with its port |
 //! | the same, with another host | that host is not this one: name it in [`csrf_trusted_origins`](crate::DjangoSettings::csrf_trusted_origins) if it may post here |
 //! | `Referer checking failed - no Referer` | a page with `Referrer-Policy: no-referrer`; Django's default is `same-origin` |

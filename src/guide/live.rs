@@ -32,16 +32,31 @@
 //!
 //! | an error of `revalidate` | means |
 //! |---|---|
-//! | [`is_rejection`](crate::Error::is_rejection) | logged out, expired, deactivated, another password: end it, with the close code 4401 or whatever your client takes for "log in again" |
-//! | [`Error::Unavailable`](crate::Error::Unavailable) | the database is away: end it, or try again a few times; the user may still be logged in |
+//! | [`is_rejection`](crate::Error::is_rejection) | logged out, expired, deactivated, another password: end it, with a close code that your client takes for "log in again" (the example: 1008) |
+//! | [`Error::Unavailable`](crate::Error::Unavailable) | the database is away: end it (the example: 1013, "try again later"), or try again a few times; the user may still be logged in |
 //!
 //! `examples/websocket.rs` is a WebSocket and a stream that end within two seconds.
 //!
 //! ## The handshake
 //!
 //! A WebSocket is opened by a `GET`, and browsers open it from any page, with the cookie. So a gate
-//! looks at the `Origin` of a handshake as it does for a form: a page of another site gets a 403. Without an
+//! looks at the `Origin` of a handshake as it does for a form: a page of another site gets a 403, and so does
+//! a page of this one whose host is not in [`allowed_hosts`](crate::DjangoSettings::allowed_hosts). Without an
 //! `Origin` it was no browser.
+//!
+//! Behind nginx, a `location` of its own lets it through, and lets events through at once:
+//!
+//! ```nginx
+//! location /live/ {
+//!     proxy_pass http://rust;
+//!     proxy_set_header Upgrade $http_upgrade;
+//!     proxy_set_header Connection upgrade;
+//!     proxy_set_header Host $http_host;             # one of these here, and none of the server's count
+//!     proxy_set_header X-Forwarded-Proto $scheme;
+//!     proxy_buffering off;
+//!     proxy_read_timeout 1h;
+//! }
+//! ```
 //!
 //! ## Sliding expiry
 //!

@@ -12,7 +12,8 @@
 //! 9. [In production](production): rights, keys, counters, log lines, outages, poolers.
 //! 10. [Coming from go-gin-django-session](go_gin): what is called what.
 //!
-//! Every piece of code in it compiles.
+//! Every piece of code in it compiles. What it calls `examples/..`, `docs/..` and `src/..` are files of the
+//! package: [here](https://docs.rs/crate/actix-django-session/latest/source/), or in a checkout.
 
 pub mod forms;
 pub mod go_gin;

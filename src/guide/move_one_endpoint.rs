@@ -34,10 +34,17 @@
 //!     Ok(HttpResponse::Ok().json(json!({ "orders": orders })))
 //! }
 //!
-//! fn routes(app: &mut web::ServiceConfig, sessions: SessionStore) {
+//! /// Called once, before `check()`; each worker gets a clone: `App::new().configure(routes.clone())`.
+//! fn routes(sessions: SessionStore) -> impl Fn(&mut web::ServiceConfig) + Clone + Send {
 //!     let gate = DjangoSessionMiddleware::login_required(sessions)
 //!         .permission_required("shop.view_order");
-//!     app.service(web::resource("/api/orders/").wrap(gate).route(web::get().to(orders)));
+//!     move |app| {
+//!         let orders = web::resource("/api/orders/")
+//!             .wrap(gate.clone())
+//!             .route(web::get().to(orders))
+//!             .route(web::head().to(orders)); // Django answers HEAD as GET, without the body
+//!         app.service(orders);
+//!     }
 //! }
 //! ```
 //!
@@ -49,7 +56,8 @@
 //! | `request.user` | [`DjangoUser`](crate::DjangoUser), or [`OptionalDjangoUser`](crate::OptionalDjangoUser) where nobody may be there |
 //! | `request.session` | [`DjangoSession`](crate::DjangoSession) to read |
 //! | `request.user.pk` | [`DjangoUser::parse_id`](crate::DjangoUser::parse_id) |
-//! | a view that checks nothing | no gate at all |
+//! | a view that only reads, and asks for nobody | no gate |
+//! | a view that takes forms from anybody | [`optional`](crate::DjangoSessionMiddleware::optional): it checks them for CSRF |
 //!
 //! ## The address
 //!
@@ -61,13 +69,15 @@
 //! upstream rust   { server 127.0.0.1:8080; keepalive 32; }
 //!
 //! server {
-//!     listen 80;
+//!     listen 443 ssl;
 //!     server_name example.com;
+//!     ssl_certificate     /etc/ssl/example.com.pem;
+//!     ssl_certificate_key /etc/ssl/example.com.key;
 //!
 //!     proxy_http_version 1.1;
 //!     proxy_set_header Connection "";
 //!     proxy_set_header Host $http_host;                # with its port: CSRF checks compare it
-//!     proxy_set_header X-Forwarded-Proto $scheme;
+//!     proxy_set_header X-Forwarded-Proto $scheme;      # behind another proxy: what that one says
 //!     proxy_set_header X-Forwarded-For $remote_addr;
 //!
 //!     location = /api/orders/ {
@@ -95,19 +105,22 @@
 //!
 //! ```sh
 //! cookie="sessionid=..."            # from a browser that is logged in, out of its developer tools
-//! for path in /api/orders/ "/api/orders/?page=2"; do
-//!     diff <(curl -si -b "$cookie" "http://127.0.0.1:8000$path" | grep -vi '^\(date\|server\|x-\)') \
-//!          <(curl -si -b "$cookie" "http://127.0.0.1:8080$path" | grep -vi '^\(date\|server\|x-\)')
-//! done
+//! ask() {                           # port, path: the body, the status and where it leads
+//!     curl -s --connect-to "::127.0.0.1:$1" -b "$cookie" -H "X-Forwarded-Proto: https" \
+//!         -w '\n%{http_code} %{redirect_url}\n' "http://example.com$2" |
+//!         sed 's/\([,:]\) /\1/g'    # Django writes JSON with spaces
+//! }
+//! diff <(ask 8000 /api/orders/) <(ask 8080 /api/orders/)
 //! ```
 //!
 //! Do so with the cookie of somebody who may, of somebody who may not, with one that was logged out
-//! and with none: status, `Location` and body should be the same four times. Headers that middleware
+//! and with none: there should be no difference four times. Headers that middleware
 //! of the site adds (`X-Frame-Options`, `Referrer-Policy`, a content security policy) are yours to
 //! add in the proxy or with [`DefaultHeaders`](actix_web::middleware::DefaultHeaders).
 //!
 //! For a day of real visitors, let nginx send a copy of each request to Rust with
-//! `mirror` and compare the counters: the answers of a mirror reach nobody. Mirror only what reads.
+//! `mirror` and compare the counters: the answers of a mirror reach nobody. Mirror only what reads, to a
+//! service that writes no sessions: a cookie that it sets is lost.
 //!
 //! ## The way back
 //!

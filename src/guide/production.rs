@@ -10,7 +10,7 @@
 //! | every gate | `USAGE` on the schema, `SELECT` on `django_session` |
 //! | [`login_required`](crate::DjangoSessionMiddleware::login_required) and [`DjangoUser`](crate::DjangoUser) | `SELECT` on `auth_user` |
 //! | permissions | `SELECT` on `auth_user_user_permissions`, `auth_user_groups`, `auth_group_permissions`, `auth_permission`, `django_content_type` |
-//! | changing sessions | `INSERT`, `UPDATE`, `DELETE` on `django_session` |
+//! | changing sessions, `SESSION_SAVE_EVERY_REQUEST` | `INSERT`, `UPDATE`, `DELETE` on `django_session` |
 //! | [`authenticate`](crate::SessionStore::authenticate) with upgrades of old passwords | `UPDATE (password)` on `auth_user` |
 //! | `login`, for `last_login` | `UPDATE (last_login)` on `auth_user` |
 //!
@@ -24,14 +24,27 @@
 //! GRANT UPDATE (password, last_login) ON auth_user TO rust;
 //! ```
 //!
-//! With a user model, a session table or a schema of your own, put their names in place of these.
+//! With a user model, a session table or a schema of your own, put their names in place of these:
+//!
+//! ```sql
+//! GRANT USAGE ON SCHEMA web, accounts TO rust;
+//! GRANT SELECT ON web.device_session, accounts.member, accounts.member_groups,
+//!     accounts.member_user_permissions, public.auth_group_permissions, public.auth_permission,
+//!     public.django_content_type TO rust;
+//! ```
 //!
 //! ## Rotating the key
 //!
-//! As in Django: make the old `SECRET_KEY` the first of `SECRET_KEY_FALLBACKS`, put the new one in,
-//! and start both sides with that; Rust first, because it reads both from then on. Sessions that an
-//! old key signed go on. [`Event::FallbackKey`](crate::Event) counts how often an old key was needed:
-//! when that has been zero for as long as `SESSION_COOKIE_AGE`, the old key can go.
+//! In two steps, so that at every moment each side reads what the other one signs:
+//!
+//! 1. Add the **new** key to `SECRET_KEY_FALLBACKS` of both sides, and start both with that.
+//! 2. Swap: the new one is `SECRET_KEY`, the old one a fallback. Start both with that.
+//!
+//! Export the settings again at each step: a key that is not in the file is refused at start. A
+//! service that only reads can take both steps at once, before Django does.
+//!
+//! Sessions that an old key signed go on. [`Event::FallbackKey`](crate::Event) counts how often an old
+//! key was needed: when that has been zero for as long as `SESSION_COOKIE_AGE`, the old key can go.
 //!
 //! ## Counters
 //!
@@ -41,7 +54,7 @@
 //! | when | it means |
 //! |---|---|
 //! | `outage` is above zero for a minute | visitors get 503s |
-//! | `undecodable_data` rises after a deployment | the two sides have different keys |
+//! | `undecodable` rises after a deployment | the two sides have different keys |
 //! | `rejected` with the reason `backend_not_listed` rises | a backend of the site is missing in the settings |
 //! | `fallback_key` stays high | the old key is still in use |
 //! | `rejected` with the reason `csrf_failed` rises | a form without a token, or a proxy that changes `Host` |
@@ -64,13 +77,19 @@
 //! | info | `settings checked against the database` | at the end of `check()` | tables, key type, cookie name, how many keys and backends |
 //! | warn | `the encoding of a password cannot be read`, `a password needs a hasher that is not built in: ..` | somebody tries to log in with it | |
 //! | warn | `there is a pooler in front of the database: ..`, `prepared statements keep getting lost, ..` | once a store | |
+//! | error | `a session could not be changed` | `clear`, `cycle_key` or `flush` came after the answer was sent | `error` |
+//! | error | `a session was changed after its answer was sent: that is not stored` | by something that a handler left running | |
+//! | error | `a flushed session could not be deleted` | the request was cut off or failed, and then the database was away | `error` |
+//! | error | `no URL from login_url_for` | your function gave nothing that can stand in a header; a 500 | `path` |
+//! | error | `a cookie cannot stand in a header` | a cookie's domain or path in the settings; it is not sent | `cookie` |
 //! | warn | `a session cannot be extended` | `SESSION_SAVE_EVERY_REQUEST` could not be honoured; the visitor has an answer all the same | `error` |
-//! | error | `session database unavailable` | a request got a 503; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |
+//! | error | `session database unavailable` | a request got a 503, or a session was not extended; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |
 //! | warn | `too many log-ins at once` | a log-in got a 503; at most one line a second | `error`, `unlogged` |
 //! | error | `gate missing` | an extractor on a route without a gate | `error`, `path` |
 //! | error | `request failed` | a mistake in a handler or in the settings | `error` |
 //!
-//! The spans `session lookup`, `user lookup` and `session write` (debug) are around those queries.
+//! The spans `session lookup`, `user lookup`, `session write`, `session slide` and `user write` (debug) are
+//! around those queries.
 //!
 //! ## When the database is away
 //!
@@ -81,7 +100,8 @@
 //! [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) in all, permissions included, and not a moment
 //! longer. A connection that is silent for eight times as long as answers usually take gets another one
 //! beside it, and the same is asked there: at least after 100 milliseconds or a fortieth of the timeout, at
-//! most after a second or a quarter of it. So a failover costs no error once the new server answers, also if all connections died
+//! most after a second or a quarter of it (or twice as long as answers usually take, up to half of it).
+//! So a failover costs no error once the new server answers, also if all connections died
 //! in the same moment; and one that died without a word costs a second visitor no more than that silence.
 //! How many there are is bounded: see [the store's own connections](super::start#the-stores-own-connections).
 //! PostgreSQL itself ends what nobody waits for any more (`statement_timeout`, set on the store's

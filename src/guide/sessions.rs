@@ -35,14 +35,14 @@
 //! | `request.session.get("cart", [])` | `session.get::<Vec<u32>>("cart")?.unwrap_or_default()` |
 //! | `request.session["cart"] = cart` | `session.insert("cart", &cart)?` |
 //! | read, change, set | `session.update("cart", \|cart: &mut Vec<u32>\| ..)?` |
-//! | `request.session.pop("cart", None)` | `session.remove("cart")?` |
+//! | `request.session.pop("cart", None)` | `session.remove("cart")?`: whether it was there; `get` it first if you need it |
 //! | `request.session.clear()` | `session.clear()` |
 //! | `request.session.set_expiry(3600)` | `session.set_expiry(Expiry::..)?`, see [`Expiry`](crate::Expiry) |
 //! | `request.session.cycle_key()`, `.flush()` | `session.cycle_key()`, `session.flush()` |
 //! | `request.session.save()` | `session.save().await?` |
 //! | `authenticate(request, username=.., password=..)` | [`SessionStore::authenticate`](crate::SessionStore::authenticate) |
-//! | `login(request, user)`, `logout(request)` | `session.login(&user)?`, `session.logout()` |
-//! | `update_session_auth_hash(request, user)` | `session.update_session_auth_hash(&user)?` |
+//! | `login(request, user)`, `logout(request)` | `session.login(&user).await?`, `session.logout().await?` |
+//! | `update_session_auth_hash(request, user)` | `session.update_session_auth_hash(&user).await?` |
 //! | `manage.py clearsessions` | [`SessionStore::clear_expired`](crate::SessionStore::clear_expired) |
 //!
 //! ## When two change one session
@@ -59,8 +59,9 @@
 //!
 //! ## Expiry that slides
 //!
-//! With `SESSION_SAVE_EVERY_REQUEST` every answer behind a gate moves the end of the session, and
-//! sends its cookie again. Only `expire_date` is written, for many visitors in one statement, and no
+//! With `SESSION_SAVE_EVERY_REQUEST` and `writes_sessions` every answer behind a gate moves the end of the
+//! session, and sends its cookie again. Without the latter nothing slides, and who stays on pages of this
+//! service is logged out when the session ends: `check()` warns of that. Only `expire_date` is written, for many visitors in one statement, and no
 //! session's twice within a second: the requests of a page move it once. So a visitor who stays away is
 //! logged out up to a second earlier than by Django (of a session that lives for less than a minute, by a
 //! sixtieth of that). [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) sets another

@@ -5,7 +5,9 @@
 //! ```sh
 //! cargo add actix-web deadpool-postgres tokio-postgres actix-django-session
 //! cargo add tracing-subscriber                      # log lines go through `tracing`
-//! cargo add rustls tokio-postgres-rustls webpki-roots   # if the database wants TLS
+//! cargo add serde --features derive                 # for forms, and values of your own in sessions
+//! cargo add serde_json futures-util                 # some of these chapters use them
+//! cargo add rustls tokio-postgres-rustls            # if the database wants TLS
 //! ```
 //!
 //! ## The settings
@@ -43,7 +45,8 @@
 //! | `SESSION_ENGINE` | [`session_engine`](crate::DjangoSettings::session_engine) | `db`; also `cached_db`, `signed_cookies` |
 //! | `SESSION_COOKIE_AGE`, `_DOMAIN`, `_PATH`, `_SECURE`, `_HTTPONLY`, `_SAMESITE`, `SESSION_EXPIRE_AT_BROWSER_CLOSE`, `SESSION_SAVE_EVERY_REQUEST` | the same in lower case | Django's |
 //! | `USE_TZ`, `TIME_ZONE` | [`use_tz`](crate::DjangoSettings::use_tz), [`time_zone`](crate::DjangoSettings::time_zone) | `true`, `America/Chicago` |
-//! | | [`writes_sessions`](crate::DjangoSettings::writes_sessions) | `false` |
+//! | | [`writes_sessions`](crate::DjangoSettings::writes_sessions) | `false`: nothing is written, so nothing slides either |
+//! | | [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) | one second; a sixtieth of the life of a session that lives for less than a minute |
 //! | `LOGIN_URL` | [`login_url`](crate::DjangoSettings::login_url); with `i18n_patterns`, [`login_url_for`](crate::DjangoSessionMiddleware::login_url_for) of the gate | `/accounts/login/`; a URL, not the name of one |
 //! | `FORCE_SCRIPT_NAME` | [`force_script_name`](crate::DjangoSettings::force_script_name) | none |
 //! | `REDIRECT_FIELD_NAME` | [`redirect_field_name`](crate::DjangoSessionMiddleware::redirect_field_name) of the gate | `next` |
@@ -78,30 +81,33 @@
 //!
 //! | to have | do |
 //! |---|---|
-//! | tables that are not in `public` | name the schema, `session_table("web.django_session")`, or end the URL with `?options=-csearch_path%3Dweb`. A `SET search_path` in a hook of the pool does not reach the store |
+//! | tables that are not in `public` | name the schema, `session_table("web.django_session")`, or (not behind PgBouncer) end the URL with `?options=-csearch_path%3Dweb`. A `SET search_path` in a hook of the pool does not reach the store |
 //! | a role that may only read | see [In production](super::production) |
 //! | a pool for your own queries | any size: the store takes none of its connections |
 //!
 //! ### TLS
 //!
 //! With `sslmode=require` PostgreSQL's certificate is not looked at by many clients. A rustls
-//! connector always checks it, as `sslmode=verify-full` does elsewhere:
+//! connector always checks it, as `sslmode=verify-full` does elsewhere. That word and `sslrootcert` are
+//! errors in a URL here: leave them out.
 //!
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use deadpool_postgres::{Config, CreatePoolError, Pool, Runtime};
+//! use deadpool_postgres::{Config, CreatePoolError, Pool, Runtime, SslMode};
 //! use rustls::{ClientConfig, RootCertStore};
 //! use tokio_postgres_rustls::MakeRustlsConnect;
 //!
 //! fn pool(url: String, roots: RootCertStore) -> Result<Pool, CreatePoolError> {
 //!     let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-//!     Config { url: Some(format!("{url}?sslmode=require")), ..Config::default() }
+//!     // Without `Require`, a server that offers no TLS would be spoken to without.
+//!     Config { url: Some(url), ssl_mode: Some(SslMode::Require), ..Config::default() }
 //!         .create_pool(Some(Runtime::Tokio1), MakeRustlsConnect::new(tls))
 //! }
 //! ```
 //!
-//! `examples/tls.rs` reads the certificate of your own authority from a file.
+//! The roots: the certificate of your own authority, which `examples/tls.rs` reads from a file, or those
+//! that browsers trust, in the crate `webpki-roots`.
 //!
 //! ### The store's own connections
 //!
@@ -138,7 +144,8 @@
 //! # async fn serve(pool: deadpool_postgres::Pool, settings: DjangoSettings) -> Result<(), Box<dyn std::error::Error>> {
 //! let sessions = SessionStore::new(pool, settings)?;
 //! let gate = DjangoSessionMiddleware::login_required(sessions.clone());
-//! println!("{}", sessions.check().await?); // what is wrong shows here, not to the first visitor
+//! // What is wrong shows here, not to the first visitor. After the gates: they say what they will read.
+//! println!("{}", sessions.check().await?);
 //!
 //! HttpServer::new(move || {
 //!     App::new().service(

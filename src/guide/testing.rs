@@ -73,7 +73,7 @@
 //! ```no_run
 //! # async fn f(store: actix_django_session::SessionStore) {
 //! let cookie = actix_django_session::test::session_row(&store, "ada").await;
-//! // curl -H "Cookie: {cookie}" http://127.0.0.1:8080/dashboard
+//! // curl -H "Cookie: {cookie}" http://127.0.0.1:8080/app/dashboard
 //! # }
 //! ```
 //!
@@ -87,8 +87,17 @@
 //! print(client.cookies["sessionid"].value)
 //! ```
 //!
-//! The same in SQL, with the signed text made by the same key (in Django,
-//! `SessionStore().encode({..})`; here, [`SessionData::encode`](crate::SessionData::encode)):
+//! The same in SQL, with the signed text made by the same key (here, by
+//! [`SessionData::encode`](crate::SessionData::encode)). Somebody is logged in by three entries:
+//!
+//! ```python
+//! from django.contrib.sessions.backends.db import SessionStore
+//! SessionStore().encode({
+//!     "_auth_user_id": str(user.pk),
+//!     "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
+//!     "_auth_user_hash": user.get_session_auth_hash(),
+//! })
+//! ```
 //!
 //! ```sql
 //! INSERT INTO django_session (session_key, session_data, expire_date)
@@ -103,4 +112,5 @@
 //!     session_data text NOT NULL,
 //!     expire_date timestamptz NOT NULL
 //! );
+//! CREATE INDEX ON django_session (expire_date);
 //! ```

@@ -167,7 +167,8 @@ impl DjangoSettings {
 
     /// `ALLOWED_HOSTS`: the hosts that this site is, without ports; `.example.com` is that domain and
     /// its subdomains, `*` is any. A form is accepted from a page of such a host; a request for
-    /// another host is answered, but a browser's form on it is refused.
+    /// another host is answered, but a browser's form on it is refused, and a stranger gets a 400 in place of
+    /// the redirect to log in.
     ///
     /// Defaults to none, as in Django: then only [`csrf_trusted_origins`](Self::csrf_trusted_origins)
     /// may send forms. With `DEBUG`, Django takes none for `.localhost`, `127.0.0.1` and `[::1]`.

@@ -164,7 +164,7 @@ impl DjangoSessionMiddleware {
     /// Checks for CSRF only those requests whose session names a user, as the REST framework's
     /// `SessionAuthentication` does: strangers, and clients with a token of their own, pass to the
     /// handler. A user whom Django would not call logged in any more is checked as well, where the
-    /// REST framework would take him for a stranger: handlers may go by
+    /// REST framework would take them for a stranger: handlers may go by
     /// [`DjangoUserId`](crate::DjangoUserId) alone.
     ///
     /// Only for handlers that change nothing on the word of a session without a user.
