@@ -1,7 +1,13 @@
 //! A request that changes its session, and what others do to it meanwhile: in the middle of the
 //! handler, and in transactions that are open when the answer is to go out.
 
-use std::rc::Rc;
+use std::{
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoUser, Error, SessionKey,
@@ -256,7 +262,13 @@ async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_aw
     let bed = Bed::shared().await;
     // The site's key was replaced by another one.
     let new = || DjangoSettings::new("a new key").secret_key_fallbacks([Settings::SECRET_KEY]);
-    let store = bed.store_with(new().writes_sessions(true));
+    let ended = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&ended);
+    let store = bed.store_with(new().writes_sessions(true)).on_event(move |event| {
+        if event.reason() == Some("session_interrupted") {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
     let key = bed.login("ada").await;
     let all_are_in = Rc::new(Barrier::new(3));
     let handler = move |user: DjangoUser, req: HttpRequest| {
@@ -295,6 +307,7 @@ async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_aw
         <[_; 3]>::from(answers).map(|answer| answer.status().as_u16()).into();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 400, 400]);
+    assert_eq!(ended.load(Ordering::Relaxed), 2);
 }
 
 #[actix_web::test]

@@ -172,6 +172,7 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         ("a table that is none of sessions", on(|s| s.session_table("shop.member")), Refused, &["\"shop\".\"member\" has no column \"session_key\"", "session_table"]),
         ("export: a table with shorter keys", right_but("/session/key_length", json!(64)), Warned, &["SESSION_ENGINE", "\"django_session\" takes session keys of 40 characters, and not of 64"]),
         ("export: a table that was not migrated", right_but("/session/further_columns", json!(["device"])), Warned, &["SESSION_ENGINE", "\"django_session\" has no column \"device\"", "`migrate`"]),
+        ("export: sessions that slide, and nothing is written", right_but("/SESSION_SAVE_EVERY_REQUEST", json!(true)), Warned, &["SESSION_SAVE_EVERY_REQUEST", "writes_sessions(true)"]),
         ("export: a cache, and no hook", right_but("/session", beside_a_cache).map(|s| s.writes_sessions(true)), Refused, &["on_session_change", "\"shop:1:{session_key}\" in the cache"]),
         // Users.
         ("the default user model", Ok(right().user_model(UserModel::default())), Refused, &["AUTH_USER_MODEL", "no table \"auth_user\"", "UserModel::new"]),
