@@ -49,6 +49,7 @@ pub(super) struct Attendant<L: Lookup> {
     /// What the timer is set to.
     pub(super) next_look: Instant,
     pub(super) was_late: bool,
+    /// The number of the last batch.
     pub(super) numbers: u64,
 }
 
@@ -86,8 +87,11 @@ impl<L: Lookup> Attendant<L> {
                 Poll::Ready(_) => progress = true,
                 Poll::Pending => {}
             }
-            let first = self.waiting[before..].iter().map(|asked| asked.deadline).min();
-            first.into_iter().for_each(|first| self.look_by(first));
+            let first = self.waiting[before..].iter_mut().map(|asked| {
+                asked.after = self.numbers;
+                asked.deadline
+            });
+            first.min().into_iter().for_each(|first| self.look_by(first));
             progress |= self.land(cx) | self.connect(cx) | self.send();
             progress |= self.keep_time(cx);
             if !progress {
@@ -157,7 +161,7 @@ impl<L: Lookup> Attendant<L> {
                     held.answered(took);
                     self.tempo.answered(took);
                     self.answered = self.answered.max(Some(batch.since));
-                    self.deliver(batch, outcomes);
+                    self.deliver(number, batch, outcomes);
                 }
                 (Err(Failure::Refused(error)), Some(batch)) => {
                     held.answered(batch.since.elapsed());
@@ -175,12 +179,12 @@ impl<L: Lookup> Attendant<L> {
         progress
     }
 
-    fn deliver(&mut self, batch: Batch<L>, outcomes: Vec<Outcome<L::Answer>>) {
+    fn deliver(&mut self, number: u64, batch: Batch<L>, outcomes: Vec<Outcome<L::Answer>>) {
         if batch.asked.is_empty() {
             // They wait for another connection by now, and this one was faster after all.
             for (key, outcome) in batch.keys.iter().zip(&outcomes) {
                 let Ok(answer) = outcome else { continue };
-                for asked in self.take_all_with(key) {
+                for asked in self.take_all_with(key, number) {
                     drop(asked.answer.send(Ok(answer.clone())));
                 }
             }
@@ -192,10 +196,13 @@ impl<L: Lookup> Attendant<L> {
         }
     }
 
-    fn take_all_with(&mut self, key: &L::Key) -> Vec<Asked<L>> {
-        let mut taken: Vec<_> = self.waiting.extract_if(.., |asked| asked.key == *key).collect();
+    /// Takes those whom this batch can answer. Who came after it had gone out is to see what was
+    /// changed until then: that the visitor has logged out, that the user was deactivated.
+    fn take_all_with(&mut self, key: &L::Key, number: u64) -> Vec<Asked<L>> {
+        let can_answer = |asked: &Asked<L>| asked.after < number && asked.key == *key;
+        let mut taken: Vec<_> = self.waiting.extract_if(.., |asked| can_answer(asked)).collect();
         for batch in self.links.iter_mut().flat_map(|held| held.under_way.values_mut()) {
-            let same = batch.asked.extract_if(.., |(_, asked)| asked.key == *key);
+            let same = batch.asked.extract_if(.., |(_, asked)| can_answer(asked));
             taken.extend(same.map(|(_, asked)| asked));
         }
         taken

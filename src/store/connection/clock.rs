@@ -180,6 +180,33 @@ mod tests {
         assert_eq!(server.accepted(), 2);
     }
 
+    /// A visitor may have logged out between what it says and what they ask.
+    #[tokio::test(start_paused = true)]
+    async fn a_late_answer_is_not_for_those_who_asked_after_it_was_sent_for() {
+        // They wait for another connection by then, or are under way on one, or on another one with
+        // everybody who had asked before gone.
+        for (gone, late) in [(false, 160), (false, 600), (true, 600)] {
+            let server = TestServer::new();
+            let lane = lane(&server);
+            assert!(ask(&lane, 0).await.1);
+            server.set(Mood::Locked, Mood::Locked);
+            let start = Instant::now();
+            let patience = if gone { Duration::from_millis(150) } else { TIMEOUT };
+            let before = lane.ask(1, start + patience);
+            let after = async {
+                sleep(Duration::from_millis(155)).await;
+                server.write(1);
+                lane.ask(1, start + TIMEOUT).await
+            };
+            let (before, after, ()) = tokio::join!(before, after, async {
+                sleep(Duration::from_millis(late)).await;
+                server.set_first(Mood::Answers);
+            });
+            assert_eq!(before.ok(), (!gone).then_some(0));
+            assert_eq!(after.ok(), Some(1), "answered after {late} ms");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn all_connections_may_die_at_once() {
         let server = TestServer::new();

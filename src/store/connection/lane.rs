@@ -36,7 +36,7 @@ impl<L: Lookup> Lane<L> {
     pub(crate) async fn ask(&self, key: L::Key, deadline: Instant) -> Outcome<L::Answer> {
         let (answer, answered) = oneshot::channel();
         // If the runtime has ended, nobody answers.
-        drop(self.questions.send(Asked { key, deadline, tries: 0, answer }));
+        drop(self.questions.send(Asked { key, deadline, tries: 0, after: 0, answer }));
         answered.await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
     }
 }

@@ -2,7 +2,10 @@
 //! a locked table does, or swallows what is sent, as a network does.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,11 +34,17 @@ pub(super) enum Mood {
 pub(super) struct TestServer {
     mood_of_new: Arc<Mutex<Mood>>,
     connections: Arc<Mutex<Vec<watch::Sender<Mood>>>>,
+    /// What stands in the only row.
+    row: Arc<AtomicI64>,
 }
 
 impl TestServer {
     pub(super) fn new() -> Self {
-        Self { mood_of_new: Arc::new(Mutex::new(Mood::Answers)), connections: Arc::default() }
+        Self {
+            mood_of_new: Arc::new(Mutex::new(Mood::Answers)),
+            connections: Arc::default(),
+            row: Arc::default(),
+        }
     }
 
     /// How all connections are from now on, and how new ones will be.
@@ -44,6 +53,16 @@ impl TestServer {
         for connection in self.connections().iter() {
             connection.send_replace(now);
         }
+    }
+
+    /// How the connection is from now on that was made first.
+    pub(super) fn set_first(&self, now: Mood) {
+        self.connections()[0].send_replace(now);
+    }
+
+    /// Changes the row: whoever asks from now on reads this.
+    pub(super) fn write(&self, value: i64) {
+        self.row.store(value, Ordering::Relaxed);
     }
 
     /// How many connections were ever made.
@@ -76,7 +95,7 @@ impl Connect for TestServer {
             let (ours, theirs) = duplex(1 << 16);
             let (sender, mood) = watch::channel(*self.mood_of_new.lock().unwrap());
             self.connections().push(sender);
-            tokio::spawn(serve(theirs, mood));
+            tokio::spawn(serve(theirs, mood, Arc::clone(&self.row)));
             let (client, connection) = config.connect_raw(ours, NoTls).await?;
             Ok((client, tokio::spawn(connection.map(drop))))
         }
@@ -93,13 +112,14 @@ fn message(to: &mut Vec<u8>, kind: u8, content: &[&[u8]]) {
 }
 
 /// Until the client goes away.
-async fn serve(stream: DuplexStream, mut mood: watch::Receiver<Mood>) {
-    drop(converse(stream, &mut mood).await);
+async fn serve(stream: DuplexStream, mut mood: watch::Receiver<Mood>, row: Arc<AtomicI64>) {
+    drop(converse(stream, &mut mood, &row).await);
 }
 
 async fn converse(
     mut stream: DuplexStream,
     mood: &mut watch::Receiver<Mood>,
+    row: &AtomicI64,
 ) -> std::io::Result<()> {
     let length = stream.read_u32().await? as usize;
     stream.read_exact(&mut vec![0; length - 4]).await?;
@@ -129,7 +149,7 @@ async fn converse(
                 b'D' => asked.describe(&mut answer),
                 b'E' => {
                     executes = true;
-                    asked.row(&mut answer);
+                    asked.row(row.load(Ordering::Relaxed), &mut answer);
                 }
                 b'S' => break,
                 _ => {}
@@ -144,7 +164,7 @@ async fn converse(
     }
 }
 
-/// A statement as far as it matters here: a number comes back, or a yes.
+/// A statement as far as it matters here: a number comes back, or a yes, and what is in the row.
 #[derive(Default)]
 struct Statement {
     settles: bool,
@@ -168,20 +188,21 @@ impl Statement {
         // The types of the parameters, as they came.
         message(to, b't', &[&self.types]);
         let kind = if self.settles { Type::BOOL } else { Type::INT8 };
-        let column = [&[0, 1][..], b"c\0", &[0; 6], &kind.oid().to_be_bytes(), &[0; 8]];
-        message(to, b'T', &column);
+        let column =
+            |kind: Type| [b"c\0", &[0; 6][..], &kind.oid().to_be_bytes(), &[0; 8]].concat();
+        message(to, b'T', &[&[0, 2], &column(kind), &column(Type::INT8)]);
     }
 
-    fn row(&self, to: &mut Vec<u8>) {
+    fn row(&self, row: i64, to: &mut Vec<u8>) {
         let proof = self.proof.to_be_bytes();
         let value = if self.settles { &[1][..] } else { &proof };
         let length = u32::try_from(value.len()).unwrap().to_be_bytes();
-        message(to, b'D', &[&[0, 1], &length, value]);
+        message(to, b'D', &[&[0, 2], &length, value, &[0, 0, 0, 8], &row.to_be_bytes()]);
         message(to, b'C', &[b"SELECT 1\0"]);
     }
 }
 
-/// A lookup in a table of which only that it answers is known.
+/// A lookup in a table where every key has the same row.
 pub(super) struct TestLookup(Arc<Query>);
 
 impl TestLookup {
@@ -193,7 +214,7 @@ impl TestLookup {
 
 impl Lookup for TestLookup {
     type Key = i64;
-    type Answer = ();
+    type Answer = i64;
 
     const MANNER: Manner =
         Manner { at_once: 256, many: 1, connections: 2, spreads: false, repeats: true };
@@ -206,11 +227,11 @@ impl Lookup for TestLookup {
         self.one(&keys[0])
     }
 
-    fn read(&self, keys: &[i64], _: Vec<Row>) -> Vec<Option<()>> {
-        vec![Some(()); keys.len()]
+    fn read(&self, keys: &[i64], rows: Vec<Row>) -> Vec<Option<i64>> {
+        vec![rows[0].try_get(1).ok(); keys.len()]
     }
 
-    fn by_itself(&self, _: &i64) -> Option<(Question, ())> {
+    fn by_itself(&self, _: &i64) -> Option<(Question, i64)> {
         None
     }
 }
