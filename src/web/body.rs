@@ -4,7 +4,7 @@ use actix_web::{
     HttpMessage,
     dev::{Payload, ServiceRequest},
     error::PayloadError,
-    http::header::CONTENT_LENGTH,
+    http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING, UPGRADE},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
@@ -29,8 +29,7 @@ pub(crate) async fn csrf_field(
     is_right: impl Fn(&str) -> bool,
 ) -> Result<Option<String>, FormError> {
     let content_type = header(req.headers(), "content-type").unwrap_or_default();
-    let length = req.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    let length = length.and_then(|length| length.parse::<u64>().ok());
+    let length = content_length(req.headers());
     let most = limits.memory_size.unwrap_or(usize::MAX);
     match Form::of(&content_type, length, limits)? {
         Form::None => Ok(None),
@@ -38,16 +37,16 @@ pub(crate) async fn csrf_field(
             Err(FormError::RequestDataTooBig)
         }
         Form::Urlencoded => {
-            let mut reader = Reader::of(req);
+            let mut reader = Reader::of(req, length);
             while reader.next().await.is_some() {
-                if reader.read.len() > most {
+                if reader.form().len() > most {
                     return Err(FormError::RequestDataTooBig);
                 }
             }
             let found = match reader.is_broken() {
                 // A connection that was lost is a form without a token (C19).
                 true => Ok(None),
-                false => urlencoded::token(&reader.read, limits),
+                false => urlencoded::token(reader.form(), limits),
             };
             reader.give_back(req);
             found
@@ -59,7 +58,7 @@ pub(crate) async fn csrf_field(
             if is_upload && in_header.is_some_and(&is_right) {
                 return Ok(None);
             }
-            let mut reader = Reader::of(req);
+            let mut reader = Reader::of(req, length);
             let found = match is_upload {
                 true => first_right_token(form, &mut reader, window, is_right).await,
                 false => last_token(form, &mut reader).await,
@@ -67,6 +66,18 @@ pub(crate) async fn csrf_field(
             reader.give_back(req);
             found
         }
+    }
+}
+
+/// How long the form says that it is. `None` if it will end when it ends: it is chunked, or HTTP/2.
+///
+/// actix takes what follows a request to upgrade for its body, without end and whatever its length is
+/// said to be. Without a length it has none.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    match headers.get(CONTENT_LENGTH) {
+        Some(length) => length.to_str().ok()?.parse().ok(),
+        None if headers.contains_key(TRANSFER_ENCODING) => None,
+        None => headers.contains_key(UPGRADE).then_some(0),
     }
 }
 
@@ -97,10 +108,12 @@ async fn first_right_token(
     Ok(form.token().map(str::to_owned))
 }
 
-/// Reads a body and keeps what it has read, in one piece: many small ones would take many times as
-/// much.
+/// Reads a form and keeps what it has read, in one piece: many small ones would take many times as
+/// much. A form ends where it says, whatever comes behind (Django's `LimitedStream`).
 struct Reader {
     read: BytesMut,
+    /// Where the form ends.
+    end: usize,
     /// What the connection broke with.
     error: Option<PayloadError>,
     /// None at the end: not every body can be asked again then.
@@ -108,15 +121,26 @@ struct Reader {
 }
 
 impl Reader {
-    fn of(req: &mut ServiceRequest) -> Self {
-        Self { read: BytesMut::new(), error: None, rest: Some(req.take_payload()) }
+    fn of(req: &mut ServiceRequest, length: Option<u64>) -> Self {
+        let end = length.and_then(|length| length.try_into().ok()).unwrap_or(usize::MAX);
+        Self { read: BytesMut::new(), end, error: None, rest: Some(req.take_payload()) }
+    }
+
+    /// What was read of the form.
+    fn form(&self) -> &[u8] {
+        &self.read[..self.read.len().min(self.end)]
     }
 
     /// The next piece; none at the end, and where the connection broke.
     async fn next(&mut self) -> Option<Bytes> {
+        let left = self.end.saturating_sub(self.read.len());
+        if left == 0 {
+            return None;
+        }
         match self.rest.as_mut()?.next().await {
-            Some(Ok(piece)) => {
+            Some(Ok(mut piece)) => {
                 self.read.extend_from_slice(&piece);
+                piece.truncate(left);
                 Some(piece)
             }
             Some(Err(error)) => {

@@ -1,6 +1,6 @@
 //! What was read to find the token is given back, and no more is read than that takes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoSettings};
 use actix_multipart::Multipart;
@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 
 use super::requests::{MASKED, SECRET, store};
@@ -62,6 +63,9 @@ async fn first(mut body: Payload) -> String {
     format!("{} bytes", body.next().await.map_or(0, |piece| piece.unwrap().len()))
 }
 
+/// For a machine that does something else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A request in pieces, of which the server sees one after the other.
 struct Sender(TcpStream);
 
@@ -91,7 +95,11 @@ impl Sender {
     }
 
     /// Status and body, while the request may still be under way.
-    async fn answer(mut self) -> (u16, Vec<u8>) {
+    async fn answer(self) -> (u16, Vec<u8>) {
+        timeout(PATIENCE, self.read_answer()).await.expect("an answer")
+    }
+
+    async fn read_answer(mut self) -> (u16, Vec<u8>) {
         let mut answer = Vec::new();
         let (end, length) = loop {
             assert!(self.0.read_buf(&mut answer).await.unwrap() > 0, "no answer");
@@ -236,6 +244,36 @@ async fn nobody_fills_the_memory_on_the_way_to_a_token() {
         sender.send_chunk(&[b'&'; 1 << 16]).await;
     }
     assert_eq!(sender.answer().await, (400, Vec::new()));
+}
+
+/// actix takes whatever follows such a request for its body, until the connection ends.
+#[actix_web::test]
+async fn a_form_ends_where_it_says_though_the_connection_is_to_be_upgraded() {
+    let app = app(DjangoSettings::new("k"));
+    let upgrade = ("Upgrade", "websocket");
+    let token = part("csrfmiddlewaretoken", None, SECRET.as_bytes());
+    let multipart = [&token[..], b"--XyZ--\r\n"].concat();
+    let urlencoded = format!("csrfmiddlewaretoken={SECRET}").into_bytes();
+    for (content_type, body) in [(MULTIPART, &multipart), (URLENCODED, &urlencoded)] {
+        // The connection stays open: what is there is the form. The same one a byte shorter is none.
+        for (length, status) in [(body.len(), 200), (body.len() - 10, 403)] {
+            let length = length.to_string();
+            let headers = [content_type, upgrade, ("Content-Length", length.as_str())];
+            let mut sender = Sender::to(&app, "/first", &headers).await;
+            sender.send(body).await;
+            assert_eq!(sender.answer().await.0, status, "{content_type:?} {length}");
+        }
+        // Without a length there is no form at all.
+        let mut sender = Sender::to(&app, "/first", &[content_type, upgrade]).await;
+        sender.send(body).await;
+        assert_eq!(sender.answer().await.0, 403, "{content_type:?}");
+    }
+
+    // A file without an end, in a form of a hundred bytes.
+    let hundred = ("Content-Length", "100");
+    let mut sender = Sender::to(&app, "/first", &[MULTIPART, upgrade, hundred]).await;
+    sender.send(&part("f", Some("a"), &[b'x'; 1 << 16])).await;
+    assert_eq!(sender.answer().await.0, 403);
 }
 
 #[actix_web::test]
