@@ -1,7 +1,7 @@
 //! Whom a gate lets through, once it is known who the visitor is.
 
-use super::request::Found;
-use crate::{auth::SessionStore, error::Error};
+use super::request::{Found, Visit};
+use crate::{auth::DjangoUser, error::Error, session::DjangoSession};
 
 /// Whom a gate lets through.
 #[derive(Clone, Debug)]
@@ -46,24 +46,36 @@ impl Admits {
         !self.user_matters() || found.session.is_err()
     }
 
-    /// Says why the visitor does not come through.
-    pub(crate) async fn check(&self, found: &Found, store: &SessionStore) -> Result<(), Error> {
-        let Self::User(demands) = self else { return self.check_session(found) };
-        let user = found.user(store).await?;
-        let lacks_staff = demands.staff && !user.is_active_staff();
-        if lacks_staff || !user.meets(&demands.permissions).await? {
-            return Err(Error::PermissionDenied);
+    /// Says why the visitor does not come through. What is between an outer gate and this one may
+    /// have changed the session: it counts as it is by now.
+    pub(crate) async fn check(&self, visit: &Visit) -> Result<(), Error> {
+        match self {
+            Self::Anyone => self.check_session(&visit.found.session),
+            Self::Session => self.check_session(&visit.session()),
+            Self::User(demands) => demands.check(&visit.user().await?).await,
         }
-        Ok(())
     }
 
     /// [`Admits::check`], where the session decides. Nobody comes through as a stranger of whom it
     /// cannot be told.
-    pub(crate) fn check_session(&self, found: &Found) -> Result<(), Error> {
-        match &found.session {
+    pub(crate) fn check_session(
+        &self,
+        session: &Result<DjangoSession, Error>,
+    ) -> Result<(), Error> {
+        match session {
             Err(reason) if reason.is_rejection() && matches!(self, Self::Anyone) => Ok(()),
             Err(reason) => Err(reason.clone()),
             Ok(_) => Ok(()),
         }
+    }
+}
+
+impl Demands {
+    async fn check(&self, user: &DjangoUser) -> Result<(), Error> {
+        let lacks_staff = self.staff && !user.is_active_staff();
+        if lacks_staff || !user.meets(&self.permissions).await? {
+            return Err(Error::PermissionDenied);
+        }
+        Ok(())
     }
 }

@@ -149,11 +149,6 @@ impl Visit {
         Self { context: None, found, writing: Some(writing), csrf, is_over: false }
     }
 
-    /// The visit of a request that the gate turned away.
-    pub(crate) fn over(context: Rc<Context>, found: Rc<Found>, csrf: Rc<CsrfState>) -> Self {
-        Self { context: Some(context), found, writing: None, csrf, is_over: true }
-    }
-
     /// The visit of this request, if it came to a gate.
     pub(crate) fn of(req: &impl HttpMessage) -> Option<Self> {
         req.extensions().get::<Self>().cloned()
@@ -218,10 +213,13 @@ impl Visit {
             return self.found.known_user().unwrap_or(Err(Error::Anonymous));
         };
         let user = match &self.writing {
-            Some(writing) if writing.is_touched() => match writing.session() {
-                Ok(session) => context.store.get_user(&session).await,
-                Err(error) => Err(error),
-            },
+            Some(writing) if writing.is_touched() => {
+                match (writing.session(), self.found.known_user()) {
+                    (Err(error), _) => Err(error),
+                    (Ok(_), Some(user)) if !writing.names_another() => user,
+                    (Ok(session), _) => context.store.get_user(&session).await,
+                }
+            }
             _ => self.found.user(&context.store).await,
         };
         match &self.writing {

@@ -116,6 +116,12 @@ impl Gate {
         (Visit { context, found, writing, csrf, is_over: false }, self.writes)
     }
 
+    /// A visit of which nothing is known but this error.
+    fn blind_visit(&self, error: &Error, csrf: Rc<CsrfState>) -> Visit {
+        let (context, found) = (Some(Rc::clone(&self.context)), Found::session(Err(error.clone())));
+        Visit { context, found, writing: None, csrf, is_over: false }
+    }
+
     /// What there is to check of the request against CSRF.
     fn wanted(&self, req: &ServiceRequest, csrf: &CsrfState) -> Wanted {
         match self.csrf {
@@ -151,27 +157,13 @@ impl Gate {
         if wanted == Wanted::Nothing {
             return Ok(());
         }
-        let session = visit.found.session.as_ref().ok();
+        let session = visit.session().ok();
         // Also one whom `get_user` would refuse: handlers may go by the id alone.
         let names_user = |session: &DjangoSession| matches!(session.user_id(), Ok(Some(_)));
-        if self.csrf == CsrfPolicy::IfLoggedIn && !session.is_some_and(names_user) {
+        if self.csrf == CsrfPolicy::IfLoggedIn && !session.as_ref().is_some_and(names_user) {
             return Ok(());
         }
-        self.check_csrf(req, wanted, &visit.csrf, session).await
-    }
-
-    /// Says why the visitor does not come through.
-    async fn check(&self, visit: &Visit) -> Result<(), Error> {
-        let checked = self.admits.check(&visit.found, self.store()).await;
-        if let Some(writing) = &visit.writing {
-            if let Some(user) = visit.found.known_user() {
-                writing.found_user(&user)?;
-            }
-            if !matches!(self.admits, Admits::Anyone) {
-                writing.look_into();
-            }
-        }
-        checked
+        self.check_csrf(req, wanted, &visit.csrf, session.as_ref()).await
     }
 }
 
@@ -219,15 +211,13 @@ where
         match visitor {
             // Nothing to look up, to check or to store: no query, and no future in a box.
             Visitor::Known(found) if is_simple && gate.admits.can_decide(&found) => {
-                match gate.admits.check_session(&found) {
+                let visit = gate.visit(found, csrf, &req).0;
+                match gate.admits.check_session(&visit.found.session) {
                     Ok(()) => {
-                        let visit = gate.visit(found, csrf, &req).0;
                         visit.clone().attach(&req);
                         Either::Right(Either::Left(Admitted::new(self.service.call(req), visit)))
                     }
-                    Err(error) => {
-                        Either::Left(ready(Ok(turned_away(gate, &error, found, csrf, req))))
-                    }
+                    Err(error) => Either::Left(ready(Ok(turned_away(gate, &error, visit, req)))),
                 }
             }
             visitor => {
@@ -257,16 +247,14 @@ where
         true => (Wanted::Nothing, wanted),
     };
     if let Err(error) = gate.check_csrf(&mut req, now, &csrf, None).await {
-        let found = Found::session(Err(error.clone()));
-        return Ok(turned_away(&gate, &error, found, csrf, req));
+        return Ok(turned_away(&gate, &error, gate.blind_visit(&error, csrf), req));
     }
     let found = match visitor {
         Visitor::Known(found) => found,
         Visitor::Unknown(key) => match gate.look_up(&key).await {
             Ok(found) => found,
             Err(error) => {
-                let found = Found::session(Err(error.clone()));
-                return Ok(turned_away(&gate, &error, found, csrf, req));
+                return Ok(turned_away(&gate, &error, gate.blind_visit(&error, csrf), req));
             }
         },
     };
@@ -274,14 +262,14 @@ where
     let writing = visit.writing.clone().filter(|_| stores);
     let mut admitted = gate.check_csrf_of(&visit, &mut req, later).await;
     if admitted.is_ok() {
-        admitted = gate.check(&visit).await;
+        admitted = gate.admits.check(&visit).await;
     }
     let answer = match admitted {
         Ok(()) => {
             visit.clone().attach(&req);
             Admitted::new(service.call(req), visit).await
         }
-        Err(error) => Ok(turned_away(&gate, &error, visit.found, visit.csrf, req)),
+        Err(error) => Ok(turned_away(&gate, &error, visit, req)),
     };
     match writing {
         Some(writing) => stored(&gate, &writing, answer).await,
@@ -390,13 +378,16 @@ fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>) {
 fn turned_away<B>(
     gate: &Gate,
     error: &Error,
-    found: Rc<Found>,
-    csrf: Rc<CsrfState>,
+    visit: Visit,
     req: ServiceRequest,
 ) -> ServiceResponse<EitherBody<B>> {
+    let csrf = Rc::clone(&visit.csrf);
     // What could not be found out now is not asked again for a log.
-    let found = if error.reason().is_some() { found } else { Found::session(Err(error.clone())) };
-    Visit::over(Rc::clone(&gate.context), found, Rc::clone(&csrf)).attach(&req);
+    let visit = match error.reason() {
+        Some(_) => visit,
+        None => gate.blind_visit(error, Rc::clone(&csrf)),
+    };
+    Visit { is_over: true, ..visit }.attach(&req);
     let mut response = gate.context.respond(error, req.request());
     vary_on_cookie(response.headers_mut());
     csrf.send(response.headers_mut(), gate.store().settings());

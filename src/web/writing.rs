@@ -124,6 +124,13 @@ impl Writing {
         self.look_if_any(Changes::is_modified).unwrap_or_default() || self.state.borrow().saved
     }
 
+    /// Whether it says of another than at first that they are logged in, or of nobody.
+    pub(crate) fn names_another(&self) -> bool {
+        let at_first = self.session.as_ref().ok().and_then(|session| session.data().ok());
+        let at_first = at_first.map(who).unwrap_or_default();
+        self.look_if_any(|changes| who(changes.data()) != at_first).unwrap_or_default()
+    }
+
     fn is_only_upgraded(&self) -> bool {
         self.look_if_any(Changes::is_only_upgraded).unwrap_or_default()
     }
@@ -186,11 +193,6 @@ impl Writing {
             Some(store) => store.stored_expiry(expiry),
             None => ExpiryPolicy::default().stored(expiry, SystemTime::now()),
         }
-    }
-
-    /// Something looked into the session: whether there is one decided over the answer.
-    pub(crate) fn look_into(&self) {
-        self.state.borrow_mut().accessed = true;
     }
 
     /// Makes sure that there is something to change.

@@ -6,12 +6,13 @@ from importlib import import_module
 
 from django.conf import settings
 from django.contrib import auth
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
-from django.test import RequestFactory
+from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
 from accounts import people
@@ -89,6 +90,12 @@ def user(request):
     return auth.get_user(request).get_username() or None
 
 
+def is_admitted(request):
+    """By a view that a middleware has changed the session for."""
+    with override_settings(ALLOWED_HOSTS=["*"]):
+        return login_required(lambda request: HttpResponse())(request).status_code == 200
+
+
 def login(request, username, backend=None):
     auth.login(request, people.find_user(username), backend)
 
@@ -112,9 +119,12 @@ OPERATIONS = {
     "flush": lambda request: request.session.flush(),
     "get": lambda request, key: request.session.get(key),
     "insert": put,
+    "is_admitted": is_admitted,
+    "is_empty": lambda request: request.session.is_empty(),
     "login": login,
     "logout": auth.logout,
     "remove": remove,
+    "request_user": lambda request: request.user.get_username() or None,
     "save": lambda request: request.session.save(),
     "set_expiry": set_expiry,
     "set_expiry_in": set_expiry_in,

@@ -19,6 +19,7 @@ mod interleavings;
 mod log;
 mod log_in;
 mod log_in_vectors;
+mod nested;
 mod no_secrets;
 mod operations;
 mod outages;
