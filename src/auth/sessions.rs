@@ -267,6 +267,9 @@ impl SessionStore {
         let (mut row, mut key) = (row.clone(), new_key.clone());
         let mut turn = None;
         let mut was_the_same = false;
+        // The key that a session keeps cannot be, nor are two in a row by chance: then something in
+        // the database lets no change through.
+        let mut may_be_taken = matches!(plan.row(), Row::Cycled(..));
         loop {
             let session = self.sealed(key, data)?;
             let (store, was, is) = (self.clone(), row.clone(), session.clone());
@@ -281,11 +284,12 @@ impl SessionStore {
             });
             match written.await? {
                 Written::Done => return Ok(session),
-                Written::KeyTaken => {
+                Written::KeyTaken if std::mem::take(&mut may_be_taken) => {
                     key = SessionKey::generate();
                     data = session.data()?.clone();
                     continue;
                 }
+                Written::KeyTaken => return Err(Unavailable::NotWritten.into()),
                 Written::Changed => {}
             }
             if turn.is_none() {

@@ -117,7 +117,7 @@ impl<const WRITES: bool> Lookup for OneByOne<WRITES> {
 
     const MANNER: Manner = Manner {
         at_once: 1,
-        many: 1,
+        many: 2,
         connections: if WRITES { 4 } else { 2 },
         spreads: true,
         repeats: !WRITES,

@@ -36,7 +36,7 @@ pub(crate) enum Written {
     Done,
     /// The row is gone, or is not any more what it was.
     Changed,
-    /// Another row has the new key.
+    /// Another row has the new key, or so the database says: what a trigger writes may be taken too.
     KeyTaken,
 }
 

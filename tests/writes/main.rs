@@ -10,6 +10,7 @@ mod app;
 #[path = "../integration/beds.rs"]
 mod beds;
 mod cached_db;
+mod constraints;
 mod differential;
 mod engines;
 mod hashes;
