@@ -65,12 +65,14 @@ async fn those_are_found_whom_django_finds_and_their_passwords_are_left_as_djang
         [&[MODEL_BACKEND], &[ALLOW_ALL], &[ALLOW_ALL, MODEL_BACKEND], &[MODEL_BACKEND, ALLOW_ALL]];
     let dice = &mut Dice(seed());
     let (mut found, mut upgraded) = (0, 0);
-    for django in Django::available().unwrap() {
+    let versions = Django::available().unwrap();
+    for &django in &versions {
         let bed = Bed::start(django, &Settings::default()).await;
         let stores = BACKENDS.map(|backends| {
             bed.store_with(upgrading().authentication_backends(backends.iter().copied()))
         });
-        for _ in 0..60 {
+        // As many in all, however many versions there are.
+        for _ in 0..180 / versions.len() {
             let column = *dice.choose(&COLUMNS);
             let is_active = dice.percent(70);
             let row = json!({ "password_column": column, "is_active": is_active });

@@ -218,7 +218,8 @@ async fn a_username_is_compared_as_its_column_compares() {
 #[actix_web::test]
 async fn hashids_stand_for_integers() {
     // The package knows no Django 6.
-    for django in [Django::V4_2, Django::V5_2] {
+    let versions = Django::available().unwrap().into_iter().filter(|it| *it != Django::V6_1);
+    for django in versions {
         let settings = Settings::default().auth_user_model("hashids.HashidUser");
         let bed = Bed::start(django, &settings).await;
         let ada = bed.user("ada", json!({ "password": "x" })).await;
