@@ -14,7 +14,8 @@ use crate::{
     turn, until,
 };
 
-const TIMEOUT: Duration = Duration::from_millis(500);
+/// Longer than the machine ever halts by itself.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn a_frozen_server_means_503_in_time_and_leaves_nothing_behind() {
@@ -28,11 +29,11 @@ async fn a_frozen_server_means_503_in_time_and_leaves_nothing_behind() {
     load.stop("before the frost").await;
     let (descriptors, memory) = (open_descriptors(), resident_memory());
 
-    for round in 1..=3 {
+    for round in 1..=2 {
         let load = Load::start(&service, &scene, 200);
         load.serve(1_000).await;
         postgres.freeze().await.unwrap();
-        load.fail(600).await;
+        load.fail(500).await;
         postgres.thaw().await.unwrap();
         let resumed = load.recover(Instant::now()).await;
         println!("frozen, round {round}: the last 503 came {resumed:?} after the server went on");

@@ -1,10 +1,6 @@
 //! The way to PostgreSQL is encrypted, and there is none that is not: with a locked table too.
 
-use std::{
-    process::Stdio,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{process::Stdio, sync::Arc, time::Instant};
 
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -25,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     backends::Backends,
     load::Load,
-    locked::MOST_WHILE_LOCKED,
+    locked::{MOST_WHILE_LOCKED, TIMEOUT},
     scene::Scene,
     service::{APPLICATION_NAME, Service, settings},
     turn,
@@ -125,8 +121,6 @@ async fn relay(
 /// connection left for anybody.
 #[tokio::test]
 async fn a_locked_table_leaves_no_heap_of_backends_behind_tls() {
-    const TIMEOUT: Duration = Duration::from_millis(200);
-
     let _turn = turn().await;
     let scene = Scene::new().await;
     let gatekeeper = Gatekeeper::before(scene.database.url()).await;
@@ -134,7 +128,7 @@ async fn a_locked_table_leaves_no_heap_of_backends_behind_tls() {
     let load = Load::start(&service, &scene, 200);
     load.serve(1_000).await;
 
-    let most = Backends::of(&scene).await.most_while_locked(&scene, &load, 20).await;
+    let most = Backends::of(&scene).await.most_while_locked(&scene, &load, 5).await;
     load.recover(Instant::now()).await;
     load.stop("table locked, behind TLS").await;
     println!("locked, behind TLS: at most {most} backends");
