@@ -10,11 +10,11 @@ use actix_web::{
 };
 use deadpool_postgres::Pool;
 use futures_util::future::join_all;
-use testbed::Postgres;
-use tokio::net::TcpListener;
+use testbed::{Postgres, nobody_listens};
 
 use crate::{
     log::Log,
+    proxy::Proxy,
     scene::Scene,
     service::{pool, routes, settings},
     turn,
@@ -24,8 +24,8 @@ use crate::{
 const TABLES: &str = "django_session, auth_user, auth_permission, auth_user_user_permissions, \
                       auth_group_permissions, auth_user_groups, django_content_type";
 
-/// Too short for everybody to find out what is wrong one after the other.
-const TIMEOUT: Duration = Duration::from_millis(700);
+/// Long enough for anybody to find out what is wrong.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[actix_web::test]
 async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
@@ -33,54 +33,29 @@ async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
     let scene = Scene::new().await;
     let url = scene.database.url();
     let role = Role::create(&scene, "").await;
-    let nobody_listens = {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        listener.local_addr().unwrap().port()
-    };
     let database = scene.database.name();
-    let other_port = format!("postgres://someone:secret@127.0.0.1:{nobody_listens}/{database}");
+    let nobody_listens = format!("postgres://someone:secret@{}/{database}", nobody_listens());
+    is_refused(&scene, "nobody listens", &pool(&nobody_listens, 4), settings(), "refused").await;
     let no_such_database = url.replace(database, "no_such_database");
     let admin = scene.client().await;
     // What a client meets that wants to write and is sent to a replica.
     let read_only = format!("{url}?target_session_attrs=read-write");
 
     let wrong_table = settings().session_table("no_such_table");
-    for (case, pool, settings, cause) in [
-        ("wrong table", pool(url, 4), wrong_table, r#"relation "no_such_table" does not exist"#),
-        (
-            "no privilege",
-            pool(&role.url, 4),
-            settings(),
-            "permission denied for table django_session",
-        ),
-        (
-            "wrong password",
-            pool(&role.wrong_password(), 4),
-            settings(),
-            "password authentication failed",
-        ),
-        ("nobody listens", pool(&other_port, 4), settings(), "refused"),
-        (
-            "no database",
-            pool(&no_such_database, 4),
-            settings(),
-            r#"database "no_such_database" does not exist"#,
-        ),
+    for (case, url, settings, cause) in [
+        ("wrong table", url, wrong_table, r#"relation "no_such_table" does not exist"#),
+        ("no privilege", &role.url, settings(), "permission denied for table django_session"),
+        ("wrong password", &role.wrong_password(), settings(), "password authentication failed"),
+        ("no database", &no_such_database, settings(), "\"no_such_database\" does not exist"),
     ] {
-        is_refused(&scene, case, pool, settings, cause).await;
+        is_refused_once(&scene, case, url, settings, cause).await;
     }
 
     let database =
         format!("ALTER DATABASE {} SET default_transaction_read_only", scene.database.name());
     admin.batch_execute(&format!("{database} = on")).await.unwrap();
-    is_refused(
-        &scene,
-        "replica, asked to write",
-        pool(&read_only, 4),
-        settings(),
-        "does not allow writes",
-    )
-    .await;
+    let (case, cause) = ("replica, asked to write", "does not allow writes");
+    is_refused_once(&scene, case, &read_only, settings(), cause).await;
     // Whoever does not insist on writing is served by a replica.
     let store = SessionStore::new(pool(url, 4), settings()).unwrap();
     let app = init_service(App::new().configure(routes(store))).await;
@@ -94,9 +69,24 @@ async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-async fn is_refused(scene: &Scene, case: &str, pool: Pool, settings: DjangoSettings, cause: &str) {
+/// And the 300 find it out together, not one after the other.
+async fn is_refused_once(
+    scene: &Scene,
+    case: &str,
+    url: &str,
+    settings: DjangoSettings,
+    cause: &str,
+) {
+    let proxy = Proxy::before(url).await;
+    is_refused(scene, case, &pool(proxy.url(), 4), settings, cause).await;
+    let (connections, messages) = (proxy.accepted(), proxy.messages().len());
+    println!("{case}: {connections} connections, {messages} messages");
+    assert!(connections < 50 && messages < 300, "{case}: {connections}, {messages}");
+}
+
+async fn is_refused(scene: &Scene, case: &str, pool: &Pool, settings: DjangoSettings, cause: &str) {
     let log = Log::capture();
-    let store = SessionStore::new(pool, settings.lookup_timeout(TIMEOUT)).unwrap();
+    let store = SessionStore::new(pool.clone(), settings.lookup_timeout(TIMEOUT)).unwrap();
     let app = init_service(App::new().configure(routes(store))).await;
     let start = std::time::Instant::now();
     let cookie = scene.user().cookie().unwrap();

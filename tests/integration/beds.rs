@@ -97,10 +97,9 @@ pub(crate) fn pool_with(url: &str, config: PoolConfig) -> Pool {
     config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap()
 }
 
-/// The address of a database server that is not there: nobody listens on a port just given back.
+/// The address of a database server that is not there.
 pub(crate) fn nowhere() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("postgres://nobody@{}/nowhere", listener.local_addr().unwrap())
+    format!("postgres://nobody@{}/nowhere", testbed::nobody_listens())
 }
 
 /// The seed of random cases: `TEST_SEED`, or always the same.
