@@ -1,6 +1,6 @@
 //! The database fails between the reading of a session and its writing: the visitor hears of it.
 
-use std::{pin::pin, time::Duration};
+use std::{cell::Cell, pin::pin, rc::Rc, time::Duration};
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, Error, Expiry, SessionData, SessionKey, SessionStore,
@@ -45,7 +45,8 @@ impl Change {
     }
 }
 
-/// The status of the answer, and whether a cookie came with it.
+/// The status of the answer, and whether a cookie came with it. Asks again if the session could not
+/// be read in time: then nothing has happened.
 async fn request(
     store: &SessionStore,
     key: &str,
@@ -53,18 +54,26 @@ async fn request(
     meanwhile: impl AsyncFn() + Clone + 'static,
 ) -> (u16, bool) {
     let gate = DjangoSessionMiddleware::optional(store.clone());
+    let happened = Rc::new(Cell::new(false));
+    let happens = Rc::clone(&happened);
     let handler = move |session: DjangoSessionMut| {
-        let meanwhile = meanwhile.clone();
+        let (meanwhile, happens) = (meanwhile.clone(), Rc::clone(&happens));
         async move {
+            happens.set(true);
             change.make(&session)?;
             meanwhile().await;
             Ok::<_, Error>("a page")
         }
     };
     let app = init_service(App::new().wrap(gate).route("/", web::get().to(handler))).await;
-    let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
-    let response = call_service(&app, request.to_request()).await;
-    (response.status().as_u16(), response.headers().contains_key(SET_COOKIE))
+    for _ in 0..20 {
+        let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
+        let response = call_service(&app, request.to_request()).await;
+        if happened.get() {
+            return (response.status().as_u16(), response.headers().contains_key(SET_COOKIE));
+        }
+    }
+    panic!("the session was never read");
 }
 
 async fn row(store: &SessionStore) -> String {
@@ -77,13 +86,14 @@ async fn row(store: &SessionStore) -> String {
 async fn a_server_that_is_killed_or_frozen_never_makes_a_success_of_what_is_not_stored() {
     let postgres = Postgres::start().await.unwrap();
     let bed = TestBed::on(&postgres, Django::default(), Settings::default()).await.unwrap();
-    let timeout = Duration::from_secs(2);
-    let store = || {
+    let store = |seconds| {
+        let timeout = Duration::from_secs(seconds);
         let settings = settings().writes_sessions(true).lookup_timeout(timeout);
         SessionStore::new(pool(bed.database_url()), settings).unwrap()
     };
     for change in Change::ALL {
-        let (store, key) = (store(), row(&store()).await);
+        let (store, of_little_patience) = (store(60), store(2));
+        let key = row(&store).await;
         let server = postgres.clone();
         let kill = async move || server.kill9().await.unwrap();
         assert_eq!(request(&store, &key, change, kill).await, (503, false), "{change:?}, killed");
@@ -97,11 +107,13 @@ async fn a_server_that_is_killed_or_frozen_never_makes_a_success_of_what_is_not_
 
         let server = postgres.clone();
         let freeze = async move || server.freeze().await.unwrap();
-        assert_eq!(request(&store, &key, change, freeze).await, (503, false), "{change:?}, frozen");
+        let answer = request(&of_little_patience, &key, change, freeze).await;
+        assert_eq!(answer, (503, false), "{change:?}, frozen");
         postgres.thaw().await.unwrap();
     }
     // Between two requests nothing is left of it.
-    let (store, key) = (store(), row(&store()).await);
+    let store = store(60);
+    let key = row(&store).await;
     postgres.terminate_backends().await.unwrap();
     let nothing = async || {};
     assert_eq!(request(&store, &key, Change::Insert, nothing).await, (200, true));

@@ -61,6 +61,11 @@ async fn cycle(session: DjangoSessionMut) -> Result<&'static str, Error> {
     Ok("cycled")
 }
 
+/// A busy machine takes its time for so many who come at once.
+fn patient() -> DjangoSettings {
+    settings().lookup_timeout(Duration::from_secs(60))
+}
+
 fn each_request_slides(settings: DjangoSettings) -> DjangoSettings {
     settings.session_save_every_request(true).slide_at_most_every(Duration::ZERO)
 }
@@ -74,7 +79,7 @@ async fn start(store: &SessionStore) -> SessionKey {
 #[actix_web::test]
 async fn of_two_hundred_who_add_to_one_list_none_is_lost() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let store = bed.store_with(patient().writes_sessions(true));
     let app = service(&store);
     let key = start(&store).await;
     let paths: Vec<_> = (0..200).map(|n| format!("/append/{n}")).collect();
@@ -112,7 +117,7 @@ async fn beside_django_nothing_of_its_own_is_lost() {
 #[actix_web::test]
 async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let changing = settings().writes_sessions(true);
+    let changing = patient().writes_sessions(true);
     let store = bed.store_with(changing.clone());
     let app = service(&store);
     let sliding = service(&bed.store_with(each_request_slides(changing)));
@@ -155,7 +160,7 @@ async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() 
 #[actix_web::test]
 async fn two_services_slide_a_thousand_sessions_without_standing_in_each_others_way() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let changing = settings().writes_sessions(true);
+    let changing = patient().writes_sessions(true);
     let store = bed.store_with(changing.clone());
     let keys = join_all((0..1000).map(|_| start(&store))).await;
     bed.sql("UPDATE django_session SET expire_date = now() + interval '1 hour'").await;
