@@ -48,7 +48,7 @@ impl Lanes {
         open(&self.slides, &database.shared.slides, database)
     }
 
-    /// Whether the runtime has ended.
+    /// Whether the runtime has ended, or a task has panicked.
     pub(super) fn are_over(&self) -> bool {
         self.sessions.get().is_some_and(Lane::is_over)
             || self.users.get().is_some_and(Lane::is_over)

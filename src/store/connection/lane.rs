@@ -27,7 +27,7 @@ impl<L: Lookup> Lane<L> {
         Self { questions }
     }
 
-    /// Whether its runtime has ended.
+    /// Whether its runtime has ended, or its task has panicked.
     pub(crate) fn is_over(&self) -> bool {
         self.questions.is_closed()
     }
@@ -35,7 +35,7 @@ impl<L: Lookup> Lane<L> {
     /// The answer for a key, which comes by the deadline or is a failure.
     pub(crate) async fn ask(&self, key: L::Key, deadline: Instant) -> Outcome<L::Answer> {
         let (answer, answered) = oneshot::channel();
-        // If the runtime has ended, nobody answers.
+        // If it is over, nobody answers.
         drop(self.questions.send(Asked { key, deadline, tries: 0, after: 0, answer }));
         answered.await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
     }

@@ -18,8 +18,9 @@ impl<T> Default for Runtimes<T> {
 }
 
 impl<T> Runtimes<T> {
-    /// The one of the current runtime; `None` outside of any. Those of runtimes that have ended are
-    /// forgotten when a new one comes.
+    /// The one of the current runtime; `None` outside of any. One that is over is replaced: of the
+    /// application's own code, its connector and what keeps its log run in the task of a lane, and
+    /// may panic. Those of runtimes that have ended are forgotten when a new one comes.
     pub(crate) fn current(
         &self,
         make: impl FnOnce() -> T,
@@ -28,10 +29,42 @@ impl<T> Runtimes<T> {
         let runtime = Handle::try_current().ok()?.id();
         // What a panic elsewhere left behind is still whole.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(of_this) = all.get(&runtime) {
+        if let Some(of_this) = all.get(&runtime).filter(|of_this| !is_over(of_this)) {
             return Some(Arc::clone(of_this));
         }
         all.retain(|_, other| !is_over(other));
         Some(Arc::clone(all.entry(runtime).or_insert_with(|| Arc::new(make()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::store::connection::{
+        Lane,
+        test_server::{Mood, TestLookup, TestServer},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_whose_task_panicked_is_followed_by_another_one() {
+        let timeout = Duration::from_secs(4);
+        let server = TestServer::new();
+        let shared = server.server(timeout);
+        let runtimes = Runtimes::default();
+        let ask = async || {
+            let lane = || Lane::open(TestLookup::new(), Arc::clone(&shared));
+            let lane = runtimes.current(lane, Lane::is_over).unwrap();
+            lane.ask(1, Instant::now() + timeout).await.is_ok()
+        };
+        assert!(ask().await && ask().await);
+        assert_eq!(server.accepted(), 1);
+        server.set(Mood::Swallows, Mood::Panics);
+        assert!(!ask().await);
+        server.set(Mood::Swallows, Mood::Answers);
+        assert!(ask().await);
     }
 }

@@ -27,6 +27,8 @@ pub(super) enum Mood {
     /// The connection can be made, and the rows are not to be had.
     Locked,
     Swallows,
+    /// No connection can be made: the application's own connector panics.
+    Panics,
 }
 
 /// Its clones are one server.
@@ -93,7 +95,9 @@ impl Connect for TestServer {
             let mut config = config;
             config.user("anybody");
             let (ours, theirs) = duplex(1 << 16);
-            let (sender, mood) = watch::channel(*self.mood_of_new.lock().unwrap());
+            let mood = *self.mood_of_new.lock().unwrap();
+            assert_ne!(mood, Mood::Panics);
+            let (sender, mood) = watch::channel(mood);
             self.connections().push(sender);
             tokio::spawn(serve(theirs, mood, Arc::clone(&self.row)));
             let (client, connection) = config.connect_raw(ours, NoTls).await?;
