@@ -264,6 +264,8 @@ impl Writing {
 
     async fn finished(&self, status: StatusCode) -> Result<Option<SessionCookie>, Error> {
         let Some(store) = &self.store else { return Ok(None) };
+        // Whoever logs out is logged out, whatever comes after.
+        self.delete_flushed().await?;
         let (changed, accessed) = {
             let state = self.state.borrow();
             (state.changes.as_ref().is_some_and(Changes::is_modified), state.accessed)
@@ -273,9 +275,6 @@ impl Writing {
             .unwrap_or_else(|| accessed && self.session.is_err());
         let failed = status.is_server_error();
         if is_empty || failed {
-            // Whoever logs out is logged out, whatever comes after.
-            let _turn = self.saving.lock().await;
-            self.delete_doomed(store).await?;
             let deletes = is_empty && self.has_cookie;
             return Ok(deletes.then_some(SessionCookie::Delete));
         }
@@ -316,13 +315,13 @@ impl Writing {
     }
 }
 
-/// A handler that panics, or is given up, has ended the session all the same: its visitor was told
-/// so, or is gone.
+/// A handler that panics, is given up, or flushes when the answer is on its way, has ended the
+/// session all the same: its visitor was told so, or is gone.
 impl Drop for Writing {
     fn drop(&mut self) {
-        let State { changes, over, .. } = self.state.get_mut();
-        let doomed = changes.as_ref().and_then(Changes::doomed).cloned();
-        let (Some(store), Some(key), false) = (self.store.take(), doomed, *over) else { return };
+        let changes = self.state.get_mut().changes.as_ref();
+        let doomed = changes.and_then(Changes::doomed).cloned();
+        let (Some(store), Some(key)) = (self.store.take(), doomed) else { return };
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             if let Err(error) = store.delete(&key).await {

@@ -7,11 +7,13 @@ use actix_django_session::{
 };
 use actix_web::{App, HttpResponse, web};
 use futures_util::{FutureExt, stream};
+use serde_json::json;
 use testbed::{Django, Settings};
 
 use crate::{
     app::TestApp,
     beds::{Bed, settings},
+    operations::{django, operate},
 };
 
 fn store(bed: &Bed) -> SessionStore {
@@ -47,7 +49,7 @@ async fn a_stream_is_sent_after_the_session_is_stored() {
         App::new().wrap(gate.clone()).route("/", web::get().to(handler.clone()))
     });
     let key = bed.session("{}").await;
-    bed.ask(serde_json::json!({
+    bed.ask(json!({
         "cmd": "sign_row", "key": key, "obj_json": format!(r#"{{"key":"{key}"}}"#)
     }))
     .await;
@@ -185,4 +187,50 @@ async fn whoever_ends_a_session_and_goes_away_leaves_no_copy_of_it() {
     assert!(!answered);
     told.acquire().await.unwrap().forget();
     assert!(matches!(store.load(&key).await, Err(Error::SessionNotFound)));
+}
+
+/// Its end is no date: the answer is a 500, and whoever was logged in is not any more.
+#[actix_web::test]
+async fn a_flush_is_done_though_the_new_session_cannot_be_stored() {
+    let bed = Bed::shared().await;
+    let store = store(bed);
+    for ops in [
+        json!([["flush"], ["insert", "a", 1], ["set_expiry", i64::MAX]]),
+        json!([["login", "grace"], ["set_expiry", i64::MAX]]),
+    ] {
+        let [theirs, ours] = [bed.login("ada").await, bed.login("ada").await];
+        let cookie = |key: &str| format!("sessionid={key}");
+        let django = django(bed, Some(&cookie(&theirs)), &ops, 200).await;
+        let rust = operate(&store, Some(&cookie(&ours)), &ops, 200).await;
+        assert_eq!((django.status, rust.status), (500, 500), "{ops}");
+        for key in [theirs, ours] {
+            let row = bed.ask(json!({ "cmd": "read_row", "key": key })).await;
+            assert!(row.is_null(), "{ops}: {row}");
+        }
+    }
+}
+
+/// Too late for the cookie, but not for the row.
+#[actix_web::test]
+async fn a_flush_in_a_stream_ends_the_session() {
+    let bed = Bed::shared().await;
+    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let store = store(bed).on_session_change(move |_| {
+        told.send(()).unwrap();
+        async { Ok::<_, std::io::Error>(()) }
+    });
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let handler = async |session: DjangoSessionMut| {
+        HttpResponse::Ok().streaming(stream::once(async move {
+            session.flush();
+            Ok::<_, Error>(web::Bytes::from_static(b"late"))
+        }))
+    };
+    let app =
+        TestApp::start(move || App::new().wrap(gate.clone()).route("/", web::get().to(handler)));
+    let key = bed.login("ada").await;
+    assert_eq!(app.get("/", &key).await.status, 200);
+    hears.recv().await.unwrap();
+    let session = store.load(&SessionKey::new(key).unwrap()).await;
+    assert!(matches!(session, Err(Error::SessionNotFound)), "{session:?}");
 }
