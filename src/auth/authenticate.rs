@@ -56,7 +56,7 @@ impl SessionStore {
         password: &str,
     ) -> Result<Option<DjangoUser>, Error> {
         let backends = self.password_backends()?;
-        let mut tried: Option<String> = None;
+        let mut upgrades = self.settings().upgrades_passwords();
         loop {
             let Some(user) = self.find_by_username(username).await? else {
                 self.spend_time_on(password).await?;
@@ -67,13 +67,12 @@ impl SessionStore {
             else {
                 return Ok(None);
             };
-            // An inactive user's password is upgraded too (I11). One that did not change although
-            // nobody else changed it is left alone: a policy of the table may forbid it.
-            let upgrades = must_update && self.settings().upgrades_passwords();
-            if upgrades && tried.as_ref() != Some(&encoded) {
+            // An inactive user's password is upgraded too (I11). If it cannot be, somebody else has
+            // changed it: then it is looked at again, and left alone. Or a policy of the table
+            // forbids it.
+            if must_update && std::mem::take(&mut upgrades) {
                 let anew = self.make_password(password).await?;
                 if !self.replace_password(&user, &encoded, &anew).await? {
-                    tried = Some(encoded);
                     continue;
                 }
                 user.set_password(anew);

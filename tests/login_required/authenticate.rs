@@ -209,6 +209,28 @@ async fn an_upgrade_never_overwrites_a_newer_password() {
     assert_eq!(password_of(&bed, "ada").await, "newer");
 }
 
+/// Something in the database puts another old encoding of the password into its place each time.
+#[actix_web::test]
+async fn an_upgrade_is_tried_once() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password_column": OLD })).await;
+    bed.sql("CREATE SEQUENCE tries").await;
+    bed.sql(&format!(
+        "CREATE FUNCTION swap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN \
+         IF pg_trigger_depth() > 1 OR nextval(''tries'') > 20 THEN RETURN NEW; END IF; \
+         UPDATE auth_user SET password = CASE OLD.password \
+         WHEN ''{OLD}'' THEN ''{OTHER}'' ELSE ''{OLD}'' END WHERE id = OLD.id; \
+         RETURN NULL; END'"
+    ))
+    .await;
+    bed.sql("CREATE TRIGGER swap BEFORE UPDATE ON auth_user FOR EACH ROW EXECUTE FUNCTION swap()")
+        .await;
+    let store = bed.store_with(upgrading());
+    assert!(store.authenticate("ada", PASSWORD).await.unwrap().is_some());
+    assert_eq!(bed.sql("SELECT last_value::int FROM tries").await, json!([[1]]));
+    assert_eq!(password_of(&bed, "ada").await, OTHER);
+}
+
 #[actix_web::test]
 async fn a_role_needs_to_update_the_password_only_to_upgrade_it() {
     let bed = Bed::new().await;
