@@ -28,7 +28,7 @@ use crate::{
     auth::SessionStore,
     csrf::CsrfCheck,
     error::Error,
-    session::{DjangoSession, SessionKey},
+    session::{DjangoSession, SessionKey, USER_ID},
 };
 
 /// One worker's gate.
@@ -158,8 +158,11 @@ impl Gate {
             return Ok(());
         }
         let session = visit.session().ok();
-        // Also one whom `get_user` would refuse: handlers may go by the id alone.
-        let names_user = |session: &DjangoSession| matches!(session.user_id(), Ok(Some(_)));
+        // Also one whom `get_user` would refuse, for handlers may go by the id alone, and an id that
+        // Django would never write, for `get_user` reads it (A5).
+        let names_user = |session: &DjangoSession| {
+            session.data().is_ok_and(|data| data.get_json(USER_ID).is_some())
+        };
         if self.csrf == CsrfPolicy::IfLoggedIn && !session.as_ref().is_some_and(names_user) {
             return Ok(());
         }

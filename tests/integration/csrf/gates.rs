@@ -7,7 +7,7 @@ use std::sync::{
 
 use actix_django_session::{
     AuthenticationBackend, CsrfReason, CsrfToken, DjangoSessionMiddleware, DjangoSessionMut,
-    DjangoSettings, DjangoUserId, Error, Event, SessionStore,
+    DjangoSettings, DjangoUser, DjangoUserId, Error, Event, SessionStore,
     test::{self, TestUser},
 };
 use actix_web::{
@@ -207,6 +207,27 @@ async fn a_gate_for_apis_asks_django_s_tables_who_it_is() {
     let cookies = format!("sessionid={key}; csrftoken={SECRET}");
     let sound = [("Cookie", cookies.as_bytes()), ("X-CSRFToken", MASKED.as_bytes())];
     assert_eq!(app.send("DELETE", "/", &sound).await.status, 200);
+
+    // An id in a form that Django reads but never writes names a user as well.
+    let question = json!({ "cmd": "get_user", "username": "ada" });
+    let hash = bed.ask(question).await["session_auth_hash"].take();
+    let store = bed.store();
+    let with_user = TestApp::start(move || {
+        let gate = DjangoSessionMiddleware::optional(store.clone()).csrf_if_logged_in();
+        App::new().wrap(gate).default_service(web::to(async |_: DjangoUser| "done"))
+    });
+    for id in ["1", "true", "1.0", "1e0"] {
+        let backend = "django.contrib.auth.backends.ModelBackend";
+        let key = bed
+            .session(&format!(
+                r#"{{"_auth_user_id": {id}, "_auth_user_backend": "{backend}", "_auth_user_hash": {hash}}}"#
+            ))
+            .await;
+        assert_eq!(with_user.get("/", &key).await.status, 200, "{id}");
+        let cookie = format!("sessionid={key}");
+        let answer = with_user.send("POST", "/", &[("Cookie", cookie.as_bytes())]).await;
+        assert_eq!(answer.status, 403, "{id}");
+    }
 
     // Whose users are kept elsewhere may well be logged in.
     let elsewhere = AuthenticationBackend::new("sso.Backend").reads_users(false);
