@@ -5,7 +5,7 @@ use actix_django_session::UserModel;
 use crate::{
     load::Load,
     scene::Scene,
-    service::{Service, pool, settings},
+    service::{Service, patient, pool},
     turn, until,
 };
 
@@ -13,7 +13,7 @@ use crate::{
 async fn no_visitor_notices_a_migration() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let settings = settings().user_model(UserModel::default().columns(["first_name"]));
+    let settings = patient().user_model(UserModel::default().columns(["first_name"]));
     let service = Service::start(pool(scene.database.url(), 8), settings);
     let load = Load::start(&service, &scene, 200);
     load.serve(1_000).await;

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::{
     load::Connection,
     scene::Scene,
-    service::{Service, pool, settings},
+    service::{Service, patient, pool},
     turn, until,
 };
 
@@ -116,7 +116,7 @@ impl Change {
 async fn a_row_that_is_replaced_is_seen_whole_and_at_once() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 4), settings());
+    let service = Service::start(pool(scene.database.url(), 4), patient());
     let key = scene.session("replaced-all-the-time", "{}").await;
     let mut changes = vec![is("200 anonymous")];
     let watch = Watch::start(&service, "/optional", &format!("sessionid={key}"), 100);
@@ -151,7 +151,7 @@ async fn a_login_a_new_password_and_a_logout_are_seen_at_once() {
     let postgres = Postgres::shared().await.unwrap();
     let settings_of_site = Settings::default().user("ada", "lovelace");
     let bed = TestBed::on(&postgres, Django::V5_2, settings_of_site).await.unwrap();
-    let service = Service::start(pool(bed.database_url(), 4), settings());
+    let service = Service::start(pool(bed.database_url(), 4), patient());
     let site = bed.site();
     let url = |path: &str| format!("{}{path}", site.url());
 
@@ -199,7 +199,7 @@ async fn a_login_a_new_password_and_a_logout_are_seen_at_once() {
 async fn the_old_key_of_a_login_stands_for_nobody() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 4), settings());
+    let service = Service::start(pool(scene.database.url(), 4), patient());
     for round in 0..2 {
         let old = scene.session(&format!("before-login-{round}"), r#"{"cart": 1}"#).await;
         let new = format!("after-login-{round}");

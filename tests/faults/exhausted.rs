@@ -9,7 +9,7 @@ use crate::{
     PATIENCE,
     load::Load,
     scene::Scene,
-    service::{Service, pool, settings},
+    service::{Service, patient, pool, settings},
     turn,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 async fn an_exhausted_pool_is_noticed_by_nobody() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 4), settings());
+    let service = Service::start(pool(scene.database.url(), 4), patient());
     let mut taken = Vec::new();
     for _ in 0..4 {
         taken.push(timeout(PATIENCE, service.pool.get()).await.unwrap().unwrap());
@@ -34,7 +34,7 @@ async fn an_exhausted_pool_is_noticed_by_nobody() {
 async fn lookups_take_nothing_from_the_application() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 1), settings());
+    let service = Service::start(pool(scene.database.url(), 1), patient());
     let load = Load::start(&service, &scene, 200);
     load.serve(500).await;
     for _ in 0..200 {

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use crate::{
     load::{Connection, Load},
     scene::Scene,
-    service::{APPLICATION_NAME, Service, pool, settings},
+    service::{APPLICATION_NAME, Service, patient, pool},
     turn, until,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 async fn thousands_who_hang_up_disturb_nobody() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 4), settings());
+    let service = Service::start(pool(scene.database.url(), 4), patient());
     let load = Load::start(&service, &scene, 100);
     load.serve(500).await;
 

@@ -7,7 +7,7 @@ use testbed::Postgres;
 use crate::{
     load::Load,
     scene::Scene,
-    service::{Service, pool, settings},
+    service::{Service, patient, pool},
     turn,
 };
 
@@ -16,7 +16,7 @@ async fn a_killed_server_means_503_until_it_is_back() {
     let _turn = turn().await;
     let postgres = Postgres::start().await.unwrap();
     let scene = Scene::on(&postgres).await;
-    let service = Service::start(pool(scene.database.url(), 8), settings());
+    let service = Service::start(pool(scene.database.url(), 8), patient());
     let load = Load::start(&service, &scene, 200);
     load.serve(2_000).await;
     for round in 1..=2 {

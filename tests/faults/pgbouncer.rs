@@ -23,7 +23,7 @@ use crate::{
     load::Load,
     log::Log,
     scene::Scene,
-    service::{Service, pool, routes, settings},
+    service::{Service, patient, pool, routes},
     turn,
 };
 
@@ -32,7 +32,7 @@ async fn everything_works_through_pgbouncer_with_its_setting() {
     let _turn = turn().await;
     let scene = Scene::new().await;
     let Some(bouncer) = PgBouncer::start(scene.database.url()).await else { return };
-    let settings = settings().prepared_statements(false);
+    let settings = patient().prepared_statements(false);
     let store = SessionStore::new(pool(&bouncer.url, 2), settings.clone()).unwrap();
     store.check().await.unwrap();
     let service = Service::start(pool(&bouncer.url, 8), settings);
@@ -57,7 +57,7 @@ async fn without_it_the_answers_are_right_and_the_log_names_the_setting() {
     // Every store has connections of its own.
     let app = init_service(App::new().configure(|app| {
         for number in 0..8 {
-            let store = SessionStore::new(pool(&bouncer.url, 1), settings()).unwrap();
+            let store = SessionStore::new(pool(&bouncer.url, 1), patient()).unwrap();
             app.service(web::scope(&format!("/{number}")).configure(routes(store)));
         }
     }))
@@ -114,7 +114,7 @@ impl PgBouncer {
             "[databases]\n{name} = host={host} port={} user={} password={}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
              auth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n\
-             server_round_robin = 1\n",
+             server_round_robin = 1\nserver_login_retry = 1\n",
             database.get_ports()[0],
             database.get_user().unwrap(),
             std::str::from_utf8(database.get_password().unwrap_or_default()).unwrap(),

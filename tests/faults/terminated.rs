@@ -5,7 +5,7 @@ use testbed::Postgres;
 use crate::{
     load::Load,
     scene::{Scene, connect},
-    service::{APPLICATION_NAME, Service, pool, settings},
+    service::{APPLICATION_NAME, Service, patient, pool},
     turn,
 };
 
@@ -13,7 +13,7 @@ use crate::{
 async fn no_visitor_notices_when_backends_end() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 8), settings());
+    let service = Service::start(pool(scene.database.url(), 8), patient());
     let load = Load::start(&service, &scene, 200);
     load.serve(1_000).await;
 
