@@ -48,8 +48,8 @@ pub(crate) async fn verified(
     };
     let sql =
         format!("SELECT 1 FROM {table} WHERE id = $1::bigint AND user_id::text = $2 AND confirmed");
-    let client = pool.get().await.map_err(Unavailable::Pool)?;
-    let found = client.query_opt(&sql, &[&id, &user.id()]).await.map_err(Unavailable::Query)?;
+    let client = pool.get().await.map_err(Unavailable::from)?;
+    let found = client.query_opt(&sql, &[&id, &user.id()]).await.map_err(Unavailable::from)?;
     Ok(found.map(|_| user))
 }
 

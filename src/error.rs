@@ -1,15 +1,16 @@
 //! Everything that can go wrong, one variant per condition.
 
 mod csrf;
+mod database;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use deadpool_postgres::PoolError;
-
-use tokio_postgres::error::SqlState;
+use deadpool::managed::{HookError, PoolError};
+use tokio_postgres::error::{DbError, SqlState};
 
 use crate::{report::CheckReport, signing};
 pub use csrf::{CsrfReason, CsrfTokenFault, FormError};
+pub use database::DatabaseError;
 
 /// Why there is no session, no user, or no answer.
 ///
@@ -248,18 +249,19 @@ pub enum DecodeError {
     NotADictionary,
 }
 
-/// Why PostgreSQL did not answer.
+/// Why PostgreSQL did not answer. Made of the errors of [`tokio_postgres`] and [`deadpool_postgres`] by
+/// `Unavailable::from`.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
     /// No connection could be had from the application's own pool: for hooks that ask the database
     /// something themselves.
     #[error("no database connection")]
-    Pool(#[source] PoolError),
+    Pool(#[source] PoolError<DatabaseError>),
 
     /// No connection could be made.
     #[error("no database connection")]
-    Connection(#[source] tokio_postgres::Error),
+    Connection(#[source] DatabaseError),
 
     /// None within the `lookup_timeout` of the settings.
     #[error("no database connection within {0:?}: the server accepts no new one")]
@@ -267,7 +269,7 @@ pub enum Unavailable {
 
     /// The server refused the query.
     #[error("the database refused the query")]
-    Query(#[source] tokio_postgres::Error),
+    Query(#[source] DatabaseError),
 
     /// The server's answer belongs to another query, as can happen behind a pooler.
     #[error("the database answered another query")]
@@ -304,8 +306,28 @@ impl Unavailable {
     }
 }
 
-// Not derived: PostgreSQL may repeat the parameters of a query in the fields of an error that only
-// its `Debug` shows.
+impl From<tokio_postgres::Error> for Unavailable {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Query(error.into())
+    }
+}
+
+impl From<PoolError<tokio_postgres::Error>> for Unavailable {
+    fn from(error: PoolError<tokio_postgres::Error>) -> Self {
+        Self::Pool(match error {
+            PoolError::Timeout(timeout) => PoolError::Timeout(timeout),
+            PoolError::Backend(error) => PoolError::Backend(error.into()),
+            PoolError::Closed => PoolError::Closed,
+            PoolError::NoRuntimeSpecified => PoolError::NoRuntimeSpecified,
+            PoolError::PostCreateHook(hook) => PoolError::PostCreateHook(match hook {
+                HookError::Message(message) => HookError::Message(message),
+                HookError::Backend(error) => HookError::Backend(error.into()),
+            }),
+        })
+    }
+}
+
+// Not derived: the error of an application's hook may be PostgreSQL's, whose `Debug` shows rows.
 impl fmt::Debug for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Unavailable(")?;
@@ -319,8 +341,14 @@ pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // PostgreSQL's details come on lines of their own.
-        let on_one_line = |error: &dyn std::error::Error| error.to_string().replace('\n', "; ");
+        // The error of an application's hook may be PostgreSQL's, and its details are rows.
+        let on_one_line = |error: &(dyn std::error::Error + 'static)| {
+            match error.downcast_ref::<DbError>() {
+                Some(said) => DatabaseError::from(said).to_string(),
+                None => error.to_string(),
+            }
+            .replace('\n', "; ")
+        };
         let mut said = on_one_line(self.0);
         f.write_str(&said)?;
         let mut source = self.0.source();

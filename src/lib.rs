@@ -52,7 +52,8 @@ mod web;
 
 pub use auth::{DjangoUser, SessionStore};
 pub use error::{
-    CsrfReason, CsrfTokenFault, DecodeError, Error, FormError, NotLoggedIn, Unavailable,
+    CsrfReason, CsrfTokenFault, DatabaseError, DecodeError, Error, FormError, NotLoggedIn,
+    Unavailable,
 };
 pub use observe::Event;
 pub use report::CheckReport;

@@ -39,7 +39,7 @@ impl SessionStore {
     /// says stands for all of them. An error is no user: one that is a rejection
     /// ([`Error::is_rejection`]) makes the visitor a stranger, any other one is the answer, a 500 or
     /// 503. So is a hook that takes longer than the `lookup_timeout`. An error of your own queries
-    /// is passed on by `.map_err(Unavailable::Query)?`.
+    /// is passed on by `.map_err(Unavailable::from)?`.
     ///
     /// The store that it is given has no such hook, and may be asked for anybody.
     /// [`DjangoUserId`](crate::DjangoUserId) is whom the session names, whatever this says. The

@@ -136,7 +136,7 @@ impl Database {
         let clock = rows.first().ok_or(Unavailable::NoAnswer)?.try_get(1);
         let data = rows.iter().map(|row| row.try_get::<_, Option<String>>(2));
         let data = data.filter_map(Result::transpose).collect::<Result<_, _>>();
-        Ok((data.map_err(Unavailable::Query)?, clock.map_err(Unavailable::Query)?))
+        Ok((data.map_err(Unavailable::from)?, clock.map_err(Unavailable::from)?))
     }
 }
 

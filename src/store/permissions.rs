@@ -51,7 +51,7 @@ impl Database {
         };
         let rows = self.query(permissions.all.clone(), deadline).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
-        Ok(held(row, 1).map_err(Unavailable::Query)?)
+        Ok(held(row, 1).map_err(Unavailable::from)?)
     }
 }
 

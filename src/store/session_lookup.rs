@@ -98,7 +98,7 @@ impl Database {
                     .first()
                     .map(|row| row.try_get(1))
                     .transpose()
-                    .map_err(Unavailable::Query)?
+                    .map_err(Unavailable::from)?
                     .flatten();
                 let longest = modifier.and_then(|modifier| usize::try_from(modifier - 4).ok());
                 *sessions.longest.get_or_init(|| longest)

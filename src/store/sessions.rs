@@ -155,7 +155,7 @@ impl Database {
         let write = self.write(Question::new(query, parameters), self.deadline());
         let rows = write.instrument(tracing::debug_span!("session write")).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
-        Ok(row.try_get(1).map_err(Unavailable::Query)?)
+        Ok(row.try_get(1).map_err(Unavailable::from)?)
     }
 }
 
@@ -171,7 +171,7 @@ fn missing_column(error: Error) -> Error {
     }
     let Error::Unavailable(refused) = &error else { return error };
     let Unavailable::Query(refused) = &**refused else { return error };
-    let column = refused.as_db_error().and_then(|error| error.column()).unwrap_or_default();
+    let column = refused.column().unwrap_or_default();
     Error::ImproperlyConfigured(format!(
         "the session table has a column \"{column}\" that must not be NULL and that Django's own \
          table does not have: give it a DEFAULT, so that new sessions can be stored"

@@ -67,7 +67,7 @@ impl Database {
         let write = self.write(Question::new(statement, parameters), self.deadline());
         let rows = write.instrument(tracing::debug_span!("user write")).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
-        Ok(row.try_get(1).map_err(Unavailable::Query)?)
+        Ok(row.try_get(1).map_err(Unavailable::from)?)
     }
 
     async fn statement<'a>(
@@ -106,7 +106,7 @@ impl Database {
         let asked = Question::new(&owner_query(), parameters);
         let rows = self.query(asked, self.deadline()).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
-        let number: Option<i64> = row.try_get(1).map_err(Unavailable::Query)?;
+        let number: Option<i64> = row.try_get(1).map_err(Unavailable::from)?;
         let index = number.and_then(|number| usize::try_from(number - 1).ok());
         index.and_then(|index| owners.into_iter().nth(index)).ok_or_else(|| {
             Error::ImproperlyConfigured(format!("no table of the user model has a column {column}"))

@@ -119,7 +119,7 @@ impl Database {
         if rows.len() > 1 {
             return Err(Error::ImproperlyConfigured("several users have one username".into()));
         }
-        let row = rows.first().map(user).transpose().map_err(Unavailable::Query)?;
+        let row = rows.first().map(user).transpose().map_err(Unavailable::from)?;
         let Some((_, Some(row))) = row else { return Ok(None) };
         Ok(known.primary_key.parse_text(&row.id).map(|key| (key, row)))
     }
@@ -147,7 +147,7 @@ impl Database {
         // Whoever comes before the answer asks as well.
         let rows = self.query(queries.types.clone(), deadline).await?;
         let known = rows.first().map(|row| Known::of(&self.settings().user_model, row)).transpose();
-        let known = known.map_err(Unavailable::Query)?.ok_or(Unavailable::NoAnswer)?;
+        let known = known.map_err(Unavailable::from)?.ok_or(Unavailable::NoAnswer)?;
         Ok(queries.known.get_or_init(|| known))
     }
 }
@@ -370,5 +370,5 @@ impl FromSql<'_> for Bytes {
 
 /// Whether the text was no value of the column's type, so that no row can have it.
 fn is_no_such_value(error: &Unavailable) -> bool {
-    matches!(error, Unavailable::Query(error) if connection::is_no_such_value(error))
+    matches!(error, Unavailable::Query(error) if connection::is_no_such_value(error.code()))
 }

@@ -1,14 +1,20 @@
 //! Nothing that opens a session is in the log, whatever is written.
 
+use std::error::Error as _;
+
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSessionMut, Error, SessionKey, SessionStore,
+    DjangoSessionMiddleware, DjangoSessionMut, Error, PasswordHasher, SessionKey, SessionStore,
+    Unavailable,
 };
 use actix_web::{App, http::header::SET_COOKIE, web};
+use deadpool::managed::{HookError, PoolError};
+use serde_json::json;
 use testbed::{Django, Settings};
 
 use crate::{
     app::TestApp,
     beds::{Bed, nowhere, pool, settings},
+    log::Log,
 };
 
 const VALUE: &str = "hush-a-value";
@@ -78,4 +84,135 @@ async fn no_log_line_has_a_session_key_or_session_data_of_what_is_written() {
             }
         }
     }
+}
+
+/// What stands in the way of a change, how it is taken away, a statement that runs into it, and the
+/// code of what PostgreSQL says then.
+///
+/// It repeats whole rows in its details, and values in messages about data; and what a function
+/// says is the site's affair.
+const OBSTACLES: [(&str, &str, &str, &str); 5] = [
+    (
+        "CREATE TABLE refers (session varchar(40) REFERENCES django_session \
+         DEFERRABLE INITIALLY DEFERRED); INSERT INTO refers SELECT session_key FROM django_session",
+        "DROP TABLE refers",
+        "DELETE FROM django_session WHERE session_key = $1",
+        "23503",
+    ),
+    (
+        "ALTER TABLE django_session ADD CONSTRAINT never CHECK (session_key = '') NOT VALID",
+        "ALTER TABLE django_session DROP CONSTRAINT never",
+        "UPDATE django_session SET expire_date = expire_date WHERE session_key = $1",
+        "23514",
+    ),
+    (
+        "ALTER TABLE auth_user ADD CONSTRAINT never CHECK (password = '') NOT VALID",
+        "ALTER TABLE auth_user DROP CONSTRAINT never",
+        "UPDATE auth_user SET password = password WHERE username = 'ada' AND $1 <> ''",
+        "23514",
+    ),
+    (
+        "CREATE FUNCTION quote() RETURNS trigger AS $$BEGIN RAISE EXCEPTION '%', old \
+         USING ERRCODE = 'foreign_key_violation'; END$$ LANGUAGE plpgsql; \
+         CREATE TRIGGER quotes BEFORE DELETE OR UPDATE ON django_session FOR EACH ROW \
+         EXECUTE FUNCTION quote()",
+        "DROP TRIGGER quotes ON django_session",
+        "DELETE FROM django_session WHERE session_key = $1",
+        "23503",
+    ),
+    (
+        "CREATE FUNCTION misread() RETURNS trigger AS $$BEGIN \
+         PERFORM old.session_data::integer; RETURN NULL; END$$ LANGUAGE plpgsql; \
+         CREATE TRIGGER misreads BEFORE DELETE OR UPDATE ON django_session FOR EACH ROW \
+         EXECUTE FUNCTION misread()",
+        "DROP TRIGGER misreads ON django_session",
+        "DELETE FROM django_session WHERE session_key = $1",
+        "22P02",
+    ),
+];
+
+#[actix_web::test]
+async fn no_error_or_log_line_has_the_row_that_the_database_refuses() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let log = Log::default();
+    log.listen();
+    let hashers = |iterations| [PasswordHasher::Pbkdf2Sha256 { iterations }];
+    let upgrading = bed.store_with(settings().password_hashers(hashers(2)));
+    let store = bed.store_with(settings().writes_sessions(true));
+    let encoded = bed.store_with(settings().password_hashers(hashers(1)));
+    let encoded = encoded.make_password("hush").await.unwrap();
+    let user = json!({ "cmd": "set_user", "username": "ada", "password_column": encoded });
+    bed.ask(user).await;
+    let key = bed.session(&format!(r#"{{"x":"{VALUE}"}}"#)).await;
+    let expired = bed.session("{}").await;
+    let session = SessionKey::new(&*key).unwrap();
+    let stored = store.load(&session).await.unwrap().session_data().to_owned();
+    let hash = encoded.rsplit('$').next().unwrap();
+    let row =
+        json!({ "cmd": "put_row", "key": expired, "session_data": &stored, "expire_date": 0 });
+    bed.ask(row).await;
+    // PostgreSQL cuts what is long.
+    let secrets = [&*key, &expired, &stored[..40], &hash[..12]];
+
+    let client = bed.pool().get().await.unwrap();
+    for (obstacle, cleared, own, code) in OBSTACLES {
+        client.batch_execute(obstacle).await.unwrap();
+        log.clear();
+        // Each store says once a minute that its database is not available.
+        let store = bed.store_with(settings().writes_sessions(true));
+        let gate = DjangoSessionMiddleware::optional(store.clone());
+        let app = TestApp::start(move || {
+            App::new().wrap(gate.clone()).route("/{change}", web::get().to(change))
+        });
+        let mut shown = Vec::new();
+        let mut failed = Vec::new();
+        let of_sessions = own.contains("django_session");
+        if own.starts_with("DELETE") {
+            failed.push(store.delete(&session).await.unwrap_err());
+            failed.push(store.clear_expired().await.unwrap_err());
+            assert_eq!(app.get("/flush", &key).await.status, 503);
+        }
+        if of_sessions {
+            assert_eq!(app.get("/cycle", &key).await.status, 503);
+        } else {
+            failed.push(upgrading.authenticate("ada", "hush").await.unwrap_err());
+        }
+        // What an application asks itself.
+        let refused = async || client.execute(own, &[&key]).await.unwrap_err();
+        let raw = format!("{:?}", refused().await);
+        assert!(secrets.iter().any(|secret| raw.contains(secret)), "nothing to hide: {raw}");
+        let in_pool = PoolError::Backend(refused().await);
+        let in_hook = PoolError::PostCreateHook(HookError::Backend(refused().await));
+        let own: [Unavailable; 3] = [refused().await.into(), in_pool.into(), in_hook.into()];
+        failed.extend(own.map(Error::from));
+        shown.extend(failed.iter().map(all_of));
+        let in_cache = Error::from(Unavailable::Cache(refused().await.into()));
+        shown.push(format!("{in_cache} {in_cache:?} {}", in_cache.chain()));
+
+        let lines: Vec<_> = [log.lines(), app.log().lines()].concat();
+        let ours = lines.iter().filter(|line| line.target.starts_with("actix_django_session"));
+        let ours: Vec<_> = ours.map(|line| &line.text).collect();
+        assert!(!of_sessions || ours.iter().any(|text| text.contains(code)), "{code}: {ours:#?}");
+        for text in ours.into_iter().chain(&shown) {
+            for secret in secrets {
+                assert!(!text.contains(secret), "{secret} is in {text}");
+            }
+        }
+        assert!(shown.iter().filter(|text| text.contains(code)).count() > 3, "{code}: {shown:#?}");
+        client.batch_execute(cleared).await.unwrap();
+    }
+    // It was the obstacles that did it.
+    assert!(store.delete(&session).await.unwrap());
+    assert_eq!(store.clear_expired().await.unwrap(), 1);
+}
+
+/// All that an error and its sources show.
+fn all_of(error: &Error) -> String {
+    let mut text = format!("{error} {error:?} {error:#?} {}", error.chain());
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(" {error} {error:?}");
+        source = error.source();
+    }
+    text
 }

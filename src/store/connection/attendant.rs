@@ -165,11 +165,11 @@ impl<L: Lookup> Attendant<L> {
                 }
                 (Err(Failure::Refused(error)), Some(batch)) => {
                     held.answered(batch.since.elapsed());
-                    let error = Arc::new(Unavailable::Query(error));
+                    let error = Arc::new(Unavailable::from(error));
                     batch.fail(&error);
                 }
                 (Err(Failure::Lost(error)), batch) => {
-                    let error = error.map_or(Unavailable::NoAnswer, Unavailable::Query);
+                    let error = error.map_or(Unavailable::NoAnswer, Unavailable::from);
                     let held = self.links.swap_remove(index);
                     self.ask_again(held.into_batches().chain(batch), error.into());
                 }
@@ -256,7 +256,7 @@ impl<L: Lookup> Attendant<L> {
     fn cannot_connect(&mut self, error: tokio_postgres::Error) {
         // An administrator may end a connection while it is being made.
         let ended_early = error.code() == Some(&SqlState::ADMIN_SHUTDOWN);
-        let error = Arc::new(Unavailable::Connection(error));
+        let error = Arc::new(Unavailable::Connection(error.into()));
         for mut asked in std::mem::take(&mut self.waiting) {
             asked.tries += 1;
             if ended_early && asked.tries < TRIES {

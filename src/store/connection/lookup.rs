@@ -3,7 +3,7 @@
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use futures_util::future::join_all;
-use tokio_postgres::Row;
+use tokio_postgres::{Row, error::SqlState};
 
 use super::{
     Question,
@@ -90,7 +90,7 @@ async fn ask_together<L: Lookup>(
     match link.ask(&lookup.many(keys)).await {
         Ok(rows) => Ok(lookup.read(keys, rows).into_iter().map(proven).collect()),
         // One of them spoils it for all: which one?
-        Err(Failure::Refused(error)) if is_no_such_value(&error) => {
+        Err(Failure::Refused(error)) if is_no_such_value(error.code()) => {
             ask_one_by_one(lookup, link, keys).await
         }
         Err(failure) => Err(failure),
@@ -122,18 +122,18 @@ async fn ask_for_one<L: Lookup>(
             let answers = lookup.read(std::slice::from_ref(key), rows);
             Ok(proven(answers.into_iter().next().flatten()))
         }
-        Err(Failure::Refused(error)) if is_no_such_value(&error) => {
+        Err(Failure::Refused(error)) if is_no_such_value(error.code()) => {
             // The key may be to blame, or a value in a row that is there.
             let Some((question, nothing)) = lookup.by_itself(key) else {
-                return Ok(Err(Unavailable::Query(error).into()));
+                return Ok(Err(Unavailable::from(error).into()));
             };
             match link.ask(&question).await {
-                Err(Failure::Refused(error)) if is_no_such_value(&error) => Ok(Ok(nothing)),
+                Err(Failure::Refused(error)) if is_no_such_value(error.code()) => Ok(Ok(nothing)),
                 Err(Failure::Lost(lost)) => Err(Failure::Lost(lost)),
-                _ => Ok(Err(Unavailable::Query(error).into())),
+                _ => Ok(Err(Unavailable::from(error).into())),
             }
         }
-        Err(Failure::Refused(error)) => Ok(Err(Unavailable::Query(error).into())),
+        Err(Failure::Refused(error)) => Ok(Err(Unavailable::from(error).into())),
         Err(failure) => Err(failure),
     }
 }
@@ -144,7 +144,7 @@ fn proven<A>(answer: Option<A>) -> Outcome<A> {
 
 /// Whether the server says that no column can hold such a value: the text is none of its type, its
 /// encoding lacks a character, a domain forbids it. No row has it then, and nothing is out of order.
-pub(crate) fn is_no_such_value(error: &tokio_postgres::Error) -> bool {
+pub(crate) fn is_no_such_value(code: Option<&SqlState>) -> bool {
     // The classes "data exception" and "integrity constraint violation".
-    error.code().is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("23"))
+    code.is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("23"))
 }

@@ -1,0 +1,114 @@
+//! What PostgreSQL said, without the values that it repeats.
+
+use std::fmt;
+
+use tokio_postgres::error::{DbError, SqlState};
+
+/// What PostgreSQL answered in place of rows, or what happened on the way to it.
+///
+/// It is made of a [`tokio_postgres::Error`] and keeps what is safe to log: severity, code and
+/// message. PostgreSQL repeats whole rows in the other fields (`Key (session_key)=(..) is still
+/// referenced`, `Failing row contains (..)`). A message that may quote a value is left out as well:
+/// one about data (the codes `22...`), and what a function or a trigger of the site says.
+/// PostgreSQL's own log has all of it.
+pub struct DatabaseError(Inner);
+
+enum Inner {
+    Said(Said),
+    /// It is not the server that speaks.
+    Other(tokio_postgres::Error),
+}
+
+struct Said {
+    severity: String,
+    code: SqlState,
+    message: Option<String>,
+    column: Option<String>,
+}
+
+impl DatabaseError {
+    /// The SQLSTATE of what PostgreSQL said. `None` if it is not PostgreSQL that did.
+    pub fn code(&self) -> Option<&SqlState> {
+        match &self.0 {
+            Inner::Said(said) => Some(&said.code),
+            Inner::Other(_) => None,
+        }
+    }
+
+    /// The name of the column that it is about.
+    pub(crate) fn column(&self) -> Option<&str> {
+        match &self.0 {
+            Inner::Said(said) => said.column.as_deref(),
+            Inner::Other(_) => None,
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for DatabaseError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(said) => said.into(),
+            None => Self(Inner::Other(error)),
+        }
+    }
+}
+
+impl From<&DbError> for DatabaseError {
+    fn from(error: &DbError) -> Self {
+        let message = (!may_quote_a_value(error)).then(|| error.message().to_owned());
+        Self(Inner::Said(Said {
+            severity: error.severity().to_owned(),
+            code: error.code().clone(),
+            message,
+            column: error.column().map(str::to_owned),
+        }))
+    }
+}
+
+/// PostgreSQL's own messages name tables, columns and constraints, and quote values in one class only.
+/// What arises in a function may say anything, unless it is of a class that the server itself raises:
+/// integrity, transactions, resources, state and intervention.
+fn may_quote_a_value(error: &DbError) -> bool {
+    let is_of =
+        |classes: &[&str]| classes.iter().any(|class| error.code().code().starts_with(class));
+    let is_raised = error
+        .file()
+        .is_some_and(|file| ["pl_", "plp", "pltcl"].iter().any(|pl| file.starts_with(pl)));
+    is_of(&["22"])
+        || is_raised
+        || error.where_().is_some() && !is_of(&["23", "40", "53", "55", "57"])
+}
+
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Inner::Said(Said { severity, code, message, .. }) => match message {
+                Some(message) => write!(f, "{severity}: {message} ({})", code.code()),
+                None => write!(
+                    f,
+                    "{severity}: {}, in words that may quote a value: see PostgreSQL's log",
+                    code.code()
+                ),
+            },
+            Inner::Other(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Inner::Said(_) => write!(f, "DatabaseError({self})"),
+            Inner::Other(error) => f.debug_tuple("DatabaseError").field(error).finish(),
+        }
+    }
+}
+
+impl std::error::Error for DatabaseError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Inner::Said(_) => None,
+            Inner::Other(error) => error.source(),
+        }
+    }
+}
