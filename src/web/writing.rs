@@ -272,7 +272,12 @@ impl Writing {
         };
         let is_empty = self
             .look_if_any(Changes::is_empty)
-            .unwrap_or_else(|| accessed && self.session.is_err());
+            // What can be no key is known for that without a look (R7).
+            .unwrap_or(match self.session {
+                Ok(_) => false,
+                Err(Error::NoSessionKey) => true,
+                Err(_) => accessed,
+            });
         let failed = status.is_server_error();
         if is_empty || failed {
             let deletes = is_empty && self.has_cookie;

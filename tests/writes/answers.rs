@@ -13,7 +13,7 @@ use testbed::{Django, Settings};
 use crate::{
     app::TestApp,
     beds::{Bed, settings},
-    operations::{django, operate},
+    operations::{ODD_COOKIES, django, leave_alone, operate},
 };
 
 fn store(bed: &Bed) -> SessionStore {
@@ -233,4 +233,22 @@ async fn a_flush_in_a_stream_ends_the_session() {
     hears.recv().await.unwrap();
     let session = store.load(&SessionKey::new(key).unwrap()).await;
     assert!(matches!(session, Err(Error::SessionNotFound)), "{session:?}");
+}
+
+#[actix_web::test]
+async fn a_cookie_that_is_no_key_is_deleted_also_if_nothing_looks_into_the_session() {
+    let versions = Django::available().unwrap();
+    for version in [versions[0], versions[versions.len() - 1]] {
+        let bed = Bed::of(version).await;
+        let store = store(bed);
+        let mut deleted = 0;
+        for status in [200, 500] {
+            for cookie in ODD_COOKIES {
+                let [ours, django] = leave_alone(bed, &store, cookie, status).await;
+                assert_eq!(ours, django, "{version}: {cookie}, {status}");
+                deleted += django.len();
+            }
+        }
+        assert_eq!(deleted, 10, "{version}");
+    }
 }

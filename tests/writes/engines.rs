@@ -6,7 +6,7 @@ use testbed::{Django, Settings};
 
 use crate::{
     beds::{Bed, nowhere, pool, settings},
-    operations::{Outcome, django, operate},
+    operations::{ODD_COOKIES, Outcome, django, leave_alone, operate},
 };
 
 fn signed_cookies() -> DjangoSettings {
@@ -54,6 +54,10 @@ async fn a_session_in_a_cookie_goes_to_and_fro_without_a_database() {
         }
         let failed = operate(&store, Some(&rusts), &json!([["insert", "c", 1]]), 500).await;
         assert_eq!((failed.status, failed.set_cookie), (500, vec![]));
+        for cookie in ODD_COOKIES {
+            let [ours, theirs] = leave_alone(&bed, &store, cookie, 200).await;
+            assert_eq!(ours, theirs, "{version}: {cookie}");
+        }
     }
 }
 

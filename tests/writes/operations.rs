@@ -46,6 +46,38 @@ pub(crate) async fn operate(
     Outcome { status, set_cookie, results }
 }
 
+/// Cookies that can be no session key, beside others, and one that could be one.
+pub(crate) const ODD_COOKIES: [&str; 9] = [
+    "sessionid=short",
+    "sessionid=",
+    "sessionid=\"\"",
+    "sessionid",
+    "other=1",
+    "sessionid=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk; sessionid=",
+    "sessionid=; sessionid=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk",
+    "sessionid=short; sessionid",
+    "sessionid=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk",
+];
+
+/// What is said of the cookie where nothing looks into the session, by a service of this store and by
+/// Django.
+pub(crate) async fn leave_alone(
+    bed: &Bed,
+    store: &SessionStore,
+    cookie: &str,
+    status: u16,
+) -> [Vec<String>; 2] {
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let status_code = StatusCode::from_u16(status).unwrap();
+    let page = web::get().to(move || async move { HttpResponse::new(status_code) });
+    let app = test::init_service(App::new().wrap(gate).route("/", page)).await;
+    let request = TestRequest::get().insert_header(("Cookie", cookie)).to_request();
+    let response = test::call_service(&app, request).await;
+    let ours = response.headers().get_all(SET_COOKIE);
+    let ours = ours.map(|header| header.to_str().unwrap().to_owned()).collect();
+    [ours, django(bed, Some(cookie), &json!([]), status).await.set_cookie]
+}
+
 /// Has Django do the same.
 pub(crate) async fn django(bed: &Bed, cookie: Option<&str>, ops: &Value, status: u16) -> Outcome {
     let question = json!({ "cmd": "operate", "cookie": cookie, "ops": ops, "status": status });
