@@ -1,6 +1,12 @@
 //! Log-in and log-out where Django has nothing to compare with, or only the next request shows it.
 
-use std::future;
+use std::{
+    future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use actix_django_session::{
     AuthenticationBackend, DjangoSessionMiddleware, DjangoSessionMut, DjangoUser, Error,
@@ -8,7 +14,7 @@ use actix_django_session::{
     test::{TestUser, user},
 };
 use actix_web::{
-    App, FromRequest, HttpResponse,
+    App, FromRequest, HttpRequest, HttpResponse,
     http::header::SET_COOKIE,
     rt,
     test::{TestRequest, call_service, init_service},
@@ -89,6 +95,7 @@ async fn change_password(
     session: DjangoSessionMut,
     store: web::Data<SessionStore>,
     pool: web::Data<deadpool_postgres::Pool>,
+    req: HttpRequest,
 ) -> Result<HttpResponse, Error> {
     let encoded = store.make_password("another").await?;
     let update = "UPDATE auth_user SET password = $1 WHERE username = $2";
@@ -96,13 +103,21 @@ async fn change_password(
     client.execute(update, &[&encoded, &user.username()]).await.unwrap();
     let user = store.user(user.id()).await?;
     session.update_session_auth_hash(&user).await?;
+    let still = DjangoUser::extract(&req).await.unwrap();
+    assert_eq!((still.id(), still.username()), (user.id(), user.username()));
     Ok(HttpResponse::Ok().finish())
 }
 
 #[actix_web::test]
 async fn whoever_changes_the_password_stays_and_all_other_sessions_end() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let store =
+        bed.store_with(settings().writes_sessions(true)).after_get_user(move |_, user, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { Ok(Some(user)) }
+        });
     let (here, elsewhere) = (bed.login("ada").await, bed.login("ada").await);
     let app = App::new()
         .app_data(web::Data::new(store.clone()))
@@ -113,6 +128,7 @@ async fn whoever_changes_the_password_stays_and_all_other_sessions_end() {
     let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={here}")));
     let response = call_service(&app, request.to_request()).await;
     assert_eq!(response.status(), 200);
+    assert_eq!(asked.load(Ordering::Relaxed), 1, "the hook is asked once a request");
     let cookie = response.headers().get(SET_COOKIE).unwrap().to_str().unwrap();
     let key = cookie.strip_prefix("sessionid=").unwrap().split(';').next().unwrap();
     assert_ne!(key, here);

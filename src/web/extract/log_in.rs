@@ -145,7 +145,9 @@ impl DjangoSessionMut {
         else {
             return Ok(());
         };
+        self.writing
+            .change(|changes| Ok(changes.insert(HASH, &hash).map_err(DecodeError::from)?))?;
         self.writing.set_user(Ok(user.clone()));
-        self.writing.change(|changes| Ok(changes.insert(HASH, &hash).map_err(DecodeError::from)?))
+        Ok(())
     }
 }
