@@ -31,6 +31,8 @@ impl SessionStore {
     /// - whether the tables are there, with the columns that are read, and whether this role may
     ///   read them. Those of users matter if the settings name a user model by hand or a gate needs
     ///   users, those of permissions if a gate asks for one.
+    /// - with [`writes_sessions`](DjangoSettings::writes_sessions), whether this role may change sessions,
+    ///   and whether what refers to them lets them end.
     /// - of the newest live sessions, how many open, and under which key; which backends they name;
     ///   how many of their users are found; how many hashes match.
     /// - what the site does that this crate does not, if the settings come from

@@ -71,6 +71,12 @@ impl Database {
 
         if has_sessions {
             looks.at_sessions(&settings.session_table, settings.sessions.writes);
+            if let Ok(table) = looks.catalog.table(&settings.session_table)
+                && settings.sessions.writes
+                && looks.is_sound
+            {
+                self.check_references(&table.quoted(), looks.report).await?;
+            }
             if let Some(site) = &settings.site {
                 looks.at_sessions_of(&site.sessions, &settings.session_table);
             }

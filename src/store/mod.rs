@@ -8,6 +8,7 @@ mod lanes;
 mod parameters;
 mod permissions;
 mod primary_key;
+mod references;
 mod session_lookup;
 mod sessions;
 mod slides;

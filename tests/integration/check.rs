@@ -102,6 +102,48 @@ async fn the_right_to_read_the_table_is_enough_and_needed() {
     bed.sql(&format!("DROP ROLE {role}")).await;
 }
 
+/// Django's constraint is to be checked at the end of a transaction, and then refuses.
+#[actix_web::test]
+async fn what_refers_to_sessions_must_let_them_end() {
+    let bed = own_bed().await;
+    let writing = || bed.store_with(settings().writes_sessions(true));
+    assert_eq!(writing().check().await.unwrap().warnings(), [""; 0]);
+    bed.sql("CREATE SCHEMA web").await;
+    for (table, then) in [
+        ("\"Us)er\"", "DEFERRABLE INITIALLY DEFERRED"),
+        ("web.deletes", "ON DELETE CASCADE"),
+        ("web.updates", "ON UPDATE CASCADE ON DELETE RESTRICT"),
+        ("lets", "ON DELETE SET NULL ON UPDATE CASCADE"),
+    ] {
+        bed.sql(&format!(
+            "CREATE TABLE {table} (id int, \"session id\" varchar(40) CONSTRAINT \"to session\" \
+             REFERENCES django_session {then})"
+        ))
+        .await;
+    }
+    // Whoever does not write does not mind.
+    assert_eq!(bed.store().check().await.unwrap().warnings(), [""; 0]);
+
+    let key = bed.login("ada").await;
+    bed.sql("INSERT INTO \"Us)er\" SELECT 1, session_key FROM django_session").await;
+    let session = SessionKey::new(&*key).unwrap();
+    let refused = writing().delete(&session).await.unwrap_err();
+    assert!(refused.chain().to_string().contains("constraint \"to session\""), "{refused:?}");
+
+    let report = writing().check().await.unwrap();
+    assert_eq!(report.warnings().len(), 3, "{report}");
+    for (warning, table) in
+        report.warnings().iter().zip(["\"Us)er\"", "web.deletes", "web.updates"])
+    {
+        let said = format!("the constraint \"to session\" of {table} lets no session");
+        assert!(warning.contains(&said), "{warning}");
+        // It is there to be pasted.
+        bed.sql(&warning[warning.find("ALTER TABLE").unwrap()..]).await;
+    }
+    assert_eq!(writing().check().await.unwrap().warnings(), [""; 0]);
+    assert!(writing().delete(&session).await.unwrap());
+}
+
 #[actix_web::test]
 async fn tables_have_schemas_and_odd_names() {
     let bed = own_bed().await;
