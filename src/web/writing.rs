@@ -3,12 +3,16 @@
 use std::{cell::RefCell, rc::Rc, time::SystemTime};
 
 use actix_web::http::StatusCode;
-use tokio::{runtime::Handle, sync::Mutex};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
 
 use super::session_cookie::SessionCookie;
 use crate::{
     auth::{BACKEND, DjangoUser, HASH, SessionStore},
-    error::{DecodeError, Error, NotLoggedIn},
+    error::{DecodeError, Error, NotLoggedIn, Unavailable},
     session::{Changes, DjangoSession, Expiry, ExpiryPolicy, SessionData, USER_ID},
 };
 
@@ -209,8 +213,8 @@ impl Writing {
     /// [`Error::SessionInterrupted`] if somebody else ended the session, [`Error::Expiry`], and
     /// [`Error::Unavailable`].
     pub(crate) async fn save(&self) -> Result<(), Error> {
-        let _turn = self.saving.lock().await;
         let Some(store) = &self.store else { return Ok(()) };
+        let _turn = self.turn(store).await?;
         if self.state.borrow().over {
             // The visitor could not be told its key.
             return Err(Error::ImproperlyConfigured(OVER.into()));
@@ -232,11 +236,16 @@ impl Writing {
     /// # Errors
     /// [`Error::Unavailable`].
     pub(crate) async fn delete_flushed(&self) -> Result<(), Error> {
-        let _turn = self.saving.lock().await;
-        match &self.store {
-            Some(store) => self.delete_doomed(store).await,
-            None => Ok(()),
-        }
+        let Some(store) = &self.store else { return Ok(()) };
+        let _turn = self.turn(store).await?;
+        self.delete_doomed(store).await
+    }
+
+    /// The turn to save. A handler may have left a save unfinished that nobody goes on with.
+    async fn turn(&self, store: &SessionStore) -> Result<MutexGuard<'_, ()>, Error> {
+        let limit = store.settings().lookup_timeout;
+        let turn = timeout(limit, self.saving.lock()).await;
+        Ok(turn.map_err(|_| Unavailable::Timeout(limit))?)
     }
 
     async fn delete_doomed(&self, store: &SessionStore) -> Result<(), Error> {

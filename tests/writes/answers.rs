@@ -1,12 +1,12 @@
 //! Answers of every kind: streams, errors, panics, and clients that do not wait for them.
 
-use std::task::Poll;
+use std::{task::Poll, time::Duration};
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, Error, SessionKey, SessionStore,
 };
 use actix_web::{App, HttpResponse, web};
-use futures_util::{FutureExt, stream};
+use futures_util::{FutureExt, TryFutureExt, stream};
 use serde_json::json;
 use testbed::{Django, Settings};
 
@@ -251,4 +251,28 @@ async fn a_cookie_that_is_no_key_is_deleted_also_if_nothing_looks_into_the_sessi
         }
         assert_eq!(deleted, 10, "{version}");
     }
+}
+
+/// The rest of the handler would run with the body, which waits for the session to be stored.
+#[actix_web::test]
+async fn a_save_that_a_handler_left_unfinished_keeps_nobody_waiting() {
+    let bed = Bed::shared().await;
+    let limit = Duration::from_secs(2);
+    let store = bed.store_with(settings().writes_sessions(true).lookup_timeout(limit));
+    let handler = async |session: DjangoSessionMut| {
+        session.insert("a", &1)?;
+        let mut save = Box::pin(async move { session.save().await });
+        assert!(futures_util::poll!(&mut save).is_pending());
+        let body = stream::once(save.map_ok(|()| web::Bytes::from_static(b"a page")));
+        Ok::<_, Error>(HttpResponse::Ok().streaming(body))
+    };
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let app = App::new().wrap(gate).route("/", web::get().to(handler));
+    let app = actix_web::test::init_service(app).await;
+    let key = bed.session("{}").await;
+    let request = actix_web::test::TestRequest::get();
+    let request = request.insert_header(("Cookie", format!("sessionid={key}")));
+    let answer = actix_web::test::call_service(&app, request.to_request());
+    let response = tokio::time::timeout(Duration::from_secs(60), answer).await.unwrap();
+    assert_eq!(response.status(), 503);
 }
