@@ -114,6 +114,8 @@ async fn replay(vector: &Value) {
     if vector["body_error"] == true {
         let pieces = [Ok(Bytes::from(sent.clone())), Err(PayloadError::Incomplete(None))];
         *request.payload() = Payload::Stream { payload: stream::iter(pieces).boxed_local() };
+        // What was lost is still to come by then.
+        request.headers_mut().insert(CONTENT_LENGTH, (sent.len() + 1).into());
     }
     match &vector["session"] {
         Value::Null if use_sessions => test::no_session(&request),
