@@ -35,12 +35,10 @@ mod terminated;
 mod tls;
 mod workers;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::{
-    sync::{Mutex, MutexGuard},
-    time::sleep,
-};
+use testbed::until;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// How long something may take before a test gives up on it: two busy cores are slow.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,13 +47,4 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());
     TURN.lock().await
-}
-
-/// Waits for a condition.
-async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let start = Instant::now();
-    while !condition().await {
-        assert!(start.elapsed() < PATIENCE, "waited too long until {what}");
-        sleep(Duration::from_millis(2)).await;
-    }
 }

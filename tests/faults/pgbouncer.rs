@@ -24,7 +24,7 @@ use crate::{
     log::Log,
     scene::Scene,
     service::{Service, patient, pool, routes},
-    turn,
+    turn, until,
 };
 
 #[tokio::test]
@@ -123,13 +123,11 @@ impl PgBouncer {
         drop(free);
         let mut child = command(&program).arg(&ini).spawn().unwrap();
         let url = format!("postgres://anybody@127.0.0.1:{port}/{name}");
-        loop {
-            if tokio_postgres::connect(&url, NoTls).await.is_ok() {
-                break;
-            }
+        until("PgBouncer answers", async || {
             assert!(child.try_wait().unwrap().is_none(), "PgBouncer has ended");
-            tokio::task::yield_now().await;
-        }
+            tokio_postgres::connect(&url, NoTls).await.is_ok()
+        })
+        .await;
         Some(Self { url, folder, child })
     }
 }

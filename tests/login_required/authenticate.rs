@@ -9,7 +9,7 @@ use actix_django_session::{
     AuthenticationBackend, DjangoSettings, Error, Event, PasswordHasher, SessionStore, UserModel,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, until};
 
 use crate::beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, pool, seed, settings};
 
@@ -199,11 +199,12 @@ async fn an_upgrade_never_overwrites_a_newer_password() {
     let change = client.transaction().await.unwrap();
     change.execute("UPDATE auth_user SET password = 'newer'", &[]).await.unwrap();
     let login = actix_web::rt::spawn(async move { store.authenticate("ada", PASSWORD).await });
-    // The upgrade waits for the row.
-    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-    while change.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        actix_web::rt::task::yield_now().await;
-    }
+    until("the upgrade waits for the row", async || {
+        let waits = "SELECT count(*) FROM pg_locks \
+                     WHERE NOT granted AND transactionid = pg_current_xact_id()::xid";
+        change.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0
+    })
+    .await;
     change.commit().await.unwrap();
     assert!(login.await.unwrap().unwrap().is_none());
     assert_eq!(password_of(&bed, "ada").await, "newer");

@@ -2,6 +2,7 @@
 
 use actix_django_session::{DjangoSessionMiddleware, Error, SessionStore, UserModel};
 use serde_json::json;
+use testbed::until;
 
 use crate::{
     app::TestApp,
@@ -125,8 +126,6 @@ async fn no_connection_stays_behind_whatever_comes_of_it() {
     let wrong = settings().user_model(UserModel::new("people"));
     complaint(&SessionStore::new(pool(&url), wrong).unwrap()).await;
     let count = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'");
-    // PostgreSQL takes a moment to see that somebody has gone. The test ends when it has.
-    while bed.sql(&count).await != json!([[0]]) {
-        tokio::task::yield_now().await;
-    }
+    // PostgreSQL takes a moment to see that somebody has gone.
+    until("nobody is left", async || bed.sql(&count).await == json!([[0]])).await;
 }

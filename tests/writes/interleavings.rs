@@ -21,7 +21,7 @@ use actix_web::{
 };
 use futures_util::future::{join, join3};
 use serde_json::{Value, json};
-use testbed::Settings;
+use testbed::{Settings, until};
 use tokio::sync::Barrier;
 use tokio_postgres::{Client, NoTls};
 
@@ -156,9 +156,7 @@ async fn connect(bed: &Bed) -> Client {
 async fn somebody_waits(client: &Client) {
     let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() \
                  AND wait_event_type = 'Lock'";
-    while client.query(waits, &[]).await.unwrap().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until("somebody waits", async || !client.query(waits, &[]).await.unwrap().is_empty()).await;
 }
 
 #[actix_web::test]

@@ -15,7 +15,7 @@ use actix_web::{
 };
 use futures_util::future::{Either, select};
 use serde_json::json;
-use testbed::{Django, Postgres, Settings, TestBed};
+use testbed::{Django, Postgres, Settings, TestBed, until};
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
 
 use crate::{
@@ -154,9 +154,10 @@ async fn a_session_that_was_flushed_is_gone_also_if_the_handler_panics_or_is_giv
         let mut visitor = TcpStream::connect(&address).await.unwrap();
         visitor.write_all(request.as_bytes()).await.unwrap();
         let key = SessionKey::new(key).unwrap();
-        while store.load(&key).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
+        until("the session is gone", async || {
+            matches!(store.load(&key).await, Err(Error::SessionNotFound))
+        })
+        .await;
     }
 }
 

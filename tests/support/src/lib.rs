@@ -30,6 +30,7 @@ mod process;
 mod python;
 mod settings;
 mod site;
+mod until;
 
 use tokio::sync::OnceCell;
 
@@ -43,6 +44,7 @@ pub use postgres::{Postgres, TestDatabase};
 pub use python::Venv;
 pub use settings::Settings;
 pub use site::Site;
+pub use until::until;
 
 /// A database of its own, with Django's tables, and a Django site that uses it.
 #[derive(Debug)]
