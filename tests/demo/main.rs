@@ -61,7 +61,7 @@ impl Demo {
     fn end_by(&mut self, signal: &str) -> ExitStatus {
         let kill = format!("kill -{signal} {}", self.process.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             match self.process.try_wait().unwrap() {
                 Some(status) => return status,

@@ -393,9 +393,8 @@ async fn websocket_and_events_end_with_the_session() {
     let key = bed.login("ben").await;
     for (origin, status) in [(example.url(), 101), ("https://evil.example", 403)] {
         let url = format!("{}/live/socket", example.url());
-        let request =
-            awc::Client::new().ws(url).origin(origin).header("Cookie", format!("sessionid={key}"));
-        let answer = request.connect().await;
+        let request = client().ws(url).origin(origin);
+        let answer = request.header("Cookie", format!("sessionid={key}")).connect().await;
         let answered = match answer {
             Ok((response, _)) => response.status(),
             Err(WsClientError::InvalidResponseStatus(status)) => status,
@@ -406,16 +405,19 @@ async fn websocket_and_events_end_with_the_session() {
     assert_eq!(example.get("/live/events", "nobodys-key").await.0, 302);
 }
 
+/// For WebSockets.
+fn client() -> awc::Client {
+    awc::Client::builder().timeout(PATIENCE).finish()
+}
+
 /// Server-sent events, one after the other.
 struct Live(reqwest::Response);
 
 impl Live {
     async fn of(example: &Example, key: &str) -> (Socket, Self) {
         let url = format!("{}/live/socket", example.url());
-        let request = awc::Client::new()
-            .ws(url)
-            .origin(example.url())
-            .header("Cookie", format!("sessionid={key}"));
+        let request =
+            client().ws(url).origin(example.url()).header("Cookie", format!("sessionid={key}"));
         let (_, socket) = request.connect().await.unwrap();
         let client = Client::builder().no_proxy().build().unwrap();
         let events = client.get(format!("{}/live/events", example.url()));

@@ -1,7 +1,10 @@
 //! The database goes away in the middle of a request.
 
+use std::time::Duration;
+
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoUser, Error, OptionalDjangoUser, SessionStore, UserModel,
+    DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, OptionalDjangoUser, SessionStore,
+    UserModel,
 };
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
 use serde_json::json;
@@ -11,6 +14,11 @@ use crate::{
     app::{TestApp, header, page},
     beds::{Bed, settings},
 };
+
+/// The first to come after a crash may wait for long; where nobody listens, nobody waits at all.
+fn patient() -> DjangoSettings {
+    settings().lookup_timeout(Duration::from_secs(60))
+}
 
 fn server(req: &HttpRequest) -> &Postgres {
     req.app_data::<web::Data<Postgres>>().unwrap()
@@ -80,7 +88,7 @@ async fn an_outage_between_session_and_user_is_a_503_and_never_a_stranger() {
     let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     let key = bed.login("ada").await;
-    let app = app(bed.store_with(settings()), postgres.clone());
+    let app = app(bed.store_with(patient()), postgres.clone());
 
     for path in ["/user", "/told", "/optional", "/permission"] {
         assert_eq!(app.status(path, &key).await, 200, "{path}");
@@ -118,7 +126,7 @@ async fn an_outage_is_not_remembered() {
     let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     let key = bed.login("ada").await;
-    let app = app(bed.store(), postgres.clone());
+    let app = app(bed.store_with(patient()), postgres.clone());
     assert_eq!(app.get("/survive", &key).await.text().await.unwrap(), "true");
 }
 

@@ -172,7 +172,7 @@ class Server:
                 start_new_session=True,
                 **self.identity,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while self.process.poll() is None and time.monotonic() < deadline:
             # The file of a killed server is still there when the next one starts: the process id tells them apart.
             state = self.state()
