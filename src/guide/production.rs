@@ -63,7 +63,8 @@
 //!
 //! They go through `tracing`, with constant messages and the facts in fields. Session keys, session
 //! data, CSRF secrets and passwords are in none of them, not even at trace level, and the parameters of
-//! queries do not show in tokio-postgres's log either.
+//! queries do not show in tokio-postgres's log either. Of what PostgreSQL says, they have severity, code and
+//! message; details, and messages that may quote a value, are in PostgreSQL's own log only.
 //!
 //! | level | message | when | fields |
 //! |---|---|---|---|

@@ -140,6 +140,13 @@
 //! A row keeps its further columns whatever is done to it. A new one needs a `DEFAULT` for those that
 //! may not be NULL; without, the error names the column.
 //!
+//! ## Tables that refer to sessions
+//!
+//! Of a model such as `UserSession(session=OneToOneField(Session, on_delete=CASCADE))` Django deletes the rows
+//! itself, in Python; here PostgreSQL has to. Its constraint must say `ON DELETE CASCADE ON UPDATE CASCADE`,
+//! or no such session can be logged out, cycled or cleared here: a 503. `check()` warns of it, with the
+//! statement to paste.
+//!
 //! ## What differs from Django
 //!
 //! | when | Django | here |
