@@ -25,7 +25,8 @@ use crate::{auth::SessionStore, error::Error, settings::is_url};
 /// Recognises the visitor whom Django logged in, by the session cookie and the row behind it.
 ///
 /// Build it once, outside `HttpServer::new`, and wrap an `App`, a `Scope` or a `Resource` in a
-/// clone. Extractors inside read what it found; gates nested on one route make one lookup.
+/// clone. Extractors inside read what it found; gates nested on one route make one lookup, and an
+/// inner one goes by what a middleware between them did to the session.
 ///
 /// ```no_run
 /// use actix_django_session::{DjangoSessionMiddleware, DjangoUserId, SessionStore};
