@@ -50,7 +50,13 @@ impl Chromium {
         let mut this =
             Self { driver, folder, client, session: format!("http://127.0.0.1:{port}/session") };
         let capabilities = json!({ "alwaysMatch": { "goog:chromeOptions": options } });
-        let answer = this.post("", json!({ "capabilities": capabilities })).await;
+        let question = json!({ "capabilities": capabilities });
+        let mut answer = this.ask("", &question).await;
+        if !answer["error"].is_null() {
+            // A busy machine may start it later than chromedriver waits for it.
+            answer = this.ask("", &question).await;
+        }
+        let answer = Self::checked(answer);
         this.session = format!("{}/{}", this.session, answer["sessionId"].as_str().unwrap());
         this
     }
@@ -111,11 +117,7 @@ impl Chromium {
 
     /// What a script returns, or an object with the error.
     async fn run(&self, script: &str) -> Value {
-        let question = json!({ "script": script, "args": [] }).to_string();
-        let request = self.client.post(format!("{}/execute/sync", self.session)).body(question);
-        let answer = request.header("content-type", "application/json").send().await.unwrap();
-        let mut answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-        answer["value"].take()
+        self.ask("/execute/sync", &json!({ "script": script, "args": [] })).await
     }
 
     async fn find(&self, selector: &str) -> String {
@@ -125,17 +127,25 @@ impl Chromium {
 
     async fn get(&self, path: &str) -> Value {
         let answer = self.client.get(format!("{}{path}", self.session)).send().await.unwrap();
-        Self::value(&answer.text().await.unwrap())
+        Self::checked(Self::value(&answer.text().await.unwrap()))
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
+        Self::checked(self.ask(path, &body).await)
+    }
+
+    /// What the driver answers, or an object with the error.
+    async fn ask(&self, path: &str, body: &Value) -> Value {
         let request = self.client.post(format!("{}{path}", self.session)).body(body.to_string());
         let answer = request.header("content-type", "application/json").send().await.unwrap();
         Self::value(&answer.text().await.unwrap())
     }
 
     fn value(answer: &str) -> Value {
-        let value = serde_json::from_str::<Value>(answer).unwrap()["value"].take();
+        serde_json::from_str::<Value>(answer).unwrap()["value"].take()
+    }
+
+    fn checked(value: Value) -> Value {
         assert!(value["error"].is_null(), "{value}");
         value
     }
