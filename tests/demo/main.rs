@@ -81,12 +81,8 @@ impl Drop for Demo {
     }
 }
 
-/// The example, which `cargo test` builds before it runs this.
 fn program() -> PathBuf {
-    let target = env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
-    let program = target.join("examples/demo");
-    assert!(program.exists(), "run `cargo build --example demo` first");
-    program
+    testbed::Example::program("demo").unwrap()
 }
 
 /// The process ids of a process's children and theirs.

@@ -141,8 +141,7 @@ async fn the_example_talks_to_nobody_else() {
     let _turn = turn().await;
     let scene = Scene::new().await;
     let gatekeeper = Gatekeeper::before(scene.database.url()).await;
-    let example = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples/tls");
-    assert!(example.exists(), "run `cargo build --example tls` first");
+    let example = testbed::Example::program("tls").unwrap();
     let run = |certificate: &str| {
         let name = format!("tls-{}-{}.pem", std::process::id(), certificate.len());
         let path = std::env::temp_dir().join(name);

@@ -45,8 +45,8 @@ impl Example {
         }
     }
 
-    /// Where it is. `cargo test` builds the examples beside the tests; with `--test` it does not, and
-    /// then it is built here.
+    /// Where it is. `cargo test` builds the examples beside the tests; with `--test` it does not. Then
+    /// it is built here if it is not there, and if it is, it is the one that was built last.
     ///
     /// # Errors
     /// When it cannot be built.
