@@ -3,7 +3,6 @@
 use std::{
     env,
     fs::{self, Permissions},
-    io::{self, Write},
     net::TcpListener,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
@@ -17,6 +16,7 @@ use actix_web::{
     web,
 };
 use futures_util::future::join_all;
+use testbed::not_tested;
 use tokio_postgres::{Config, NoTls, config::Host};
 
 use crate::{
@@ -95,9 +95,7 @@ impl PgBouncer {
         let Some(program) = find("pgbouncer") else {
             let missing = "PgBouncer is not installed (Debian, Ubuntu: apt install pgbouncer)";
             assert!(env::var_os("REQUIRE_PGBOUNCER").is_none(), "{missing}");
-            // Past the test runner, which shows what is printed only if a test fails.
-            let line = format!("NOT TESTED: {missing}\n");
-            io::stderr().write_all(line.as_bytes()).unwrap();
+            not_tested(missing);
             return None;
         };
         let database: Config = database_url.parse().unwrap();

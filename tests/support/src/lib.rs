@@ -41,7 +41,7 @@ pub use example::Example;
 pub use judge::Judge;
 pub use nobody::nobody_listens;
 pub use postgres::{Postgres, TestDatabase};
-pub use python::Venv;
+pub use python::{Venv, not_tested};
 pub use settings::Settings;
 pub use site::Site;
 pub use until::until;

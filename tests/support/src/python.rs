@@ -228,6 +228,11 @@ fn run(complaint: &str, command: &mut Command) -> Result<()> {
 }
 
 /// Past the test harness, which keeps `eprint!` of a passing test to itself.
+/// Says on stderr what is left out on this machine, and why.
+pub fn not_tested(why: &str) {
+    tell(&format!("NOT TESTED: {why}\n"));
+}
+
 pub(crate) fn tell(text: &str) {
     drop(io::stderr().write_all(text.as_bytes()));
 }
