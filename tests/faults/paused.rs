@@ -99,7 +99,7 @@ async fn clones_of_a_user_do_not_wait_for_one_another() {
 #[tokio::test]
 async fn one_deadline_holds_for_all_that_a_request_asks() {
     // A quarter of it divides one timeout from two, and is more than the machine ever halts.
-    const TIMEOUT: Duration = Duration::from_secs(12);
+    const TIMEOUT: Duration = Duration::from_secs(8);
 
     let _turn = turn().await;
     let scene = Scene::new().await;

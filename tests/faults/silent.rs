@@ -73,7 +73,7 @@ async fn after_a_failover_the_answers_are_right_within_one_timeout() {
     load.serve(1_000).await;
     proxy.set_deaf(true);
     proxy.fall_silent();
-    load.fail(100).await;
+    load.fail(50).await;
     proxy.set_deaf(false);
     let resumed = load.recover(Instant::now()).await;
     println!("failover: the last 503 came {resumed:?} after the new server answered");
