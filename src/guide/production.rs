@@ -78,7 +78,7 @@
 //! | info | `settings checked against the database` | at the end of `check()` | tables, key type, cookie name, how many keys and backends |
 //! | warn | `the encoding of a password cannot be read`, `a password needs a hasher that is not built in: ..` | somebody tries to log in with it | |
 //! | warn | `there is a pooler in front of the database: ..`, `prepared statements keep getting lost, ..` | once a store | |
-//! | error | `a session could not be changed` | `clear`, `cycle_key` or `flush` came after the answer was sent | `error` |
+//! | error | `a session could not be changed` | the function of an `update` used the session that it changes | `error` |
 //! | error | `a session was changed after its answer was sent: that is not stored` | by something that a handler left running | |
 //! | error | `a flushed session could not be deleted` | the request was cut off or failed, and then the database was away | `error` |
 //! | error | `no URL from login_url_for` | your function gave nothing that can stand in a header; a 500 | `path` |
@@ -97,9 +97,9 @@
 //! A request that needs it gets a 503 with `Retry-After`, never the page for strangers and never the
 //! page for somebody else. Requests without a session cookie go on.
 //!
-//! A request waits for the database for one
+//! A request waits for what is looked up for one
 //! [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) in all, permissions included, and not a moment
-//! longer. A connection that is silent for eight times as long as answers usually take gets another one
+//! longer; what it writes has one of its own. A connection that is silent for eight times as long as answers usually take gets another one
 //! beside it, and the same is asked there: at least after 100 milliseconds or a fortieth of the timeout, at
 //! most after a second or a quarter of it (or twice as long as answers usually take, up to half of it).
 //! So a failover costs no error once the new server answers, also if all connections died

@@ -155,7 +155,7 @@
 //! | a session that was ended meanwhile is cycled | it lives on under a new key | 400, and it stays ended |
 //! | the same, and somebody logs in to it | the same | a new session, without what was in the old one |
 //! | a session becomes larger than `max_decompressed_size` | stored | 500, and not stored: it could not be read again |
-//! | it is changed or saved after the answer was sent | lost, silently | an error, and nothing is stored |
+//! | it is changed or saved after the answer was sent | lost, silently | an error, and nothing is stored, but that a `flush` counts |
 //! | the answer is a 5xx, after `cycle_key` or `login` | the key is cycled without a cookie: the visitor is logged out | the session is as it was. A `flush` and a `logout` count in both |
 //! | the database is away while it is saved | 400 | 503 |
 //! | several backends, none named; user deleted meanwhile | 500 with a new row | 500, or 401; nothing is changed |

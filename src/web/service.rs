@@ -157,7 +157,7 @@ impl Gate {
         if wanted == Wanted::Nothing {
             return Ok(());
         }
-        let session = visit.session().ok();
+        let session = visit.optional_session()?;
         // Also one whom `get_user` would refuse, for handlers may go by the id alone, and an id that
         // Django would never write, for `get_user` reads it (A5).
         let names_user = |session: &DjangoSession| {
@@ -249,21 +249,23 @@ where
         false => (wanted, Wanted::Nothing),
         true => (Wanted::Nothing, wanted),
     };
-    if let Err(error) = gate.check_csrf(&mut req, now, &csrf, None).await {
-        return Ok(turned_away(&gate, &error, gate.blind_visit(&error, csrf), req));
-    }
-    let found = match visitor {
-        Visitor::Known(found) => found,
-        Visitor::Unknown(key) => match gate.look_up(&key).await {
-            Ok(found) => found,
-            Err(error) => {
-                return Ok(turned_away(&gate, &error, gate.blind_visit(&error, csrf), req));
-            }
-        },
+    let checked = gate.check_csrf(&mut req, now, &csrf, None).await;
+    let found = match (visitor, &checked) {
+        (Visitor::Known(found), _) => Ok(found),
+        (Visitor::Unknown(key), Ok(())) => gate.look_up(&key).await,
+        // For this answer nothing has to be looked up.
+        (Visitor::Unknown(_), Err(error)) => Err(error.clone()),
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => return Ok(turned_away(&gate, &error, gate.blind_visit(&error, csrf), req)),
     };
     let (visit, stores) = gate.visit(found, csrf, &req);
     let writing = visit.writing.clone().filter(|_| stores);
-    let mut admitted = gate.check_csrf_of(&visit, &mut req, later).await;
+    let mut admitted = checked;
+    if admitted.is_ok() {
+        admitted = gate.check_csrf_of(&visit, &mut req, later).await;
+    }
     if admitted.is_ok() {
         admitted = gate.admits.check(&visit).await;
     }

@@ -36,7 +36,7 @@ pub(crate) struct Writing {
 struct State {
     /// Made when the first one asks.
     changes: Option<Changes>,
-    /// Whom the handler logged in, or that it logged somebody out.
+    /// Whom the handler logged in, that it logged somebody out, or what was found out of the user.
     user: Option<Result<DjangoUser, Error>>,
     /// Whether something looked into the session: Django's `accessed`.
     accessed: bool,
@@ -157,12 +157,14 @@ impl Writing {
     /// Forgets the session and whoever was logged in to it.
     ///
     /// # Errors
-    /// As [`Writing::change`].
+    /// As [`Writing::look`].
     pub(crate) fn flush(&self) -> Result<(), Error> {
-        self.change(|changes| {
+        self.with(|changes| {
             changes.flush();
             Ok(())
-        })
+        })?;
+        self.state.borrow_mut().user = None;
+        Ok(())
     }
 
     /// The user of the session was looked up: a hash of another password ends the session, one
@@ -184,7 +186,13 @@ impl Writing {
                 let Some(hash) = hash else { return Ok(()) };
                 self.with(|changes| Ok(changes.upgrade(HASH, &hash).map_err(DecodeError::from)?))
             }
-            Err(_) => Ok(()),
+            Err(error) => {
+                // It will not be another one: the application is asked once a request.
+                if error.is_rejection() {
+                    self.set_user(Err(error.clone()));
+                }
+                Ok(())
+            }
         }
     }
 
@@ -226,9 +234,16 @@ impl Writing {
         });
         let Some((plan, data)) = planned.flatten() else { return Ok(()) };
         let session = store.save(&plan, data).await?;
-        let mut state = self.state.borrow_mut();
+        let state = &mut *self.state.borrow_mut();
         state.saved = true;
-        state.changes.iter_mut().try_for_each(|changes| changes.saved(session.clone(), &plan))
+        let Some(changes) = &mut state.changes else { return Ok(()) };
+        let was = who(changes.data());
+        changes.saved(session, &plan)?;
+        // Another request may have logged somebody out of the same session.
+        if was != who(changes.data()) {
+            state.user = None;
+        }
+        Ok(())
     }
 
     /// Deletes the row of a session that was flushed, now.
@@ -274,7 +289,11 @@ impl Writing {
     async fn finished(&self, status: StatusCode) -> Result<Option<SessionCookie>, Error> {
         let Some(store) = &self.store else { return Ok(None) };
         // Whoever logs out is logged out, whatever comes after.
-        self.delete_flushed().await?;
+        if let Err(error) = self.delete_flushed().await {
+            // Who asked for it hears that it was not done. Nobody would hear of another attempt.
+            self.state.borrow_mut().changes.iter_mut().for_each(Changes::deleted);
+            return Err(error);
+        }
         let (changed, accessed) = {
             let state = self.state.borrow();
             (state.changes.as_ref().is_some_and(Changes::is_modified), state.accessed)

@@ -250,6 +250,20 @@ async fn a_cookie_that_is_no_key_is_deleted_also_if_nothing_looks_into_the_sessi
             }
         }
         assert_eq!(deleted, 10, "{version}");
+        // Also with what the check for CSRF refuses, before anybody asks who it is.
+        let gate = DjangoSessionMiddleware::optional(store.clone());
+        let app = App::new().wrap(gate).route("/", web::post().to(HttpResponse::Ok));
+        let app = actix_web::test::init_service(app).await;
+        for cookie in ODD_COOKIES {
+            let post = json!({ "cmd": "visit", "cookie": cookie, "method": "POST" });
+            let django = bed.ask(post).await;
+            let request = actix_web::test::TestRequest::post().insert_header(("Cookie", cookie));
+            let response = actix_web::test::call_service(&app, request.to_request()).await;
+            assert_eq!((response.status().as_u16(), &django["status"]), (403, &json!(403)));
+            let ours = response.headers().get_all("set-cookie");
+            let ours: Vec<_> = ours.map(|header| header.to_str().unwrap()).collect();
+            assert_eq!(json!(ours), django["set_cookie"], "{version}: {cookie}");
+        }
     }
 }
 

@@ -1,6 +1,11 @@
 //! A gate behind a middleware that changes the session, such as one that ends idle sessions: it goes by
 //! the session as it is by then.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, OptionalDjangoUser, SessionStore,
 };
@@ -156,5 +161,69 @@ async fn whether_a_token_is_needed_depends_on_the_session_as_a_middleware_left_i
         let cookie = format!("sessionid={}", bed.login("ada").await);
         let answer = ask(&store, gates, Method::POST, Some(&cookie), &ops).await;
         assert_eq!(answer.0, status, "{ops}");
+    }
+}
+
+/// What cannot be told is no reason to ask for no token.
+#[actix_web::test]
+async fn a_session_that_can_be_none_any_more_needs_no_less_of_a_token() {
+    let bed = Bed::shared().await;
+    let settings = settings().writes_sessions(true).max_decompressed_size(1000);
+    let store = bed.store_with(settings);
+    let handled = web::Data::new(AtomicUsize::new(0));
+    let handler = async |handled: web::Data<AtomicUsize>| {
+        handled.fetch_add(1, Ordering::Relaxed);
+        "done"
+    };
+    let app = App::new()
+        .app_data(handled.clone())
+        .app_data(web::Data::new(json!([["insert", "a", "a".repeat(2000)]])))
+        .wrap(DjangoSessionMiddleware::optional(store.clone()).csrf_if_logged_in())
+        .wrap(from_fn(change))
+        .wrap(DjangoSessionMiddleware::login_required(store.clone()).csrf_exempt())
+        .default_service(web::to(handler));
+    let app = init_service(app).await;
+    let cookie = format!("sessionid={}", bed.login("ada").await);
+    let request = TestRequest::post().insert_header(("Cookie", cookie)).to_request();
+    assert_eq!(call_service(&app, request).await.status(), 500);
+    assert_eq!(handled.load(Ordering::Relaxed), 0);
+}
+
+/// Another request has logged them out of the same row meanwhile.
+#[actix_web::test]
+async fn whoever_is_not_named_by_what_was_saved_is_nobody() {
+    let bed = Bed::shared().await;
+    let store = bed.store_with(settings().writes_sessions(true));
+    let key = bed.login("ada").await;
+    let gates = [(); 2].map(|()| DjangoSessionMiddleware::login_required(store.clone()));
+    let nobodys = bed.session("{}").await;
+    let clear = format!(
+        "UPDATE django_session SET session_data = (SELECT session_data FROM django_session \
+         WHERE session_key = '{nobodys}') WHERE session_key = '{key}'"
+    );
+    let clears = json!([["insert", "a", 1], ["sql", clear, bed.bed().database_url()], ["save"]]);
+    let answer = ask(&store, gates, Method::GET, Some(&format!("sessionid={key}")), &clears).await;
+    assert_eq!(answer.0, 302);
+}
+
+/// Also of a session that was changed before, and whatever the hook said.
+#[actix_web::test]
+async fn the_application_is_asked_once_a_request() {
+    let bed = Bed::shared().await;
+    for user_goes_on in [true, false] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let store = bed.store_with(settings().writes_sessions(true));
+        let store = store.after_get_user(move |_, user, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async move { Ok(user_goes_on.then_some(user)) }
+        });
+        let gates = [(); 2].map(|()| DjangoSessionMiddleware::optional(store.clone()));
+        let cookie = format!("sessionid={}", bed.login("ada").await);
+        let ops = json!([["insert", "a", 1], ["user"], ["insert", "a", 2], ["user"]]);
+        let answer = ask(&store, gates, Method::GET, Some(&cookie), &ops).await;
+        let name = if user_goes_on { "ada" } else { "" };
+        assert_eq!(answer, (200, name.to_owned()));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 }

@@ -139,7 +139,8 @@ impl DjangoSessionMut {
     }
 
     /// Ends the session: its row is deleted and its cookie too, whatever the status of the answer.
-    /// What is set afterwards makes a new one.
+    /// What is set afterwards makes a new one. In the body of an answer that is streamed, the row is
+    /// deleted at its end: `logout` does so at once.
     pub fn flush(&self) {
         self.infallibly(Writing::flush);
     }
