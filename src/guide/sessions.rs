@@ -142,10 +142,13 @@
 //!
 //! ## Tables that refer to sessions
 //!
-//! Of a model such as `UserSession(session=OneToOneField(Session, on_delete=CASCADE))` Django deletes the rows
-//! itself, in Python; here PostgreSQL has to. Its constraint must say `ON DELETE CASCADE ON UPDATE CASCADE`,
-//! or no such session can be logged out, cycled or cleared here: a 503. `check()` warns of it, with the
-//! statement to paste.
+//! What refers to a session (`UserSession(session=OneToOneField(Session, ..))`) Django deletes or empties by
+//! the model's `on_delete` itself, in Python: in the database the constraint of `CASCADE`, `SET_NULL`,
+//! `PROTECT` and `RESTRICT` is the same, and refuses. Here PostgreSQL has to do it, and its constraint must
+//! say `ON UPDATE CASCADE` and `ON DELETE CASCADE`, or `ON DELETE SET NULL` for `SET_NULL`. Without, no
+//! such session can be logged out, cycled or cleared here: a 503. `DB_CASCADE`, `DB_SET_NULL` and
+//! `DB_SET_DEFAULT` (from Django 6.1) are in the database; they lack `ON UPDATE CASCADE`, so that such a session
+//! cannot be cycled, as a log-in does. `check()` warns of each, with the statement to paste.
 //!
 //! ## What differs from Django
 //!

@@ -1,9 +1,9 @@
 //! Foreign keys onto the session table. Django deletes what refers to a row before the row itself, and
 //! this crate knows the table of sessions only: here it is the database that has to.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use tokio_postgres::types::Type;
+use tokio_postgres::{Row, types::Type};
 
 use super::{
     Database,
@@ -23,34 +23,81 @@ impl Database {
     ) -> Result<(), Error> {
         let asked = Question::new(&query(), vec![Box::new(session_table.to_owned())]);
         for row in self.query(asked, self.deadline()).await? {
-            let text = |index: usize| row.try_get::<_, Option<&str>>(index);
-            let row = text(1).and_then(|table| Ok(table.zip(text(2)?).zip(text(3)?)));
-            let Some(((table, name), definition)) = row.map_err(Unavailable::from)? else {
-                continue;
-            };
-            report.warning(format!(
-                "writes_sessions: the constraint {name} of {table} lets no session to which a row \
-                 there refers be ended, or be given another key, as a log-in does. Let the database \
-                 do what Django's `on_delete` does: ALTER TABLE {table} DROP CONSTRAINT {name}, ADD \
-                 CONSTRAINT {name} {definition} ON DELETE CASCADE ON UPDATE CASCADE DEFERRABLE \
-                 INITIALLY DEFERRED;"
-            ));
+            if let Some(reference) = Reference::of(&row).map_err(Unavailable::from)? {
+                report.warning(format!("writes_sessions: {reference}"));
+            }
         }
         Ok(())
     }
 }
 
-/// Those that do nothing ("a") or refuse ("r"), each once: partitions have copies.
+/// A constraint that is in the way.
+struct Reference {
+    table: String,
+    name: String,
+    /// What it should be.
+    definition: String,
+    refuses_delete: bool,
+    refuses_update: bool,
+}
+
+impl Reference {
+    /// `None` for the row that says that there is none.
+    fn of(row: &Row) -> Result<Option<Self>, tokio_postgres::Error> {
+        let Some(table) = row.try_get(1)? else { return Ok(None) };
+        Ok(Some(Self {
+            table,
+            name: row.try_get(2)?,
+            definition: row.try_get(3)?,
+            refuses_delete: row.try_get(4)?,
+            refuses_update: row.try_get(5)?,
+        }))
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, name, definition, refuses_delete, refuses_update } = self;
+        let refused = match (refuses_delete, refuses_update) {
+            (true, true) => "be ended, or be given another key, as a log-in does",
+            (true, false) => "be ended",
+            _ => "be given another key, as a log-in does",
+        };
+        // In the database all of Django's but `DB_CASCADE`, `DB_SET_NULL` and `DB_SET_DEFAULT` are one.
+        let choice = if *refuses_delete {
+            " Django's `on_delete` is not in the database. Write SET NULL for the CASCADE of ON \
+             DELETE if that is the model's; leave the constraint as it is for PROTECT and RESTRICT:"
+        } else {
+            " Let the key be changed:"
+        };
+        write!(
+            f,
+            "the constraint {name} of {table} lets no session to which a row there refers \
+             {refused}.{choice} ALTER TABLE {table} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} \
+             {definition};"
+        )
+    }
+}
+
+/// Those that do nothing ("a") or refuse ("r"), each once: partitions have copies. In the definition
+/// only what refuses is another.
 fn query() -> Arc<Query> {
     Query::new(&[Type::TEXT], |proof| {
         format!(
             "SELECT {proof}, c.conrelid::regclass::text, quote_ident(c.conname), \
-             substring(pg_get_constraintdef(c.oid) from '^FOREIGN KEY .*?[)] REFERENCES .*?[)]') \
-             FROM (SELECT) once LEFT JOIN pg_constraint c ON c.confrelid = to_regclass($1) \
-             AND c.contype = 'f' AND c.conparentid = 0 AND (c.confdeltype IN ('a', 'r') OR \
-             c.confupdtype IN ('a', 'r') AND EXISTS (SELECT FROM pg_attribute a \
-             WHERE a.attrelid = c.confrelid AND a.attname = 'session_key' \
-             AND a.attnum = ANY (c.confkey))) ORDER BY 2, 3"
+             regexp_replace(pg_get_constraintdef(c.oid), '( ON UPDATE {ACTION})?( ON DELETE \
+             {ACTION}(?: [(].*[)])?)?((?: DEFERRABLE)?(?: INITIALLY DEFERRED)?(?: NOT [A-Z]+)*)$', \
+             CASE WHEN c.refuses_update THEN ' ON UPDATE CASCADE' ELSE E'\\\\1' END || \
+             CASE WHEN c.refuses_delete THEN ' ON DELETE CASCADE' ELSE E'\\\\2' END || E'\\\\3'), \
+             c.refuses_delete, c.refuses_update FROM (SELECT) once LEFT JOIN (SELECT oid, conrelid, \
+             conname, confdeltype IN ('a', 'r') AS refuses_delete, confupdtype IN ('a', 'r') AND \
+             EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = confrelid AND \
+             a.attname = 'session_key' AND a.attnum = ANY (confkey)) AS refuses_update \
+             FROM pg_constraint WHERE confrelid = to_regclass($1) AND contype = 'f' AND \
+             conparentid = 0) c ON c.refuses_delete OR c.refuses_update ORDER BY 2, 3"
         )
     })
 }
+
+/// What stands behind ON UPDATE or ON DELETE.
+const ACTION: &str = "(?:RESTRICT|CASCADE|SET NULL|SET DEFAULT)";

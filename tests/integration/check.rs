@@ -114,6 +114,8 @@ async fn what_refers_to_sessions_must_let_them_end() {
         ("web.deletes", "ON DELETE CASCADE"),
         ("web.updates", "ON UPDATE CASCADE ON DELETE RESTRICT"),
         ("lets", "ON DELETE SET NULL ON UPDATE CASCADE"),
+        ("web.empties", "MATCH FULL ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED"),
+        ("web.resets", "ON UPDATE RESTRICT ON DELETE SET DEFAULT"),
     ] {
         bed.sql(&format!(
             "CREATE TABLE {table} (id int, \"session id\" varchar(40) CONSTRAINT \"to session\" \
@@ -130,18 +132,45 @@ async fn what_refers_to_sessions_must_let_them_end() {
     let refused = writing().delete(&session).await.unwrap_err();
     assert!(refused.chain().to_string().contains("constraint \"to session\""), "{refused:?}");
 
+    // A row that was there before, and is not asked about.
+    bed.sql("INSERT INTO web.empties SELECT 1, session_key FROM django_session").await;
+    bed.sql(
+        "ALTER TABLE web.empties DROP CONSTRAINT \"to session\", ADD CONSTRAINT \"to session\" \
+         FOREIGN KEY (\"session id\") REFERENCES django_session (session_key) MATCH FULL \
+         ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED NOT VALID",
+    )
+    .await;
+    let [both, end, cycle] = [
+        "be ended, or be given another key, as a log-in does. Django's",
+        "be ended. Django's",
+        "be given another key, as a log-in does. Let",
+    ];
     let report = writing().check().await.unwrap();
-    assert_eq!(report.warnings().len(), 3, "{report}");
-    for (warning, table) in
-        report.warnings().iter().zip(["\"Us)er\"", "web.deletes", "web.updates"])
-    {
-        let said = format!("the constraint \"to session\" of {table} lets no session");
+    assert_eq!(report.warnings().len(), 5, "{report}");
+    for (warning, (table, refused, then)) in report.warnings().iter().zip([
+        ("\"Us)er\"", both, "ON UPDATE CASCADE ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED"),
+        ("web.deletes", cycle, "ON UPDATE CASCADE ON DELETE CASCADE"),
+        (
+            "web.empties",
+            cycle,
+            "MATCH FULL ON UPDATE CASCADE ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED NOT VALID",
+        ),
+        ("web.resets", cycle, "ON UPDATE CASCADE ON DELETE SET DEFAULT"),
+        ("web.updates", end, "ON UPDATE CASCADE ON DELETE CASCADE"),
+    ]) {
+        let said = format!(
+            "the constraint \"to session\" of {table} lets no session to which a row there refers \
+             {refused}"
+        );
         assert!(warning.contains(&said), "{warning}");
+        assert!(warning.ends_with(&format!("django_session(session_key) {then};")), "{warning}");
         // It is there to be pasted.
         bed.sql(&warning[warning.find("ALTER TABLE").unwrap()..]).await;
     }
     assert_eq!(writing().check().await.unwrap().warnings(), [""; 0]);
     assert!(writing().delete(&session).await.unwrap());
+    // What was to be emptied is not deleted.
+    bed.sql("DO $$ BEGIN ASSERT (SELECT \"session id\" IS NULL FROM web.empties); END $$").await;
 }
 
 #[actix_web::test]
