@@ -281,8 +281,8 @@ pub enum Unavailable {
     )]
     NotWritten,
 
-    /// The session was changed, and the application's `on_session_change` failed. Its error reaches
-    /// the log: it should not name the session key.
+    /// The session was changed, and the application's `on_session_change` failed, or took longer than
+    /// the `lookup_timeout`. Its error reaches the log: it should not name the session key.
     #[error("the change of a session could not be told to the cache")]
     Cache(#[source] Box<dyn std::error::Error + Send + Sync>),
 

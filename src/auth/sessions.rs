@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::SystemTime};
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{DjangoUser, SessionStore, writer::Failure};
 use crate::{
@@ -38,10 +38,11 @@ impl SessionStore {
     /// # }
     /// ```
     ///
-    /// The row is changed already when this is called. If it fails, the request gets a 503: a
-    /// session that was ended may still be in the cache. A Django that had read the row before the
-    /// change, and fills its cache after this was called, serves the old one until that expires:
-    /// nothing outside Django can prevent it.
+    /// The row is changed already when this is called. If it fails, or takes longer than the
+    /// `lookup_timeout`, the request gets a 503: a session that was ended may still be in the cache.
+    /// What takes longer goes on, though nobody waits for it: give it an end of its own. A Django that
+    /// had read the row before the change, and fills its cache after this was called, serves the old
+    /// one until that expires: nothing outside Django can prevent it.
     ///
     /// Defaults to nothing.
     #[must_use]
@@ -354,14 +355,21 @@ impl SessionStore {
         if self.hooks().on_session_change.is_none() {
             return write.await;
         }
-        let written = tokio::spawn(write).await;
-        written
-            .unwrap_or_else(|_| Err(Unavailable::Cache("it did not come to an end".into()).into()))
+        tokio::spawn(write).await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
     }
 
-    /// A row is changed: whatever copy of it there is elsewhere is not true any more.
+    /// A row is changed: whatever copy of it there is elsewhere is not true any more. It is told to
+    /// the end, but nobody waits for a cache that hangs.
     async fn tell_change(&self, key: &SessionKey) -> Result<(), Error> {
-        let Some(on_change) = &self.hooks().on_session_change else { return Ok(()) };
-        on_change(key.clone()).await.map_err(|error| Unavailable::Cache(error).into())
+        let Some(on_change) = self.hooks().on_session_change.clone() else { return Ok(()) };
+        let (key, patience) = (key.clone(), self.settings().lookup_timeout);
+        let told = tokio::spawn(async move { on_change(key).await });
+        let failed = match timeout(patience, told).await {
+            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(Ok(Err(error))) => error,
+            Ok(Err(_)) => "it did not come to an end".into(),
+            Err(_) => format!("no answer within {patience:?}").into(),
+        };
+        Err(Unavailable::Cache(failed).into())
     }
 }

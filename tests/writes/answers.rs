@@ -189,6 +189,47 @@ async fn whoever_ends_a_session_and_goes_away_leaves_no_copy_of_it() {
     assert!(matches!(store.load(&key).await, Err(Error::SessionNotFound)));
 }
 
+/// The visitor gets an answer, and the cache is told as soon as it listens.
+#[actix_web::test]
+async fn a_cache_that_hangs_keeps_nobody_waiting() {
+    let bed = Bed::shared().await;
+    let hangs = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let cache = std::sync::Arc::clone(&hangs);
+    let impatient = settings().writes_sessions(true).lookup_timeout(Duration::from_secs(1));
+    let store = bed.store_with(impatient).on_session_change(move |key| {
+        let (cache, told) = (std::sync::Arc::clone(&cache), told.clone());
+        async move {
+            let _permit = cache.acquire().await;
+            told.send(key).map_err(|_| std::io::Error::other("nobody hears"))
+        }
+    });
+    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let handler = async |session: DjangoSessionMut| {
+        session.flush();
+        "a page"
+    };
+    let app = App::new().wrap(gate).route("/", web::get().to(handler));
+    let app = actix_web::test::init_service(app).await;
+    let key = SessionKey::new(bed.login("ada").await).unwrap();
+    let request = actix_web::test::TestRequest::get();
+    let request = request.insert_header(("Cookie", format!("sessionid={}", key.as_str())));
+    let answer = actix_web::test::call_service(&app, request.to_request());
+    let limit = Duration::from_secs(20);
+    let answer = tokio::time::timeout(limit, answer).await.expect("an answer");
+    assert_eq!(answer.status(), 503);
+    assert!(matches!(store.load(&key).await, Err(Error::SessionNotFound)));
+
+    let other = SessionKey::new(bed.session("{}").await).unwrap();
+    let deleted = tokio::time::timeout(limit, store.delete(&other)).await.expect("an answer");
+    let error = deleted.unwrap_err().chain().to_string();
+    assert!(error.ends_with("told to the cache: no answer within 1s"), "{error}");
+    hangs.add_permits(1);
+    for ended in [key, other] {
+        assert_eq!(hears.recv().await.unwrap().as_str(), ended.as_str());
+    }
+}
+
 /// Its end is no date: the answer is a 500, and whoever was logged in is not any more.
 #[actix_web::test]
 async fn a_flush_is_done_though_the_new_session_cannot_be_stored() {
