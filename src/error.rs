@@ -5,7 +5,7 @@ mod database;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use deadpool::managed::{HookError, PoolError};
+use deadpool_postgres::{HookError, PoolError};
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::{report::CheckReport, signing};
@@ -255,9 +255,9 @@ pub enum DecodeError {
 #[non_exhaustive]
 pub enum Unavailable {
     /// No connection could be had from the application's own pool: for hooks that ask the database
-    /// something themselves.
+    /// something themselves. If the database was the reason, it is [`Connection`](Self::Connection).
     #[error("no database connection")]
-    Pool(#[source] PoolError<DatabaseError>),
+    Pool(#[source] PoolError),
 
     /// No connection could be made.
     #[error("no database connection")]
@@ -290,8 +290,8 @@ pub enum Unavailable {
     #[error("no answer within {0:?}")]
     Timeout(Duration),
 
-    /// There is no Tokio runtime to ask from, or it is shutting down.
-    #[error("there is no Tokio runtime, or it is shutting down")]
+    /// There is no Tokio runtime to ask from, it is shutting down, or what asks on it has panicked.
+    #[error("there is no Tokio runtime, it is shutting down, or a task that asks has panicked")]
     NoRuntime,
 }
 
@@ -312,18 +312,15 @@ impl From<tokio_postgres::Error> for Unavailable {
     }
 }
 
-impl From<PoolError<tokio_postgres::Error>> for Unavailable {
-    fn from(error: PoolError<tokio_postgres::Error>) -> Self {
-        Self::Pool(match error {
-            PoolError::Timeout(timeout) => PoolError::Timeout(timeout),
-            PoolError::Backend(error) => PoolError::Backend(error.into()),
-            PoolError::Closed => PoolError::Closed,
-            PoolError::NoRuntimeSpecified => PoolError::NoRuntimeSpecified,
-            PoolError::PostCreateHook(hook) => PoolError::PostCreateHook(match hook {
-                HookError::Message(message) => HookError::Message(message),
-                HookError::Backend(error) => HookError::Backend(error.into()),
-            }),
-        })
+// What the database said is not left in the pool's error, which would show rows.
+impl From<PoolError> for Unavailable {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                Self::Connection(error.into())
+            }
+            other => Self::Pool(other),
+        }
     }
 }
 
@@ -374,5 +371,14 @@ mod tests {
         assert!(!Error::from(DecodeError::Value).is_rejection());
         assert!(Error::from(DecodeError::NotADictionary).is_rejection());
         assert!(!Error::PermissionDenied.is_rejection());
+    }
+
+    /// By what this crate exports: an application needs no further one for it.
+    #[test]
+    fn what_the_pool_says_can_be_matched() {
+        use crate::deadpool_postgres::{PoolError, TimeoutType};
+        let error = Unavailable::from(PoolError::Timeout(TimeoutType::Wait));
+        assert!(matches!(error, Unavailable::Pool(PoolError::Timeout(TimeoutType::Wait))));
+        assert!(Chain(&error).to_string().starts_with("no database connection: Timeout"));
     }
 }

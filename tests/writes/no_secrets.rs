@@ -7,7 +7,7 @@ use actix_django_session::{
     Unavailable,
 };
 use actix_web::{App, http::header::SET_COOKIE, web};
-use deadpool::managed::{HookError, PoolError};
+use deadpool_postgres::{HookError, PoolError};
 use serde_json::json;
 use testbed::{Django, Settings};
 
@@ -184,6 +184,9 @@ async fn no_error_or_log_line_has_the_row_that_the_database_refuses() {
         let in_pool = PoolError::Backend(refused().await);
         let in_hook = PoolError::PostCreateHook(HookError::Backend(refused().await));
         let own: [Unavailable; 3] = [refused().await.into(), in_pool.into(), in_hook.into()];
+        let [_, in_pool, in_hook] = &own;
+        assert!(matches!(in_pool, Unavailable::Connection(_)), "{in_pool:?}");
+        assert!(matches!(in_hook, Unavailable::Connection(_)), "{in_hook:?}");
         failed.extend(own.map(Error::from));
         shown.extend(failed.iter().map(all_of));
         let in_cache = Error::from(Unavailable::Cache(refused().await.into()));
