@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use testbed::{Django, Postgres, Settings, Site};
+use testbed::{Django, Example, Postgres, Settings, Site};
 
 /// The script as it is in the package.
 const SCRIPT: &str = include_str!("../../../src/settings/export_settings.py");
@@ -18,14 +18,9 @@ fn parsed(text: &str) -> Value {
     value
 }
 
-/// The line that the example prints. `cargo test` builds the examples beside the tests; with
-/// `--test` it does not.
+/// The line that the example prints.
 fn one_line() -> String {
-    let said = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--example", "export_settings"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
+    let said = Command::new(Example::program("export_settings").unwrap()).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     String::from_utf8(said.stdout).unwrap()
 }
