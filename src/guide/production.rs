@@ -98,12 +98,13 @@
 //! page for somebody else. Requests without a session cookie go on.
 //!
 //! A request waits for what is looked up for one
-//! [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) in all, permissions included, and not a moment
-//! longer; what it writes has one of its own. A connection that is silent for eight times as long as answers usually take gets another one
-//! beside it, and the same is asked there: at least after 100 milliseconds or a fortieth of the timeout, at
-//! most after a second or a quarter of it (or twice as long as answers usually take, up to half of it).
-//! So a failover costs no error once the new server answers, also if all connections died
-//! in the same moment; and one that died without a word costs a second visitor no more than that silence.
+//! [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) in all, permissions included, and not a
+//! moment longer; what it writes has one of its own. A connection that is silent for eight times as long
+//! as answers usually take gets another one beside it, and the same is asked there: at least after 100
+//! milliseconds or a fortieth of the timeout, at most after a second or a quarter of it (or twice as long
+//! as answers usually take, up to half of it). So a failover costs no error once the new server answers,
+//! also if all connections died in the same moment; and one that died without a word costs a second
+//! visitor no more than that silence.
 //! How many there are is bounded: see [the store's own connections](super::start#the-stores-own-connections).
 //! PostgreSQL itself ends what nobody waits for any more (`statement_timeout`, set on the store's
 //! connections alone, with TLS or without).

@@ -59,13 +59,14 @@
 //!
 //! ## Expiry that slides
 //!
-//! With `SESSION_SAVE_EVERY_REQUEST` and `writes_sessions` every answer behind a gate moves the end of the
-//! session, and sends its cookie again. Without the latter nothing slides, and who stays on pages of this
-//! service is logged out when the session ends: `check()` warns of that. Only `expire_date` is written, for many visitors in one statement, and no
-//! session's twice within a second: the requests of a page move it once. So a visitor who stays away is
-//! logged out up to a second earlier than by Django (of a session that lives for less than a minute, by a
-//! sixtieth of that). [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) sets another
-//! interval; with zero, each request moves the end, as in Django.
+//! With `SESSION_SAVE_EVERY_REQUEST` and `writes_sessions` every answer behind a gate moves the end of
+//! the session, and sends its cookie again. Without the latter nothing slides, and who stays on pages of
+//! this service is logged out when the session ends: `check()` warns of that. Only `expire_date` is
+//! written, for many visitors in one statement, and no session's twice within a second: the requests of a
+//! page move it once. So a visitor who stays away is logged out up to a second earlier than by Django (of
+//! a session that lives for less than a minute, by a sixtieth of that).
+//! [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) sets another interval; with zero,
+//! each request moves the end, as in Django.
 //!
 //! Those statements are committed with `synchronous_commit` off: nobody waits for the disk, or for a
 //! standby. A database server that crashes may forget the slides of its last moments, nothing else; those

@@ -30,10 +30,11 @@
 //!
 //! ## Backends
 //!
-//! A session names the backend by which its user came in. What each one does has to be said, because
-//! only Django can run its code: see [`AuthenticationBackend`](crate::AuthenticationBackend). Django's
-//! own and allauth's are known. Permissions come from all backends of the list that grant them,
-//! whichever the visitor used. An unknown path grants none until you say so. The exported settings say all of this by themselves.
+//! A session names the backend by which its user came in. What each one does has to be said, because only
+//! Django can run its code: see [`AuthenticationBackend`](crate::AuthenticationBackend). Django's own and
+//! allauth's are known. Permissions come from all backends of the list that grant them, whichever the
+//! visitor used. An unknown path grants none until you say so. The exported settings say all of this by
+//! themselves.
 //!
 //! Not here: object permissions, and permissions that a backend of yours computes.
 //!
