@@ -3,10 +3,7 @@
 //!
 //! `cargo bench --bench csrf`; with `-- --quick`, less often.
 
-use std::{
-    env,
-    time::{Duration, Instant},
-};
+use std::{env, time::Duration};
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, SessionStore};
 use actix_http::Request;
@@ -19,6 +16,7 @@ use actix_web::{
     web,
 };
 use deadpool_postgres::{Manager, Pool};
+use rustix::time::{ClockId, clock_gettime};
 use tokio_postgres::NoTls;
 
 const SECRET: &str = "ZJxCrFQsBYoQ7kHzIDN1EiSGzOWrzzUR";
@@ -84,16 +82,9 @@ async fn batch<B: MessageBody>(
     took.as_secs_f64() * 1e6 / f64::from(BATCH)
 }
 
-/// Of this thread, where the system says; otherwise the time that passed.
+/// The time that this thread has been on a processor.
 fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanos = stat.and_then(|stat| stat.split(' ').next()?.parse().ok());
-    nanos.map_or_else(passed, Duration::from_nanos)
-}
-
-fn passed() -> Duration {
-    static BEGAN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    BEGAN.get_or_init(Instant::now).elapsed()
+    clock_gettime(ClockId::ThreadCPUTime).try_into().expect("time since a start")
 }
 
 fn median(mut times: Vec<f64>) -> f64 {
