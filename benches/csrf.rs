@@ -1,11 +1,11 @@
-//! What the CSRF check costs a request: a gate in this process, without a socket and without a
+//! What the CSRF check costs a request: a middleware in this process, without a socket and without a
 //! database, with the check and without it (`.csrf_exempt()`), in turns.
 //!
 //! `cargo bench --bench csrf`; with `-- --quick`, less often.
 
 use std::{env, time::Duration};
 
-use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, SessionStore};
+use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoSite};
 use actix_http::Request;
 use actix_web::{
     App, HttpResponse,
@@ -51,12 +51,12 @@ fn main() {
 }
 
 async fn compare(title: &str, rounds: usize, request: &dyn Fn() -> TestRequest) {
-    let gate = || DjangoSessionMiddleware::optional(store());
-    let app = |gate: DjangoSessionMiddleware| {
+    let middleware = || DjangoSessionMiddleware::optional(site());
+    let app = |middleware: DjangoSessionMiddleware| {
         let handler = web::to(async || HttpResponse::Ok().finish());
-        init_service(App::new().wrap(gate).default_service(handler))
+        init_service(App::new().wrap(middleware).default_service(handler))
     };
-    let (checked, exempt) = (app(gate()).await, app(gate().csrf_exempt()).await);
+    let (checked, exempt) = (app(middleware()).await, app(middleware().csrf_exempt()).await);
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         without.push(batch(&exempt, request).await);
@@ -92,8 +92,8 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-fn store() -> SessionStore {
+fn site() -> DjangoSite {
     let pool = Pool::builder(Manager::new(tokio_postgres::Config::new(), NoTls)).build();
     let settings = DjangoSettings::new("k").allowed_hosts(["example.com"]);
-    SessionStore::new(pool.expect("no runtime is needed"), settings).expect("sound settings")
+    DjangoSite::new(pool.expect("no runtime is needed"), settings).expect("sound settings")
 }

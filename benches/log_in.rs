@@ -7,8 +7,8 @@ mod common;
 use std::time::Instant;
 
 use actix_django_session::{
-    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, Error, PasswordHasher,
-    SessionStore,
+    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, Error,
+    PasswordHasher,
 };
 use actix_web::{App, HttpResponse, HttpServer, rt::System, web};
 use common::{
@@ -158,12 +158,12 @@ impl Pair {
 fn serve(database_url: &str, settings: DjangoSettings) -> Result<String> {
     let config = Config { url: Some(database_url.into()), ..Config::default() };
     let pool = config.create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
-    let gate = DjangoSessionMiddleware::optional(store.clone());
-    let store = web::Data::new(store);
+    let site = DjangoSite::new(pool, settings)?;
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    let site = web::Data::new(site);
     let server = HttpServer::new(move || {
         let page = web::resource("/").get(page).post(log_in);
-        App::new().app_data(store.clone()).wrap(gate.clone()).service(page)
+        App::new().app_data(site.clone()).wrap(middleware.clone()).service(page)
     });
     let server = server.workers(1).bind("127.0.0.1:0")?;
     let address = server.addrs()[0];
@@ -183,10 +183,10 @@ async fn page(csrf_token: CsrfToken) -> String {
 
 async fn log_in(
     session: DjangoSessionMut,
-    store: web::Data<SessionStore>,
+    site: web::Data<DjangoSite>,
     form: web::Form<Credentials>,
 ) -> Result<HttpResponse, Error> {
-    let Some(user) = store.authenticate(&form.username, &form.password).await? else {
+    let Some(user) = site.authenticate(&form.username, &form.password).await? else {
         return Ok(HttpResponse::Unauthorized().finish());
     };
     session.login(&user).await?;

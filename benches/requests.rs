@@ -1,4 +1,4 @@
-//! What a gate costs: each variant in a process of its own, asked over real sockets, in turns.
+//! What a middleware costs: each variant in a process of its own, asked over real sockets, in turns.
 
 #[allow(dead_code, reason = "each benchmark uses its part")]
 mod common;

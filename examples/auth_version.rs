@@ -20,7 +20,7 @@
 use std::env;
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionAuthHash, SessionStore,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error, SessionAuthHash,
     UserModel, signing::Algorithm,
 };
 use actix_web::{
@@ -46,11 +46,11 @@ async fn account(user: DjangoUser) -> Result<String, Error> {
     Ok(format!("{}, auth version {}", user.username(), user.get::<i32>("auth_version")?))
 }
 
-/// Built once; every worker gets a clone of the gate.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let gate = DjangoSessionMiddleware::login_required(store);
+/// Built once; every worker gets a clone of the middleware.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware = DjangoSessionMiddleware::login_required(site);
     move |app| {
-        app.service(web::resource("/account").wrap(gate.clone()).to(account));
+        app.service(web::resource("/account").wrap(middleware.clone()).to(account));
     }
 }
 
@@ -61,10 +61,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .user_model(user_model(variable("AUTH_USER_TABLE")?));
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?.session_auth_hash_message(message);
+    let site = DjangoSite::new(pool, settings)?.session_auth_hash_message(message);
 
-    let routes = routes(store.clone());
-    store.check().await?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

@@ -9,8 +9,8 @@
 use std::env;
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, Error, SessionEngine, SessionKey,
-    SessionStore,
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, Error, SessionEngine,
+    SessionKey,
 };
 use actix_web::{
     App, HttpServer,
@@ -31,11 +31,11 @@ async fn choose(session: DjangoSessionMut, theme: web::Path<String>) -> Result<S
     Ok(format!("{theme} it is\n"))
 }
 
-/// Built once; every worker gets a clone of the gate.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let gate = DjangoSessionMiddleware::optional(store);
+/// Built once; every worker gets a clone of the middleware.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware = DjangoSessionMiddleware::optional(site);
     move |app| {
-        app.service(web::resource("/theme/{theme}").wrap(gate.clone()).post(choose));
+        app.service(web::resource("/theme/{theme}").wrap(middleware.clone()).post(choose));
     }
 }
 
@@ -52,12 +52,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cache = redis::Client::open(variable("REDIS_URL")?)?;
     // One connection for all; it should be one that connects again, such as a `ConnectionManager`.
     let cache = cache.get_multiplexed_async_connection().await?;
-    let store = SessionStore::new(pool, settings)?.on_session_change(move |key| {
+    let site = DjangoSite::new(pool, settings)?.on_session_change(move |key| {
         let mut cache = cache.clone();
         async move { cache.del::<_, ()>(cache_key(&key)).await }
     });
-    let routes = routes(store.clone());
-    store.check().await?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

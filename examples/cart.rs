@@ -8,7 +8,7 @@
 use std::env;
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, Error, SessionStore,
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, Error,
 };
 use actix_web::{
     App, HttpServer,
@@ -34,11 +34,11 @@ async fn empty(session: DjangoSessionMut) -> Result<String, Error> {
     Ok(if session.remove("cart")? { "emptied\n" } else { "it was empty\n" }.to_owned())
 }
 
-/// Built once; every worker gets a clone of the gate.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let gate = DjangoSessionMiddleware::optional(store);
+/// Built once; every worker gets a clone of the middleware.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware = DjangoSessionMiddleware::optional(site);
     move |app| {
-        app.service(web::resource("/cart").wrap(gate.clone()).post(add).delete(empty));
+        app.service(web::resource("/cart").wrap(middleware.clone()).post(add).delete(empty));
     }
 }
 
@@ -51,9 +51,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .writes_sessions(true);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
-    let routes = routes(store.clone());
-    store.check().await?;
+    let site = DjangoSite::new(pool, settings)?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

@@ -9,7 +9,7 @@
 use std::env;
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionStore,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder, ResponseError,
@@ -44,11 +44,13 @@ fn json_error(error: &Error, _req: &HttpRequest) -> HttpResponse {
     response.json(json!({ "code": code, "message": message }))
 }
 
-/// Built once; every worker gets a clone of the gate.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let gate = DjangoSessionMiddleware::login_required(store).error_handler(json_error);
+/// Built once; every worker gets a clone of the middleware.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware = DjangoSessionMiddleware::login_required(site).error_handler(json_error);
     move |app| {
-        app.service(web::scope("/api").wrap(gate.clone()).route("/items", web::get().to(items)));
+        app.service(
+            web::scope("/api").wrap(middleware.clone()).route("/items", web::get().to(items)),
+        );
     }
 }
 
@@ -58,9 +60,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
-    let routes = routes(store.clone());
-    store.check().await?;
+    let site = DjangoSite::new(pool, settings)?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

@@ -7,9 +7,7 @@
 
 use std::{env, sync::Mutex};
 
-use actix_django_session::{
-    CsrfToken, DjangoSessionMiddleware, DjangoSettings, Error, SessionStore,
-};
+use actix_django_session::{CsrfToken, DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error};
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder, ResponseError,
     http::header::ContentType,
@@ -35,7 +33,7 @@ async fn page(csrf_token: CsrfToken, notes: Notes) -> HttpResponse {
     ))
 }
 
-/// Comes here only from a page of this site: the gate has seen to that.
+/// Comes here only from a page of this site: the middleware has seen to that.
 async fn note(Form(note): Form<Note>, notes: Notes) -> impl Responder {
     notes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(note.text);
     Redirect::to("/").see_other()
@@ -62,12 +60,12 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-/// Built once; every worker gets a clone of the gate.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let gate = DjangoSessionMiddleware::optional(store).error_handler(refused);
+/// Built once; every worker gets a clone of the middleware.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware = DjangoSessionMiddleware::optional(site).error_handler(refused);
     let notes = Notes::default();
     move |app| {
-        let pages = web::resource("/").wrap(gate.clone()).get(page).post(note);
+        let pages = web::resource("/").wrap(middleware.clone()).get(page).post(note);
         app.app_data(notes.clone()).service(pages);
     }
 }
@@ -80,9 +78,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .allowed_hosts(["localhost", "127.0.0.1"]);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
-    let routes = routes(store.clone());
-    store.check().await?;
+    let site = DjangoSite::new(pool, settings)?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

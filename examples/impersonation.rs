@@ -10,8 +10,8 @@
 use std::env;
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, NotLoggedIn,
-    SessionStore,
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error,
+    NotLoggedIn,
 };
 use actix_web::{
     App, HttpServer,
@@ -28,14 +28,14 @@ const OTHER: &str = "_impersonate";
 pub(crate) async fn acting(
     session: DjangoSession,
     user: DjangoUser,
-    store: SessionStore,
+    site: DjangoSite,
 ) -> Result<Option<DjangoUser>, Error> {
     // An id that is no number is an error there, too.
     let Some(id) = session.get::<Option<i64>>(OTHER)?.flatten() else { return Ok(Some(user)) };
     if !user.is_superuser() && !user.is_staff() {
         return Ok(Some(user));
     }
-    match store.user(id).await {
+    match site.user(id).await {
         Ok(other) if !other.is_superuser() => Ok(Some(other)),
         Ok(_) | Err(Error::NotLoggedIn(NotLoggedIn::NoSuchUser)) => Ok(Some(user)),
         Err(error) => Err(error),
@@ -46,11 +46,11 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
-/// Built once; every worker gets a clone of the gate.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let gate = DjangoSessionMiddleware::login_required(store);
+/// Built once; every worker gets a clone of the middleware.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware = DjangoSessionMiddleware::login_required(site);
     move |app| {
-        app.service(web::resource("/account").wrap(gate.clone()).to(account));
+        app.service(web::resource("/account").wrap(middleware.clone()).to(account));
     }
 }
 
@@ -60,10 +60,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?.after_get_user(acting);
+    let site = DjangoSite::new(pool, settings)?.after_get_user(acting);
 
-    let routes = routes(store.clone());
-    store.check().await?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoUser, Event, SessionStore,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Event,
 };
 use actix_web::{
     App, HttpResponse, HttpServer,
@@ -26,13 +26,17 @@ use actix_web::{
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
-/// How often each event happened, by its labels. There are few: reasons, gates and backends are all
+/// How often each event happened, by its labels. There are few: reasons, middlewares and backends are all
 /// from the code and the settings, never from a client.
 static EVENTS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
 
 fn count(event: Event<'_>) {
     let mut labels = format!("event=\"{}\"", event.name());
-    let more = [("reason", event.reason()), ("gate", event.gate()), ("backend", event.backend())];
+    let more = [
+        ("reason", event.reason()),
+        ("middleware", event.middleware()),
+        ("backend", event.backend()),
+    ];
     for (name, value) in more {
         if let Some(value) = value {
             // Writing to a String does not fail.
@@ -54,12 +58,12 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
-/// Built once; every worker gets a clone of the gate.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let store = store.on_event(count);
-    let gate = DjangoSessionMiddleware::login_required(store).name("account");
+/// Built once; every worker gets a clone of the middleware.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let site = site.on_event(count);
+    let middleware = DjangoSessionMiddleware::login_required(site).name("account");
     move |app| {
-        app.service(web::resource("/account").wrap(gate.clone()).to(account))
+        app.service(web::resource("/account").wrap(middleware.clone()).to(account))
             .route("/metrics", web::get().to(metrics));
     }
 }
@@ -70,10 +74,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
+    let site = DjangoSite::new(pool, settings)?;
 
-    let routes = routes(store.clone());
-    store.check().await?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

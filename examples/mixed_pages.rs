@@ -8,8 +8,8 @@
 use std::env;
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoUser, OptionalDjangoSession, OptionalDjangoUser,
-    SessionStore,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, OptionalDjangoSession,
+    OptionalDjangoUser,
 };
 use actix_web::{
     App, HttpServer,
@@ -32,15 +32,15 @@ async fn cart(OptionalDjangoSession(session): OptionalDjangoSession) -> String {
     format!("{items} in the cart\n")
 }
 
-/// Behind the second gate. The two make one lookup.
+/// Behind the second middleware. The two make one lookup.
 async fn drafts(user: DjangoUser) -> String {
     format!("Drafts, for {}\n", user.username())
 }
 
-/// Built once; every worker gets a clone of the gates.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let everybody = DjangoSessionMiddleware::optional(store.clone());
-    let staff = DjangoSessionMiddleware::login_required(store).staff_required();
+/// Built once; every worker gets a clone of the middlewares.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let everybody = DjangoSessionMiddleware::optional(site.clone());
+    let staff = DjangoSessionMiddleware::login_required(site).staff_required();
     move |app| {
         let pages = web::scope("")
             .wrap(everybody.clone())
@@ -57,9 +57,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
-    let routes = routes(store.clone());
-    store.check().await?;
+    let site = DjangoSite::new(pool, settings)?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

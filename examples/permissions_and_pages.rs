@@ -9,7 +9,7 @@
 use std::env;
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionStore,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
@@ -34,14 +34,14 @@ async fn add(user: DjangoUser) -> HttpResponse {
     page(HttpResponse::Ok(), &format!("<h1>A new item of {name}</h1>"))
 }
 
-/// A page for the 403; everything else is the gate's own answer.
+/// A page for the 403; everything else is the middleware's own answer.
 fn refused(error: &Error, req: &HttpRequest) -> HttpResponse {
     match error {
         Error::PermissionDenied => {
             let said = "<h1>You may not do that</h1><a href=\"/items\">Back to the items</a>";
             page(HttpResponse::Forbidden(), said)
         }
-        error => error.gate_response(req),
+        error => error.default_response(req),
     }
 }
 
@@ -49,9 +49,9 @@ fn page(mut response: actix_web::HttpResponseBuilder, body: &str) -> HttpRespons
     response.content_type(ContentType::html()).body(format!("<!doctype html>{body}"))
 }
 
-/// Built once; every worker gets a clone of the gates.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let users = DjangoSessionMiddleware::login_required(store).error_handler(refused);
+/// Built once; every worker gets a clone of the middlewares.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let users = DjangoSessionMiddleware::login_required(site).error_handler(refused);
     let sellers = users.clone().permission_required("shop.add_item");
     move |app| {
         app.service(web::resource("/items").wrap(users.clone()).to(items))
@@ -65,10 +65,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
+    let site = DjangoSite::new(pool, settings)?;
 
-    let routes = routes(store.clone());
-    store.check().await?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

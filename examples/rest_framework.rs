@@ -10,7 +10,7 @@
 use std::env;
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionStore,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
@@ -27,8 +27,8 @@ fn answer(error: &Error, req: &HttpRequest) -> HttpResponse {
         Error::PermissionDenied => "You do not have permission to perform this action.".into(),
         // All the same, whatever was the matter: strangers are not told.
         error if error.is_rejection() => "Authentication credentials were not provided.".into(),
-        // The gate knows best: a 503, a 500.
-        error => return error.gate_response(req),
+        // The middleware knows best: a 503, a 500.
+        error => return error.default_response(req),
     };
     let body = serde_json::json!({ "detail": detail }).to_string();
     HttpResponse::build(StatusCode::FORBIDDEN).content_type("application/json").body(body)
@@ -39,14 +39,14 @@ async fn items(user: DjangoUser) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(body)
 }
 
-/// Built once; every worker gets a clone of the gates.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let gate =
-        DjangoSessionMiddleware::login_required(store).csrf_if_logged_in().error_handler(answer);
-    let staff = gate.clone().staff_required();
+/// Built once; every worker gets a clone of the middlewares.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware =
+        DjangoSessionMiddleware::login_required(site).csrf_if_logged_in().error_handler(answer);
+    let staff = middleware.clone().staff_required();
     move |app| {
         app.service(web::resource("/staff").wrap(staff.clone()).to(items))
-            .service(web::resource("/items").wrap(gate.clone()).to(items));
+            .service(web::resource("/items").wrap(middleware.clone()).to(items));
     }
 }
 
@@ -58,9 +58,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .allowed_hosts(["localhost", "127.0.0.1"]);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
-    let routes = routes(store.clone());
-    store.check().await?;
+    let site = DjangoSite::new(pool, settings)?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

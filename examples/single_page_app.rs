@@ -8,9 +8,7 @@
 
 use std::env;
 
-use actix_django_session::{
-    CsrfToken, DjangoSessionMiddleware, DjangoSettings, Error, SessionStore,
-};
+use actix_django_session::{CsrfToken, DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error};
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder, ResponseError,
     http::header::ContentType,
@@ -61,10 +59,10 @@ fn json_error(error: &Error, _: &HttpRequest) -> HttpResponse {
     HttpResponse::build(error.status_code()).json(json!({ "detail": detail }))
 }
 
-/// Built once; every worker gets a clone of the gates.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let pages = DjangoSessionMiddleware::optional(store.clone());
-    let api = DjangoSessionMiddleware::optional(store).error_handler(json_error);
+/// Built once; every worker gets a clone of the middlewares.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let pages = DjangoSessionMiddleware::optional(site.clone());
+    let api = DjangoSessionMiddleware::optional(site).error_handler(json_error);
     move |app| {
         let api = web::scope("/api")
             .wrap(api.clone())
@@ -83,9 +81,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .csrf_trusted_origins(["http://localhost:5173"]);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
-    let routes = routes(store.clone());
-    store.check().await?;
+    let site = DjangoSite::new(pool, settings)?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

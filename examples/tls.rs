@@ -8,7 +8,7 @@
 
 use std::{env, path::Path, sync::Arc};
 
-use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoUser, SessionStore};
+use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser};
 use actix_web::{
     App, HttpServer,
     web::{self, ServiceConfig},
@@ -41,11 +41,11 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
-/// Built once; every worker gets a clone of the gate.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let gate = DjangoSessionMiddleware::login_required(store);
+/// Built once; every worker gets a clone of the middleware.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware = DjangoSessionMiddleware::login_required(site);
     move |app| {
-        app.service(web::resource("/account").wrap(gate.clone()).to(account));
+        app.service(web::resource("/account").wrap(middleware.clone()).to(account));
     }
 }
 
@@ -54,10 +54,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = pool(variable("DATABASE_URL")?, Path::new(&variable("DATABASE_CA")?))?;
-    let store = SessionStore::new(pool, settings)?;
+    let site = DjangoSite::new(pool, settings)?;
 
-    let routes = routes(store.clone());
-    eprintln!("{}", store.check().await?);
+    let routes = routes(site.clone());
+    eprintln!("{}", site.check().await?);
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

@@ -12,7 +12,7 @@
 use std::env;
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, SessionStore,
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error,
     Unavailable,
 };
 use actix_web::{
@@ -57,11 +57,12 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
-/// Built once; every worker gets a clone of the gate.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let gate = DjangoSessionMiddleware::login_required(store).login_url("/account/two_factor/");
+/// Built once; every worker gets a clone of the middleware.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware =
+        DjangoSessionMiddleware::login_required(site).login_url("/account/two_factor/");
     move |app| {
-        app.service(web::resource("/account").wrap(gate.clone()).to(account));
+        app.service(web::resource("/account").wrap(middleware.clone()).to(account));
     }
 }
 
@@ -71,11 +72,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool.clone(), settings)?
+    let site = DjangoSite::new(pool.clone(), settings)?
         .after_get_user(move |session, user, _store| verified(pool.clone(), session, user));
 
-    let routes = routes(store.clone());
-    store.check().await?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

@@ -6,13 +6,13 @@
 //!     ALLOWED_HOSTS=www.example.com cargo run --example websocket
 //! ```
 //!
-//! A WebSocket's handshake carries the cookie whatever page opened it, so the gate looks at its
+//! A WebSocket's handshake carries the cookie whatever page opened it, so the middleware looks at its
 //! `Origin`: the host has to be one of the `ALLOWED_HOSTS`.
 
 use std::{env, io, pin::pin, time::Duration};
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, SessionStore,
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, rt,
@@ -28,11 +28,11 @@ use tokio_postgres::NoTls;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Waits until a visitor who stays has to go, and says why.
-async fn end(store: SessionStore, session: DjangoSession, user: DjangoUser) -> CloseCode {
+async fn end(site: DjangoSite, session: DjangoSession, user: DjangoUser) -> CloseCode {
     let mut timer = time::interval(EVERY);
     loop {
         timer.tick().await;
-        match store.revalidate(&session, &user).await {
+        match site.revalidate(&session, &user).await {
             Ok(_) => {}
             Err(error) if error.is_rejection() => return CloseCode::Policy,
             // The database is away: whether the session still stands cannot be told.
@@ -47,14 +47,14 @@ async fn socket(
     body: web::Payload,
     session: DjangoSession,
     user: DjangoUser,
-    store: web::Data<SessionStore>,
+    site: web::Data<DjangoSite>,
 ) -> actix_web::Result<HttpResponse> {
     let (response, mut socket, mut messages) = actix_ws::handle(&req, body)?;
     let name = user.username().to_owned();
     rt::spawn(async move {
         // One future for all of its life: a new one for each message would let those stay who never
         // stop sending.
-        let mut end = pin!(end(SessionStore::clone(&store), session, user));
+        let mut end = pin!(end(DjangoSite::clone(&site), session, user));
         let code = loop {
             let message = tokio::select! {
                 code = &mut end => break code,
@@ -79,7 +79,7 @@ async fn socket(
 async fn events(
     session: DjangoSession,
     user: DjangoUser,
-    store: web::Data<SessionStore>,
+    site: web::Data<DjangoSite>,
 ) -> HttpResponse {
     let event = Bytes::from(format!("data: {}\n\n", user.username()));
     let events = stream::unfold(time::interval(EVERY), move |mut timer| {
@@ -89,20 +89,20 @@ async fn events(
             Some((Ok::<_, io::Error>(event), timer))
         }
     });
-    let end = Box::pin(end(SessionStore::clone(&store), session, user));
+    let end = Box::pin(end(DjangoSite::clone(&site), session, user));
     HttpResponse::Ok().content_type("text/event-stream").streaming(events.take_until(end))
 }
 
-/// Built once; every worker gets a clone of the gate.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let gate = DjangoSessionMiddleware::login_required(store.clone());
-    let store = web::Data::new(store);
+/// Built once; every worker gets a clone of the middleware.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware = DjangoSessionMiddleware::login_required(site.clone());
+    let site = web::Data::new(site);
     move |app| {
         let live = web::scope("/live")
-            .wrap(gate.clone())
+            .wrap(middleware.clone())
             .route("/socket", web::get().to(socket))
             .route("/events", web::get().to(events));
-        app.app_data(store.clone()).service(live);
+        app.app_data(site.clone()).service(live);
     }
 }
 
@@ -113,9 +113,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .allowed_hosts(variable("ALLOWED_HOSTS")?.split(','));
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
-    let routes = routes(store.clone());
-    store.check().await?;
+    let site = DjangoSite::new(pool, settings)?;
+    let routes = routes(site.clone());
+    site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

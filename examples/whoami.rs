@@ -13,8 +13,8 @@
 use std::{env, fs};
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoUser, DjangoUserId, Error,
-    OptionalDjangoSession, SessionStore, UserModel,
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, DjangoUserId,
+    Error, OptionalDjangoSession, UserModel,
 };
 use actix_web::{
     App, HttpResponse, HttpServer, Responder,
@@ -62,12 +62,12 @@ async fn account(user: DjangoUser) -> Result<impl Responder, Error> {
     })))
 }
 
-/// Built once; every worker gets a clone of the gates.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let optional = DjangoSessionMiddleware::optional(store.clone());
-    let required = DjangoSessionMiddleware::required(store.clone());
+/// Built once; every worker gets a clone of the middlewares.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let optional = DjangoSessionMiddleware::optional(site.clone());
+    let required = DjangoSessionMiddleware::required(site.clone());
     let api = required.clone().unauthorized();
-    let login_required = DjangoSessionMiddleware::login_required(store);
+    let login_required = DjangoSessionMiddleware::login_required(site);
     move |app| {
         let sessions = web::scope("")
             .wrap(required.clone())
@@ -87,12 +87,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = settings(variable)?;
     let url = Some(variable("DATABASE_URL").ok_or("DATABASE_URL is not set")?);
     let pool = Config { url, ..Config::default() }.create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, settings)?;
+    let site = DjangoSite::new(pool, settings)?;
 
-    let routes = routes(store.clone());
-    // After the gates, so that it knows which tables they read. What is wrong now may be mended
+    let routes = routes(site.clone());
+    // After the middlewares, so that it knows which tables they read. What is wrong now may be mended
     // while the service runs; until then the answer is a 503.
-    match store.check().await {
+    match site.check().await {
         Ok(report) => eprintln!("{report}"),
         Err(Error::CheckFailed(report)) => eprintln!("{report}"),
         Err(error) => eprintln!("{}", error.chain()),

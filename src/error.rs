@@ -15,7 +15,7 @@ pub use database::DatabaseError;
 /// Why there is no session, no user, or no answer.
 ///
 /// This is what handlers return and what methods answer. Another `Error` on the page of an extractor
-/// is the associated type of its `FromRequest`: [`actix_web::Error`], in which the gate has put its
+/// is the associated type of its `FromRequest`: [`actix_web::Error`], in which the middleware has put its
 /// answer. Into that one this becomes by `?`.
 ///
 /// No variant carries a session key, session data or a secret, in `Display` or in `Debug`.
@@ -23,12 +23,12 @@ pub use database::DatabaseError;
 #[non_exhaustive]
 pub enum Error {
     /// The settings, or the database they describe, cannot work: found at start-up by
-    /// [`SessionStore::new`](crate::SessionStore::new) or
-    /// [`SessionStore::check`](crate::SessionStore::check). Status 500.
+    /// [`DjangoSite::new`](crate::DjangoSite::new) or
+    /// [`DjangoSite::check`](crate::DjangoSite::check). Status 500.
     #[error("improperly configured: {0}")]
     ImproperlyConfigured(String),
 
-    /// [`SessionStore::check`](crate::SessionStore::check) found what every request, or every user,
+    /// [`DjangoSite::check`](crate::DjangoSite::check) found what every request, or every user,
     /// would fail on: all of it is in the report. Status 500.
     #[error("{0}")]
     CheckFailed(Arc<CheckReport>),
@@ -99,11 +99,11 @@ pub enum Error {
     /// [`DjangoSessionMiddleware`](crate::DjangoSessionMiddleware) wraps. Status 500.
     #[error(
         "`{extractor}` needs a DjangoSessionMiddleware around this route: add \
-         `.wrap(DjangoSessionMiddleware::optional(store))` or `::required(store)` to its App, Scope \
+         `.wrap(DjangoSessionMiddleware::optional(site))` or `::required(site)` to its App, Scope \
          or Resource; of several `.wrap()`s, the last one added runs first"
     )]
-    GateMissing {
-        /// The extractor that found no gate.
+    MiddlewareMissing {
+        /// The extractor that found no middleware.
         extractor: &'static str,
     },
 
@@ -195,7 +195,7 @@ impl Error {
             | Self::UserColumn { .. }
             | Self::UserIdType { .. }
             | Self::Expiry
-            | Self::GateMissing { .. }
+            | Self::MiddlewareMissing { .. }
             | Self::TooManyPasswords(_)
             | Self::Unavailable(_) => return None,
         })
@@ -222,11 +222,11 @@ pub enum NotLoggedIn {
     /// The session auth hash is not that of the password: it was changed since.
     #[error("the session auth hash does not match")]
     WrongHash,
-    /// The `after_get_user` hook of the store answered with nobody.
+    /// The `after_get_user` hook of the site answered with nobody.
     #[error("the after_get_user hook refuses it")]
     RefusedByHook,
     /// The session stands for somebody else by now: see
-    /// [`SessionStore::revalidate`](crate::SessionStore::revalidate).
+    /// [`DjangoSite::revalidate`](crate::DjangoSite::revalidate).
     #[error("the session stands for another user")]
     AnotherUser,
 }

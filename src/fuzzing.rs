@@ -10,8 +10,8 @@ use crate::{
         CsrfCheck, Provenance, Secret,
         form::{Form, urlencoded},
     },
+    database::{PrimaryKey, PrimaryKeyValue},
     settings::DjangoSettings,
-    store::{PrimaryKey, PrimaryKeyValue},
     web::{LoginUrl, last_cookie},
 };
 

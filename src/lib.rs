@@ -15,7 +15,7 @@
 //! [`optional`]: DjangoSessionMiddleware::optional
 //! [`permission_required`]: DjangoSessionMiddleware::permission_required
 //! [`staff_required`]: DjangoSessionMiddleware::staff_required
-//! [`after_get_user`]: SessionStore::after_get_user
+//! [`after_get_user`]: DjangoSite::after_get_user
 //! [`writes_sessions`]: DjangoSettings::writes_sessions
 //! [`slide_at_most_every`]: DjangoSettings::slide_at_most_every
 //! [`DjangoUser`]: DjangoUser
@@ -36,6 +36,7 @@
 mod auth;
 mod crypto;
 mod csrf;
+mod database;
 mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -47,10 +48,9 @@ mod report;
 mod session;
 mod settings;
 pub mod signing;
-mod store;
 mod web;
 
-pub use auth::{DjangoUser, SessionStore};
+pub use auth::{DjangoSite, DjangoUser};
 pub use error::{
     CsrfReason, CsrfTokenFault, DatabaseError, DecodeError, Error, FormError, NotLoggedIn,
     Unavailable,

@@ -14,7 +14,7 @@ use crate::{
     signing,
 };
 
-/// Something worth counting: see [`SessionStore::on_event`](crate::SessionStore::on_event).
+/// Something worth counting: see [`DjangoSite::on_event`](crate::DjangoSite::on_event).
 ///
 /// | event | [`name`](Event::name) | when |
 /// |---|---|---|
@@ -22,7 +22,7 @@ use crate::{
 /// | `SessionFound` | `session_found` | that key has a live session |
 /// | `UserLookup` | `user_lookup` | the user table is asked for the user of a session, or for the one it stood for last |
 /// | `UserFound` | `user_found` | that user counts as logged in; with the backend of the session |
-/// | `Rejected` | `rejected` | a gate or extractor turned a request away; with the gate and a [`reason`](Event::reason): `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_hook`, `another_user`, `permission_denied`, `csrf_failed`, `bad_form`, `session_interrupted` |
+/// | `Rejected` | `rejected` | a middleware or extractor turned a request away; with the middleware and a [`reason`](Event::reason): `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_hook`, `another_user`, `permission_denied`, `csrf_failed`, `bad_form`, `session_interrupted` |
 /// | `Undecodable` | `undecodable` | the data of a live session cannot be read |
 /// | `FallbackKey` | `fallback_key` | a fallback key was needed, for session data or a session auth hash: once that stops, the old key can go |
 /// | `PasswordHashed` | `password_hashed` | a password was hashed, which takes a processor for tenths of a second |
@@ -41,12 +41,12 @@ pub enum Event<'a> {
         /// The authentication backend that the session names, as the settings list it.
         backend: &'a str,
     },
-    /// A gate or extractor turned a request away.
+    /// A middleware or extractor turned a request away.
     Rejected {
         /// Why: [`Error::reason`].
         reason: &'static str,
-        /// The [`name`](crate::DjangoSessionMiddleware::name) of the gate; `None` where there is none.
-        gate: Option<&'a str>,
+        /// The [`name`](crate::DjangoSessionMiddleware::name) of the middleware; `None` where there is none.
+        middleware: Option<&'a str>,
     },
     /// The data of a live session cannot be read.
     Undecodable,
@@ -82,10 +82,10 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The [`name`](crate::DjangoSessionMiddleware::name) of the gate that this is about, for a label.
-    pub fn gate(&self) -> Option<&'a str> {
+    /// The [`name`](crate::DjangoSessionMiddleware::name) of the middleware that this is about, for a label.
+    pub fn middleware(&self) -> Option<&'a str> {
         match self {
-            Self::Rejected { gate, .. } => *gate,
+            Self::Rejected { middleware, .. } => *middleware,
             _ => None,
         }
     }
@@ -101,7 +101,7 @@ impl<'a> Event<'a> {
 
 pub(crate) type OnEvent = dyn Fn(Event<'_>) + Send + Sync;
 
-/// Where events and outages go; all that belongs to one [`SessionStore`](crate::SessionStore) shares
+/// Where events and outages go; all that belongs to one [`DjangoSite`](crate::DjangoSite) shares
 /// it.
 #[derive(Clone)]
 pub(crate) struct Observer {
@@ -205,9 +205,9 @@ impl Observer {
         }
     }
 
-    /// A request is turned away, by the gate of that name if by any. The client sees next to nothing
+    /// A request is turned away, by the middleware of that name if by any. The client sees next to nothing
     /// of why, so the log says it.
-    pub(crate) fn turned_away(&self, error: &Error, gate: Option<&str>) {
+    pub(crate) fn turned_away(&self, error: &Error, middleware: Option<&str>) {
         match error {
             Error::Unavailable(_) => {
                 self.event(Event::Outage);
@@ -216,10 +216,10 @@ impl Observer {
             Error::TooManyPasswords(_) => self.busy(error),
             _ => match error.reason() {
                 Some(reason) => {
-                    self.event(Event::Rejected { reason, gate });
+                    self.event(Event::Rejected { reason, middleware });
                     // What fails the CSRF check has a line of its own.
                     if !matches!(error, Error::CsrfFailed(_)) {
-                        tracing::debug!(reason, gate, "request rejected");
+                        tracing::debug!(reason, middleware, "request rejected");
                     }
                 }
                 None => tracing::error!(error = %Chain(error), "request failed"),

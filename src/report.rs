@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What [`SessionStore::check`](crate::SessionStore::check) found out: printed, it is a few lines.
+/// What [`DjangoSite::check`](crate::DjangoSite::check) found out: printed, it is a few lines.
 ///
 /// What every request, or every user, would fail on is a problem, and makes `check()` an error,
 /// [`Error::CheckFailed`](crate::Error::CheckFailed), with this report in it. What some would fail

@@ -13,7 +13,7 @@ const STOREYS: &[&[&str]] = &[
     &["web"],
     &["auth"],
     &["csrf"],
-    &["store"],
+    &["database"],
     &["session"],
     &["settings"],
     &["observe"],
@@ -21,6 +21,9 @@ const STOREYS: &[&[&str]] = &[
     &["report"],
     &["crypto", "signing"],
 ];
+
+/// Stands for ` as `, while white space is taken out.
+const RENAMED: &str = "\0";
 
 /// What no storey may name: chapters that show everything.
 const OUTSIDE: &[&str] = &["guide"];
@@ -98,7 +101,7 @@ impl House {
 
 struct SourceFile {
     path: PathBuf,
-    /// `["web", "gate"]` for `src/web/gate.rs`, `["web"]` for `src/web/mod.rs`.
+    /// `["web", "middleware"]` for `src/web/middleware.rs`, `["web"]` for `src/web/mod.rs`.
     module: Vec<String>,
     text: String,
 }
@@ -133,8 +136,13 @@ impl SourceFile {
         let code = self.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
         let mut paths = Vec::new();
         for statement in code.split(kind).skip(1) {
-            let tree: String =
-                statement.split(';').next().unwrap_or_default().split_whitespace().collect();
+            let tree: String = statement
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .replace(" as ", RENAMED)
+                .split_whitespace()
+                .collect();
             spread(&tree, &mut Vec::new(), &mut paths);
         }
         paths
@@ -166,7 +174,8 @@ impl SourceFile {
 /// `a::{b,c::d}` is `a::b` and `a::c::d`.
 fn spread(tree: &str, before: &mut Vec<String>, paths: &mut Vec<Vec<String>>) {
     let Some((head, group)) = tree.split_once('{') else {
-        let parts = tree.split("::").map(|part| part.split("as").next().unwrap_or(part).to_owned());
+        let parts =
+            tree.split("::").map(|part| part.split(RENAMED).next().unwrap_or(part).to_owned());
         paths.push(before.iter().cloned().chain(parts).collect());
         return;
     };

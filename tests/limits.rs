@@ -13,8 +13,8 @@ use std::{
 };
 
 use actix_django_session::{
-    DecodeError, DjangoSessionMiddleware, DjangoSettings, DjangoUserId, SessionData, SessionKey,
-    SessionSigner, SessionStore, signing,
+    DecodeError, DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUserId, SessionData,
+    SessionKey, SessionSigner, signing,
 };
 use actix_web::{
     App, HttpServer,
@@ -272,7 +272,7 @@ async fn a_session_of_eight_megabytes_is_a_session() {
         let took = processor_time() - start;
         assert_eq!(answer.status(), 200);
         assert_eq!(read_body(answer).await, "7");
-        let session = store(&database).load(&SessionKey::new(&key).unwrap()).await.unwrap();
+        let session = site(&database).load(&SessionKey::new(&key).unwrap()).await.unwrap();
         assert_eq!(session.get::<String>("big").unwrap().unwrap().len(), size);
         took
     })
@@ -382,16 +382,16 @@ async fn put(judge: &Judge, key: &str, session_data: &str) {
     judge.ask(row).await.unwrap();
 }
 
-fn store(database: &TestDatabase) -> SessionStore {
+fn site(database: &TestDatabase) -> DjangoSite {
     let config = Config { url: Some(database.url().into()), ..Config::default() };
     let pool = config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap();
-    SessionStore::new(pool, settings().lookup_timeout(PATIENCE)).unwrap()
+    DjangoSite::new(pool, settings().lookup_timeout(PATIENCE)).unwrap()
 }
 
 fn route(database: &TestDatabase) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
-    let gate = DjangoSessionMiddleware::required(store(database));
+    let middleware = DjangoSessionMiddleware::required(site(database));
     move |app| {
-        app.service(web::resource("/").wrap(gate.clone()).to(user_id));
+        app.service(web::resource("/").wrap(middleware.clone()).to(user_id));
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 };
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoUser,
-    DjangoUserId, OptionalDjangoSession, SessionData, SessionSigner, SessionStore,
+    DjangoSession, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite,
+    DjangoUser, DjangoUserId, OptionalDjangoSession, SessionData, SessionSigner,
     signing::SaltedHmac,
 };
 use actix_web::{
@@ -324,7 +324,7 @@ fn serve(name: &str, workers: &str, pool: &str) -> Result<()> {
 struct Service {
     variant: Variant,
     pool: Pool,
-    gate: DjangoSessionMiddleware,
+    middleware: DjangoSessionMiddleware,
     login: Arc<LoginBaseline>,
 }
 
@@ -344,37 +344,37 @@ impl Service {
             _ => settings,
         };
         let signer = SessionSigner::new(&settings)?;
-        let store = SessionStore::new(pool.clone(), settings)?;
-        store.check().await?;
-        let gate = match variant {
-            Variant::Optional => DjangoSessionMiddleware::optional(store),
-            Variant::LoginRequired => DjangoSessionMiddleware::login_required(store),
+        let site = DjangoSite::new(pool.clone(), settings)?;
+        site.check().await?;
+        let middleware = match variant {
+            Variant::Optional => DjangoSessionMiddleware::optional(site),
+            Variant::LoginRequired => DjangoSessionMiddleware::login_required(site),
             Variant::Permission => {
-                DjangoSessionMiddleware::login_required(store).permission_required(PERMISSION)
+                DjangoSessionMiddleware::login_required(site).permission_required(PERMISSION)
             }
-            _ => DjangoSessionMiddleware::required(store),
+            _ => DjangoSessionMiddleware::required(site),
         };
         let hash = sessions::session_auth_hash_maker();
-        Ok(Self { variant, pool, gate, login: Arc::new(LoginBaseline { signer, hash }) })
+        Ok(Self { variant, pool, middleware, login: Arc::new(LoginBaseline { signer, hash }) })
     }
 
     fn add_to(&self, app: &mut web::ServiceConfig) {
         let root = web::resource("/");
-        let gate = self.gate.clone();
+        let middleware = self.middleware.clone();
         match self.variant {
             Variant::Bare => app.service(root.get(bare)),
             Variant::Baseline => {
                 app.app_data(web::Data::new(self.pool.clone())).service(root.get(baseline))
             }
-            Variant::Optional => app.service(root.wrap(gate).get(optional)),
-            Variant::Required => app.service(root.wrap(gate).get(required)),
-            Variant::UserId => app.service(root.wrap(gate).get(user_id)),
+            Variant::Optional => app.service(root.wrap(middleware).get(optional)),
+            Variant::Required => app.service(root.wrap(middleware).get(required)),
+            Variant::UserId => app.service(root.wrap(middleware).get(user_id)),
             Variant::Slide | Variant::SlidePages | Variant::SlideEach => {
-                app.service(root.wrap(gate).get(key))
+                app.service(root.wrap(middleware).get(key))
             }
-            Variant::Write => app.service(root.wrap(gate).get(write)),
+            Variant::Write => app.service(root.wrap(middleware).get(write)),
             Variant::LoginRequired | Variant::Permission => {
-                app.service(root.wrap(gate).get(login_required))
+                app.service(root.wrap(middleware).get(login_required))
             }
             Variant::LoginBaseline => app
                 .app_data(web::Data::new(self.pool.clone()))

@@ -16,7 +16,7 @@ mod session;
 
 use std::{env, error::Error, io, net::TcpListener, process::ExitCode};
 
-use actix_django_session::{DjangoSettings, SessionStore};
+use actix_django_session::{DjangoSettings, DjangoSite};
 use actix_web::{
     App, HttpServer,
     dev::Service,
@@ -68,7 +68,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     // As the guide says to: Django itself tells the settings.
     let settings = DjangoSettings::from_json(&bed.export_settings().await?, Settings::SECRET_KEY)?
         .writes_sessions(true);
-    let sessions = SessionStore::new(pool.clone(), settings)?;
+    let sessions = DjangoSite::new(pool.clone(), settings)?;
 
     let routes = routes::routes(sessions.clone());
     sessions.check().await?;

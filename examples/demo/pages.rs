@@ -130,12 +130,12 @@ pub(crate) fn notes(notes: &[String], csrf_token: &CsrfToken) -> String {
 /// When a request came in.
 struct Began(Instant);
 
-/// Remembers when a request came in, before any gate.
+/// Remembers when a request came in, before any middleware.
 pub(crate) fn begin(req: &ServiceRequest) {
     req.extensions_mut().insert(Began(Instant::now()));
 }
 
-/// How long Rust took so far, with the gate and its look-ups.
+/// How long Rust took so far, with the middleware and its look-ups.
 fn took(req: &HttpRequest) -> String {
     match req.extensions().get::<Began>() {
         Some(Began(began)) => format!(" in {:.1} ms", began.elapsed().as_secs_f64() * 1000.0),

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Mutex};
 
 use actix_django_session::{
-    CsrfToken, DjangoSession, DjangoSessionMiddleware, DjangoUser, OptionalDjangoSession,
-    OptionalDjangoUser, SessionStore,
+    CsrfToken, DjangoSession, DjangoSessionMiddleware, DjangoSite, DjangoUser,
+    OptionalDjangoSession, OptionalDjangoUser,
 };
 use actix_web::{
     HttpRequest, HttpResponse, Responder, Route, guard,
@@ -18,18 +18,20 @@ use super::{
     session,
 };
 
-/// Built once; every worker gets a clone of the gates.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let optional = DjangoSessionMiddleware::optional(store.clone());
-    let gate = DjangoSessionMiddleware::login_required(store);
-    let api = gate.clone().unauthorized();
+/// Built once; every worker gets a clone of the middlewares.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let optional = DjangoSessionMiddleware::optional(site.clone());
+    let middleware = DjangoSessionMiddleware::login_required(site);
+    let api = middleware.clone().unauthorized();
     let notes = Notes::default();
     move |app| {
         let for_all = |path| web::resource(path).wrap(optional.clone());
         app.app_data(notes.clone())
             .service(for_all("/").route(read().to(home)))
-            .service(web::resource("/dashboard").wrap(gate.clone()).route(read().to(dashboard)))
-            .service(web::resource("/notes").wrap(gate.clone()).post(note))
+            .service(
+                web::resource("/dashboard").wrap(middleware.clone()).route(read().to(dashboard)),
+            )
+            .service(web::resource("/notes").wrap(middleware.clone()).post(note))
             .service(for_all("/cart/add").post(session::add_to_cart))
             .service(for_all("/language").post(session::choose_language))
             .service(for_all("/logout").post(session::log_out))

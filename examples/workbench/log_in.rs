@@ -1,6 +1,6 @@
 //! Log-in and log-out.
 
-use actix_django_session::{DjangoSessionMut, Error, SessionStore};
+use actix_django_session::{DjangoSessionMut, DjangoSite, Error};
 use actix_web::{HttpResponse, web::Data};
 use serde_json::json;
 
@@ -8,11 +8,11 @@ use super::fields::Fields;
 
 pub(crate) async fn log_in(
     session: DjangoSessionMut,
-    store: Data<SessionStore>,
+    site: Data<DjangoSite>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let field = |name| fields.get(name).unwrap_or_default();
-    match store.authenticate(field("username"), field("password")).await? {
+    match site.authenticate(field("username"), field("password")).await? {
         Some(user) => {
             session.login(&user).await?;
             Ok(HttpResponse::Ok().json(json!({ "user_id": user.id() })))

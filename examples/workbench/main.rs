@@ -10,7 +10,7 @@
 //! `AUTHENTICATION_BACKENDS` and `ALLOWED_HOSTS` (comma-separated; default this machine),
 //! `AUTH_USER_TABLE`, `SESSION_COOKIE_NAME` and `LOGIN_URL`. Sessions are written.
 //!
-//! | route | gate | answer |
+//! | route | middleware | answer |
 //! |---|---|---|
 //! | `GET /` `/session` `/user` `/api/user` `/account` | as in `whoami` | as in `whoami` |
 //! | `GET /csrf` | `optional` | `{"csrf_token": ".."}`, with its cookie |
@@ -33,7 +33,7 @@ mod visitors;
 
 use std::error::Error;
 
-use actix_django_session::SessionStore;
+use actix_django_session::DjangoSite;
 use actix_web::{App, HttpServer};
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
@@ -43,10 +43,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = environment::required("DATABASE_URL")?;
     let pool =
         Config { url: Some(url), ..Config::default() }.create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let store = SessionStore::new(pool, environment::settings()?)?;
+    let site = DjangoSite::new(pool, environment::settings()?)?;
 
-    let routes = routes::routes(store.clone());
-    match store.check().await {
+    let routes = routes::routes(site.clone());
+    match site.check().await {
         Ok(report) => eprintln!("{report}"),
         Err(actix_django_session::Error::CheckFailed(report)) => eprintln!("{report}"),
         Err(error) => eprintln!("{}", error.chain()),

@@ -1,17 +1,17 @@
-//! Which gate each handler stands behind.
+//! Which middleware each handler stands behind.
 
-use actix_django_session::{DjangoSessionMiddleware, SessionStore};
+use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
 use actix_web::web::{self, ServiceConfig};
 
 use super::{log_in, notes, sessions, visitors};
 
-/// Built once; every worker gets a clone of the gates.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let optional = DjangoSessionMiddleware::optional(store.clone());
-    let required = DjangoSessionMiddleware::required(store.clone());
+/// Built once; every worker gets a clone of the middlewares.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let optional = DjangoSessionMiddleware::optional(site.clone());
+    let required = DjangoSessionMiddleware::required(site.clone());
     let api = required.clone().unauthorized();
-    let login_required = DjangoSessionMiddleware::login_required(store.clone());
-    let data = web::Data::new(store);
+    let login_required = DjangoSessionMiddleware::login_required(site.clone());
+    let data = web::Data::new(site);
     move |app| {
         let for_everybody = |path| web::resource(path).wrap(optional.clone());
         app.app_data(data.clone())

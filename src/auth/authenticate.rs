@@ -2,13 +2,13 @@
 
 use std::time::SystemTime;
 
-use super::{DjangoUser, SessionStore, hashers::Verdict};
+use super::{DjangoSite, DjangoUser, hashers::Verdict};
 use crate::{
     error::{Error, NotLoggedIn},
     settings::AuthenticationBackend,
 };
 
-impl SessionStore {
+impl DjangoSite {
     /// The user with this name and this password, as Django's
     /// `authenticate(username=.., password=..)` finds and checks it: by the `ModelBackend`s among
     /// the `AUTHENTICATION_BACKENDS`, in their order. `None` if there is no such user, the password
@@ -26,8 +26,8 @@ impl SessionStore {
     /// Trying passwords without end is not prevented.
     ///
     /// ```no_run
-    /// # async fn f(store: actix_django_session::SessionStore) -> Result<(), actix_django_session::Error> {
-    /// match store.authenticate("ada", "correct horse battery staple").await? {
+    /// # async fn f(site: actix_django_session::DjangoSite) -> Result<(), actix_django_session::Error> {
+    /// match site.authenticate("ada", "correct horse battery staple").await? {
     ///     Some(user) => println!("it is {}", user.id()),
     ///     None => println!("wrong name or password"),
     /// }

@@ -9,28 +9,28 @@ use std::{
 
 use futures_util::future::try_join_all;
 
-use super::{BACKEND, DjangoUser, SessionStore};
+use super::{BACKEND, DjangoSite, DjangoUser};
 use crate::{
+    database::{PrimaryKeyValue, Readable},
     error::Error,
     observe::Observer,
     report::CheckReport,
     session::{SessionData, SessionSigner, USER_ID},
     settings::{DjangoSettings, Level, SessionEngine},
     signing::{self, KeyUsed},
-    store::{PrimaryKeyValue, Readable},
 };
 
 /// How far this machine's clock may be from the database's. Both decide when a session ends.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
-impl SessionStore {
+impl DjangoSite {
     /// Asks the database whether lookups can work, and whether they will find anybody: call it at
-    /// start-up, after the gates are made, so that a mistake shows there and not to visitors. It
+    /// start-up, after the middlewares are made, so that a mistake shows there and not to visitors. It
     /// says everything that it finds, at once:
     ///
     /// - whether the tables are there, with the columns that are read, and whether this role may
-    ///   read them. Those of users matter if the settings name a user model by hand or a gate needs
-    ///   users, those of permissions if a gate asks for one.
+    ///   read them. Those of users matter if the settings name a user model by hand or a middleware needs
+    ///   users, those of permissions if a middleware asks for one.
     /// - with [`writes_sessions`](DjangoSettings::writes_sessions), whether this role may change sessions,
     ///   and whether what refers to them lets them end.
     /// - of the newest live sessions, how many open, and under which key; which backends they name;
@@ -39,8 +39,8 @@ impl SessionStore {
     ///   [`from_json`](DjangoSettings::from_json).
     ///
     /// ```no_run
-    /// # async fn f(store: actix_django_session::SessionStore) -> Result<(), actix_django_session::Error> {
-    /// println!("{}", store.check().await?);
+    /// # async fn f(site: actix_django_session::DjangoSite) -> Result<(), actix_django_session::Error> {
+    /// println!("{}", site.check().await?);
     /// # Ok(())
     /// # }
     /// ```
@@ -307,7 +307,7 @@ impl SessionStore {
             format!(
                 "that name a user have an id that cannot be a \"{column}\" of {}: is this \
                  AUTH_USER_MODEL's table? A field that writes its ids in its own way needs \
-                 `SessionStore::user_id_to_primary_key`",
+                 `DjangoSite::user_id_to_primary_key`",
                 self.settings().user_model.table.quoted()
             )
         });

@@ -5,18 +5,18 @@ use std::pin::pin;
 use futures_util::future::{Either, ready, select};
 use tokio::time::Instant;
 
-use super::{DjangoUser, SessionStore};
+use super::{DjangoSite, DjangoUser};
 use crate::{
+    database::{Patience, PrimaryKeyValue, UserHint, UserRow, Wait},
     error::{Error, NotLoggedIn},
     session::{DjangoSession, SessionData, SessionKey, USER_ID},
     settings::AuthenticationBackend,
-    store::{Patience, PrimaryKeyValue, UserHint, UserRow, Wait},
 };
 
 /// `BACKEND_SESSION_KEY` of `django.contrib.auth`.
 pub(crate) const BACKEND: &str = "_auth_user_backend";
 
-impl SessionStore {
+impl DjangoSite {
     /// The user whom a session stands for, as Django's `get_user(request)` finds and checks it: the
     /// id and the backend are there, the backend is listed, the user exists and is active, and the
     /// session auth hash is that of the password, under the secret key or a fallback.
@@ -32,7 +32,7 @@ impl SessionStore {
         self.get_user_within(session, &self.database().patience()).await
     }
 
-    /// [`SessionStore::get_user`], with what is left of the patience of a request.
+    /// [`DjangoSite::get_user`], with what is left of the patience of a request.
     pub(crate) async fn get_user_within(
         &self,
         session: &DjangoSession,
@@ -54,13 +54,13 @@ impl SessionStore {
     /// open ends and has to be opened again.
     ///
     /// ```no_run
-    /// # use actix_django_session::{DjangoSession, DjangoUser, SessionStore};
+    /// # use actix_django_session::{DjangoSession, DjangoUser, DjangoSite};
     /// # use std::time::Duration;
-    /// # async fn f(store: SessionStore, session: DjangoSession, user: DjangoUser) {
+    /// # async fn f(site: DjangoSite, session: DjangoSession, user: DjangoUser) {
     /// let mut timer = actix_web::rt::time::interval(Duration::from_secs(1));
     /// loop {
     ///     timer.tick().await;
-    ///     if store.revalidate(&session, &user).await.is_err() {
+    ///     if site.revalidate(&session, &user).await.is_err() {
     ///         break; // logged out, deactivated, .., or the database is away
     ///     }
     /// }
@@ -68,7 +68,7 @@ impl SessionStore {
     /// ```
     ///
     /// # Errors
-    /// What [`SessionStore::load`] and [`SessionStore::get_user`] say, and
+    /// What [`DjangoSite::load`] and [`DjangoSite::get_user`] say, and
     /// [`NotLoggedIn::AnotherUser`] if the session stands for somebody else by now.
     pub async fn revalidate(
         &self,

@@ -1,10 +1,10 @@
-//! What an application hands to a store: code with a say in who is logged in.
+//! What an application hands to a site: code with a say in who is logged in.
 
 use std::{future::Future, sync::Arc};
 
 use tokio::time::timeout;
 
-use super::{DjangoUser, SessionStore, store::Verdict};
+use super::{DjangoSite, DjangoUser, site::Verdict};
 use crate::{
     error::{Error, NotLoggedIn, Unavailable},
     observe::Event,
@@ -12,10 +12,10 @@ use crate::{
     settings::AuthenticationBackend,
 };
 
-impl SessionStore {
+impl DjangoSite {
     /// Has the last word on who is logged in, after all of Django's own checks: for a site whose own
     /// middleware changes `request.user`, or asks for more than a session. It is given the session,
-    /// its user and this store, and answers with that user, with another one, or with nobody.
+    /// its user and this site, and answers with that user, with another one, or with nobody.
     ///
     /// Which middleware needs it: one that asks for a second factor (django-otp), that lets
     /// somebody act as another user (django-impersonate, django-hijack), that ends sessions by rules
@@ -23,25 +23,25 @@ impl SessionStore {
     /// response does not.
     ///
     /// ```
-    /// # use actix_django_session::{Error, SessionStore};
-    /// # fn f(store: SessionStore) -> SessionStore {
+    /// # use actix_django_session::{Error, DjangoSite};
+    /// # fn f(site: DjangoSite) -> DjangoSite {
     /// // A superuser may act as a customer, whose id is in the session then.
-    /// store.after_get_user(|session, user, store| async move {
+    /// site.after_get_user(|session, user, site| async move {
     ///     match session.get::<i64>("acts_as")? {
-    ///         Some(customer) if user.is_superuser() => Ok(Some(store.user(customer).await?)),
+    ///         Some(customer) if user.is_superuser() => Ok(Some(site.user(customer).await?)),
     ///         _ => Ok(Some(user)),
     ///     }
     /// })
     /// # }
     /// ```
     ///
-    /// It is asked once a request, by the first gate or extractor that needs the user, and what it
+    /// It is asked once a request, by the first middleware or extractor that needs the user, and what it
     /// says stands for all of them. An error is no user: one that is a rejection
     /// ([`Error::is_rejection`]) makes the visitor a stranger, any other one is the answer, a 500 or
     /// 503. So is a hook that takes longer than the `lookup_timeout`. An error of your own queries
     /// is passed on by `.map_err(Unavailable::from)?`.
     ///
-    /// The store that it is given has no such hook, and may be asked for anybody.
+    /// The site that it is given has no such hook, and may be asked for anybody.
     /// [`DjangoUserId`](crate::DjangoUserId) is whom the session names, whatever this says. The
     /// examples `two_factor` and `impersonation` are such hooks.
     ///
@@ -49,10 +49,10 @@ impl SessionStore {
     #[must_use]
     pub fn after_get_user<F, R>(mut self, hook: F) -> Self
     where
-        F: Fn(DjangoSession, DjangoUser, SessionStore) -> R + Send + Sync + 'static,
+        F: Fn(DjangoSession, DjangoUser, DjangoSite) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Option<DjangoUser>, Error>> + Send + 'static,
     {
-        let hook = move |session, user, store| -> Verdict { Box::pin(hook(session, user, store)) };
+        let hook = move |session, user, site| -> Verdict { Box::pin(hook(session, user, site)) };
         self.hooks_mut().after_get_user = Some(Arc::new(hook));
         self
     }
@@ -62,10 +62,10 @@ impl SessionStore {
     /// there, a Hashid an integer. `None` for an id that stands for none.
     ///
     /// ```
-    /// # use actix_django_session::SessionStore;
+    /// # use actix_django_session::DjangoSite;
     /// # mod hashids { pub fn decode(_: &str) -> Option<i64> { None } }
-    /// # fn f(store: SessionStore) -> SessionStore {
-    /// store.user_id_to_primary_key(|id| hashids::decode(id).map(|key| key.to_string()))
+    /// # fn f(site: DjangoSite) -> DjangoSite {
+    /// site.user_id_to_primary_key(|id| hashids::decode(id).map(|key| key.to_string()))
     /// # }
     /// ```
     ///
@@ -102,22 +102,22 @@ impl SessionStore {
     /// [`SessionAuthHash`](crate::SessionAuthHash) has to say which method does so.
     ///
     /// ```
-    /// use actix_django_session::{DjangoSettings, SessionAuthHash, SessionStore, UserModel};
+    /// use actix_django_session::{DjangoSettings, SessionAuthHash, DjangoSite, UserModel};
     /// # use actix_django_session::{Error, deadpool_postgres::Pool};
     ///
     /// // def _get_session_auth_hash(self, secret=None):
     /// //     message = f"{self.password}{self.auth_version}"
     /// //     return salted_hmac("shop.hash", message, secret=secret, algorithm="sha256").hexdigest()
-    /// # fn f(pool: Pool) -> Result<SessionStore, Error> {
+    /// # fn f(pool: Pool) -> Result<DjangoSite, Error> {
     /// let hash = SessionAuthHash::default()
     ///     .overrides_private_get_session_auth_hash()
     ///     .key_salt("shop.hash");
     /// let model = UserModel::new("shop_user").columns(["auth_version"]).session_auth_hash(hash);
     /// let settings = DjangoSettings::new("secret").user_model(model);
-    /// let store = SessionStore::new(pool, settings)?.session_auth_hash_message(|password, user| {
+    /// let site = DjangoSite::new(pool, settings)?.session_auth_hash_message(|password, user| {
     ///     Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
     /// });
-    /// # Ok(store)
+    /// # Ok(site)
     /// # }
     /// ```
     ///

@@ -1,6 +1,6 @@
 //! `login` of `django.contrib.auth`, as far as the session goes: what of it stays, and what goes in.
 
-use super::{DjangoUser, HASH, SessionStore, get_user::BACKEND};
+use super::{DjangoSite, DjangoUser, HASH, get_user::BACKEND};
 use crate::{
     crypto::constant_time_compare,
     error::{DecodeError, Error},
@@ -26,7 +26,7 @@ enum Before {
     Flushed,
 }
 
-impl SessionStore {
+impl DjangoSite {
     /// What a log-in of this user does to a session with this data.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::{num::NonZero, sync::LazyLock, thread, time::Duration};
 use tokio::{sync::Semaphore, task, time};
 
 use super::{
-    SessionStore,
+    DjangoSite,
     hashers::{Hashers, Unusable, Verdict},
 };
 use crate::{
@@ -45,14 +45,14 @@ impl Hashing {
     }
 }
 
-impl SessionStore {
+impl DjangoSite {
     /// The encoding of a password for the password column, as `make_password` of
     /// `django.contrib.auth.hashers` makes it: by the first of the
     /// [`password_hashers`](DjangoSettings::password_hashers), with a new random salt.
     ///
     /// ```
-    /// # async fn f(store: actix_django_session::SessionStore) -> Result<(), actix_django_session::Error> {
-    /// let encoded = store.make_password("correct horse battery staple").await?;
+    /// # async fn f(site: actix_django_session::DjangoSite) -> Result<(), actix_django_session::Error> {
+    /// let encoded = site.make_password("correct horse battery staple").await?;
     /// // UPDATE auth_user SET password = $1 WHERE id = $2
     /// # Ok(())
     /// # }

@@ -5,17 +5,17 @@ use std::{future::Future, sync::Arc, time::SystemTime};
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{DjangoUser, SessionStore, writer::Failure};
+use super::{DjangoSite, DjangoUser, writer::Failure};
 use crate::{
+    database::Written,
     error::{DecodeError, Error, Unavailable},
     session::{
         CookieLife, DjangoSession, Expiry, Plan, Row, SESSION_EXPIRY, SessionData, SessionKey,
     },
     settings::SessionEngine,
-    store::Written,
 };
 
-impl SessionStore {
+impl DjangoSite {
     /// Calls this after a session was changed or deleted, with its key (after a
     /// [`cycle_key`](crate::DjangoSessionMut::cycle_key), with the old one).
     ///
@@ -25,11 +25,11 @@ impl SessionStore {
     /// defaults it starts with `:1:`.
     ///
     /// ```
-    /// # use actix_django_session::SessionStore;
+    /// # use actix_django_session::DjangoSite;
     /// # struct Cache;
     /// # impl Cache { async fn delete(&self, _: String) -> std::io::Result<()> { Ok(()) } }
-    /// # fn f(store: SessionStore, cache: std::sync::Arc<Cache>) -> SessionStore {
-    /// store.on_session_change(move |key| {
+    /// # fn f(site: DjangoSite, cache: std::sync::Arc<Cache>) -> DjangoSite {
+    /// site.on_session_change(move |key| {
     ///     let cache = cache.clone();
     ///     async move {
     ///         cache.delete(format!(":1:django.contrib.sessions.cached_db{}", key.as_str())).await
@@ -85,17 +85,17 @@ impl SessionStore {
     /// is not any more.
     ///
     /// # Errors
-    /// As [`SessionStore::create`].
+    /// As [`DjangoSite::create`].
     pub async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
         self.require_writing()?;
         if self.is_in_cookie() {
             return Ok(false);
         }
         self.database().hints().forget(key);
-        let (store, key) = (self.clone(), key.clone());
+        let (site, key) = (self.clone(), key.clone());
         self.to_the_end(async move {
-            let deleted = store.database().delete_session(&key).await?;
-            store.tell_change(&key).await?;
+            let deleted = site.database().delete_session(&key).await?;
+            site.tell_change(&key).await?;
             Ok(deleted)
         })
         .await
@@ -105,7 +105,7 @@ impl SessionStore {
     /// were.
     ///
     /// # Errors
-    /// As [`SessionStore::create`].
+    /// As [`DjangoSite::create`].
     pub async fn clear_expired(&self) -> Result<u64, Error> {
         self.require_writing()?;
         if self.is_in_cookie() {
@@ -118,7 +118,7 @@ impl SessionStore {
     /// of the data that somebody else stored meanwhile.
     ///
     /// # Errors
-    /// [`Error::SessionInterrupted`] if the row is gone, and those of [`SessionStore::create`].
+    /// [`Error::SessionInterrupted`] if the row is gone, and those of [`DjangoSite::create`].
     pub(crate) async fn save(
         &self,
         plan: &Plan,
@@ -200,7 +200,7 @@ impl SessionStore {
             let key = site.and_then(|site| site.sessions.cache_key.as_deref());
             improper(format!(
                 "with SESSION_ENGINE cached_db, changing sessions needs a \
-                 `SessionStore::on_session_change` that deletes Django's cached copy{}",
+                 `DjangoSite::on_session_change` that deletes Django's cached copy{}",
                 key.map(|key| format!(", \"{key}\" in the cache")).unwrap_or_default()
             ))
         } else {
@@ -211,7 +211,7 @@ impl SessionStore {
     /// Makes a session to which this user is logged in, whether this service may write or not.
     ///
     /// # Errors
-    /// As [`SessionStore::create`].
+    /// As [`DjangoSite::create`].
     pub(crate) async fn create_logged_in(
         &self,
         user: &DjangoUser,
@@ -273,13 +273,13 @@ impl SessionStore {
         let mut may_be_taken = matches!(plan.row(), Row::Cycled(..));
         loop {
             let session = self.sealed(key, data)?;
-            let (store, was, is) = (self.clone(), row.clone(), session.clone());
+            let (site, was, is) = (self.clone(), row.clone(), session.clone());
             let written = self.to_the_end(async move {
                 let read = (was.key(), was.session_data());
                 let (data, end) = (is.session_data(), is.expire_date());
-                let written = store.database().update_session(read, is.key(), data, end).await?;
+                let written = site.database().update_session(read, is.key(), data, end).await?;
                 if written == Written::Done {
-                    store.tell_change(was.key()).await?;
+                    site.tell_change(was.key()).await?;
                 }
                 Ok(written)
             });

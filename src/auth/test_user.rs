@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use serde::Serialize;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
-use crate::{session::SessionData, store::ColumnValue};
+use crate::{database::ColumnValue, session::SessionData};
 
 /// The types of columns that a value of a test may stand for: of those that take it, the first.
 const COLUMN_TYPES: &[Type] = &[

@@ -12,14 +12,14 @@ use tokio_postgres::types::FromSqlOwned;
 
 use super::test_user::TestUser;
 use crate::{
+    database::{ColumnValue, Database, Patience, PrimaryKeyValue, UserRow},
     error::Error,
-    store::{ColumnValue, Database, Patience, PrimaryKeyValue, UserRow},
 };
 
 /// The user who is logged in: the one that Django's `get_user` would return.
 ///
-/// As an extractor it works behind any gate: the user is looked up and checked when the first one
-/// asks, once a request. Nobody logged in: the gate's rejection. Cheap to clone, and `Send`.
+/// As an extractor it works behind any middleware: the user is looked up and checked when the first one
+/// asks, once a request. Nobody logged in: the middleware's rejection. Cheap to clone, and `Send`.
 ///
 /// ```
 /// use actix_django_session::{DjangoUser, Error};
@@ -103,7 +103,7 @@ impl DjangoUser {
         self
     }
 
-    /// The path of the backend by which [`SessionStore::authenticate`](crate::SessionStore::authenticate)
+    /// The path of the backend by which [`DjangoSite::authenticate`](crate::DjangoSite::authenticate)
     /// found this user: Django's `user.backend`.
     pub fn backend(&self) -> Option<&str> {
         self.0.backend.get().map(String::as_str)
@@ -139,7 +139,7 @@ impl DjangoUser {
     }
 
     /// Whether the user may use the admin site: `is_active and is_staff`, as Django's
-    /// `staff_member_required` and `AdminSite.has_permission` ask. The gate's `staff_required` asks
+    /// `staff_member_required` and `AdminSite.has_permission` ask. The middleware's `staff_required` asks
     /// this too.
     pub fn is_active_staff(&self) -> bool {
         self.0.row.is_active && self.0.row.is_staff
@@ -281,7 +281,7 @@ impl DjangoUser {
         let _ = self.0.permissions.set(permissions);
     }
 
-    /// [`DjangoUser::has_perms`] for a gate, which reports errors itself.
+    /// [`DjangoUser::has_perms`] for a middleware, which reports errors itself.
     pub(crate) async fn meets(&self, permissions: &[String]) -> Result<bool, Error> {
         Ok(permissions.is_empty() || self.has_every_permission() || {
             let held = self.look_up_permissions().await?;

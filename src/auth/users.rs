@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-use super::{DjangoUser, SessionStore};
+use super::{DjangoSite, DjangoUser};
 use crate::error::{Error, NotLoggedIn};
 
-impl SessionStore {
+impl DjangoSite {
     /// The user with this primary key, if the account is active: for a request that is
     /// authenticated otherwise, by a token of the REST framework for example.
     ///
-    /// Columns and permissions are there as for the user of a session; the hooks of the store are
+    /// Columns and permissions are there as for the user of a session; the hooks of the site are
     /// not asked.
     ///
     /// ```no_run
-    /// # use actix_django_session::{DjangoUser, Error, SessionStore};
-    /// # async fn f(store: SessionStore, user_id: i32) -> Result<(), Error> {
-    /// let user: DjangoUser = store.user(user_id).await?;
+    /// # use actix_django_session::{DjangoUser, Error, DjangoSite};
+    /// # async fn f(site: DjangoSite, user_id: i32) -> Result<(), Error> {
+    /// let user: DjangoUser = site.user(user_id).await?;
     /// if user.has_perm("shop.add_item").await? { /* .. */ }
     /// # Ok(())
     /// # }
@@ -30,10 +30,10 @@ impl SessionStore {
     }
 
     /// The user with this username (the value of `USERNAME_FIELD`, exactly), if the account is
-    /// active: otherwise as [`SessionStore::user`].
+    /// active: otherwise as [`DjangoSite::user`].
     ///
     /// # Errors
-    /// As [`SessionStore::user`]; [`Error::ImproperlyConfigured`] if several users have that name.
+    /// As [`DjangoSite::user`]; [`Error::ImproperlyConfigured`] if several users have that name.
     pub async fn user_by_username(&self, username: &str) -> Result<DjangoUser, Error> {
         let user = self.find_by_username(username).await?;
         active(user)

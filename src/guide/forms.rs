@@ -1,7 +1,7 @@
 //! # Forms and CSRF
 //!
 //! A session cookie is sent along with whatever any page on the web makes a browser send. So every
-//! gate checks what is not a read, by itself, exactly as Django's `CsrfViewMiddleware`: where the
+//! middleware checks what is not a read, by itself, exactly as Django's `CsrfViewMiddleware`: where the
 //! request comes from (`Origin`, or `Referer` over HTTPS), and that it brings a token that goes with
 //! the cookie. What fails gets a 403, and the log says Django's own reason.
 //!
@@ -31,7 +31,7 @@
 //! }
 //! ```
 //!
-//! The gate reads a form only as far as it needs to find the token, within Django's limits, and the
+//! The middleware reads a form only as far as it needs to find the token, within Django's limits, and the
 //! handler gets the body as it came, byte for byte: `web::Form`, `actix-multipart`, `web::Payload`. For an
 //! upload, put the token first, or into the header: then nothing of the file is held back.
 //!
@@ -55,7 +55,7 @@
 //! |---|---|
 //! | `@csrf_exempt`, for webhooks | [`csrf_exempt`](crate::DjangoSessionMiddleware::csrf_exempt) |
 //! | the REST framework's `SessionAuthentication` | [`csrf_if_logged_in`](crate::DjangoSessionMiddleware::csrf_if_logged_in): only requests whose session names a user |
-//! | an API with tokens, which no browser sends by itself | no gate |
+//! | an API with tokens, which no browser sends by itself | no middleware |
 //!
 //! ## When it says 403
 //!

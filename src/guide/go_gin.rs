@@ -1,12 +1,12 @@
 //! # Coming from go-gin-django-session
 //!
-//! The shape is the same: a cheap gate in the middleware, the session data decoded only when
+//! The shape is the same: a cheap middleware in the middleware, the session data decoded only when
 //! somebody asks.
 //!
 //! | there | here |
 //! |---|---|
-//! | `NewClient(ClientConfig)` | [`SessionStore::new`](crate::SessionStore::new), [`DjangoSettings`](crate::DjangoSettings) |
-//! | `Client.GetRawSession` | [`SessionStore::load`](crate::SessionStore::load) |
+//! | `NewClient(ClientConfig)` | [`DjangoSite::new`](crate::DjangoSite::new), [`DjangoSettings`](crate::DjangoSettings) |
+//! | `Client.GetRawSession` | [`DjangoSite::load`](crate::DjangoSite::load) |
 //! | `RawSession` | [`DjangoSession`](crate::DjangoSession) |
 //! | `Client.DecodeSessionUserID` | [`DjangoUserId`](crate::DjangoUserId), or [`DjangoSession::user_id`](crate::DjangoSession::user_id) |
 //! | `DecodeSessionData`, `...WithMaxAge`, `...WithSalt` | [`SessionData::decode`](crate::SessionData::decode) and [`SessionData::user_id`](crate::SessionData::user_id); [`max_age`](crate::DjangoSettings::max_age) and [`key_salt`](crate::DjangoSettings::key_salt) are settings |
@@ -27,7 +27,7 @@
 //! - The default login URL there is `/account/login`; here it is Django's own, `/accounts/login/`, and
 //!   the redirect leads back by `?next=`.
 //! - A database that is away is a 503 here, where there it looks like nobody being logged in.
-//! - A gate checks CSRF tokens of everything that is not a read: see [Forms and CSRF](super::forms).
+//! - A middleware checks CSRF tokens of everything that is not a read: see [Forms and CSRF](super::forms).
 //! - A user who was deactivated, deleted or has another password since is no visitor of
 //!   `login_required`. There, the id in the session is believed.
 //!

@@ -1,15 +1,15 @@
 //! # WebSockets and streams
 //!
-//! A gate looks at a request once, when it comes. What it lets through may stay open for hours, and the
+//! A middleware looks at a request once, when it comes. What it lets through may stay open for hours, and the
 //! visitor may log out, be deactivated or change the password meanwhile. So ask again:
-//! [`SessionStore::revalidate`](crate::SessionStore::revalidate) says whether the session that was handed
+//! [`DjangoSite::revalidate`](crate::DjangoSite::revalidate) says whether the session that was handed
 //! out still stands for its user. It is cheap enough for a timer: the questions of all that is open on
 //! a worker go to the database together.
 //!
 //! ```
 //! use std::time::Duration;
 //!
-//! use actix_django_session::{DjangoSession, DjangoUser, SessionStore};
+//! use actix_django_session::{DjangoSession, DjangoUser, DjangoSite};
 //! use actix_web::{HttpResponse, rt::time::interval, web};
 //! use futures_util::stream::unfold;
 //!
@@ -17,14 +17,14 @@
 //! async fn events(
 //!     user: DjangoUser,
 //!     session: DjangoSession,
-//!     store: web::Data<SessionStore>,
+//!     site: web::Data<DjangoSite>,
 //! ) -> HttpResponse {
 //!     let timer = interval(Duration::from_secs(1));
-//!     let stream = unfold((timer, session, user, store), |(mut timer, session, user, store)| async move {
+//!     let stream = unfold((timer, session, user, site), |(mut timer, session, user, site)| async move {
 //!         timer.tick().await;
-//!         let user = store.revalidate(&session, &user).await.ok()?; // logged out: the stream ends
+//!         let user = site.revalidate(&session, &user).await.ok()?; // logged out: the stream ends
 //!         let event = web::Bytes::from(format!("data: hello, {}\n\n", user.username()));
-//!         Some((Ok::<_, actix_web::Error>(event), (timer, session, user, store)))
+//!         Some((Ok::<_, actix_web::Error>(event), (timer, session, user, site)))
 //!     });
 //!     HttpResponse::Ok().content_type("text/event-stream").streaming(stream)
 //! }
@@ -39,7 +39,7 @@
 //!
 //! ## The handshake
 //!
-//! A WebSocket is opened by a `GET`, and browsers open it from any page, with the cookie. So a gate
+//! A WebSocket is opened by a `GET`, and browsers open it from any page, with the cookie. So a middleware
 //! looks at the `Origin` of a handshake as it does for a form: a page of another site gets a 403, and so does
 //! a page of this one whose host is not in [`allowed_hosts`](crate::DjangoSettings::allowed_hosts). Without an
 //! `Origin` it was no browser.

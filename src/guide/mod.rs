@@ -1,13 +1,13 @@
 //! The guide: chapters that a person follows from the first line to production.
 //!
-//! 1. [Start](start): settings, pool, connections, the first gate.
+//! 1. [Start](start): settings, pool, connections, the first middleware.
 //! 2. [Move one endpoint](move_one_endpoint): a Django view and its Rust handler side by side, the
 //!    proxy in front, and the way back.
-//! 3. [Forms and CSRF](forms): what a gate checks before a handler changes anything.
+//! 3. [Forms and CSRF](forms): what a middleware checks before a handler changes anything.
 //! 4. [Sessions that change](sessions): carts, log-in, log-out, sliding expiry.
 //! 5. [Who may](who_may): permissions, staff, second factors, impersonation, tokens.
 //! 6. [WebSockets and streams](live): what stays open ends with the session.
-//! 7. [Several tenants](tenants): one store for each.
+//! 7. [Several tenants](tenants): one site for each.
 //! 8. [Testing your handlers](testing): with a database and without.
 //! 9. [In production](production): rights, keys, counters, log lines, outages, poolers.
 //! 10. [Coming from go-gin-django-session](go_gin): what is called what.

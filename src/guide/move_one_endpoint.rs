@@ -17,7 +17,7 @@
 //! ## The handler
 //!
 //! ```no_run
-//! use actix_django_session::{DjangoSessionMiddleware, DjangoUser, Error, SessionStore};
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoUser, Error, DjangoSite};
 //! use actix_web::{HttpResponse, error::ErrorServiceUnavailable, web};
 //! use deadpool_postgres::Pool;
 //! use serde_json::json;
@@ -35,12 +35,12 @@
 //! }
 //!
 //! /// Called once, before `check()`; each worker gets a clone: `App::new().configure(routes.clone())`.
-//! fn routes(sessions: SessionStore) -> impl Fn(&mut web::ServiceConfig) + Clone + Send {
-//!     let gate = DjangoSessionMiddleware::login_required(sessions)
+//! fn routes(sessions: DjangoSite) -> impl Fn(&mut web::ServiceConfig) + Clone + Send {
+//!     let middleware = DjangoSessionMiddleware::login_required(sessions)
 //!         .permission_required("shop.view_order");
 //!     move |app| {
 //!         let orders = web::resource("/api/orders/")
-//!             .wrap(gate.clone())
+//!             .wrap(middleware.clone())
 //!             .route(web::get().to(orders))
 //!             .route(web::head().to(orders)); // Django answers HEAD as GET, without the body
 //!         app.service(orders);
@@ -56,7 +56,7 @@
 //! | `request.user` | [`DjangoUser`](crate::DjangoUser), or [`OptionalDjangoUser`](crate::OptionalDjangoUser) where nobody may be there |
 //! | `request.session` | [`DjangoSession`](crate::DjangoSession) to read |
 //! | `request.user.pk` | [`DjangoUser::parse_id`](crate::DjangoUser::parse_id) |
-//! | a view that only reads, and asks for nobody | no gate |
+//! | a view that only reads, and asks for nobody | no middleware |
 //! | a view that takes forms from anybody | [`optional`](crate::DjangoSessionMiddleware::optional): it checks them for CSRF |
 //!
 //! ## The address
@@ -95,7 +95,7 @@
 //! The demo (`cargo run --example demo`) does the same without nginx: `examples/demo/proxy.rs` is an
 //! actix service that answers its own paths and passes every other one on.
 //!
-//! Tell the store what the proxy does to the request, in the words of `settings.py`:
+//! Tell the site what the proxy does to the request, in the words of `settings.py`:
 //! `USE_X_FORWARDED_HOST`, `SECURE_PROXY_SSL_HEADER` and their like. The
 //! [exported settings](crate::guide::start) have them all.
 //!

@@ -2,16 +2,16 @@
 //!
 //! ## Rights
 //!
-//! The role of the store needs no more than this. `check()` asks for each right before it is needed,
+//! The role of the site needs no more than this. `check()` asks for each right before it is needed,
 //! and prints the ones that are missing as statements to paste:
 //!
 //! | for | rights |
 //! |---|---|
-//! | every gate | `USAGE` on the schema, `SELECT` on `django_session` |
+//! | every middleware | `USAGE` on the schema, `SELECT` on `django_session` |
 //! | [`login_required`](crate::DjangoSessionMiddleware::login_required) and [`DjangoUser`](crate::DjangoUser) | `SELECT` on `auth_user` |
 //! | permissions | `SELECT` on `auth_user_user_permissions`, `auth_user_groups`, `auth_group_permissions`, `auth_permission`, `django_content_type` |
 //! | changing sessions, `SESSION_SAVE_EVERY_REQUEST` | `INSERT`, `UPDATE`, `DELETE` on `django_session` |
-//! | [`authenticate`](crate::SessionStore::authenticate) with upgrades of old passwords | `UPDATE (password)` on `auth_user` |
+//! | [`authenticate`](crate::DjangoSite::authenticate) with upgrades of old passwords | `UPDATE (password)` on `auth_user` |
 //! | `login`, for `last_login` | `UPDATE (last_login)` on `auth_user` |
 //!
 //! ```sql
@@ -48,7 +48,7 @@
 //!
 //! ## Counters
 //!
-//! [`SessionStore::on_event`](crate::SessionStore::on_event) calls a function of yours at every
+//! [`DjangoSite::on_event`](crate::DjangoSite::on_event) calls a function of yours at every
 //! [`Event`](crate::Event). `examples/metrics.rs` makes a page for Prometheus of it. Worth an alarm:
 //!
 //! | when | it means |
@@ -68,7 +68,7 @@
 //!
 //! | level | message | when | fields |
 //! |---|---|---|---|
-//! | debug | `request rejected` | a gate or extractor turns a request away | `reason`, `gate` |
+//! | debug | `request rejected` | a middleware or extractor turns a request away | `reason`, `middleware` |
 //! | warn | `CSRF check failed` | a request gets a 403 | `reason`: Django's text; `path`; for `Origin` and `Referer`: `came`, `expected` |
 //! | warn | `no key opens the session data: is this Django's SECRET_KEY?` | once a minute; so are the next three | `unlogged`: how many there were since the last line |
 //! | warn | `session data cannot be decoded` | rightly signed, and no JSON | `error`, `unlogged` |
@@ -77,7 +77,7 @@
 //! | warn | `a setting may be wrong` | `check()`, once for each warning in its report | `warning` |
 //! | info | `settings checked against the database` | at the end of `check()` | tables, key type, cookie name, how many keys and backends |
 //! | warn | `the encoding of a password cannot be read`, `a password needs a hasher that is not built in: ..` | somebody tries to log in with it | |
-//! | warn | `there is a pooler in front of the database: ..`, `prepared statements keep getting lost, ..` | once a store | |
+//! | warn | `there is a pooler in front of the database: ..`, `prepared statements keep getting lost, ..` | once a site | |
 //! | error | `a session could not be changed` | the function of an `update` used the session that it changes | `error` |
 //! | error | `a session was changed after its answer was sent: that is not stored` | by something that a handler left running | |
 //! | error | `a flushed session could not be deleted` | the request was cut off or failed, and then the database was away | `error` |
@@ -86,7 +86,7 @@
 //! | warn | `a session cannot be extended` | `SESSION_SAVE_EVERY_REQUEST` could not be honoured; the visitor has an answer all the same | `error` |
 //! | error | `session database unavailable` | a request got a 503, or a session was not extended; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |
 //! | warn | `too many log-ins at once` | a log-in got a 503; at most one line a second | `error`, `unlogged` |
-//! | error | `gate missing` | an extractor on a route without a gate | `error`, `path` |
+//! | error | `middleware missing` | an extractor on a route without a middleware | `error`, `path` |
 //! | error | `request failed` | a mistake in a handler or in the settings | `error` |
 //!
 //! The spans `session lookup`, `user lookup`, `session write`, `session slide` and `user write` (debug) are
@@ -105,8 +105,8 @@
 //! as answers usually take, up to half of it). So a failover costs no error once the new server answers,
 //! also if all connections died in the same moment; and one that died without a word costs a second
 //! visitor no more than that silence.
-//! How many there are is bounded: see [the store's own connections](super::start#the-stores-own-connections).
-//! PostgreSQL itself ends what nobody waits for any more (`statement_timeout`, set on the store's
+//! How many there are is bounded: see [the site's own connections](super::start#the-sites-own-connections).
+//! PostgreSQL itself ends what nobody waits for any more (`statement_timeout`, set on the site's
 //! connections alone, with TLS or without).
 //!
 //! What writes is sent once: a request that does not know whether it was stored gets a 503, never a
@@ -123,5 +123,5 @@
 //!
 //! ## Behind caches
 //!
-//! Every answer that passed a gate, rejections and errors included, carries one `Vary` header with
+//! Every answer that passed a middleware, rejections and errors included, carries one `Vary` header with
 //! `Cookie` in it. Without it a shared cache would hand one visitor's page to another.

@@ -40,10 +40,10 @@
 //! | `request.session.set_expiry(3600)` | `session.set_expiry(Expiry::..)?`, see [`Expiry`](crate::Expiry) |
 //! | `request.session.cycle_key()`, `.flush()` | `session.cycle_key()`, `session.flush()` |
 //! | `request.session.save()` | `session.save().await?` |
-//! | `authenticate(request, username=.., password=..)` | [`SessionStore::authenticate`](crate::SessionStore::authenticate) |
+//! | `authenticate(request, username=.., password=..)` | [`DjangoSite::authenticate`](crate::DjangoSite::authenticate) |
 //! | `login(request, user)`, `logout(request)` | `session.login(&user).await?`, `session.logout().await?` |
 //! | `update_session_auth_hash(request, user)` | `session.update_session_auth_hash(&user).await?` |
-//! | `manage.py clearsessions` | [`SessionStore::clear_expired`](crate::SessionStore::clear_expired) |
+//! | `manage.py clearsessions` | [`DjangoSite::clear_expired`](crate::DjangoSite::clear_expired) |
 //!
 //! ## When two change one session
 //!
@@ -59,7 +59,7 @@
 //!
 //! ## Expiry that slides
 //!
-//! With `SESSION_SAVE_EVERY_REQUEST` and `writes_sessions` every answer behind a gate moves the end of
+//! With `SESSION_SAVE_EVERY_REQUEST` and `writes_sessions` every answer behind a middleware moves the end of
 //! the session, and sends its cookie again. Without the latter nothing slides, and who stays on pages of
 //! this service is logged out when the session ends: `check()` warns of that. Only `expire_date` is
 //! written, for many visitors in one statement, and no session's twice within a second: the requests of a
@@ -75,7 +75,7 @@
 //! ## Log in and log out
 //!
 //! ```
-//! use actix_django_session::{DjangoSessionMut, Error, SessionStore};
+//! use actix_django_session::{DjangoSessionMut, Error, DjangoSite};
 //! use actix_web::{HttpResponse, web};
 //!
 //! #[derive(serde::Deserialize)]
@@ -86,10 +86,10 @@
 //!
 //! async fn log_in(
 //!     session: DjangoSessionMut,
-//!     store: web::Data<SessionStore>,
+//!     site: web::Data<DjangoSite>,
 //!     form: web::Form<Credentials>,
 //! ) -> Result<HttpResponse, Error> {
-//!     match store.authenticate(form.username.trim(), &form.password).await? {
+//!     match site.authenticate(form.username.trim(), &form.password).await? {
 //!         Some(user) => {
 //!             session.login(&user).await?;
 //!             Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
@@ -104,7 +104,7 @@
 //! }
 //! ```
 //!
-//! [`authenticate`](crate::SessionStore::authenticate) finds whom Django's `ModelBackend` finds, and takes as
+//! [`authenticate`](crate::DjangoSite::authenticate) finds whom Django's `ModelBackend` finds, and takes as
 //! long whether there is such a user, the password is wrong, or the account is not active. PBKDF2,
 //! Django's default, is always there; argon2, bcrypt, scrypt and the old digests need the feature
 //! `hashers`. No more passwords are hashed at once than there are processors; who gets no turn in time
@@ -115,7 +115,7 @@
 //! [`login`](crate::DjangoSessionMut::login) keeps, cycles or ends the session that the visitor had by
 //! Django's rules, writes `last_login` and changes the CSRF secret;
 //! [`logout`](crate::DjangoSessionMut::logout) deletes the row at once. For a form that changes the
-//! password there are [`make_password`](crate::SessionStore::make_password) and
+//! password there are [`make_password`](crate::DjangoSite::make_password) and
 //! [`update_session_auth_hash`](crate::DjangoSessionMut::update_session_auth_hash), which keeps this session
 //! and ends the user's others.
 //!
@@ -132,7 +132,7 @@
 //! | `SESSION_ENGINE` | reading | changing |
 //! |---|---|---|
 //! | `db` | yes | yes |
-//! | `cached_db` | yes: every session is in the table too | with [`on_session_change`](crate::SessionStore::on_session_change), which deletes Django's cached copy; refused at start without. `examples/cached_db.rs` does so with Redis |
+//! | `cached_db` | yes: every session is in the table too | with [`on_session_change`](crate::DjangoSite::on_session_change), which deletes Django's cached copy; refused at start without. `examples/cached_db.rs` does so with Redis |
 //! | `signed_cookies` | yes; a copy of a cookie that was taken before the log-out stays good, as in Django | yes |
 //! | `cache`, `file` | no: there is nothing in the database | no |
 //!

@@ -47,9 +47,9 @@
 //! | `USE_TZ`, `TIME_ZONE` | [`use_tz`](crate::DjangoSettings::use_tz), [`time_zone`](crate::DjangoSettings::time_zone) | `true`, `America/Chicago` |
 //! | | [`writes_sessions`](crate::DjangoSettings::writes_sessions) | `false`: nothing is written, so nothing slides either |
 //! | | [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) | one second; a sixtieth of the life of a session that lives for less than a minute |
-//! | `LOGIN_URL` | [`login_url`](crate::DjangoSettings::login_url); with `i18n_patterns`, [`login_url_for`](crate::DjangoSessionMiddleware::login_url_for) of the gate | `/accounts/login/`; a URL, not the name of one |
+//! | `LOGIN_URL` | [`login_url`](crate::DjangoSettings::login_url); with `i18n_patterns`, [`login_url_for`](crate::DjangoSessionMiddleware::login_url_for) of the middleware | `/accounts/login/`; a URL, not the name of one |
 //! | `FORCE_SCRIPT_NAME` | [`force_script_name`](crate::DjangoSettings::force_script_name) | none |
-//! | `REDIRECT_FIELD_NAME` | [`redirect_field_name`](crate::DjangoSessionMiddleware::redirect_field_name) of the gate | `next` |
+//! | `REDIRECT_FIELD_NAME` | [`redirect_field_name`](crate::DjangoSessionMiddleware::redirect_field_name) of the middleware | `next` |
 //! | `AUTH_USER_MODEL` | [`user_model`](crate::DjangoSettings::user_model): its table and columns | `auth.User` |
 //! | `AUTHENTICATION_BACKENDS` | [`authentication_backends`](crate::DjangoSettings::authentication_backends) | `ModelBackend` |
 //! | `PASSWORD_HASHERS` | [`password_hashers`](crate::DjangoSettings::password_hashers): with their parameters | Django 5.2's; nothing is upgraded |
@@ -81,9 +81,9 @@
 //!
 //! | to have | do |
 //! |---|---|
-//! | tables that are not in `public` | name the schema, `session_table("web.django_session")`, or (not behind PgBouncer) end the URL with `?options=-csearch_path%3Dweb`. A `SET search_path` in a hook of the pool does not reach the store |
+//! | tables that are not in `public` | name the schema, `session_table("web.django_session")`, or (not behind PgBouncer) end the URL with `?options=-csearch_path%3Dweb`. A `SET search_path` in a hook of the pool does not reach the site |
 //! | a role that may only read | see [In production](super::production) |
-//! | a pool for your own queries | any size: the store takes none of its connections |
+//! | a pool for your own queries | any size: the site takes none of its connections |
 //!
 //! ### TLS
 //!
@@ -109,9 +109,9 @@
 //! The roots: the certificate of your own authority, which `examples/tls.rs` reads from a file, or those
 //! that browsers trust, in the crate `webpki-roots`.
 //!
-//! ### The store's own connections
+//! ### The site's own connections
 //!
-//! The store makes connections of its own from what the pool knows: host, TLS, credentials, options. It
+//! The site makes connections of its own from what the pool knows: host, TLS, credentials, options. It
 //! touches none of the pool's, so neither an exhausted pool nor what a handler leaves behind on a
 //! connection reaches a look-up.
 //!
@@ -131,10 +131,10 @@
 //! the role) should leave room for three times as many: so many are waiting when all of these tables are
 //! locked at once, and no more come however long that takes.
 //!
-//! ## The first gate
+//! ## The first middleware
 //!
 //! ```no_run
-//! use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoUser, SessionStore};
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoUser, DjangoSite};
 //! use actix_web::{App, HttpServer, Responder, web};
 //!
 //! async fn dashboard(user: DjangoUser) -> impl Responder {
@@ -142,14 +142,14 @@
 //! }
 //!
 //! # async fn serve(pool: deadpool_postgres::Pool, settings: DjangoSettings) -> Result<(), Box<dyn std::error::Error>> {
-//! let sessions = SessionStore::new(pool, settings)?;
-//! let gate = DjangoSessionMiddleware::login_required(sessions.clone());
-//! // What is wrong shows here, not to the first visitor. After the gates: they say what they will read.
+//! let sessions = DjangoSite::new(pool, settings)?;
+//! let middleware = DjangoSessionMiddleware::login_required(sessions.clone());
+//! // What is wrong shows here, not to the first visitor. After the middlewares: they say what they will read.
 //! println!("{}", sessions.check().await?);
 //!
 //! HttpServer::new(move || {
 //!     App::new().service(
-//!         web::scope("/app").wrap(gate.clone()).route("/dashboard", web::get().to(dashboard)),
+//!         web::scope("/app").wrap(middleware.clone()).route("/dashboard", web::get().to(dashboard)),
 //!     )
 //! })
 //! .bind("127.0.0.1:8080")?
@@ -159,7 +159,7 @@
 //! # }
 //! ```
 //!
-//! Build gates once, outside `HttpServer::new`, and clone them into it. Of several `.wrap()`s the last
-//! one added runs first: add a logger or CORS after the gate, and it is around it.
+//! Build middlewares once, outside `HttpServer::new`, and clone them into it. Of several `.wrap()`s the last
+//! one added runs first: add a logger or CORS after the middleware, and it is around it.
 //!
 //! Then [move one endpoint](super::move_one_endpoint).

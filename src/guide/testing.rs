@@ -25,19 +25,19 @@
 //! # });
 //! ```
 //!
-//! Gates work without a database too: a gate takes what a test put into the request for its own.
-//! [`test::store`](crate::test::store) makes the store that it needs:
+//! Middlewares work without a database too: a middleware takes what a test put into the request for its own.
+//! [`test::site`](crate::test::site) makes the site that it needs:
 //!
 //! ```
 //! use actix_django_session::{DjangoSessionMiddleware, test::{self, TestUser}};
 //! use actix_web::{App, HttpResponse, test::{TestRequest, call_service, init_service}, web};
 //!
 //! # actix_web::rt::System::new().block_on(async {
-//! let gate = DjangoSessionMiddleware::login_required(test::store())
+//! let middleware = DjangoSessionMiddleware::login_required(test::site())
 //!     .permission_required("shop.add_item")
 //!     .unauthorized();
 //! let route = web::get().to(HttpResponse::Ok);
-//! let app = init_service(App::new().wrap(gate).route("/items", route)).await;
+//! let app = init_service(App::new().wrap(middleware).route("/items", route)).await;
 //!
 //! let items = || TestRequest::get().uri("/items").to_request();
 //! assert_eq!(call_service(&app, items()).await.status(), 401);
@@ -55,14 +55,14 @@
 //! | a user who is logged in | [`test::user`](crate::test::user) |
 //! | a session that names a user, for [`DjangoUserId`](crate::DjangoUserId) | [`test::login`](crate::test::login) |
 //! | a session with data of your own | [`test::session`](crate::test::session) |
-//! | nobody, for handlers without a gate, and for those that change the session | [`test::no_session`](crate::test::no_session) |
+//! | nobody, for handlers without a middleware, and for those that change the session | [`test::no_session`](crate::test::no_session) |
 //! | a CSRF cookie and a token that goes with it | [`test::csrf`](crate::test::csrf) |
 //!
 //! A handler that changes the session does so, and nothing is stored:
 //! [`test::session_data`](crate::test::session_data) of the answer's request has what it did.
 //!
-//! Let one function add your routes to an `App`, and a test has the same gates and handlers as your
-//! service: `App::new().configure(routes(test::store()))`. The examples are made so, and
+//! Let one function add your routes to an `App`, and a test has the same middlewares and handlers as your
+//! service: `App::new().configure(routes(test::site()))`. The examples are made so, and
 //! `tests/handlers/` of this crate's repository tests all of theirs.
 //!
 //! ## With a database
@@ -71,8 +71,8 @@
 //! makes a real row for a real user, and gives the cookie of a browser that is logged in:
 //!
 //! ```no_run
-//! # async fn f(store: actix_django_session::SessionStore) {
-//! let cookie = actix_django_session::test::session_row(&store, "ada").await;
+//! # async fn f(site: actix_django_session::DjangoSite) {
+//! let cookie = actix_django_session::test::session_row(&site, "ada").await;
 //! // curl -H "Cookie: {cookie}" http://127.0.0.1:8080/app/dashboard
 //! # }
 //! ```
@@ -91,7 +91,7 @@
 //! [`SessionData::encode`](crate::SessionData::encode)). Somebody is logged in by three entries:
 //!
 //! ```python
-//! from django.contrib.sessions.backends.db import SessionStore
+//! from django.contrib.sessions.backends.db import DjangoSite
 //! SessionStore().encode({
 //!     "_auth_user_id": str(user.pk),
 //!     "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",

@@ -1,8 +1,8 @@
 //! # Who may
 //!
-//! ## Three gates
+//! ## Three middlewares
 //!
-//! | gate | lets through | promises |
+//! | middleware | lets through | promises |
 //! |---|---|---|
 //! | [`optional`](crate::DjangoSessionMiddleware::optional) | everybody | nothing; handlers see who it is |
 //! | [`required`](crate::DjangoSessionMiddleware::required) | whoever has a live session row | that the row is there and has not expired. Its data is not looked at: a visitor with a cart and no name comes through, and so does one who was deactivated |
@@ -14,11 +14,11 @@
 //!
 //! ## What each extractor gives
 //!
-//! They work behind any gate that lets the visitor through. "Reject" is the gate's rejection.
+//! They work behind any middleware that lets the visitor through. "Reject" is the middleware's rejection.
 //!
 //! | situation | [`DjangoUser`](crate::DjangoUser) | [`OptionalDjangoUser`](crate::OptionalDjangoUser) | [`DjangoUserId`](crate::DjangoUserId) | [`DjangoSession`](crate::DjangoSession) | [`OptionalDjangoSession`](crate::OptionalDjangoSession) | [`DjangoSessionMut`](crate::DjangoSessionMut) | [`CsrfToken`](crate::CsrfToken) |
 //! |---|---|---|---|---|---|---|---|
-//! | no gate around this route | 500 | 500 | 500 | 500 | 500 | 500 | 500 |
+//! | no middleware around this route | 500 | 500 | 500 | 500 | 500 | 500 | 500 |
 //! | no live session | reject | `None` | reject | reject | `None` | an empty one | a token |
 //! | live session: wrong signature or undecodable | reject | `None` | reject | the session; `data()` is an error | same | an empty one in its place, as in Django | a token |
 //! | live session, nobody logged in | reject | `None` | reject | the session | the session | the session | a token |
@@ -45,32 +45,32 @@
 //!
 //! | middleware | here |
 //! |---|---|
-//! | django-otp, django-two-factor-auth | [`after_get_user`](crate::SessionStore::after_get_user): look the device up; `examples/two_factor.rs` |
+//! | django-otp, django-two-factor-auth | [`after_get_user`](crate::DjangoSite::after_get_user): look the device up; `examples/two_factor.rs` |
 //! | django-impersonate, django-hijack | `after_get_user`: answer with the other user; `examples/impersonation.rs` |
 //! | django-session-timeout and other rules that end sessions | `after_get_user`: `Ok(None)` |
 //! | `RemoteUserMiddleware` | none: a header that a proxy sets is yours to check |
-//! | a field whose sessions hold another form of the key (ULID, Hashid) | [`user_id_to_primary_key`](crate::SessionStore::user_id_to_primary_key), and `primary_key_to_user_id` for log-ins |
+//! | a field whose sessions hold another form of the key (ULID, Hashid) | [`user_id_to_primary_key`](crate::DjangoSite::user_id_to_primary_key), and `primary_key_to_user_id` for log-ins |
 //!
 //! The hook is asked once a request, and what it says is final. It cannot let anybody in by failing: an
 //! error is an error.
 //!
 //! ## A page for those who may not
 //!
-//! Whoever is logged in and lacks a permission gets an empty 403. For a page of yours, keep the gate's
+//! Whoever is logged in and lacks a permission gets an empty 403. For a page of yours, keep the middleware's
 //! own answer for everything else:
 //!
 //! ```
-//! use actix_django_session::{DjangoSessionMiddleware, Error, SessionStore};
+//! use actix_django_session::{DjangoSessionMiddleware, Error, DjangoSite};
 //! use actix_web::{HttpResponse, http::header::ContentType};
 //!
-//! # fn f(store: SessionStore) -> DjangoSessionMiddleware {
-//! DjangoSessionMiddleware::login_required(store)
+//! # fn f(site: DjangoSite) -> DjangoSessionMiddleware {
+//! DjangoSessionMiddleware::login_required(site)
 //!     .permission_required("shop.change_item")
 //!     .error_handler(|error, req| match error {
 //!         Error::PermissionDenied => HttpResponse::Forbidden()
 //!             .content_type(ContentType::html())
 //!             .body("<h1>This is for the people of the shop</h1>"),
-//!         error => error.gate_response(req), // the redirect to the login page, a 503
+//!         error => error.default_response(req), // the redirect to the login page, a 503
 //!     })
 //! # }
 //! ```
@@ -81,6 +81,6 @@
 //! ## Users without a session
 //!
 //! For a token of your own (an API key, a JSON web token):
-//! [`SessionStore::user`](crate::SessionStore::user) and
-//! [`user_by_username`](crate::SessionStore::user_by_username) find the user, with the same checks,
+//! [`DjangoSite::user`](crate::DjangoSite::user) and
+//! [`user_by_username`](crate::DjangoSite::user_by_username) find the user, with the same checks,
 //! columns and permissions. `examples/rest_framework.rs` answers as the REST framework does.

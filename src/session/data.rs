@@ -73,7 +73,7 @@ impl SessionData {
     }
 
     /// The text for the `session_data` column, signed at this moment, as Django's
-    /// `SessionStore.encode` writes it: compressed where that makes it shorter.
+    /// `DjangoSite.encode` writes it: compressed where that makes it shorter.
     pub fn encode(&self, signer: &SessionSigner) -> String {
         signer.sign(&self.as_json())
     }

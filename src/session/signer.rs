@@ -9,7 +9,7 @@ use crate::{
     signing::{self, KeyUsed, TimestampSigner},
 };
 
-/// Signs and unsigns session data as the `SessionStore` of these settings does.
+/// Signs and unsigns session data as the `DjangoSite` of these settings does.
 #[derive(Clone, Debug)]
 pub struct SessionSigner {
     signer: TimestampSigner,

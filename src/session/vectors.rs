@@ -124,7 +124,7 @@ fn a_session_is_modified_and_empty_when_django_says_so() {
         });
         let mut changes = Changes::new(row).unwrap();
         let all_done = case["ops"].as_array().unwrap().iter().all(|op| done(op, &mut changes));
-        // A gate asks for the row at once. Before that, Django believes in every key there is.
+        // A middleware asks for the row at once. Before that, Django believes in every key there is.
         let unread = case["expect"]["end"]["accessed"] == false
             && case["rows"].is_null()
             && !case["session_key"].is_null();

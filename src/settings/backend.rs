@@ -71,14 +71,14 @@ impl AuthenticationBackend {
     /// none. Every backend that is listed grants to all users, whichever they came in by.
     ///
     /// Defaults to `false`, but for the backends in the table above. Which others have been left
-    /// at that shows in [`SessionStore::check`](crate::SessionStore::check).
+    /// at that shows in [`DjangoSite::check`](crate::DjangoSite::check).
     pub fn grants_permissions(mut self, yes: bool) -> Self {
         self.grants_permissions = Some(yes);
         self
     }
 
     /// Whether its `authenticate(username=.., password=..)` is that of `ModelBackend`, for
-    /// [`SessionStore::authenticate`](crate::SessionStore::authenticate). `false` passes it over: for
+    /// [`DjangoSite::authenticate`](crate::DjangoSite::authenticate). `false` passes it over: for
     /// one that takes other arguments, or that knows other ways in, which are then not open here.
     ///
     /// **Think before you say `false` of a backend that refuses.** Django asks it first and heeds

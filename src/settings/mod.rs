@@ -30,13 +30,13 @@ pub(crate) use sessions::SessionSettings;
 pub(crate) use site::{Site, SiteSessions};
 pub use user_model::UserModel;
 
-/// Django's default `key_salt` of `SessionStore`: every engine's class has this name.
+/// Django's default `key_salt` of `DjangoSite`: every engine's class has this name.
 const DEFAULT_KEY_SALT: &str = "django.contrib.sessions.SessionStore";
 
 /// The settings that Django and this service must agree on, and how lookups behave.
 ///
 /// Only the secret key is required; everything else starts at Django's own default. Nothing is
-/// checked here: [`SessionStore::new`](crate::SessionStore::new) refuses settings that are
+/// checked here: [`DjangoSite::new`](crate::DjangoSite::new) refuses settings that are
 /// improper, with a message that names the setting.
 ///
 /// ```
@@ -133,7 +133,7 @@ impl DjangoSettings {
     /// only Django knows where that leads. A query string is kept; a `next` in it is replaced.
     ///
     /// With `i18n_patterns` the URL depends on the request: see
-    /// [`login_url_for`](crate::DjangoSessionMiddleware::login_url_for) of a gate.
+    /// [`login_url_for`](crate::DjangoSessionMiddleware::login_url_for) of a middleware.
     ///
     /// Defaults to `/accounts/login/`.
     pub fn login_url(mut self, url: impl Into<String>) -> Self {

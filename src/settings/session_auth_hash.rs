@@ -25,7 +25,7 @@ const KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_
 /// ```
 ///
 /// Where a project hashes more than the password, see
-/// [`SessionStore::session_auth_hash_message`](crate::SessionStore::session_auth_hash_message).
+/// [`DjangoSite::session_auth_hash_message`](crate::DjangoSite::session_auth_hash_message).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct SessionAuthHash {

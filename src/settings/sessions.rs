@@ -86,7 +86,7 @@ pub enum SessionEngine {
     Db,
     /// `django.contrib.sessions.backends.cached_db`: the row, and a copy in Django's cache. The row
     /// is all that is read here. Whoever changes it has to delete the copy: see
-    /// `SessionStore::on_session_change`.
+    /// `DjangoSite::on_session_change`.
     CachedDb,
     /// `django.contrib.sessions.backends.signed_cookies`: the session itself is the cookie's value.
     ///
@@ -200,7 +200,7 @@ impl DjangoSettings {
     }
 
     /// `SESSION_SAVE_EVERY_REQUEST`: whether each request of a visitor moves the end of the session.
-    /// Behind every gate then, with one write of `expire_date`, if
+    /// Behind every middleware then, with one write of `expire_date`, if
     /// [`writes_sessions`](Self::writes_sessions) allows it.
     ///
     /// Defaults to `false`.

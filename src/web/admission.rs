@@ -1,9 +1,9 @@
-//! Whom a gate lets through, once it is known who the visitor is.
+//! Whom a middleware lets through, once it is known who the visitor is.
 
 use super::request::{Found, Visit};
 use crate::{auth::DjangoUser, error::Error, session::DjangoSession};
 
-/// Whom a gate lets through.
+/// Whom a middleware lets through.
 #[derive(Clone, Debug)]
 pub(crate) enum Admits {
     /// Everybody.
@@ -22,7 +22,7 @@ pub(crate) struct Demands {
 }
 
 impl Admits {
-    /// What a gate is called that says nothing else.
+    /// What a middleware is called that says nothing else.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Anyone => "optional",
@@ -46,7 +46,7 @@ impl Admits {
         !self.user_matters() || found.session.is_err()
     }
 
-    /// Says why the visitor does not come through. What is between an outer gate and this one may
+    /// Says why the visitor does not come through. What is between an outer middleware and this one may
     /// have changed the session: it counts as it is by now.
     pub(crate) async fn check(&self, visit: &Visit) -> Result<(), Error> {
         match self {

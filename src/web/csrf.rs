@@ -1,4 +1,4 @@
-//! The CSRF check of a gate, and the secret of one request.
+//! The CSRF check of a middleware, and the secret of one request.
 
 use std::{
     cell::{Cell, RefCell},
@@ -35,7 +35,7 @@ const SESSION_KEY: &str = "_csrftoken";
 const NO_SECRET: &str = "CSRF_USE_SESSIONS: the session has no CSRF secret, and this service writes \
                          none into sessions: set `DjangoSettings::writes_sessions(true)`";
 
-/// Of which requests a gate checks that they were meant by the visitor.
+/// Of which requests a middleware checks that they were meant by the visitor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum CsrfPolicy {
     /// All that may change something.
@@ -235,7 +235,7 @@ impl CsrfState {
         req.extensions().get::<Rc<Self>>().cloned()
     }
 
-    /// Whether a gate has checked the request: once is enough.
+    /// Whether a middleware has checked the request: once is enough.
     pub(crate) fn is_checked(&self) -> bool {
         self.is_checked.get()
     }

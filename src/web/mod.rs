@@ -7,8 +7,8 @@ mod csrf;
 #[cfg(test)]
 mod csrf_vectors;
 mod extract;
-mod gate;
 mod host;
+mod middleware;
 mod redirect;
 mod rejection;
 mod request;
@@ -24,7 +24,7 @@ pub(crate) use cookie::last_cookie;
 pub use extract::{
     CsrfToken, DjangoSessionMut, DjangoUserId, OptionalDjangoSession, OptionalDjangoUser,
 };
-pub use gate::DjangoSessionMiddleware;
+pub use middleware::DjangoSessionMiddleware;
 #[cfg(fuzzing)]
 pub(crate) use redirect::LoginUrl;
 pub use service::DjangoSessionService;

@@ -19,15 +19,15 @@ const RETRY_AFTER_SECONDS: &str = "1";
 pub(crate) type ErrorHandler = dyn Fn(&Error, &HttpRequest) -> HttpResponse + Send + Sync;
 pub(crate) type ChooseLoginUrl = dyn Fn(&HttpRequest) -> String + Send + Sync;
 
-/// How a gate answers requests that it does not let through.
+/// How a middleware answers requests that it does not let through.
 pub(crate) struct Rejection {
-    pub(crate) answer: GateAnswer,
+    pub(crate) answer: RejectionAnswer,
     /// What the application answers instead.
     pub(crate) handler: Option<Arc<ErrorHandler>>,
 }
 
 /// What a visitor gets who could get further by logging in.
-pub(crate) enum GateAnswer {
+pub(crate) enum RejectionAnswer {
     Redirect(LoginUrl),
     /// To where a function says, with a way back in the field of that name.
     RedirectTo(Arc<ChooseLoginUrl>, String),
@@ -48,8 +48,8 @@ impl Rejection {
     }
 }
 
-impl GateAnswer {
-    /// The gate's own answer, whatever the application would make of it.
+impl RejectionAnswer {
+    /// The middleware's own answer, whatever the application would make of it.
     pub(crate) fn to(
         &self,
         error: &Error,

@@ -7,10 +7,10 @@ use tokio::{sync::Mutex, time::timeout};
 
 use super::{csrf::CsrfState, rejection::Rejection, writing::Writing};
 use crate::{
-    auth::{DjangoUser, SessionStore},
+    auth::{DjangoSite, DjangoUser},
+    database::Patience,
     error::{Error, Unavailable},
     session::DjangoSession,
-    store::Patience,
 };
 
 /// Who a visitor is, as far as it was looked up.
@@ -54,19 +54,19 @@ impl Found {
 
     /// The user, looked up once for all who ask: that nobody is logged in is remembered too, and is
     /// final for this request.
-    pub(crate) async fn user(&self, store: &SessionStore) -> Result<DjangoUser, Error> {
+    pub(crate) async fn user(&self, site: &DjangoSite) -> Result<DjangoUser, Error> {
         if let Some(user) = self.known_user() {
             return user;
         }
-        let limit = store.settings().lookup_timeout;
+        let limit = site.settings().lookup_timeout;
         let turn = timeout(limit, self.asking.lock()).await;
         let _turn = turn.map_err(|_| Unavailable::Timeout(limit))?;
         if let Some(user) = self.known_user() {
             return user;
         }
-        let patience = self.patience.get_or_init(|| store.database().patience());
+        let patience = self.patience.get_or_init(|| site.database().patience());
         let session = self.session.as_ref().map_err(Clone::clone)?;
-        match store.get_user_within(session, patience).await {
+        match site.get_user_within(session, patience).await {
             Err(error) if !error.is_rejection() => Err(error),
             user => self.user.get_or_init(|| user).clone(),
         }
@@ -78,32 +78,32 @@ impl Found {
     }
 }
 
-/// What a gate lends to the extractors behind it.
+/// What a middleware lends to the extractors behind it.
 pub(crate) struct Context {
-    /// What the gate is called in logs and counters.
+    /// What the middleware is called in logs and counters.
     pub(crate) name: String,
-    pub(crate) store: SessionStore,
+    pub(crate) site: DjangoSite,
     pub(crate) rejection: Rejection,
 }
 
 impl Context {
-    /// The answer of the gate to a request that it, or an extractor, turns away; that is counted.
+    /// The answer of the middleware to a request that it, or an extractor, turns away; that is counted.
     pub(crate) fn respond(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
-        self.store.observer().turned_away(error, Some(&self.name));
+        self.site.observer().turned_away(error, Some(&self.name));
         self.respond_again(error, req)
     }
 
     /// The same answer, for whoever asks after the request was turned away.
     fn respond_again(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
-        self.rejection.respond(error, req, self.store.settings())
+        self.rejection.respond(error, req, self.site.settings())
     }
 }
 
 impl Error {
-    /// What the gate around this route answers to this error by itself: the redirect to the login
+    /// What the middleware around this route answers to this error by itself: the redirect to the login
     /// page or, after [`unauthorized`](crate::DjangoSessionMiddleware::unauthorized), the 401; a
     /// 403, a 503 with `Retry-After`, or whatever else
-    /// [`error_response`](actix_web::ResponseError::error_response) says. Without a gate around
+    /// [`error_response`](actix_web::ResponseError::error_response) says. Without a middleware around
     /// the route it is that, too.
     ///
     /// For an [`error_handler`](crate::DjangoSessionMiddleware::error_handler) that answers only
@@ -116,28 +116,28 @@ impl Error {
     /// async fn checkout(req: HttpRequest, user: OptionalDjangoUser) -> HttpResponse {
     ///     match &*user {
     ///         Some(user) => HttpResponse::Ok().body(format!("thank you, {}", user.username())),
-    ///         None => Error::Anonymous.gate_response(&req),
+    ///         None => Error::Anonymous.default_response(&req),
     ///     }
     /// }
     /// ```
-    pub fn gate_response(&self, req: &HttpRequest) -> HttpResponse {
+    pub fn default_response(&self, req: &HttpRequest) -> HttpResponse {
         match Visit::of(req).and_then(|visit| visit.context) {
-            Some(context) => context.rejection.answer.to(self, req, context.store.settings()),
+            Some(context) => context.rejection.answer.to(self, req, context.site.settings()),
             None => self.error_response(),
         }
     }
 }
 
-/// What the innermost gate left in a request: for its extractors, and for what is around the gate,
+/// What the innermost middleware left in a request: for its extractors, and for what is around the middleware,
 /// such as an access log.
 #[derive(Clone)]
 pub(crate) struct Visit {
-    /// `None` when a test put the session there: then any gate takes it as its own.
+    /// `None` when a test put the session there: then any middleware takes it as its own.
     pub(crate) context: Option<Rc<Context>>,
     pub(crate) found: Rc<Found>,
     /// What the handlers do to the session. `None` where nothing may be written.
     pub(crate) writing: Option<Rc<Writing>>,
-    /// Whether the gate has turned the request away: that is counted already.
+    /// Whether the middleware has turned the request away: that is counted already.
     pub(crate) is_over: bool,
     pub(crate) csrf: Rc<CsrfState>,
 }
@@ -149,7 +149,7 @@ impl Visit {
         Self { context: None, found, writing: Some(writing), csrf, is_over: false }
     }
 
-    /// The visit of this request, if it came to a gate.
+    /// The visit of this request, if it came to a middleware.
     pub(crate) fn of(req: &impl HttpMessage) -> Option<Self> {
         req.extensions().get::<Self>().cloned()
     }
@@ -157,8 +157,8 @@ impl Visit {
     /// The visit of this request, or the error that names the fix.
     pub(crate) fn behind_gate<E>(req: &HttpRequest) -> Result<Self, actix_web::Error> {
         Self::of(req).ok_or_else(|| {
-            let error = Error::GateMissing { extractor: type_name::<E>() };
-            tracing::error!(error = %error.chain(), path = req.path(), "gate missing");
+            let error = Error::MiddlewareMissing { extractor: type_name::<E>() };
+            tracing::error!(error = %error.chain(), path = req.path(), "middleware missing");
             error.into()
         })
     }
@@ -189,7 +189,7 @@ impl Visit {
         match (&self.writing, &self.context) {
             (Some(writing), _) => writing.begin().map(|()| Rc::clone(writing)),
             (None, Some(context)) => {
-                Err(context.store.require_writing().err().unwrap_or(Error::NoSessionKey))
+                Err(context.site.require_writing().err().unwrap_or(Error::NoSessionKey))
             }
             (None, None) => Err(Error::NoSessionKey),
         }
@@ -217,10 +217,10 @@ impl Visit {
                 match (writing.session(), self.found.known_user()) {
                     (Err(error), _) => Err(error),
                     (Ok(_), Some(user)) if !writing.names_another() => user,
-                    (Ok(session), _) => context.store.get_user(&session).await,
+                    (Ok(session), _) => context.site.get_user(&session).await,
                 }
             }
-            _ => self.found.user(&context.store).await,
+            _ => self.found.user(&context.site).await,
         };
         match &self.writing {
             Some(writing) => writing.found_user(&user).and(user),
@@ -228,7 +228,7 @@ impl Visit {
         }
     }
 
-    /// The answer of this request's gate to an error, for an extractor to return.
+    /// The answer of this request's middleware to an error, for an extractor to return.
     pub(crate) fn reject(&self, error: Error, req: &HttpRequest) -> actix_web::Error {
         match &self.context {
             Some(context) => {

@@ -1,4 +1,4 @@
-//! One request's way through a gate: recognise the visitor, let through or turn away, answer.
+//! One request's way through a middleware: recognise the visitor, let through or turn away, answer.
 
 use std::{
     fmt,
@@ -25,14 +25,14 @@ use super::{
     writing::Writing,
 };
 use crate::{
-    auth::SessionStore,
+    auth::DjangoSite,
     csrf::CsrfCheck,
     error::Error,
     session::{DjangoSession, SessionKey, USER_ID},
 };
 
-/// One worker's gate.
-pub(crate) struct Gate {
+/// One worker's middleware.
+pub(crate) struct Middleware {
     context: Rc<Context>,
     admits: Admits,
     csrf: CsrfPolicy,
@@ -49,17 +49,17 @@ enum Visitor {
     Unknown(SessionKey),
 }
 
-impl Gate {
+impl Middleware {
     pub(crate) fn new(context: Context, admits: Admits, csrf: CsrfPolicy) -> Self {
         let nobody = Found::session(Err(Error::NoSessionKey));
-        let writes = context.store.require_writing().is_ok();
-        let csrf_check = CsrfCheck::new(context.store.settings());
+        let writes = context.site.require_writing().is_ok();
+        let csrf_check = CsrfCheck::new(context.site.settings());
         Self { context: Rc::new(context), admits, csrf, csrf_check, nobody, writes }
     }
 
     /// Who it is, as far as that is known, and what the request brings against CSRF.
     fn visitor(&self, req: &ServiceRequest) -> (Visitor, Rc<CsrfState>) {
-        let settings = self.store().settings();
+        let settings = self.site().settings();
         let brought = || {
             let of_test = CsrfState::given_by_test(req);
             of_test.unwrap_or_else(|| CsrfState::of(req.headers(), settings))
@@ -74,22 +74,22 @@ impl Gate {
         }
     }
 
-    /// What an outer gate of the same store, or a test, has found out already.
+    /// What an outer middleware of the same site, or a test, has found out already.
     fn outer_visit(&self, req: &ServiceRequest) -> Option<Visit> {
-        let is_ours = |context: &Context| context.store.is_same(self.store());
+        let is_ours = |context: &Context| context.site.is_same(self.site());
         Visit::of(req).filter(|visit| visit.context.as_deref().is_none_or(is_ours))
     }
 
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<Found>, Error> {
-        let patience = self.store().database().patience();
+        let patience = self.site().database().patience();
         let found = if self.admits.user_matters() {
             let asks_permissions = self.admits.asks_permissions();
             let (session, user) =
-                self.store().load_with_user(key, asks_permissions, &patience).await?;
+                self.site().load_with_user(key, asks_permissions, &patience).await?;
             Found::session_and_user(session, user)
         } else {
             let wait = patience.wait();
-            match self.store().load_by(key, wait.deadline()).await {
+            match self.site().load_by(key, wait.deadline()).await {
                 Err(error) if !error.is_rejection() => return Err(error),
                 session => Found::session(session),
             }
@@ -97,21 +97,21 @@ impl Gate {
         Ok(found.after(patience))
     }
 
-    fn store(&self) -> &SessionStore {
-        &self.context.store
+    fn site(&self) -> &DjangoSite {
+        &self.context.site
     }
 
-    /// What the extractors are to know, and whether what they do to the session is this gate's to
+    /// What the extractors are to know, and whether what they do to the session is this middleware's to
     /// store: that is for the outermost one.
     fn visit(&self, found: Rc<Found>, csrf: Rc<CsrfState>, req: &ServiceRequest) -> (Visit, bool) {
         let context = Some(Rc::clone(&self.context));
         if let Some(outer) = self.outer_visit(req) {
             return (Visit { context, found, writing: outer.writing, csrf, is_over: false }, false);
         }
-        let name = &self.store().settings().session_cookie_name;
+        let name = &self.site().settings().session_cookie_name;
         let writing = self.writes.then(|| {
             let has_cookie = cookie::last_cookie(req.headers(), name).is_some();
-            Writing::new(Some(self.store().clone()), found.session.clone(), has_cookie)
+            Writing::new(Some(self.site().clone()), found.session.clone(), has_cookie)
         });
         (Visit { context, found, writing, csrf, is_over: false }, self.writes)
     }
@@ -133,7 +133,7 @@ impl Gate {
 
     /// Whether the session has a say in that.
     fn asks_session_for_csrf(&self) -> bool {
-        self.csrf == CsrfPolicy::IfLoggedIn || self.store().settings().csrf.use_sessions
+        self.csrf == CsrfPolicy::IfLoggedIn || self.site().settings().csrf.use_sessions
     }
 
     async fn check_csrf(
@@ -143,7 +143,7 @@ impl Gate {
         csrf: &CsrfState,
         session: Option<&DjangoSession>,
     ) -> Result<(), Error> {
-        let settings = self.store().settings();
+        let settings = self.site().settings();
         csrf::check(req, wanted, &self.csrf_check, csrf, session, settings).await
     }
 
@@ -174,12 +174,12 @@ impl Gate {
 #[doc(hidden)]
 pub struct DjangoSessionService<S> {
     service: Rc<S>,
-    gate: Rc<Gate>,
+    middleware: Rc<Middleware>,
 }
 
 impl<S> DjangoSessionService<S> {
-    pub(crate) fn new(service: S, gate: Gate) -> Self {
-        Self { service: Rc::new(service), gate: Rc::new(gate) }
+    pub(crate) fn new(service: S, middleware: Middleware) -> Self {
+        Self { service: Rc::new(service), middleware: Rc::new(middleware) }
     }
 }
 
@@ -207,25 +207,27 @@ where
     }
 
     fn call(&self, req: ServiceRequest) -> Self::Future {
-        let gate = &self.gate;
-        let (visitor, csrf) = gate.visitor(&req);
-        let wanted = gate.wanted(&req, &csrf);
-        let is_simple = wanted == Wanted::Nothing && !gate.writes;
+        let middleware = &self.middleware;
+        let (visitor, csrf) = middleware.visitor(&req);
+        let wanted = middleware.wanted(&req, &csrf);
+        let is_simple = wanted == Wanted::Nothing && !middleware.writes;
         match visitor {
             // Nothing to look up, to check or to store: no query, and no future in a box.
-            Visitor::Known(found) if is_simple && gate.admits.can_decide(&found) => {
-                let visit = gate.visit(found, csrf, &req).0;
-                match gate.admits.check_session(&visit.found.session) {
+            Visitor::Known(found) if is_simple && middleware.admits.can_decide(&found) => {
+                let visit = middleware.visit(found, csrf, &req).0;
+                match middleware.admits.check_session(&visit.found.session) {
                     Ok(()) => {
                         visit.clone().attach(&req);
                         Either::Right(Either::Left(Admitted::new(self.service.call(req), visit)))
                     }
-                    Err(error) => Either::Left(ready(Ok(turned_away(gate, &error, visit, req)))),
+                    Err(error) => {
+                        Either::Left(ready(Ok(turned_away(middleware, &error, visit, req))))
+                    }
                 }
             }
             visitor => {
-                let (gate, service) = (Rc::clone(gate), Rc::clone(&self.service));
-                let answer = answer(gate, service, visitor, req, wanted, csrf);
+                let (middleware, service) = (Rc::clone(middleware), Rc::clone(&self.service));
+                let answer = answer(middleware, service, visitor, req, wanted, csrf);
                 Either::Right(Either::Right(answer.boxed_local()))
             }
         }
@@ -235,7 +237,7 @@ where
 /// The way in Django's order: the check for CSRF comes first, which needs nothing of the database
 /// unless the session has a say in it.
 async fn answer<S, B>(
-    gate: Rc<Gate>,
+    middleware: Rc<Middleware>,
     service: Rc<S>,
     visitor: Visitor,
     mut req: ServiceRequest,
@@ -245,50 +247,52 @@ async fn answer<S, B>(
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
 {
-    let (now, later) = match gate.asks_session_for_csrf() {
+    let (now, later) = match middleware.asks_session_for_csrf() {
         false => (wanted, Wanted::Nothing),
         true => (Wanted::Nothing, wanted),
     };
-    let checked = gate.check_csrf(&mut req, now, &csrf, None).await;
+    let checked = middleware.check_csrf(&mut req, now, &csrf, None).await;
     let found = match (visitor, &checked) {
         (Visitor::Known(found), _) => Ok(found),
-        (Visitor::Unknown(key), Ok(())) => gate.look_up(&key).await,
+        (Visitor::Unknown(key), Ok(())) => middleware.look_up(&key).await,
         // For this answer nothing has to be looked up.
         (Visitor::Unknown(_), Err(error)) => Err(error.clone()),
     };
     let found = match found {
         Ok(found) => found,
-        Err(error) => return Ok(turned_away(&gate, &error, gate.blind_visit(&error, csrf), req)),
+        Err(error) => {
+            return Ok(turned_away(&middleware, &error, middleware.blind_visit(&error, csrf), req));
+        }
     };
-    let (visit, stores) = gate.visit(found, csrf, &req);
-    let writing = visit.writing.clone().filter(|_| stores);
+    let (visit, sites) = middleware.visit(found, csrf, &req);
+    let writing = visit.writing.clone().filter(|_| sites);
     let mut admitted = checked;
     if admitted.is_ok() {
-        admitted = gate.check_csrf_of(&visit, &mut req, later).await;
+        admitted = middleware.check_csrf_of(&visit, &mut req, later).await;
     }
     if admitted.is_ok() {
-        admitted = gate.admits.check(&visit).await;
+        admitted = middleware.admits.check(&visit).await;
     }
     let answer = match admitted {
         Ok(()) => {
             visit.clone().attach(&req);
             Admitted::new(service.call(req), visit).await
         }
-        Err(error) => Ok(turned_away(&gate, &error, visit, req)),
+        Err(error) => Ok(turned_away(&middleware, &error, visit, req)),
     };
     match writing {
-        Some(writing) => stored(&gate, &writing, answer).await,
+        Some(writing) => stored(&middleware, &writing, answer).await,
         None => answer,
     }
 }
 
 /// The answer, once what was done to the session is stored; another one if it cannot be.
-async fn stored<B>(gate: &Gate, writing: &Writing, answer: Answer<B>) -> Answer<B> {
+async fn stored<B>(middleware: &Middleware, writing: &Writing, answer: Answer<B>) -> Answer<B> {
     let status = match &answer {
         Ok(response) => response.status(),
         Err(error) => error.as_response_error().status_code(),
     };
-    let settings = gate.store().settings();
+    let settings = middleware.site().settings();
     match (writing.finish(status).await, answer) {
         (Ok(None), answer) => answer,
         (Ok(Some(cookie)), Ok(mut response)) => {
@@ -296,22 +300,22 @@ async fn stored<B>(gate: &Gate, writing: &Writing, answer: Answer<B>) -> Answer<
             Ok(response)
         }
         (Ok(Some(cookie)), Err(mut error)) => {
-            let context = Rc::clone(&gate.context);
+            let context = Rc::clone(&middleware.context);
             error.add_response_mapper(move |mut response| {
-                cookie.send(context.store.settings(), response.headers_mut());
+                cookie.send(context.site.settings(), response.headers_mut());
                 response
             });
             Err(error)
         }
         (Err(error), Ok(response)) => {
             let req = response.into_parts().0;
-            let mut response = gate.context.respond(&error, &req);
+            let mut response = middleware.context.respond(&error, &req);
             vary_on_cookie(response.headers_mut());
             Ok(ServiceResponse::new(req, response).map_into_right_body())
         }
-        // There is no request any more that the gate's own answer could be made for.
+        // There is no request any more that the middleware's own answer could be made for.
         (Err(error), Err(_)) => {
-            gate.store().observer().turned_away(&error, Some(&gate.context.name));
+            middleware.site().observer().turned_away(&error, Some(&middleware.context.name));
             let mut error = actix_web::Error::from(error);
             error.add_response_mapper(|mut response| {
                 vary_on_cookie(response.headers_mut());
@@ -323,7 +327,7 @@ async fn stored<B>(gate: &Gate, writing: &Writing, answer: Answer<B>) -> Answer<
 }
 
 pin_project! {
-    /// The answer of the service inside, with what a gate adds to it.
+    /// The answer of the service inside, with what a middleware adds to it.
     #[doc(hidden)]
     pub struct Admitted<F> {
         #[pin]
@@ -370,18 +374,18 @@ where
     }
 }
 
-/// The answer of the service inside depends on the cookie, as everything behind a gate does.
+/// The answer of the service inside depends on the cookie, as everything behind a middleware does.
 fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>) {
     vary_on_cookie(headers);
     if let Some(Visit { context: Some(context), csrf, .. }) = visit {
-        csrf.send(headers, context.store.settings());
+        csrf.send(headers, context.site.settings());
     }
 }
 
-/// A response and not an error, so that what is wrapped around the gate (CORS, logging,
+/// A response and not an error, so that what is wrapped around the middleware (CORS, logging,
 /// compression) still does its work; and it sees what was found out.
 fn turned_away<B>(
-    gate: &Gate,
+    middleware: &Middleware,
     error: &Error,
     visit: Visit,
     req: ServiceRequest,
@@ -390,11 +394,11 @@ fn turned_away<B>(
     // What could not be found out now is not asked again for a log.
     let visit = match error.reason() {
         Some(_) => visit,
-        None => gate.blind_visit(error, Rc::clone(&csrf)),
+        None => middleware.blind_visit(error, Rc::clone(&csrf)),
     };
     Visit { is_over: true, ..visit }.attach(&req);
-    let mut response = gate.context.respond(error, req.request());
+    let mut response = middleware.context.respond(error, req.request());
     vary_on_cookie(response.headers_mut());
-    csrf.send(response.headers_mut(), gate.store().settings());
+    csrf.send(response.headers_mut(), middleware.site().settings());
     req.into_response(response).map_into_right_body()
 }

@@ -19,7 +19,7 @@ use super::{
 };
 pub use crate::auth::TestUser;
 use crate::{
-    auth::{DjangoUser, SessionStore},
+    auth::{DjangoSite, DjangoUser},
     csrf::Secret,
     error::Error,
     session::{DjangoSession, Expiry, SessionData, SessionKey, SessionSigner},
@@ -28,7 +28,7 @@ use crate::{
 
 /// Logs a user in to a test request, as far as the session goes.
 ///
-/// Works on whatever `TestRequest` makes, with a gate around the handler or without. Behind
+/// Works on whatever `TestRequest` makes, with a middleware around the handler or without. Behind
 /// `login_required`, and for [`DjangoUser`], take [`user`].
 ///
 /// ```
@@ -85,8 +85,8 @@ fn settings() -> DjangoSettings {
     DjangoSettings::new("the secret key of a test request")
 }
 
-/// A store without a database, for a gate around handlers under test: it lets those through whom the
-/// other functions here made, strangers get what the gate has for them, and a request that brings a
+/// A site without a database, for a middleware around handlers under test: it lets those through whom the
+/// other functions here made, strangers get what the middleware has for them, and a request that brings a
 /// session cookie gets a 503.
 ///
 /// ```
@@ -97,8 +97,8 @@ fn settings() -> DjangoSettings {
 /// async fn dashboard(user: DjangoUser) -> String {
 ///     format!("Hello, {}", user.username())
 /// }
-/// let gate = DjangoSessionMiddleware::login_required(test::store());
-/// let app = init_service(App::new().wrap(gate).route("/", web::get().to(dashboard))).await;
+/// let middleware = DjangoSessionMiddleware::login_required(test::site());
+/// let app = init_service(App::new().wrap(middleware).route("/", web::get().to(dashboard))).await;
 ///
 /// let stranger = TestRequest::get().to_request();
 /// assert_eq!(call_service(&app, stranger).await.status(), 302);
@@ -110,15 +110,15 @@ fn settings() -> DjangoSettings {
 ///
 /// # Panics
 /// Never in practice: its settings are sound.
-pub fn store() -> SessionStore {
+pub fn site() -> DjangoSite {
     store_with(settings()).expect("the settings are sound")
 }
 
-pub(super) fn store_with(settings: DjangoSettings) -> Result<SessionStore, Error> {
+pub(super) fn store_with(settings: DjangoSettings) -> Result<DjangoSite, Error> {
     // Without a host there is nothing to connect to.
     let manager = Manager::new(tokio_postgres::Config::new(), NoTls);
     let pool = Pool::builder(manager).build().expect("a pool without timeouts needs no runtime");
-    SessionStore::new(pool, settings)
+    DjangoSite::new(pool, settings)
 }
 
 /// Gives a test request a session of this user, who counts as logged in.
@@ -153,30 +153,30 @@ pub fn user(req: &impl HttpMessage, user: TestUser) -> DjangoUser {
 /// through a whole service. It ends in an hour. What it returns is the value of a `Cookie` header.
 ///
 /// ```no_run
-/// # async fn f(store: actix_django_session::SessionStore) {
+/// # async fn f(site: actix_django_session::DjangoSite) {
 /// use actix_django_session::test;
 /// use actix_web::test::TestRequest;
 ///
-/// let cookie = test::session_row(&store, "ada").await;
+/// let cookie = test::session_row(&site, "ada").await;
 /// let request = TestRequest::get().uri("/account").insert_header(("Cookie", cookie));
 /// # }
 /// ```
 ///
-/// The role of the store's pool needs `INSERT` on the session table; the settings need not let the
+/// The role of the site's pool needs `INSERT` on the session table; the settings need not let the
 /// service write.
 ///
 /// # Panics
 /// If there is no such user, or PostgreSQL does not answer.
-pub async fn session_row(store: &SessionStore, username: &str) -> String {
+pub async fn session_row(site: &DjangoSite, username: &str) -> String {
     let row = async {
-        let user = store.user_by_username(username).await?;
-        store.create_logged_in(&user, Expiry::Seconds(3600)).await
+        let user = site.user_by_username(username).await?;
+        site.create_logged_in(&user, Expiry::Seconds(3600)).await
     };
     let session = row.await.unwrap_or_else(|error| panic!("no session row: {}", error.chain()));
-    format!("{}={}", store.settings().session_cookie_name, session.key().as_str())
+    format!("{}={}", site.settings().session_cookie_name, session.key().as_str())
 }
 
-/// Makes a test request one without a session: for handlers that are tested without a gate, and for
+/// Makes a test request one without a session: for handlers that are tested without a middleware, and for
 /// those behind one that change the session of a stranger.
 pub fn no_session(req: &impl HttpMessage) {
     attach(req, Found::session(Err(Error::NoSessionKey)));
@@ -194,8 +194,8 @@ pub fn no_session(req: &impl HttpMessage) {
 ///     session.insert("language", "de")?;
 ///     Ok("Deutsch")
 /// }
-/// let gate = DjangoSessionMiddleware::optional(test::store());
-/// let app = init_service(App::new().wrap(gate).route("/", web::post().to(choose))).await;
+/// let middleware = DjangoSessionMiddleware::optional(test::site());
+/// let app = init_service(App::new().wrap(middleware).route("/", web::post().to(choose))).await;
 ///
 /// let request = TestRequest::post().to_request();
 /// test::no_session(&request);
@@ -214,16 +214,16 @@ pub fn session_data(req: &impl HttpMessage) -> SessionData {
     data.expect("no function of this crate's `test` gave the request a session")
 }
 
-/// Gives a test request what it takes to pass the CSRF check of any gate, as a form of your own page
-/// would, and [`CsrfToken`] a secret, also without a gate. The token is one of it.
+/// Gives a test request what it takes to pass the CSRF check of any middleware, as a form of your own page
+/// would, and [`CsrfToken`] a secret, also without a middleware. The token is one of it.
 ///
 /// ```
 /// use actix_django_session::{DjangoSessionMiddleware, test};
 /// use actix_web::{App, test::{TestRequest, call_service, init_service}, web};
 ///
 /// # actix_web::rt::System::new().block_on(async {
-/// let gate = DjangoSessionMiddleware::optional(test::store());
-/// let app = init_service(App::new().wrap(gate).route("/", web::post().to(async || "done"))).await;
+/// let middleware = DjangoSessionMiddleware::optional(test::site());
+/// let app = init_service(App::new().wrap(middleware).route("/", web::post().to(async || "done"))).await;
 ///
 /// let forged = TestRequest::post().to_request();
 /// assert_eq!(call_service(&app, forged).await.status(), 403);

@@ -11,7 +11,7 @@ use tokio::{
 
 use super::session_cookie::SessionCookie;
 use crate::{
-    auth::{BACKEND, DjangoUser, HASH, SessionStore},
+    auth::{BACKEND, DjangoSite, DjangoUser, HASH},
     error::{DecodeError, Error, NotLoggedIn, Unavailable},
     session::{Changes, DjangoSession, Expiry, ExpiryPolicy, SessionData, USER_ID},
 };
@@ -22,7 +22,7 @@ const NESTED: &str = "the function of an `update` used the session that it is ch
 /// What the handlers of one request do to its session.
 pub(crate) struct Writing {
     /// `None` in a test without a database: then nothing is stored.
-    store: Option<SessionStore>,
+    site: Option<DjangoSite>,
     /// As it was found when the request came.
     session: Result<DjangoSession, Error>,
     /// Whether the request came with a session cookie, be it of a session that is none.
@@ -47,12 +47,12 @@ struct State {
 
 impl Writing {
     pub(crate) fn new(
-        store: Option<SessionStore>,
+        site: Option<DjangoSite>,
         session: Result<DjangoSession, Error>,
         has_cookie: bool,
     ) -> Rc<Self> {
         let state = RefCell::default();
-        Rc::new(Self { store, session, has_cookie, state, saving: Mutex::default() })
+        Rc::new(Self { site, session, has_cookie, state, saving: Mutex::default() })
     }
 
     /// Looks at the session as it is by now.
@@ -116,8 +116,8 @@ impl Writing {
             return Err(Error::NoSessionKey);
         }
         let (key, data) = (changes.key().clone(), changes.data().clone());
-        match (&self.store, &self.session) {
-            (Some(store), _) => store.sealed(key, data),
+        match (&self.site, &self.session) {
+            (Some(site), _) => site.sealed(key, data),
             (None, Ok(session)) => Ok(session.changed(key, data)),
             (None, Err(error)) => Err(error.clone()),
         }
@@ -150,8 +150,8 @@ impl Writing {
     }
 
     /// `None` in a test without a database.
-    pub(crate) fn store(&self) -> Option<&SessionStore> {
-        self.store.as_ref()
+    pub(crate) fn site(&self) -> Option<&DjangoSite> {
+        self.site.as_ref()
     }
 
     /// Forgets the session and whoever was logged in to it.
@@ -174,7 +174,7 @@ impl Writing {
     /// As [`Writing::change`].
     pub(crate) fn found_user(&self, user: &Result<DjangoUser, Error>) -> Result<(), Error> {
         self.state.borrow_mut().accessed = true;
-        let Some(store) = &self.store else { return Ok(()) };
+        let Some(site) = &self.site else { return Ok(()) };
         if self.state.borrow().user.is_some() {
             return Ok(());
         }
@@ -182,7 +182,7 @@ impl Writing {
             Err(Error::NotLoggedIn(NotLoggedIn::WrongHash)) => self.flush(),
             Ok(user) => {
                 self.set_user(Ok(user.clone()));
-                let hash = self.look(|changes| store.upgraded_hash(changes.data(), user))?;
+                let hash = self.look(|changes| site.upgraded_hash(changes.data(), user))?;
                 let Some(hash) = hash else { return Ok(()) };
                 self.with(|changes| Ok(changes.upgrade(HASH, &hash).map_err(DecodeError::from)?))
             }
@@ -201,8 +201,8 @@ impl Writing {
     /// # Errors
     /// [`Error::Expiry`].
     pub(crate) fn stored_expiry(&self, expiry: Expiry) -> Result<Option<String>, Error> {
-        match &self.store {
-            Some(store) => store.stored_expiry(expiry),
+        match &self.site {
+            Some(site) => site.stored_expiry(expiry),
             None => ExpiryPolicy::default().stored(expiry, SystemTime::now()),
         }
     }
@@ -221,19 +221,19 @@ impl Writing {
     /// [`Error::SessionInterrupted`] if somebody else ended the session, [`Error::Expiry`], and
     /// [`Error::Unavailable`].
     pub(crate) async fn save(&self) -> Result<(), Error> {
-        let Some(store) = &self.store else { return Ok(()) };
-        let _turn = self.turn(store).await?;
+        let Some(site) = &self.site else { return Ok(()) };
+        let _turn = self.turn(site).await?;
         if self.state.borrow().over {
             // The visitor could not be told its key.
             return Err(Error::ImproperlyConfigured(OVER.into()));
         }
-        self.delete_doomed(store).await?;
+        self.delete_doomed(site).await?;
         let planned = self.look_if_any(|changes| {
             let worth_it = changes.is_modified() && !changes.is_empty();
             worth_it.then(|| (changes.plan(), changes.data().clone()))
         });
         let Some((plan, data)) = planned.flatten() else { return Ok(()) };
-        let session = store.save(&plan, data).await?;
+        let session = site.save(&plan, data).await?;
         let state = &mut *self.state.borrow_mut();
         state.saved = true;
         let Some(changes) = &mut state.changes else { return Ok(()) };
@@ -251,21 +251,21 @@ impl Writing {
     /// # Errors
     /// [`Error::Unavailable`].
     pub(crate) async fn delete_flushed(&self) -> Result<(), Error> {
-        let Some(store) = &self.store else { return Ok(()) };
-        let _turn = self.turn(store).await?;
-        self.delete_doomed(store).await
+        let Some(site) = &self.site else { return Ok(()) };
+        let _turn = self.turn(site).await?;
+        self.delete_doomed(site).await
     }
 
     /// The turn to save. A handler may have left a save unfinished that nobody goes on with.
-    async fn turn(&self, store: &SessionStore) -> Result<MutexGuard<'_, ()>, Error> {
-        let limit = store.settings().lookup_timeout;
+    async fn turn(&self, site: &DjangoSite) -> Result<MutexGuard<'_, ()>, Error> {
+        let limit = site.settings().lookup_timeout;
         let turn = timeout(limit, self.saving.lock()).await;
         Ok(turn.map_err(|_| Unavailable::Timeout(limit))?)
     }
 
-    async fn delete_doomed(&self, store: &SessionStore) -> Result<(), Error> {
+    async fn delete_doomed(&self, site: &DjangoSite) -> Result<(), Error> {
         if let Some(key) = self.look_if_any(|changes| changes.doomed().cloned()).flatten() {
-            store.delete(&key).await?;
+            site.delete(&key).await?;
             self.state.borrow_mut().changes.iter_mut().for_each(Changes::deleted);
         }
         Ok(())
@@ -287,7 +287,7 @@ impl Writing {
     }
 
     async fn finished(&self, status: StatusCode) -> Result<Option<SessionCookie>, Error> {
-        let Some(store) = &self.store else { return Ok(None) };
+        let Some(site) = &self.site else { return Ok(None) };
         // Whoever logs out is logged out, whatever comes after.
         if let Err(error) = self.delete_flushed().await {
             // Who asked for it hears that it was not done. Nobody would hear of another attempt.
@@ -313,7 +313,7 @@ impl Writing {
         }
         if changed {
             // Before anything is stored: a date that is none spoils nothing (W16).
-            self.look(|changes| store.cookie_life(changes.data()))?;
+            self.look(|changes| site.cookie_life(changes.data()))?;
             match self.save().await {
                 // Another request of this visitor was faster, as with a page and its images: this
                 // one has nothing of its own to store.
@@ -327,22 +327,22 @@ impl Writing {
             (state.saved, stored.map_or_else(|| self.session.clone(), Ok))
         };
         let Ok(session) = session else { return Ok(None) };
-        let session = if saved { Some(session) } else { self.slide(store, &session).await };
+        let session = if saved { Some(session) } else { self.slide(site, &session).await };
         let Some(session) = session else { return Ok(None) };
         let empty = SessionData::new();
-        let life = store.cookie_life(session.data().unwrap_or(&empty))?;
+        let life = site.cookie_life(session.data().unwrap_or(&empty))?;
         Ok(Some(SessionCookie::Set(session.key().clone(), life)))
     }
 
     /// `SESSION_SAVE_EVERY_REQUEST`. That it cannot be done is no reason to withhold an answer: the
     /// session ends when it would have.
-    async fn slide(&self, store: &SessionStore, session: &DjangoSession) -> Option<DjangoSession> {
-        if !store.settings().sessions.save_every_request {
+    async fn slide(&self, site: &DjangoSite, session: &DjangoSession) -> Option<DjangoSession> {
+        if !site.settings().sessions.save_every_request {
             return None;
         }
-        let slid = store.slide(session).await;
+        let slid = site.slide(session).await;
         slid.unwrap_or_else(|error| {
-            store.observer().not_extended(&error);
+            site.observer().not_extended(&error);
             None
         })
     }
@@ -354,10 +354,10 @@ impl Drop for Writing {
     fn drop(&mut self) {
         let changes = self.state.get_mut().changes.as_ref();
         let doomed = changes.and_then(Changes::doomed).cloned();
-        let (Some(store), Some(key)) = (self.store.take(), doomed) else { return };
+        let (Some(site), Some(key)) = (self.site.take(), doomed) else { return };
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
-            if let Err(error) = store.delete(&key).await {
+            if let Err(error) = site.delete(&key).await {
                 tracing::error!(error = %error.chain(), "a flushed session could not be deleted");
             }
         });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_django_session::{Error, SessionKey, SessionStore};
+use actix_django_session::{DjangoSite, Error, SessionKey};
 use deadpool_postgres::{Hook, Manager, Pool, Runtime};
 use futures_util::future::join_all;
 use tokio_postgres::NoTls;
@@ -44,7 +44,7 @@ async fn a_session_of_one_tenant_opens_no_other() {
     let pool = Pool::builder(manager).max_size(8).runtime(Runtime::Tokio1);
     let pool = pool.post_create(to_tenant_a()).pre_recycle(to_tenant_a()).build().unwrap();
     let store_of =
-        |table: &str| SessionStore::new(pool.clone(), settings().session_table(table)).unwrap();
+        |table: &str| DjangoSite::new(pool.clone(), settings().session_table(table)).unwrap();
     let (a, b) = (store_of("tenant_a.django_session"), store_of("tenant_b.django_session"));
     let unqualified = store_of("django_session");
     for _ in 0..20 {
@@ -56,8 +56,8 @@ async fn a_session_of_one_tenant_opens_no_other() {
         drop(leftover);
         let of_a = join_all((0..10).map(|_| a.load(&key))).await;
         assert!(of_a.iter().all(Result::is_ok));
-        for store in [&b, &unqualified] {
-            for answer in join_all((0..10).map(|_| store.load(&key))).await {
+        for site in [&b, &unqualified] {
+            for answer in join_all((0..10).map(|_| site.load(&key))).await {
                 assert!(matches!(answer, Err(Error::SessionNotFound)), "{answer:?}");
             }
         }
@@ -70,10 +70,10 @@ async fn an_open_transaction_keeps_nobody_in() {
     let _turn = turn().await;
     let scene = Scene::new().await;
     let pool = pool(scene.database.url(), 2);
-    let store = SessionStore::new(pool.clone(), settings()).unwrap();
+    let site = DjangoSite::new(pool.clone(), settings()).unwrap();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
-    let session = store.load(&key).await.unwrap();
-    store.get_user(&session).await.unwrap();
+    let session = site.load(&key).await.unwrap();
+    site.get_user(&session).await.unwrap();
     let clients = [pool.get().await.unwrap(), pool.get().await.unwrap()];
     for client in clients {
         // An early return leaves it open.
@@ -83,8 +83,8 @@ async fn an_open_transaction_keeps_nobody_in() {
     let admin = scene.client().await;
     let locked_out = "UPDATE auth_user SET is_active = false; DELETE FROM django_session";
     admin.batch_execute(locked_out).await.unwrap();
-    assert!(matches!(store.load(&key).await, Err(Error::SessionNotFound)));
-    assert!(store.get_user(&session).await.unwrap_err().is_rejection());
+    assert!(matches!(site.load(&key).await, Err(Error::SessionNotFound)));
+    assert!(site.get_user(&session).await.unwrap_err().is_rejection());
 }
 
 /// The application's connections may lie idle or be busy: nobody waits for them.
@@ -94,10 +94,10 @@ async fn a_handler_that_forgets_its_statements_takes_none_from_a_lookup() {
     let scene = Scene::new().await;
     let pool = pool(scene.database.url(), 2);
     let settings = settings().lookup_timeout(Duration::from_secs(5));
-    let store = SessionStore::new(pool.clone(), settings).unwrap();
+    let site = DjangoSite::new(pool.clone(), settings).unwrap();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
     for _ in 0..3 {
-        store.load(&key).await.unwrap();
+        site.load(&key).await.unwrap();
         pool.get().await.unwrap().batch_execute("DISCARD ALL").await.unwrap();
     }
 }

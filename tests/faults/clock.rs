@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use actix_django_session::{Error, SessionKey, SessionStore};
+use actix_django_session::{DjangoSite, Error, SessionKey};
 use serde_json::json;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 async fn a_session_ends_for_django_and_here_at_the_same_microsecond() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let store = SessionStore::new(pool(scene.database.url(), 1), settings()).unwrap();
+    let site = DjangoSite::new(pool(scene.database.url(), 1), settings()).unwrap();
     let key = scene.judge.login("ada").await.unwrap();
     let sql = "UPDATE django_session SET expire_date = to_timestamp(%s) + %s * interval '1 us' \
                WHERE session_key = %s";
@@ -32,7 +32,7 @@ async fn a_session_ends_for_django_and_here_at_the_same_microsecond() {
             (ends, false),
             (ends + Duration::from_micros(1), false),
         ] {
-            let found = store.load_at(&SessionKey::new(&*key).unwrap(), now).await;
+            let found = site.load_at(&SessionKey::new(&*key).unwrap(), now).await;
             match &found {
                 Ok(session) => assert_eq!(session.expire_date(), ends),
                 Err(error) => assert!(matches!(error, Error::SessionExpired), "{error}"),

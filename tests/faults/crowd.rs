@@ -1,6 +1,6 @@
 //! Many who ask at the same time.
 
-use actix_django_session::{SessionKey, SessionStore};
+use actix_django_session::{DjangoSite, SessionKey};
 use futures_util::future::join_all;
 
 use crate::{
@@ -18,17 +18,17 @@ async fn a_crowd_asks_once_and_nobody_asks_the_same_twice() {
     for prepared in [true, false] {
         let proxy = Proxy::before(scene.database.url()).await;
         let settings = settings().prepared_statements(prepared);
-        let store = SessionStore::new(pool(proxy.url(), 1), settings).unwrap();
+        let site = DjangoSite::new(pool(proxy.url(), 1), settings).unwrap();
         let known: Vec<_> =
             scene.visitors.iter().filter_map(|visitor| visitor.key.clone()).collect();
-        store.load(&SessionKey::new(known[0].clone()).unwrap()).await.unwrap_err();
+        site.load(&SessionKey::new(known[0].clone()).unwrap()).await.unwrap_err();
 
         // Where the machine is so busy that the same is asked on another one, that is not meant.
         let connections = proxy.accepted();
         let executions = || proxy.executions().into_iter().take(connections).max().unwrap();
         proxy.forget();
         let same = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
-        for answer in join_all((0..1_000).map(|_| store.load(&same))).await {
+        for answer in join_all((0..1_000).map(|_| site.load(&same))).await {
             answer.unwrap();
         }
         assert_eq!(executions(), 1, "prepared: {prepared}");
@@ -37,7 +37,7 @@ async fn a_crowd_asks_once_and_nobody_asks_the_same_twice() {
         let strangers = (0..500).map(|number| format!("stranger-number-{number}"));
         let keys: Vec<_> = strangers.chain(known.clone()).collect();
         let keys: Vec<_> = keys.into_iter().map(|key| SessionKey::new(key).unwrap()).collect();
-        let answers = join_all(keys.iter().map(|key| store.load(key))).await;
+        let answers = join_all(keys.iter().map(|key| site.load(key))).await;
         // 509 of them, at most 256 at once.
         assert!(executions() <= 3, "{} executions, prepared: {prepared}", executions());
         assert!(answers[..500].iter().all(Result::is_err));

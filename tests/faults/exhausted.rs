@@ -1,6 +1,6 @@
 //! The application's own queries use the pool as well.
 
-use actix_django_session::{SessionKey, SessionStore};
+use actix_django_session::{DjangoSite, SessionKey};
 use deadpool_postgres::Pool;
 use futures_util::{FutureExt, future::join_all};
 use tokio::time::timeout;
@@ -49,10 +49,10 @@ async fn lookups_take_nothing_from_the_application() {
 async fn who_hangs_up_first_keeps_nobody_waiting() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let store = SessionStore::new(pool(scene.database.url(), 1), settings()).unwrap();
+    let site = DjangoSite::new(pool(scene.database.url(), 1), settings()).unwrap();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
     for connected in [false, true] {
-        let mut lookups: Vec<_> = (0..5).map(|_| Box::pin(store.load(&key))).collect();
+        let mut lookups: Vec<_> = (0..5).map(|_| Box::pin(site.load(&key))).collect();
         for lookup in &mut lookups {
             assert!(lookup.as_mut().now_or_never().is_none(), "connected: {connected}");
         }

@@ -1,6 +1,6 @@
 //! Values that no row can have: nobody is there, and nothing is out of order.
 
-use actix_django_session::{DjangoSettings, Error, SessionKey, SessionStore, UserModel};
+use actix_django_session::{DjangoSettings, DjangoSite, Error, SessionKey, UserModel};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -32,7 +32,7 @@ async fn a_character_that_the_databases_encoding_lacks_is_nobody() {
         INSERT INTO django_session VALUES ('known-session-key', 'x', now() + interval '1 day'), \
         ('ééééééééé', 'x', now() + interval '1 day')";
     client.batch_execute(table).await.unwrap();
-    let store = SessionStore::new(pool(&url, 1), settings()).unwrap();
+    let site = DjangoSite::new(pool(&url, 1), settings()).unwrap();
     for _ in 0..5 {
         let keys: Vec<_> = (0..30)
             .map(|number| match number % 3 {
@@ -41,7 +41,7 @@ async fn a_character_that_the_databases_encoding_lacks_is_nobody() {
                 _ => key(&format!("😀😀😀😀😀😀😀😀{number}")),
             })
             .collect();
-        let answers = join_all(keys.iter().map(|key| store.load(key))).await;
+        let answers = join_all(keys.iter().map(|key| site.load(key))).await;
         for (number, answer) in answers.into_iter().enumerate() {
             match number % 3 {
                 0 | 1 => drop(answer.unwrap()),
@@ -49,7 +49,7 @@ async fn a_character_that_the_databases_encoding_lacks_is_nobody() {
             }
         }
     }
-    drop((store, client));
+    drop((site, client));
     admin.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
 }
 
@@ -66,8 +66,8 @@ async fn an_id_outside_of_a_domain_is_nobody_and_spoils_no_other() {
         FROM generate_series(2, 40, 2) i";
     admin.batch_execute(domain).await.unwrap();
     let model = UserModel::new("members").without_permissions().without_session_auth_hash();
-    let store = SessionStore::new(pool(scene.database.url(), 1), settings().user_model(model));
-    let store = store.unwrap();
+    let site = DjangoSite::new(pool(scene.database.url(), 1), settings().user_model(model));
+    let site = site.unwrap();
     let mut sessions = Vec::new();
     for id in 1..=40 {
         let data = json!({
@@ -75,10 +75,10 @@ async fn an_id_outside_of_a_domain_is_nobody_and_spoils_no_other() {
             "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
         });
         let key = scene.session(&format!("session-of-{id:03}"), &data.to_string()).await;
-        sessions.push(store.load(&SessionKey::new(key).unwrap()).await.unwrap());
+        sessions.push(site.load(&SessionKey::new(key).unwrap()).await.unwrap());
     }
     for _ in 0..3 {
-        let users = join_all(sessions.iter().map(|session| store.get_user(session))).await;
+        let users = join_all(sessions.iter().map(|session| site.get_user(session))).await;
         for (id, user) in (1..).zip(users) {
             match user {
                 Ok(user) => assert_eq!((user.id(), id % 2), (&*id.to_string(), 0)),
@@ -105,16 +105,16 @@ async fn keys_are_looked_up_as_long_as_the_column_is() {
     admin.batch_execute(&sessions("long_session", "varchar(128)")).await.unwrap();
     admin.batch_execute(&sessions("any_session", "text")).await.unwrap();
     let store_of = |settings: DjangoSettings| {
-        SessionStore::new(pool(scene.database.url(), 1), settings).unwrap()
+        DjangoSite::new(pool(scene.database.url(), 1), settings).unwrap()
     };
     for table in ["long_session", "any_session"] {
-        let store = store_of(settings().session_table(table));
-        store.check().await.unwrap();
+        let site = store_of(settings().session_table(table));
+        site.check().await.unwrap();
         for length in [40, 41, 128] {
-            store.load(&key(&"k".repeat(length))).await.unwrap();
+            site.load(&key(&"k".repeat(length))).await.unwrap();
         }
         for length in [39, 127, 129, 5_000] {
-            let answer = store.load(&key(&"k".repeat(length))).await;
+            let answer = site.load(&key(&"k".repeat(length))).await;
             assert!(matches!(answer, Err(Error::SessionNotFound)), "{table} {length}");
         }
     }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_django_session::{DjangoUser, SessionKey, SessionStore};
+use actix_django_session::{DjangoSite, DjangoUser, SessionKey};
 use futures_util::future::join_all;
 
 use crate::{
@@ -19,15 +19,15 @@ use crate::{
 /// Far beyond what an answer takes: whoever waits that long was stopped.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-async fn store_and_key(scene: &Scene) -> (SessionStore, SessionKey) {
+async fn store_and_key(scene: &Scene) -> (DjangoSite, SessionKey) {
     let settings = settings().lookup_timeout(TIMEOUT);
-    let store = SessionStore::new(pool(scene.database.url(), 4), settings).unwrap();
-    (store, SessionKey::new(scene.user().key.clone().unwrap()).unwrap())
+    let site = DjangoSite::new(pool(scene.database.url(), 4), settings).unwrap();
+    (site, SessionKey::new(scene.user().key.clone().unwrap()).unwrap())
 }
 
-async fn user(store: &SessionStore, key: &SessionKey) -> DjangoUser {
-    let session = store.load(key).await.unwrap();
-    store.get_user(&session).await.unwrap()
+async fn user(site: &DjangoSite, key: &SessionKey) -> DjangoUser {
+    let session = site.load(key).await.unwrap();
+    site.get_user(&session).await.unwrap()
 }
 
 /// Polls once. Whether it is still not ready.
@@ -39,16 +39,16 @@ async fn is_pending<F: Future>(future: &mut Pin<Box<F>>) -> bool {
 async fn a_paused_lookup_stops_nobody_and_finds_its_answer_later() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let (store, key) = store_and_key(&scene).await;
+    let (site, key) = store_and_key(&scene).await;
     // Before there is a connection, and with one.
     for _ in 0..2 {
         let start = Instant::now();
-        let mut paused = Box::pin(store.load(&key));
+        let mut paused = Box::pin(site.load(&key));
         assert!(is_pending(&mut paused).await);
-        let mut leaked = Box::pin(store.load(&key));
+        let mut leaked = Box::pin(site.load(&key));
         assert!(is_pending(&mut leaked).await);
         std::mem::forget(leaked);
-        for answer in join_all((0..50).map(|_| store.load(&key))).await {
+        for answer in join_all((0..50).map(|_| site.load(&key))).await {
             answer.unwrap();
         }
         paused.await.unwrap();
@@ -67,12 +67,12 @@ async fn paused_permissions_of_twenty_thousand_stop_nobody() {
         SELECT 'n', (SELECT min(id) FROM django_content_type), 'perm_' || repeat('x', 80) || i \
         FROM generate_series(1, 20000) i";
     admin.batch_execute(sql).await.unwrap();
-    let (store, key) = store_and_key(&scene).await;
+    let (site, key) = store_and_key(&scene).await;
     let start = Instant::now();
-    let (one, other) = (user(&store, &key).await, user(&store, &key).await);
+    let (one, other) = (user(&site, &key).await, user(&site, &key).await);
     let mut paused = Box::pin(one.permissions());
     assert!(is_pending(&mut paused).await);
-    for answer in join_all((0..50).map(|_| store.load(&key))).await {
+    for answer in join_all((0..50).map(|_| site.load(&key))).await {
         answer.unwrap();
     }
     assert!(other.permissions().await.unwrap().len() > 20_000);
@@ -84,8 +84,8 @@ async fn paused_permissions_of_twenty_thousand_stop_nobody() {
 async fn clones_of_a_user_do_not_wait_for_one_another() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let (store, key) = store_and_key(&scene).await;
-    let user = user(&store, &key).await;
+    let (site, key) = store_and_key(&scene).await;
+    let user = user(&site, &key).await;
     let clone = user.clone();
     let start = Instant::now();
     let mut paused = Box::pin(clone.has_perm("shop.ada"));

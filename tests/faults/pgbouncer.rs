@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use actix_django_session::SessionStore;
+use actix_django_session::DjangoSite;
 use actix_web::{
     App,
     test::{TestRequest, call_service, init_service},
@@ -33,8 +33,8 @@ async fn everything_works_through_pgbouncer_with_its_setting() {
     let scene = Scene::new().await;
     let Some(bouncer) = PgBouncer::start(scene.database.url()).await else { return };
     let settings = patient().prepared_statements(false);
-    let store = SessionStore::new(pool(&bouncer.url, 2), settings.clone()).unwrap();
-    store.check().await.unwrap();
+    let site = DjangoSite::new(pool(&bouncer.url, 2), settings.clone()).unwrap();
+    site.check().await.unwrap();
     let service = Service::start(pool(&bouncer.url, 8), settings);
     let load = Load::start(&service, &scene, 200);
     load.serve(5_000).await;
@@ -57,8 +57,8 @@ async fn without_it_the_answers_are_right_and_the_log_names_the_setting() {
     // Every store has connections of its own.
     let app = init_service(App::new().configure(|app| {
         for number in 0..8 {
-            let store = SessionStore::new(pool(&bouncer.url, 1), patient()).unwrap();
-            app.service(web::scope(&format!("/{number}")).configure(routes(store)));
+            let site = DjangoSite::new(pool(&bouncer.url, 1), patient()).unwrap();
+            app.service(web::scope(&format!("/{number}")).configure(routes(site)));
         }
     }))
     .await;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use actix_django_session::{DjangoSettings, SessionStore};
+use actix_django_session::{DjangoSettings, DjangoSite};
 use actix_web::{
     App,
     test::{TestRequest, call_service, init_service, read_body},
@@ -57,8 +57,8 @@ async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
     let (case, cause) = ("replica, asked to write", "does not allow writes");
     is_refused_once(&scene, case, &read_only, settings(), cause).await;
     // Whoever does not insist on writing is served by a replica.
-    let store = SessionStore::new(pool(url, 4), settings()).unwrap();
-    let app = init_service(App::new().configure(routes(store))).await;
+    let site = DjangoSite::new(pool(url, 4), settings()).unwrap();
+    let app = init_service(App::new().configure(routes(site))).await;
     let (sent, wrong) = ask_all(&scene, async |request| {
         let answer = call_service(&app, request.to_request()).await;
         let status = answer.status().as_u16();
@@ -86,8 +86,8 @@ async fn is_refused_once(
 
 async fn is_refused(scene: &Scene, case: &str, pool: &Pool, settings: DjangoSettings, cause: &str) {
     let log = Log::capture();
-    let store = SessionStore::new(pool.clone(), settings.lookup_timeout(TIMEOUT)).unwrap();
-    let app = init_service(App::new().configure(routes(store))).await;
+    let site = DjangoSite::new(pool.clone(), settings.lookup_timeout(TIMEOUT)).unwrap();
+    let app = init_service(App::new().configure(routes(site))).await;
     let start = std::time::Instant::now();
     let cookie = scene.user().cookie().unwrap();
     let answers = (0..300).map(|number| {
@@ -114,7 +114,7 @@ async fn is_refused(scene: &Scene, case: &str, pool: &Pool, settings: DjangoSett
     assert!(!log.all().iter().any(|line| line.contains(key)), "{case}");
 }
 
-/// The handler asks for permissions, long after the gate: it answers 503, and the log says why.
+/// The handler asks for permissions, long after the middleware: it answers 503, and the log says why.
 #[actix_web::test]
 async fn what_is_refused_to_a_handler_is_logged_too() {
     let _turn = turn().await;
@@ -122,8 +122,8 @@ async fn what_is_refused_to_a_handler_is_logged_too() {
     let tables = "django_session, auth_user";
     let role = Role::create(&scene, &format!("GRANT SELECT ON {tables} TO")).await;
     let log = Log::capture();
-    let store = SessionStore::new(pool(&role.url, 4), settings()).unwrap();
-    let app = init_service(App::new().configure(routes(store))).await;
+    let site = DjangoSite::new(pool(&role.url, 4), settings()).unwrap();
+    let app = init_service(App::new().configure(routes(site))).await;
     let request = TestRequest::with_uri("/login_required");
     let request = request.insert_header(("cookie", scene.user().cookie().unwrap()));
     let answer = call_service(&app, request.to_request()).await;
@@ -139,9 +139,9 @@ async fn the_right_to_select_is_all_it_needs() {
     let _turn = turn().await;
     let scene = Scene::new().await;
     let role = Role::create(&scene, &format!("GRANT SELECT ON {TABLES} TO")).await;
-    let store = SessionStore::new(pool(&role.url, 4), settings()).unwrap();
-    let app = init_service(App::new().configure(routes(store.clone()))).await;
-    store.check().await.unwrap();
+    let site = DjangoSite::new(pool(&role.url, 4), settings()).unwrap();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    site.check().await.unwrap();
     let (sent, wrong) = ask_all(&scene, async |request| {
         let answer = call_service(&app, request.to_request()).await;
         let status = answer.status().as_u16();
@@ -169,8 +169,8 @@ async fn unknown_expired_and_corrupt_look_the_same() {
     let foreign = actix_django_session::SessionData::new().encode(&foreign);
     let sql = "INSERT INTO django_session VALUES ('foreign-session', $1, now() + interval '1 day')";
     admin.execute(sql, &[&foreign]).await.unwrap();
-    let store = SessionStore::new(pool(scene.database.url(), 4), settings()).unwrap();
-    let app = init_service(App::new().configure(routes(store))).await;
+    let site = DjangoSite::new(pool(scene.database.url(), 4), settings()).unwrap();
+    let app = init_service(App::new().configure(routes(site))).await;
     for route in ["/required", "/login_required"] {
         let mut looks = Vec::new();
         for key in [

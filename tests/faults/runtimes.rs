@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_django_session::{SessionKey, SessionStore};
+use actix_django_session::{DjangoSite, SessionKey};
 use futures_util::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 
@@ -19,10 +19,10 @@ use crate::{
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-fn store_and_key(scene: &Scene) -> (SessionStore, SessionKey) {
+fn store_and_key(scene: &Scene) -> (DjangoSite, SessionKey) {
     let settings = settings().lookup_timeout(TIMEOUT);
-    let store = SessionStore::new(pool(scene.database.url(), 4), settings).unwrap();
-    (store, SessionKey::new(scene.user().key.clone().unwrap()).unwrap())
+    let site = DjangoSite::new(pool(scene.database.url(), 4), settings).unwrap();
+    (site, SessionKey::new(scene.user().key.clone().unwrap()).unwrap())
 }
 
 fn runtime() -> Runtime {
@@ -39,16 +39,16 @@ async fn no_connection_is_left(scene: &Scene) {
 async fn a_runtime_that_sleeps_or_is_blocked_keeps_no_other_waiting() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let (store, key) = store_and_key(&scene);
+    let (site, key) = store_and_key(&scene);
     let (wake, sleeps) = mpsc::channel::<()>();
     let (ready, is_ready) = mpsc::channel();
     let job = {
-        let (store, key) = (store.clone(), key.clone());
+        let (site, key) = (site.clone(), key.clone());
         thread::spawn(move || {
             let runtime = runtime();
-            runtime.block_on(store.load(&key)).unwrap();
+            runtime.block_on(site.load(&key)).unwrap();
             // A question is under way while the thread does something else.
-            let lookup = runtime.spawn(async move { store.load(&key).await });
+            let lookup = runtime.spawn(async move { site.load(&key).await });
             runtime.block_on(tokio::task::yield_now());
             ready.send(()).unwrap();
             sleeps.recv().unwrap();
@@ -57,7 +57,7 @@ async fn a_runtime_that_sleeps_or_is_blocked_keeps_no_other_waiting() {
     };
     is_ready.recv().unwrap();
     let start = Instant::now();
-    for answer in join_all((0..50).map(|_| store.load(&key))).await {
+    for answer in join_all((0..50).map(|_| site.load(&key))).await {
         answer.unwrap();
     }
     assert!(start.elapsed() < TIMEOUT);
@@ -69,15 +69,15 @@ async fn a_runtime_that_sleeps_or_is_blocked_keeps_no_other_waiting() {
 async fn a_runtime_of_many_threads_is_one() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let (store, key) = store_and_key(&scene);
+    let (site, key) = store_and_key(&scene);
     let lookups = (0..200).map(|_| {
-        let (store, key) = (store.clone(), key.clone());
-        tokio::spawn(async move { store.load(&key).await })
+        let (site, key) = (site.clone(), key.clone());
+        tokio::spawn(async move { site.load(&key).await })
     });
     for answer in join_all(lookups.collect::<Vec<_>>()).await {
         answer.unwrap().unwrap();
     }
-    drop(store);
+    drop(site);
     no_connection_is_left(&scene).await;
 }
 
@@ -85,15 +85,15 @@ async fn a_runtime_of_many_threads_is_one() {
 async fn neither_a_runtime_that_ended_nor_a_store_that_was_dropped_leaves_a_connection() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let (store, key) = store_and_key(&scene);
+    let (site, key) = store_and_key(&scene);
     for _ in 0..3 {
-        let (store, key) = (store.clone(), key.clone());
-        let answer = thread::spawn(move || runtime().block_on(store.load(&key)));
+        let (site, key) = (site.clone(), key.clone());
+        let answer = thread::spawn(move || runtime().block_on(site.load(&key)));
         answer.join().unwrap().unwrap();
     }
     no_connection_is_left(&scene).await;
-    store.load(&key).await.unwrap();
-    drop(store);
+    site.load(&key).await.unwrap();
+    drop(site);
     no_connection_is_left(&scene).await;
 }
 
@@ -104,12 +104,12 @@ async fn a_check_leaves_no_connection_behind_good_or_bad() {
     let scene = Scene::new().await;
     for table in ["django_session", "no_such_table"] {
         let settings = settings().session_table(table);
-        let store = SessionStore::new(pool(scene.database.url(), 4), settings).unwrap();
+        let site = DjangoSite::new(pool(scene.database.url(), 4), settings).unwrap();
         let (done, is_done) = mpsc::channel::<()>();
         let (checked, is_checked) = mpsc::channel();
         let checker = thread::spawn(move || {
             let runtime = runtime();
-            checked.send(runtime.block_on(store.check()).is_ok()).unwrap();
+            checked.send(runtime.block_on(site.check()).is_ok()).unwrap();
             is_done.recv().unwrap();
         });
         assert_eq!(is_checked.recv().unwrap(), table == "django_session");
@@ -121,8 +121,8 @@ async fn a_check_leaves_no_connection_behind_good_or_bad() {
 
 #[test]
 fn without_a_runtime_there_is_an_error() {
-    let store = SessionStore::new(pool("postgres://nobody@localhost/x", 1), settings()).unwrap();
+    let site = DjangoSite::new(pool("postgres://nobody@localhost/x", 1), settings()).unwrap();
     let key = SessionKey::new("12345678").unwrap();
-    let answer = futures_util::FutureExt::now_or_never(store.load(&key)).unwrap();
+    let answer = futures_util::FutureExt::now_or_never(site.load(&key)).unwrap();
     assert!(answer.unwrap_err().chain().to_string().contains("no Tokio runtime"));
 }

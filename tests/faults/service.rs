@@ -7,8 +7,8 @@ use std::{
 };
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoUser, DjangoUserId, OptionalDjangoSession,
-    SessionStore,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, DjangoUserId,
+    OptionalDjangoSession,
 };
 use actix_web::{
     App, HttpServer,
@@ -43,16 +43,16 @@ pub(crate) fn pool(url: &str, size: usize) -> Pool {
     config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap()
 }
 
-/// The gates and the handlers behind them.
-pub(crate) fn routes(store: SessionStore) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let optional = DjangoSessionMiddleware::optional(store.clone());
-    let required = DjangoSessionMiddleware::required(store.clone());
-    let login_required = DjangoSessionMiddleware::login_required(store);
+/// The middlewares and the handlers behind them.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let optional = DjangoSessionMiddleware::optional(site.clone());
+    let required = DjangoSessionMiddleware::required(site.clone());
+    let login_required = DjangoSessionMiddleware::login_required(site);
     move |app| {
-        let gate = |path| web::resource::<&str>(path);
-        app.service(gate("/optional").wrap(optional.clone()).to(whoever))
-            .service(gate("/required").wrap(required.clone()).to(user_id))
-            .service(gate("/login_required").wrap(login_required.clone()).to(user));
+        let middleware = |path| web::resource::<&str>(path);
+        app.service(middleware("/optional").wrap(optional.clone()).to(whoever))
+            .service(middleware("/required").wrap(required.clone()).to(user_id))
+            .service(middleware("/login_required").wrap(login_required.clone()).to(user));
     }
 }
 
@@ -83,8 +83,8 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start(pool: Pool, settings: DjangoSettings) -> Self {
-        let store = SessionStore::new(pool.clone(), settings).unwrap();
-        Self::with(pool, routes(store))
+        let site = DjangoSite::new(pool.clone(), settings).unwrap();
+        Self::with(pool, routes(site))
     }
 
     pub(crate) fn with(

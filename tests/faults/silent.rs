@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use actix_django_session::{SessionKey, SessionStore};
+use actix_django_session::{DjangoSite, SessionKey};
 
 use crate::{
     backends::Backends,
@@ -43,21 +43,21 @@ async fn all_connections_of_a_kind_may_die_at_once() {
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
     let settings = settings().lookup_timeout(TIMEOUT);
-    let store = SessionStore::new(pool(proxy.url(), 1), settings).unwrap();
+    let site = DjangoSite::new(pool(proxy.url(), 1), settings).unwrap();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
-    store.load(&key).await.unwrap();
+    site.load(&key).await.unwrap();
 
     let mut admin = scene.client().await;
     let transaction = admin.transaction().await.unwrap();
     transaction.batch_execute("LOCK TABLE django_session").await.unwrap();
     let backends = Backends::of(&scene).await;
-    let (answer, ()) = tokio::join!(store.load(&key), async {
+    let (answer, ()) = tokio::join!(site.load(&key), async {
         until("two have been asked", async || backends.count_locked().await >= 2).await;
         transaction.rollback().await.unwrap();
     });
     answer.unwrap();
     proxy.fall_silent();
-    store.load(&key).await.unwrap();
+    site.load(&key).await.unwrap();
 }
 
 /// Until the new server answers, new connections lead nowhere either.

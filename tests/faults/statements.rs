@@ -1,6 +1,6 @@
 //! Prepared statements that get lost, and the mode that has none.
 
-use actix_django_session::{SessionKey, SessionStore, UserModel};
+use actix_django_session::{DjangoSite, SessionKey, UserModel};
 use futures_util::future::join_all;
 
 use crate::{
@@ -16,21 +16,21 @@ async fn a_lost_statement_is_asked_again_and_in_the_end_done_without() {
     let _turn = turn().await;
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
-    let store = SessionStore::new(pool(proxy.url(), 1), settings()).unwrap();
+    let site = DjangoSite::new(pool(proxy.url(), 1), settings()).unwrap();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
     let log = Log::capture();
-    store.load(&key).await.unwrap();
+    site.load(&key).await.unwrap();
     for _ in 0..5 {
         proxy.inject("DEALLOCATE ALL").await;
         for _ in 0..20 {
-            store.load(&key).await.unwrap();
+            site.load(&key).await.unwrap();
         }
     }
     let warnings = log.warnings();
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(warnings[0].contains("going on without them"), "{warnings:#?}");
     proxy.forget();
-    store.load(&key).await.unwrap();
+    site.load(&key).await.unwrap();
     assert_eq!(named_statements(&proxy), Vec::<String>::new());
 }
 
@@ -54,10 +54,10 @@ async fn without_prepared_statements_there_are_none_whatever_the_columns() {
     for prepared in [false, true] {
         let proxy = Proxy::before(scene.database.url()).await;
         let settings = settings().user_model(model.clone()).prepared_statements(prepared);
-        let store = SessionStore::new(pool(proxy.url(), 1), settings).unwrap();
-        store.check().await.unwrap();
-        let session = store.load(&key).await.unwrap();
-        let users = join_all((0..20).map(|_| store.get_user(&session))).await;
+        let site = DjangoSite::new(pool(proxy.url(), 1), settings).unwrap();
+        site.check().await.unwrap();
+        let session = site.load(&key).await.unwrap();
+        let users = join_all((0..20).map(|_| site.get_user(&session))).await;
         for user in users {
             let user = user.unwrap();
             assert_eq!(user.get::<String>("plan").unwrap(), "pro");

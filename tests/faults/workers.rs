@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use actix_django_session::{DjangoSessionMiddleware, DjangoUser, SessionKey, SessionStore};
+use actix_django_session::{DjangoSessionMiddleware, DjangoSite, DjangoUser, SessionKey};
 use actix_web::web::{self, Data, ServiceConfig};
 use tokio::{runtime::Builder, sync::Semaphore, time::timeout};
 
@@ -27,9 +27,9 @@ use crate::{
 /// Far beyond what an answer takes: whoever waits that long was stopped.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-fn store(scene: &Scene) -> SessionStore {
+fn site(scene: &Scene) -> DjangoSite {
     let settings = settings().lookup_timeout(TIMEOUT);
-    SessionStore::new(pool(scene.database.url(), 4), settings).unwrap()
+    DjangoSite::new(pool(scene.database.url(), 4), settings).unwrap()
 }
 
 fn service(scene: &Scene, routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> Service {
@@ -66,14 +66,14 @@ async fn connection_to_each(service: &Service) -> [Connection; 2] {
 }
 
 /// What a handler says, and what it is told.
-struct Gate {
+struct Middleware {
     is_there: AtomicBool,
     may_go: Mutex<mpsc::Receiver<()>>,
 }
 
-async fn block(gate: Data<Gate>) -> &'static str {
-    gate.is_there.store(true, SeqCst);
-    gate.may_go.lock().unwrap().recv().unwrap();
+async fn block(middleware: Data<Middleware>) -> &'static str {
+    middleware.is_there.store(true, SeqCst);
+    middleware.may_go.lock().unwrap().recv().unwrap();
     "done"
 }
 
@@ -82,10 +82,11 @@ async fn block(gate: Data<Gate>) -> &'static str {
 async fn a_blocked_worker_does_not_stop_the_visitors_of_another() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let routes = routes(store(&scene));
+    let routes = routes(site(&scene));
     let (sender, may_go) = mpsc::channel();
-    let gate = Data::new(Gate { is_there: AtomicBool::default(), may_go: may_go.into() });
-    let of_handler = gate.clone();
+    let middleware =
+        Data::new(Middleware { is_there: AtomicBool::default(), may_go: may_go.into() });
+    let of_handler = middleware.clone();
     let service = service(&scene, move |app| {
         app.app_data(of_handler.clone())
             .route("/worker", web::get().to(worker))
@@ -98,7 +99,7 @@ async fn a_blocked_worker_does_not_stop_the_visitors_of_another() {
     // The one has asked first: whatever is made then is driven by its thread.
     serve(&mut one, &scene.visitors).await;
     one.send("/block", None).await.unwrap();
-    until("the worker is blocked", async || gate.is_there.load(SeqCst)).await;
+    until("the worker is blocked", async || middleware.is_there.load(SeqCst)).await;
     serve(&mut other, &scene.visitors).await;
     go.send(()).unwrap();
     assert_eq!(one.answer().await.unwrap().body, "done");
@@ -131,16 +132,16 @@ async fn report(user: DjangoUser, heartbeat: Data<Heartbeat>) -> String {
 async fn handlers_that_pause_a_question_in_select_stop_nobody() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let store = store(&scene);
-    let gate = DjangoSessionMiddleware::login_required(store.clone());
-    let routes = routes(store);
+    let site = site(&scene);
+    let middleware = DjangoSessionMiddleware::login_required(site.clone());
+    let routes = routes(site);
     let heartbeat =
         Data::new(Heartbeat { paused: AtomicUsize::default(), goes_on: Semaphore::new(0) });
     let of_handler = heartbeat.clone();
     let service = service(&scene, move |app| {
         app.app_data(of_handler.clone())
             .route("/worker", web::get().to(worker))
-            .service(web::resource("/report").wrap(gate.clone()).to(report))
+            .service(web::resource("/report").wrap(middleware.clone()).to(report))
             .configure(&routes);
     });
     let cookie = scene.user().cookie();
@@ -165,24 +166,24 @@ async fn handlers_that_pause_a_question_in_select_stop_nobody() {
 async fn what_a_sleeping_runtime_has_loaded_does_not_stop_the_first_visitors() {
     let _turn = turn().await;
     let scene = Scene::new().await;
-    let store = store(&scene);
+    let site = site(&scene);
     let (wake, sleeps) = mpsc::channel::<()>();
     let (ready, is_ready) = mpsc::channel();
     let job = {
-        let (store, key) = (store.clone(), scene.user().key.clone().unwrap());
+        let (site, key) = (site.clone(), scene.user().key.clone().unwrap());
         thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             let key = SessionKey::new(key).unwrap();
-            let session = runtime.block_on(store.load(&key)).unwrap();
-            let user = runtime.block_on(store.get_user(&session)).unwrap();
+            let session = runtime.block_on(site.load(&key)).unwrap();
+            let user = runtime.block_on(site.get_user(&session)).unwrap();
             runtime.block_on(user.permissions()).unwrap();
             ready.send(()).unwrap();
             sleeps.recv().unwrap();
-            runtime.block_on(store.load(&key)).unwrap();
+            runtime.block_on(site.load(&key)).unwrap();
         })
     };
     is_ready.recv().unwrap();
-    let service = service(&scene, routes(store));
+    let service = service(&scene, routes(site));
     let visits = (0..50).map(async |_| {
         let mut connection = Connection::open(service.address).await.unwrap();
         serve(&mut connection, &scene.visitors).await;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use actix_django_session::{
-    Error, SessionStore,
+    DjangoSite, Error,
     test::{self, TestUser},
 };
 use actix_web::{
@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// Where strangers are sent, and what ada sees.
-async fn answers<R>(routes: impl Fn(SessionStore) -> R) -> (String, String)
+async fn answers<R>(routes: impl Fn(DjangoSite) -> R) -> (String, String)
 where
     R: Fn(&mut ServiceConfig),
 {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let account = || TestRequest::get().uri("/account").to_request();
 
     let answer = call_service(&app, account()).await;
@@ -56,7 +56,7 @@ async fn auth_version_makes_the_hash_of_the_column_too() {
 
 #[actix_web::test]
 async fn auth_version_answers_500_if_the_store_was_not_told_of_the_column() {
-    let app = init_service(App::new().configure(auth_version::routes(test::store()))).await;
+    let app = init_service(App::new().configure(auth_version::routes(test::site()))).await;
     let ada = TestRequest::get().uri("/account").to_request();
     test::user(&ada, TestUser::new(1, "ada"));
     assert_eq!(call_service(&app, ada).await.status(), 500);
@@ -83,7 +83,7 @@ async fn impersonation_is_for_staff() {
         let session = test::session(&request, &data);
         let user = test::user(&request, user.clone());
         let name = user.username().to_owned();
-        match impersonation::acting(session, user, test::store()).await {
+        match impersonation::acting(session, user, test::site()).await {
             Ok(acting) => assert_eq!((acting.unwrap().username(), false), (&*name, is_asked)),
             Err(error) => assert!(is_asked && matches!(error, Error::Unavailable(_)), "{error}"),
         }

@@ -1,7 +1,7 @@
 //! A database with Django's tables and two users, ada and bob, for handlers that read and write rows.
 //! The tests share it, and a Django that uses it too.
 
-use actix_django_session::{DjangoSettings, SessionStore};
+use actix_django_session::{DjangoSettings, DjangoSite};
 use deadpool_postgres::{Config, Pool, Runtime};
 use testbed::{Django, Settings, TestBed};
 use tokio::sync::OnceCell;
@@ -21,9 +21,9 @@ pub(crate) async fn bed() -> &'static TestBed {
 }
 
 /// A store on it that may write.
-pub(crate) async fn store() -> SessionStore {
+pub(crate) async fn site() -> DjangoSite {
     let settings = DjangoSettings::new(Settings::SECRET_KEY).writes_sessions(true);
-    SessionStore::new(pool(bed().await.database_url()), settings).unwrap()
+    DjangoSite::new(pool(bed().await.database_url()), settings).unwrap()
 }
 
 pub(crate) fn pool(url: &str) -> Pool {

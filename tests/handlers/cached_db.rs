@@ -11,7 +11,7 @@ use crate::examples::cached_db::{cache_key, routes};
 
 #[actix_web::test]
 async fn the_theme_is_in_the_session() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let choose = TestRequest::post().uri("/theme/dark").to_request();
     test::no_session(&choose);
     test::csrf(&choose);

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use testbed::{Browser, Example};
 
 use crate::{
-    bed::{bed, store},
+    bed::{bed, site},
     examples::cart::routes,
 };
 
 #[actix_web::test]
 async fn an_item_is_put_beside_those_that_are_there() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let add = TestRequest::post().uri("/cart").set_form([("item", 7)]).to_request();
     test::session(&add, &json!({ "cart": [1, 2] }));
     test::csrf(&add);
@@ -27,7 +27,7 @@ async fn an_item_is_put_beside_those_that_are_there() {
 
 #[actix_web::test]
 async fn a_cart_is_emptied_once() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     for (data, said) in [(json!({ "cart": [1] }), "emptied\n"), (json!({}), "it was empty\n")] {
         let empty = TestRequest::delete().uri("/cart").to_request();
         test::session(&empty, &data);
@@ -40,7 +40,7 @@ async fn a_cart_is_emptied_once() {
 
 #[actix_web::test]
 async fn another_site_puts_nothing_into_the_cart() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let add = TestRequest::post().uri("/cart").set_form([("item", 7)]).to_request();
     test::session(&add, &json!({}));
     assert_eq!(call_service(&app, add).await.status(), 403);
@@ -49,9 +49,9 @@ async fn another_site_puts_nothing_into_the_cart() {
 /// On a real row.
 #[actix_web::test]
 async fn django_has_what_was_put_in() {
-    let store = store().await;
-    let cookie = test::session_row(&store, "ada").await;
-    let app = init_service(App::new().configure(routes(store))).await;
+    let site = site().await;
+    let cookie = test::session_row(&site, "ada").await;
+    let app = init_service(App::new().configure(routes(site))).await;
     for item in [7, 8] {
         let add = TestRequest::post().uri("/cart").set_form([("item", item)]);
         let add = add.insert_header(("Cookie", &*cookie)).to_request();

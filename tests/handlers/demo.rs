@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     answers::{header, text},
-    bed::{bed, store},
+    bed::{bed, site},
     examples::demo::{
         pages,
         proxy::{Upstream, pass_on},
@@ -27,7 +27,7 @@ fn ada() -> TestUser {
 
 #[actix_web::test]
 async fn home_tells_strangers_that_they_are_none() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let page = text(call_service(&app, TestRequest::get().uri("/").to_request()).await).await;
     assert!(page.contains("<dt>You are</dt><dd>not logged in</dd>"), "{page}");
     assert!(page.contains("<dt>Your session</dt><dd>you have none</dd>"), "{page}");
@@ -36,7 +36,7 @@ async fn home_tells_strangers_that_they_are_none() {
 
 #[actix_web::test]
 async fn home_tells_users_what_is_in_their_session() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let home = TestRequest::get().uri("/").to_request();
     test::user(&home, ada().session_data("cart", &3).session_data("language", "de"));
     let page = text(call_service(&app, home).await).await;
@@ -49,7 +49,7 @@ async fn home_tells_users_what_is_in_their_session() {
 /// The badge has the time since the request came in.
 #[actix_web::test]
 async fn a_page_says_how_long_it_took() {
-    let app = App::new().configure(routes(test::store())).wrap_fn(|req, service| {
+    let app = App::new().configure(routes(test::site())).wrap_fn(|req, service| {
         pages::begin(&req);
         service.call(req)
     });
@@ -61,7 +61,7 @@ async fn a_page_says_how_long_it_took() {
 
 #[actix_web::test]
 async fn a_note_is_on_the_dashboard_of_its_user_alone() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let note = TestRequest::post().uri("/notes").set_form([("text", "<tea>")]).to_request();
     test::user(&note, ada());
     test::csrf(&note);
@@ -79,7 +79,7 @@ async fn a_note_is_on_the_dashboard_of_its_user_alone() {
 
 #[actix_web::test]
 async fn strangers_have_no_dashboard_and_no_notes() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let answer = call_service(&app, TestRequest::get().uri("/dashboard").to_request()).await;
     assert_eq!(answer.status(), 302);
     assert_eq!(header(&answer, "location"), "/accounts/login/?next=/dashboard");
@@ -90,7 +90,7 @@ async fn strangers_have_no_dashboard_and_no_notes() {
 
 #[actix_web::test]
 async fn the_api_answers_401_in_place_of_the_login_page() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let me = || TestRequest::get().uri("/api/me").to_request();
     assert_eq!(call_service(&app, me()).await.status(), 401);
     let request = me();
@@ -103,7 +103,7 @@ async fn the_api_answers_401_in_place_of_the_login_page() {
 
 #[actix_web::test]
 async fn one_more_is_in_the_cart() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let add = TestRequest::post().uri("/cart/add").to_request();
     test::session(&add, &json!({ "cart": 2 }));
     test::csrf(&add);
@@ -114,7 +114,7 @@ async fn one_more_is_in_the_cart() {
 
 #[actix_web::test]
 async fn a_language_is_one_of_three() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     for (language, data) in [("fr", r#"{"language":"fr"}"#), ("tlh", "{}")] {
         let choose = TestRequest::post().uri("/language").set_form([("language", language)]);
         let choose = choose.to_request();
@@ -129,9 +129,9 @@ async fn a_language_is_one_of_three() {
 /// On a real row, which is gone afterwards, as is the cookie.
 #[actix_web::test]
 async fn whoever_logs_out_has_no_session() {
-    let store = store().await;
-    let cookie = test::session_row(&store, "bob").await;
-    let app = init_service(App::new().configure(routes(store))).await;
+    let site = site().await;
+    let cookie = test::session_row(&site, "bob").await;
+    let app = init_service(App::new().configure(routes(site))).await;
     let with_cookie = |request: TestRequest| request.insert_header(("Cookie", &*cookie));
     let dashboard = || with_cookie(TestRequest::get().uri("/dashboard")).to_request();
     assert_eq!(call_service(&app, dashboard()).await.status(), 200);
@@ -150,7 +150,7 @@ async fn whoever_logs_out_has_no_session() {
 #[actix_web::test]
 async fn every_other_path_is_djangos() {
     let bed = bed().await;
-    let app = App::new().configure(routes(store().await));
+    let app = App::new().configure(routes(site().await));
     let app = app.app_data(Data::new(Upstream::new(bed.site().url())));
     let app = init_service(app.default_service(web::to(pass_on))).await;
     let key = bed.judge().await.unwrap().login("ada").await.unwrap();

@@ -12,7 +12,7 @@ use crate::{answers::header, bed::bed, examples::error_handler::routes};
 
 #[actix_web::test]
 async fn a_user_gets_the_items() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let request = TestRequest::get().uri("/api/items").to_request();
     test::user(&request, TestUser::new(1, "ada"));
     let items: Value = call_and_read_body_json(&app, request).await;
@@ -21,7 +21,7 @@ async fn a_user_gets_the_items() {
 
 #[actix_web::test]
 async fn a_stranger_is_told_in_json() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let answer = call_service(&app, TestRequest::get().uri("/api/items").to_request()).await;
     assert_eq!(answer.status(), 401);
     let body: Value = read_body_json(answer).await;
@@ -31,7 +31,7 @@ async fn a_stranger_is_told_in_json() {
 /// The store of a test has no database: whoever comes with a cookie cannot be told from a stranger.
 #[actix_web::test]
 async fn without_a_database_clients_are_asked_to_come_again() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let request = TestRequest::get().uri("/api/items");
     let request = request.insert_header(("Cookie", "sessionid=some-key")).to_request();
     let answer = call_service(&app, request).await;
@@ -43,7 +43,7 @@ async fn without_a_database_clients_are_asked_to_come_again() {
 
 #[actix_web::test]
 async fn what_another_site_sends_is_refused_in_json() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let request = TestRequest::post().uri("/api/items").to_request();
     test::user(&request, TestUser::new(1, "ada"));
     let answer = call_service(&app, request).await;

@@ -15,7 +15,7 @@ use crate::{
 
 #[actix_web::test]
 async fn a_note_is_on_the_page_afterwards_and_is_text() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let note = TestRequest::post().uri("/").set_form([("text", "<b>tea & milk")]).to_request();
     test::csrf(&note);
     let answer = call_service(&app, note).await;
@@ -30,7 +30,7 @@ async fn a_note_is_on_the_page_afterwards_and_is_text() {
 /// Without `test::csrf` a request is what another site makes a browser send.
 #[actix_web::test]
 async fn a_form_of_another_site_is_refused_with_a_page() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let forged = TestRequest::post().uri("/").set_form([("text", "poison")]).to_request();
     let answer = call_service(&app, forged).await;
     assert_eq!(answer.status(), 403);

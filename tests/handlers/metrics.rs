@@ -10,7 +10,7 @@ use crate::examples::metrics::routes;
 
 #[actix_web::test]
 async fn a_stranger_is_counted_and_a_user_is_not() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let account = || TestRequest::get().uri("/account").to_request();
     assert_eq!(call_service(&app, account()).await.status(), 302);
     let ada = account();
@@ -21,6 +21,6 @@ async fn a_stranger_is_counted_and_a_user_is_not() {
     assert_eq!(
         page,
         "# TYPE django_sessions_total counter\n\
-         django_sessions_total{event=\"rejected\",reason=\"no_session_key\",gate=\"account\"} 1\n"
+         django_sessions_total{event=\"rejected\",reason=\"no_session_key\",middleware=\"account\"} 1\n"
     );
 }

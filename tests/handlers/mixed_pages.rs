@@ -12,7 +12,7 @@ use crate::{bed::bed, examples::mixed_pages::routes};
 
 #[actix_web::test]
 async fn everybody_reads_the_article_and_users_may_comment() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let article = || TestRequest::get().uri("/").to_request();
     assert_eq!(call_and_read_body(&app, article()).await, "An article. Log in to comment.\n");
     let ada = article();
@@ -22,7 +22,7 @@ async fn everybody_reads_the_article_and_users_may_comment() {
 
 #[actix_web::test]
 async fn a_cart_needs_a_session_and_no_user() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let cart = || TestRequest::get().uri("/cart").to_request();
     assert_eq!(call_and_read_body(&app, cart()).await, "0 in the cart\n");
     let visitor = cart();
@@ -32,7 +32,7 @@ async fn a_cart_needs_a_session_and_no_user() {
 
 #[actix_web::test]
 async fn drafts_are_for_staff() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let drafts = || TestRequest::get().uri("/drafts").to_request();
     assert_eq!(call_service(&app, drafts()).await.status(), 302);
     let ada = drafts();

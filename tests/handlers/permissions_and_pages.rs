@@ -14,7 +14,7 @@ fn seller() -> TestUser {
 
 #[actix_web::test]
 async fn only_sellers_see_the_button() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     for (user, button) in [
         (seller(), "<a href=\"/items/add\">Add an item</a>"),
         (TestUser::new(2, "bob").permissions(["shop.view_item"]), ""),
@@ -28,7 +28,7 @@ async fn only_sellers_see_the_button() {
 
 #[actix_web::test]
 async fn only_sellers_add_items() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let add = || TestRequest::get().uri("/items/add").to_request();
 
     let answer = call_service(&app, add()).await;

@@ -11,7 +11,7 @@ use crate::examples::rest_framework::routes;
 
 /// What somebody is answered, who may be nobody, with a CSRF token or without.
 async fn answer(request: TestRequest, user: Option<TestUser>, csrf: bool) -> (u16, Value) {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let request = request.to_request();
     if let Some(user) = user {
         test::user(&request, user);
@@ -53,10 +53,10 @@ async fn staff_is_another_matter() {
     assert_eq!(answer(get(), bob, false).await, (200, json!({ "user": "bob" })));
 }
 
-/// Here the gate knows best.
+/// Here the middleware knows best.
 #[actix_web::test]
 async fn without_a_database_it_is_a_503() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let request = TestRequest::get().uri("/items").insert_header(("Cookie", "sessionid=some-key"));
     assert_eq!(call_service(&app, request.to_request()).await.status(), 503);
 }

@@ -21,7 +21,7 @@ fn handshake() -> TestRequest {
 
 #[actix_web::test]
 async fn a_user_gets_a_socket() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     assert_eq!(call_service(&app, handshake().to_request()).await.status(), 302);
     let ada = handshake().to_request();
     test::user(&ada, TestUser::new(1, "ada"));
@@ -32,7 +32,7 @@ async fn a_user_gets_a_socket() {
 
 #[actix_web::test]
 async fn another_site_gets_no_socket() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let foreign = handshake().insert_header(("Origin", "https://evil.example")).to_request();
     test::user(&foreign, TestUser::new(1, "ada"));
     assert_eq!(call_service(&app, foreign).await.status(), 403);
@@ -41,7 +41,7 @@ async fn another_site_gets_no_socket() {
 /// Without a database it cannot be told whether the session still stands, so they end.
 #[actix_web::test]
 async fn events_end_when_the_database_is_away() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let events = || TestRequest::get().uri("/live/events").to_request();
     assert_eq!(call_service(&app, events()).await.status(), 302);
     let ada = events();

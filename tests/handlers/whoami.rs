@@ -14,7 +14,7 @@ use crate::examples::whoami::{routes, settings};
 
 #[actix_web::test]
 async fn the_index_is_for_everybody() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let index = || TestRequest::get().uri("/").to_request();
     let (nobody, visitor, ada) = (index(), index(), index());
     test::session(&visitor, &json!({ "cart": 1 }));
@@ -30,7 +30,7 @@ async fn the_index_is_for_everybody() {
 
 #[actix_web::test]
 async fn the_session_tells_its_data() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let session = || TestRequest::get().uri("/session").to_request();
     assert_eq!(call_service(&app, session()).await.status(), 302);
     let visitor = session();
@@ -41,7 +41,7 @@ async fn the_session_tells_its_data() {
 
 #[actix_web::test]
 async fn a_user_id_takes_a_session_that_names_one() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     for (path, refused) in [("/user", 302), ("/api/user", 401)] {
         let request = || TestRequest::get().uri(path).to_request();
         let (visitor, ada) = (request(), request());
@@ -55,7 +55,7 @@ async fn a_user_id_takes_a_session_that_names_one() {
 
 #[actix_web::test]
 async fn the_account_tells_of_the_user() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let account = || TestRequest::get().uri("/account").to_request();
     assert_eq!(call_service(&app, account()).await.status(), 302);
     let ada = account();

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use crate::{
     answers::{header, text},
-    bed::{bed, store},
+    bed::{bed, site},
     examples::workbench::routes::routes,
 };
 
 #[actix_web::test]
 async fn visitors_are_told_who_they_are() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     for (path, told) in [
         ("/", json!({ "session": true, "user_id": "7" })),
         ("/user", json!({ "user_id": "7" })),
@@ -51,7 +51,7 @@ async fn visitors_are_told_who_they_are() {
 
 #[actix_web::test]
 async fn the_token_is_good_for_a_note() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let answer = call_service(&app, TestRequest::get().uri("/csrf").to_request()).await;
     let cookie = header(&answer, "set-cookie").split(';').next().unwrap().to_owned();
     let told: Value = serde_json::from_str(&text(answer).await).unwrap();
@@ -65,7 +65,7 @@ async fn the_token_is_good_for_a_note() {
 
 #[actix_web::test]
 async fn what_is_put_comes_back() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let put = TestRequest::put().uri("/note").insert_header((CONTENT_TYPE, "text/x-odd"));
     let put = put.set_payload(&b"\0\xff"[..]).to_request();
     test::csrf(&put);
@@ -77,7 +77,7 @@ async fn what_is_put_comes_back() {
 /// A form of several parts, too; and a field that is none of its kind.
 #[actix_web::test]
 async fn fields_come_in_any_form() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     let parts = "--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\ntea\r\n--x--\r\n";
     let note = TestRequest::post().uri("/note").set_payload(parts);
     let note = note.insert_header((CONTENT_TYPE, "multipart/form-data; boundary=x")).to_request();
@@ -94,7 +94,7 @@ async fn fields_come_in_any_form() {
 
 #[actix_web::test]
 async fn a_session_is_changed() {
-    let app = init_service(App::new().configure(routes(test::store()))).await;
+    let app = init_service(App::new().configure(routes(test::site()))).await;
     for (request, answer, data) in [
         (TestRequest::delete().uri("/cart"), r#"{"removed":true}"#, json!({ "a": 1 })),
         (
@@ -119,7 +119,7 @@ async fn a_session_is_changed() {
 /// On a real row: a log-in, what is put into the cart, another key, the log-out.
 #[actix_web::test]
 async fn a_visit_from_log_in_to_log_out() {
-    let app = init_service(App::new().configure(routes(store().await))).await;
+    let app = init_service(App::new().configure(routes(site().await))).await;
     let judge = bed().await.judge().await.unwrap();
     let row = async |cookie: &str| {
         let question = json!({ "cmd": "read_row", "key": cookie.strip_prefix("sessionid=") });

@@ -1,6 +1,6 @@
 //! The Django sites that most tests share, one of each version, and stores over their tables.
 
-use actix_django_session::{DjangoSettings, SessionKey, SessionStore};
+use actix_django_session::{DjangoSettings, DjangoSite, SessionKey};
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use serde_json::{Value, json};
 use testbed::{Django, Judge, Settings, TestBed};
@@ -75,12 +75,12 @@ impl Bed {
         pool(self.bed.database_url())
     }
 
-    pub(crate) fn store(&self) -> SessionStore {
+    pub(crate) fn site(&self) -> DjangoSite {
         self.store_with(settings())
     }
 
-    pub(crate) fn store_with(&self, settings: DjangoSettings) -> SessionStore {
-        SessionStore::new(self.pool(), settings).unwrap()
+    pub(crate) fn store_with(&self, settings: DjangoSettings) -> DjangoSite {
+        DjangoSite::new(self.pool(), settings).unwrap()
     }
 }
 

@@ -1,8 +1,8 @@
-//! `SessionStore::check()`: a clear sentence for everything that would fail every request.
+//! `DjangoSite::check()`: a clear sentence for everything that would fail every request.
 
 use std::time::Duration;
 
-use actix_django_session::{DjangoSettings, Error, SessionKey, SessionStore, TableName};
+use actix_django_session::{DjangoSettings, DjangoSite, Error, SessionKey, TableName};
 use serde_json::json;
 use testbed::{Django, Settings};
 
@@ -19,8 +19,8 @@ async fn complaint(bed: &Bed, settings: DjangoSettings) -> String {
     }
 }
 
-async fn user_id(store: &SessionStore, key: &str) -> Option<String> {
-    let session = store.load(&SessionKey::new(key).unwrap()).await.unwrap();
+async fn user_id(site: &DjangoSite, key: &str) -> Option<String> {
+    let session = site.load(&SessionKey::new(key).unwrap()).await.unwrap();
     session.user_id().unwrap().map(Into::into)
 }
 
@@ -58,8 +58,8 @@ async fn what_is_wrong_with_the_table_is_said_by_name() {
 
 #[actix_web::test]
 async fn without_a_server_it_is_unavailable() {
-    let store = SessionStore::new(pool(&nowhere()), settings()).unwrap();
-    let error = store.check().await.unwrap_err();
+    let site = DjangoSite::new(pool(&nowhere()), settings()).unwrap();
+    let error = site.check().await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     assert!(format!("{error:?}").contains("refused"), "{error:?}");
 }
@@ -72,30 +72,30 @@ async fn the_right_to_read_the_table_is_enough_and_needed() {
     let role = format!("role_{}", bed.bed().database().name());
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'secret'")).await;
     let (_, rest) = bed.bed().database_url().split_once('@').unwrap();
-    let store = SessionStore::new(pool(&format!("postgres://{role}:secret@{rest}")), settings());
-    let store = store.unwrap();
+    let site = DjangoSite::new(pool(&format!("postgres://{role}:secret@{rest}")), settings());
+    let site = site.unwrap();
 
-    let error = store.check().await.unwrap_err().to_string();
+    let error = site.check().await.unwrap_err().to_string();
     let grant = format!("GRANT SELECT ON \"public\".\"django_session\" TO \"{role}\";");
     assert!(error.contains(&grant), "{error}");
-    let load = store.load(&SessionKey::new(&*key).unwrap()).await.unwrap_err();
+    let load = site.load(&SessionKey::new(&*key).unwrap()).await.unwrap_err();
     assert!(matches!(load, Error::Unavailable(_)), "{load:?}");
 
     bed.sql(&format!("GRANT SELECT (session_key, expire_date) ON django_session TO {role}")).await;
-    let error = store.check().await.unwrap_err().to_string();
+    let error = site.check().await.unwrap_err().to_string();
     assert!(error.contains(&grant), "{error}");
 
     bed.sql(&format!("GRANT SELECT ON django_session TO {role}")).await;
-    store.check().await.unwrap();
-    assert_eq!(user_id(&store, &key).await.as_deref(), Some("1"));
+    site.check().await.unwrap();
+    assert_eq!(user_id(&site, &key).await.as_deref(), Some("1"));
 
     bed.sql("CREATE SCHEMA hidden").await;
     bed.sql("CREATE TABLE hidden.sessions AS TABLE django_session").await;
-    let store = SessionStore::new(
+    let site = DjangoSite::new(
         pool(&format!("postgres://{role}:secret@{rest}")),
         settings().session_table("hidden.sessions"),
     );
-    let error = store.unwrap().check().await.unwrap_err().to_string();
+    let error = site.unwrap().check().await.unwrap_err().to_string();
     assert!(error.contains("GRANT USAGE ON SCHEMA \"hidden\""), "{error}");
     assert!(error.contains("GRANT SELECT ON \"hidden\".\"sessions\""), "{error}");
     bed.sql(&format!("DROP OWNED BY {role}")).await;
@@ -124,7 +124,7 @@ async fn what_refers_to_sessions_must_let_them_end() {
         .await;
     }
     // Whoever does not write does not mind.
-    assert_eq!(bed.store().check().await.unwrap().warnings(), [""; 0]);
+    assert_eq!(bed.site().check().await.unwrap().warnings(), [""; 0]);
 
     let key = bed.login("ada").await;
     bed.sql("INSERT INTO \"Us)er\" SELECT 1, session_key FROM django_session").await;
@@ -185,19 +185,19 @@ async fn tables_have_schemas_and_odd_names() {
     for table in
         [TableName::from(("We.b", "Ses\"sions")), "web.sessions".into(), ("web", "sessions").into()]
     {
-        let store = bed.store_with(settings().session_table(table.clone()));
-        store.check().await.unwrap();
-        assert_eq!(user_id(&store, &key).await.as_deref(), Some("1"), "{table:?}");
+        let site = bed.store_with(settings().session_table(table.clone()));
+        site.check().await.unwrap();
+        assert_eq!(user_id(&site, &key).await.as_deref(), Some("1"), "{table:?}");
     }
 }
 
 #[actix_web::test]
 async fn without_prepared_statements_everything_is_the_same() {
     let bed = own_bed().await;
-    let store = bed.store_with(settings().prepared_statements(false));
-    store.check().await.unwrap();
-    assert_eq!(user_id(&store, &bed.login("grace").await).await.as_deref(), Some("2"));
-    let load = store.load(&SessionKey::generate()).await;
+    let site = bed.store_with(settings().prepared_statements(false));
+    site.check().await.unwrap();
+    assert_eq!(user_id(&site, &bed.login("grace").await).await.as_deref(), Some("2"));
+    let load = site.load(&SessionKey::generate()).await;
     assert!(matches!(load, Err(Error::SessionNotFound)), "{load:?}");
 }
 
@@ -210,27 +210,27 @@ async fn session_stores_of_other_names_have_a_salt_of_their_own() {
         "cmd": "sign_row", "key": key.as_str(), "salt": salt, "obj_json": r#"{"_auth_user_id":"7"}"#,
     }))
     .await;
-    let store = bed.store_with(settings().key_salt(salt));
-    assert_eq!(user_id(&store, key.as_str()).await.as_deref(), Some("7"));
-    assert!(bed.store().load(&key).await.unwrap().data().is_err());
+    let site = bed.store_with(settings().key_salt(salt));
+    assert_eq!(user_id(&site, key.as_str()).await.as_deref(), Some("7"));
+    assert!(bed.site().load(&key).await.unwrap().data().is_err());
 }
 
 #[actix_web::test]
 async fn a_table_that_changed_its_type_while_running_is_read_again() {
     let bed = own_bed().await;
     let key = bed.login("ada").await;
-    let store = bed.store();
-    assert_eq!(user_id(&store, &key).await.as_deref(), Some("1"));
+    let site = bed.site();
+    assert_eq!(user_id(&site, &key).await.as_deref(), Some("1"));
     // What a migration may do: the prepared statement is stale now.
     bed.sql("ALTER TABLE django_session ALTER session_data TYPE varchar").await;
-    assert_eq!(user_id(&store, &key).await.as_deref(), Some("1"));
+    assert_eq!(user_id(&site, &key).await.as_deref(), Some("1"));
 }
 
 /// A database whose clock is an hour off, before PostgreSQL's own function is found.
 #[actix_web::test]
 async fn a_clock_that_is_off_is_said() {
     let bed = own_bed().await;
-    assert_eq!(bed.store().check().await.unwrap().warnings(), [""; 0]);
+    assert_eq!(bed.site().check().await.unwrap().warnings(), [""; 0]);
     let path = "options=-csearch_path%3Doff,pg_catalog,public";
     let url = format!("{}?{path}", bed.bed().database_url());
     bed.sql("CREATE SCHEMA off").await;
@@ -240,7 +240,7 @@ async fn a_clock_that_is_off_is_said() {
              AS $$ SELECT pg_catalog.clock_timestamp() + interval '{distance}' $$"
         ))
         .await;
-        let report = SessionStore::new(pool(&url), settings()).unwrap().check().await.unwrap();
+        let report = DjangoSite::new(pool(&url), settings()).unwrap().check().await.unwrap();
         let [warning] = report.warnings() else { panic!("{report}") };
         let seconds = warning.strip_prefix("the clock of this machine is ").unwrap();
         let (seconds, rest) = seconds.split_once(' ').unwrap();
@@ -258,8 +258,8 @@ async fn newest_sessions_that_cannot_be_found_in_time_are_a_warning() {
     bed.sql("ALTER TABLE django_session RENAME TO slow").await;
     bed.sql("CREATE VIEW django_session AS SELECT slow.* FROM slow, (SELECT pg_sleep(600)) asleep")
         .await;
-    let store = bed.store_with(settings().lookup_timeout(Duration::from_secs(10)));
-    let report = store.check().await.unwrap();
+    let site = bed.store_with(settings().lookup_timeout(Duration::from_secs(10)));
+    let report = site.check().await.unwrap();
     let [warning] = report.warnings() else { panic!("{report}") };
     assert!(warning.starts_with("SESSION_ENGINE: the newest sessions cannot be found in time"));
 }

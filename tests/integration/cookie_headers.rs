@@ -34,9 +34,9 @@ async fn the_session_key_is_the_one_that_django_sees() {
         assert!(keys.len() > 500, "{} keys: the headers are too simple", keys.len());
         bed.ask(json!({ "cmd": "put_rows", "keys": keys })).await;
 
-        let gate = DjangoSessionMiddleware::optional(bed.store());
+        let middleware = DjangoSessionMiddleware::optional(bed.site());
         let app = TestApp::start(move || {
-            App::new().service(web::scope("").wrap(gate.clone()).configure(routes))
+            App::new().service(web::scope("").wrap(middleware.clone()).configure(routes))
         });
         for (header, seen) in headers.iter().zip(seen) {
             let found = app.get_with_cookie("/optional", header).await.json();
@@ -54,9 +54,9 @@ async fn the_session_key_is_the_one_that_django_sees() {
 #[actix_web::test]
 async fn several_headers_are_one() {
     let bed = Bed::shared().await;
-    let gate = DjangoSessionMiddleware::optional(bed.store());
+    let middleware = DjangoSessionMiddleware::optional(bed.site());
     let app = TestApp::start(move || {
-        App::new().service(web::scope("").wrap(gate.clone()).configure(routes))
+        App::new().service(web::scope("").wrap(middleware.clone()).configure(routes))
     });
     let (ada, grace) = (bed.login("ada").await, bed.login("grace").await);
     let (ada_cookie, grace_cookie) = (format!("sessionid={ada}"), format!("sessionid={grace}"));

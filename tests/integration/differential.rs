@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, Error, SessionKey, SessionStore,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error, SessionKey,
 };
 use actix_web::{App, web};
 use serde_json::{Value, json};
@@ -194,10 +194,7 @@ fn cases(hash: &str, graces_hash: &str, idles_hash: &str, key_salt: &str) -> Vec
         cases.push(Case::new(31, what, json!({ "body": body })));
     }
     for (what, row) in [
-        (
-            "salt",
-            json!({ "obj_json": ada, "salt": key_salt.replace("SessionStore", "CustomStore") }),
-        ),
+        ("salt", json!({ "obj_json": ada, "salt": key_salt.replace("DjangoSite", "CustomStore") })),
         ("secret", json!({ "obj_json": ada, "secret": "another" })),
         ("empty", json!({ "session_data": "" })),
         ("garbage", json!({ "session_data": "garbage" })),
@@ -274,9 +271,9 @@ async fn numbered_cases_get_the_verdict_of_django() {
             let user = bed.ask(json!({ "cmd": "get_user", "username": name })).await;
             hashes.push(user["session_auth_hash"].as_str().unwrap().to_owned());
         }
-        let gate = DjangoSessionMiddleware::optional(bed.store());
+        let middleware = DjangoSessionMiddleware::optional(bed.site());
         let app = TestApp::start(move || {
-            App::new().service(web::scope("").wrap(gate.clone()).configure(routes))
+            App::new().service(web::scope("").wrap(middleware.clone()).configure(routes))
         });
         let salt = "django.contrib.sessions.SessionStore";
         let mut deviations = Vec::new();
@@ -396,7 +393,7 @@ async fn secrets_may_be_bytes_and_have_fallbacks() {
         let bed = Bed::start(django, site).await;
         let settings = DjangoSettings::new("\u{e9}".as_bytes())
             .secret_key_fallbacks([&b"old"[..], b"\xff\xfe"]);
-        let store = bed.store_with(settings);
+        let site = bed.store_with(settings);
         for (secret, read) in [
             (json!({ "secret": "\u{e9}" }), true),
             (json!({ "secret_hex": "c3a9" }), true),
@@ -412,7 +409,7 @@ async fn secrets_may_be_bytes_and_have_fallbacks() {
             bed.ask(row).await;
             let cookie = format!("sessionid={}", key.as_str());
             let session = bed.ask(json!({ "cmd": "read_session", "cookie": cookie })).await;
-            let rust = report(&store.load(&key).await.unwrap());
+            let rust = report(&site.load(&key).await.unwrap());
             assert_same_session(&bed, &secret.to_string(), &session, &rust).await;
             assert_eq!(rust["json"].is_string(), read, "{secret}");
         }
@@ -424,7 +421,7 @@ async fn secrets_may_be_bytes_and_have_fallbacks() {
 #[test]
 fn an_empty_fallback_is_refused() {
     let pool = crate::beds::pool("postgres://nobody@127.0.0.1/nowhere");
-    let error = SessionStore::new(pool, settings().secret_key_fallbacks(["old", ""])).unwrap_err();
+    let error = DjangoSite::new(pool, settings().secret_key_fallbacks(["old", ""])).unwrap_err();
     assert!(error.to_string().contains("SECRET_KEY_FALLBACKS"), "{error}");
 }
 
@@ -433,14 +430,14 @@ fn an_empty_fallback_is_refused() {
 async fn a_session_ends_at_the_very_microsecond() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
-        let store = bed.store();
+        let site = bed.site();
         let key = bed.login("ada").await;
-        let ends = expire_date(&store, &key).await;
+        let ends = expire_date(&site, &key).await;
         let mut verdicts = Vec::new();
         for now in around(ends) {
             let question =
                 json!({ "cmd": "read_session", "cookie": cookie(&key), "now": seconds(now) });
-            let rust = rust_at(&store, &key, now).await;
+            let rust = rust_at(&site, &key, now).await;
             assert_same_session(bed, "around the end", &bed.ask(question).await, &rust).await;
             verdicts.push(!rust.is_null());
         }
@@ -487,16 +484,16 @@ struct Tally {
 
 /// Asks both about each session, at times far from and close to its end.
 async fn compare(bed: &Bed, seed: u64, made: &Value) -> Tally {
-    let store = bed.store();
+    let site = bed.site();
     let mut dice = Dice(seed);
     let mut cases = Vec::new();
     for session in made["sessions"].as_array().unwrap() {
         let key = session["key"].as_str().unwrap();
         let now = match dice.below(3) {
-            0 => around(expire_date(&store, key).await)[dice.below(5)],
+            0 => around(expire_date(&site, key).await)[dice.below(5)],
             _ => SystemTime::now(),
         };
-        let rust = rust_at(&store, key, now).await;
+        let rust = rust_at(&site, key, now).await;
         cases.push((key, seconds(now), rust));
     }
 
@@ -563,8 +560,8 @@ async fn compare(bed: &Bed, seed: u64, made: &Value) -> Tally {
     tally
 }
 
-async fn rust_at(store: &SessionStore, key: &str, now: SystemTime) -> Value {
-    match store.load_at(&SessionKey::new(key).unwrap(), now).await {
+async fn rust_at(site: &DjangoSite, key: &str, now: SystemTime) -> Value {
+    match site.load_at(&SessionKey::new(key).unwrap(), now).await {
         Ok(session) => report(&session),
         Err(Error::SessionNotFound | Error::SessionExpired) => Value::Null,
         Err(error) => panic!("{key}: {error}"),
@@ -572,9 +569,9 @@ async fn rust_at(store: &SessionStore, key: &str, now: SystemTime) -> Value {
 }
 
 /// When the row ends.
-async fn expire_date(store: &SessionStore, key: &str) -> SystemTime {
+async fn expire_date(site: &DjangoSite, key: &str) -> SystemTime {
     let key = SessionKey::new(key).unwrap();
-    store.load_at(&key, SystemTime::UNIX_EPOCH).await.unwrap().expire_date()
+    site.load_at(&key, SystemTime::UNIX_EPOCH).await.unwrap().expire_date()
 }
 
 /// A cookie with that value whatever characters it has, byte by byte in Latin-1.

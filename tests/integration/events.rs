@@ -15,24 +15,25 @@ use crate::beds::Bed;
 const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 
 #[actix_web::test]
-async fn events_tell_what_happened_and_at_which_gate_and_by_which_backend() {
+async fn events_tell_what_happened_and_at_which_middleware_and_by_which_backend() {
     let bed = Bed::shared().await;
     let heard: Arc<Mutex<Vec<String>>> = Arc::default();
     let sink = Arc::clone(&heard);
-    let store = bed.store().on_event(move |event: Event<'_>| {
-        let labels = [event.reason(), event.gate(), event.backend()].map(Option::unwrap_or_default);
+    let site = bed.site().on_event(move |event: Event<'_>| {
+        let labels =
+            [event.reason(), event.middleware(), event.backend()].map(Option::unwrap_or_default);
         sink.lock().unwrap().push(format!("{}|{}", event.name(), labels.join("|")));
     });
     let app = init_service(
         App::new()
             .service(
                 web::resource("/api")
-                    .wrap(DjangoSessionMiddleware::login_required(store.clone()).name("api"))
+                    .wrap(DjangoSessionMiddleware::login_required(site.clone()).name("api"))
                     .to(async || "in"),
             )
             .service(
                 web::resource("/staff")
-                    .wrap(DjangoSessionMiddleware::required(store).staff_required())
+                    .wrap(DjangoSessionMiddleware::required(site).staff_required())
                     .to(async || "in"),
             ),
     )

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use actix_django_session::{DjangoSessionMiddleware, DjangoUserId, SessionStore};
+use actix_django_session::{DjangoSessionMiddleware, DjangoSite, DjangoUserId};
 use actix_web::{App, HttpRequest, web};
 use reqwest::Response;
 use testbed::{Browser, Django, Settings, TestBed};
@@ -26,13 +26,14 @@ async fn journey(django: Django) {
     let bed = TestBed::with_settings(django, site).await.unwrap();
     let login_url = format!("{}/accounts/login/", bed.site().url());
     let settings = settings().login_url(&login_url).allowed_hosts(["127.0.0.1"]);
-    let store = SessionStore::new(pool(bed.database_url()), settings).unwrap();
-    let gate = DjangoSessionMiddleware::required(store);
+    let site = DjangoSite::new(pool(bed.database_url()), settings).unwrap();
+    let middleware = DjangoSessionMiddleware::required(site);
     let app = TestApp::start_on(listener, move || {
         let page = async |req: HttpRequest, id: DjangoUserId<i64>| {
             format!("user {id} at {}?{}", req.path(), req.query_string())
         };
-        App::new().service(web::scope("").wrap(gate.clone()).route("/{page}", web::get().to(page)))
+        App::new()
+            .service(web::scope("").wrap(middleware.clone()).route("/{page}", web::get().to(page)))
     });
     assert_eq!(app.url(), rust);
     let browser = Browser::new();

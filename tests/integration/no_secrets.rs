@@ -1,8 +1,8 @@
 //! Nothing that opens a session is in the log, in an error or in `Debug` output.
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoUserId, Error, OptionalDjangoSession,
-    PasswordHasher, SessionData, SessionKey, SessionStore,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUserId, Error,
+    OptionalDjangoSession, PasswordHasher, SessionData, SessionKey,
 };
 use actix_web::{App, web};
 use serde_json::json;
@@ -68,17 +68,17 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
     secrets.extend(encoded.split('$').filter(|part| part.len() > 20).map(str::to_owned));
     let secrets = Secrets(secrets);
 
-    // Through every gate, with a database, without one, and without a table.
-    let stores = [
+    // Through every middleware, with a database, without one, and without a table.
+    let sites = [
         bed.store_with(settings()),
         bed.store_with(settings().prepared_statements(false)),
         bed.store_with(settings().session_table("no_such_table")),
-        SessionStore::new(pool(&nowhere()), settings()).unwrap(),
+        DjangoSite::new(pool(&nowhere()), settings()).unwrap(),
     ];
-    for store in stores.clone() {
-        let required = DjangoSessionMiddleware::required(store.clone());
-        let optional = DjangoSessionMiddleware::optional(store.clone());
-        let login = DjangoSessionMiddleware::login_required(store);
+    for site in sites.clone() {
+        let required = DjangoSessionMiddleware::required(site.clone());
+        let optional = DjangoSessionMiddleware::optional(site.clone());
+        let login = DjangoSessionMiddleware::login_required(site);
         let app = TestApp::start(move || {
             App::new()
                 .service(web::scope("/none").configure(routes))
@@ -87,9 +87,9 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
                 .service(web::scope("/optional").wrap(optional.clone()).configure(routes))
         });
         for key in keys {
-            for gate in ["none", "required", "login", "optional"] {
+            for middleware in ["none", "required", "login", "optional"] {
                 for extractor in ["nothing", "session", "optional", "user", "number"] {
-                    app.get(&format!("/{gate}/{extractor}"), key).await;
+                    app.get(&format!("/{middleware}/{extractor}"), key).await;
                 }
             }
         }
@@ -106,14 +106,14 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
     let log = Log::default();
     log.listen();
     let mut shown = Vec::new();
-    for store in &stores {
-        shown.push(format!("{store:?} {:?} {:?}", store.settings(), store.signer()));
-        shown.push(format!("{:?}", DjangoSessionMiddleware::required(store.clone())));
-        shown.extend(store.check().await.err().map(|error| all_of(&error)));
+    for site in &sites {
+        shown.push(format!("{site:?} {:?} {:?}", site.settings(), site.signer()));
+        shown.push(format!("{:?}", DjangoSessionMiddleware::required(site.clone())));
+        shown.extend(site.check().await.err().map(|error| all_of(&error)));
         for key in keys {
             let key = SessionKey::new(key.as_str()).unwrap();
             shown.push(format!("{key:?}"));
-            match store.load(&key).await {
+            match site.load(&key).await {
                 Ok(session) => {
                     shown.push(format!(
                         "{session:?} {:?}",
@@ -132,11 +132,11 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
             }
         }
     }
-    for store in stores.iter().chain([&password(2)]) {
+    for site in sites.iter().chain([&password(2)]) {
         for (username, password) in
             [("hush-user", PASSWORD), ("hush-user", "hush-wrong"), ("hush-nobody", PASSWORD)]
         {
-            match store.authenticate(username, password).await {
+            match site.authenticate(username, password).await {
                 Ok(user) => shown.push(format!("{user:?}")),
                 Err(error) => shown.push(all_of(&error)),
             }
@@ -145,9 +145,9 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
     let user = bed.ask(json!({ "cmd": "get_user", "username": "hush-user" })).await;
     assert!(user["password"].as_str().unwrap().starts_with("pbkdf2_sha256$2$"), "{user}");
     let data = SessionData::from_object(&json!({ "x": VALUE })).unwrap();
-    shown.push(format!("{data:?} {:?}", data.encode(stores[0].signer()).len()));
+    shown.push(format!("{data:?} {:?}", data.encode(sites[0].signer()).len()));
     shown.push(format!("{:?}", SessionData::from_json(&format!("{VALUE}[")).unwrap_err()));
-    shown.push(format!("{:?}", SessionStore::new(bed.pool(), settings().login_url("")).err()));
+    shown.push(format!("{:?}", DjangoSite::new(bed.pool(), settings().login_url("")).err()));
     assert!(shown.len() > 60);
     for text in shown.iter().chain(log.lines().iter().map(|line| &line.text)) {
         secrets.assert_none_in(text);

@@ -69,11 +69,11 @@ async fn any_encoding_is_checked_as_django_checks_it() {
         let verdicts = bed
             .ask(json!({ "cmd": "check_passwords", "checks": checks, "hashers": in_python }))
             .await;
-        let store = bed.store_with(settings_with(&all));
+        let site = bed.store_with(settings_with(&all));
         let (mut right, mut wrong, mut errors) = (0, 0, 0);
         for (check, verdict) in checks.iter().zip(verdicts["verdicts"].as_array().unwrap()) {
             let (password, encoded) = (check[0].as_str().unwrap(), check[1].as_str().unwrap());
-            let ours = store.check_password(password, encoded).await.unwrap();
+            let ours = site.check_password(password, encoded).await.unwrap();
             let case = format!("{django}: {password:?} {encoded:?} {verdict}");
             match verdict["right"].as_bool() {
                 Some(theirs) => assert_eq!(ours, theirs, "{case}"),
@@ -94,10 +94,10 @@ async fn django_checks_what_is_encoded_here() {
         let bed = Bed::of(django).await;
         for rotate in 0..hashers(django, 0).len() {
             let hashers = hashers(django, rotate);
-            let store = bed.store_with(settings_with(&hashers));
+            let site = bed.store_with(settings_with(&hashers));
             let mut checks = Vec::new();
             for password in ["", "pässword-1", &"long".repeat(18), "漢字"] {
-                let encoded = store.make_password(password).await.unwrap();
+                let encoded = site.make_password(password).await.unwrap();
                 checks.push(json!([password, encoded]));
             }
             let in_python: Vec<_> = hashers.iter().map(in_python).collect();

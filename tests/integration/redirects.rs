@@ -78,7 +78,7 @@ const TARGETS: [&str; 24] = [
 async fn a_rejected_visitor_is_sent_where_django_sends_him() {
     let app = {
         let bed = Bed::shared().await;
-        let gates: Vec<_> = GATES
+        let middlewares: Vec<_> = GATES
             .iter()
             .map(|(login_url, field)| {
                 let settings = settings().login_url(*login_url).allowed_hosts(["*"]);
@@ -87,10 +87,12 @@ async fn a_rejected_visitor_is_sent_where_django_sends_him() {
             })
             .collect();
         TestApp::start(move || {
-            gates.iter().enumerate().fold(App::new(), |app, (i, gate)| {
+            middlewares.iter().enumerate().fold(App::new(), |app, (i, middleware)| {
                 let number: &'static str = i.to_string().leak();
                 app.service(
-                    web::scope("").guard(guard::Header("x-gate", number)).wrap(gate.clone()),
+                    web::scope("")
+                        .guard(guard::Header("x-middleware", number))
+                        .wrap(middleware.clone()),
                 )
             })
         })
@@ -99,23 +101,24 @@ async fn a_rejected_visitor_is_sent_where_django_sends_him() {
     let mut dice = Dice(seed);
     let random: Vec<String> = (0..1_000).map(|_| target(&mut dice)).collect();
     let mut cases = Vec::new();
-    for gate in 0..GATES.len() {
-        cases.extend(TARGETS.map(|target| (gate, target)));
+    for middleware in 0..GATES.len() {
+        cases.extend(TARGETS.map(|target| (middleware, target)));
     }
     cases.extend(random.iter().map(|target| (dice.below(GATES.len()), target.as_str())));
 
     let mut answers = Vec::new();
-    for (gate, target) in &cases {
-        let number = gate.to_string();
-        let headers = [("Host", HOST.as_bytes()), ("X-Gate", number.as_bytes())];
+    for (middleware, target) in &cases {
+        let number = middleware.to_string();
+        let headers = [("Host", HOST.as_bytes()), ("X-Middleware", number.as_bytes())];
         answers.push(app.get_with(target, &headers).await);
     }
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
-        let questions = cases.iter().map(|(gate, target)| question(GATES[*gate], target));
+        let questions =
+            cases.iter().map(|(middleware, target)| question(GATES[*middleware], target));
         let expected = bed.judge().await.ask_all(questions.collect()).await.unwrap();
-        for (((gate, target), answer), expected) in cases.iter().zip(&answers).zip(expected) {
-            let case = format!("{django}, seed {seed}: {:?} {target}", GATES[*gate]);
+        for (((middleware, target), answer), expected) in cases.iter().zip(&answers).zip(expected) {
+            let case = format!("{django}, seed {seed}: {:?} {target}", GATES[*middleware]);
             assert_eq!(answer.status, expected["status"], "{case}: {expected}");
             assert_eq!(
                 answer.header("location").as_deref(),
@@ -156,11 +159,11 @@ const HOSTS: &[&str] = &[
 async fn the_way_back_has_the_prefix_of_the_site_and_a_host_that_is_allowed() {
     const LOGIN_URLS: [&str; 3] =
         ["/accounts/login/", "http://example.com/login/", "https://sso.example.com/login/?a=b"];
-    let gates: Vec<(usize, &str)> =
+    let middlewares: Vec<(usize, &str)> =
         (0..SITES.len()).flat_map(|site| LOGIN_URLS.map(|url| (site, url))).collect();
     let app = {
         let bed = Bed::shared().await;
-        let gates: Vec<_> = gates
+        let middlewares: Vec<_> = middlewares
             .iter()
             .map(|&(site, login_url)| {
                 let (script_name, hosts) = SITES[site];
@@ -170,10 +173,12 @@ async fn the_way_back_has_the_prefix_of_the_site_and_a_host_that_is_allowed() {
             })
             .collect();
         TestApp::start(move || {
-            gates.iter().enumerate().fold(App::new(), |app, (i, gate)| {
+            middlewares.iter().enumerate().fold(App::new(), |app, (i, middleware)| {
                 let number: &'static str = i.to_string().leak();
                 app.service(
-                    web::scope("").guard(guard::Header("x-gate", number)).wrap(gate.clone()),
+                    web::scope("")
+                        .guard(guard::Header("x-middleware", number))
+                        .wrap(middleware.clone()),
                 )
             })
         })
@@ -181,7 +186,7 @@ async fn the_way_back_has_the_prefix_of_the_site_and_a_host_that_is_allowed() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
         let mut refused = 0;
-        for (i, &(site, login_url)) in gates.iter().enumerate() {
+        for (i, &(site, login_url)) in middlewares.iter().enumerate() {
             let (script_name, hosts) = SITES[site];
             let cases = || HOSTS.iter().flat_map(|host| TARGETS.map(|target| (*host, target)));
             let questions = cases().map(|(host, target)| {
@@ -194,7 +199,7 @@ async fn the_way_back_has_the_prefix_of_the_site_and_a_host_that_is_allowed() {
             let expected = bed.judge().await.ask_all(questions.collect()).await.unwrap();
             for ((host, target), expected) in cases().zip(expected) {
                 let number = i.to_string();
-                let headers = [("Host", host.as_bytes()), ("X-Gate", number.as_bytes())];
+                let headers = [("Host", host.as_bytes()), ("X-Middleware", number.as_bytes())];
                 let answer = app.get_with(target, &headers).await;
                 let case = format!("{django}, {:?} {login_url} {host} {target}", SITES[site]);
                 assert_eq!(answer.status, expected["status"], "{case}: {expected}");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use actix_django_session::{DjangoSessionMiddleware, DjangoUserId, Error, SessionStore};
+use actix_django_session::{DjangoSessionMiddleware, DjangoSite, DjangoUserId, Error};
 use actix_web::{
     App, HttpResponse, ResponseError,
     body::BoxBody,
@@ -21,13 +21,13 @@ use crate::{
     beds::{self, Bed, nowhere, pool, pool_with, settings},
 };
 
-/// The routes behind every gate, and behind none.
-fn every_gate(store: &SessionStore) -> TestApp {
-    let optional = DjangoSessionMiddleware::optional(store.clone());
-    let required = DjangoSessionMiddleware::required(store.clone());
-    let api = DjangoSessionMiddleware::required(store.clone()).unauthorized();
-    let optional_api = DjangoSessionMiddleware::optional(store.clone()).unauthorized();
-    let own = DjangoSessionMiddleware::required(store.clone()).error_handler(|error, req| {
+/// The routes behind every middleware, and behind none.
+fn every_middleware(site: &DjangoSite) -> TestApp {
+    let optional = DjangoSessionMiddleware::optional(site.clone());
+    let required = DjangoSessionMiddleware::required(site.clone());
+    let api = DjangoSessionMiddleware::required(site.clone()).unauthorized();
+    let optional_api = DjangoSessionMiddleware::optional(site.clone()).unauthorized();
+    let own = DjangoSessionMiddleware::required(site.clone()).error_handler(|error, req| {
         HttpResponse::build(error.status_code())
             .insert_header(("x-path", req.path()))
             .body(format!("own: {error}"))
@@ -50,7 +50,7 @@ const EXTRACTORS: [&str; 5] = ["nothing", "session", "optional", "user", "number
 enum Gets {
     /// The handler's page, with this in it.
     Page(&'static str),
-    /// The gate's rejection.
+    /// The middleware's rejection.
     Rejected,
     /// A 500.
     Fails,
@@ -63,7 +63,7 @@ use Gets::{Fails, Page, Rejected, Unavailable};
 /// Holds what a visitor gets, at each extractor, behind `optional` and behind `required`, against
 /// a line of the table.
 async fn assert_gets(app: &TestApp, cookie: &str, optional: [Gets; 5], required: [Gets; 5]) {
-    for (gate, gets) in [
+    for (middleware, gets) in [
         ("optional", optional),
         ("optional-api", optional),
         ("required", required),
@@ -71,20 +71,20 @@ async fn assert_gets(app: &TestApp, cookie: &str, optional: [Gets; 5], required:
         ("own", required),
     ] {
         for (extractor, gets) in EXTRACTORS.into_iter().zip(gets) {
-            let path = format!("/{gate}/{extractor}");
+            let path = format!("/{middleware}/{extractor}");
             let answer = match cookie {
                 "" => app.get_without_cookie(&path).await,
                 cookie => app.get(&path, cookie).await,
             };
-            assert_answer(gate, &path, &answer, gets);
+            assert_answer(middleware, &path, &answer, gets);
         }
     }
 }
 
-fn assert_answer(gate: &str, path: &str, answer: &Answer, gets: Gets) {
+fn assert_answer(middleware: &str, path: &str, answer: &Answer, gets: Gets) {
     assert_eq!(answer.header("vary").as_deref(), Some("Cookie"), "{path} {answer:?}");
     assert_eq!(answer.header("set-cookie"), None, "{path} {answer:?}");
-    let (status, location) = match (gets, gate) {
+    let (status, location) = match (gets, middleware) {
         (Page(_), _) => (200, None),
         (Rejected, "optional" | "required") => (302, Some(format!("/accounts/login/?next={path}"))),
         (Rejected, _) => (401, None),
@@ -95,14 +95,14 @@ fn assert_answer(gate: &str, path: &str, answer: &Answer, gets: Gets) {
     assert_eq!(answer.header("location"), location, "{path} {answer:?}");
     match gets {
         Page(text) => assert!(answer.text().contains(text), "{path} {gets:?} {answer:?}"),
-        _ if gate == "own" => {
+        _ if middleware == "own" => {
             assert!(answer.text().starts_with("own: "), "{path} {answer:?}");
             assert_eq!(answer.header("x-path").as_deref(), Some(path));
         }
         _ => assert_eq!(answer.text(), "", "{path}"),
     }
     // A handler of one's own decides about this header itself.
-    let retry_after = (gets == Unavailable && gate != "own").then(|| "1".to_owned());
+    let retry_after = (gets == Unavailable && middleware != "own").then(|| "1".to_owned());
     assert_eq!(answer.header("retry-after"), retry_after, "{path} {answer:?}");
 }
 
@@ -110,9 +110,9 @@ const NO_SESSION: [[Gets; 5]; 2] =
     [[Page("a page"), Rejected, Page("null"), Rejected, Rejected], [Rejected; 5]];
 
 #[actix_web::test]
-async fn without_a_gate_extractors_fail_and_the_log_names_the_fix() {
+async fn without_a_middleware_extractors_fail_and_the_log_names_the_fix() {
     let bed = Bed::shared().await;
-    let app = every_gate(&bed.store());
+    let app = every_middleware(&bed.site());
     let key = bed.login("ada").await;
     assert_eq!(app.get("/none/nothing", &key).await.text(), "a page");
     for extractor in &EXTRACTORS[1..] {
@@ -130,7 +130,7 @@ async fn without_a_gate_extractors_fail_and_the_log_names_the_fix() {
 #[actix_web::test]
 async fn without_a_session_key_nobody_asks_the_database() {
     let pool = pool(&nowhere());
-    let app = every_gate(&SessionStore::new(pool.clone(), settings()).unwrap());
+    let app = every_middleware(&DjangoSite::new(pool.clone(), settings()).unwrap());
     let [optional, required] = NO_SESSION;
     for cookie in ["", "short", "1234567", "\"1234567\"", "ä😀ä😀", "\"aaaaaaa\\000aaaa\""] {
         assert_gets(&app, cookie, optional, required).await;
@@ -143,7 +143,7 @@ async fn without_a_session_key_nobody_asks_the_database() {
 #[actix_web::test]
 async fn unknown_and_expired_sessions_are_none() {
     let bed = Bed::shared().await;
-    let app = every_gate(&bed.store());
+    let app = every_middleware(&bed.site());
     let [optional, required] = NO_SESSION;
     assert_gets(&app, "there-is-no-such-session", optional, required).await;
     // Longer than the column: no row can have it.
@@ -163,7 +163,7 @@ async fn unknown_and_expired_sessions_are_none() {
 #[actix_web::test]
 async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
     let bed = Bed::shared().await;
-    let app = every_gate(&bed.store());
+    let app = every_middleware(&bed.site());
     let undecodable = Page(r#""json":null"#);
     let gets = [Page("a page"), undecodable, undecodable, Rejected, Rejected];
     let not_decoded = "session data cannot be decoded";
@@ -179,7 +179,7 @@ async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
         question["key"] = key.clone().into();
         bed.ask(question).await;
         assert_gets(&app, &key, gets, gets).await;
-        assert_said_once(&every_gate(&bed.store()), "/required/user", &key, said).await;
+        assert_said_once(&every_middleware(&bed.site()), "/required/user", &key, said).await;
     }
 }
 
@@ -198,8 +198,8 @@ async fn what_locks_out_a_whole_site_is_said_once_a_minute() {
         ),
     ] {
         let key = bed.session(json).await;
-        let gate = DjangoSessionMiddleware::login_required(bed.store());
-        let app = TestApp::start(move || App::new().wrap(gate.clone()).configure(routes));
+        let middleware = DjangoSessionMiddleware::login_required(bed.site());
+        let app = TestApp::start(move || App::new().wrap(middleware.clone()).configure(routes));
         assert_said_once(&app, "/nothing", &key, said).await;
     }
 }
@@ -221,7 +221,7 @@ async fn assert_said_once(app: &TestApp, path: &str, key: &str, said: &str) {
 #[actix_web::test]
 async fn a_session_without_a_user_is_anonymous() {
     let bed = Bed::shared().await;
-    let app = every_gate(&bed.store());
+    let app = every_middleware(&bed.site());
     for json in [r#"{"cart":1}"#, "{}", r#"{"_auth_user_id":null}"#, r#"{"_auth_user_id":""}"#] {
         let key = bed.session(json).await;
         let anonymous = Page(r#""user_id":null"#);
@@ -233,7 +233,7 @@ async fn a_session_without_a_user_is_anonymous() {
 #[actix_web::test]
 async fn an_id_of_another_type_than_the_handler_asks_for_is_the_handlers_mistake() {
     let bed = Bed::shared().await;
-    let app = every_gate(&bed.store());
+    let app = every_middleware(&bed.site());
     let key = bed.session(r#"{"_auth_user_id":"01234567-89ab-cdef"}"#).await;
     let id = Page("01234567-89ab-cdef");
     let gets = [Page("a page"), id, id, id, Fails];
@@ -248,7 +248,7 @@ async fn an_id_of_another_type_than_the_handler_asks_for_is_the_handlers_mistake
 #[actix_web::test]
 async fn whoever_logged_in_to_django_is_known_by_id() {
     let bed = Bed::shared().await;
-    let app = every_gate(&bed.store());
+    let app = every_middleware(&bed.site());
     for (name, id) in [("ada", "1"), ("grace", "2")] {
         let key = bed.login(name).await;
         let session = if id == "1" { r#""user_id":"1""# } else { r#""user_id":"2""# };
@@ -260,7 +260,7 @@ async fn whoever_logged_in_to_django_is_known_by_id() {
 
 #[actix_web::test]
 async fn without_a_database_everybody_gets_a_503_and_nobody_is_a_stranger() {
-    let app = every_gate(&SessionStore::new(pool(&nowhere()), settings()).unwrap());
+    let app = every_middleware(&DjangoSite::new(pool(&nowhere()), settings()).unwrap());
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
 
     // One line a second at most: all of these requests fail alike.
@@ -273,7 +273,7 @@ async fn without_a_database_everybody_gets_a_503_and_nobody_is_a_stranger() {
 #[actix_web::test]
 async fn without_a_table_everybody_gets_a_503() {
     let bed = Bed::shared().await;
-    let app = every_gate(&bed.store_with(settings().session_table("no_such_table")));
+    let app = every_middleware(&bed.store_with(settings().session_table("no_such_table")));
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
 }
 
@@ -283,7 +283,7 @@ async fn an_exhausted_pool_is_no_matter() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
     let pool = pool_with(bed.bed().database_url(), PoolConfig::new(1));
-    let app = every_gate(&SessionStore::new(pool.clone(), settings()).unwrap());
+    let app = every_middleware(&DjangoSite::new(pool.clone(), settings()).unwrap());
     let taken = pool.get().await.unwrap();
     assert_eq!(app.get("/required/user", &key).await.text(), "1");
     drop(taken);
@@ -296,8 +296,8 @@ async fn a_lookup_that_takes_too_long_is_a_503() {
     let database = postgres.django_database(Django::default(), &settings).await.unwrap();
     let pool = pool(database.url());
     let timeout = Duration::from_millis(50);
-    let store = SessionStore::new(pool.clone(), beds::settings().lookup_timeout(timeout)).unwrap();
-    let app = every_gate(&store);
+    let site = DjangoSite::new(pool.clone(), beds::settings().lookup_timeout(timeout)).unwrap();
+    let app = every_middleware(&site);
     let client = pool.get().await.unwrap();
     client.batch_execute("BEGIN; LOCK TABLE django_session").await.unwrap();
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
@@ -315,7 +315,7 @@ async fn a_lookup_that_takes_too_long_is_a_503() {
 #[actix_web::test]
 async fn connections_that_died_cost_nobody_an_error() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let app = every_gate(&bed.store());
+    let app = every_middleware(&bed.site());
     let key = bed.login("ada").await;
     for _ in 0..3 {
         assert_eq!(app.get("/required/user", &key).await.text(), "1");
@@ -325,19 +325,19 @@ async fn connections_that_died_cost_nobody_an_error() {
 }
 
 #[actix_web::test]
-async fn the_way_to_the_login_page_can_be_set_for_each_gate() {
+async fn the_way_to_the_login_page_can_be_set_for_each_middleware() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().login_url("/login"));
-    let gate = DjangoSessionMiddleware::required(store);
+    let site = bed.store_with(settings().login_url("/login"));
+    let middleware = DjangoSessionMiddleware::required(site);
     let app = TestApp::start(move || {
-        let scope = |path, gate| web::scope(path).wrap(gate).configure(routes);
+        let scope = |path, middleware| web::scope(path).wrap(middleware).configure(routes);
         App::new()
-            .service(scope("/a", gate.clone()))
-            .service(scope("/b", gate.clone().login_url("/other/?x=1")))
-            .service(scope("/c", gate.clone().redirect_field_name("back")))
-            .service(scope("/d", gate.clone().redirect_field_name("")))
-            .service(scope("/e", gate.clone().unauthorized().login_url("/other/")))
-            .service(scope("/f", gate.clone().csrf_exempt()))
+            .service(scope("/a", middleware.clone()))
+            .service(scope("/b", middleware.clone().login_url("/other/?x=1")))
+            .service(scope("/c", middleware.clone().redirect_field_name("back")))
+            .service(scope("/d", middleware.clone().redirect_field_name("")))
+            .service(scope("/e", middleware.clone().unauthorized().login_url("/other/")))
+            .service(scope("/f", middleware.clone().csrf_exempt()))
     });
     for (path, status, location) in [
         ("/a/user?y=2", 302, Some("/login?next=/a/user%3Fy%3D2")),
@@ -360,19 +360,21 @@ async fn the_way_to_the_login_page_can_be_set_for_each_gate() {
 }
 
 #[actix_web::test]
-async fn gates_stand_around_apps_scopes_and_resources() {
+async fn middlewares_stand_around_apps_scopes_and_resources() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
-    let gate = DjangoSessionMiddleware::required(bed.store());
+    let middleware = DjangoSessionMiddleware::required(bed.site());
     let whole = {
-        let gate = gate.clone();
-        TestApp::start(move || App::new().wrap(gate.clone()).configure(routes))
+        let middleware = middleware.clone();
+        TestApp::start(move || App::new().wrap(middleware.clone()).configure(routes))
     };
     let part = TestApp::start(move || {
         App::new()
-            .service(web::scope("/scope").wrap(gate.clone()).configure(routes))
+            .service(web::scope("/scope").wrap(middleware.clone()).configure(routes))
             .service(
-                web::resource("/resource").wrap(gate.clone()).to(async |id: DjangoUserId| id.0),
+                web::resource("/resource")
+                    .wrap(middleware.clone())
+                    .to(async |id: DjangoUserId| id.0),
             )
             .route("/open", web::get().to(async || "open"))
     });
@@ -381,7 +383,7 @@ async fn gates_stand_around_apps_scopes_and_resources() {
         let answer = app.get_without_cookie(path).await;
         assert_eq!(answer.header("location").unwrap(), format!("/accounts/login/?next={path}"));
     }
-    // Around an App the gate sees every request, those that match no route too.
+    // Around an App the middleware sees every request, those that match no route too.
     assert_eq!(whole.get_without_cookie("/no-such-page").await.status, 302);
     let answer = whole.get("/no-such-page", &key).await;
     assert_eq!((answer.status, answer.header("vary").as_deref()), (404, Some("Cookie")));
@@ -391,14 +393,14 @@ async fn gates_stand_around_apps_scopes_and_resources() {
 }
 
 #[actix_web::test]
-async fn middleware_around_the_gate_still_does_its_work() {
+async fn middleware_around_the_middleware_still_does_its_work() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
-    let gate = DjangoSessionMiddleware::required(bed.store());
+    let middleware = DjangoSessionMiddleware::required(bed.site());
     let app = TestApp::start(move || {
         App::new().service(
             web::scope("/site")
-                .wrap(gate.clone())
+                .wrap(middleware.clone())
                 // What CORS does: headers on every response, whoever made it.
                 .wrap(DefaultHeaders::new().add(("Access-Control-Allow-Origin", "*")))
                 .wrap(from_fn(async |req, next: Next<_>| {
@@ -428,13 +430,13 @@ async fn middleware_around_the_gate_still_does_its_work() {
 async fn responses_and_errors_from_inside_vary_on_the_cookie() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
-    let gate = DjangoSessionMiddleware::required(bed.store());
+    let middleware = DjangoSessionMiddleware::required(bed.site());
     let app = TestApp::start(move || {
         App::new()
             .service(
                 web::scope("/compressed")
                     .wrap(Compress::default())
-                    .wrap(gate.clone())
+                    .wrap(middleware.clone())
                     .configure(routes),
             )
             .service(
@@ -442,10 +444,10 @@ async fn responses_and_errors_from_inside_vary_on_the_cookie() {
                     .wrap(from_fn(async |_, _: Next<BoxBody>| {
                         Err::<ServiceResponse, _>(ErrorImATeapot("no coffee"))
                     }))
-                    .wrap(gate.clone())
+                    .wrap(middleware.clone())
                     .configure(routes),
             )
-            .service(web::resource("/varied").wrap(gate.clone()).to(async || {
+            .service(web::resource("/varied").wrap(middleware.clone()).to(async || {
                 HttpResponse::Ok()
                     .append_header(("Vary", "Accept-Language"))
                     .append_header(("Vary", "Origin"))
@@ -466,7 +468,7 @@ async fn responses_and_errors_from_inside_vary_on_the_cookie() {
 #[actix_web::test]
 async fn an_error_handler_may_look_for_the_condition() {
     let bed = Bed::shared().await;
-    let gate = DjangoSessionMiddleware::required(bed.store()).error_handler(|error, _| {
+    let middleware = DjangoSessionMiddleware::required(bed.site()).error_handler(|error, _| {
         HttpResponse::Ok().body(match error {
             Error::NoSessionKey => "no key",
             Error::SessionNotFound => "not found",
@@ -478,7 +480,7 @@ async fn an_error_handler_may_look_for_the_condition() {
         })
     });
     let app = TestApp::start(move || {
-        App::new().service(web::scope("").wrap(gate.clone()).configure(routes))
+        App::new().service(web::scope("").wrap(middleware.clone()).configure(routes))
     });
     let expired = bed.session("{}").await;
     bed.ask(json!({ "cmd": "put_row", "key": expired, "session_data": "", "expire_date": 0 }))
@@ -498,7 +500,7 @@ async fn an_error_handler_may_look_for_the_condition() {
 }
 
 #[actix_web::test]
-async fn nested_gates_make_one_lookup_and_those_of_another_store_their_own() {
+async fn nested_middlewares_make_one_lookup_and_those_of_another_store_their_own() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     // A table that counts how often a row is read from it.
     bed.sql("CREATE SEQUENCE lookups").await;
@@ -528,7 +530,7 @@ async fn nested_gates_make_one_lookup_and_those_of_another_store_their_own() {
         let next = bed.sql("SELECT nextval('lookups')").await["rows"][0][0].as_i64().unwrap();
         assert_eq!(next - 1, lookups, "{path}");
     }
-    // The inner gate decides on its own who comes through.
+    // The inner middleware decides on its own who comes through.
     assert_eq!(app.get_without_cookie("/optional").await.text(), "null");
     assert_eq!(app.get_without_cookie("/a/optional").await.status, 302);
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoUser, Error, OptionalDjangoUser, SessionStore,
+    DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, OptionalDjangoUser,
 };
 use actix_web::{
     App, HttpServer,
@@ -78,10 +78,10 @@ impl TestApp {
     }
 
     /// One route for each way to ask who it is.
-    pub(crate) fn probe(store: SessionStore) -> Self {
+    pub(crate) fn probe(site: DjangoSite) -> Self {
         Self::start(move |config| {
-            let optional = DjangoSessionMiddleware::optional(store.clone());
-            let login_required = DjangoSessionMiddleware::login_required(store.clone());
+            let optional = DjangoSessionMiddleware::optional(site.clone());
+            let login_required = DjangoSessionMiddleware::login_required(site.clone());
             let permissions = login_required
                 .clone()
                 .permission_required("shop.add_item")

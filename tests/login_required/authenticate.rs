@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use actix_django_session::{
-    AuthenticationBackend, DjangoSettings, Error, Event, PasswordHasher, SessionStore, UserModel,
+    AuthenticationBackend, DjangoSettings, DjangoSite, Error, Event, PasswordHasher, UserModel,
 };
 use serde_json::{Value, json};
 use testbed::{Django, Settings, until};
@@ -68,7 +68,7 @@ async fn those_are_found_whom_django_finds_and_their_passwords_are_left_as_djang
     let versions = Django::available().unwrap();
     for &django in &versions {
         let bed = Bed::start(django, &Settings::default()).await;
-        let stores = BACKENDS.map(|backends| {
+        let sites = BACKENDS.map(|backends| {
             bed.store_with(upgrading().authentication_backends(backends.iter().copied()))
         });
         // As many in all, however many versions there are.
@@ -91,7 +91,7 @@ async fn those_are_found_whom_django_finds_and_their_passwords_are_left_as_djang
             let column_of_theirs = password_of(&bed, "ada").await;
 
             bed.user("ada", row).await;
-            let user = stores[which].authenticate(username, password).await.unwrap();
+            let user = sites[which].authenticate(username, password).await.unwrap();
             let ours = user.map_or(Value::Null, |user| json!([user.id(), user.backend()]));
             let column_of_ours = password_of(&bed, "ada").await;
 
@@ -119,7 +119,7 @@ async fn nobody_learns_from_the_time_it_takes_who_has_a_password_here() {
     let bed = Bed::new().await;
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
-    let store = bed.store_with(upgrading().upgrade_passwords(false)).on_event(move |event| {
+    let site = bed.store_with(upgrading().upgrade_passwords(false)).on_event(move |event| {
         if event == Event::PasswordHashed {
             counted.fetch_add(1, Ordering::Relaxed);
         }
@@ -137,7 +137,7 @@ async fn nobody_learns_from_the_time_it_takes_who_has_a_password_here() {
     }
     let cost = async |username: &str, password: &str| {
         runs.store(0, Ordering::Relaxed);
-        let user = store.authenticate(username, password).await.unwrap();
+        let user = site.authenticate(username, password).await.unwrap();
         (user.is_some(), runs.load(Ordering::Relaxed))
     };
     assert_eq!(cost("today", PASSWORD).await, (true, 1));
@@ -165,13 +165,13 @@ async fn a_password_is_upgraded_in_whichever_table_it_is() {
         for user in ["ada", "grace"] {
             bed.user(user, json!({ "password_column": OLD })).await;
         }
-        let store = bed.store_with(upgrading().user_model(model));
-        let user = store.authenticate("ada", PASSWORD).await.unwrap().unwrap();
+        let site = bed.store_with(upgrading().user_model(model));
+        let user = site.authenticate("ada", PASSWORD).await.unwrap().unwrap();
         let column = password_of(&bed, "ada").await;
         assert!(column.starts_with("pbkdf2_sha256$1000$"), "{name}: {column}");
         assert_eq!(password_of(&bed, "grace").await, OLD, "{name}");
 
-        store.update_last_login(&user).await.unwrap();
+        site.update_last_login(&user).await.unwrap();
         let table = if name == "bigint.Child" { "bigint_biguser" } else { "uuids_uuiduser" };
         let rows = bed
             .sql(&format!(
@@ -181,7 +181,7 @@ async fn a_password_is_upgraded_in_whichever_table_it_is() {
             .await;
         assert_eq!(rows, json!([["ada", true]]), "{name}");
         bed.ask(json!({ "cmd": "delete_user", "username": "ada" })).await;
-        let gone = store.update_last_login(&user).await;
+        let gone = site.update_last_login(&user).await;
         assert!(matches!(gone, Err(Error::NotLoggedIn(_))), "{gone:?}");
     }
 }
@@ -192,13 +192,13 @@ async fn a_password_is_upgraded_in_whichever_table_it_is() {
 async fn an_upgrade_never_overwrites_a_newer_password() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password_column": OLD })).await;
-    let store = bed.store_with(upgrading());
-    store.authenticate("ada", "wrong").await.unwrap();
+    let site = bed.store_with(upgrading());
+    site.authenticate("ada", "wrong").await.unwrap();
 
     let mut client = pool(bed.database.url()).get().await.unwrap();
     let change = client.transaction().await.unwrap();
     change.execute("UPDATE auth_user SET password = 'newer'", &[]).await.unwrap();
-    let login = actix_web::rt::spawn(async move { store.authenticate("ada", PASSWORD).await });
+    let login = actix_web::rt::spawn(async move { site.authenticate("ada", PASSWORD).await });
     until("the upgrade waits for the row", async || {
         let waits = "SELECT count(*) FROM pg_locks \
                      WHERE NOT granted AND transactionid = pg_current_xact_id()::xid";
@@ -226,8 +226,8 @@ async fn an_upgrade_is_tried_once() {
     .await;
     bed.sql("CREATE TRIGGER swap BEFORE UPDATE ON auth_user FOR EACH ROW EXECUTE FUNCTION swap()")
         .await;
-    let store = bed.store_with(upgrading());
-    assert!(store.authenticate("ada", PASSWORD).await.unwrap().is_some());
+    let site = bed.store_with(upgrading());
+    assert!(site.authenticate("ada", PASSWORD).await.unwrap().is_some());
     assert_eq!(bed.sql("SELECT last_value::int FROM tries").await, json!([[1]]));
     assert_eq!(password_of(&bed, "ada").await, OTHER);
 }
@@ -241,11 +241,11 @@ async fn a_role_needs_to_update_the_password_only_to_upgrade_it() {
     bed.sql(&format!("GRANT SELECT ON auth_user TO {role}")).await;
     let (_, address) = bed.database.url().split_once('@').unwrap();
     let pool = pool(&format!("postgres://{role}:secret@{address}"));
-    let store = |settings| SessionStore::new(pool.clone(), settings).unwrap();
+    let site = |settings| DjangoSite::new(pool.clone(), settings).unwrap();
 
-    let reads = store(upgrading().upgrade_passwords(false));
+    let reads = site(upgrading().upgrade_passwords(false));
     assert!(reads.authenticate("ada", PASSWORD).await.unwrap().is_some());
-    let writes = store(upgrading());
+    let writes = site(upgrading());
     let refused = writes.authenticate("ada", PASSWORD).await;
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     assert_eq!(password_of(&bed, "ada").await, OLD);
@@ -264,23 +264,23 @@ async fn a_backend_of_the_sites_own_is_not_passed_over_unsaid() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password_column": TODAY })).await;
     let own = || AuthenticationBackend::new("axes.backends.AxesStandaloneBackend");
-    let store = |backends: Vec<AuthenticationBackend>| {
+    let site = |backends: Vec<AuthenticationBackend>| {
         bed.store_with(upgrading().authentication_backends(backends))
     };
     let model_backend = || AuthenticationBackend::new(MODEL_BACKEND);
 
-    let unsaid = store(vec![own(), model_backend()]).authenticate("ada", PASSWORD).await;
+    let unsaid = site(vec![own(), model_backend()]).authenticate("ada", PASSWORD).await;
     match unsaid {
         Err(Error::ImproperlyConfigured(reason)) => assert!(reason.contains("Axes"), "{reason}"),
         other => panic!("{other:?}"),
     }
-    let said = store(vec![own().checks_passwords(false), model_backend()]);
+    let said = site(vec![own().checks_passwords(false), model_backend()]);
     let user = said.authenticate("ada", PASSWORD).await.unwrap().unwrap();
     assert_eq!(user.backend(), Some(MODEL_BACKEND));
     // Django asks it only if the one before says no.
-    let behind = store(vec![model_backend(), own()]);
+    let behind = site(vec![model_backend(), own()]);
     assert!(behind.authenticate("ada", PASSWORD).await.unwrap().is_some());
     assert!(behind.authenticate("ada", "wrong").await.unwrap().is_none());
-    let none = store(vec![own().checks_passwords(false)]).authenticate("ada", PASSWORD).await;
+    let none = site(vec![own().checks_passwords(false)]).authenticate("ada", PASSWORD).await;
     assert!(matches!(none, Err(Error::ImproperlyConfigured(_))), "{none:?}");
 }

@@ -1,6 +1,6 @@
 //! A database with Django's tables and a Django that judges.
 
-use actix_django_session::{DjangoSettings, SessionKey, SessionStore, UserModel};
+use actix_django_session::{DjangoSettings, DjangoSite, SessionKey, UserModel};
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use serde_json::{Value, json};
 use testbed::{Django, Judge, Postgres, Settings, Site, TestDatabase};
@@ -106,16 +106,16 @@ impl Bed {
         pool(self.database.url())
     }
 
-    pub(crate) fn store(&self) -> SessionStore {
+    pub(crate) fn site(&self) -> DjangoSite {
         self.store_with(settings())
     }
 
-    pub(crate) fn store_of(&self, model: UserModel) -> SessionStore {
+    pub(crate) fn store_of(&self, model: UserModel) -> DjangoSite {
         self.store_with(settings().user_model(model))
     }
 
-    pub(crate) fn store_with(&self, settings: DjangoSettings) -> SessionStore {
-        SessionStore::new(self.pool(), settings).unwrap()
+    pub(crate) fn store_with(&self, settings: DjangoSettings) -> DjangoSite {
+        DjangoSite::new(self.pool(), settings).unwrap()
     }
 }
 

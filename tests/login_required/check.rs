@@ -1,6 +1,6 @@
-//! `SessionStore::check` names what is wrong with the tables of users and permissions.
+//! `DjangoSite::check` names what is wrong with the tables of users and permissions.
 
-use actix_django_session::{DjangoSessionMiddleware, Error, SessionStore, UserModel};
+use actix_django_session::{DjangoSessionMiddleware, DjangoSite, Error, UserModel};
 use serde_json::json;
 use testbed::until;
 
@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// The report, line by line, of a check that finds problems.
-async fn complaint(store: &SessionStore) -> String {
-    match store.check().await {
+async fn complaint(site: &DjangoSite) -> String {
+    match site.check().await {
         Err(Error::CheckFailed(report)) => report.problems().join("\n"),
         other => panic!("{other:?}"),
     }
@@ -45,10 +45,10 @@ async fn a_missing_table_or_column_is_named() {
         (UserModel::new("elsewhere.auth_user"), "one in the schema \"public\""),
     ];
     for (model, named) in sessions {
-        let store = bed.store_of(model);
+        let site = bed.store_of(model);
         let _gate =
-            DjangoSessionMiddleware::login_required(store.clone()).permission_required("a.b");
-        let complaint = complaint(&store).await;
+            DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
+        let complaint = complaint(&site).await;
         assert!(complaint.contains(named), "{named}: {complaint}");
         assert!(complaint.starts_with("AUTH_USER_MODEL: "), "{complaint}");
     }
@@ -62,18 +62,18 @@ async fn a_missing_table_or_column_is_named() {
 async fn the_tables_of_users_matter_when_something_uses_them() {
     let bed = Bed::new().await;
     bed.sql("ALTER TABLE auth_user RENAME TO away").await;
-    let store = bed.store();
-    let _required = DjangoSessionMiddleware::required(store.clone());
-    store.check().await.unwrap();
-    let _gate = DjangoSessionMiddleware::login_required(store.clone());
-    assert!(complaint(&store).await.contains("auth_user"));
+    let site = bed.site();
+    let _required = DjangoSessionMiddleware::required(site.clone());
+    site.check().await.unwrap();
+    let _gate = DjangoSessionMiddleware::login_required(site.clone());
+    assert!(complaint(&site).await.contains("auth_user"));
 
-    let store = bed.store();
-    let _gate = DjangoSessionMiddleware::optional(store.clone()).staff_required();
-    assert!(complaint(&store).await.contains("auth_user"));
-    let store = bed.store();
-    let _gate = DjangoSessionMiddleware::required(store.clone()).permission_required("a.b");
-    assert!(complaint(&store).await.contains("auth_user"));
+    let site = bed.site();
+    let _gate = DjangoSessionMiddleware::optional(site.clone()).staff_required();
+    assert!(complaint(&site).await.contains("auth_user"));
+    let site = bed.site();
+    let _gate = DjangoSessionMiddleware::required(site.clone()).permission_required("a.b");
+    assert!(complaint(&site).await.contains("auth_user"));
 }
 
 #[actix_web::test]
@@ -87,8 +87,8 @@ async fn a_role_needs_no_more_than_select_on_seven_tables() {
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reader'")).await;
     let (_, address) = bed.database.url().split_once('@').unwrap();
     let pool = pool(&format!("postgres://{role}:reader@{address}"));
-    let store = SessionStore::new(pool, settings().user_model(UserModel::default())).unwrap();
-    let _gate = DjangoSessionMiddleware::login_required(store.clone()).permission_required("a.b");
+    let site = DjangoSite::new(pool, settings().user_model(UserModel::default())).unwrap();
+    let _gate = DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
     let tables = [
         "django_session",
         "auth_user",
@@ -99,15 +99,15 @@ async fn a_role_needs_no_more_than_select_on_seven_tables() {
         "django_content_type",
     ];
     for (index, table) in tables.iter().enumerate() {
-        let complaint = complaint(&store).await;
+        let complaint = complaint(&site).await;
         let grants: Vec<_> = complaint.matches("GRANT SELECT ON").collect();
         assert_eq!(grants.len(), tables.len() - index, "before {table}: {complaint}");
         let grant = format!("GRANT SELECT ON \"public\".\"{table}\" TO \"{role}\";");
         assert!(complaint.contains(&grant), "{grant}: {complaint}");
         bed.sql(&grant).await;
     }
-    store.check().await.unwrap();
-    let app = TestApp::probe(store);
+    site.check().await.unwrap();
+    let app = TestApp::probe(site);
     for key in &keys {
         assert_eq!(app.json("/who", key).await, bed.verdict(key).await["user"]);
         assert_eq!(app.status("/user", key).await, 200);
@@ -121,10 +121,10 @@ async fn no_connection_stays_behind_whatever_comes_of_it() {
     let bed = Bed::new().await;
     let name = new_key();
     let url = format!("{}?application_name={name}", bed.database.url());
-    let sound = SessionStore::new(pool(&url), settings()).unwrap();
+    let sound = DjangoSite::new(pool(&url), settings()).unwrap();
     sound.check().await.unwrap();
     let wrong = settings().user_model(UserModel::new("people"));
-    complaint(&SessionStore::new(pool(&url), wrong).unwrap()).await;
+    complaint(&DjangoSite::new(pool(&url), wrong).unwrap()).await;
     let count = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'");
     // PostgreSQL takes a moment to see that somebody has gone.
     until("nobody is left", async || bed.sql(&count).await == json!([[0]])).await;

@@ -1,6 +1,6 @@
 //! Where the crate says something else than Django on purpose, with both sides shown.
 
-use actix_django_session::{DjangoSettings, Error, SessionStore, UserModel, signing::Algorithm};
+use actix_django_session::{DjangoSettings, DjangoSite, Error, UserModel, signing::Algorithm};
 use serde_json::{Value, json};
 use testbed::{Django, Settings};
 
@@ -17,7 +17,7 @@ async fn a_wrong_hash_is_nobody_to_both_but_only_django_deletes_the_row() {
         let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
         let pk = ada["pk"].as_str().unwrap();
         let key = bed.session(&session_of(pk, &"0".repeat(64))).await;
-        let app = TestApp::probe(bed.store());
+        let app = TestApp::probe(bed.site());
 
         let answer = app.get("/user", &key).await;
         assert_eq!(answer.status(), 302);
@@ -48,7 +48,7 @@ async fn a_fallback_hash_counts_for_both_but_only_django_makes_a_new_key() {
             (&json!("ada"), &json!("cycled"))
         );
         // Without the fallback it is just a wrong hash.
-        assert_eq!(TestApp::probe(bed.store()).status("/user", &key).await, 302);
+        assert_eq!(TestApp::probe(bed.site()).status("/user", &key).await, 302);
     }
 }
 
@@ -69,7 +69,7 @@ async fn what_makes_django_fail_is_nobody_here() {
         let bed = Bed::start(django, &Settings::default()).await;
         let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
         let hash = quoted(ada["session_auth_hash"].as_str().unwrap());
-        let app = TestApp::probe(bed.store());
+        let app = TestApp::probe(bed.site());
         let mut sessions: Vec<_> =
             failing.map(|id| session(id, &quoted(MODEL_BACKEND), &hash)).into();
         // Even where nobody could log in, because the backend is not listed.
@@ -112,8 +112,8 @@ async fn an_empty_fallback_secret_lets_anybody_in_to_django_and_is_refused_here(
     let key = bed.session(&session_of(ada["pk"].as_str().unwrap(), &hash)).await;
     assert_eq!(bed.verdict(&key).await["user"]["username"], "ada");
 
-    let refused = SessionStore::new(bed.pool(), settings().secret_key_fallbacks([""]));
+    let refused = DjangoSite::new(bed.pool(), settings().secret_key_fallbacks([""]));
     assert!(matches!(refused, Err(Error::ImproperlyConfigured(_))));
-    assert!(SessionStore::new(bed.pool(), DjangoSettings::new("")).is_err());
-    assert_eq!(TestApp::probe(bed.store()).status("/user", &key).await, 302);
+    assert!(DjangoSite::new(bed.pool(), DjangoSettings::new("")).is_err());
+    assert_eq!(TestApp::probe(bed.site()).status("/user", &key).await, 302);
 }

@@ -1,7 +1,7 @@
 //! Random users and random sessions: the crate's answer is Django's.
 
 use actix_django_session::{
-    AuthenticationBackend, DjangoSettings, SessionAuthHash, SessionStore,
+    AuthenticationBackend, DjangoSettings, DjangoSite, SessionAuthHash,
     signing::{Algorithm, SaltedHmac},
 };
 use futures_util::future::join_all;
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// With what a service of this site has to say beyond what is exported.
-    fn store(&self, bed: &Bed, exported: &str) -> SessionStore {
+    fn site(&self, bed: &Bed, exported: &str) -> DjangoSite {
         let settings = self.of_crate(exported);
         match self.model {
             // What code of the site's own does, Django cannot tell.
@@ -323,7 +323,7 @@ async fn a_thousand_random_sessions_stand_for_whom_django_says_with_the_same_per
         let mut tally = Tally::default();
         for (number, world) in worlds().iter().enumerate() {
             let bed = Bed::start(django, &world.of_django()).await;
-            let app = TestApp::probe(world.store(&bed, &bed.export().await));
+            let app = TestApp::probe(world.site(&bed, &bed.export().await));
             let dice = &mut Dice(seed + number as u64);
             let before = tally.users;
             compare(&bed, world, &app, (PEOPLE, SESSIONS), dice, &mut tally).await;

@@ -467,7 +467,7 @@ impl Socket {
 }
 
 #[actix_web::test]
-async fn metrics_counts_by_gate_reason_and_backend() {
+async fn metrics_counts_by_middleware_reason_and_backend() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
     let key = bed.login("ada").await;
@@ -480,7 +480,7 @@ async fn metrics_counts_by_gate_reason_and_backend() {
     for line in [
         "django_sessions_total{event=\"session_lookup\"} 3".to_owned(),
         format!("django_sessions_total{{event=\"user_found\",backend=\"{MODEL_BACKEND}\"}} 1"),
-        "django_sessions_total{event=\"rejected\",reason=\"session_not_found\",gate=\"account\"} 2"
+        "django_sessions_total{event=\"rejected\",reason=\"session_not_found\",middleware=\"account\"} 2"
             .into(),
     ] {
         assert!(page.lines().any(|other| other == line), "{line}\n{page}");

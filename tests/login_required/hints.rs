@@ -1,10 +1,10 @@
-//! The gate remembers whom a session key stood for last, to ask for both rows at once. Whatever
+//! The middleware remembers whom a session key stood for last, to ask for both rows at once. Whatever
 //! becomes of session and user in between, its answers are those of a store that remembers nothing.
 
 use std::{sync::Arc, time::Duration};
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoUser, SessionData, SessionKey, SessionSigner, SessionStore,
+    DjangoSessionMiddleware, DjangoSite, DjangoUser, SessionData, SessionKey, SessionSigner,
 };
 use actix_web::web;
 use serde_json::json;
@@ -24,10 +24,10 @@ async fn name(user: DjangoUser) -> String {
     user.username().to_owned()
 }
 
-fn app(store: SessionStore) -> TestApp {
+fn app(site: DjangoSite) -> TestApp {
     TestApp::start(move |config| {
-        let gate = DjangoSessionMiddleware::login_required(store.clone());
-        config.service(web::resource("/name").wrap(gate).to(name));
+        let middleware = DjangoSessionMiddleware::login_required(site.clone());
+        config.service(web::resource("/name").wrap(middleware).to(name));
     })
 }
 
@@ -56,9 +56,9 @@ async fn put(bed: &Bed, key: &str, session_data: &str) {
 }
 
 /// Whom a store without hints lets in.
-async fn expected(store: &SessionStore, key: &str) -> Option<String> {
-    let session = store.load(&SessionKey::new(key).unwrap()).await.ok()?;
-    let user = store.get_user(&session).await.ok()?;
+async fn expected(site: &DjangoSite, key: &str) -> Option<String> {
+    let session = site.load(&SessionKey::new(key).unwrap()).await.ok()?;
+    let user = site.get_user(&session).await.ok()?;
     Some(user.username().to_owned())
 }
 
@@ -68,8 +68,8 @@ async fn a_hint_never_changes_an_answer() {
     let names = ["ada", "bob", "cyd"];
     let texts = users(&bed, &names).await;
     let keys: Vec<_> = (0..4).map(|_| new_key()).collect();
-    let app = app(bed.store());
-    let plain = bed.store();
+    let app = app(bed.site());
+    let plain = bed.site();
     let mut dice = Dice(seed());
     let (mut let_in, mut turned_away) = (0, 0);
     for step in 0..STEPS {
@@ -109,7 +109,7 @@ async fn a_wrong_hint_costs_one_query_and_none_after_that() {
     let proxy = Proxy::before(bed.database.url());
     // So that a busy machine does not look like a silent connection, where the same is asked again.
     let settings = settings().lookup_timeout(Duration::from_secs(60));
-    let app = app(SessionStore::new(proxy.pool(), settings).unwrap());
+    let app = app(DjangoSite::new(proxy.pool(), settings).unwrap());
     put(&bed, &key, &texts[0]).await;
     assert_eq!(app.status("/name", &key).await, 200);
     proxy.executed();
@@ -136,11 +136,11 @@ async fn permissions_are_asked_for_at_once_and_waited_for_only_if_needed() {
     let user = json!({ "password": "x", "permissions": ["shop.add_item"] });
     bed.user("ada", user).await;
     let key = bed.login("ada").await;
-    let store = bed.store_with(settings().lookup_timeout(Duration::from_secs(60)));
+    let site = bed.store_with(settings().lookup_timeout(Duration::from_secs(60)));
     let app = Arc::new(TestApp::start(move |config| {
-        let gate = DjangoSessionMiddleware::login_required(store.clone());
-        let gate = gate.permission_required("shop.add_item");
-        config.service(web::resource("/name").wrap(gate).to(name));
+        let middleware = DjangoSessionMiddleware::login_required(site.clone());
+        let middleware = middleware.permission_required("shop.add_item");
+        config.service(web::resource("/name").wrap(middleware).to(name));
     }));
     assert_eq!(app.status("/name", &key).await, 200);
 

@@ -10,8 +10,8 @@ use std::{
 };
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSessionMut, DjangoUser, Error, NotLoggedIn, OptionalDjangoUser,
-    SessionKey, SessionStore, Unavailable, UserModel,
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, DjangoUser, Error, NotLoggedIn,
+    OptionalDjangoUser, SessionKey, Unavailable, UserModel,
 };
 use actix_web::{HttpRequest, web};
 use serde_json::{Value, json};
@@ -24,13 +24,13 @@ use crate::{
     sessions::{quoted, session, session_of},
 };
 
-async fn user_of(store: &SessionStore, key: &str) -> Result<DjangoUser, Error> {
-    let session = store.load(&SessionKey::new(key).unwrap()).await?;
-    store.get_user(&session).await
+async fn user_of(site: &DjangoSite, key: &str) -> Result<DjangoUser, Error> {
+    let session = site.load(&SessionKey::new(key).unwrap()).await?;
+    site.get_user(&session).await
 }
 
-/// Three gates and two extractors ask, one after the other.
-fn nested(store: SessionStore) -> TestApp {
+/// Three middlewares and two extractors ask, one after the other.
+fn nested(site: DjangoSite) -> TestApp {
     async fn both(OptionalDjangoUser(one): OptionalDjangoUser, two: DjangoUser) -> String {
         assert_eq!(one.unwrap().id(), two.id());
         two.username().to_owned()
@@ -42,8 +42,8 @@ fn nested(store: SessionStore) -> TestApp {
         format!("{} {}", one.is_some(), two.is_some())
     }
     TestApp::start(move |config| {
-        let optional = DjangoSessionMiddleware::optional(store.clone());
-        let login = DjangoSessionMiddleware::login_required(store.clone());
+        let optional = DjangoSessionMiddleware::optional(site.clone());
+        let login = DjangoSessionMiddleware::login_required(site.clone());
         let inner = web::scope("/in").wrap(login.clone()).service(
             web::resource("/user")
                 .wrap(login.clone().permission_required("shop.add_item"))
@@ -64,11 +64,11 @@ async fn the_last_word_is_asked_for_once_a_request_and_its_no_is_final() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     // No, yes, no, yes, ..
-    let store = bed.store().after_get_user(move |_, user, _| {
+    let site = bed.site().after_get_user(move |_, user, _| {
         let yes = count.fetch_add(1, Ordering::Relaxed) % 2 == 1;
         async move { Ok(yes.then_some(user)) }
     });
-    let app = nested(store);
+    let app = nested(site);
     for (path, no) in [("/login", "302"), ("/in/user", "302"), ("/maybe", "200 false false")] {
         for round in 0..6 {
             let before = asked.load(Ordering::Relaxed);
@@ -98,20 +98,20 @@ async fn the_last_word_may_be_another_user_nobody_or_an_error() {
     let ben = ben["pk"].as_str().unwrap().to_owned();
     let app = |seconds| {
         let ben = ben.clone();
-        let store = bed.store_with(settings().lookup_timeout(Duration::from_secs(seconds)));
-        TestApp::probe(store.after_get_user(move |session, user, store| {
+        let site = bed.store_with(settings().lookup_timeout(Duration::from_secs(seconds)));
+        TestApp::probe(site.after_get_user(move |session, user, site| {
             let ben = ben.clone();
             async move {
                 match session.get::<String>("acts_as")?.as_deref() {
-                    Some("ben") => store.user(ben).await.map(Some),
+                    Some("ben") => site.user(ben).await.map(Some),
                     Some("nobody") => Ok(None),
-                    Some("deleted") => store.user(4711).await.map(Some),
-                    Some("idle") => store.user_by_username("idle").await.map(Some),
+                    Some("deleted") => site.user(4711).await.map(Some),
+                    Some("idle") => site.user_by_username("idle").await.map(Some),
                     Some("away") => Err(Unavailable::NoAnswer.into()),
                     Some("misfit") => user.get::<i64>("no such column").map(|_| None),
                     Some("slow") => std::future::pending().await,
                     // It is not asked again about what it asks for.
-                    Some("again") => store.get_user(&session).await.map(Some),
+                    Some("again") => site.get_user(&session).await.map(Some),
                     _ => Ok(Some(user)),
                 }
             }
@@ -155,11 +155,11 @@ async fn a_hint_is_about_the_session_and_not_about_whom_it_acts_as() {
     bed.user("ada", json!({ "password": "x" })).await;
     let ben = bed.user("ben", json!({ "password": "y" })).await["pk"].as_str().unwrap().to_owned();
     let key = bed.login("ada").await;
-    let store = bed.store().after_get_user(move |_, _, store| {
+    let site = bed.site().after_get_user(move |_, _, site| {
         let ben = ben.clone();
-        async move { store.user(ben).await.map(Some) }
+        async move { site.user(ben).await.map(Some) }
     });
-    let app = TestApp::probe(store);
+    let app = TestApp::probe(site);
     for _ in 0..3 {
         assert_eq!(app.json("/who", &key).await["username"], "ben");
     }
@@ -175,9 +175,9 @@ async fn users_are_found_without_a_session() {
     let fields = json!({ "password": "x", "groups": groups, "email": "ada@example.com" });
     let pk = bed.user("Ada", fields).await["pk"].as_str().unwrap().to_owned();
     bed.user("idle", json!({ "password": "x", "is_active": false })).await;
-    let store = bed.store_of(UserModel::default().columns(["email"]));
+    let site = bed.store_of(UserModel::default().columns(["email"]));
     let id: i32 = pk.parse().unwrap();
-    for user in [store.user(id).await, store.user(&pk).await, store.user_by_username("Ada").await] {
+    for user in [site.user(id).await, site.user(&pk).await, site.user_by_username("Ada").await] {
         let user = user.unwrap();
         assert_eq!((user.id(), user.username()), (pk.as_str(), "Ada"));
         assert_eq!(user.get::<String>("email").unwrap(), "ada@example.com");
@@ -187,12 +187,12 @@ async fn users_are_found_without_a_session() {
         assert!(matches!(user, Err(Error::NotLoggedIn(why)) if why == reason), "{user:?}");
     };
     for name in ["ada", "ADA", "Ada ", "", "nobody", "A\0da", "%", "'; --"] {
-        refused(NotLoggedIn::NoSuchUser, store.user_by_username(name).await).await;
+        refused(NotLoggedIn::NoSuchUser, site.user_by_username(name).await).await;
     }
     for id in ["4711", "abc", "", "99999999999999999999", "1.0", "1; --"] {
-        refused(NotLoggedIn::NoSuchUser, store.user(id).await).await;
+        refused(NotLoggedIn::NoSuchUser, site.user(id).await).await;
     }
-    refused(NotLoggedIn::Inactive, store.user_by_username("idle").await).await;
+    refused(NotLoggedIn::Inactive, site.user_by_username("idle").await).await;
 }
 
 #[actix_web::test]
@@ -214,9 +214,9 @@ async fn a_username_is_compared_as_its_column_compares() {
     )
     .await;
     bed.sql("ALTER TABLE bigint_biguser ALTER username TYPE bigint USING username::bigint").await;
-    let store = bed.store_of(model);
-    assert_eq!(store.user_by_username("4711").await.unwrap().username(), "4711");
-    assert!(store.user_by_username("ada").await.unwrap_err().is_rejection());
+    let site = bed.store_of(model);
+    assert_eq!(site.user_by_username("4711").await.unwrap().username(), "4711");
+    assert!(site.user_by_username("ada").await.unwrap_err().is_rejection());
 }
 
 #[actix_web::test]
@@ -248,23 +248,23 @@ async fn hashids_stand_for_integers() {
         assert!(warned[0].contains("the user id in a session fits no user"), "{warned:?}");
         assert!(warned[0].contains("integer") && !warned[0].contains(&id), "{warned:?}");
 
-        let store = bed.store_of(model).user_id_to_primary_key(move |id| to_key.get(id).cloned());
-        let user = user_of(&store, &key).await.unwrap();
+        let site = bed.store_of(model).user_id_to_primary_key(move |id| to_key.get(id).cloned());
+        let user = user_of(&site, &key).await.unwrap();
         assert_eq!((user.id(), user.username()), (primary_key.as_str(), "ada"));
         let hash = ada["session_auth_hash"].as_str().unwrap();
         let other = bed.session(&session_of("unknown", hash)).await;
-        assert!(user_of(&store, &other).await.unwrap_err().is_rejection());
+        assert!(user_of(&site, &other).await.unwrap_err().is_rejection());
         let null = session("null", &quoted(MODEL_BACKEND), &quoted(hash));
-        assert!(user_of(&store, &bed.session(&null).await).await.unwrap_err().is_rejection());
+        assert!(user_of(&site, &bed.session(&null).await).await.unwrap_err().is_rejection());
     }
 }
 
 async fn log_in(
-    store: web::Data<SessionStore>,
+    site: web::Data<DjangoSite>,
     session: DjangoSessionMut,
     req: HttpRequest,
 ) -> Result<&'static str, Error> {
-    let user = store.user_by_username(req.query_string()).await?;
+    let user = site.user_by_username(req.query_string()).await?;
     session.login(&user).await?;
     Ok("welcome")
 }
@@ -286,13 +286,13 @@ async fn a_log_in_writes_the_id_as_the_site_does() {
         bed.store_with(settings).user_id_to_primary_key(move |_| Some(key.clone()))
     };
     let both_ways = one_way.clone().primary_key_to_user_id(move |_| id.clone());
-    for (store, status) in [(one_way, 500), (both_ways, 200)] {
+    for (site, status) in [(one_way, 500), (both_ways, 200)] {
         let app = TestApp::start(move |config| {
-            let gate = DjangoSessionMiddleware::optional(store.clone());
+            let middleware = DjangoSessionMiddleware::optional(site.clone());
             config
-                .app_data(web::Data::new(store.clone()))
-                .service(web::resource("/login").wrap(gate.clone()).to(log_in))
-                .service(web::resource("/page").wrap(gate).to(page));
+                .app_data(web::Data::new(site.clone()))
+                .service(web::resource("/login").wrap(middleware.clone()).to(log_in))
+                .service(web::resource("/page").wrap(middleware).to(page));
         });
         let answer = app.get_without_cookie("/login?ada").await;
         assert_eq!(answer.status(), status);
@@ -311,31 +311,31 @@ async fn a_session_is_asked_about_again_for_its_user() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
     let ben = bed.user("ben", json!({ "password": "y" })).await;
-    let store = bed.store();
+    let site = bed.site();
     let start = async || {
         let key = bed.login("ada").await;
-        let session = store.load(&SessionKey::new(key.as_str()).unwrap()).await.unwrap();
-        let user = store.get_user(&session).await.unwrap();
+        let session = site.load(&SessionKey::new(key.as_str()).unwrap()).await.unwrap();
+        let user = site.get_user(&session).await.unwrap();
         (key, session, user)
     };
     let (key, session, user) = start().await;
     for _ in 0..2 {
-        assert_eq!(store.revalidate(&session, &user).await.unwrap().username(), "ada");
+        assert_eq!(site.revalidate(&session, &user).await.unwrap().username(), "ada");
     }
     // The rights of now.
     bed.user("ada", json!({ "permissions": ["shop.add_item"] })).await;
-    let now = store.revalidate(&session, &user).await.unwrap();
+    let now = site.revalidate(&session, &user).await.unwrap();
     assert!(now.has_perm("shop.add_item").await.unwrap());
 
     let reason = async |session, user| {
-        let error = store.revalidate(session, user).await.unwrap_err();
+        let error = site.revalidate(session, user).await.unwrap_err();
         assert!(error.is_rejection());
         error.reason().unwrap()
     };
     bed.user("ada", json!({ "is_active": false })).await;
     assert_eq!(reason(&session, &user).await, "inactive");
     bed.user("ada", json!({ "is_active": true })).await;
-    assert!(store.revalidate(&session, &user).await.is_ok());
+    assert!(site.revalidate(&session, &user).await.is_ok());
     bed.user("ada", json!({ "password": "changed" })).await;
     assert_eq!(reason(&session, &user).await, "wrong_hash");
     bed.ask(json!({ "cmd": "delete_row", "key": key })).await;
@@ -362,7 +362,7 @@ async fn a_session_ends_before_the_year_10000() {
     for django in Django::available().unwrap() {
         let bed = Bed::start(django, &Settings::default()).await;
         bed.user("ada", json!({ "password": "x" })).await;
-        let app = TestApp::probe(bed.store());
+        let app = TestApp::probe(bed.site());
         let key = bed.login("ada").await;
         for (date, django_says, status) in [
             ("9999-12-31 23:59:59.999999+00", "ada", 200),

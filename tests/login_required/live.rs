@@ -17,12 +17,12 @@ async fn what_ends_a_login_at_django_ends_it_here_at_the_next_request() {
     for django in Django::available().unwrap() {
         let site = Settings::default().user("ada", "lovelace");
         let bed = TestBed::with_settings(django, site.clone()).await.unwrap();
-        let store = |backends: &[&str]| {
+        let site = |backends: &[&str]| {
             let settings = settings().authentication_backends(backends.iter().copied());
             let pool = pool(bed.database_url());
-            actix_django_session::SessionStore::new(pool, settings).unwrap()
+            actix_django_session::DjangoSite::new(pool, settings).unwrap()
         };
-        let app = TestApp::probe(store(&[MODEL_BACKEND]));
+        let app = TestApp::probe(site(&[MODEL_BACKEND]));
         let (here, there) = (Browser::new(), Browser::new());
         let both = async || (status(&here, &app).await, status(&there, &app).await);
         here.login(bed.site(), "ada", "lovelace").await.unwrap();
@@ -54,9 +54,9 @@ async fn what_ends_a_login_at_django_ends_it_here_at_the_next_request() {
         assert_eq!(here.whoami(bed.site()).await.unwrap()["is_authenticated"], true);
 
         // A backend that is no longer listed.
-        let without = TestApp::probe(store(&[ALLOW_ALL]));
+        let without = TestApp::probe(site(&[ALLOW_ALL]));
         assert_eq!(status(&here, &without).await, 302);
-        assert_eq!(status(&here, &TestApp::probe(store(&[ALLOW_ALL, MODEL_BACKEND]))).await, 200);
+        assert_eq!(status(&here, &TestApp::probe(site(&[ALLOW_ALL, MODEL_BACKEND]))).await, 200);
 
         // A logout takes one browser's session with it.
         there.logout(bed.site()).await.unwrap();

@@ -12,13 +12,13 @@ mod check;
 mod differences;
 mod differential;
 mod examples;
-mod gates;
 mod hints;
 mod hooks;
 mod live;
 #[path = "../integration/log.rs"]
 #[allow(dead_code)] // what the other test binary needs
 mod log;
+mod middleware;
 mod nested;
 mod outages;
 mod promises;

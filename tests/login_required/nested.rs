@@ -1,10 +1,10 @@
-//! Gates in gates, of two stores: every answer is the conjunction, every extractor the innermost
-//! gate's user. And what is around a gate sees what it found.
+//! Middlewares in middlewares, of two stores: every answer is the conjunction, every extractor the innermost
+//! middleware's user. And what is around a middleware sees what it found.
 
 use std::sync::{Arc, Mutex};
 
 use actix_django_session::{
-    DjangoSessionMiddleware, Event, OptionalDjangoSession, OptionalDjangoUser, SessionStore,
+    DjangoSessionMiddleware, DjangoSite, Event, OptionalDjangoSession, OptionalDjangoUser,
 };
 use actix_web::{
     Error, FromRequest,
@@ -33,22 +33,22 @@ enum Kind {
 const KINDS: [Kind; 5] =
     [Kind::Optional, Kind::Required, Kind::Login, Kind::Staff, Kind::Permission];
 
-fn gate(kind: Kind, store: &SessionStore) -> DjangoSessionMiddleware {
-    let store = store.clone();
+fn middleware(kind: Kind, site: &DjangoSite) -> DjangoSessionMiddleware {
+    let site = site.clone();
     match kind {
-        Kind::Optional => DjangoSessionMiddleware::optional(store),
-        Kind::Required => DjangoSessionMiddleware::required(store),
-        Kind::Login => DjangoSessionMiddleware::login_required(store),
-        Kind::Staff => DjangoSessionMiddleware::optional(store).staff_required(),
+        Kind::Optional => DjangoSessionMiddleware::optional(site),
+        Kind::Required => DjangoSessionMiddleware::required(site),
+        Kind::Login => DjangoSessionMiddleware::login_required(site),
+        Kind::Staff => DjangoSessionMiddleware::optional(site).staff_required(),
         Kind::Permission => {
-            DjangoSessionMiddleware::required(store).permission_required("shop.add_item")
+            DjangoSessionMiddleware::required(site).permission_required("shop.add_item")
         }
     }
 }
 
-/// A gate of each kind, of each store: `kind + 5 * store`.
-fn gates(stores: &[SessionStore; 2]) -> Vec<DjangoSessionMiddleware> {
-    stores.iter().flat_map(|store| KINDS.map(|kind| gate(kind, store))).collect()
+/// A middleware of each kind, of each store: `kind + 5 * store`.
+fn middlewares(sites: &[DjangoSite; 2]) -> Vec<DjangoSessionMiddleware> {
+    sites.iter().flat_map(|site| KINDS.map(|kind| middleware(kind, site))).collect()
 }
 
 async fn whoever(
@@ -58,16 +58,16 @@ async fn whoever(
     format!("{} {}", user.map_or("nobody".into(), |u| u.username().to_owned()), session.is_some())
 }
 
-/// `/0/7/3`: the chain of these gates.
-fn chains(config: &mut ServiceConfig, gates: &[DjangoSessionMiddleware], depth: usize) {
-    for (i, gate) in gates.iter().enumerate() {
+/// `/0/7/3`: the chain of these middlewares.
+fn chains(config: &mut ServiceConfig, middlewares: &[DjangoSessionMiddleware], depth: usize) {
+    for (i, middleware) in middlewares.iter().enumerate() {
         let inner = |config: &mut ServiceConfig| {
             if depth > 1 {
-                chains(config, gates, depth - 1);
+                chains(config, middlewares, depth - 1);
             }
             config.route("", web::get().to(whoever));
         };
-        config.service(web::scope(&format!("/{i}")).wrap(gate.clone()).configure(inner));
+        config.service(web::scope(&format!("/{i}")).wrap(middleware.clone()).configure(inner));
     }
 }
 
@@ -79,11 +79,11 @@ struct Visitor {
 }
 
 impl Visitor {
-    /// What these gates answer, the outermost first.
+    /// What these middlewares answer, the outermost first.
     fn expected(&self, chain: &[usize]) -> (u16, String) {
-        for gate in chain {
-            let user = self.users[gate / 5];
-            let kind = KINDS[gate % 5];
+        for middleware in chain {
+            let user = self.users[middleware / 5];
+            let kind = KINDS[middleware % 5];
             let comes_in = match kind {
                 Kind::Optional => true,
                 Kind::Required => self.has_session,
@@ -104,7 +104,7 @@ impl Visitor {
 }
 
 #[actix_web::test]
-async fn every_chain_of_gates_is_their_conjunction() {
+async fn every_chain_of_middlewares_is_their_conjunction() {
     let bed = Bed::new().await;
     let mut visitors = vec![];
     for (name, fields, in_other_store) in [
@@ -124,16 +124,16 @@ async fn every_chain_of_gates_is_their_conjunction() {
     visitors.push(Visitor { key: "nobodys-key".into(), has_session: false, users: [None, None] });
 
     // In the other store, the same sessions stand for others.
-    let other = bed.store().after_get_user(|_, user, store| async move {
+    let other = bed.site().after_get_user(|_, user, site| async move {
         match user.username() {
-            "seller" => store.user_by_username("staff").await.map(Some),
-            "staff" => store.user_by_username("seller").await.map(Some),
+            "seller" => site.user_by_username("staff").await.map(Some),
+            "staff" => site.user_by_username("seller").await.map(Some),
             "root" => Ok(None),
             _ => Ok(Some(user)),
         }
     });
-    let gates = gates(&[bed.store(), other]);
-    let app = TestApp::start(move |config| chains(config, &gates, 3));
+    let middlewares = middlewares(&[bed.site(), other]);
+    let app = TestApp::start(move |config| chains(config, &middlewares, 3));
     let mut all: Vec<Vec<usize>> = vec![];
     for a in 0..10 {
         all.push(vec![a]);
@@ -148,7 +148,7 @@ async fn every_chain_of_gates_is_their_conjunction() {
     let mut admitted = 0;
     for some in cases.chunks(60) {
         let answers = join_all(some.iter().map(async |(chain, visitor)| {
-            let path: String = chain.iter().map(|gate| format!("/{gate}")).collect();
+            let path: String = chain.iter().map(|middleware| format!("/{middleware}")).collect();
             let answer = app.get(&path, &visitor.key).await;
             let told = (answer.status().as_u16(), answer.text().await.unwrap());
             assert_eq!(told, visitor.expected(chain), "{path}, {:?}", visitor.users);
@@ -183,7 +183,7 @@ async fn access_log(
 }
 
 #[actix_web::test]
-async fn an_access_log_around_a_gate_sees_whom_it_turned_away() {
+async fn an_access_log_around_a_middleware_sees_whom_it_turned_away() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
     let key = bed.login("ada").await;
@@ -191,13 +191,13 @@ async fn an_access_log_around_a_gate_sees_whom_it_turned_away() {
     let log: AccessLog = web::Data::new(Mutex::default());
     let rejected = Arc::new(Mutex::new(0));
     let count = Arc::clone(&rejected);
-    let store = bed.store().on_event(move |event| {
+    let site = bed.site().on_event(move |event| {
         *count.lock().unwrap() += usize::from(matches!(event, Event::Rejected { .. }));
     });
     let app = {
         let log = log.clone();
         TestApp::start(move |config| {
-            let login = DjangoSessionMiddleware::login_required(store.clone());
+            let login = DjangoSessionMiddleware::login_required(site.clone());
             let staff = login.clone().staff_required();
             config.app_data(log.clone()).service(
                 web::scope("")

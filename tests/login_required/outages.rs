@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoUser, Error, OptionalDjangoUser, SessionStore,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error, OptionalDjangoUser,
     UserModel,
 };
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
@@ -33,7 +33,7 @@ fn server(req: &HttpRequest) -> &Postgres {
     req.app_data::<web::Data<Postgres>>().unwrap()
 }
 
-/// With `?kill`, by when the gate has found the session.
+/// With `?kill`, by when the middleware has found the session.
 async fn kill_if_asked(req: &HttpRequest) {
     if req.query_string() == "kill" {
         server(req).kill9().await.unwrap();
@@ -68,15 +68,15 @@ async fn survive(req: HttpRequest) -> Result<String, actix_web::Error> {
     Ok(user.has_perm("shop.add_item").await?.to_string())
 }
 
-fn app(store: SessionStore, postgres: Postgres) -> TestApp {
+fn app(site: DjangoSite, postgres: Postgres) -> TestApp {
     TestApp::start(move |config| {
-        let optional = DjangoSessionMiddleware::optional(store.clone());
+        let optional = DjangoSessionMiddleware::optional(site.clone());
         let told = optional.clone().error_handler(|error, _| {
             let told = format!("{error}; {}", error.is_rejection());
             HttpResponse::build(error.status_code()).body(told)
         });
-        let login = DjangoSessionMiddleware::login_required(store.clone());
-        let gate = login.clone().permission_required("shop.add_item");
+        let login = DjangoSessionMiddleware::login_required(site.clone());
+        let middleware = login.clone().permission_required("shop.add_item");
         config
             .app_data(web::Data::new(postgres.clone()))
             .service(web::resource("/user").wrap(optional.clone()).to(user))
@@ -84,7 +84,7 @@ fn app(store: SessionStore, postgres: Postgres) -> TestApp {
             .service(web::resource("/survive").wrap(optional.clone()).to(survive))
             .service(web::resource("/optional").wrap(optional).to(optional_user))
             .service(web::resource("/permission").wrap(login).to(permission))
-            .service(web::resource("/gate").wrap(gate).to(page));
+            .service(web::resource("/middleware").wrap(middleware).to(page));
     })
 }
 
@@ -107,8 +107,8 @@ async fn an_outage_between_session_and_user_is_a_503_and_never_a_stranger() {
         let told = if path == "/told" { "the session database is unavailable; false" } else { "" };
         assert_eq!(answer.text().await.unwrap(), told);
 
-        // Now the gate cannot even find the session.
-        for path in ["/optional", "/gate"] {
+        // Now the middleware cannot even find the session.
+        for path in ["/optional", "/middleware"] {
             let answer = app.get(path, &key).await;
             assert_eq!(
                 (answer.status().as_u16(), header(&answer, "retry-after")),
@@ -116,7 +116,7 @@ async fn an_outage_between_session_and_user_is_a_503_and_never_a_stranger() {
             );
         }
         postgres.restart().await.unwrap();
-        for path in ["/optional", "/gate"] {
+        for path in ["/optional", "/middleware"] {
             assert_eq!(app.status(path, &key).await, 200, "{path} after the restart");
         }
     }

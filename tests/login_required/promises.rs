@@ -1,4 +1,4 @@
-//! What each gate promises, sentence by sentence, as the documentation has it.
+//! What each middleware promises, sentence by sentence, as the documentation has it.
 
 use actix_django_session::DjangoSessionMiddleware;
 use actix_web::web;
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[actix_web::test]
-async fn each_gate_keeps_its_promise() {
+async fn each_middleware_keeps_its_promise() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
     let ada = bed.login("ada").await;
@@ -38,11 +38,11 @@ async fn each_gate_keeps_its_promise() {
 
     let serve = |backends: &[&str]| {
         let backends: Vec<_> = backends.iter().map(|&path| path.to_owned()).collect();
-        let store = bed.store_with(settings().authentication_backends(backends));
+        let site = bed.store_with(settings().authentication_backends(backends));
         TestApp::start(move |config| {
-            let optional = DjangoSessionMiddleware::optional(store.clone());
-            let required = DjangoSessionMiddleware::required(store.clone());
-            let login_required = DjangoSessionMiddleware::login_required(store.clone());
+            let optional = DjangoSessionMiddleware::optional(site.clone());
+            let required = DjangoSessionMiddleware::required(site.clone());
+            let login_required = DjangoSessionMiddleware::login_required(site.clone());
             config
                 .service(web::resource("/optional").wrap(optional).to(page))
                 .service(web::resource("/required").wrap(required).to(page))

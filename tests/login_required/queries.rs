@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoUser, DjangoUserId, Error, OptionalDjangoUser,
-    SessionStore, UserModel,
+    DjangoSession, DjangoSessionMiddleware, DjangoSite, DjangoUser, DjangoUserId, Error,
+    OptionalDjangoUser, UserModel,
 };
 use actix_web::web;
 use serde_json::json;
@@ -33,11 +33,11 @@ async fn everything(
     "a page"
 }
 
-fn app(store: SessionStore) -> TestApp {
+fn app(site: DjangoSite) -> TestApp {
     TestApp::start(move |config| {
-        let optional = DjangoSessionMiddleware::optional(store.clone());
-        let required = DjangoSessionMiddleware::required(store.clone());
-        let login = DjangoSessionMiddleware::login_required(store.clone());
+        let optional = DjangoSessionMiddleware::optional(site.clone());
+        let required = DjangoSessionMiddleware::required(site.clone());
+        let login = DjangoSessionMiddleware::login_required(site.clone());
         let permission = login.clone().permission_required("shop.add_item");
         config
             .service(web::resource("/optional").wrap(optional.clone()).to(page))
@@ -81,7 +81,7 @@ async fn a_request_makes_as_many_queries_as_it_needs() {
         // So that a busy machine does not look like a silent connection.
         let settings = settings().lookup_timeout(Duration::from_secs(60));
         let settings = settings.prepared_statements(prepared_statements);
-        let app = app(SessionStore::new(proxy.pool(), settings).unwrap());
+        let app = app(DjangoSite::new(proxy.pool(), settings).unwrap());
         // Warm: the type of the primary key is known.
         assert_eq!(app.status("/asks", &ada_key).await, 200);
         assert!(proxy.executed() >= 3);
@@ -139,7 +139,7 @@ async fn the_index_of_the_primary_key_serves_every_type_of_it() {
         let key = bed.login("ada").await;
         let proxy = Proxy::before(bed.database.url());
         let settings = settings().lookup_timeout(Duration::from_secs(60)).user_model(model);
-        let app = app(SessionStore::new(proxy.pool(), settings).unwrap());
+        let app = app(DjangoSite::new(proxy.pool(), settings).unwrap());
         assert_eq!(app.status("/permission", &key).await, 200);
 
         let client = bed.pool().get().await.unwrap();

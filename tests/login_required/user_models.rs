@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use actix_django_session::{
-    AuthenticationBackend, DjangoUser, Error, SessionAuthHash, SessionKey, SessionStore, UserModel,
+    AuthenticationBackend, DjangoSite, DjangoUser, Error, SessionAuthHash, SessionKey, UserModel,
     signing::Algorithm,
 };
 use serde_json::{Value, json};
@@ -20,12 +20,12 @@ type OwnKeys<'a> = &'a [(&'a str, &'a [&'a str])];
 
 /// Users of this model, with right and wrong sessions: everyone is who Django says.
 async fn holds_for(name: &str, model: UserModel, key_field: &str, own_keys: OwnKeys<'_>) {
-    holds_with(|store| store, name, model, key_field, own_keys).await;
+    holds_with(|site| site, name, model, key_field, own_keys).await;
 }
 
 /// [`holds_for`] a store that has hooks.
 async fn holds_with(
-    hooked: fn(SessionStore) -> SessionStore,
+    hooked: fn(DjangoSite) -> DjangoSite,
     name: &str,
     model: UserModel,
     key_field: &str,
@@ -212,8 +212,8 @@ fn versioned() -> UserModel {
 }
 
 /// The store of such users.
-fn with_auth_version(store: SessionStore) -> SessionStore {
-    store.session_auth_hash_message(|password, user| {
+fn with_auth_version(site: DjangoSite) -> DjangoSite {
+    site.session_auth_hash_message(|password, user| {
         Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
     })
 }
@@ -229,9 +229,9 @@ async fn another_auth_version_ends_the_sessions_and_a_manager_hides_users() {
         .auth_user_model("versioned.VersionedUser")
         .secret_key_fallbacks(["old"]);
     let bed = Bed::start(Django::default(), &settings).await;
-    let store =
+    let site =
         bed.store_with(self::settings().secret_key_fallbacks(["old"]).user_model(versioned()));
-    let app = TestApp::probe(with_auth_version(store));
+    let app = TestApp::probe(with_auth_version(site));
     let agree = async |key: &str, is_user: bool| {
         let verdict = bed.verdict(key).await;
         assert_eq!(verdict["user"].is_object(), is_user, "{verdict}");
@@ -245,7 +245,7 @@ async fn another_auth_version_ends_the_sessions_and_a_manager_hides_users() {
     let pk = ada["pk"].as_str().unwrap();
     let fallback = ada["fallback_hashes"][0].as_str().unwrap();
     agree(&bed.session(&session_of(pk, fallback)).await, true).await;
-    let default = SessionStore::new(
+    let default = DjangoSite::new(
         bed.pool(),
         self::settings().user_model(UserModel::new("versioned_versioneduser")),
     );
@@ -302,9 +302,9 @@ async fn tables_in_a_schema_of_their_own() {
     let settings = self::settings()
         .session_table("people.django_session")
         .user_model(UserModel::new("people.auth_user"));
-    let store = bed.store_with(settings);
-    store.check().await.unwrap();
-    let who = TestApp::probe(store).json("/who", &key).await;
+    let site = bed.store_with(settings);
+    site.check().await.unwrap();
+    let who = TestApp::probe(site).json("/who", &key).await;
     assert_eq!(who["permissions"], json!(["shop.add_item"]));
     // A quoted name with a dot and capitals in it is one name.
     bed.sql("ALTER TABLE people.auth_user RENAME TO \"Auth.User\"").await;
@@ -330,8 +330,8 @@ async fn some_backends_let_inactive_users_in() {
         let verdict = bed.verdict(&key).await;
         assert_eq!(verdict["user"]["is_active"], false, "{verdict}");
 
-        let store = bed.store_with(self::settings().authentication_backends([ALLOW_ALL]));
-        let app = TestApp::probe(store);
+        let site = bed.store_with(self::settings().authentication_backends([ALLOW_ALL]));
+        let app = TestApp::probe(site);
         // A superuser who is not active has no permission (P2).
         assert_eq!(app.json("/who", &key).await, verdict["user"]);
         assert_eq!(app.status("/user", &key).await, 200);
@@ -352,9 +352,9 @@ async fn some_backends_let_inactive_users_in() {
     }
 }
 
-async fn user_of(store: &SessionStore, key: &str) -> Result<DjangoUser, Error> {
-    let session = store.load(&SessionKey::new(key).unwrap()).await?;
-    store.get_user(&session).await
+async fn user_of(site: &DjangoSite, key: &str) -> Result<DjangoUser, Error> {
+    let session = site.load(&SessionKey::new(key).unwrap()).await?;
+    site.get_user(&session).await
 }
 
 #[actix_web::test]
@@ -405,7 +405,7 @@ async fn a_primary_key_of_fixed_width() {
     bed.sql("CREATE TABLE legacy AS SELECT * FROM texts_textuser").await;
     bed.sql("ALTER TABLE legacy ALTER code TYPE char(8)").await;
     let model = UserModel::new("legacy").primary_key("code").without_permissions();
-    let store = bed.store_of(model);
-    assert_eq!(user_of(&store, &a).await.unwrap().username(), "a");
-    assert_eq!(user_of(&store, &abc).await.unwrap().username(), "abc");
+    let site = bed.store_of(model);
+    assert_eq!(user_of(&site, &a).await.unwrap().username(), "a");
+    assert_eq!(user_of(&site, &abc).await.unwrap().username(), "abc");
 }

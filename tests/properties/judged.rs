@@ -1,7 +1,7 @@
 //! Against a running Django, in batches: the same answer, and a reference that deserves the name.
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, SessionData, SessionSigner, SessionStore,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, SessionData, SessionSigner,
     signing::TimestampSigner,
 };
 use actix_web::{App, http::Uri, test, web};
@@ -277,9 +277,9 @@ async fn any_login_url_is_redirected_to_as_django_does() {
         // As the judge's: any host may be named in the way back.
         let settings = settings().login_url(login_url).allowed_hosts(["*"]);
         let settings = settings.secure_proxy_ssl_header("X-Proto", "https");
-        let store = SessionStore::new(pool.clone(), settings).unwrap();
-        let gate = DjangoSessionMiddleware::required(store).redirect_field_name(*field);
-        let app = App::new().wrap(gate).default_service(web::to(async || "never"));
+        let site = DjangoSite::new(pool.clone(), settings).unwrap();
+        let middleware = DjangoSessionMiddleware::required(site).redirect_field_name(*field);
+        let app = App::new().wrap(middleware).default_service(web::to(async || "never"));
         let app = test::init_service(app).await;
         let request = test::TestRequest::with_uri(target)
             .insert_header(("host", *host))

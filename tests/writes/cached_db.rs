@@ -106,7 +106,7 @@ async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
         let cache = redis.connect().await.unwrap();
         let works = Arc::new(AtomicBool::new(true));
         let hook_works = Arc::clone(&works);
-        let store = bed
+        let site = bed
             .store_with(settings().session_engine(SessionEngine::CachedDb).writes_sessions(true))
             .on_session_change(move |key: SessionKey| {
                 let (mut cache, works) = (cache.clone(), hook_works.load(Ordering::Relaxed));
@@ -118,7 +118,7 @@ async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
                     cache.del::<_, ()>(key).await
                 }
             });
-        store.check().await.unwrap();
+        site.check().await.unwrap();
 
         let made = django(&bed, None, &json!([["insert", "a", 1]]), 200).await;
         let cookie = made.set_cookie[0].split(';').next().unwrap().to_owned();
@@ -129,11 +129,11 @@ async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
         bed.ask(json!({ "cmd": "sign_row", "key": key, "obj_json": r#"{"a":0}"# })).await;
         assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, json!([1]), "{version}");
 
-        let ours = operate(&store, Some(&cookie), &json!([["insert", "a", 2]]), 200).await;
+        let ours = operate(&site, Some(&cookie), &json!([["insert", "a", 2]]), 200).await;
         assert_eq!(ours.status, 200);
         assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, json!([2]), "{version}");
 
-        let ours = operate(&store, Some(&cookie), &json!([["cycle_key"]]), 200).await;
+        let ours = operate(&site, Some(&cookie), &json!([["cycle_key"]]), 200).await;
         let new = ours.set_cookie[0].split(';').next().unwrap().to_owned();
         let nothing = json!([Value::Null]);
         assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, nothing, "{version}");
@@ -141,11 +141,11 @@ async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
 
         // The row is gone and the copy is not: whoever logs out must not believe that it is done.
         works.store(false, Ordering::Relaxed);
-        let ours = operate(&store, Some(&new), &json!([["flush"]]), 200).await;
+        let ours = operate(&site, Some(&new), &json!([["flush"]]), 200).await;
         assert_eq!((ours.status, ours.set_cookie), (503, vec![]), "{version}");
         works.store(true, Ordering::Relaxed);
         let key = SessionKey::new(new.strip_prefix("sessionid=").unwrap()).unwrap();
-        store.delete(&key).await.unwrap();
+        site.delete(&key).await.unwrap();
         assert_eq!(django(&bed, Some(&new), &get, 200).await.results, nothing, "{version}");
     }
 }

@@ -34,11 +34,11 @@ async fn what_no_other_key_cures_is_tried_twice_at_most() {
 
     // Without prepared statements each try is one statement.
     let settings = settings().writes_sessions(true).prepared_statements(false);
-    let store = bed.store_with(settings);
+    let site = bed.store_with(settings);
     // Another key is tried only where there was to be another one.
     for (ops, most) in [(insert, 1), (json!([["cycle_key"], ["insert", "b", 1]]), 2)] {
         bed.sql("SELECT setval('tries', 1)::int").await;
-        let refused = operate(&store, Some(&cookie), &ops, 200).await;
+        let refused = operate(&site, Some(&cookie), &ops, 200).await;
         assert_eq!((refused.status, refused.set_cookie), (503, vec![]), "{ops}");
         let tries = bed.sql(TRIES).await;
         assert_eq!(tries["rows"], json!([[1 + most]]), "{ops}");

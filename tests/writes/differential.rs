@@ -1,6 +1,6 @@
 //! Random sequences of operations: Django alone, Rust alone, and both in turns on one database.
 
-use actix_django_session::{PasswordHasher, SessionKey, SessionStore};
+use actix_django_session::{DjangoSite, PasswordHasher, SessionKey};
 use serde_json::{Value, json};
 use testbed::{Django, Settings};
 
@@ -27,15 +27,15 @@ async fn what_django_would_have_stored_is_stored_and_what_it_would_have_sent_is_
         let bed = &bed;
         let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations: 1000 }];
         let settings = settings().writes_sessions(true).password_hashers(hashers);
-        let store = bed.store_with(settings);
+        let site = bed.store_with(settings);
         for number in 0..sequences {
             let sequence = Sequence::random(&mut dice);
-            let djangos = sequence.run(bed, &store, |_| Side::Django).await;
-            let rusts = sequence.run(bed, &store, |_| Side::Rust).await;
+            let djangos = sequence.run(bed, &site, |_| Side::Django).await;
+            let rusts = sequence.run(bed, &site, |_| Side::Rust).await;
             assert_eq!(rusts, djangos, "{version}, sequence {number}: {sequence:?}");
             let first = dice.below(2);
             let turns = sequence
-                .run(bed, &store, |i| if i % 2 == first { Side::Django } else { Side::Rust })
+                .run(bed, &site, |i| if i % 2 == first { Side::Django } else { Side::Rust })
                 .await;
             assert_eq!(turns, djangos, "{version}, sequence {number} in turns: {sequence:?}");
         }
@@ -101,7 +101,7 @@ impl Sequence {
     async fn run(
         &self,
         bed: &Bed,
-        store: &SessionStore,
+        site: &DjangoSite,
         side: impl Fn(usize) -> Side,
     ) -> Vec<(Outcome, Value)> {
         let key = match self.start {
@@ -118,7 +118,7 @@ impl Sequence {
             let cookie = browser.cookie.as_ref().map(|key| format!("sessionid={key}"));
             let ops = Value::from(ops.clone());
             let outcome = match side(i) {
-                Side::Rust => operate(store, cookie.as_deref(), &ops, *status).await,
+                Side::Rust => operate(site, cookie.as_deref(), &ops, *status).await,
                 Side::Django => django(bed, cookie.as_deref(), &ops, *status).await,
             };
             let outcome = browser.hears(outcome);

@@ -1,7 +1,7 @@
 //! Session auth hashes that are not of today: what looking at the user does to the session.
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoUser, SessionStore, test::session_row,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, test::session_row,
 };
 use actix_web::{
     App,
@@ -45,11 +45,11 @@ async fn has_row(bed: &Bed, cookie: &str) -> bool {
 async fn a_hash_of_a_fallback_key_gives_way_to_one_of_today_as_in_django() {
     for version in Django::available().unwrap() {
         let bed = bed(version).await;
-        let store = bed.store_with(settings());
+        let site = bed.store_with(settings());
         let of_old = bed.store_with(DjangoSettings::new("old"));
         let user = json!([["user"]]);
         let (here, there) = (session_row(&of_old, "ada").await, session_row(&of_old, "ada").await);
-        let ours = operate(&store, Some(&here), &user, 200).await;
+        let ours = operate(&site, Some(&here), &user, 200).await;
         let theirs = django(&bed, Some(&there), &user, 200).await;
         let new = ours.set_cookie[0].split(';').next().unwrap().to_owned();
         let ours = story(&bed, &here, ours).await;
@@ -57,7 +57,7 @@ async fn a_hash_of_a_fallback_key_gives_way_to_one_of_today_as_in_django() {
         assert_eq!(ours, (json!(["ada"]), 200, "another", false), "{version}");
         // Under the new key it is one of today: nobody finds anything to do.
         for seen in [
-            operate(&store, Some(&new), &user, 200).await,
+            operate(&site, Some(&new), &user, 200).await,
             django(&bed, Some(&new), &user, 200).await,
         ] {
             assert_eq!(story(&bed, &new, seen).await, (json!(["ada"]), 200, "nothing", true));
@@ -70,14 +70,14 @@ async fn a_wrong_hash_ends_the_session_as_in_django() {
     let wrong = r#"{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"0","cart":1}"#;
     for version in Django::available().unwrap() {
         let bed = bed(version).await;
-        let store = bed.store_with(settings());
+        let site = bed.store_with(settings());
         for (ops, expected) in [
             (json!([["user"]]), (json!([null]), 200, "deleted", false)),
             (json!([["user"], ["get", "cart"]]), (json!([null, null]), 200, "deleted", false)),
             (json!([["user"], ["insert", "a", 1]]), (json!([null, null]), 200, "another", false)),
         ] {
             let cookie = format!("sessionid={}", bed.session(wrong).await);
-            let ours = operate(&store, Some(&cookie), &ops, 200).await;
+            let ours = operate(&site, Some(&cookie), &ops, 200).await;
             assert_eq!(story(&bed, &cookie, ours).await, expected, "{version}: {ops}");
             let cookie = format!("sessionid={}", bed.session(wrong).await);
             let theirs = django(&bed, Some(&cookie), &ops, 200).await;
@@ -87,11 +87,12 @@ async fn a_wrong_hash_ends_the_session_as_in_django() {
 }
 
 #[actix_web::test]
-async fn a_gate_that_asks_for_the_user_does_the_same_and_one_that_may_not_write_does_nothing() {
+async fn a_middleware_that_asks_for_the_user_does_the_same_and_one_that_may_not_write_does_nothing()
+{
     let bed = bed(Django::default()).await;
     let of_old = bed.store_with(DjangoSettings::new("old"));
     let wrong = r#"{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"0"}"#;
-    for (store, status, old_hash, wrong_hash) in [
+    for (site, status, old_hash, wrong_hash) in [
         (bed.store_with(settings()), 200, ("another", false), ("deleted", false)),
         // A failure stores nothing, and ends what is to be ended.
         (bed.store_with(settings()), 500, ("nothing", true), ("deleted", false)),
@@ -103,26 +104,26 @@ async fn a_gate_that_asks_for_the_user_does_the_same_and_one_that_may_not_write_
         ),
     ] {
         let cookie = session_row(&of_old, "ada").await;
-        let came = visit(&store, &cookie, status).await;
+        let came = visit(&site, &cookie, status).await;
         assert_eq!(came.status, u64::from(status));
         let (_, _, told, kept) = story(&bed, &cookie, came).await;
         assert_eq!((told, kept), old_hash);
 
         let cookie = format!("sessionid={}", bed.session(wrong).await);
-        let came = visit(&store, &cookie, status).await;
+        let came = visit(&site, &cookie, status).await;
         assert_eq!(came.status, 302, "to log in");
         let (_, _, told, kept) = story(&bed, &cookie, came).await;
         assert_eq!((told, kept), if status == 500 { ("deleted", false) } else { wrong_hash });
     }
 }
 
-/// Somebody at a gate for users, before a handler that answers with this status.
-async fn visit(store: &SessionStore, cookie: &str, status: u16) -> Outcome {
-    let gate = DjangoSessionMiddleware::login_required(store.clone());
+/// Somebody at a middleware for users, before a handler that answers with this status.
+async fn visit(site: &DjangoSite, cookie: &str, status: u16) -> Outcome {
+    let middleware = DjangoSessionMiddleware::login_required(site.clone());
     let status = actix_web::http::StatusCode::from_u16(status).unwrap();
     let handler =
         move |_: DjangoUser| async move { actix_web::HttpResponse::build(status).finish() };
-    let app = init_service(App::new().wrap(gate).route("/", web::get().to(handler))).await;
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(handler))).await;
     let request = TestRequest::get().insert_header(("Cookie", cookie));
     let response = call_service(&app, request.to_request()).await;
     let set_cookie = response.headers().get_all(SET_COOKIE);

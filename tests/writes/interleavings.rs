@@ -10,8 +10,8 @@ use std::{
 };
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoUser, Error, SessionKey,
-    SessionStore,
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, DjangoUser, Error,
+    SessionKey,
 };
 use actix_web::{
     App, FromRequest, HttpRequest, HttpResponse,
@@ -42,12 +42,12 @@ struct Came {
 
 /// A request of this session that does `ops`, then `meanwhile` happens, then the answer goes out.
 async fn request(
-    store: &SessionStore,
+    site: &DjangoSite,
     key: &str,
     ops: Value,
     meanwhile: impl AsyncFn() + Clone + 'static,
 ) -> (u16, Option<String>) {
-    let gate = actix_django_session::DjangoSessionMiddleware::optional(store.clone());
+    let middleware = actix_django_session::DjangoSessionMiddleware::optional(site.clone());
     let handler = move |session: DjangoSessionMut, req: actix_web::HttpRequest| {
         let (ops, meanwhile) = (ops.clone(), meanwhile.clone());
         async move {
@@ -58,7 +58,7 @@ async fn request(
             Ok::<_, Error>(HttpResponse::Ok().finish())
         }
     };
-    let app = App::new().wrap(gate).route("/", web::get().to(handler));
+    let app = App::new().wrap(middleware).route("/", web::get().to(handler));
     let app = init_service(app).await;
     let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
     let response = call_service(&app, request.to_request()).await;
@@ -81,7 +81,7 @@ async fn came(bed: &Bed, key: &str, (status, cookie): (u16, Option<String>)) -> 
 #[actix_web::test]
 async fn what_others_did_to_the_session_meanwhile_is_kept_and_what_they_ended_is_ended() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     let with_a = json!({ "cart": [1, 2], "theme": "dark", "a": 1 });
     for (ops, others, expected) in [
         // Django would lose "a" here: it stores the whole of what it had read.
@@ -130,13 +130,13 @@ async fn what_others_did_to_the_session_meanwhile_is_kept_and_what_they_ended_is
             let done = django(Bed::shared().await, Some(&cookie), &others, 200).await;
             assert_eq!(done.status, 200);
         };
-        let answer = request(&store, &key, ops, meanwhile).await;
+        let answer = request(&site, &key, ops, meanwhile).await;
         let (new_cookie, is_cycle) = (answer.1.clone(), expected.cookie == "another");
         assert_eq!(came(bed, &key, answer).await, expected, "{case}");
         if is_cycle {
             let text = new_cookie.unwrap();
             let new = text.strip_prefix("sessionid=").unwrap().split(';').next().unwrap();
-            let session = store.load(&SessionKey::new(new).unwrap()).await.unwrap();
+            let session = site.load(&SessionKey::new(new).unwrap()).await.unwrap();
             let mut row = with_a.clone();
             row["b"] = json!(2);
             let data: Value = serde_json::from_str(&session.data().unwrap().as_json()).unwrap();
@@ -163,7 +163,7 @@ async fn somebody_waits(client: &Client) {
 async fn an_open_transaction_is_waited_for_and_its_outcome_counts() {
     // A database of its own: whoever waits for a lock in it is the one.
     let bed = Bed::start(testbed::Django::default(), testbed::Settings::default()).await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     let (theirs, watcher) = (connect(&bed).await, connect(&bed).await);
     let other = bed.session(r#"{"a":1}"#).await;
     let insert = json!([["insert", "b", 1]]);
@@ -198,21 +198,21 @@ async fn an_open_transaction_is_waited_for_and_its_outcome_counts() {
             somebody_waits(&watcher).await;
             theirs.batch_execute(end).await.unwrap();
         };
-        let (answer, ()) = join(request(&store, &key, ops.clone(), async || {}), ending).await;
+        let (answer, ()) = join(request(&site, &key, ops.clone(), async || {}), ending).await;
         let came = came(&bed, &key, answer).await;
         assert_eq!((came.status, came.row), (status, row), "{statement}; {end}; {ops}");
     }
 }
 
 #[actix_web::test]
-async fn several_gates_and_extractors_of_one_request_see_and_store_one_session() {
+async fn several_middlewares_and_extractors_of_one_request_see_and_store_one_session() {
     use actix_django_session::{DjangoSession, DjangoSessionMiddleware, OptionalDjangoSession};
 
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     let (outer, inner) = (
-        DjangoSessionMiddleware::optional(store.clone()),
-        DjangoSessionMiddleware::optional(store.clone()),
+        DjangoSessionMiddleware::optional(site.clone()),
+        DjangoSessionMiddleware::optional(site.clone()),
     );
     let handler =
         async |one: DjangoSessionMut, two: DjangoSessionMut, req: actix_web::HttpRequest| {
@@ -240,7 +240,7 @@ async fn several_gates_and_extractors_of_one_request_see_and_store_one_session()
     assert_eq!(response.headers().get_all(SET_COOKIE).count(), 1, "{response:?}");
     let key = actix_web::test::read_body(response).await;
     let key = SessionKey::new(std::str::from_utf8(&key).unwrap()).unwrap();
-    let session = store.load(&key).await.unwrap();
+    let session = site.load(&key).await.unwrap();
     assert_eq!(session.data().unwrap().as_json(), r#"{"a":2,"b":1}"#);
 
     let request = TestRequest::get()
@@ -252,7 +252,7 @@ async fn several_gates_and_extractors_of_one_request_see_and_store_one_session()
         cookies.len() == 1 && cookies[0].to_str().unwrap().contains("Max-Age=0"),
         "{cookies:?}"
     );
-    assert!(matches!(store.load(&key).await, Err(Error::SessionNotFound)));
+    assert!(matches!(site.load(&key).await, Err(Error::SessionNotFound)));
 }
 
 #[actix_web::test]
@@ -262,7 +262,7 @@ async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_aw
     let new = || DjangoSettings::new("a new key").secret_key_fallbacks([Settings::SECRET_KEY]);
     let ended = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&ended);
-    let store = bed.store_with(new().writes_sessions(true)).on_event(move |event| {
+    let site = bed.store_with(new().writes_sessions(true)).on_event(move |event| {
         if event.reason() == Some("session_interrupted") {
             counter.fetch_add(1, Ordering::Relaxed);
         }
@@ -279,8 +279,8 @@ async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_aw
             Ok::<_, actix_web::Error>(user.username().to_owned())
         }
     };
-    let gate = DjangoSessionMiddleware::login_required(store.clone());
-    let app = init_service(App::new().wrap(gate).route("/", web::get().to(handler))).await;
+    let middleware = DjangoSessionMiddleware::login_required(site.clone());
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(handler))).await;
     let get = |key: &str, path| {
         let cookie = ("Cookie", format!("sessionid={key}"));
         call_service(&app, TestRequest::get().uri(path).insert_header(cookie).to_request())
@@ -294,7 +294,7 @@ async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_aw
     // One of them did it, and the others brought back nothing.
     assert_eq!(cookies.len(), 1, "{cookies:?}");
     assert!(matches!(
-        store.load(&SessionKey::new(&*key).unwrap()).await,
+        site.load(&SessionKey::new(&*key).unwrap()).await,
         Err(Error::SessionNotFound)
     ));
 
@@ -311,7 +311,7 @@ async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_aw
 #[actix_web::test]
 async fn an_update_that_uses_its_own_session_gets_errors_and_no_panic() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     let handler = async |session: DjangoSessionMut| {
         let other = session.clone();
         session.update("a", move |a: &mut u32| {
@@ -321,8 +321,8 @@ async fn an_update_that_uses_its_own_session_gets_errors_and_no_panic() {
         })?;
         Ok::<_, Error>(format!("{:?} {:?}", session.get::<u32>("a")?, session.get::<u32>("b")?))
     };
-    let gate = DjangoSessionMiddleware::optional(store);
-    let app = init_service(App::new().wrap(gate).route("/", web::get().to(handler))).await;
+    let middleware = DjangoSessionMiddleware::optional(site);
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(handler))).await;
     let body = call_and_read_body(&app, TestRequest::get().to_request()).await;
     assert_eq!(body, "Some(2) None");
 }

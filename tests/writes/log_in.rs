@@ -9,8 +9,8 @@ use std::{
 };
 
 use actix_django_session::{
-    AuthenticationBackend, DjangoSessionMiddleware, DjangoSessionMut, DjangoUser, Error,
-    OptionalDjangoUser, PasswordHasher, SessionKey, SessionStore, UserModel,
+    AuthenticationBackend, DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, DjangoUser,
+    Error, OptionalDjangoUser, PasswordHasher, SessionKey, UserModel,
     test::{TestUser, user},
 };
 use actix_web::{
@@ -40,9 +40,9 @@ impl Visitor {
         Self { cookie: Some(bed.session(r#"{"cart":[1]}"#).await) }
     }
 
-    async fn does(&mut self, store: &SessionStore, ops: Value, status: u16) -> Outcome {
+    async fn does(&mut self, site: &DjangoSite, ops: Value, status: u16) -> Outcome {
         let cookie = self.cookie.as_ref().map(|key| format!("sessionid={key}"));
-        let outcome = operate(store, cookie.as_deref(), &ops, status).await;
+        let outcome = operate(site, cookie.as_deref(), &ops, status).await;
         for text in &outcome.set_cookie {
             if let Some(value) = text.strip_prefix("sessionid=") {
                 let key = value.split(';').next().unwrap();
@@ -76,15 +76,15 @@ async fn last_login(bed: &Bed, username: &str) -> Value {
 #[actix_web::test]
 async fn whose_password_is_encoded_anew_is_still_logged_in_afterwards() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let store = |iterations| {
+    let site = |iterations| {
         let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations }];
         bed.store_with(settings().password_hashers(hashers).writes_sessions(true))
     };
-    let old = store(7).make_password(PASSWORD).await.unwrap();
+    let old = site(7).make_password(PASSWORD).await.unwrap();
     bed.ask(json!({ "cmd": "set_user", "username": "ada", "password_column": old })).await;
     let mut visitor = Visitor::new(&bed).await;
     let ops = json!([["authenticate_login", "ada", PASSWORD]]);
-    assert_eq!(visitor.does(&store(8), ops, 200).await.results, json!(["ada"]));
+    assert_eq!(visitor.does(&site(8), ops, 200).await.results, json!(["ada"]));
     assert_eq!(visitor.is(&bed).await, "ada");
     let user = bed.ask(json!({ "cmd": "get_user", "username": "ada" })).await;
     assert!(user["password"].as_str().unwrap().starts_with("pbkdf2_sha256$8$"), "{user}");
@@ -93,15 +93,15 @@ async fn whose_password_is_encoded_anew_is_still_logged_in_afterwards() {
 async fn change_password(
     user: DjangoUser,
     session: DjangoSessionMut,
-    store: web::Data<SessionStore>,
+    site: web::Data<DjangoSite>,
     pool: web::Data<deadpool_postgres::Pool>,
     req: HttpRequest,
 ) -> Result<HttpResponse, Error> {
-    let encoded = store.make_password("another").await?;
+    let encoded = site.make_password("another").await?;
     let update = "UPDATE auth_user SET password = $1 WHERE username = $2";
     let client = pool.get().await.unwrap();
     client.execute(update, &[&encoded, &user.username()]).await.unwrap();
-    let user = store.user(user.id()).await?;
+    let user = site.user(user.id()).await?;
     session.update_session_auth_hash(&user).await?;
     let still = DjangoUser::extract(&req).await.unwrap();
     assert_eq!((still.id(), still.username()), (user.id(), user.username()));
@@ -113,16 +113,16 @@ async fn whoever_changes_the_password_stays_and_all_other_sessions_end() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let store =
+    let site =
         bed.store_with(settings().writes_sessions(true)).after_get_user(move |_, user, _| {
             count.fetch_add(1, Ordering::Relaxed);
             async { Ok(Some(user)) }
         });
     let (here, elsewhere) = (bed.login("ada").await, bed.login("ada").await);
     let app = App::new()
-        .app_data(web::Data::new(store.clone()))
+        .app_data(web::Data::new(site.clone()))
         .app_data(web::Data::new(bed.pool()))
-        .wrap(DjangoSessionMiddleware::optional(store))
+        .wrap(DjangoSessionMiddleware::optional(site))
         .route("/", web::get().to(change_password));
     let app = init_service(app).await;
     let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={here}")));
@@ -141,13 +141,13 @@ async fn whoever_changes_the_password_stays_and_all_other_sessions_end() {
 #[actix_web::test]
 async fn a_log_in_that_fails_leaves_the_session_as_it_was() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     let mut visitor = Visitor::new(&bed).await;
     let key = visitor.cookie.clone().unwrap();
     let before = row(&bed, &key).await;
 
     // The handler fails after it.
-    let outcome = visitor.does(&store, json!([["login", "ada"]]), 500).await;
+    let outcome = visitor.does(&site, json!([["login", "ada"]]), 500).await;
     assert_eq!((outcome.status, row(&bed, &key).await), (500, before.clone()));
     assert_ne!(last_login(&bed, "ada").await, Value::Null);
 
@@ -161,14 +161,14 @@ async fn a_log_in_that_fails_leaves_the_session_as_it_was() {
     assert_eq!(last_login(&bed, "grace").await, Value::Null);
 
     // The user is deleted in between.
-    let grace = store.user_by_username("grace").await.unwrap();
+    let grace = site.user_by_username("grace").await.unwrap();
     bed.ask(json!({ "cmd": "delete_user", "username": "grace" })).await;
     let handler = move |session: DjangoSessionMut| {
         let grace = grace.clone();
         async move { session.login(&grace).await.map(|()| HttpResponse::Ok().finish()) }
     };
-    let gate = DjangoSessionMiddleware::optional(store);
-    let app = init_service(App::new().wrap(gate).route("/", web::get().to(handler))).await;
+    let middleware = DjangoSessionMiddleware::optional(site);
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(handler))).await;
     let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
     let response = call_service(&app, request.to_request()).await;
     assert_eq!((response.status().as_u16(), row(&bed, &key).await), (401, before));
@@ -179,23 +179,23 @@ async fn a_log_in_that_fails_leaves_the_session_as_it_was() {
 #[actix_web::test]
 async fn who_logs_in_to_a_session_that_is_gone_gets_a_new_one() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     let key = bed.session(r#"{"cart":[1]}"#).await;
-    let ada = store.user_by_username("ada").await.unwrap();
+    let ada = site.user_by_username("ada").await.unwrap();
     let handler = {
-        let (store, key) = (store.clone(), key.clone());
+        let (site, key) = (site.clone(), key.clone());
         move |session: DjangoSessionMut| {
-            let (ada, store, key) = (ada.clone(), store.clone(), key.clone());
+            let (ada, site, key) = (ada.clone(), site.clone(), key.clone());
             async move {
                 session.insert("theme", "dark")?;
                 session.login(&ada).await?;
-                store.delete(&SessionKey::new(key).unwrap()).await?;
+                site.delete(&SessionKey::new(key).unwrap()).await?;
                 Ok::<_, Error>(HttpResponse::Ok().finish())
             }
         }
     };
-    let gate = DjangoSessionMiddleware::optional(store);
-    let app = init_service(App::new().wrap(gate).route("/", web::get().to(handler))).await;
+    let middleware = DjangoSessionMiddleware::optional(site);
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(handler))).await;
     let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
     let response = call_service(&app, request.to_request()).await;
     assert_eq!(response.status(), 200);
@@ -212,7 +212,7 @@ async fn who_logs_in_to_a_session_that_is_gone_gets_a_new_one() {
 #[actix_web::test]
 async fn a_log_out_is_done_when_it_returns() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     let key = bed.login("ada").await;
     let (told, hears) = oneshot::channel();
     let told = std::cell::Cell::new(Some(told));
@@ -227,7 +227,7 @@ async fn a_log_out_is_done_when_it_returns() {
     };
     let handler = std::rc::Rc::new(handler);
     let route = web::get().to(move |session| handler(session));
-    let app = App::new().wrap(DjangoSessionMiddleware::optional(store)).route("/", route);
+    let app = App::new().wrap(DjangoSessionMiddleware::optional(site)).route("/", route);
     let app = init_service(app).await;
     let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
     let request = request.to_request();
@@ -247,32 +247,32 @@ async fn a_role_needs_no_more_than_this_to_log_in_and_out() {
     let pool = pool(&format!("postgres://{role}:secret@{address}"));
     let model = UserModel::default().without_permissions();
     let settings = settings().user_model(model).writes_sessions(true);
-    let store = SessionStore::new(pool, settings).unwrap();
+    let site = DjangoSite::new(pool, settings).unwrap();
     let grant = async |rights: &str| bed.sql(&format!("GRANT {rights} TO {role}")).await;
     let log_in = || json!([["authenticate_login", "ada", PASSWORD]]);
 
     // First of all last_login: without that right nothing is touched.
     let mut visitor = Visitor::new(&bed).await;
     let before = row(&bed, visitor.cookie.as_ref().unwrap()).await;
-    assert_eq!(visitor.does(&store, log_in(), 200).await.status, 503);
+    assert_eq!(visitor.does(&site, log_in(), 200).await.status, 503);
     assert_eq!(row(&bed, visitor.cookie.as_ref().unwrap()).await, before);
     assert_eq!(last_login(&bed, "ada").await, Value::Null);
     grant("UPDATE (last_login) ON auth_user").await;
     // A session that there is gets another key and other data.
-    assert_eq!(visitor.does(&store, log_in(), 200).await.status, 503);
+    assert_eq!(visitor.does(&site, log_in(), 200).await.status, 503);
     grant("UPDATE ON django_session").await;
-    assert_eq!(visitor.does(&store, log_in(), 200).await.status, 200);
+    assert_eq!(visitor.does(&site, log_in(), 200).await.status, 200);
     assert_eq!(visitor.is(&bed).await, "ada");
     // One of somebody else is deleted, and a new one made.
     let as_grace = || json!([["authenticate_login", "grace", PASSWORD]]);
-    assert_eq!(visitor.does(&store, as_grace(), 200).await.status, 503);
+    assert_eq!(visitor.does(&site, as_grace(), 200).await.status, 503);
     grant("DELETE ON django_session").await;
-    assert_eq!(visitor.does(&store, as_grace(), 200).await.status, 503);
+    assert_eq!(visitor.does(&site, as_grace(), 200).await.status, 503);
     grant("INSERT ON django_session").await;
     let mut stranger = Visitor { cookie: None };
-    assert_eq!(stranger.does(&store, as_grace(), 200).await.status, 200);
+    assert_eq!(stranger.does(&site, as_grace(), 200).await.status, 200);
     assert_eq!(stranger.is(&bed).await, "grace");
-    assert_eq!(stranger.does(&store, json!([["logout"]]), 200).await.status, 200);
+    assert_eq!(stranger.does(&site, json!([["logout"]]), 200).await.status, 200);
     assert_eq!((&stranger.cookie, stranger.is(&bed).await), (&None, Value::Null));
     bed.sql(&format!("DROP OWNED BY {role}")).await;
     bed.sql(&format!("DROP ROLE {role}")).await;
@@ -281,7 +281,7 @@ async fn a_role_needs_no_more_than_this_to_log_in_and_out() {
 #[actix_web::test]
 async fn no_log_line_has_a_password_a_hash_or_a_key() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     let user = bed.ask(json!({ "cmd": "get_user", "username": "ada" })).await;
     let hash = user["session_auth_hash"].as_str().unwrap().to_owned();
     let password = user["password"].as_str().unwrap().split('$').next_back().unwrap().to_owned();
@@ -296,7 +296,7 @@ async fn no_log_line_has_a_password_a_hash_or_a_key() {
         json!([["login", "grace"]]),
         json!([["logout"]]),
     ] {
-        assert_eq!(visitor.does(&store, ops, 200).await.status, 200);
+        assert_eq!(visitor.does(&site, ops, 200).await.status, 200);
         secrets.extend(visitor.cookie.clone());
     }
     assert_eq!(secrets.len(), 7);

@@ -12,8 +12,8 @@ use std::{
 };
 
 use actix_django_session::{
-    AuthenticationBackend, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, Error, Event,
-    PasswordHasher, SessionData, SessionSigner, SessionStore,
+    AuthenticationBackend, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite,
+    Error, Event, PasswordHasher, SessionData, SessionSigner,
 };
 use actix_web::{
     App,
@@ -98,13 +98,12 @@ async fn users_are_found_as_django_found_them_at_the_same_price() {
         lay(&bed, &vector).await;
         let spent = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&spent);
-        let store =
-            SessionStore::new(bed.pool(), settings(&vector)).unwrap().on_event(move |event| {
-                if event.name() == Event::PasswordHashed.name() {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        let found = store.authenticate(username, password).await;
+        let site = DjangoSite::new(bed.pool(), settings(&vector)).unwrap().on_event(move |event| {
+            if event.name() == Event::PasswordHashed.name() {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let found = site.authenticate(username, password).await;
         if note.starts_with("a backend that raises PermissionDenied") {
             assert!(matches!(found, Err(Error::ImproperlyConfigured(_))), "{found:?}");
             continue;
@@ -162,15 +161,15 @@ async fn check(bed: &Bed, vector: &Value, ops: &Value, status: u16) {
     lay(bed, vector).await;
     let settings = settings(vector);
     let signer = SessionSigner::new(&settings).unwrap();
-    let store = SessionStore::new(bed.pool(), settings).unwrap();
-    let outcome = operate(&store, vector["cookie"].as_str(), ops, status).await;
+    let site = DjangoSite::new(bed.pool(), settings).unwrap();
+    let outcome = operate(&site, vector["cookie"].as_str(), ops, status).await;
 
     let expect = &vector["expect"];
     let case = format!("{}: {}", vector["id"], vector["note"]);
     assert_eq!(outcome.status, expect["status"], "{case}");
     let expected = expect["set_cookie"].as_array().unwrap().iter();
     let expected: Vec<_> = expected.map(|text| cookie(text.as_str().unwrap())).collect();
-    // Django's own middleware for CSRF is not everywhere; the gate's is.
+    // Django's own middleware for CSRF is not everywhere; the middleware's is.
     let has_csrf = expected.iter().any(|cookie| cookie.starts_with("csrftoken"));
     let Outcome { set_cookie, .. } = outcome;
     let ours = set_cookie.iter().map(|text| cookie(text));
@@ -378,9 +377,9 @@ async fn a_form_does_what_djangos_views_do() {
         lay(&bed, &vector).await;
         let settings = settings(&vector).allowed_hosts(["testserver"]);
         let signer = SessionSigner::new(&settings).unwrap();
-        let store = SessionStore::new(bed.pool(), settings).unwrap();
+        let site = DjangoSite::new(bed.pool(), settings).unwrap();
         let expect = &vector["expect"];
-        let outcome = send_form(&store, &vector).await;
+        let outcome = send_form(&site, &vector).await;
         // A form that is shown again has a 200 of its own.
         assert_eq!(outcome.status == 403, expect["status"] == 403, "{note}");
         let expected = expect["set_cookie"].as_array().unwrap().iter();
@@ -404,11 +403,11 @@ struct Credentials {
     password: String,
 }
 
-async fn send_form(store: &SessionStore, vector: &Value) -> Outcome {
+async fn send_form(site: &DjangoSite, vector: &Value) -> Outcome {
     let log_in = async |session: DjangoSessionMut,
-                        store: web::Data<SessionStore>,
+                        site: web::Data<DjangoSite>,
                         form: web::Form<Credentials>| {
-        let user = store.authenticate(form.username.trim(), &form.password).await?;
+        let user = site.authenticate(form.username.trim(), &form.password).await?;
         if let Some(user) = &user {
             session.login(user).await?;
         }
@@ -419,8 +418,8 @@ async fn send_form(store: &SessionStore, vector: &Value) -> Outcome {
         Ok::<_, Error>("out")
     };
     let app = App::new()
-        .app_data(web::Data::new(store.clone()))
-        .wrap(DjangoSessionMiddleware::optional(store.clone()))
+        .app_data(web::Data::new(site.clone()))
+        .wrap(DjangoSessionMiddleware::optional(site.clone()))
         .route("/accounts/login/", web::post().to(log_in))
         .route("/accounts/logout/", web::post().to(log_out));
     let app = init_service(app).await;

@@ -1,4 +1,4 @@
-//! A gate behind a middleware that changes the session, such as one that ends idle sessions: it goes by
+//! A middleware behind a middleware that changes the session, such as one that ends idle sessions: it goes by
 //! the session as it is by then.
 
 use std::sync::{
@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSessionMut, OptionalDjangoUser, SessionStore,
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, OptionalDjangoUser,
 };
 use actix_web::{
     App, Error,
@@ -47,14 +47,14 @@ async fn whoever(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
 
 /// What comes of a request through `outer`, a middleware that does `ops`, and `inner`.
 async fn ask(
-    store: &SessionStore,
+    site: &DjangoSite,
     [outer, inner]: [DjangoSessionMiddleware; 2],
     method: Method,
     cookie: Option<&str>,
     ops: &Value,
 ) -> (u16, String) {
     let app = App::new()
-        .app_data(web::Data::new(store.clone()))
+        .app_data(web::Data::new(site.clone()))
         .app_data(web::Data::new(ops.clone()))
         .wrap(inner)
         .wrap(from_fn(change))
@@ -71,14 +71,14 @@ async fn ask(
 }
 
 #[actix_web::test]
-async fn a_gate_goes_by_the_session_as_a_middleware_left_it() {
+async fn a_middleware_goes_by_the_session_as_a_middleware_left_it() {
     let versions = Django::available().unwrap();
     for version in [versions[0], versions[versions.len() - 1]] {
         let bed = Bed::of(version).await;
-        let store = bed.store_with(settings().writes_sessions(true));
-        let optional = || DjangoSessionMiddleware::optional(store.clone());
-        let login_required = || DjangoSessionMiddleware::login_required(store.clone());
-        let required = || DjangoSessionMiddleware::required(store.clone());
+        let site = bed.store_with(settings().writes_sessions(true));
+        let optional = || DjangoSessionMiddleware::optional(site.clone());
+        let login_required = || DjangoSessionMiddleware::login_required(site.clone());
+        let required = || DjangoSessionMiddleware::required(site.clone());
         for visitor in ["nobody", "a stranger", "ada"] {
             for ops in [
                 json!([]),
@@ -105,7 +105,7 @@ async fn a_gate_goes_by_the_session_as_a_middleware_left_it() {
                     panic!("{case}: {django:?}")
                 };
                 let user = user.as_str().unwrap_or_default();
-                let gates = [
+                let middlewares = [
                     (login_required(), if *is_admitted == true { 200 } else { 302 }),
                     (
                         login_required().staff_required(),
@@ -114,13 +114,14 @@ async fn a_gate_goes_by_the_session_as_a_middleware_left_it() {
                     (required(), if *is_empty == true { 302 } else { 200 }),
                     (optional(), 200),
                 ];
-                for (i, (inner, status)) in gates.into_iter().enumerate() {
+                for (i, (inner, status)) in middlewares.into_iter().enumerate() {
                     let cookie = cookie().await;
-                    let gates = [optional(), inner];
-                    let answer = ask(&store, gates, Method::GET, cookie.as_deref(), &ops).await;
-                    assert_eq!(answer.0, status, "{case}, gate {i}");
+                    let middlewares = [optional(), inner];
+                    let answer =
+                        ask(&site, middlewares, Method::GET, cookie.as_deref(), &ops).await;
+                    assert_eq!(answer.0, status, "{case}, middleware {i}");
                     if status == 200 {
-                        assert_eq!(answer.1, user, "{case}, gate {i}");
+                        assert_eq!(answer.1, user, "{case}, middleware {i}");
                     }
                 }
             }
@@ -131,35 +132,35 @@ async fn a_gate_goes_by_the_session_as_a_middleware_left_it() {
 /// Django's `request.user` stays whom it was asked for first. Here who flushes a session ends it for
 /// the rest of the request too.
 #[actix_web::test]
-async fn a_gate_turns_away_whose_session_was_flushed_though_an_outer_one_knew_the_user() {
+async fn a_middleware_turns_away_whose_session_was_flushed_though_an_outer_one_knew_the_user() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     let cookie = async || format!("sessionid={}", bed.login("ada").await);
     let ops = json!([["request_user"], ["flush"], ["is_admitted"]]);
     let django = operations::django(bed, Some(&cookie().await), &ops, 200).await;
     assert_eq!(django.results, json!(["ada", null, true]));
-    let gates = [(); 2].map(|()| DjangoSessionMiddleware::login_required(store.clone()));
+    let middlewares = [(); 2].map(|()| DjangoSessionMiddleware::login_required(site.clone()));
     let ops = json!([["user"], ["flush"]]);
-    let answer = ask(&store, gates, Method::GET, Some(&cookie().await), &ops).await;
+    let answer = ask(&site, middlewares, Method::GET, Some(&cookie().await), &ops).await;
     assert_eq!(answer.0, 302);
 }
 
 #[actix_web::test]
 async fn whether_a_token_is_needed_depends_on_the_session_as_a_middleware_left_it() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     for (ops, status) in [
         (json!([]), 403),
         (json!([["flush"]]), 200),
         (json!([["logout"]]), 200),
         (json!([["logout"], ["login", "grace"]]), 403),
     ] {
-        let gates = [
-            DjangoSessionMiddleware::optional(store.clone()).csrf_exempt(),
-            DjangoSessionMiddleware::optional(store.clone()).csrf_if_logged_in(),
+        let middlewares = [
+            DjangoSessionMiddleware::optional(site.clone()).csrf_exempt(),
+            DjangoSessionMiddleware::optional(site.clone()).csrf_if_logged_in(),
         ];
         let cookie = format!("sessionid={}", bed.login("ada").await);
-        let answer = ask(&store, gates, Method::POST, Some(&cookie), &ops).await;
+        let answer = ask(&site, middlewares, Method::POST, Some(&cookie), &ops).await;
         assert_eq!(answer.0, status, "{ops}");
     }
 }
@@ -169,7 +170,7 @@ async fn whether_a_token_is_needed_depends_on_the_session_as_a_middleware_left_i
 async fn a_session_that_can_be_none_any_more_needs_no_less_of_a_token() {
     let bed = Bed::shared().await;
     let settings = settings().writes_sessions(true).max_decompressed_size(1000);
-    let store = bed.store_with(settings);
+    let site = bed.store_with(settings);
     let handled = web::Data::new(AtomicUsize::new(0));
     let handler = async |handled: web::Data<AtomicUsize>| {
         handled.fetch_add(1, Ordering::Relaxed);
@@ -178,9 +179,9 @@ async fn a_session_that_can_be_none_any_more_needs_no_less_of_a_token() {
     let app = App::new()
         .app_data(handled.clone())
         .app_data(web::Data::new(json!([["insert", "a", "a".repeat(2000)]])))
-        .wrap(DjangoSessionMiddleware::optional(store.clone()).csrf_if_logged_in())
+        .wrap(DjangoSessionMiddleware::optional(site.clone()).csrf_if_logged_in())
         .wrap(from_fn(change))
-        .wrap(DjangoSessionMiddleware::login_required(store.clone()).csrf_exempt())
+        .wrap(DjangoSessionMiddleware::login_required(site.clone()).csrf_exempt())
         .default_service(web::to(handler));
     let app = init_service(app).await;
     let cookie = format!("sessionid={}", bed.login("ada").await);
@@ -193,16 +194,17 @@ async fn a_session_that_can_be_none_any_more_needs_no_less_of_a_token() {
 #[actix_web::test]
 async fn whoever_is_not_named_by_what_was_saved_is_nobody() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     let key = bed.login("ada").await;
-    let gates = [(); 2].map(|()| DjangoSessionMiddleware::login_required(store.clone()));
+    let middlewares = [(); 2].map(|()| DjangoSessionMiddleware::login_required(site.clone()));
     let nobodys = bed.session("{}").await;
     let clear = format!(
         "UPDATE django_session SET session_data = (SELECT session_data FROM django_session \
          WHERE session_key = '{nobodys}') WHERE session_key = '{key}'"
     );
     let clears = json!([["insert", "a", 1], ["sql", clear, bed.bed().database_url()], ["save"]]);
-    let answer = ask(&store, gates, Method::GET, Some(&format!("sessionid={key}")), &clears).await;
+    let answer =
+        ask(&site, middlewares, Method::GET, Some(&format!("sessionid={key}")), &clears).await;
     assert_eq!(answer.0, 302);
 }
 
@@ -213,15 +215,15 @@ async fn the_application_is_asked_once_a_request() {
     for user_goes_on in [true, false] {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
-        let store = bed.store_with(settings().writes_sessions(true));
-        let store = store.after_get_user(move |_, user, _| {
+        let site = bed.store_with(settings().writes_sessions(true));
+        let site = site.after_get_user(move |_, user, _| {
             count.fetch_add(1, Ordering::Relaxed);
             async move { Ok(user_goes_on.then_some(user)) }
         });
-        let gates = [(); 2].map(|()| DjangoSessionMiddleware::optional(store.clone()));
+        let middlewares = [(); 2].map(|()| DjangoSessionMiddleware::optional(site.clone()));
         let cookie = format!("sessionid={}", bed.login("ada").await);
         let ops = json!([["insert", "a", 1], ["user"], ["insert", "a", 2], ["user"]]);
-        let answer = ask(&store, gates, Method::GET, Some(&cookie), &ops).await;
+        let answer = ask(&site, middlewares, Method::GET, Some(&cookie), &ops).await;
         let name = if user_goes_on { "ada" } else { "" };
         assert_eq!(answer, (200, name.to_owned()));
         assert_eq!(asked.load(Ordering::Relaxed), 1);

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSessionMut, Error, PasswordHasher, SessionKey, SessionStore,
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error, PasswordHasher, SessionKey,
     Unavailable,
 };
 use actix_web::{App, http::header::SET_COOKIE, web};
@@ -40,19 +40,19 @@ async fn change(session: DjangoSessionMut, path: web::Path<String>) -> Result<&'
 async fn no_log_line_has_a_session_key_or_session_data_of_what_is_written() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let writing = settings().writes_sessions(true).session_save_every_request(true);
-    let stores = [
+    let sites = [
         bed.store_with(writing.clone()),
         bed.store_with(writing.clone().prepared_statements(false)),
         // Only the reading works: what the server says of the rest reaches the log.
         bed.store_with(writing.clone().session_table("read_only")),
-        SessionStore::new(pool(&nowhere()), writing).unwrap(),
+        DjangoSite::new(pool(&nowhere()), writing).unwrap(),
     ];
     bed.sql("CREATE VIEW read_only AS SELECT DISTINCT * FROM django_session").await;
     let json = format!(r#"{{"x":"{VALUE}"}}"#);
-    for store in stores {
-        let gate = DjangoSessionMiddleware::optional(store.clone());
+    for site in sites {
+        let middleware = DjangoSessionMiddleware::optional(site.clone());
         let app = TestApp::start(move || {
-            App::new().wrap(gate.clone()).route("/{change}", web::get().to(change))
+            App::new().wrap(middleware.clone()).route("/{change}", web::get().to(change))
         });
         let mut secrets = vec![VALUE.to_owned(), "hush".to_owned()];
         for change in ["insert", "cycle", "clear", "flush", "misfit", "expiry", "save", "nothing"] {
@@ -68,7 +68,7 @@ async fn no_log_line_has_a_session_key_or_session_data_of_what_is_written() {
                 let sent = sent.and_then(|key| SessionKey::new(key.trim_matches('"')));
                 secrets.extend(sent.map(|key| key.as_str().to_owned()));
             }
-            if let Ok(row) = store.load(&SessionKey::new(&*key).unwrap()).await {
+            if let Ok(row) = site.load(&SessionKey::new(&*key).unwrap()).await {
                 let parts = row.session_data().split(':').filter(|part| part.len() > 6);
                 secrets.extend(parts.map(str::to_owned));
             }
@@ -138,7 +138,7 @@ async fn no_error_or_log_line_has_the_row_that_the_database_refuses() {
     log.listen();
     let hashers = |iterations| [PasswordHasher::Pbkdf2Sha256 { iterations }];
     let upgrading = bed.store_with(settings().password_hashers(hashers(2)));
-    let store = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().writes_sessions(true));
     let encoded = bed.store_with(settings().password_hashers(hashers(1)));
     let encoded = encoded.make_password("hush").await.unwrap();
     let user = json!({ "cmd": "set_user", "username": "ada", "password_column": encoded });
@@ -146,7 +146,7 @@ async fn no_error_or_log_line_has_the_row_that_the_database_refuses() {
     let key = bed.session(&format!(r#"{{"x":"{VALUE}"}}"#)).await;
     let expired = bed.session("{}").await;
     let session = SessionKey::new(&*key).unwrap();
-    let stored = store.load(&session).await.unwrap().session_data().to_owned();
+    let stored = site.load(&session).await.unwrap().session_data().to_owned();
     let hash = encoded.rsplit('$').next().unwrap();
     let row =
         json!({ "cmd": "put_row", "key": expired, "session_data": &stored, "expire_date": 0 });
@@ -159,17 +159,17 @@ async fn no_error_or_log_line_has_the_row_that_the_database_refuses() {
         client.batch_execute(obstacle).await.unwrap();
         log.clear();
         // Each store says once a minute that its database is not available.
-        let store = bed.store_with(settings().writes_sessions(true));
-        let gate = DjangoSessionMiddleware::optional(store.clone());
+        let site = bed.store_with(settings().writes_sessions(true));
+        let middleware = DjangoSessionMiddleware::optional(site.clone());
         let app = TestApp::start(move || {
-            App::new().wrap(gate.clone()).route("/{change}", web::get().to(change))
+            App::new().wrap(middleware.clone()).route("/{change}", web::get().to(change))
         });
         let mut shown = Vec::new();
         let mut failed = Vec::new();
         let of_sessions = own.contains("django_session");
         if own.starts_with("DELETE") {
-            failed.push(store.delete(&session).await.unwrap_err());
-            failed.push(store.clear_expired().await.unwrap_err());
+            failed.push(site.delete(&session).await.unwrap_err());
+            failed.push(site.clear_expired().await.unwrap_err());
             assert_eq!(app.get("/flush", &key).await.status, 503);
         }
         if of_sessions {
@@ -205,8 +205,8 @@ async fn no_error_or_log_line_has_the_row_that_the_database_refuses() {
         client.batch_execute(cleared).await.unwrap();
     }
     // It was the obstacles that did it.
-    assert!(store.delete(&session).await.unwrap());
-    assert_eq!(store.clear_expired().await.unwrap(), 1);
+    assert!(site.delete(&session).await.unwrap());
+    assert_eq!(site.clear_expired().await.unwrap(), 1);
 }
 
 /// All that an error and its sources show.

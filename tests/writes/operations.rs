@@ -1,7 +1,7 @@
 //! A service whose one route does to the session what a request says, as `tests/django/writes.py`.
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSessionMut, Error, Expiry, OptionalDjangoUser, SessionStore,
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error, Expiry, OptionalDjangoUser,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -24,14 +24,14 @@ pub(crate) struct Outcome {
 
 /// Has a service of this store do `ops` and answer with `status`.
 pub(crate) async fn operate(
-    store: &SessionStore,
+    site: &DjangoSite,
     cookie: Option<&str>,
     ops: &Value,
     status: u16,
 ) -> Outcome {
-    let gate = DjangoSessionMiddleware::optional(store.clone());
-    let store = web::Data::new(store.clone());
-    let app = App::new().app_data(store).wrap(gate).route("/", web::get().to(perform));
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    let site = web::Data::new(site.clone());
+    let app = App::new().app_data(site).wrap(middleware).route("/", web::get().to(perform));
     let app = test::init_service(app).await;
     let mut request = TestRequest::get().uri("/").set_json(json!({ "ops": ops, "status": status }));
     if let Some(cookie) = cookie {
@@ -63,14 +63,14 @@ pub(crate) const ODD_COOKIES: [&str; 9] = [
 /// Django.
 pub(crate) async fn leave_alone(
     bed: &Bed,
-    store: &SessionStore,
+    site: &DjangoSite,
     cookie: &str,
     status: u16,
 ) -> [Vec<String>; 2] {
-    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
     let status_code = StatusCode::from_u16(status).unwrap();
     let page = web::get().to(move || async move { HttpResponse::new(status_code) });
-    let app = test::init_service(App::new().wrap(gate).route("/", page)).await;
+    let app = test::init_service(App::new().wrap(middleware).route("/", page)).await;
     let request = TestRequest::get().insert_header(("Cookie", cookie)).to_request();
     let response = test::call_service(&app, request).await;
     let ours = response.headers().get_all(SET_COOKIE);
@@ -103,8 +103,8 @@ async fn perform(
     Ok(HttpResponseBuilder::new(status).json(results))
 }
 
-fn store(req: &HttpRequest) -> &SessionStore {
-    req.app_data::<web::Data<SessionStore>>().unwrap()
+fn site(req: &HttpRequest) -> &DjangoSite {
+    req.app_data::<web::Data<DjangoSite>>().unwrap()
 }
 
 pub(crate) async fn done(
@@ -124,7 +124,7 @@ pub(crate) async fn done(
         "get" => return Ok(session.get(key)?.unwrap_or_default()),
         "authenticate_login" => {
             let password = op[2].as_str().unwrap();
-            let user = store(req).authenticate(key, password).await?;
+            let user = site(req).authenticate(key, password).await?;
             if let Some(user) = &user {
                 session.login(user).await?;
             }
@@ -132,7 +132,7 @@ pub(crate) async fn done(
         }
         "insert" => session.insert(key, &op[2])?,
         "login" => {
-            let user = store(req).user_by_username(key).await?;
+            let user = site(req).user_by_username(key).await?;
             match op[2].as_str() {
                 Some(backend) => session.login_by(&user, backend).await?,
                 None => session.login(&user).await?,
@@ -161,7 +161,7 @@ pub(crate) async fn done(
             return Ok(user.as_ref().map(|user| user.username().to_owned()).into());
         }
         "update_session_auth_hash" => {
-            let user = store(req).user_by_username(key).await?;
+            let user = site(req).user_by_username(key).await?;
             session.update_session_auth_hash(&user).await?;
         }
         other => panic!("{other}"),

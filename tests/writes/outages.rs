@@ -3,7 +3,7 @@
 use std::{cell::Cell, pin::pin, rc::Rc, time::Duration};
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSessionMut, Error, Expiry, SessionData, SessionKey, SessionStore,
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error, Expiry, SessionData, SessionKey,
 };
 use actix_service::Service;
 use actix_web::{
@@ -48,12 +48,12 @@ impl Change {
 /// The status of the answer, and whether a cookie came with it. Asks again if the session could not
 /// be read in time: then nothing has happened.
 async fn request(
-    store: &SessionStore,
+    site: &DjangoSite,
     key: &str,
     change: Change,
     meanwhile: impl AsyncFn() + Clone + 'static,
 ) -> (u16, bool) {
-    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
     let happened = Rc::new(Cell::new(false));
     let happens = Rc::clone(&happened);
     let handler = move |session: DjangoSessionMut| {
@@ -65,7 +65,7 @@ async fn request(
             Ok::<_, Error>("a page")
         }
     };
-    let app = init_service(App::new().wrap(gate).route("/", web::get().to(handler))).await;
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(handler))).await;
     for _ in 0..20 {
         let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
         let response = call_service(&app, request.to_request()).await;
@@ -76,29 +76,29 @@ async fn request(
     panic!("the session was never read");
 }
 
-async fn row(store: &SessionStore) -> String {
+async fn row(site: &DjangoSite) -> String {
     let mut data = SessionData::new();
     data.insert("a", &1).unwrap();
-    store.create(&data, Expiry::Default).await.unwrap().key().as_str().to_owned()
+    site.create(&data, Expiry::Default).await.unwrap().key().as_str().to_owned()
 }
 
 #[actix_web::test]
 async fn a_server_that_is_killed_or_frozen_never_makes_a_success_of_what_is_not_stored() {
     let postgres = Postgres::start().await.unwrap();
     let bed = TestBed::on(&postgres, Django::default(), Settings::default()).await.unwrap();
-    let store = |seconds| {
+    let site = |seconds| {
         let timeout = Duration::from_secs(seconds);
         let settings = settings().writes_sessions(true).lookup_timeout(timeout);
-        SessionStore::new(pool(bed.database_url()), settings).unwrap()
+        DjangoSite::new(pool(bed.database_url()), settings).unwrap()
     };
     for change in Change::ALL {
-        let (store, of_little_patience) = (store(60), store(2));
-        let key = row(&store).await;
+        let (site, of_little_patience) = (site(60), site(2));
+        let key = row(&site).await;
         let server = postgres.clone();
         let kill = async move || server.kill9().await.unwrap();
-        assert_eq!(request(&store, &key, change, kill).await, (503, false), "{change:?}, killed");
+        assert_eq!(request(&site, &key, change, kill).await, (503, false), "{change:?}, killed");
         postgres.restart().await.unwrap();
-        let session = store.load(&SessionKey::new(&*key).unwrap()).await.unwrap();
+        let session = site.load(&SessionKey::new(&*key).unwrap()).await.unwrap();
         assert_eq!(
             session.data().unwrap().as_json(),
             r#"{"a":1}"#,
@@ -112,11 +112,11 @@ async fn a_server_that_is_killed_or_frozen_never_makes_a_success_of_what_is_not_
         postgres.thaw().await.unwrap();
     }
     // Between two requests nothing is left of it.
-    let store = store(60);
-    let key = row(&store).await;
+    let site = site(60);
+    let key = row(&site).await;
     postgres.terminate_backends().await.unwrap();
     let nothing = async || {};
-    assert_eq!(request(&store, &key, Change::Insert, nothing).await, (200, true));
+    assert_eq!(request(&site, &key, Change::Insert, nothing).await, (200, true));
 }
 
 #[actix_web::test]
@@ -124,8 +124,8 @@ async fn a_session_that_was_flushed_is_gone_also_if_the_handler_panics_or_is_giv
     static ENOUGH: Notify = Notify::const_new();
 
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().writes_sessions(true));
-    let gate = DjangoSessionMiddleware::optional(store.clone());
+    let site = bed.store_with(settings().writes_sessions(true));
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
     let app = TestApp::start(move || {
         let handler = async |session: DjangoSessionMut, how: web::Path<String>| -> String {
             session.flush();
@@ -136,7 +136,7 @@ async fn a_session_that_was_flushed_is_gone_also_if_the_handler_panics_or_is_giv
             std::future::pending().await
         };
         // A middleware without patience.
-        let route = web::scope("").wrap(gate.clone()).wrap_fn(|req, service| {
+        let route = web::scope("").wrap(middleware.clone()).wrap_fn(|req, service| {
             let answer = service.call(req);
             async move {
                 match select(pin!(answer), pin!(ENOUGH.notified())).await {
@@ -149,13 +149,13 @@ async fn a_session_that_was_flushed_is_gone_also_if_the_handler_panics_or_is_giv
     });
     let address = app.url().trim_start_matches("http://").to_owned();
     for how in ["panic", "wait"] {
-        let key = row(&store).await;
+        let key = row(&site).await;
         let request = format!("GET /{how} HTTP/1.1\r\nHost: x\r\nCookie: sessionid={key}\r\n\r\n");
         let mut visitor = TcpStream::connect(&address).await.unwrap();
         visitor.write_all(request.as_bytes()).await.unwrap();
         let key = SessionKey::new(key).unwrap();
         until("the session is gone", async || {
-            matches!(store.load(&key).await, Err(Error::SessionNotFound))
+            matches!(site.load(&key).await, Err(Error::SessionNotFound))
         })
         .await;
     }
@@ -182,11 +182,11 @@ impl Role {
         self.bed.sql(&format!("GRANT {rights} ON django_session TO {name}")).await;
     }
 
-    fn store(&self, sliding: bool) -> SessionStore {
+    fn site(&self, sliding: bool) -> DjangoSite {
         let (_, rest) = self.bed.bed().database_url().split_once('@').unwrap();
         let url = format!("postgres://{}:secret@{rest}", self.name);
         let settings = settings().writes_sessions(true).session_save_every_request(sliding);
-        SessionStore::new(pool(&url), settings).unwrap()
+        DjangoSite::new(pool(&url), settings).unwrap()
     }
 
     async fn end(self) {
@@ -207,7 +207,7 @@ async fn each_feature_needs_the_rights_that_the_guide_names_and_no_others() {
         ("SELECT, INSERT, UPDATE, DELETE", 200, 200, 200),
     ] {
         role.may(rights).await;
-        let store = role.store(false);
+        let site = role.site(false);
         let key = || async { format!("sessionid={}", role.bed.session(r#"{"a":1}"#).await) };
         let insert = json!([["insert", "b", 1]]);
         for (cookie, ops, status) in [
@@ -217,15 +217,14 @@ async fn each_feature_needs_the_rights_that_the_guide_names_and_no_others() {
             (Some(key().await), &json!([["flush"]]), ends),
             (Some(key().await), &json!([["get", "a"]]), 200),
         ] {
-            let came = operate(&store, cookie.as_deref(), ops, 200).await;
+            let came = operate(&site, cookie.as_deref(), ops, 200).await;
             assert_eq!(came.status, status, "{rights}: {ops} {cookie:?}");
             let told = !came.set_cookie.is_empty();
             assert_eq!(told, status == 200 && *ops != json!([["get", "a"]]), "{rights}: {ops}");
         }
-        assert_eq!(store.clear_expired().await.is_ok(), ends == 200, "{rights}");
+        assert_eq!(site.clear_expired().await.is_ok(), ends == 200, "{rights}");
         // What only slides gets its page all the same, and keeps the end that it had.
-        let came =
-            operate(&role.store(true), Some(&key().await), &json!([["get", "a"]]), 200).await;
+        let came = operate(&role.site(true), Some(&key().await), &json!([["get", "a"]]), 200).await;
         assert_eq!((came.status, !came.set_cookie.is_empty()), (200, changes == 200), "{rights}");
     }
     role.end().await;
@@ -240,7 +239,7 @@ async fn a_read_only_server_and_a_table_that_forbids_it_are_outages() {
     let name = &role.name;
     role.bed.sql(&format!("ALTER ROLE {name} SET default_transaction_read_only = on")).await;
     for cookie in [None, Some(&*key)] {
-        let came = operate(&role.store(false), cookie, &insert, 200).await;
+        let came = operate(&role.site(false), cookie, &insert, 200).await;
         assert_eq!((came.status, came.set_cookie), (503, vec![]), "{cookie:?}");
     }
     role.bed.sql(&format!("ALTER ROLE {name} RESET default_transaction_read_only")).await;
@@ -252,7 +251,7 @@ async fn a_read_only_server_and_a_table_that_forbids_it_are_outages() {
         role.bed.sql(statement).await;
     }
     for cookie in [None, Some(&*key)] {
-        let came = operate(&role.store(false), cookie, &insert, 200).await;
+        let came = operate(&role.site(false), cookie, &insert, 200).await;
         assert_eq!((came.status, came.set_cookie), (503, vec![]), "{cookie:?}");
     }
     role.end().await;
@@ -261,8 +260,8 @@ async fn a_read_only_server_and_a_table_that_forbids_it_are_outages() {
 #[actix_web::test]
 async fn a_row_keeps_its_further_columns_and_a_new_one_needs_a_default_for_them() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let store = bed.store_with(settings().writes_sessions(true));
-    let key = row(&store).await;
+    let site = bed.store_with(settings().writes_sessions(true));
+    let key = row(&site).await;
     for statement in [
         "ALTER TABLE django_session ADD user_id int, ADD device_info text NOT NULL DEFAULT 'x'",
         "UPDATE django_session SET user_id = 7, device_info = 'a phone'",
@@ -271,14 +270,14 @@ async fn a_row_keeps_its_further_columns_and_a_new_one_needs_a_default_for_them(
         bed.sql(statement).await;
     }
     let ops = json!([["insert", "b", 1], ["save"], ["cycle_key"], ["insert", "c", 1]]);
-    let came = operate(&store, Some(&format!("sessionid={key}")), &ops, 200).await;
+    let came = operate(&site, Some(&format!("sessionid={key}")), &ops, 200).await;
     assert_eq!(came.status, 200);
     let columns = bed.sql("SELECT user_id, device_info FROM django_session").await;
     assert_eq!(columns["rows"], json!([[7, "a phone"]]));
 
-    let refused = store.create(&SessionData::new(), Expiry::Default).await.unwrap_err();
+    let refused = site.create(&SessionData::new(), Expiry::Default).await.unwrap_err();
     assert!(matches!(refused, Error::ImproperlyConfigured(_)), "{refused:?}");
     assert!(refused.to_string().contains("device_info"), "{refused}");
     bed.sql("ALTER TABLE django_session ALTER device_info SET DEFAULT 'unknown'").await;
-    store.create(&SessionData::new(), Expiry::Default).await.unwrap();
+    site.create(&SessionData::new(), Expiry::Default).await.unwrap();
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, Error, Expiry,
-    SessionData, SessionKey, SessionStore,
+    DjangoSession, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, Error,
+    Expiry, SessionData, SessionKey,
 };
 use actix_web::{App, web};
 use futures_util::future::{join, join_all};
@@ -21,11 +21,11 @@ use crate::{
 };
 
 /// A service on two workers.
-fn service(store: &SessionStore) -> TestApp {
-    let gate = DjangoSessionMiddleware::optional(store.clone());
+fn service(site: &DjangoSite) -> TestApp {
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
     TestApp::start(move || {
         App::new()
-            .wrap(gate.clone())
+            .wrap(middleware.clone())
             .route("/append/{n}", web::get().to(append))
             .route("/insert/{key}", web::get().to(insert))
             .route("/cycle", web::get().to(cycle))
@@ -70,22 +70,22 @@ fn each_request_slides(settings: DjangoSettings) -> DjangoSettings {
     settings.session_save_every_request(true).slide_at_most_every(Duration::ZERO)
 }
 
-async fn start(store: &SessionStore) -> SessionKey {
+async fn start(site: &DjangoSite) -> SessionKey {
     let mut data = SessionData::new();
     data.insert("start", &1).unwrap();
-    store.create(&data, Expiry::Default).await.unwrap().key().clone()
+    site.create(&data, Expiry::Default).await.unwrap().key().clone()
 }
 
 #[actix_web::test]
 async fn of_two_hundred_who_add_to_one_list_none_is_lost() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(patient().writes_sessions(true));
-    let app = service(&store);
-    let key = start(&store).await;
+    let site = bed.store_with(patient().writes_sessions(true));
+    let app = service(&site);
+    let key = start(&site).await;
     let paths: Vec<_> = (0..200).map(|n| format!("/append/{n}")).collect();
     let answers = join_all(paths.iter().map(|path| app.get(path, key.as_str()))).await;
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
-    let mut list: Vec<u32> = store.load(&key).await.unwrap().get("list").unwrap().unwrap();
+    let mut list: Vec<u32> = site.load(&key).await.unwrap().get("list").unwrap().unwrap();
     list.sort_unstable();
     assert_eq!(list, (0..200).collect::<Vec<_>>());
 }
@@ -93,15 +93,15 @@ async fn of_two_hundred_who_add_to_one_list_none_is_lost() {
 #[actix_web::test]
 async fn beside_django_nothing_of_its_own_is_lost() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(settings().writes_sessions(true));
-    let key = start(&store).await;
+    let site = bed.store_with(settings().writes_sessions(true));
+    let key = start(&site).await;
     let cookie = format!("sessionid={}", key.as_str());
     let mut overwritten = 0;
     for round in 0..200 {
         let (theirs, ours) = (format!("d{round}"), format!("r{round}"));
         let (theirs_op, ours_op) = (json!([["insert", theirs, 1]]), json!([["insert", ours, 1]]));
         let by_django = django(bed, Some(&cookie), &theirs_op, 200);
-        let by_us = operate(&store, Some(&cookie), &ours_op, 200);
+        let by_us = operate(&site, Some(&cookie), &ours_op, 200);
         // One after the other, nothing at all may be lost.
         let (answer, own) = match round % 4 {
             0 => {
@@ -115,7 +115,7 @@ async fn beside_django_nothing_of_its_own_is_lost() {
             _ => join(by_django, by_us).await,
         };
         assert_eq!((answer.status, own.status), (200, 200));
-        let session = store.load(&key).await.unwrap();
+        let session = site.load(&key).await.unwrap();
         assert_eq!(session.get(&theirs).unwrap(), Some(1), "Django stored it");
         let is_there = session.get(&ours).unwrap() == Some(1);
         assert!(is_there || round % 4 > 1, "round {round}");
@@ -129,12 +129,12 @@ async fn beside_django_nothing_of_its_own_is_lost() {
 async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let changing = patient().writes_sessions(true);
-    let store = bed.store_with(changing.clone());
-    let app = service(&store);
+    let site = bed.store_with(changing.clone());
+    let app = service(&site);
     let sliding = service(&bed.store_with(each_request_slides(changing)));
     let (mut dice, ended) = (Dice(seed()), AtomicUsize::new(0));
     for round in 0..1000 {
-        let key = start(&store).await;
+        let key = start(&site).await;
         let cookie = key.as_str();
         let others: Vec<_> = (0..4)
             .map(|n| match dice.below(3) {
@@ -150,7 +150,7 @@ async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() 
                 let deleted = bed.ask(json!({ "cmd": "delete_row", "key": cookie })).await;
                 deleted["deleted"] == 1
             } else {
-                store.delete(&key).await.unwrap()
+                site.delete(&key).await.unwrap()
             }
         };
         let (answers, was_there) = join(others, end).await;
@@ -172,8 +172,8 @@ async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() 
 async fn two_services_slide_a_thousand_sessions_without_standing_in_each_others_way() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let changing = patient().writes_sessions(true);
-    let store = bed.store_with(changing.clone());
-    let keys = join_all((0..1000).map(|_| start(&store))).await;
+    let site = bed.store_with(changing.clone());
+    let keys = join_all((0..1000).map(|_| start(&site))).await;
     bed.sql("UPDATE django_session SET expire_date = now() + interval '1 hour'").await;
     let sliding = || service(&bed.store_with(each_request_slides(changing.clone())));
     let services = [sliding(), sliding()];

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use actix_django_session::{
-    DjangoSession, DjangoSessionMiddleware, DjangoSettings, SessionKey, SessionStore,
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoSite, SessionKey,
 };
 use actix_web::{
     App, HttpResponse,
@@ -23,11 +23,11 @@ fn sliding() -> DjangoSettings {
     settings().writes_sessions(true).session_save_every_request(true)
 }
 
-/// Asks for a page behind a gate; how many cookies came with it.
-async fn page(store: &SessionStore, key: &str, status: u16) -> usize {
-    let gate = DjangoSessionMiddleware::required(store.clone());
+/// Asks for a page behind a middleware; how many cookies came with it.
+async fn page(site: &DjangoSite, key: &str, status: u16) -> usize {
+    let middleware = DjangoSessionMiddleware::required(site.clone());
     let status = actix_web::http::StatusCode::from_u16(status).unwrap();
-    let app = App::new().wrap(gate).route(
+    let app = App::new().wrap(middleware).route(
         "/",
         web::get().to(move |_: DjangoSession| async move { HttpResponse::build(status).finish() }),
     );
@@ -52,9 +52,9 @@ async fn row(bed: &Bed, json: &str, seconds: i64) -> String {
 }
 
 /// In how many seconds a row ends.
-async fn lives(store: &SessionStore, key: &str) -> Duration {
+async fn lives(site: &DjangoSite, key: &str) -> Duration {
     let key = SessionKey::new(key).unwrap();
-    let session = store.load_at(&key, SystemTime::UNIX_EPOCH).await.unwrap();
+    let session = site.load_at(&key, SystemTime::UNIX_EPOCH).await.unwrap();
     session.expire_date().duration_since(SystemTime::now()).unwrap_or_default()
 }
 
@@ -63,7 +63,7 @@ async fn a_session_slides_as_in_django() {
     let every_request = Settings::default().set("SESSION_SAVE_EVERY_REQUEST", true);
     for version in Django::available().unwrap() {
         let bed = Bed::start(version, every_request.clone()).await;
-        let store = bed.store_with(sliding());
+        let site = bed.store_with(sliding());
         let two_weeks = Duration::from_secs(14 * 86_400);
         for (json, seconds, expected) in [
             (r#"{"a":1}"#, 30, two_weeks),
@@ -74,7 +74,7 @@ async fn a_session_slides_as_in_django() {
             let of_rust = row(&bed, json, seconds).await;
             let of_django = row(&bed, json, seconds).await;
             let cookie = |key: &str| format!("sessionid={key}");
-            let ours = operate(&store, Some(&cookie(&of_rust)), &json!([["get", "a"]]), 200).await;
+            let ours = operate(&site, Some(&cookie(&of_rust)), &json!([["get", "a"]]), 200).await;
             let theirs = django(&bed, Some(&cookie(&of_django)), &json!([["get", "a"]]), 200).await;
             let sent = |outcome: &crate::operations::Outcome| {
                 let parts = outcome.set_cookie[0].split("; ");
@@ -83,7 +83,7 @@ async fn a_session_slides_as_in_django() {
             };
             assert_eq!(sent(&ours), sent(&theirs), "{version}: {json}");
             for key in [of_rust, of_django] {
-                let lives = lives(&store, &key).await;
+                let lives = lives(&site, &key).await;
                 assert!(
                     lives <= expected && lives + Duration::from_secs(60) > expected,
                     "{lives:?}"
@@ -96,10 +96,10 @@ async fn a_session_slides_as_in_django() {
 #[actix_web::test]
 async fn what_does_not_slide_is_left_alone() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(sliding());
-    for (json, store, status, cookies) in [
+    let site = bed.store_with(sliding());
+    for (json, site, status, cookies) in [
         // Nothing is stored with a failure.
-        (r#"{"a":1}"#, &store, 500, 0),
+        (r#"{"a":1}"#, &site, 500, 0),
         (r#"{"a":1}"#, &bed.store_with(settings().writes_sessions(true)), 200, 0),
         (r#"{"a":1}"#, &bed.store_with(settings().session_save_every_request(true)), 200, 0),
         // It was moved less than two weeks ago, and the browser is told nothing else.
@@ -111,8 +111,8 @@ async fn what_does_not_slide_is_left_alone() {
         ),
     ] {
         let key = row(bed, json, 1000).await;
-        assert_eq!(page(store, &key, status).await, cookies, "{json} {status}");
-        let lives = lives(store, &key).await;
+        assert_eq!(page(site, &key, status).await, cookies, "{json} {status}");
+        let lives = lives(site, &key).await;
         assert!(
             lives > Duration::from_secs(900) && lives <= Duration::from_secs(1000),
             "{lives:?}"
@@ -129,22 +129,22 @@ async fn end(bed: &Bed, key: &str) -> String {
 #[actix_web::test]
 async fn a_session_that_lives_for_seconds_slides_all_the_same_and_with_zero_each_time() {
     let bed = Bed::shared().await;
-    for store in [
+    for site in [
         // It was moved 800 ms ago: of so short a life, that is much.
         bed.store_with(sliding().session_cookie_age(40)),
         bed.store_with(sliding().session_cookie_age(40).slide_at_most_every(Duration::ZERO)),
         bed.store_with(sliding().slide_at_most_every(Duration::ZERO)),
     ] {
         let key = row(bed, r#"{"a":1}"#, 1000).await;
-        assert_eq!(page(&store, &key, 200).await, 1);
-        let age = lives(&store, &key).await;
+        assert_eq!(page(&site, &key, 200).await, 1);
+        let age = lives(&site, &key).await;
         let rest = format!("interval '{} milliseconds'", age.as_millis().saturating_sub(800));
         let moved = format!(
             "UPDATE django_session SET expire_date = now() + {rest} WHERE session_key = '{key}'"
         );
         bed.sql(&moved).await;
         let before = end(bed, &key).await;
-        assert_eq!(page(&store, &key, 200).await, 1);
+        assert_eq!(page(&site, &key, 200).await, 1);
         assert_ne!(end(bed, &key).await, before);
     }
 }
@@ -152,7 +152,7 @@ async fn a_session_that_lives_for_seconds_slides_all_the_same_and_with_zero_each
 #[actix_web::test]
 async fn a_date_stays_and_the_cookie_says_how_far_it_is() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(sliding());
+    let site = bed.store_with(sliding());
     let date = "2099-01-01T00:00:00+00:00";
     let json = format!(r#"{{"_session_expiry":"{date}"}}"#);
     // Also if the row says otherwise, as in Django.
@@ -161,7 +161,7 @@ async fn a_date_stays_and_the_cookie_says_how_far_it_is() {
         let end = "UPDATE django_session SET expire_date = END WHERE session_key = 'KEY'";
         bed.sql(&end.replace("END", seconds).replace("KEY", &key)).await;
         let cookie = format!("sessionid={key}");
-        let seen = operate(&store, Some(&cookie), &json!([["get", "a"]]), 200).await;
+        let seen = operate(&site, Some(&cookie), &json!([["get", "a"]]), 200).await;
         let expires = "; expires=Wed, 31 Dec 2098 23:59:5";
         assert!(seen.set_cookie[0].contains(expires), "{seen:?}");
         let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
@@ -175,11 +175,11 @@ async fn a_date_stays_and_the_cookie_says_how_far_it_is() {
 #[actix_web::test]
 async fn a_session_that_was_ended_meanwhile_does_not_slide_back() {
     let bed = Bed::shared().await;
-    let store = bed.store_with(sliding());
+    let site = bed.store_with(sliding());
     let key = row(bed, r#"{"a":1}"#, 1000).await;
-    let gate = DjangoSessionMiddleware::required(store.clone());
+    let middleware = DjangoSessionMiddleware::required(site.clone());
     // A page during which the visitor logs out, or somebody gives the session another end.
-    let app = App::new().wrap(gate).route(
+    let app = App::new().wrap(middleware).route(
         "/{statement}",
         web::get().to(async |statement: web::Path<String>| {
             Bed::shared().await.sql(&statement).await;
@@ -209,7 +209,7 @@ async fn a_session_that_was_ended_meanwhile_does_not_slide_back() {
         let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
         assert_eq!(row["row"].is_null(), lives_after < 0, "{row}");
         if lives_after == 0 {
-            assert!(lives(&store, &key).await.is_zero());
+            assert!(lives(&site, &key).await.is_zero());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use actix_django_session::{DjangoSettings, SessionKey, SessionStore};
+use actix_django_session::{DjangoSettings, DjangoSite, SessionKey};
 use serde_json::{Value, json};
 use testbed::{Django, Settings};
 
@@ -25,7 +25,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("request/009", "a failure cycles no key"),
     ("request/022", "a session that somebody ended stays ended"),
     ("request/023", "what somebody else stored is kept: here, something that no key opens"),
-    ("request/024", "the gate has read the session by then"),
+    ("request/024", "the middleware has read the session by then"),
     ("request/041", "what is no dictionary is empty, and not a 500"),
     ("request/053", "saving nothing is no error"),
     ("request/054", "a session that is gone is a 400 in the handler too"),
@@ -136,14 +136,14 @@ impl<'a> Vector<'a> {
             }))
             .await;
         }
-        let store: SessionStore = bed.store_with(self.settings.clone());
+        let site: DjangoSite = bed.store_with(self.settings.clone());
         let ops = Value::from(self.ops.clone());
-        let outcome = operate(&store, self.case["cookie"].as_str(), &ops, self.status).await;
+        let outcome = operate(&site, self.case["cookie"].as_str(), &ops, self.status).await;
         let rows = bed.sql("SELECT session_key FROM django_session ORDER BY session_key").await;
         let mut after = Vec::new();
         for row in rows["rows"].as_array().unwrap() {
             let key = row[0].as_str().unwrap();
-            let session = store.load_at(&SessionKey::new(key).unwrap(), UNIX_EPOCH).await.unwrap();
+            let session = site.load_at(&SessionKey::new(key).unwrap(), UNIX_EPOCH).await.unwrap();
             let text = session.session_data();
             let read = bed.ask(json!({ "cmd": "decode", "session_data": text })).await;
             let ends = session.expire_date().duration_since(UNIX_EPOCH);

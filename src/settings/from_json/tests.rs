@@ -134,7 +134,7 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
     assert_ne!(secure_proxy_ssl_header, default.secure_proxy_ssl_header);
     assert_ne!(session_table, default.session_table);
     assert_ne!(key_salt, default.key_salt);
-    // Whether the user table matters, a gate says.
+    // Whether the user table matters, a middleware says.
     assert_eq!(user_model_is_set, default.user_model_is_set);
     assert_ne!(password_hashers, default.password_hashers);
     assert_eq!(site.unwrap().not_honoured.len(), 1);

@@ -1,4 +1,4 @@
-//! What six versions of Django answered to requests, and what a gate answers: the vectors of the
+//! What six versions of Django answered to requests, and what a middleware answers: the vectors of the
 //! kinds that a middleware can show. Each one that is left out is printed with the reason.
 
 mod site;
@@ -34,7 +34,7 @@ use skipped::why_not;
 const REASON: &str = "x-reason";
 
 #[actix_web::test]
-async fn a_gate_answers_as_django_does() {
+async fn a_middleware_answers_as_django_does() {
     let (mut seen, mut skipped) = (Vec::new(), 0);
     for kind in ["request", "session", "set_cookie", "failure", "form", "origin", "referer"] {
         for vector in of_kind(kind) {
@@ -75,10 +75,10 @@ fn worked_cases() -> Vec<String> {
 async fn replay(vector: &Value) {
     let settings = settings(vector);
     let use_sessions = settings.csrf.use_sessions;
-    let store = store_with(settings).unwrap_or_else(|error| panic!("{error}: {vector}"));
+    let site = store_with(settings).unwrap_or_else(|error| panic!("{error}: {vector}"));
     let view = vector["view"].as_str().unwrap_or("plain").to_owned();
-    let gate = |store| {
-        DjangoSessionMiddleware::optional(store).error_handler(|error, _| {
+    let middleware = |site| {
+        DjangoSessionMiddleware::optional(site).error_handler(|error, _| {
             let mut response = error.error_response();
             let reason = match error {
                 Error::CsrfFailed(reason) => reason.to_string(),
@@ -90,12 +90,12 @@ async fn replay(vector: &Value) {
             response
         })
     };
-    let mut outer = gate(store.clone());
+    let mut outer = middleware(site.clone());
     if view.starts_with("exempt") {
         outer = outer.csrf_exempt();
     }
     let is_nested = view == "exempt_protect" || vector["middleware"] == "twice";
-    let inner = if is_nested { gate(store.clone()) } else { gate(store).csrf_exempt() };
+    let inner = if is_nested { middleware(site.clone()) } else { middleware(site).csrf_exempt() };
     let handler =
         web::to(move |req: HttpRequest, body: web::Payload| answer(req, body, view.clone()));
     let app = App::new()
@@ -207,7 +207,7 @@ fn check(vector: &Value, found: &Found) {
             assert_eq!(secret.matches(token), Ok(()), "{vector}");
         }
     }
-    // Everything behind a gate depends on the cookie; where Django says so too, it says the same.
+    // Everything behind a middleware depends on the cookie; where Django says so too, it says the same.
     assert_eq!(found.vary, [expect["vary"].as_str().unwrap_or("Cookie")], "{vector}");
     let is_through = expect["reached_view"] == true && found.status == 200;
     if is_through && vector["body_error"] != true {

@@ -1,4 +1,4 @@
-//! Which vectors a gate cannot show, and why.
+//! Which vectors a middleware cannot show, and why.
 
 use serde_json::Value;
 
@@ -7,26 +7,26 @@ use crate::csrf::{
     vectors::{header, list},
 };
 
-/// The reason why this gate cannot show what the vector shows, if there is one.
+/// The reason why this middleware cannot show what the vector shows, if there is one.
 pub(super) fn why_not(vector: &Value) -> Option<&'static str> {
     let setting = |name: &str| &vector["settings"][name];
     let middleware = match vector["middleware"].as_str() {
-        Some("none") => Some("there is no get_token without a gate"),
+        Some("none") => Some("there is no get_token without a middleware"),
         Some("common") => Some("CommonMiddleware is no part of this"),
         Some("noenforce" | "done") => Some("tests pass the check by test::csrf"),
         Some("body_before" | "post_before" | "read_before") => {
-            Some("what reads a body before the gate gives it back or takes it away")
+            Some("what reads a body before the middleware gives it back or takes it away")
         }
         Some(other) if other.contains("rotate") || other.contains("token_before") => {
             Some("only log-in rotates, in a handler")
         }
-        Some("csrf" | "session_after") => Some("a gate always knows the session"),
+        Some("csrf" | "session_after") => Some("a middleware always knows the session"),
         _ => None,
     };
     let view = match vector["view"].as_str() {
         Some("stream_token") => Some("the cookie is decided when CsrfToken is extracted"),
         Some("own_cookie_token" | "delete_cookie_token") => {
-            Some("one cookie is sent, the gate's own: flags of the handler's do not survive")
+            Some("one cookie is sent, the middleware's own: flags of the handler's do not survive")
         }
         Some(view) if view.starts_with("do_") || view.starts_with("session_") => {
             Some("sessions that change have tests of their own")
@@ -56,7 +56,7 @@ pub(super) fn why_not(vector: &Value) -> Option<&'static str> {
         None
     };
     let path = match vector["path"].as_str() {
-        Some("/nowhere/") => Some("a gate stands before the routes behind it"),
+        Some("/nowhere/") => Some("a middleware stands before the routes behind it"),
         _ => None,
     };
     let is_secret = |value: &Value| {

@@ -30,7 +30,7 @@ use crate::{
 /// ```
 ///
 /// It may be used in a body that streams later: the cookie is decided when it is extracted. On a
-/// route without a gate the answer is a 500, and the log says what to wrap.
+/// route without a middleware the answer is a 500, and the log says what to wrap.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CsrfToken(String);
 
@@ -58,7 +58,7 @@ impl fmt::Debug for CsrfToken {
 }
 
 impl FromRequest for CsrfToken {
-    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
     /// which handlers return.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;

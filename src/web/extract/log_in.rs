@@ -14,11 +14,11 @@ impl DjangoSessionMut {
     /// written at once; the rest is stored with the answer, if its status is below 500.
     ///
     /// Later extractors of this request see this user. Whether the account is active is not asked,
-    /// as in Django: [`authenticate`](crate::SessionStore::authenticate) does that, and the next
+    /// as in Django: [`authenticate`](crate::DjangoSite::authenticate) does that, and the next
     /// request does.
     ///
     /// ```
-    /// use actix_django_session::{DjangoSessionMut, Error, SessionStore};
+    /// use actix_django_session::{DjangoSessionMut, Error, DjangoSite};
     /// use actix_web::{HttpResponse, web};
     ///
     /// #[derive(serde::Deserialize)]
@@ -29,10 +29,10 @@ impl DjangoSessionMut {
     ///
     /// async fn log_in(
     ///     session: DjangoSessionMut,
-    ///     store: web::Data<SessionStore>,
+    ///     site: web::Data<DjangoSite>,
     ///     form: web::Form<Credentials>,
     /// ) -> Result<HttpResponse, Error> {
-    ///     match store.authenticate(form.username.trim(), &form.password).await? {
+    ///     match site.authenticate(form.username.trim(), &form.password).await? {
     ///         Some(user) => {
     ///             session.login(&user).await?;
     ///             Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
@@ -55,7 +55,7 @@ impl DjangoSessionMut {
     }
 
     /// [`login`](Self::login) with the path of the backend by which the user came in, as it stands in
-    /// `AUTHENTICATION_BACKENDS`: for a user whom [`authenticate`](crate::SessionStore::authenticate)
+    /// `AUTHENTICATION_BACKENDS`: for a user whom [`authenticate`](crate::DjangoSite::authenticate)
     /// did not find, on a site with several backends. With one that is not listed, the visitor is
     /// nobody from the next request on.
     ///
@@ -67,18 +67,18 @@ impl DjangoSessionMut {
 
     /// Whatever the handler makes of an error, the log says why there was one.
     fn told(&self, done: Result<(), Error>) -> Result<(), Error> {
-        if let (Err(error), Some(store)) = (&done, self.writing.store()) {
-            store.observer().turned_away(error, None);
+        if let (Err(error), Some(site)) = (&done, self.writing.site()) {
+            site.observer().turned_away(error, None);
         }
         done
     }
 
     async fn log_in(&self, user: &DjangoUser, backend: Option<&str>) -> Result<(), Error> {
-        let login = match self.writing.store() {
-            Some(store) => {
-                let login = store.login_of(user, backend, &self.data()?).await?;
+        let login = match self.writing.site() {
+            Some(site) => {
+                let login = site.login_of(user, backend, &self.data()?).await?;
                 // Django writes it last; who reads either sees both or `last_login` alone (I4).
-                store.update_last_login(user).await?;
+                site.update_last_login(user).await?;
                 login
             }
             None => Login::of_test(user, backend),
@@ -111,19 +111,19 @@ impl DjangoSessionMut {
     /// the user again afterwards:
     ///
     /// ```
-    /// use actix_django_session::{DjangoSessionMut, DjangoUser, Error, SessionStore};
+    /// use actix_django_session::{DjangoSessionMut, DjangoUser, Error, DjangoSite};
     /// use actix_web::web;
     ///
     /// async fn change_password(
     ///     user: DjangoUser,
     ///     session: DjangoSessionMut,
-    ///     store: web::Data<SessionStore>,
+    ///     site: web::Data<DjangoSite>,
     ///     new: web::Form<String>,
     /// ) -> Result<&'static str, Error> {
-    ///     let encoded = store.make_password(&new).await?;
+    ///     let encoded = site.make_password(&new).await?;
     ///     // UPDATE auth_user SET password = $1 WHERE id = $2, by a pool of the application's own
     ///     # drop(encoded);
-    ///     let user = store.user(user.id()).await?;
+    ///     let user = site.user(user.id()).await?;
     ///     session.update_session_auth_hash(&user).await?;
     ///     Ok("changed")
     /// }
@@ -140,8 +140,8 @@ impl DjangoSessionMut {
             Err(error) if error.is_rejection() => false,
             Err(error) => return Err(error),
         };
-        let store = self.writing.store().filter(|_| is_theirs);
-        let Some(hash) = store.map(|store| store.session_auth_hash(user)).transpose()?.flatten()
+        let site = self.writing.site().filter(|_| is_theirs);
+        let Some(hash) = site.map(|site| site.session_auth_hash(user)).transpose()?.flatten()
         else {
             return Ok(());
         };

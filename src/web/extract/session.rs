@@ -9,13 +9,13 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{session::DjangoSession, web::request::Visit};
 
-/// Extracts the live session; without one, the request gets the gate's rejection.
+/// Extracts the live session; without one, the request gets the middleware's rejection.
 ///
 /// The session may be anonymous, and its data may turn out to be unreadable: see
-/// [`DjangoSession::data`]. On a route without a gate the answer is a 500, and the log says what to
+/// [`DjangoSession::data`]. On a route without a middleware the answer is a 500, and the log says what to
 /// wrap.
 impl FromRequest for DjangoSession {
-    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
     /// which handlers return.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
@@ -31,7 +31,7 @@ impl FromRequest for DjangoSession {
 /// The session if there is one.
 ///
 /// Prefer this to `Option<DjangoSession>`: actix turns every error of an extractor in an `Option`
-/// into `None`, a missing gate included.
+/// into `None`, a missing middleware included.
 ///
 /// ```
 /// use actix_django_session::OptionalDjangoSession;
@@ -55,7 +55,7 @@ impl Deref for OptionalDjangoSession {
 }
 
 impl FromRequest for OptionalDjangoSession {
-    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
     /// which handlers return.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;

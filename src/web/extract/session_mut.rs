@@ -33,7 +33,7 @@ use crate::{
 /// }
 /// ```
 ///
-/// It works behind any gate whose settings have
+/// It works behind any middleware whose settings have
 /// [`writes_sessions(true)`](crate::DjangoSettings::writes_sessions); without, the answer is a 500,
 /// and the log names the setting.
 ///
@@ -164,7 +164,7 @@ impl DjangoSessionMut {
 }
 
 impl FromRequest for DjangoSessionMut {
-    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
     /// which handlers return.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;

@@ -7,10 +7,10 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::{auth::DjangoUser, web::request::Visit};
 
-/// Extracts the user, looked up and checked once a request; nobody logged in gets the gate's
+/// Extracts the user, looked up and checked once a request; nobody logged in gets the middleware's
 /// rejection.
 impl FromRequest for DjangoUser {
-    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
     /// which handlers return.
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
@@ -39,7 +39,7 @@ impl Deref for OptionalDjangoUser {
 }
 
 impl FromRequest for OptionalDjangoUser {
-    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
     /// which handlers return.
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;

@@ -14,12 +14,12 @@ use crate::{error::Error, session::DjangoSession, web::request::Visit};
 
 /// The id of the user whom the session names, parsed as a `T` of yours: `i64`, `Uuid`, `String`.
 ///
-/// Nobody logged in, or session data that cannot be read: the gate's rejection. An id that is no
+/// Nobody logged in, or session data that cannot be read: the middleware's rejection. An id that is no
 /// `T` is a mistake in the handler: 500.
 ///
 /// This is what the session says. It does not check what Django checks on top of that: whether the
 /// user still exists, is active, still has the password of back then, and came in by a backend
-/// that is still listed. [`DjangoUser`](crate::DjangoUser) does, and so does a gate made by
+/// that is still listed. [`DjangoUser`](crate::DjangoUser) does, and so does a middleware made by
 /// [`login_required`](crate::DjangoSessionMiddleware::login_required).
 ///
 /// ```
@@ -47,7 +47,7 @@ impl<T: fmt::Display> fmt::Display for DjangoUserId<T> {
 }
 
 impl<T: FromStr + 'static> FromRequest for DjangoUserId<T> {
-    /// actix's own, with the answer of the gate in it; not the [`Error`](crate::Error) of this crate,
+    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
     /// which handlers return.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;

@@ -15,14 +15,14 @@ use tokio::{
     time::timeout,
 };
 
-use super::requests::{MASKED, SECRET, store};
+use super::requests::{MASKED, SECRET, site};
 use crate::{app::TestApp, beds::Dice};
 
 fn app(settings: DjangoSettings) -> TestApp {
     TestApp::start(move || {
-        let gate = DjangoSessionMiddleware::optional(store(settings.clone()));
+        let middleware = DjangoSessionMiddleware::optional(site(settings.clone()));
         App::new()
-            .wrap(gate)
+            .wrap(middleware)
             .app_data(PayloadConfig::new(1 << 24))
             .route("/bytes", web::to(async |body: Bytes| body))
             .route("/pieces", web::to(pieces))
@@ -185,7 +185,7 @@ async fn a_form_is_read_twice() {
 }
 
 #[actix_web::test]
-async fn actix_multipart_reads_what_the_gate_has_read() {
+async fn actix_multipart_reads_what_the_middleware_has_read() {
     let app = app(DjangoSettings::new("k"));
     let token = part("csrfmiddlewaretoken", None, MASKED.as_bytes());
     for size in [0, 70_000, 8_000_000] {

@@ -1,4 +1,4 @@
-//! Random requests, sent to a running Django and to a gate.
+//! Random requests, sent to a running Django and to a middleware.
 
 use serde_json::{Value, json};
 use testbed::Django;
@@ -60,7 +60,7 @@ fn kind(djangos: &Value) -> String {
     format!("{} {reason}", djangos["status"])
 }
 
-/// Where a wildcard matches what is no host, a gate refuses (CD1).
+/// Where a wildcard matches what is no host, a middleware refuses (CD1).
 fn is_stricter(request: &CsrfRequest, djangos: &Value, ours: &CsrfAnswer) -> bool {
     let is_odd = |name: &str| {
         request.header(name).is_some_and(|url| url.iter().any(|byte| b"\\@".contains(byte)))

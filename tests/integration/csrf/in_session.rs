@@ -1,7 +1,7 @@
 //! `CSRF_USE_SESSIONS`: the secret is in the session, for Django and for us.
 
 use actix_django_session::{
-    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, SessionStore,
+    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite,
 };
 use actix_web::{App, FromRequest, HttpRequest, web};
 use serde_json::{Value, json};
@@ -18,17 +18,17 @@ fn in_session() -> DjangoSettings {
 }
 
 /// A page with a token, a form, and a form to log in by, which answers with the token of who is in.
-fn start(store: SessionStore) -> TestApp {
+fn start(site: DjangoSite) -> TestApp {
     let log_in =
-        async |session: DjangoSessionMut, store: web::Data<SessionStore>, req: HttpRequest| {
-            let ada = store.user_by_username("ada").await.unwrap();
+        async |session: DjangoSessionMut, site: web::Data<DjangoSite>, req: HttpRequest| {
+            let ada = site.user_by_username("ada").await.unwrap();
             session.login(&ada).await.unwrap();
             CsrfToken::extract(&req).await.unwrap().as_str().to_owned()
         };
     TestApp::start(move || {
         App::new()
-            .app_data(web::Data::new(store.clone()))
-            .wrap(DjangoSessionMiddleware::optional(store.clone()))
+            .app_data(web::Data::new(site.clone()))
+            .wrap(DjangoSessionMiddleware::optional(site.clone()))
             .route("/", web::get().to(async |token: CsrfToken| token.as_str().to_owned()))
             .route("/", web::post().to(async || "noted"))
             .route("/login", web::post().to(log_in))

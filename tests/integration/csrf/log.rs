@@ -3,13 +3,13 @@
 use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, test};
 use actix_web::{App, web};
 
-use super::requests::{MASKED, SECRET, store};
+use super::requests::{MASKED, SECRET, site};
 use crate::app::TestApp;
 
 fn app(settings: DjangoSettings) -> TestApp {
     TestApp::start(move || {
-        let gate = DjangoSessionMiddleware::optional(store(settings.clone()));
-        App::new().wrap(gate).default_service(web::to(async || "reached"))
+        let middleware = DjangoSessionMiddleware::optional(site(settings.clone()));
+        App::new().wrap(middleware).default_service(web::to(async || "reached"))
     })
 }
 

@@ -1,7 +1,7 @@
-//! Random requests that a CSRF check has to judge, and a gate without a database to judge them.
+//! Random requests that a CSRF check has to judge, and a middleware without a database to judge them.
 
 use actix_django_session::{
-    CsrfToken, DjangoSessionMiddleware, DjangoSettings, Error, SessionStore,
+    CsrfToken, DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error,
     deadpool_postgres::{Manager, Pool},
     test,
     tokio_postgres::{self, NoTls},
@@ -450,15 +450,15 @@ pub(super) struct CsrfAnswer {
 }
 
 /// A store without a database.
-pub(super) fn store(settings: DjangoSettings) -> SessionStore {
+pub(super) fn site(settings: DjangoSettings) -> DjangoSite {
     let manager = Manager::new(tokio_postgres::Config::new(), NoTls);
-    SessionStore::new(Pool::builder(manager).build().unwrap(), settings).unwrap()
+    DjangoSite::new(Pool::builder(manager).build().unwrap(), settings).unwrap()
 }
 
-/// Sends requests to a gate of these settings.
+/// Sends requests to a middleware of these settings.
 pub(super) async fn answers(settings: &CsrfSettings, requests: &[CsrfRequest]) -> Vec<CsrfAnswer> {
-    let gate =
-        DjangoSessionMiddleware::optional(store(settings.ours())).error_handler(|error, _| {
+    let middleware =
+        DjangoSessionMiddleware::optional(site(settings.ours())).error_handler(|error, _| {
             let mut response = error.error_response();
             let reason = match error {
                 Error::CsrfFailed(reason) => reason.to_string(),
@@ -470,7 +470,7 @@ pub(super) async fn answers(settings: &CsrfSettings, requests: &[CsrfRequest]) -
     let mut all = Vec::new();
     for request in requests {
         let app = App::new()
-            .wrap(gate.clone())
+            .wrap(middleware.clone())
             .app_data(PayloadConfig::new(1 << 20))
             .service(web::resource("/token/").to(async |token: CsrfToken, body: Bytes| {
                 HttpResponse::Ok().insert_header((TOKEN, token.as_str())).body(body)

@@ -49,9 +49,8 @@ async fn compare_site(bed: &Bed, site: &DjangoSite, dice: &mut Dice, tally: &mut
         paths.map(|each| each["path"].as_str().unwrap().to_owned()).collect(),
     );
     // The host of these requests is an address that no site allows.
-    let store = bed.store_with(world.of_crate(&exported).allowed_hosts(["*"]));
-    store.check().await.unwrap();
-    let app =
-        TestApp::probe(store).with_cookie_name(found["SESSION_COOKIE_NAME"].as_str().unwrap());
+    let site = bed.store_with(world.of_crate(&exported).allowed_hosts(["*"]));
+    site.check().await.unwrap();
+    let app = TestApp::probe(site).with_cookie_name(found["SESSION_COOKIE_NAME"].as_str().unwrap());
     compare(bed, &world, &app, (PEOPLE, SESSIONS), dice, tally).await;
 }

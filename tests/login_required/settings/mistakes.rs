@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use actix_django_session::{
-    AuthenticationBackend, CheckReport, DjangoSessionMiddleware, DjangoSettings, Error, ManyToMany,
-    SessionAuthHash, SessionStore, UserModel, signing::Algorithm,
+    AuthenticationBackend, CheckReport, DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error,
+    ManyToMany, SessionAuthHash, UserModel, signing::Algorithm,
 };
 use serde_json::{Value, json};
 use testbed::{Django, Settings};
@@ -82,10 +82,10 @@ fn member() -> UserModel {
 
 /// What `check()` says to a service with these settings, as a user of that pool's database.
 async fn start(url: &str, settings: Result<DjangoSettings, Error>) -> Result<CheckReport, Error> {
-    let store = SessionStore::new(pool(url), settings?)?;
+    let site = DjangoSite::new(pool(url), settings?)?;
     let _gate =
-        DjangoSessionMiddleware::login_required(store.clone()).permission_required("shop.add_item");
-    store.check().await
+        DjangoSessionMiddleware::login_required(site.clone()).permission_required("shop.add_item");
+    site.check().await
 }
 
 /// What it is, the settings with it, how it shows, and what has to be said.
@@ -272,7 +272,7 @@ async fn rights_that_are_missing_are_said_all_at_once_as_statements_to_paste() {
 
 /// The role that the guide recommends for a service without permissions.
 #[actix_web::test]
-async fn a_role_may_read_as_little_as_the_gates_need() {
+async fn a_role_may_read_as_little_as_the_middlewares_need() {
     let bed = production().await;
     let role = format!("reader_{}", new_key());
     for statement in [
@@ -287,13 +287,13 @@ async fn a_role_may_read_as_little_as_the_gates_need() {
     // What a site exported says nothing of what this service needs.
     let settings = DjangoSettings::from_json(&bed.export().await, KEY).unwrap();
     let settings = settings.secret_key_fallbacks(FALLBACKS);
-    let store = || SessionStore::new(pool(&url), settings.clone()).unwrap();
+    let site = || DjangoSite::new(pool(&url), settings.clone()).unwrap();
 
-    let sessions = store();
+    let sessions = site();
     let _gate = DjangoSessionMiddleware::required(sessions.clone());
     assert_eq!(sessions.check().await.unwrap().problems(), [""; 0]);
 
-    let users = store();
+    let users = site();
     let _gate = DjangoSessionMiddleware::login_required(users.clone());
     let said = users.check().await.unwrap_err().to_string();
     assert!(
@@ -303,7 +303,7 @@ async fn a_role_may_read_as_little_as_the_gates_need() {
     bed.sql(&format!("GRANT SELECT ON shop.member TO {role}")).await;
     assert_eq!(users.check().await.unwrap().warnings(), [""; 0]);
 
-    let permissions = store();
+    let permissions = site();
     let _gate =
         DjangoSessionMiddleware::login_required(permissions.clone()).permission_required("a.b");
     let said = permissions.check().await.unwrap_err().to_string();
@@ -321,10 +321,10 @@ async fn what_a_site_does_beyond_django_is_warned_of_until_a_hook_does_it() {
         .set("EXTRA_MIDDLEWARE", middleware);
     let bed = Bed::start(Django::default(), &settings).await;
     let settings = DjangoSettings::from_json(&bed.export().await, KEY).unwrap();
-    let store = bed.store_with(settings);
-    let report = store.check().await.unwrap();
+    let site = bed.store_with(settings);
+    let report = site.check().await.unwrap();
     let [warning] = report.warnings() else { panic!("{report}") };
     assert!(warning.starts_with("MIDDLEWARE: django_otp.middleware.OTPMiddleware"), "{report}");
-    let store = store.after_get_user(async |_, user, _| Ok(Some(user)));
-    assert_eq!(store.check().await.unwrap().warnings(), [""; 0]);
+    let site = site.after_get_user(async |_, user, _| Ok(Some(user)));
+    assert_eq!(site.check().await.unwrap().warnings(), [""; 0]);
 }

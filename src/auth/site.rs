@@ -8,16 +8,16 @@ use tokio::time::Instant;
 
 use super::{
     DjangoUser,
-    session_auth_hash::SessionAuthKeys,
+    session_auth_keys::SessionAuthKeys,
     writer::{OnSessionChange, Writer},
 };
 use crate::{
+    database::{Database, SessionRow},
     error::{DecodeError, Error},
     observe::{Event, Observer},
     session::{DjangoSession, SessionData, SessionKey, SessionSigner, is_live},
     settings::{DjangoSettings, SessionEngine},
     signing,
-    store::{Database, SessionRow},
 };
 
 /// Reads sessions and their users from Django's tables, as Django's `SessionStore` of
@@ -29,7 +29,7 @@ use crate::{
 /// while one query is under way, the next ones gather, and go as one. The pool's connections are
 /// never touched, and neither its hooks nor what the application does there reaches a lookup.
 #[derive(Clone)]
-pub struct SessionStore {
+pub struct DjangoSite {
     database: Database,
     signer: Arc<SessionSigner>,
     session_auth_keys: Option<Arc<SessionAuthKeys>>,
@@ -47,14 +47,14 @@ pub(super) struct Hooks {
     pub(super) on_session_change: Option<Arc<OnSessionChange>>,
 }
 
-type AfterGetUser = dyn Fn(DjangoSession, DjangoUser, SessionStore) -> Verdict + Send + Sync;
+type AfterGetUser = dyn Fn(DjangoSession, DjangoUser, DjangoSite) -> Verdict + Send + Sync;
 pub(super) type Verdict = BoxFuture<'static, Result<Option<DjangoUser>, Error>>;
 type KeyToId = dyn Fn(&str) -> String + Send + Sync;
 type IdToKey = dyn Fn(&str) -> Option<String> + Send + Sync;
 type Message = dyn Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync;
 
-impl SessionStore {
-    /// A store on the database of this pool. Connects to nothing yet: see [`SessionStore::check`].
+impl DjangoSite {
+    /// A site on the database of this pool. Connects to nothing yet: see [`DjangoSite::check`].
     ///
     /// The pool stays yours: only how it connects is taken from it.
     ///
@@ -77,14 +77,14 @@ impl SessionStore {
     /// no more than count:
     ///
     /// ```
-    /// # use actix_django_session::SessionStore;
+    /// # use actix_django_session::DjangoSite;
     /// use std::sync::atomic::{AtomicU64, Ordering};
     /// use actix_django_session::Event;
     ///
     /// static OUTAGES: AtomicU64 = AtomicU64::new(0);
     ///
-    /// # fn f(store: SessionStore) -> SessionStore {
-    /// store.on_event(|event| {
+    /// # fn f(site: DjangoSite) -> DjangoSite {
+    /// site.on_event(|event| {
     ///     if event == Event::Outage {
     ///         OUTAGES.fetch_add(1, Ordering::Relaxed);
     ///     }
@@ -111,11 +111,11 @@ impl SessionStore {
     /// One indexed read; the session data is not decoded.
     ///
     /// ```no_run
-    /// # async fn f(store: actix_django_session::SessionStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn f(site: actix_django_session::DjangoSite) -> Result<(), Box<dyn std::error::Error>> {
     /// use actix_django_session::{Error, SessionKey};
     ///
     /// let Some(key) = SessionKey::new("0123456789abcdefghijklmnopqrstuv") else { return Ok(()) };
-    /// match store.load(&key).await {
+    /// match site.load(&key).await {
     ///     Ok(session) => println!("user {:?}", session.user_id()?),
     ///     Err(Error::SessionNotFound | Error::SessionExpired) => println!("nobody"),
     ///     Err(error) => return Err(error.into()),
@@ -131,7 +131,7 @@ impl SessionStore {
         self.load_by(key, self.database.deadline()).await
     }
 
-    /// [`SessionStore::load`], by that moment.
+    /// [`DjangoSite::load`], by that moment.
     pub(crate) async fn load_by(
         &self,
         key: &SessionKey,
@@ -140,10 +140,10 @@ impl SessionStore {
         self.load_row(key, SystemTime::now, deadline).await
     }
 
-    /// [`SessionStore::load`] by another clock: the session if it is live at `now`.
+    /// [`DjangoSite::load`] by another clock: the session if it is live at `now`.
     ///
     /// # Errors
-    /// As [`SessionStore::load`].
+    /// As [`DjangoSite::load`].
     pub async fn load_at(&self, key: &SessionKey, now: SystemTime) -> Result<DjangoSession, Error> {
         self.load_row(key, || now, self.database.deadline()).await
     }
@@ -184,12 +184,12 @@ impl SessionStore {
         Ok(DjangoSession::decoded(key.clone(), now + age, data, self.shared_signer()))
     }
 
-    /// The settings of this store.
+    /// The settings of this site.
     pub fn settings(&self) -> &DjangoSettings {
         self.database.settings()
     }
 
-    /// What signs and reads the session data of this store.
+    /// What signs and reads the session data of this site.
     pub fn signer(&self) -> &SessionSigner {
         &self.signer
     }
@@ -202,7 +202,7 @@ impl SessionStore {
         self.database.observer()
     }
 
-    /// This store on another database.
+    /// This site on another database.
     pub(super) fn on(&self, database: Database) -> Self {
         Self { database, ..self.clone() }
     }
@@ -227,14 +227,14 @@ impl SessionStore {
         self.session_auth_keys.as_deref()
     }
 
-    /// Whether both are clones of one store, with the same hooks.
+    /// Whether both are clones of one site, with the same hooks.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.database.is_same(&other.database) && Arc::ptr_eq(&self.hooks, &other.hooks)
     }
 }
 
-impl fmt::Debug for SessionStore {
+impl fmt::Debug for DjangoSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionStore").field("settings", self.settings()).finish_non_exhaustive()
+        f.debug_struct("DjangoSite").field("settings", self.settings()).finish_non_exhaustive()
     }
 }

@@ -44,7 +44,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::store::connection::{
+    use crate::database::connection::{
         Lane,
         test_server::{Mood, TestLookup, TestServer},
     };

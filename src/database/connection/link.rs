@@ -1,4 +1,4 @@
-//! One connection of the store's own.
+//! One connection of the site's own.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use tokio_postgres::{
 
 use super::{Query, Question, Server, greeting};
 
-/// A connection that nothing but this store uses, driven by the runtime it was made on.
+/// A connection that nothing but this site uses, driven by the runtime it was made on.
 pub(super) struct Link {
     /// `None` only while it is dropped.
     client: Option<ClientWrapper>,

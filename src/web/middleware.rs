@@ -1,4 +1,4 @@
-//! The gates: who comes through to the handlers.
+//! The middlewares: who comes through to the handlers.
 
 use std::{
     fmt,
@@ -16,32 +16,32 @@ use super::{
     admission::{Admits, Demands},
     csrf::CsrfPolicy,
     redirect::{LoginUrl, REDIRECT_FIELD_NAME},
-    rejection::{ChooseLoginUrl, ErrorHandler, GateAnswer, Rejection},
+    rejection::{ChooseLoginUrl, ErrorHandler, Rejection, RejectionAnswer},
     request::Context,
-    service::{DjangoSessionService, Gate},
+    service::{DjangoSessionService, Middleware},
 };
-use crate::{auth::SessionStore, error::Error, settings::is_url};
+use crate::{auth::DjangoSite, error::Error, settings::is_url};
 
 /// Recognises the visitor whom Django logged in, by the session cookie and the row behind it.
 ///
 /// Build it once, outside `HttpServer::new`, and wrap an `App`, a `Scope` or a `Resource` in a
-/// clone. Extractors inside read what it found; gates nested on one route make one lookup, and an
+/// clone. Extractors inside read what it found; middlewares nested on one route make one lookup, and an
 /// inner one goes by what a middleware between them did to the session.
 ///
 /// ```no_run
-/// use actix_django_session::{DjangoSessionMiddleware, DjangoUserId, SessionStore};
+/// use actix_django_session::{DjangoSessionMiddleware, DjangoUserId, DjangoSite};
 /// use actix_web::{App, HttpServer, Responder, web};
 ///
 /// async fn dashboard(DjangoUserId(id): DjangoUserId<i64>) -> impl Responder {
 ///     format!("user {id}")
 /// }
 ///
-/// # async fn serve(store: SessionStore) -> std::io::Result<()> {
-/// let gate = DjangoSessionMiddleware::required(store);
+/// # async fn serve(site: DjangoSite) -> std::io::Result<()> {
+/// let middleware = DjangoSessionMiddleware::required(site);
 /// HttpServer::new(move || {
 ///     App::new()
 ///         .wrap(actix_web::middleware::Logger::default()) // added last or outside: runs first
-///         .service(web::scope("/api").wrap(gate.clone()).route("/dashboard", web::get().to(dashboard)))
+///         .service(web::scope("/api").wrap(middleware.clone()).route("/dashboard", web::get().to(dashboard)))
 /// })
 /// .bind("127.0.0.1:8080")?
 /// .run()
@@ -49,12 +49,12 @@ use crate::{auth::SessionStore, error::Error, settings::is_url};
 /// # }
 /// ```
 ///
-/// Every response that passed a gate carries `Vary: Cookie`. When PostgreSQL does not answer, the
+/// Every response that passed a middleware carries `Vary: Cookie`. When PostgreSQL does not answer, the
 /// visitor gets a 503 with `Retry-After`, never the page for strangers.
 #[derive(Clone)]
-#[must_use = "a gate does nothing until something is wrapped in it"]
+#[must_use = "a middleware does nothing until something is wrapped in it"]
 pub struct DjangoSessionMiddleware {
-    store: SessionStore,
+    site: DjangoSite,
     name: Option<String>,
     admits: Admits,
     login_page: LoginPage,
@@ -74,30 +74,30 @@ enum LoginPage {
 
 impl DjangoSessionMiddleware {
     /// Lets everyone through; handlers see who it is.
-    pub fn optional(store: SessionStore) -> Self {
-        Self::new(store, Admits::Anyone)
+    pub fn optional(site: DjangoSite) -> Self {
+        Self::new(site, Admits::Anyone)
     }
 
     /// Lets a request through that has a live session, anonymous ones included: a visitor with a
     /// shopping cart has a session and no user. The session data is not looked at.
-    pub fn required(store: SessionStore) -> Self {
-        Self::new(store, Admits::Session)
+    pub fn required(site: DjangoSite) -> Self {
+        Self::new(site, Admits::Session)
     }
 
     /// Lets a request through only if Django's `request.user.is_authenticated` would be true: the
     /// user exists, is active, has not changed the password since, and came in by a backend that
     /// is still listed. Two indexed reads.
     ///
-    /// See [`SessionStore::get_user`] for what is checked, and where this differs from Django.
-    pub fn login_required(store: SessionStore) -> Self {
-        store.database().use_users();
-        Self::new(store, Admits::User(Demands::default()))
+    /// See [`DjangoSite::get_user`] for what is checked, and where this differs from Django.
+    pub fn login_required(site: DjangoSite) -> Self {
+        site.database().use_users();
+        Self::new(site, Admits::User(Demands::default()))
     }
 
     /// Lets only users through who have this permission, `"app_label.codename"`; called several
     /// times, all of them. Others who are logged in get a 403, and nobody is sent to log in twice.
     ///
-    /// Makes any gate one for `login_required`.
+    /// Makes any middleware one for `login_required`.
     ///
     /// # Panics
     /// If the permission names no app: nobody has such a one, superusers apart.
@@ -107,7 +107,7 @@ impl DjangoSessionMiddleware {
             permission.split_once('.').is_some_and(|(app_label, _)| !app_label.is_empty()),
             "the permission \"{permission}\" names no app: it is \"app_label.codename\""
         );
-        self.store.database().use_permissions();
+        self.site.database().use_permissions();
         self.demands().permissions.push(permission);
         self
     }
@@ -115,7 +115,7 @@ impl DjangoSessionMiddleware {
     /// Lets only users through who may use the admin site
     /// ([`is_active_staff`](crate::DjangoUser::is_active_staff)); others who are logged in get a 403.
     ///
-    /// Makes any gate one for `login_required`.
+    /// Makes any middleware one for `login_required`.
     pub fn staff_required(mut self) -> Self {
         self.demands().staff = true;
         self
@@ -123,16 +123,16 @@ impl DjangoSessionMiddleware {
 
     fn demands(&mut self) -> &mut Demands {
         if !self.admits.user_matters() {
-            self.store.database().use_users();
+            self.site.database().use_users();
             self.admits = Admits::User(Demands::default());
         }
         let Admits::User(demands) = &mut self.admits else { unreachable!("set above") };
         demands
     }
 
-    fn new(store: SessionStore, admits: Admits) -> Self {
+    fn new(site: DjangoSite, admits: Admits) -> Self {
         Self {
-            store,
+            site,
             name: None,
             admits,
             login_page: LoginPage::OfSettings,
@@ -143,19 +143,19 @@ impl DjangoSessionMiddleware {
         }
     }
 
-    /// What this gate is called in the log and in [`Event`](crate::Event)s.
+    /// What this middleware is called in the log and in [`Event`](crate::Event)s.
     ///
-    /// Defaults to the function that makes such a gate: `optional`, `required` or `login_required`.
+    /// Defaults to the function that makes such a middleware: `optional`, `required` or `login_required`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
     /// Checks no request for CSRF: Django's `csrf_exempt`, for webhooks and whatever else proves by
-    /// other means that it was meant. Without this, a gate refuses what `CsrfViewMiddleware` would:
+    /// other means that it was meant. Without this, a middleware refuses what `CsrfViewMiddleware` would:
     /// see [`CsrfToken`](crate::CsrfToken).
     ///
-    /// Of nested gates, each one checks that is not exempt, and once is enough: exempt the outer
+    /// Of nested middlewares, each one checks that is not exempt, and once is enough: exempt the outer
     /// one, or put the route outside of it.
     pub fn csrf_exempt(mut self) -> Self {
         self.csrf = CsrfPolicy::Exempt;
@@ -179,7 +179,7 @@ impl DjangoSessionMiddleware {
     /// On another host than this service's, it gets a way back only if the settings have
     /// [`allowed_hosts`](crate::DjangoSettings::allowed_hosts).
     ///
-    /// Defaults to the `login_url` of the store's settings, which an empty one leaves.
+    /// Defaults to the `login_url` of the site's settings, which an empty one leaves.
     ///
     /// # Panics
     /// If it is the name of a URL pattern (`login`, `accounts:login`): only Django knows where that
@@ -188,7 +188,7 @@ impl DjangoSessionMiddleware {
         let url = url.into();
         assert!(
             url.is_empty() || is_url(&url),
-            "the login_url of a gate is the name of a URL pattern: give the path that it stands for"
+            "the login_url of a middleware is the name of a URL pattern: give the path that it stands for"
         );
         self.login_page = if url.is_empty() { LoginPage::OfSettings } else { LoginPage::At(url) };
         self
@@ -198,9 +198,9 @@ impl DjangoSessionMiddleware {
     /// is a name and stands for another path in every language.
     ///
     /// ```
-    /// # use actix_django_session::{DjangoSessionMiddleware, SessionStore};
-    /// # fn f(store: SessionStore) -> DjangoSessionMiddleware {
-    /// DjangoSessionMiddleware::login_required(store).login_url_for(|req| {
+    /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
+    /// # fn f(site: DjangoSite) -> DjangoSessionMiddleware {
+    /// DjangoSessionMiddleware::login_required(site).login_url_for(|req| {
     ///     let language = if req.path().starts_with("/de/") { "de" } else { "en" };
     ///     format!("/{language}/accounts/login/")
     /// })
@@ -230,19 +230,19 @@ impl DjangoSessionMiddleware {
         self
     }
 
-    /// Answers every request that the gate or one of its extractors turns away: rejections, and
-    /// failures such as [`Error::Unavailable`]. [`Error::gate_response`] is the answer without a
+    /// Answers every request that the middleware or one of its extractors turns away: rejections, and
+    /// failures such as [`Error::Unavailable`]. [`Error::default_response`] is the answer without a
     /// handler, so this need not know them all:
     ///
     /// ```
-    /// # use actix_django_session::{DjangoSessionMiddleware, SessionStore};
+    /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
     /// use actix_django_session::Error;
     /// use actix_web::HttpResponse;
     ///
-    /// # fn f(store: SessionStore) -> DjangoSessionMiddleware {
-    /// DjangoSessionMiddleware::login_required(store).error_handler(|error, req| match error {
+    /// # fn f(site: DjangoSite) -> DjangoSessionMiddleware {
+    /// DjangoSessionMiddleware::login_required(site).error_handler(|error, req| match error {
     ///     Error::PermissionDenied => HttpResponse::Forbidden().body("This is not for you."),
-    ///     error => error.gate_response(req), // the redirect to the login page, a 503, ..
+    ///     error => error.default_response(req), // the redirect to the login page, a 503, ..
     /// })
     /// # }
     /// ```
@@ -258,31 +258,31 @@ impl DjangoSessionMiddleware {
         self
     }
 
-    fn gate(&self) -> Gate {
+    fn middleware(&self) -> Middleware {
         let rejection = Rejection { answer: self.answer(), handler: self.error_handler.clone() };
         let name = self.name.clone().unwrap_or_else(|| self.admits.name().into());
-        let context = Context { name, store: self.store.clone(), rejection };
-        Gate::new(context, self.admits.clone(), self.csrf)
+        let context = Context { name, site: self.site.clone(), rejection };
+        Middleware::new(context, self.admits.clone(), self.csrf)
     }
 
-    fn answer(&self) -> GateAnswer {
+    fn answer(&self) -> RejectionAnswer {
         let field_name = &self.redirect_field_name;
         let url = match &self.login_page {
-            _ if self.unauthorized => return GateAnswer::Unauthorized,
+            _ if self.unauthorized => return RejectionAnswer::Unauthorized,
             LoginPage::Chosen(choose) => {
-                return GateAnswer::RedirectTo(Arc::clone(choose), field_name.clone());
+                return RejectionAnswer::RedirectTo(Arc::clone(choose), field_name.clone());
             }
             LoginPage::At(url) => url,
-            LoginPage::OfSettings => &self.store.settings().login_url,
+            LoginPage::OfSettings => &self.site.settings().login_url,
         };
-        GateAnswer::Redirect(LoginUrl::new(url, field_name))
+        RejectionAnswer::Redirect(LoginUrl::new(url, field_name))
     }
 }
 
 impl fmt::Debug for DjangoSessionMiddleware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DjangoSessionMiddleware")
-            .field("store", &self.store)
+            .field("site", &self.site)
             .field("admits", &self.admits)
             .finish_non_exhaustive()
     }
@@ -300,6 +300,6 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(DjangoSessionService::new(service, self.gate())))
+        ready(Ok(DjangoSessionService::new(service, self.middleware())))
     }
 }

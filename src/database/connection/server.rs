@@ -1,4 +1,4 @@
-//! What all connections of a store have in common.
+//! What all connections of a site have in common.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -7,7 +7,7 @@ use std::{
 
 use deadpool_postgres::Pool;
 
-/// How many statements may get lost before a store goes on without them.
+/// How many statements may get lost before a site goes on without them.
 const LOST_STATEMENTS: usize = 2;
 
 /// The database as the application's pool names it, and what was learned about it.

@@ -109,7 +109,7 @@ mod tests {
     use tokio::time::{advance, sleep};
 
     use super::*;
-    use crate::store::connection::{
+    use crate::database::connection::{
         Lane,
         test_server::{Mood, TestLookup, TestServer},
     };

@@ -77,7 +77,7 @@ impl<L: Lookup> Attendant<L> {
         }
     }
 
-    /// Ready when the store is gone.
+    /// Ready when the site is gone.
     pub(super) fn go_on(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut progress = false;

@@ -1,6 +1,6 @@
-//! The store's own way to the database.
+//! The site's own way to the database.
 //!
-//! The application's pool names the database; from its manager the store makes connections of its
+//! The application's pool names the database; from its manager the site makes connections of its
 //! own, used by nothing else, so that no state that the application leaves on its connections reaches
 //! a lookup. Each runtime that asks has its own [`Lane`]s, one for each kind of question: visitors put
 //! their questions in and wait, and the lane's task asks for all of them at once.

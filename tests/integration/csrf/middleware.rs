@@ -1,4 +1,4 @@
-//! Which gate checks what, and when.
+//! Which middleware checks what, and when.
 
 use std::sync::{
     Arc,
@@ -7,7 +7,7 @@ use std::sync::{
 
 use actix_django_session::{
     AuthenticationBackend, CsrfReason, CsrfToken, DjangoSessionMiddleware, DjangoSessionMut,
-    DjangoSettings, DjangoUser, DjangoUserId, Error, Event, SessionStore,
+    DjangoSettings, DjangoSite, DjangoUser, DjangoUserId, Error, Event,
     test::{self, TestUser},
 };
 use actix_web::{
@@ -20,7 +20,7 @@ use actix_web::{
 use serde_json::json;
 use testbed::{Browser, Django};
 
-use super::requests::{MASKED, SECRET, store};
+use super::requests::{MASKED, SECRET, site};
 use crate::{
     app::TestApp,
     beds::{Bed, nowhere, pool, settings},
@@ -31,7 +31,7 @@ fn own_settings() -> DjangoSettings {
 }
 
 fn optional() -> DjangoSessionMiddleware {
-    DjangoSessionMiddleware::optional(store(own_settings()))
+    DjangoSessionMiddleware::optional(site(own_settings()))
 }
 
 /// A request of a visitor who has the cookie.
@@ -46,9 +46,11 @@ fn post_with_token() -> TestRequest {
 }
 
 macro_rules! app {
-    ($gate:expr) => {
+    ($middleware:expr) => {
         init_service(
-            App::new().wrap($gate).default_service(web::to(async || HttpResponse::Ok().finish())),
+            App::new()
+                .wrap($middleware)
+                .default_service(web::to(async || HttpResponse::Ok().finish())),
         )
         .await
     };
@@ -61,7 +63,7 @@ macro_rules! status {
 }
 
 #[actix_web::test]
-async fn gates_check_around_apps_scopes_and_resources() {
+async fn middlewares_check_around_apps_scopes_and_resources() {
     let handler = || web::to(async || HttpResponse::Ok().finish());
     let app = init_service(
         App::new()
@@ -78,15 +80,15 @@ async fn gates_check_around_apps_scopes_and_resources() {
 }
 
 #[actix_web::test]
-async fn every_gate_checks_before_it_asks_who_it_is() {
-    let gates = [
+async fn every_middleware_checks_before_it_asks_who_it_is() {
+    let middlewares = [
         DjangoSessionMiddleware::optional,
         DjangoSessionMiddleware::required,
         DjangoSessionMiddleware::login_required,
     ];
-    for gate in gates {
-        let store = store(own_settings());
-        let app = app!(gate(store).unauthorized());
+    for middleware in middlewares {
+        let site = site(own_settings());
+        let app = app!(middleware(site).unauthorized());
         // The session cannot be looked up: there is no database.
         let cookies = format!("csrftoken={SECRET}; sessionid=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
         let visitor = || TestRequest::post().insert_header((COOKIE, cookies.as_str()));
@@ -97,7 +99,7 @@ async fn every_gate_checks_before_it_asks_who_it_is() {
 
 #[actix_web::test]
 async fn strangers_are_sent_to_log_in_once_their_form_is_sound() {
-    let app = app!(DjangoSessionMiddleware::login_required(store(own_settings())));
+    let app = app!(DjangoSessionMiddleware::login_required(site(own_settings())));
     let refused = call_service(&app, post().to_request()).await;
     assert_eq!((refused.status().as_u16(), refused.headers().get(LOCATION)), (403, None));
     assert_eq!(refused.headers().get(VARY).unwrap(), "Cookie");
@@ -106,19 +108,19 @@ async fn strangers_are_sent_to_log_in_once_their_form_is_sound() {
 }
 
 #[actix_web::test]
-async fn nested_gates_check_once() {
+async fn nested_middlewares_check_once() {
     let refusals = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&refusals);
-    let store = store(own_settings()).on_event(move |event| {
+    let site = site(own_settings()).on_event(move |event| {
         if matches!(event, Event::Rejected { reason: "csrf_failed", .. }) {
             counted.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let gate = DjangoSessionMiddleware::optional(store);
+    let middleware = DjangoSessionMiddleware::optional(site);
     let app = init_service(
-        App::new().wrap(gate.clone()).wrap(gate.clone()).service(
+        App::new().wrap(middleware.clone()).wrap(middleware.clone()).service(
             web::scope("")
-                .wrap(gate)
+                .wrap(middleware)
                 .route("/token", web::to(async |token: CsrfToken| token.input()))
                 .default_service(web::to(async |body: String| body)),
         ),
@@ -138,7 +140,7 @@ async fn nested_gates_check_once() {
 }
 
 #[actix_web::test]
-async fn an_exempt_gate_checks_nothing_and_one_inside_it_does() {
+async fn an_exempt_middleware_checks_nothing_and_one_inside_it_does() {
     let exempt = optional().csrf_exempt();
     let handler = || web::to(async || HttpResponse::Ok().finish());
     let app = init_service(
@@ -161,9 +163,9 @@ async fn an_exempt_gate_checks_nothing_and_one_inside_it_does() {
 }
 
 #[actix_web::test]
-async fn a_gate_for_apis_checks_those_whom_a_session_authenticates() {
-    let gate = || optional().csrf_if_logged_in();
-    let app = app!(gate());
+async fn a_middleware_for_apis_checks_those_whom_a_session_authenticates() {
+    let middleware = || optional().csrf_if_logged_in();
+    let app = app!(middleware());
     assert_eq!(status!(app, TestRequest::post()), 200);
     let bearer = TestRequest::post().insert_header(("Authorization", "Bearer x"));
     assert_eq!(status!(app, bearer.insert_header((ORIGIN, "http://evil.com"))), 200);
@@ -190,12 +192,12 @@ async fn a_gate_for_apis_checks_those_whom_a_session_authenticates() {
 }
 
 #[actix_web::test]
-async fn a_gate_for_apis_asks_django_s_tables_who_it_is() {
+async fn a_middleware_for_apis_asks_django_s_tables_who_it_is() {
     let bed = Bed::shared().await;
-    let store = bed.store();
+    let site = bed.site();
     let app = TestApp::start(move || {
-        let gate = DjangoSessionMiddleware::optional(store.clone()).csrf_if_logged_in();
-        App::new().wrap(gate).default_service(web::to(async || "done"))
+        let middleware = DjangoSessionMiddleware::optional(site.clone()).csrf_if_logged_in();
+        App::new().wrap(middleware).default_service(web::to(async || "done"))
     });
     let key = bed.login("ada").await;
     let anonymous = bed.session(r#"{"cart": [1]}"#).await;
@@ -211,10 +213,10 @@ async fn a_gate_for_apis_asks_django_s_tables_who_it_is() {
     // An id in a form that Django reads but never writes names a user as well.
     let question = json!({ "cmd": "get_user", "username": "ada" });
     let hash = bed.ask(question).await["session_auth_hash"].take();
-    let store = bed.store();
+    let site = bed.site();
     let with_user = TestApp::start(move || {
-        let gate = DjangoSessionMiddleware::optional(store.clone()).csrf_if_logged_in();
-        App::new().wrap(gate).default_service(web::to(async |_: DjangoUser| "done"))
+        let middleware = DjangoSessionMiddleware::optional(site.clone()).csrf_if_logged_in();
+        App::new().wrap(middleware).default_service(web::to(async |_: DjangoUser| "done"))
     });
     for id in ["1", "true", "1.0", "1e0"] {
         let backend = "django.contrib.auth.backends.ModelBackend";
@@ -231,19 +233,19 @@ async fn a_gate_for_apis_asks_django_s_tables_who_it_is() {
 
     // Whose users are kept elsewhere may well be logged in.
     let elsewhere = AuthenticationBackend::new("sso.Backend").reads_users(false);
-    let store = bed.store_with(settings().authentication_backends([elsewhere]));
+    let site = bed.store_with(settings().authentication_backends([elsewhere]));
     let app = TestApp::start(move || {
-        let gate = DjangoSessionMiddleware::required(store.clone()).csrf_if_logged_in();
-        App::new().wrap(gate).default_service(web::to(async |_: DjangoUserId| "done"))
+        let middleware = DjangoSessionMiddleware::required(site.clone()).csrf_if_logged_in();
+        App::new().wrap(middleware).default_service(web::to(async |_: DjangoUserId| "done"))
     });
     let named = r#"{"_auth_user_id": "7", "_auth_user_backend": "sso.Backend"}"#;
     let cookie = format!("sessionid={}", bed.session(named).await);
     assert_eq!(app.send("POST", "/", &[("Cookie", cookie.as_bytes())]).await.status, 403);
 
-    let away = SessionStore::new(pool(&nowhere()), settings()).unwrap();
+    let away = DjangoSite::new(pool(&nowhere()), settings()).unwrap();
     let app = TestApp::start(move || {
-        let gate = DjangoSessionMiddleware::optional(away.clone()).csrf_if_logged_in();
-        App::new().wrap(gate).default_service(web::to(async || "done"))
+        let middleware = DjangoSessionMiddleware::optional(away.clone()).csrf_if_logged_in();
+        App::new().wrap(middleware).default_service(web::to(async || "done"))
     });
     assert_eq!(app.send("DELETE", "/", &sound).await.status, 503);
 }
@@ -270,13 +272,13 @@ async fn a_web_socket_is_opened_by_pages_of_the_site_only() {
 
 #[actix_web::test]
 async fn an_error_handler_answers_as_the_rest_framework() {
-    let gate = optional().error_handler(|error, _| match error {
+    let middleware = optional().error_handler(|error, _| match error {
         Error::CsrfFailed(reason) => {
             HttpResponse::Forbidden().json(json!({ "detail": format!("CSRF Failed: {reason}") }))
         }
         error => error.error_response(),
     });
-    let app = app!(gate);
+    let app = app!(middleware);
     let answer = call_service(&app, post().to_request()).await;
     assert_eq!(answer.status(), 403);
     assert_eq!(read_body(answer).await, r#"{"detail":"CSRF Failed: CSRF token missing."}"#);
@@ -287,12 +289,12 @@ async fn an_error_handler_answers_as_the_rest_framework() {
 /// A page with a form, for those who were refused: the new token is in its cookie.
 #[actix_web::test]
 async fn an_error_handler_can_make_a_page_with_a_form() {
-    let gate = optional().error_handler(|_, req| {
+    let middleware = optional().error_handler(|_, req| {
         let token = CsrfToken::from_request(req, &mut actix_web::dev::Payload::None);
-        let token = token.into_inner().expect("the request came to a gate");
+        let token = token.into_inner().expect("the request came to a middleware");
         HttpResponse::Forbidden().body(token.as_str().to_owned())
     });
-    let app = app!(gate);
+    let app = app!(middleware);
     let answer = call_service(&app, TestRequest::post().to_request()).await;
     let cookie = cookie_of(&answer);
     let token = String::from_utf8(read_body(answer).await.to_vec()).unwrap();
@@ -333,7 +335,7 @@ async fn each_token_is_another_and_all_are_good() {
 }
 
 #[actix_web::test]
-async fn without_a_gate_a_token_fails_and_names_the_fix() {
+async fn without_a_middleware_a_token_fails_and_names_the_fix() {
     let app = TestApp::start(|| {
         App::new().route("/", web::get().to(async |token: CsrfToken| token.input()))
     });
@@ -342,7 +344,7 @@ async fn without_a_gate_a_token_fails_and_names_the_fix() {
 }
 
 #[actix_web::test]
-async fn a_test_has_a_token_with_and_without_a_gate() {
+async fn a_test_has_a_token_with_and_without_a_middleware() {
     let app = app!(optional());
     let request = TestRequest::post().to_request();
     test::csrf(&request);
@@ -363,7 +365,7 @@ async fn improper_settings_are_refused_at_the_start() {
         own_settings().csrf_cookie_name("a b"),
     ] {
         let pool = pool(&nowhere());
-        let error = SessionStore::new(pool, settings).unwrap_err();
+        let error = DjangoSite::new(pool, settings).unwrap_err();
         assert!(
             matches!(&error, Error::ImproperlyConfigured(text) if text.contains("CSRF_")),
             "{error}"
@@ -376,19 +378,20 @@ async fn improper_settings_are_refused_at_the_start() {
 async fn tokens_are_exchanged_with_a_running_django() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
-        let site = bed.bed().site();
-        let store = bed.store_with(settings().allowed_hosts(["127.0.0.1"]));
+        let django_site = bed.bed().site();
+        let site = bed.store_with(settings().allowed_hosts(["127.0.0.1"]));
         let app = TestApp::start(move || {
-            let gate = DjangoSessionMiddleware::login_required(store.clone());
+            let middleware = DjangoSessionMiddleware::login_required(site.clone());
             App::new()
-                .wrap(gate)
+                .wrap(middleware)
                 .route("/", web::get().to(async |token: CsrfToken| token.input()))
                 .route("/", web::post().to(async || "noted"))
         });
         let browser = Browser::new();
-        browser.login(site, "ada", crate::beds::PASSWORD).await.unwrap();
+        browser.login(django_site, "ada", crate::beds::PASSWORD).await.unwrap();
         // Django's own page has the token, and its cookie is sent to every port of this host.
-        let page = browser.get(&format!("{}/", site.url())).await.unwrap().text().await.unwrap();
+        let page =
+            browser.get(&format!("{}/", django_site.url())).await.unwrap().text().await.unwrap();
         let ours = browser.get(&app.url()).await.unwrap().text().await.unwrap();
         let post = async |url: &str, origin: &str, page: &str| {
             let token = page.split_once("csrfmiddlewaretoken\" value=\"").unwrap().1;
@@ -398,9 +401,9 @@ async fn tokens_are_exchanged_with_a_running_django() {
             request.body(form).send().await.unwrap().status().as_u16()
         };
         assert_eq!(post(&app.url(), &app.url(), &page).await, 200, "{django}");
-        assert_eq!(post(&app.url(), site.url(), &page).await, 403, "{django}");
-        let logout = format!("{}/accounts/logout/", site.url());
-        assert_eq!(post(&logout, site.url(), &ours).await, 302, "{django}");
+        assert_eq!(post(&app.url(), django_site.url(), &page).await, 403, "{django}");
+        let logout = format!("{}/accounts/logout/", django_site.url());
+        assert_eq!(post(&logout, django_site.url(), &ours).await, 302, "{django}");
         assert!(browser.get(&app.url()).await.unwrap().status().is_redirection(), "{django}");
     }
 }
@@ -411,20 +414,20 @@ async fn a_log_in_rotates_the_secret() {
     let bed = Bed::shared().await;
     for use_sessions in [false, true] {
         let settings = settings().csrf_use_sessions(use_sessions).writes_sessions(true);
-        let store = bed.store_with(settings);
+        let site = bed.store_with(settings);
         let app = TestApp::start(move || {
-            let gate = DjangoSessionMiddleware::optional(store.clone());
+            let middleware = DjangoSessionMiddleware::optional(site.clone());
             let log_in = async |session: DjangoSessionMut,
-                                store: web::Data<SessionStore>,
+                                site: web::Data<DjangoSite>,
                                 req: actix_web::HttpRequest| {
-                let ada = store.user_by_username("ada").await.unwrap();
+                let ada = site.user_by_username("ada").await.unwrap();
                 session.login(&ada).await.unwrap();
                 // Of the new secret, in the same request.
                 CsrfToken::extract(&req).await.unwrap().as_str().to_owned()
             };
             App::new()
-                .app_data(web::Data::new(store.clone()))
-                .wrap(gate)
+                .app_data(web::Data::new(site.clone()))
+                .wrap(middleware)
                 .route("/", web::get().to(async |token: CsrfToken| token.as_str().to_owned()))
                 .route("/", web::post().to(async || "done"))
                 .route("/login", web::post().to(log_in))

@@ -1,9 +1,9 @@
-//! Who gets what at the gates for users.
+//! Who gets what at the middlewares for users.
 
 use std::sync::mpsc;
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoUser, Error, OptionalDjangoUser, SessionStore, test,
+    DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, OptionalDjangoUser, test,
 };
 use actix_web::{
     App, HttpResponse, ResponseError,
@@ -31,11 +31,11 @@ async fn only_for_authors(user: DjangoUser) -> Result<&'static str, Error> {
     if user.has_perm("blog.add_post").await? { Ok("write") } else { Err(Error::PermissionDenied) }
 }
 
-fn app(store: SessionStore) -> TestApp {
+fn app(site: DjangoSite) -> TestApp {
     TestApp::start(move |config| {
-        let optional = DjangoSessionMiddleware::optional(store.clone());
-        let required = DjangoSessionMiddleware::required(store.clone());
-        let login = DjangoSessionMiddleware::login_required(store.clone());
+        let optional = DjangoSessionMiddleware::optional(site.clone());
+        let required = DjangoSessionMiddleware::required(site.clone());
+        let login = DjangoSessionMiddleware::login_required(site.clone());
         let two = login
             .clone()
             .permission_required("shop.add_item")
@@ -60,12 +60,12 @@ fn app(store: SessionStore) -> TestApp {
             .service(web::resource("/required").wrap(required.clone()).to(name))
             .service(web::resource("/required-none").wrap(required).to(name_or_none))
             .service(web::resource("/login-none").wrap(login).to(name_or_none))
-            .service(web::resource("/no-gate").to(name));
+            .service(web::resource("/no-middleware").to(name));
     })
 }
 
 #[actix_web::test]
-async fn everyone_gets_what_the_gate_says() {
+async fn everyone_gets_what_the_middleware_says() {
     let bed = Bed::new().await;
     let made = async |name: &str, permissions: &[&str], staff: bool, superuser: bool| {
         let fields = json!({
@@ -82,7 +82,7 @@ async fn everyone_gets_what_the_gate_says() {
     let stale = made("stale", &["shop.add_item", "shop.change_item"], true, false).await;
     bed.user("stale", json!({ "password": "changed" })).await;
     let cart = bed.session("{\"cart\":1}").await;
-    let app = app(bed.store());
+    let app = app(bed.site());
 
     for (path, visitors) in [
         ("/two", [(&plain, 403), (&half, 403), (&both, 200), (&root, 200), (&stale, 302)]),
@@ -105,7 +105,10 @@ async fn everyone_gets_what_the_gate_says() {
             [(&plain, 200), (&staff, 200), (&root, 200), (&cart, 200), (&stale, 200)],
         ),
         ("/login-none", [(&plain, 200), (&staff, 200), (&root, 200), (&cart, 302), (&stale, 302)]),
-        ("/no-gate", [(&plain, 500), (&staff, 500), (&root, 500), (&cart, 500), (&stale, 500)]),
+        (
+            "/no-middleware",
+            [(&plain, 500), (&staff, 500), (&root, 500), (&cart, 500), (&stale, 500)],
+        ),
     ] {
         for (key, status) in visitors {
             let answer = app.get(path, key).await;
@@ -152,13 +155,13 @@ async fn a_user_outlives_the_request_and_the_server() {
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     let key = bed.login("ada").await;
     let (sender, kept): (Kept, _) = mpsc::channel();
-    let store = bed.store();
+    let site = bed.site();
     let app = TestApp::start(move |config| {
-        let gate = DjangoSessionMiddleware::login_required(store.clone());
+        let middleware = DjangoSessionMiddleware::login_required(site.clone());
         config
             .app_data(web::Data::new(sender.clone()))
-            .service(web::resource("/task").wrap(gate.clone()).to(ask_in_a_task))
-            .service(web::resource("/keep").wrap(gate).to(keep));
+            .service(web::resource("/task").wrap(middleware.clone()).to(ask_in_a_task))
+            .service(web::resource("/keep").wrap(middleware).to(keep));
     });
     assert_eq!(app.status("/task", &key).await, 200);
     let asked = kept.recv().unwrap();
@@ -174,17 +177,17 @@ async fn a_user_outlives_the_request_and_the_server() {
 
 #[actix_web::test]
 #[should_panic(expected = "\"add_item\" names no app")]
-async fn a_permission_without_an_app_is_refused_when_the_gate_is_made() {
+async fn a_permission_without_an_app_is_refused_when_the_middleware_is_made() {
     let pool = pool("postgres://nobody@localhost/nowhere");
-    let store = SessionStore::new(pool, settings()).unwrap();
-    drop(DjangoSessionMiddleware::login_required(store).permission_required("add_item"));
+    let site = DjangoSite::new(pool, settings()).unwrap();
+    drop(DjangoSessionMiddleware::login_required(site).permission_required("add_item"));
 }
 
 #[actix_web::test]
 async fn a_login_url_is_chosen_for_each_request() {
     let log = Log::default();
     log.listen();
-    let gate = DjangoSessionMiddleware::login_required(test::store()).login_url_for(|req| {
+    let middleware = DjangoSessionMiddleware::login_required(test::site()).login_url_for(|req| {
         let url = match req.path() {
             "/de/konto" => "/de/anmelden/",
             "/en/account" => "/en/login/?a=1",
@@ -193,7 +196,7 @@ async fn a_login_url_is_chosen_for_each_request() {
         };
         url.to_owned()
     });
-    let app = init_service(App::new().wrap(gate.redirect_field_name("back"))).await;
+    let app = init_service(App::new().wrap(middleware.redirect_field_name("back"))).await;
     for (path, status, to) in [
         ("/de/konto", 302, Some("/de/anmelden/?back=/de/konto")),
         ("/en/account", 302, Some("/en/login/?a=1&back=/en/account")),
@@ -214,6 +217,6 @@ async fn a_login_url_is_chosen_for_each_request() {
 
 #[test]
 #[should_panic(expected = "is the name of a URL pattern: give the path that it stands for")]
-fn a_gate_takes_no_name_for_a_login_url() {
-    drop(DjangoSessionMiddleware::login_required(test::store()).login_url("accounts:login"));
+fn a_middleware_takes_no_name_for_a_login_url() {
+    drop(DjangoSessionMiddleware::login_required(test::site()).login_url("accounts:login"));
 }

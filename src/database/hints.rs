@@ -13,7 +13,7 @@ use std::{
 use super::PrimaryKeyValue;
 use crate::session::SessionKey;
 
-/// How many hints a store keeps, some 100 bytes each. When there are more, it starts anew.
+/// How many hints a site keeps, some 100 bytes each. When there are more, it starts anew.
 const CAPACITY: usize = 32_768;
 
 /// Whom a session key stood for.
@@ -24,7 +24,7 @@ pub(crate) struct UserHint {
     pub(crate) looks_up_permissions: bool,
 }
 
-/// The hints of one store. Session keys are not kept, only their hashes.
+/// The hints of one site. Session keys are not kept, only their hashes.
 #[derive(Default)]
 pub(crate) struct UserHints {
     hasher: RandomState,
