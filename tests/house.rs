@@ -1,4 +1,4 @@
-//! The house of CONTRIBUTING.md: a file imports only from storeys below its own, and no two files
+//! The house of .github/CONTRIBUTING.md: a file imports only from storeys below its own, and no two files
 //! name each other. Read from the `use` lines of `src/`.
 
 use std::{

@@ -171,7 +171,8 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Those of this machine, best first; only the one that `PYTHON` names, if it does.
+    /// Those of this machine, best first; only the one that `PYTHON` names, if it does. The one that
+    /// `.ci/python` built is the last resort.
     fn all() -> Vec<Self> {
         let paths = match env::var_os("PYTHON") {
             Some(path) => vec![path.into()],
@@ -180,6 +181,7 @@ impl Candidate {
                     .map(PathBuf::from)
                     .into_iter()
                     .chain(pyenv())
+                    .chain([environments().join("../python/bin/python3")])
                     .collect()
             }
         };
