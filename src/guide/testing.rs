@@ -91,7 +91,7 @@
 //! [`SessionData::encode`](crate::SessionData::encode)). Somebody is logged in by three entries:
 //!
 //! ```python
-//! from django.contrib.sessions.backends.db import DjangoSite
+//! from django.contrib.sessions.backends.db import SessionStore
 //! SessionStore().encode({
 //!     "_auth_user_id": str(user.pk),
 //!     "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
