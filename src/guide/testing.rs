@@ -63,7 +63,7 @@
 //!
 //! Let one function add your routes to an `App`, and a test has the same middlewares and handlers as your
 //! service: `App::new().configure(routes(test::site()))`. The examples are made so, and
-//! `tests/handlers/` of this crate's repository tests all of theirs.
+//! `tests/live/handlers/` of this crate's repository tests all of theirs.
 //!
 //! ## With a database
 //!

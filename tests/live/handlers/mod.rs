@@ -1,0 +1,21 @@
+//! The handlers of the examples and of the demo, tested as you would test your own: most without a
+//! database, with what `actix_django_session::test` puts into a request; the rest on a real one.
+
+mod account;
+mod answers;
+mod bed;
+mod cached_db;
+mod cart;
+mod demo;
+mod error_handler;
+mod examples;
+mod forms;
+mod metrics;
+mod mixed_pages;
+mod permissions_and_pages;
+mod rest_framework;
+mod signing;
+mod single_page_app;
+mod websocket;
+mod whoami;
+mod workbench;

@@ -1,0 +1,286 @@
+//! `authenticate`: the users whom Django finds, what it leaves in their rows, and what it costs.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use actix_django_session::{
+    AuthenticationBackend, DjangoSettings, DjangoSite, Error, Event, PasswordHasher, UserModel,
+};
+use serde_json::{Value, json};
+use testbed::{Django, Settings, until};
+
+use crate::user_beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, pool, seed, settings};
+
+const PASSWORD: &str = "pässword-1";
+/// That password, in encodings of yesterday and today.
+const OLD: &str =
+    "pbkdf2_sha256$1$abcdefghijklmnopqrstuv$IIAfMqEERC2AwjfERWk0v+TqDGfQe5vO3jSNST+BAwk=";
+const TODAY: &str =
+    "pbkdf2_sha256$1000$abcdefghijklmnopqrstuv$jED4+45mgPrJDWcUZTYTG8hrpoK+NgVQpf1wkt1u0lM=";
+const OTHER: &str = "pbkdf2_sha1$1000$abcdefghijklmnopqrstuv$9rvtqLEOI6drBGzX88GSmgD6s/U=";
+
+const ITERATIONS: u32 = 1000;
+
+fn hashers() -> [PasswordHasher; 2] {
+    [
+        PasswordHasher::Pbkdf2Sha256 { iterations: ITERATIONS },
+        PasswordHasher::Pbkdf2Sha1 { iterations: ITERATIONS },
+    ]
+}
+
+fn in_python() -> Value {
+    json!([
+        { "algorithm": "pbkdf2_sha256", "iterations": ITERATIONS },
+        { "algorithm": "pbkdf2_sha1", "iterations": ITERATIONS },
+    ])
+}
+
+/// A store that upgrades passwords to what Django here upgrades them to.
+fn upgrading() -> DjangoSettings {
+    settings().password_hashers(hashers())
+}
+
+async fn password_of(bed: &Bed, username: &str) -> String {
+    let user = bed.ask(json!({ "cmd": "get_user", "username": username })).await;
+    user["password"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn those_are_found_whom_django_finds_and_their_passwords_are_left_as_django_leaves_them() {
+    const COLUMNS: [&str; 9] = [
+        TODAY,
+        OLD,
+        OLD,
+        OTHER,
+        "",
+        "!unusable",
+        "md5$salt$31bbd9f8c5595ff73191e72f921f414a",
+        "pbkdf2_sha256$x$abcdefghijklmnopqrstuv$jED4+45mgPrJDWcUZTYTG8hrpoK+NgVQpf1wkt1u0lM=",
+        // Of another password.
+        "pbkdf2_sha256$1$abcdefghijklmnopqrstuv$hlaZvx+fQUB7nsOXctgpvyJ4ixMmVOdSfNbS+6nH3wk=",
+    ];
+    const BACKENDS: [&[&str]; 4] =
+        [&[MODEL_BACKEND], &[ALLOW_ALL], &[ALLOW_ALL, MODEL_BACKEND], &[MODEL_BACKEND, ALLOW_ALL]];
+    let dice = &mut Dice(seed());
+    let (mut found, mut upgraded) = (0, 0);
+    let versions = Django::available().unwrap();
+    for &django in &versions {
+        let bed = Bed::start(django, &Settings::default()).await;
+        let sites = BACKENDS.map(|backends| {
+            bed.store_with(upgrading().authentication_backends(backends.iter().copied()))
+        });
+        // As many in all, however many versions there are.
+        for _ in 0..180 / versions.len() {
+            let column = *dice.choose(&COLUMNS);
+            let is_active = dice.percent(70);
+            let row = json!({ "password_column": column, "is_active": is_active });
+            let username =
+                *dice.choose(&["ada", "ada", "ada", "ada", "Ada", " ada", "nobody", "é"]);
+            let password = *dice.choose(&[PASSWORD, PASSWORD, PASSWORD, "", "wrong"]);
+            let which = dice.below(BACKENDS.len());
+
+            bed.user("ada", row.clone()).await;
+            let answer = bed.judge.ask(json!({
+                "cmd": "authenticate", "username": username, "password": password,
+                "hashers": in_python(), "backends": BACKENDS[which],
+            }));
+            // Where Django has an exception nobody is found here.
+            let theirs = answer.await.map_or(Value::Null, |mut answer| answer["user"].take());
+            let column_of_theirs = password_of(&bed, "ada").await;
+
+            bed.user("ada", row).await;
+            let user = sites[which].authenticate(username, password).await.unwrap();
+            let ours = user.map_or(Value::Null, |user| json!([user.id(), user.backend()]));
+            let column_of_ours = password_of(&bed, "ada").await;
+
+            let case = format!("{django}: {username:?} {password:?} {is_active} {column}");
+            assert_eq!(ours, theirs, "{case}");
+            assert_eq!(column_of_ours != column, column_of_theirs != column, "{case}");
+            found += usize::from(ours.is_array());
+            if column_of_ours != column {
+                upgraded += 1;
+                let question = json!({
+                    "cmd": "check_passwords", "checks": [[PASSWORD, column_of_ours]],
+                    "hashers": in_python(),
+                });
+                let verdict = &bed.ask(question).await["verdicts"][0];
+                assert_eq!(verdict, &json!({ "right": true, "update": false }), "{case}");
+            }
+        }
+    }
+    assert!(found > 15 && upgraded > 8, "{found}, {upgraded}");
+}
+
+/// What a clock would show, counted: an unknown user costs as much as a wrong password.
+#[actix_web::test]
+async fn nobody_learns_from_the_time_it_takes_who_has_a_password_here() {
+    let bed = Bed::new().await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let site = bed.store_with(upgrading().upgrade_passwords(false)).on_event(move |event| {
+        if event == Event::PasswordHashed {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    for (name, column, is_active) in [
+        ("today", TODAY, true),
+        ("inactive", TODAY, false),
+        ("unusable", "!unusable", true),
+        ("empty", "", true),
+        ("unlisted", "md5$salt$31bbd9f8c5595ff73191e72f921f414a", true),
+        ("damaged", "pbkdf2_sha256$1000", true),
+        ("old", OLD, true),
+    ] {
+        bed.user(name, json!({ "password_column": column, "is_active": is_active })).await;
+    }
+    let cost = async |username: &str, password: &str| {
+        runs.store(0, Ordering::Relaxed);
+        let user = site.authenticate(username, password).await.unwrap();
+        (user.is_some(), runs.load(Ordering::Relaxed))
+    };
+    assert_eq!(cost("today", PASSWORD).await, (true, 1));
+    for nobody in ["today", "unknown", "", "with\0NUL", "unusable", "empty", "unlisted", "damaged"]
+    {
+        assert_eq!(cost(nobody, "wrong").await, (false, 1), "{nobody}");
+    }
+    assert_eq!(cost("inactive", PASSWORD).await, (false, 1));
+    assert_eq!(cost("inactive", "wrong").await, (false, 1));
+    // One run of the old number of iterations, and one of those that are missing.
+    assert_eq!(cost("old", "wrong").await, (false, 2));
+    assert_eq!(cost("old", PASSWORD).await, (true, 1));
+    assert_eq!(password_of(&bed, "old").await, OLD);
+}
+
+#[actix_web::test]
+async fn a_password_is_upgraded_in_whichever_table_it_is() {
+    let child = UserModel::new("bigint_child")
+        .primary_key("biguser_ptr_id")
+        .parent("bigint_biguser", "id", "biguser_ptr_id")
+        .permissions_of("bigint_biguser");
+    let uuids = UserModel::new("uuids_uuiduser");
+    for (name, model) in [("bigint.Child", child), ("uuids.UuidUser", uuids)] {
+        let bed = Bed::of_model(name).await;
+        for user in ["ada", "grace"] {
+            bed.user(user, json!({ "password_column": OLD })).await;
+        }
+        let site = bed.store_with(upgrading().user_model(model));
+        let user = site.authenticate("ada", PASSWORD).await.unwrap().unwrap();
+        let column = password_of(&bed, "ada").await;
+        assert!(column.starts_with("pbkdf2_sha256$1000$"), "{name}: {column}");
+        assert_eq!(password_of(&bed, "grace").await, OLD, "{name}");
+
+        site.update_last_login(&user).await.unwrap();
+        let table = if name == "bigint.Child" { "bigint_biguser" } else { "uuids_uuiduser" };
+        let rows = bed
+            .sql(&format!(
+                "SELECT username, now() - last_login BETWEEN '0' AND '1 minute' FROM {table} \
+                 WHERE last_login IS NOT NULL"
+            ))
+            .await;
+        assert_eq!(rows, json!([["ada", true]]), "{name}");
+        bed.ask(json!({ "cmd": "delete_user", "username": "ada" })).await;
+        let gone = site.update_last_login(&user).await;
+        assert!(matches!(gone, Err(Error::NotLoggedIn(_))), "{gone:?}");
+    }
+}
+
+/// Somebody changes the password while the old one is being upgraded: theirs stays, and the old one
+/// is not let in with it.
+#[actix_web::test]
+async fn an_upgrade_never_overwrites_a_newer_password() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password_column": OLD })).await;
+    let site = bed.store_with(upgrading());
+    site.authenticate("ada", "wrong").await.unwrap();
+
+    let mut client = pool(bed.database.url()).get().await.unwrap();
+    let change = client.transaction().await.unwrap();
+    change.execute("UPDATE auth_user SET password = 'newer'", &[]).await.unwrap();
+    let login = actix_web::rt::spawn(async move { site.authenticate("ada", PASSWORD).await });
+    until("the upgrade waits for the row", async || {
+        let waits = "SELECT count(*) FROM pg_locks \
+                     WHERE NOT granted AND transactionid = pg_current_xact_id()::xid";
+        change.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0
+    })
+    .await;
+    change.commit().await.unwrap();
+    assert!(login.await.unwrap().unwrap().is_none());
+    assert_eq!(password_of(&bed, "ada").await, "newer");
+}
+
+/// Something in the database puts another old encoding of the password into its place each time.
+#[actix_web::test]
+async fn an_upgrade_is_tried_once() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password_column": OLD })).await;
+    bed.sql("CREATE SEQUENCE tries").await;
+    bed.sql(&format!(
+        "CREATE FUNCTION swap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN \
+         IF pg_trigger_depth() > 1 OR nextval(''tries'') > 20 THEN RETURN NEW; END IF; \
+         UPDATE auth_user SET password = CASE OLD.password \
+         WHEN ''{OLD}'' THEN ''{OTHER}'' ELSE ''{OLD}'' END WHERE id = OLD.id; \
+         RETURN NULL; END'"
+    ))
+    .await;
+    bed.sql("CREATE TRIGGER swap BEFORE UPDATE ON auth_user FOR EACH ROW EXECUTE FUNCTION swap()")
+        .await;
+    let site = bed.store_with(upgrading());
+    assert!(site.authenticate("ada", PASSWORD).await.unwrap().is_some());
+    assert_eq!(bed.sql("SELECT last_value::int FROM tries").await, json!([[1]]));
+    assert_eq!(password_of(&bed, "ada").await, OTHER);
+}
+
+#[actix_web::test]
+async fn a_role_needs_to_update_the_password_only_to_upgrade_it() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password_column": OLD })).await;
+    let role = format!("authenticates_{}", new_key());
+    bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'secret'")).await;
+    bed.sql(&format!("GRANT SELECT ON auth_user TO {role}")).await;
+    let (_, address) = bed.database.url().split_once('@').unwrap();
+    let pool = pool(&format!("postgres://{role}:secret@{address}"));
+    let site = |settings| DjangoSite::new(pool.clone(), settings).unwrap();
+
+    let reads = site(upgrading().upgrade_passwords(false));
+    assert!(reads.authenticate("ada", PASSWORD).await.unwrap().is_some());
+    let writes = site(upgrading());
+    let refused = writes.authenticate("ada", PASSWORD).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    assert_eq!(password_of(&bed, "ada").await, OLD);
+
+    bed.sql(&format!("GRANT UPDATE (password) ON auth_user TO {role}")).await;
+    let user = writes.authenticate("ada", PASSWORD).await.unwrap().unwrap();
+    assert_ne!(password_of(&bed, "ada").await, OLD);
+    assert!(matches!(writes.update_last_login(&user).await, Err(Error::Unavailable(_))));
+    bed.sql(&format!("GRANT UPDATE (last_login) ON auth_user TO {role}")).await;
+    writes.update_last_login(&user).await.unwrap();
+}
+
+/// A backend may lock visitors out, as that of django-axes does: to pass it over has to be said.
+#[actix_web::test]
+async fn a_backend_of_the_sites_own_is_not_passed_over_unsaid() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password_column": TODAY })).await;
+    let own = || AuthenticationBackend::new("axes.backends.AxesStandaloneBackend");
+    let site = |backends: Vec<AuthenticationBackend>| {
+        bed.store_with(upgrading().authentication_backends(backends))
+    };
+    let model_backend = || AuthenticationBackend::new(MODEL_BACKEND);
+
+    let unsaid = site(vec![own(), model_backend()]).authenticate("ada", PASSWORD).await;
+    match unsaid {
+        Err(Error::ImproperlyConfigured(reason)) => assert!(reason.contains("Axes"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    let said = site(vec![own().checks_passwords(false), model_backend()]);
+    let user = said.authenticate("ada", PASSWORD).await.unwrap().unwrap();
+    assert_eq!(user.backend(), Some(MODEL_BACKEND));
+    // Django asks it only if the one before says no.
+    let behind = site(vec![model_backend(), own()]);
+    assert!(behind.authenticate("ada", PASSWORD).await.unwrap().is_some());
+    assert!(behind.authenticate("ada", "wrong").await.unwrap().is_none());
+    let none = site(vec![own().checks_passwords(false)]).authenticate("ada", PASSWORD).await;
+    assert!(matches!(none, Err(Error::ImproperlyConfigured(_))), "{none:?}");
+}

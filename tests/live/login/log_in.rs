@@ -1,0 +1,327 @@
+//! Log-in and log-out where Django has nothing to compare with, or only the next request shows it.
+
+use std::{
+    future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use actix_django_session::{
+    AuthenticationBackend, DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, DjangoUser,
+    Error, OptionalDjangoUser, PasswordHasher, SessionKey, UserModel,
+    test::{TestUser, user},
+};
+use actix_web::{
+    App, FromRequest, HttpRequest, HttpResponse,
+    http::header::SET_COOKIE,
+    rt,
+    test::{TestRequest, call_service, init_service},
+    web,
+};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+use tokio::sync::oneshot;
+
+use crate::{
+    beds::{Bed, PASSWORD, pool, settings},
+    log::Log,
+    sessions::operations::{Outcome, operate},
+};
+
+/// Where those log in who had a session before: the cookie they bring, and the one they have then.
+struct Visitor {
+    cookie: Option<String>,
+}
+
+impl Visitor {
+    async fn new(bed: &Bed) -> Self {
+        Self { cookie: Some(bed.session(r#"{"cart":[1]}"#).await) }
+    }
+
+    async fn does(&mut self, site: &DjangoSite, ops: Value, status: u16) -> Outcome {
+        let cookie = self.cookie.as_ref().map(|key| format!("sessionid={key}"));
+        let outcome = operate(site, cookie.as_deref(), &ops, status).await;
+        for text in &outcome.set_cookie {
+            if let Some(value) = text.strip_prefix("sessionid=") {
+                let key = value.split(';').next().unwrap();
+                self.cookie = (key != "\"\"").then(|| key.to_owned());
+            }
+        }
+        outcome
+    }
+
+    /// Whom Django sees behind the cookie.
+    async fn is(&self, bed: &Bed) -> Value {
+        let Some(key) = &self.cookie else { return Value::Null };
+        who(bed, key).await
+    }
+}
+
+async fn who(bed: &Bed, key: &str) -> Value {
+    let mut answer = bed.ask(json!({ "cmd": "request_users", "keys": [key] })).await;
+    answer["users"][0]["user"]["username"].take()
+}
+
+async fn row(bed: &Bed, key: &str) -> Value {
+    bed.ask(json!({ "cmd": "read_row", "key": key })).await
+}
+
+async fn last_login(bed: &Bed, username: &str) -> Value {
+    let query = format!("SELECT last_login FROM auth_user WHERE username = '{username}'");
+    bed.sql(&query).await["rows"][0][0].take()
+}
+
+#[actix_web::test]
+async fn whose_password_is_encoded_anew_is_still_logged_in_afterwards() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let site = |iterations| {
+        let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations }];
+        bed.store_with(settings().password_hashers(hashers).writes_sessions(true))
+    };
+    let old = site(7).make_password(PASSWORD).await.unwrap();
+    bed.ask(json!({ "cmd": "set_user", "username": "ada", "password_column": old })).await;
+    let mut visitor = Visitor::new(&bed).await;
+    let ops = json!([["authenticate_login", "ada", PASSWORD]]);
+    assert_eq!(visitor.does(&site(8), ops, 200).await.results, json!(["ada"]));
+    assert_eq!(visitor.is(&bed).await, "ada");
+    let user = bed.ask(json!({ "cmd": "get_user", "username": "ada" })).await;
+    assert!(user["password"].as_str().unwrap().starts_with("pbkdf2_sha256$8$"), "{user}");
+}
+
+async fn change_password(
+    user: DjangoUser,
+    session: DjangoSessionMut,
+    site: web::Data<DjangoSite>,
+    pool: web::Data<deadpool_postgres::Pool>,
+    req: HttpRequest,
+) -> Result<HttpResponse, Error> {
+    let encoded = site.make_password("another").await?;
+    let update = "UPDATE auth_user SET password = $1 WHERE username = $2";
+    let client = pool.get().await.unwrap();
+    client.execute(update, &[&encoded, &user.username()]).await.unwrap();
+    let user = site.user(user.id()).await?;
+    session.update_session_auth_hash(&user).await?;
+    let still = DjangoUser::extract(&req).await.unwrap();
+    assert_eq!((still.id(), still.username()), (user.id(), user.username()));
+    Ok(HttpResponse::Ok().finish())
+}
+
+#[actix_web::test]
+async fn whoever_changes_the_password_stays_and_all_other_sessions_end() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let site =
+        bed.store_with(settings().writes_sessions(true)).after_get_user(move |_, user, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { Ok(Some(user)) }
+        });
+    let (here, elsewhere) = (bed.login("ada").await, bed.login("ada").await);
+    let app = App::new()
+        .app_data(web::Data::new(site.clone()))
+        .app_data(web::Data::new(bed.pool()))
+        .wrap(DjangoSessionMiddleware::optional(site))
+        .route("/", web::get().to(change_password));
+    let app = init_service(app).await;
+    let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={here}")));
+    let response = call_service(&app, request.to_request()).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(asked.load(Ordering::Relaxed), 1, "the hook is asked once a request");
+    let cookie = response.headers().get(SET_COOKIE).unwrap().to_str().unwrap();
+    let key = cookie.strip_prefix("sessionid=").unwrap().split(';').next().unwrap();
+    assert_ne!(key, here);
+    assert_eq!(who(&bed, key).await, "ada");
+    assert_eq!(row(&bed, &here).await, Value::Null);
+    assert_eq!(who(&bed, &elsewhere).await, Value::Null);
+}
+
+/// Where Django loses the visitor's session, because it has moved the row already.
+#[actix_web::test]
+async fn a_log_in_that_fails_leaves_the_session_as_it_was() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let site = bed.store_with(settings().writes_sessions(true));
+    let mut visitor = Visitor::new(&bed).await;
+    let key = visitor.cookie.clone().unwrap();
+    let before = row(&bed, &key).await;
+
+    // The handler fails after it.
+    let outcome = visitor.does(&site, json!([["login", "ada"]]), 500).await;
+    assert_eq!((outcome.status, row(&bed, &key).await), (500, before.clone()));
+    assert_ne!(last_login(&bed, "ada").await, Value::Null);
+
+    // Nobody says by which of two backends.
+    let backends = ["django.contrib.auth.backends.ModelBackend", "shop.Backend"];
+    let two = settings()
+        .authentication_backends(backends.map(AuthenticationBackend::new))
+        .writes_sessions(true);
+    let outcome = visitor.does(&bed.store_with(two), json!([["login", "grace"]]), 200).await;
+    assert_eq!((outcome.status, row(&bed, &key).await), (500, before.clone()));
+    assert_eq!(last_login(&bed, "grace").await, Value::Null);
+
+    // The user is deleted in between.
+    let grace = site.user_by_username("grace").await.unwrap();
+    bed.ask(json!({ "cmd": "delete_user", "username": "grace" })).await;
+    let handler = move |session: DjangoSessionMut| {
+        let grace = grace.clone();
+        async move { session.login(&grace).await.map(|()| HttpResponse::Ok().finish()) }
+    };
+    let middleware = DjangoSessionMiddleware::optional(site);
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(handler))).await;
+    let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
+    let response = call_service(&app, request.to_request()).await;
+    assert_eq!((response.status().as_u16(), row(&bed, &key).await), (401, before));
+}
+
+/// A double click: the second of two requests finds the stranger's session gone, as does whoever logs
+/// in after somebody ended it. Nothing of it comes back.
+#[actix_web::test]
+async fn who_logs_in_to_a_session_that_is_gone_gets_a_new_one() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(settings().writes_sessions(true));
+    let key = bed.session(r#"{"cart":[1]}"#).await;
+    let ada = site.user_by_username("ada").await.unwrap();
+    let handler = {
+        let (site, key) = (site.clone(), key.clone());
+        move |session: DjangoSessionMut| {
+            let (ada, site, key) = (ada.clone(), site.clone(), key.clone());
+            async move {
+                session.insert("theme", "dark")?;
+                session.login(&ada).await?;
+                site.delete(&SessionKey::new(key).unwrap()).await?;
+                Ok::<_, Error>(HttpResponse::Ok().finish())
+            }
+        }
+    };
+    let middleware = DjangoSessionMiddleware::optional(site);
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(handler))).await;
+    let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
+    let response = call_service(&app, request.to_request()).await;
+    assert_eq!(response.status(), 200);
+    let cookies = response.headers().get_all(SET_COOKIE).map(|text| text.to_str().unwrap());
+    let new = cookies.filter_map(|text| text.strip_prefix("sessionid=")).next().unwrap();
+    let new = new.split(';').next().unwrap();
+    assert_eq!(who(bed, new).await, "ada");
+    let data = row(bed, new).await["json"].as_str().unwrap().to_owned();
+    assert!(data.starts_with(r#"{"theme": "dark", "_auth_user_id": "1""#), "{data}");
+    assert_eq!(row(bed, &key).await, Value::Null);
+}
+
+/// Nothing that happens after it keeps anybody logged in.
+#[actix_web::test]
+async fn a_log_out_is_done_when_it_returns() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(settings().writes_sessions(true));
+    let key = bed.login("ada").await;
+    let (told, hears) = oneshot::channel();
+    let told = std::cell::Cell::new(Some(told));
+    let handler = move |session: DjangoSessionMut| {
+        let told = told.take();
+        async move {
+            session.logout().await?;
+            told.unwrap().send(()).unwrap();
+            // The client hangs up in the meantime.
+            future::pending::<Result<HttpResponse, Error>>().await
+        }
+    };
+    let handler = std::rc::Rc::new(handler);
+    let route = web::get().to(move |session| handler(session));
+    let app = App::new().wrap(DjangoSessionMiddleware::optional(site)).route("/", route);
+    let app = init_service(app).await;
+    let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={key}")));
+    let request = request.to_request();
+    let answer = rt::spawn(async move { call_service(&app, request).await.status() });
+    hears.await.unwrap();
+    answer.abort();
+    assert_eq!(row(bed, &key).await, Value::Null);
+}
+
+#[actix_web::test]
+async fn a_role_needs_no_more_than_this_to_log_in_and_out() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let role = format!("log_in_{}", bed.bed().database().name());
+    bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'secret'")).await;
+    bed.sql(&format!("GRANT SELECT ON auth_user, django_session TO {role}")).await;
+    let (_, address) = bed.bed().database_url().split_once('@').unwrap();
+    let pool = pool(&format!("postgres://{role}:secret@{address}"));
+    let model = UserModel::default().without_permissions();
+    let settings = settings().user_model(model).writes_sessions(true);
+    let site = DjangoSite::new(pool, settings).unwrap();
+    let grant = async |rights: &str| bed.sql(&format!("GRANT {rights} TO {role}")).await;
+    let log_in = || json!([["authenticate_login", "ada", PASSWORD]]);
+
+    // First of all last_login: without that right nothing is touched.
+    let mut visitor = Visitor::new(&bed).await;
+    let before = row(&bed, visitor.cookie.as_ref().unwrap()).await;
+    assert_eq!(visitor.does(&site, log_in(), 200).await.status, 503);
+    assert_eq!(row(&bed, visitor.cookie.as_ref().unwrap()).await, before);
+    assert_eq!(last_login(&bed, "ada").await, Value::Null);
+    grant("UPDATE (last_login) ON auth_user").await;
+    // A session that there is gets another key and other data.
+    assert_eq!(visitor.does(&site, log_in(), 200).await.status, 503);
+    grant("UPDATE ON django_session").await;
+    assert_eq!(visitor.does(&site, log_in(), 200).await.status, 200);
+    assert_eq!(visitor.is(&bed).await, "ada");
+    // One of somebody else is deleted, and a new one made.
+    let as_grace = || json!([["authenticate_login", "grace", PASSWORD]]);
+    assert_eq!(visitor.does(&site, as_grace(), 200).await.status, 503);
+    grant("DELETE ON django_session").await;
+    assert_eq!(visitor.does(&site, as_grace(), 200).await.status, 503);
+    grant("INSERT ON django_session").await;
+    let mut stranger = Visitor { cookie: None };
+    assert_eq!(stranger.does(&site, as_grace(), 200).await.status, 200);
+    assert_eq!(stranger.is(&bed).await, "grace");
+    assert_eq!(stranger.does(&site, json!([["logout"]]), 200).await.status, 200);
+    assert_eq!((&stranger.cookie, stranger.is(&bed).await), (&None, Value::Null));
+    bed.sql(&format!("DROP OWNED BY {role}")).await;
+    bed.sql(&format!("DROP ROLE {role}")).await;
+}
+
+#[actix_web::test]
+async fn no_log_line_has_a_password_a_hash_or_a_key() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let site = bed.store_with(settings().writes_sessions(true));
+    let user = bed.ask(json!({ "cmd": "get_user", "username": "ada" })).await;
+    let hash = user["session_auth_hash"].as_str().unwrap().to_owned();
+    let password = user["password"].as_str().unwrap().split('$').next_back().unwrap().to_owned();
+    let log = Log::default();
+    log.listen();
+    let mut visitor = Visitor::new(&bed).await;
+    let mut secrets = vec![PASSWORD.to_owned(), hash, password];
+    secrets.extend(visitor.cookie.clone());
+    for ops in [
+        json!([["authenticate_login", "ada", PASSWORD]]),
+        json!([["update_session_auth_hash", "ada"]]),
+        json!([["login", "grace"]]),
+        json!([["logout"]]),
+    ] {
+        assert_eq!(visitor.does(&site, ops, 200).await.status, 200);
+        secrets.extend(visitor.cookie.clone());
+    }
+    assert_eq!(secrets.len(), 7);
+    let lines = log.lines();
+    // What actix itself says of requests is not this crate's doing.
+    let lines = lines.iter().filter(|line| !line.target.starts_with("actix_http"));
+    assert!(lines.clone().filter(|line| line.target == "tokio_postgres::query").count() > 5);
+    for line in lines {
+        for secret in &secrets {
+            assert!(!line.text.contains(secret.as_str()), "{secret} is in {}", line.text);
+        }
+    }
+}
+
+/// Handlers that log in and out can be tested without a database.
+#[actix_web::test]
+async fn a_handler_of_a_test_logs_in_and_out() {
+    let req = TestRequest::get().to_http_request();
+    user(&req, TestUser::new(7, "ada"));
+    let ada = DjangoUser::extract(&req).await.unwrap();
+    let session = DjangoSessionMut::extract(&req).await.unwrap();
+    session.logout().await.unwrap();
+    assert!(OptionalDjangoUser::extract(&req).await.unwrap().is_none());
+    session.login(&ada).await.unwrap();
+    assert_eq!(DjangoUser::extract(&req).await.unwrap().id(), "7");
+    assert_eq!(session.get::<String>("_auth_user_id").unwrap().as_deref(), Some("7"));
+    session.update_session_auth_hash(&ada).await.unwrap();
+}

@@ -1,0 +1,9 @@
+//! From the redirect to the login page over the password to the new session, and out again.
+
+mod authenticate;
+mod journey;
+mod log_in;
+#[cfg(feature = "hashers")]
+mod passwords;
+mod redirects;
+mod vectors;

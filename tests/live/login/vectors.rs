@@ -1,0 +1,439 @@
+//! Log-in, log-out and the session auth hash as six versions of Django did it: the lines of
+//! `tests/vectors-writes.jsonl` of these kinds, on a database as Django found it.
+//!
+//! Their clock stood still. Here it goes on, so ends of sessions are compared by how far off they are.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use actix_django_session::{
+    AuthenticationBackend, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite,
+    Error, Event, PasswordHasher, SessionData, SessionSigner,
+};
+use actix_web::{
+    App,
+    http::header::SET_COOKIE,
+    test::{TestRequest, call_service, init_service},
+    web,
+};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use crate::{
+    beds::Bed,
+    sessions::operations::{Outcome, operate},
+};
+
+const SECRET_KEY: &str = "s3cr3t-key";
+const NOW: f64 = 1_700_000_000.123_456;
+/// An end that does not depend on the clock.
+const FIXED_END: &str = "\"_session_expiry\":\"2030";
+
+/// What is not done here, or not as Django does it: by what its note begins with, and why.
+const OTHERWISE: [(&str, &str); 15] = [
+    ("user id in the session that does not parse", "an id that is none is another's: flushed"),
+    ("two backends, none named", "refused before the session is touched"),
+    ("login, then status 500", "nothing is stored then; Django loses the session"),
+    ("login, then exception", "likewise"),
+    ("login with ATOMIC_REQUESTS", "a request is no transaction here"),
+    ("logout with ATOMIC_REQUESTS", "likewise"),
+    ("hash of a fallback, ATOMIC_REQUESTS", "likewise"),
+    ("login, row of the anonymous session deleted", "what was in it does not come back"),
+    ("hash of a fallback, row deleted", "what was ended stays ended: 400"),
+    ("logout after the row vanished", "a statement between two of Django's"),
+    ("inactive user can be logged in", "no `user` gives out an inactive user"),
+    ("user deleted meanwhile", "not logged in, and nothing is touched"),
+    ("login(None)", "there is no user to log in"),
+    ("hash of a fallback, status 500", "nothing is stored then; Django loses the session"),
+    ("password changed here", "by other means: see `log_in`"),
+];
+
+#[actix_web::test]
+async fn sessions_become_what_django_made_of_them() {
+    let site = Settings::default().secret_key(SECRET_KEY);
+    let bed = Bed::start(Django::default(), site).await;
+    let mut done = BTreeMap::new();
+    let mut unused: BTreeSet<_> = OTHERWISE.iter().map(|(begin, _)| *begin).collect();
+    for vector in vectors(&["login", "logout", "hash_upgrade"]) {
+        let note = vector["note"].as_str().unwrap();
+        if let Some((begin, _)) = OTHERWISE.iter().find(|(begin, _)| note.starts_with(begin)) {
+            unused.remove(begin);
+            continue;
+        }
+        let (ops, status) = story(&vector);
+        check(&bed, &vector, &ops, status).await;
+        *done.entry(vector["kind"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    assert!(unused.is_empty(), "{unused:?}");
+    let expected = [("hash_upgrade", 20), ("login", 28), ("logout", 15)];
+    assert_eq!(done, expected.map(|(kind, count)| (kind.to_owned(), count)).into());
+}
+
+/// Who is found, what becomes of the password, and how many runs of a hasher that takes.
+#[actix_web::test]
+async fn users_are_found_as_django_found_them_at_the_same_price() {
+    let site = Settings::default().secret_key(SECRET_KEY);
+    let bed = Bed::start(Django::default(), site).await;
+    let mut count = 0;
+    for vector in vectors(&["authenticate"]) {
+        let op = &vector["ops"][0];
+        let note = vector["note"].as_str().unwrap();
+        // Both are asked for by their names; Django's own are there in the type.
+        let (Some(username), Some(password), "authenticate") =
+            (op[1]["username"].as_str(), op[1]["password"].as_str(), op[0].as_str().unwrap())
+        else {
+            continue;
+        };
+        // Where Django has an exception there is nobody, and one look serves all backends.
+        let (is_exception, runs) = match note {
+            _ if note.starts_with("NUL in the user name") => (true, Some(1)),
+            _ if note.starts_with("two backends: wrong password") => (false, Some(1)),
+            _ => (false, None),
+        };
+        lay(&bed, &vector).await;
+        let spent = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&spent);
+        let site = DjangoSite::new(bed.pool(), settings(&vector)).unwrap().on_event(move |event| {
+            if event.name() == Event::PasswordHashed.name() {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let found = site.authenticate(username, password).await;
+        if note.starts_with("a backend that raises PermissionDenied") {
+            assert!(matches!(found, Err(Error::ImproperlyConfigured(_))), "{found:?}");
+            continue;
+        }
+        let found = found
+            .unwrap()
+            .map_or(Value::Null, |user| json!([user.parse_id::<i64>().unwrap(), user.backend()]));
+        let expect = &vector["expect"];
+        assert!(is_exception || found == expect["results"][0], "{note}: {found}");
+        let theirs = expect["hash_runs"].as_array().into_iter().flatten().map(times).sum();
+        assert_eq!(spent.load(Ordering::Relaxed), runs.unwrap_or(theirs), "{note}");
+        check_users(&bed, expect, note).await;
+        count += 1;
+    }
+    assert_eq!(count, 25);
+}
+
+/// `pbkdf2_sha256$1000 * 2`
+fn times(run: &Value) -> usize {
+    run.as_str().unwrap().split_once(" * ").map_or(1, |(_, times)| times.parse().unwrap())
+}
+
+/// Those that the newest Django answered so.
+fn vectors(kinds: &[&str]) -> Vec<Value> {
+    let lines = include_str!("../../vectors-writes.jsonl").lines();
+    let all = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let wanted = all.filter(|vector| {
+        kinds.contains(&vector["kind"].as_str().unwrap())
+            && vector["versions"].as_array().unwrap().contains(&json!("6.1.3"))
+    });
+    wanted.collect()
+}
+
+/// What the handler does, in the words of `operations`, and how it answers.
+fn story(vector: &Value) -> (Value, u16) {
+    let mut status = vector["status"].as_u64().map_or(200, |status| u16::try_from(status).unwrap());
+    let mut ops = Vec::new();
+    for op in vector["ops"].as_array().unwrap() {
+        let user = || if op[1] == 1 { "alice" } else { "bob" };
+        match op[0].as_str().unwrap() {
+            "login" => ops.push(json!(["login", user(), op[2]])),
+            "update_session_auth_hash" => ops.push(json!(["update_session_auth_hash", user()])),
+            "set" => ops.push(json!(["insert", op[1], op[2]])),
+            "set_expiry" => ops.push(json!(["set_expiry", op[1]["int"]])),
+            "user" | "logout" | "get" => ops.push(op.clone()),
+            "raise" if op[1] == "Http404" => status = 404,
+            "raise" => status = 500,
+            other => panic!("{other}: {vector}"),
+        }
+    }
+    (ops.into(), status)
+}
+
+async fn check(bed: &Bed, vector: &Value, ops: &Value, status: u16) {
+    lay(bed, vector).await;
+    let settings = settings(vector);
+    let signer = SessionSigner::new(&settings).unwrap();
+    let site = DjangoSite::new(bed.pool(), settings).unwrap();
+    let outcome = operate(&site, vector["cookie"].as_str(), ops, status).await;
+
+    let expect = &vector["expect"];
+    let case = format!("{}: {}", vector["id"], vector["note"]);
+    assert_eq!(outcome.status, expect["status"], "{case}");
+    let expected = expect["set_cookie"].as_array().unwrap().iter();
+    let expected: Vec<_> = expected.map(|text| cookie(text.as_str().unwrap())).collect();
+    // Django's own middleware for CSRF is not everywhere; the middleware's is.
+    let has_csrf = expected.iter().any(|cookie| cookie.starts_with("csrftoken"));
+    let Outcome { set_cookie, .. } = outcome;
+    let ours = set_cookie.iter().map(|text| cookie(text));
+    let ours: Vec<_> = ours.filter(|cookie| has_csrf || !cookie.starts_with("csrftoken")).collect();
+    assert_eq!(ours, expected, "{case}");
+
+    check_rows(bed, &signer, expect, &case).await;
+    check_users(bed, expect, &case).await;
+}
+
+async fn check_rows(bed: &Bed, signer: &SessionSigner, expect: &Value, case: &str) {
+    let rows = bed
+        .sql(
+            "SELECT session_key, session_data, extract(epoch FROM expire_date - now())::float8, \
+             extract(epoch FROM expire_date)::float8 FROM django_session",
+        )
+        .await;
+    let ours: BTreeMap<String, Row> = rows["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let text = row[1].as_str().unwrap();
+            let json = SessionData::decode(text, signer).map(|data| data.as_json().into_owned());
+            let is_fixed = json.as_ref().is_ok_and(|json| json.contains(FIXED_END));
+            let end = if is_fixed { &row[3] } else { &row[2] };
+            let data = json.unwrap_or_else(|_| text.to_owned());
+            (name(row[0].as_str().unwrap()), Row { data: csrf(&data), end: end.as_f64().unwrap() })
+        })
+        .collect();
+    let theirs: BTreeMap<String, Row> = expect["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let data = row["data_json"].as_str().unwrap_or(row["session_data"].as_str().unwrap());
+            let at = seconds(row["expire_date"].as_str().unwrap());
+            let end = if data.contains(FIXED_END) { at } else { at - NOW };
+            (name(row["session_key"].as_str().unwrap()), Row { data: csrf(data), end })
+        })
+        .collect();
+    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>(), "{case}");
+    for (ours, theirs) in ours.values().zip(theirs.values()) {
+        assert_eq!(ours.data, theirs.data, "{case}");
+        assert!((ours.end - theirs.end).abs() < 60.0, "{case}: {} not {}", ours.end, theirs.end);
+    }
+}
+
+async fn check_users(bed: &Bed, expect: &Value, case: &str) {
+    let users = bed
+        .sql(
+            "SELECT username, password, now() - last_login BETWEEN '0' AND '1 minute' \
+             FROM auth_user ORDER BY id",
+        )
+        .await;
+    let expected = expect["users"].as_array().unwrap();
+    for (ours, theirs) in users["rows"].as_array().unwrap().iter().zip(expected) {
+        assert_eq!(ours[0], theirs["username"], "{case}");
+        assert_eq!(ours[2].is_null(), theirs["last_login"].is_null(), "{case}");
+        assert_ne!(ours[2], false, "{case}");
+        // A password that was encoded anew has another salt.
+        let parameters = |password: &Value| {
+            let parts = password.as_str().unwrap().split('$').map(str::to_owned);
+            parts.take(2).collect::<Vec<_>>()
+        };
+        assert_eq!(parameters(&ours[1]), parameters(&theirs["password"]), "{case}");
+    }
+}
+
+#[derive(Debug)]
+struct Row {
+    data: String,
+    /// In seconds from now, or since 1970.
+    end: f64,
+}
+
+/// Puts the rows there that the vector begins with.
+async fn lay(bed: &Bed, vector: &Value) {
+    bed.sql("DELETE FROM django_session").await;
+    bed.sql("DELETE FROM auth_user").await;
+    let quoted = |text: &Value| format!("'{}'", text.as_str().unwrap().replace('\'', "''"));
+    for user in vector["users"].as_array().unwrap() {
+        bed.sql(&format!(
+            "INSERT INTO auth_user (id, username, password, is_active, is_staff, is_superuser, \
+             first_name, last_name, email, date_joined) \
+             VALUES ({}, {}, {}, {}, false, false, '', '', '', now())",
+            user["id"],
+            quoted(&user["username"]),
+            quoted(&user["password"]),
+            user["is_active"]
+        ))
+        .await;
+    }
+    for row in vector["rows"].as_array().unwrap() {
+        bed.sql(&format!(
+            "INSERT INTO django_session VALUES \
+             ({}, {}, now() + ({}::timestamptz - to_timestamp({NOW})))",
+            quoted(&row["session_key"]),
+            quoted(&row["session_data"]),
+            quoted(&row["expire_date"])
+        ))
+        .await;
+    }
+}
+
+fn settings(vector: &Value) -> DjangoSettings {
+    // Those of Django 6.1 unless it says so.
+    let iterations = vector["hasher_iterations"].as_u64().unwrap_or(1_500_000);
+    let iterations = u32::try_from(iterations).unwrap();
+    let fallbacks = vector["fallbacks"].as_array().cloned().unwrap_or_default();
+    let mut settings = DjangoSettings::new(SECRET_KEY)
+        .secret_key_fallbacks(fallbacks.iter().map(|key| key.as_str().unwrap()))
+        .password_hashers([
+            PasswordHasher::Pbkdf2Sha256 { iterations },
+            PasswordHasher::Pbkdf2Sha1 { iterations },
+        ])
+        .writes_sessions(true);
+    for (name, value) in vector["settings"].as_object().into_iter().flatten() {
+        settings = match name.as_str() {
+            "AUTHENTICATION_BACKENDS" => {
+                let paths = value.as_array().unwrap().iter();
+                let paths = paths.map(|path| match path.as_str().unwrap() {
+                    own @ "writes_make.OtherBackend" => {
+                        AuthenticationBackend::new(own).checks_passwords(true)
+                    }
+                    path => AuthenticationBackend::new(path),
+                });
+                settings.authentication_backends(paths)
+            }
+            "CSRF_USE_SESSIONS" => settings.csrf_use_sessions(value == true),
+            "SESSION_SAVE_EVERY_REQUEST" => settings.session_save_every_request(value == true),
+            "SESSION_EXPIRE_AT_BROWSER_CLOSE" => {
+                settings.session_expire_at_browser_close(value == true)
+            }
+            "MIDDLEWARE" | "LOGIN_REDIRECT_URL" => settings,
+            other => panic!("{other}"),
+        };
+    }
+    settings
+}
+
+/// A session key that is the vector's, or "new".
+fn name(key: &str) -> String {
+    if key.starts_with("visitor") { key.to_owned() } else { "new".to_owned() }
+}
+
+/// A `Set-Cookie` without what depends on chance and on the clock.
+fn cookie(text: &str) -> String {
+    let parts = text.split("; ").map(|part| match part.split_once('=') {
+        Some(("sessionid", "\"\"")) => part.to_owned(),
+        Some(("sessionid", key)) => format!("sessionid={}", name(key)),
+        Some(("csrftoken", _)) => "csrftoken".to_owned(),
+        Some(("expires", _)) => "expires".to_owned(),
+        // The seconds until 2030.
+        Some(("Max-Age", age)) if age.parse::<u64>().unwrap() > 31_449_600 => "Max-Age".to_owned(),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+/// The data without a CSRF secret, which is random.
+fn csrf(data: &str) -> String {
+    const KEY: &str = "\"_csrftoken\":\"";
+    match data.find(KEY) {
+        Some(at) => {
+            let secret = at + KEY.len();
+            format!("{}..{}", &data[..secret], &data[secret + 32..])
+        }
+        None => data.to_owned(),
+    }
+}
+
+/// `2023-11-28T22:13:20.123456+00:00` in seconds since 1970.
+fn seconds(text: &str) -> f64 {
+    let number = |from: usize, to: usize| text[from..to].parse::<f64>().unwrap();
+    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
+    let (y, m) = if month > 2.0 { (year, month - 3.0) } else { (year - 1.0, month + 9.0) };
+    let leaps = (y / 4.0).floor() - (y / 100.0).floor() + (y / 400.0).floor();
+    let days = 365.0 * y + leaps + ((153.0 * m + 2.0) / 5.0).floor() + day - 1.0 - 719_468.0;
+    days * 86_400.0 + number(11, 13) * 3600.0 + number(14, 16) * 60.0 + number(17, 26)
+}
+
+/// Django's own pages for log-in and log-out, and a handler as the guide has it: what becomes of the
+/// tables and the cookies. What the page says, and where it leads, is the application's.
+#[actix_web::test]
+async fn a_form_does_what_djangos_views_do() {
+    const ALIKE: [&str; 8] = [
+        "LoginView: right password",
+        "LoginView: right password, anonymous session, next",
+        "LoginView: wrong password: 200, nothing written",
+        "LoginView: inactive user: 200, nothing written",
+        "LoginView: without the CSRF token: 403",
+        "LoginView: a space behind the password is part of it",
+        "LogoutView: POST",
+        "LogoutView: POST without a session",
+    ];
+    let site = Settings::default().secret_key(SECRET_KEY);
+    let bed = Bed::start(Django::default(), site).await;
+    let mut done = Vec::new();
+    for vector in vectors(&["flow"]) {
+        let note = vector["note"].as_str().unwrap();
+        if !ALIKE.contains(&note) {
+            continue;
+        }
+        lay(&bed, &vector).await;
+        let settings = settings(&vector).allowed_hosts(["testserver"]);
+        let signer = SessionSigner::new(&settings).unwrap();
+        let site = DjangoSite::new(bed.pool(), settings).unwrap();
+        let expect = &vector["expect"];
+        let outcome = send_form(&site, &vector).await;
+        // A form that is shown again has a 200 of its own.
+        assert_eq!(outcome.status == 403, expect["status"] == 403, "{note}");
+        let expected = expect["set_cookie"].as_array().unwrap().iter();
+        let mut expected: Vec<_> = expected.map(|text| cookie(text.as_str().unwrap())).collect();
+        if expect["status"] == 200 {
+            // The page has a new token in it.
+            expected.retain(|cookie| !cookie.starts_with("csrftoken"));
+        }
+        let ours: Vec<_> = outcome.set_cookie.iter().map(|text| cookie(text)).collect();
+        assert_eq!(ours, expected, "{note}");
+        check_rows(&bed, &signer, expect, note).await;
+        check_users(&bed, expect, note).await;
+        done.push(note.to_owned());
+    }
+    assert_eq!(done.len(), ALIKE.len(), "{done:?}");
+}
+
+#[derive(serde::Deserialize)]
+struct Credentials {
+    username: String,
+    password: String,
+}
+
+async fn send_form(site: &DjangoSite, vector: &Value) -> Outcome {
+    let log_in = async |session: DjangoSessionMut,
+                        site: web::Data<DjangoSite>,
+                        form: web::Form<Credentials>| {
+        let user = site.authenticate(form.username.trim(), &form.password).await?;
+        if let Some(user) = &user {
+            session.login(user).await?;
+        }
+        Ok::<_, Error>(if user.is_some() { "in" } else { "wrong" })
+    };
+    let log_out = async |session: DjangoSessionMut| {
+        session.logout().await?;
+        Ok::<_, Error>("out")
+    };
+    let app = App::new()
+        .app_data(web::Data::new(site.clone()))
+        .wrap(DjangoSessionMiddleware::optional(site.clone()))
+        .route("/accounts/login/", web::post().to(log_in))
+        .route("/accounts/logout/", web::post().to(log_out));
+    let app = init_service(app).await;
+    let path = vector["path"].as_str().unwrap().split('?').next().unwrap();
+    let mut request = TestRequest::post()
+        .uri(path)
+        .insert_header(("Host", "testserver"))
+        .insert_header(("Content-Type", "application/x-www-form-urlencoded"))
+        .set_payload(vector["body"].as_str().unwrap().to_owned());
+    if let Some(cookie) = vector["cookie"].as_str() {
+        request = request.insert_header(("Cookie", cookie));
+    }
+    let response = call_service(&app, request.to_request()).await;
+    let set_cookie = response.headers().get_all(SET_COOKIE);
+    let set_cookie = set_cookie.map(|text| text.to_str().unwrap().to_owned()).collect();
+    Outcome { status: response.status().as_u16().into(), set_cookie, results: Value::Null }
+}

@@ -1,0 +1,75 @@
+//! Case 77: what happens at the Django site counts for the next request to the Rust service.
+
+use serde_json::json;
+use testbed::{Browser, Django, Settings, TestBed};
+
+use crate::{
+    probe::TestApp,
+    user_beds::{ALLOW_ALL, MODEL_BACKEND, pool, settings},
+};
+
+async fn status(browser: &Browser, app: &TestApp) -> u16 {
+    browser.get(&format!("{}/user", app.url())).await.unwrap().status().as_u16()
+}
+
+#[actix_web::test]
+async fn what_ends_a_login_at_django_ends_it_here_at_the_next_request() {
+    for django in Django::available().unwrap() {
+        let site = Settings::default().user("ada", "lovelace");
+        let bed = TestBed::with_settings(django, site.clone()).await.unwrap();
+        let site = |backends: &[&str]| {
+            let settings = settings().authentication_backends(backends.iter().copied());
+            let pool = pool(bed.database_url());
+            actix_django_session::DjangoSite::new(pool, settings).unwrap()
+        };
+        let app = TestApp::probe(site(&[MODEL_BACKEND]));
+        let (here, there) = (Browser::new(), Browser::new());
+        let both = async || (status(&here, &app).await, status(&there, &app).await);
+        here.login(bed.site(), "ada", "lovelace").await.unwrap();
+        there.login(bed.site(), "ada", "lovelace").await.unwrap();
+        assert_eq!(both().await, (200, 200), "{django}");
+
+        // Whoever changes the password stays logged in, and nobody else.
+        let url = format!("{}/accounts/password_change/", bed.site().url());
+        let new = "Menabrea-1842";
+        let form = [("old_password", "lovelace"), ("new_password1", new), ("new_password2", new)];
+        assert_eq!(here.submit(&url, &form).await.unwrap().status(), 302);
+        assert_eq!(both().await, (200, 302), "{django}");
+        assert_eq!(there.whoami(bed.site()).await.unwrap()["is_authenticated"], false);
+        there.login(bed.site(), "ada", new).await.unwrap();
+        assert_eq!(both().await, (200, 200));
+
+        // Deactivated, and back: the row is still there.
+        let judge = bed.judge().await.unwrap();
+        let set = async |fields: [(&str, bool); 1]| {
+            let (name, value) = fields[0];
+            let question = json!({ "cmd": "set_user", "username": "ada", name: value });
+            judge.ask(question).await.unwrap();
+        };
+        set([("is_active", false)]).await;
+        assert_eq!(both().await, (302, 302), "{django}");
+        assert_eq!(here.whoami(bed.site()).await.unwrap()["is_authenticated"], false);
+        set([("is_active", true)]).await;
+        assert_eq!(both().await, (200, 200));
+        assert_eq!(here.whoami(bed.site()).await.unwrap()["is_authenticated"], true);
+
+        // A backend that is no longer listed.
+        let without = TestApp::probe(site(&[ALLOW_ALL]));
+        assert_eq!(status(&here, &without).await, 302);
+        assert_eq!(status(&here, &TestApp::probe(site(&[ALLOW_ALL, MODEL_BACKEND]))).await, 200);
+
+        // A logout takes one browser's session with it.
+        there.logout(bed.site()).await.unwrap();
+        assert_eq!(both().await, (200, 302));
+
+        // Rights come and go at once as well.
+        let staff = format!("{}/staff", app.url());
+        assert_eq!(here.get(&staff).await.unwrap().status(), 403);
+        set([("is_staff", true)]).await;
+        assert_eq!(here.get(&staff).await.unwrap().status(), 200);
+
+        judge.ask(json!({ "cmd": "delete_user", "username": "ada" })).await.unwrap();
+        assert_eq!(status(&here, &app).await, 302, "{django}");
+        assert_eq!(here.whoami(bed.site()).await.unwrap()["is_authenticated"], false);
+    }
+}

@@ -1,0 +1,119 @@
+//! Where the crate says something else than Django on purpose, with both sides shown.
+
+use actix_django_session::{DjangoSettings, DjangoSite, Error, UserModel, signing::Algorithm};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use crate::{
+    login_required::sessions::{quoted, session, session_auth_hash, session_of},
+    probe::{TestApp, header},
+    user_beds::{Bed, MODEL_BACKEND, settings},
+};
+
+#[actix_web::test]
+async fn a_wrong_hash_is_nobody_to_both_but_only_django_deletes_the_row() {
+    for django in Django::available().unwrap() {
+        let bed = Bed::start(django, &Settings::default()).await;
+        let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
+        let pk = ada["pk"].as_str().unwrap();
+        let key = bed.session(&session_of(pk, &"0".repeat(64))).await;
+        let app = TestApp::probe(bed.site());
+
+        let answer = app.get("/user", &key).await;
+        assert_eq!(answer.status(), 302);
+        assert_eq!(header(&answer, "set-cookie"), None);
+        let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
+        assert!(row["row"].is_object(), "{row}");
+        assert_eq!(bed.verdict(&key).await, json!({ "user": null, "row": "deleted" }), "{django}");
+    }
+}
+
+#[actix_web::test]
+async fn a_fallback_hash_counts_for_both_but_only_django_makes_a_new_key() {
+    for django in Django::available().unwrap() {
+        let bed = Bed::start(django, &Settings::default().secret_key_fallbacks(["old"])).await;
+        let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
+        let hash = ada["fallback_hashes"][0].as_str().unwrap();
+        let key = bed.session(&session_of(ada["pk"].as_str().unwrap(), hash)).await;
+        let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
+        let app = TestApp::probe(bed.store_with(settings().secret_key_fallbacks(["old"])));
+
+        let answer = app.get("/user", &key).await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(header(&answer, "set-cookie"), None);
+        assert_eq!(bed.ask(json!({ "cmd": "get_row", "key": key })).await, row);
+        let verdict = bed.verdict(&key).await;
+        assert_eq!(
+            (&verdict["user"]["username"], &verdict["row"]),
+            (&json!("ada"), &json!("cycled"))
+        );
+        // Without the fallback it is just a wrong hash.
+        assert_eq!(TestApp::probe(bed.site()).status("/user", &key).await, 302);
+    }
+}
+
+#[actix_web::test]
+async fn what_makes_django_fail_is_nobody_here() {
+    let failing = [
+        "\"\"",
+        "\"abc\"",
+        "\"1.0\"",
+        "[]",
+        "{}",
+        "NaN",
+        "\"1\\u0000\"",
+        "Infinity",
+        "\"\\u001c1\"",
+    ];
+    for django in Django::available().unwrap() {
+        let bed = Bed::start(django, &Settings::default()).await;
+        let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
+        let hash = quoted(ada["session_auth_hash"].as_str().unwrap());
+        let app = TestApp::probe(bed.site());
+        let mut sessions: Vec<_> =
+            failing.map(|id| session(id, &quoted(MODEL_BACKEND), &hash)).into();
+        // Even where nobody could log in, because the backend is not listed.
+        sessions.push(session("\"abc\"", "\"no.such.Backend\"", &hash));
+        sessions.push(session("\"1\"", &quoted(MODEL_BACKEND), "\"\\ud800\""));
+        sessions.extend(["[]", "null", "5"].map(str::to_owned));
+        for json_text in sessions {
+            let key = bed.session(&json_text).await;
+            let verdict = bed.verdict(&key).await;
+            assert!(verdict["error"].is_string(), "{django} on {json_text}: {verdict}");
+            assert_eq!(app.json("/who", &key).await, Value::Null, "{json_text}");
+            assert_eq!(app.status("/user", &key).await, 302, "{json_text}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn lists_and_dictionaries_are_no_text_keys_here() {
+    let bed = Bed::of_model("texts.TextUser").await;
+    let app = TestApp::probe(bed.store_of(UserModel::new("texts_textuser").primary_key("code")));
+    for (code, id) in [("['a']", "[\"a\"]"), ("{'a': 1}", "{\"a\":1}")] {
+        let user = bed.user(code, json!({ "code": code, "password": "x" })).await;
+        let hash = quoted(user["session_auth_hash"].as_str().unwrap());
+        let odd = bed.session(&session(id, &quoted(MODEL_BACKEND), &hash)).await;
+        assert_eq!(bed.verdict(&odd).await["user"]["id"], code);
+        assert_eq!(app.json("/who", &odd).await, Value::Null);
+        // The key itself is as good as any other.
+        let plain = bed.session(&session(&quoted(code), &quoted(MODEL_BACKEND), &hash)).await;
+        assert_eq!(app.json("/who", &plain).await["id"], code);
+    }
+}
+
+/// Case 40: anybody can make a hash with the empty secret.
+#[actix_web::test]
+async fn an_empty_fallback_secret_lets_anybody_in_to_django_and_is_refused_here() {
+    let bed = Bed::start(Django::default(), &Settings::default().secret_key_fallbacks([""])).await;
+    let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
+    let password = ada["password"].as_str().unwrap();
+    let hash = session_auth_hash(b"", password, Algorithm::Sha256);
+    let key = bed.session(&session_of(ada["pk"].as_str().unwrap(), &hash)).await;
+    assert_eq!(bed.verdict(&key).await["user"]["username"], "ada");
+
+    let refused = DjangoSite::new(bed.pool(), settings().secret_key_fallbacks([""]));
+    assert!(matches!(refused, Err(Error::ImproperlyConfigured(_))));
+    assert!(DjangoSite::new(bed.pool(), DjangoSettings::new("")).is_err());
+    assert_eq!(TestApp::probe(bed.site()).status("/user", &key).await, 302);
+}

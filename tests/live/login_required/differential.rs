@@ -1,0 +1,414 @@
+//! Random users and random sessions: the crate's answer is Django's.
+
+use actix_django_session::{
+    AuthenticationBackend, DjangoSettings, DjangoSite, SessionAuthHash,
+    signing::{Algorithm, SaltedHmac},
+};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use crate::{
+    login_required::sessions::{
+        Entry, odd_backend, odd_hash, odd_id, quoted, session_auth_hash, session_json,
+    },
+    probe::TestApp,
+    user_beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, seed},
+};
+
+/// Sessions in each world.
+const SESSIONS: usize = 120;
+const PEOPLE: usize = 24;
+
+const REMOTE: &str = "django.contrib.auth.backends.RemoteUserBackend";
+
+const GRANTABLE: [&str; 6] = [
+    "shop.add_item",
+    "shop.change_item",
+    "shop.weird.name",
+    "blog.add_post",
+    "auth.add_user",
+    "Shop.add_item",
+];
+
+/// A site: its secrets, newest first, its backends and its user model.
+pub(crate) struct World {
+    secrets: Vec<Vec<u8>>,
+    backends: Vec<String>,
+    model: Model,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Model {
+    /// Whatever it is, it is as the site exports it.
+    Exported,
+    /// With a session auth hash of its own, by these methods.
+    Versioned(&'static [&'static str]),
+    /// With ids that stand in sessions in another form than in the table.
+    Ulid,
+}
+
+fn worlds() -> Vec<World> {
+    const PUBLIC: &str = "get_session_auth_hash";
+    const PRIVATE: &str = "_get_session_auth_hash";
+    const MODEL: &[&str] = &[MODEL_BACKEND];
+    let now = Settings::SECRET_KEY.as_bytes();
+    let world = |secrets: &[&[u8]], backends: &[&str], model| World {
+        model,
+        ..World::new(
+            secrets.iter().map(|secret| secret.to_vec()).collect(),
+            backends.iter().map(ToString::to_string).collect(),
+        )
+    };
+    let odd: [&[u8]; 3] = [b"\xff\xfe now", "d\u{e9}j\u{e0} vu".as_bytes(), b"\xff\xfe then"];
+    vec![
+        world(&[now], MODEL, Model::Exported),
+        world(&odd, &[REMOTE, MODEL_BACKEND], Model::Exported),
+        world(&["caf\u{e9}".as_bytes(), b"tea"], &[ALLOW_ALL, MODEL_BACKEND], Model::Exported),
+        // Nobody grants what stands in Django's tables.
+        world(&[now, b"old"], &["accounts.backends.NoPermissions"], Model::Exported),
+        // One grants it, whichever the visitor came in by, and knows nobody.
+        world(
+            &[now],
+            &[
+                "accounts.backends.NoPermissions",
+                "accounts.backends.Lenient",
+                "accounts.backends.Rules",
+            ],
+            Model::Exported,
+        ),
+        world(&[now, b"old", b"older"], MODEL, Model::Versioned(&[PUBLIC])),
+        world(&[now, b"old", b"older"], MODEL, Model::Versioned(&[PRIVATE])),
+        world(&[now, b"old"], MODEL, Model::Versioned(&[PUBLIC, PRIVATE])),
+        world(&[now, b"old"], MODEL, Model::Ulid),
+    ]
+}
+
+impl World {
+    pub(crate) fn new(secrets: Vec<Vec<u8>>, backends: Vec<String>) -> Self {
+        Self { secrets, backends, model: Model::Exported }
+    }
+
+    fn of_django(&self) -> Settings {
+        // What is UTF-8 is text for Django, the rest bytes.
+        let secret = |secret: &Vec<u8>| match std::str::from_utf8(secret) {
+            Ok(text) => json!(text),
+            Err(_) => json!({ "hex": hex(secret) }),
+        };
+        let settings = Settings::default()
+            .set("SECRET_KEY", secret(&self.secrets[0]))
+            .set("SECRET_KEY_FALLBACKS", self.secrets[1..].iter().map(secret).collect::<Value>())
+            .authentication_backends(self.backends.iter().map(String::as_str));
+        match self.model {
+            Model::Exported => settings,
+            Model::Ulid => settings.auth_user_model("ulids.UlidUser"),
+            Model::Versioned(overrides) => {
+                settings.auth_user_model("versioned.VersionedUser").set("HASH_OVERRIDES", overrides)
+            }
+        }
+    }
+
+    /// As the site exports them.
+    pub(crate) fn of_crate(&self, exported: &str) -> DjangoSettings {
+        let settings = DjangoSettings::from_json(exported, &self.secrets[0]).unwrap();
+        settings.secret_key_fallbacks(&self.secrets[1..])
+    }
+
+    /// With what a service of this site has to say beyond what is exported.
+    fn site(&self, bed: &Bed, exported: &str) -> DjangoSite {
+        let settings = self.of_crate(exported);
+        match self.model {
+            // What code of the site's own does, Django cannot tell.
+            Model::Exported if self.backends[0].starts_with("accounts.") => {
+                bed.store_with(settings.authentication_backends(self.backends.iter().map(powers)))
+            }
+            Model::Exported => bed.store_with(settings),
+            Model::Ulid => bed.store_with(settings).user_id_to_primary_key(uuid_of_ulid),
+            Model::Versioned(overrides) => {
+                let mut hash = SessionAuthHash::default()
+                    .key_salt("versioned.session_auth_hash")
+                    .algorithm(Algorithm::Sha512);
+                for method in overrides {
+                    hash = match *method {
+                        "get_session_auth_hash" => hash.overrides_get_session_auth_hash(),
+                        _ => hash.overrides_private_get_session_auth_hash(),
+                    };
+                }
+                let settings = settings.map_user_model(|model| {
+                    model.columns(["auth_version"]).session_auth_hash(hash)
+                });
+                bed.store_with(settings).session_auth_hash_message(|password, user| {
+                    Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
+                })
+            }
+        }
+    }
+
+    /// A hash as this site makes them, or as Django does by default.
+    fn hash(&self, secret: &[u8], person: &Person, dice: &mut Dice) -> String {
+        match self.model {
+            Model::Versioned(_) if dice.percent(70) => {
+                let message = format!("{}{}", person.password, person.version);
+                SaltedHmac::new("versioned.session_auth_hash", secret, Algorithm::Sha512)
+                    .hexdigest(&message)
+            }
+            _ => session_auth_hash(secret, &person.password, Algorithm::Sha256),
+        }
+    }
+
+    fn odd_id(&self, dice: &mut Dice, person: &Person) -> Entry {
+        if self.model != Model::Ulid {
+            return odd_id(dice, &person.pk);
+        }
+        let ids = [
+            quoted(person.pk.to_lowercase()),
+            quoted(uuid_of_ulid(&person.pk).unwrap()),
+            quoted(format!(" {}", &person.pk[1..])),
+            quoted("8ZZZZZZZZZZZZZZZZZZZZZZZZZ"),
+            quoted("01M8AA5J8FXTY5GAFW115994UU"),
+            quoted("01M8AA5J8FXTY5GAFW11599"),
+            "\"\"".into(),
+            "null".into(),
+        ];
+        Some(dice.choose(&ids).clone())
+    }
+}
+
+/// Of the backends of the test site.
+fn powers(path: &String) -> AuthenticationBackend {
+    let backend = AuthenticationBackend::new(path);
+    match path.rsplit('.').next().unwrap() {
+        "NoPermissions" => backend.grants_permissions(false),
+        "Lenient" => backend.grants_permissions(true).admits_inactive(),
+        "Rules" => backend.grants_permissions(true).reads_users(false),
+        other => panic!("{other}"),
+    }
+}
+
+/// What `ulid.parse` reads, of the forms that stand in these sessions: a ULID, or a UUID.
+fn uuid_of_ulid(id: &str) -> Option<String> {
+    if matches!(id.len(), 32 | 36) {
+        return Some(id.to_owned());
+    }
+    let digits =
+        id.chars().map(|c| "0123456789ABCDEFGHJKMNPQRSTVWXYZ".find(c.to_ascii_uppercase()));
+    let value = (id.len() == 26).then_some(0_u128)?;
+    let value = digits.enumerate().try_fold(value, |value, (i, digit)| {
+        digit.filter(|digit| i > 0 || *digit < 8).map(|digit| value << 5 | digit as u128)
+    })?;
+    Some(format!("{value:032x}"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A user as this test made it.
+struct Person {
+    /// As it stands in a session.
+    pk: String,
+    version: usize,
+    password: String,
+    /// What the password column held before.
+    old_password: String,
+}
+
+async fn people(bed: &Bed, count: usize, dice: &mut Dice) -> Vec<Person> {
+    let mut people = Vec::new();
+    for number in 0..count {
+        let name = format!("user-{number}");
+        let password = |dice: &mut Dice| match dice.below(5) {
+            0 => "!unusable".to_owned(),
+            1 => String::new(),
+            2 => format!("pbkdf2_sha256$1000$s\u{e4}lz$h\u{f6}sh{}=", dice.below(1000)),
+            _ => format!("pbkdf2_sha256$1000$salt{}$hash=", dice.below(1_000_000)),
+        };
+        let old_password = password(dice);
+        let password = if dice.percent(30) { password(dice) } else { old_password.clone() };
+        let held = |dice: &mut Dice| -> Vec<&str> {
+            GRANTABLE.into_iter().filter(|_| dice.percent(25)).collect()
+        };
+        let mut groups = serde_json::Map::new();
+        for _ in 0..dice.below(3) {
+            groups.insert(format!("group-{}-{}", number, dice.below(9)), json!(held(dice)));
+        }
+        let version = dice.below(3);
+        let status = if dice.percent(10) { "it's gone 100%" } else { "here" };
+        let mut fields = json!({
+            "password_column": password,
+            // Of the models of the test site, one hides the users who are gone.
+            "status": status,
+            "auth_version": version,
+            "is_active": !dice.percent(20),
+            "is_staff": dice.percent(40),
+            "is_superuser": dice.percent(20),
+            "groups": groups,
+            "permissions": held(dice),
+        });
+        if !bed.has_permissions {
+            fields.as_object_mut().unwrap().retain(|name, _| name == "password_column");
+        }
+        let pk = bed.user(&name, fields).await["pk"].as_str().unwrap().to_owned();
+        people.push(Person { pk, version, password, old_password });
+        if dice.percent(10) {
+            bed.ask(json!({ "cmd": "delete_user", "username": name })).await;
+        }
+    }
+    people
+}
+
+/// A session: what it was signed with, and its JSON.
+fn random_session(world: &World, people: &[Person], dice: &mut Dice) -> (Vec<u8>, String) {
+    let person = dice.choose(people);
+    let other = dice.choose(people);
+    let sha256 =
+        |secret: &[u8], password: &str| session_auth_hash(secret, password, Algorithm::Sha256);
+    let hash_secret =
+        if dice.percent(75) { &world.secrets[0] } else { dice.choose(&world.secrets) };
+    let right = world.hash(hash_secret, person, dice);
+
+    let id: Entry =
+        if dice.percent(75) { Some(quoted(&person.pk)) } else { world.odd_id(dice, person) };
+    let backend: Entry = match dice.below(10) {
+        0..8 => Some(quoted(dice.choose(&world.backends))),
+        _ => odd_backend(dice, &[ALLOW_ALL, REMOTE]),
+    };
+    let wrong = [
+        sha256(&world.secrets[0], &person.old_password),
+        sha256(&world.secrets[0], &other.password),
+        sha256(b"another secret", &person.password),
+        sha256(b"", &person.password),
+        session_auth_hash(&world.secrets[0], &person.password, Algorithm::Sha1),
+        session_auth_hash(&world.secrets[0], &person.password, Algorithm::Sha512),
+        world.hash(dice.choose(&world.secrets).as_slice(), other, &mut Dice(0)),
+    ];
+    let hash: Entry =
+        if dice.percent(80) { Some(quoted(&right)) } else { odd_hash(dice, &right, &wrong) };
+
+    let others = match dice.below(12) {
+        0 => "\"cart\":[1,NaN,Infinity,1E400],\"\u{e4}\":\"\\ud800\"".to_owned(),
+        1 => format!("\"big\":{}", "9".repeat(4300)),
+        // Of duplicates, the last one counts (case 25).
+        2 => format!("\"_auth_user_id\":{}", quoted(&other.pk)),
+        3 => "\"_auth_user_hash\":\"\",\"otp_device_id\":\"x/1\"".to_owned(),
+        4 => "\"_auth_user_\\u0069d\":\"1\"".to_owned(),
+        _ => String::new(),
+    };
+    let secret = if dice.percent(80) {
+        world.secrets[0].clone()
+    } else {
+        match dice.below(4) {
+            0 => b"another secret".to_vec(),
+            _ => dice.choose(&world.secrets).clone(),
+        }
+    };
+    (secret, session_json(&others, &id, &backend, &hash))
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) cases: usize,
+    pub(crate) users: usize,
+    pub(crate) inactive: usize,
+    pub(crate) staff: usize,
+    pub(crate) with_permissions: usize,
+    pub(crate) anonymous: usize,
+    pub(crate) wrong_hash: usize,
+    pub(crate) fallback_hash: usize,
+    pub(crate) server_errors: usize,
+}
+
+#[actix_web::test]
+async fn a_thousand_random_sessions_stand_for_whom_django_says_with_the_same_permissions() {
+    let seed = seed();
+    for django in Django::oldest_and_newest().unwrap() {
+        let mut tally = Tally::default();
+        for (number, world) in worlds().iter().enumerate() {
+            let bed = Bed::start(django, &world.of_django()).await;
+            let app = TestApp::probe(world.site(&bed, &bed.export().await));
+            let dice = &mut Dice(seed + number as u64);
+            let before = tally.users;
+            compare(&bed, world, &app, (PEOPLE, SESSIONS), dice, &mut tally).await;
+            // All of that without a trace.
+            let count = bed.sql("SELECT count(*) FROM django_session").await;
+            assert_eq!(count, json!([[SESSIONS]]));
+            println!("{django}, world {number}: {} users", tally.users - before);
+            assert!(tally.users - before > SESSIONS / 10);
+        }
+        println!("{django}: {tally:?}");
+        // That the dice did not miss what they are here for.
+        assert!(tally.cases >= 1000, "{tally:?}");
+        assert!(tally.users > 250 && tally.with_permissions > 100, "{tally:?}");
+        assert!(tally.inactive > 5 && tally.staff > 100, "{tally:?}");
+        assert!(tally.anonymous > 250 && tally.wrong_hash > 30, "{tally:?}");
+        assert!(tally.fallback_hash > 20 && tally.server_errors > 20, "{tally:?}");
+    }
+}
+
+/// Makes people and sessions by the dice, and asks both sides about them.
+pub(crate) async fn compare(
+    bed: &Bed,
+    world: &World,
+    app: &TestApp,
+    (people_count, count): (usize, usize),
+    dice: &mut Dice,
+    tally: &mut Tally,
+) {
+    let people = people(bed, people_count, dice).await;
+    let sessions: Vec<_> =
+        (0..count).map(|_| (new_key(), random_session(world, &people, dice))).collect();
+    let keys: Vec<String> = sessions.iter().map(|(key, _)| key.clone()).collect();
+    let signed = sessions.iter().map(|(key, (secret, json_text))| {
+        json!({ "cmd": "sign_row", "key": key, "obj_json": json_text, "secret_hex": hex(secret) })
+    });
+    for answer in bed.judge.ask_all(signed.collect()).await.unwrap() {
+        assert!(answer["session_data"].is_string(), "{answer}");
+    }
+
+    let verdicts = bed.verdicts(&keys).await;
+    let cases: Vec<_> = sessions.iter().zip(&verdicts).collect();
+    for some in cases.chunks(20) {
+        join_all(some.iter().map(async |((key, (_, json_text)), verdict)| {
+            let context = format!("{} on {json_text}: {verdict}", bed.django);
+            agree(app, key, verdict, &context).await;
+        }))
+        .await;
+    }
+    verdicts.iter().for_each(|verdict| tally.count(verdict));
+}
+
+async fn agree(app: &TestApp, key: &str, verdict: &Value, context: &str) {
+    // Where Django answers with a 500 there is nobody: one of the stated differences.
+    let mut expected = verdict["user"].clone();
+    if let Some(uuid) = expected["id"].as_str().filter(|id| id.len() == 26).and_then(uuid_of_ulid) {
+        // The id of a user is the primary key.
+        let parts = [&uuid[..8], &uuid[8..12], &uuid[12..16], &uuid[16..20], &uuid[20..]];
+        expected["id"] = json!(parts.join("-"));
+    }
+    let has = |index: usize| expected["has_perms"][index] == true;
+    let answer = |allowed: bool| match expected.is_null() {
+        true => 302,
+        false if allowed => 200,
+        false => 403,
+    };
+    assert_eq!(app.json("/who", key).await, expected, "{context}");
+    assert_eq!(app.status("/user", key).await, answer(true), "{context}");
+    assert_eq!(app.status("/perms", key).await, answer(has(0) && has(2)), "{context}");
+    let is_staff = expected["is_active_staff"] == true;
+    assert_eq!(app.status("/staff", key).await, answer(is_staff), "{context}");
+}
+
+impl Tally {
+    fn count(&mut self, verdict: &Value) {
+        let held = verdict["user"]["permissions"].as_array().map_or(0, Vec::len);
+        self.cases += 1;
+        self.users += usize::from(verdict["user"].is_object());
+        self.inactive += usize::from(verdict["user"]["is_active"] == false);
+        self.staff += usize::from(verdict["user"]["is_active_staff"] == true);
+        self.with_permissions += usize::from(held > 0);
+        self.anonymous += usize::from(verdict["user"].is_null() && verdict["row"] == "kept");
+        self.wrong_hash += usize::from(verdict["row"] == "deleted");
+        self.fallback_hash += usize::from(verdict["row"] == "cycled");
+        self.server_errors += usize::from(verdict["error"].is_string());
+    }
+}

@@ -1,0 +1,504 @@
+//! The examples, run as a person would.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    time::{Duration, Instant},
+};
+
+use awc::{
+    error::{WsClientError, WsProtocolError as ProtocolError},
+    ws::{Frame, Message},
+};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use reqwest::{Client, redirect::Policy};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+use tokio::time::timeout;
+
+use crate::user_beds::{ALLOW_ALL, Bed, MODEL_BACKEND, new_key};
+
+/// An example that runs. It ends with this value.
+struct Example(testbed::Example);
+
+impl Example {
+    fn run(name: &str, bed: &Bed, environment: &[(&str, &str)]) -> Self {
+        Self(testbed::Example::run(name, bed.database.url(), environment).unwrap())
+    }
+
+    fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    /// The status, where to, and the body.
+    async fn get(&self, path: &str, session_key: &str) -> (u16, Option<String>, String) {
+        let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
+        let request = client.get(format!("{}{path}", self.url()));
+        let answer =
+            request.header("Cookie", format!("sessionid={session_key}")).send().await.unwrap();
+        let to = crate::probe::header(&answer, "location").map(Into::into);
+        (answer.status().as_u16(), to, answer.text().await.unwrap())
+    }
+
+    async fn account(&self, session_key: &str) -> Option<Value> {
+        match self.get("/account", session_key).await {
+            (200, _, body) => Some(serde_json::from_str(&body).unwrap()),
+            (302, to, _) => {
+                assert_eq!(to.unwrap(), "/accounts/login/?next=/account");
+                None
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[actix_web::test]
+async fn whoami_tells_of_the_account() {
+    let bed = Bed::new().await;
+    let permissions = ["shop.view_item", "shop.add_item", "blog.add_post"];
+    bed.user("alice", json!({ "password": "x", "permissions": permissions })).await;
+    bed.user("root", json!({ "password": "x", "is_superuser": true, "is_staff": true })).await;
+    let (alice, root) = (bed.login("alice").await, bed.login("root").await);
+    let whoami = Example::run("whoami", &bed, &[]);
+
+    // To the byte, the order of the permissions included.
+    let (status, _, body) = whoami.get("/account", &alice).await;
+    assert_eq!(status, 200);
+    let told: Value = serde_json::from_str(&body).unwrap();
+    let expected = json!({
+        "id": "1", "username": "alice", "is_staff": false, "is_superuser": false,
+        "permissions": ["blog.add_post", "shop.add_item", "shop.view_item"],
+    });
+    assert_eq!(told, expected);
+    let root = whoami.account(&root).await.unwrap();
+    assert_eq!((&root["is_staff"], &root["is_superuser"]), (&json!(true), &json!(true)));
+    let all = root["permissions"].as_array().unwrap();
+    assert!(all.is_sorted_by_key(|name| name.as_str().unwrap()) && all.len() > 20);
+
+    assert_eq!(whoami.account("nobodys-key").await, None);
+    bed.user("alice", json!({ "password": "changed" })).await;
+    assert_eq!(whoami.account(&alice).await, None);
+    // What the session alone says is still the same.
+    assert_eq!(whoami.get("/user", &alice).await.0, 200);
+}
+
+#[actix_web::test]
+async fn whoami_reads_backends_and_the_user_table_from_the_environment() {
+    let bed = Bed::of_model("bigint.BigUser").await;
+    bed.user("alice", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    let alice = bed.login("alice").await;
+    let table = ("AUTH_USER_TABLE", "bigint_biguser");
+    let account = Example::run("whoami", &bed, &[table]).account(&alice).await.unwrap();
+    assert_eq!(account["permissions"], json!(["shop.add_item"]));
+
+    let both = format!(" {ALLOW_ALL} , {MODEL_BACKEND}");
+    for (backends, listed) in [(ALLOW_ALL, false), (&both, true), (MODEL_BACKEND, true)] {
+        let whoami = Example::run("whoami", &bed, &[table, ("AUTHENTICATION_BACKENDS", backends)]);
+        assert_eq!(whoami.account(&alice).await.is_some(), listed, "{backends}");
+    }
+}
+
+#[actix_web::test]
+async fn whoami_reads_what_a_site_exported() {
+    let mut bed = Bed::start(
+        Django::default(),
+        &Settings::default()
+            .auth_user_model("members.Member")
+            .secret_key_fallbacks(["tea", "coffee"])
+            .authentication_backends(["accounts.backends.ByAddress", MODEL_BACKEND])
+            .login_url("login"),
+    )
+    .await;
+    bed.move_to_schema("shop").await;
+    bed.user("ada@example.com", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    let ada = bed.login("ada@example.com").await;
+
+    let file = env::temp_dir().join(format!("{}.json", new_key()));
+    fs::write(&file, bed.export().await).unwrap();
+    let environment = [
+        ("DJANGO_SETTINGS", file.to_str().unwrap()),
+        ("DJANGO_SECRET_KEY_FALLBACKS", "tea,coffee"),
+        // With the file, none of these counts.
+        ("AUTH_USER_TABLE", "no_such_table"),
+        ("LOGIN_URL", "/elsewhere/"),
+    ];
+    let whoami = Example::run("whoami", &bed, &environment);
+    let account = whoami.account(&ada).await.unwrap();
+    assert_eq!(account["username"], "ada@example.com");
+    assert_eq!(account["permissions"], json!(["shop.add_item"]));
+    let stranger = whoami.get("/account", "nobody").await;
+    assert_eq!(stranger.1.as_deref(), Some("/accounts/login/?next=/account"));
+    fs::remove_file(file).unwrap();
+}
+
+/// At start-up, and not at the first request; but it may be mended while the service runs.
+#[actix_web::test]
+async fn whoami_says_at_once_that_there_is_no_such_table() {
+    let bed = Bed::new().await;
+    bed.user("alice", json!({ "password": "x" })).await;
+    let alice = bed.login("alice").await;
+    bed.sql("ALTER TABLE auth_user RENAME TO away").await;
+
+    let mut whoami = Example::run("whoami", &bed, &[]);
+    let mut said = BufReader::new(whoami.0.stderr().unwrap()).lines();
+    let named = "no table \"auth_user\"";
+    assert!(said.any(|line| line.unwrap().contains(named)));
+    assert_eq!(whoami.get("/account", &alice).await.0, 503);
+    assert_eq!(whoami.get("/user", &alice).await.0, 200);
+    bed.sql("ALTER TABLE away RENAME TO auth_user").await;
+    assert_eq!(whoami.account(&alice).await.unwrap()["username"], "alice");
+}
+
+#[actix_web::test]
+async fn auth_version_ends_the_sessions_that_django_ends() {
+    for django in Django::available().unwrap() {
+        let settings = Settings::default().auth_user_model("versioned.VersionedUser");
+        let bed = Bed::start(django, &settings).await;
+        bed.user("ada", json!({ "password": "x", "auth_version": 3 })).await;
+        let key = bed.login("ada").await;
+        let table = ("AUTH_USER_TABLE", "versioned_versioneduser");
+        let example = Example::run("auth_version", &bed, &[table]);
+        let account = example.get("/account", &key).await;
+        assert_eq!((account.0, account.2.as_str()), (200, "ada, auth version 3"));
+        bed.user("ada", json!({ "auth_version": 4 })).await;
+        assert_eq!(example.get("/account", &key).await.0, 302);
+        assert_eq!(bed.verdict(&key).await["user"], Value::Null, "{django}");
+        assert_eq!(example.get("/account", &bed.login("ada").await).await.0, 200);
+    }
+}
+
+/// Whom django-otp has verified, in every state that a device and a session may be in.
+#[actix_web::test]
+async fn two_factor_lets_in_whom_django_otp_has_verified() {
+    let login_page = "/account/two_factor/?next=/account";
+    for django in Django::available().unwrap() {
+        let settings = Settings::default()
+            .package("django-otp==1.7.5")
+            .set(
+                "EXTRA_APPS",
+                json!([
+                    "django_otp",
+                    "django_otp.plugins.otp_static",
+                    "django_otp.plugins.otp_totp"
+                ]),
+            )
+            .set("EXTRA_MIDDLEWARE", json!(["django_otp.middleware.OTPMiddleware"]));
+        let bed = Bed::start(django, &settings).await;
+        for name in ["ada", "ben"] {
+            bed.user(name, json!({ "password": "x" })).await;
+        }
+        // Of ada, of ada and never confirmed, of ben; and one that is a secret on a phone.
+        for (user, confirmed) in [("ada", true), ("ada", false), ("ben", true)] {
+            bed.sql(&format!(
+                "INSERT INTO otp_static_staticdevice (user_id, name, confirmed, throttling_failure_count) \
+                 SELECT id, 'device', {confirmed}, 0 FROM auth_user WHERE username = '{user}'"
+            ))
+            .await;
+        }
+        let example = Example::run("two_factor", &bed, &[]);
+        let stranger = example.get("/account", "nobodys-key").await;
+        assert_eq!(stranger.1.as_deref(), Some(login_page));
+
+        let mut verified = Vec::new();
+        for device in [
+            json!("otp_static.staticdevice/1"),
+            json!("otp_static.StaticDevice/1"),
+            json!("otp_static.staticdevice/2"),
+            json!("otp_static.staticdevice/3"),
+            json!("otp_static.staticdevice/4"),
+            json!("otp_totp.totpdevice/1"),
+            json!("no.such/1"),
+            json!("auth.user/1"),
+            json!("otp_static.staticdevice/x"),
+            json!("otp_static.staticdevice/"),
+            json!("otp_static.staticdevice"),
+            json!("/1"),
+            json!(""),
+            json!(null),
+            json!(1),
+            json!(true),
+            json!([]),
+            json!({}),
+        ] {
+            let question =
+                json!({ "cmd": "login", "username": "ada", "data": { "otp_device_id": device } });
+            let key = bed.ask(question).await["key"].as_str().unwrap().to_owned();
+            let verdict = bed.verdict(&key).await;
+            let expected = if verdict["is_verified"] == true { 200 } else { 302 };
+            assert_eq!(
+                example.get("/account", &key).await.0,
+                expected,
+                "{django}, {device}: {verdict}"
+            );
+            if expected == 200 {
+                verified.push(key);
+            }
+        }
+        assert_eq!(verified.len(), 2);
+        let one = bed.login("ada").await;
+        assert_eq!(bed.verdict(&one).await["is_verified"], false);
+        assert_eq!(example.get("/account", &one).await.1.as_deref(), Some(login_page));
+
+        // A phone that was stolen: the device goes, and with it what was verified.
+        for (statement, expected) in [
+            ("UPDATE otp_static_staticdevice SET confirmed = false", false),
+            ("UPDATE otp_static_staticdevice SET confirmed = true", true),
+            ("DELETE FROM otp_static_staticdevice WHERE id = 1", false),
+        ] {
+            bed.sql(statement).await;
+            assert_eq!(bed.verdict(&verified[0]).await["is_verified"], expected, "{statement}");
+            let status = if expected { 200 } else { 302 };
+            assert_eq!(example.get("/account", &verified[0]).await.0, status, "{statement}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn impersonation_serves_whom_django_serves() {
+    for django in Django::available().unwrap() {
+        let settings = Settings::default()
+            .package("django-impersonate==1.9.5")
+            .set("EXTRA_APPS", json!(["impersonate"]))
+            .set("EXTRA_MIDDLEWARE", json!(["impersonate.middleware.ImpersonateMiddleware"]));
+        let bed = Bed::start(django, &settings).await;
+        let fields = |staff: bool, superuser: bool| json!({ "password": "x", "is_staff": staff, "is_superuser": superuser });
+        let mut pks = Vec::new();
+        for (name, staff, superuser) in [
+            ("ada", false, false),
+            ("ben", false, false),
+            ("staff", true, false),
+            ("root", true, true),
+            ("other-root", false, true),
+        ] {
+            let user = bed.user(name, fields(staff, superuser)).await;
+            pks.push(user["pk"].as_str().unwrap().parse::<i64>().unwrap());
+        }
+        pks.push(4711);
+        let example = Example::run("impersonation", &bed, &[]);
+        let mut acting = 0;
+        for name in ["ada", "staff", "root", "other-root"] {
+            for pk in &pks {
+                let question =
+                    json!({ "cmd": "login", "username": name, "data": { "_impersonate": pk } });
+                let key = bed.ask(question).await["key"].as_str().unwrap().to_owned();
+                let verdict = bed.verdict(&key).await;
+                let expected = verdict["user"]["username"].as_str().unwrap();
+                let (status, _, body) = example.get("/account", &key).await;
+                assert_eq!((status, body), (200, format!("welcome, {expected}")), "{django}, {pk}");
+                acting += usize::from(expected != name);
+            }
+        }
+        assert!(acting >= 5, "{acting}");
+        // One thing is stricter: nobody acts as a user who is not active.
+        bed.user("ben", json!({ "is_active": false })).await;
+        let data = json!({ "_impersonate": pks[1] });
+        let question = json!({ "cmd": "login", "username": "root", "data": data });
+        let key = bed.ask(question).await["key"].as_str().unwrap().to_owned();
+        assert_eq!(bed.verdict(&key).await["user"]["username"], "ben");
+        assert_eq!(example.get("/account", &key).await.0, 302);
+    }
+}
+
+#[actix_web::test]
+async fn rest_framework_answers_as_the_rest_framework() {
+    for django in Django::available().unwrap() {
+        // The newest one that knows this Django.
+        let package = match django {
+            Django::V4_2 => "djangorestframework==3.16.1",
+            _ => "djangorestframework==3.18.3",
+        };
+        let settings =
+            Settings::default().package(package).set("EXTRA_APPS", json!(["rest_framework"]));
+        let bed = Bed::start(django, &settings).await;
+        bed.user("ada", json!({ "password": "x" })).await;
+        bed.user("staff", json!({ "password": "y", "is_staff": true })).await;
+        bed.user("stale", json!({ "password": "z" })).await;
+        let (ada, staff) = (bed.login("ada").await, bed.login("staff").await);
+        let stale = bed.login("stale").await;
+        bed.user("stale", json!({ "password": "changed" })).await;
+        let cart = bed.session("{\"cart\":1}").await;
+
+        let example = Example::run("rest_framework", &bed, &[]);
+        let client = Client::builder().no_proxy().build().unwrap();
+        let mut refused = 0;
+        for (method, path) in [("GET", "/items"), ("GET", "/staff"), ("POST", "/items")] {
+            for key in [&ada, &staff, &stale, &cart, "nobodys-key", ""] {
+                let cookie = format!("sessionid={key}");
+                let question =
+                    json!({ "cmd": "visit", "cookie": cookie, "method": method, "path": path });
+                let expected = bed.ask(question).await;
+                let request = client
+                    .request(method.parse().unwrap(), format!("{}{path}", example.url()))
+                    .header("Cookie", &cookie);
+                let answer = request.send().await.unwrap();
+                let context = format!("{django}, {method} {path} {cookie}: {expected}");
+                let answer_status = answer.status().as_u16();
+                assert_eq!(answer_status, expected["status"], "{context}");
+                assert_eq!(crate::probe::header(&answer, "content-type"), Some("application/json"));
+                let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+                // Here, a session that names a user is checked for CSRF whoever that is; there, only
+                // one that stands for somebody. Refused are both.
+                let expected = match (method, *key == stale) {
+                    ("POST", true) => &json!({ "detail": "CSRF Failed: CSRF cookie not set." }),
+                    _ => &expected["verdict"],
+                };
+                assert_eq!(body, *expected, "{context}");
+                refused += usize::from(answer_status == 403);
+            }
+        }
+        assert!(refused >= 12, "{refused}");
+        // As a browser sends it, which says where it was.
+        let token = "a".repeat(32);
+        let post = client.post(format!("{}/items", example.url())).header("Origin", example.url());
+        let post = post.header("Cookie", format!("sessionid={ada}; csrftoken={token}"));
+        let answer = post.header("X-CSRFToken", token).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), r#"{"user":"ada"}"#, "{django}");
+    }
+}
+
+/// How long anybody may take to notice on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[actix_web::test]
+async fn websocket_and_events_end_with_the_session() {
+    let bed = Bed::new().await;
+    bed.user("ben", json!({ "password": "y" })).await;
+    let hosts = ("ALLOWED_HOSTS", "127.0.0.1");
+    let example = Example::run("websocket", &bed, &[hosts]);
+    let staying = Live::of(&example, &bed.login("ben").await).await;
+    let (mut socket, mut events) = staying;
+
+    for end in ["log-out", "deactivation", "password change"] {
+        bed.user("ada", json!({ "password": "x", "is_active": true })).await;
+        let key = bed.login("ada").await;
+        let (mut socket, mut events) = Live::of(&example, &key).await;
+        assert_eq!(socket.echo("hello").await, "ada: hello");
+        assert!(events.next().await.unwrap().contains("ada"));
+
+        match end {
+            "log-out" => drop(bed.ask(json!({ "cmd": "delete_row", "key": key })).await),
+            "deactivation" => drop(bed.user("ada", json!({ "is_active": false })).await),
+            _ => drop(bed.user("ada", json!({ "password": "changed" })).await),
+        }
+        let ended = Instant::now();
+        assert_eq!(socket.close_code().await, 1008, "{end}");
+        while events.next().await.is_some() {}
+        println!("{end}: both ended after {:?}", ended.elapsed());
+    }
+    // Somebody else is not disturbed.
+    assert_eq!(socket.echo("still there").await, "ben: still there");
+    assert!(events.next().await.unwrap().contains("ben"));
+
+    // The page of another site may not open one with the visitor's cookie.
+    let key = bed.login("ben").await;
+    for (origin, status) in [(example.url(), 101), ("https://evil.example", 403)] {
+        let url = format!("{}/live/socket", example.url());
+        let request = client().ws(url).origin(origin);
+        let answer = request.header("Cookie", format!("sessionid={key}")).connect().await;
+        let answered = match answer {
+            Ok((response, _)) => response.status(),
+            Err(WsClientError::InvalidResponseStatus(status)) => status,
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(answered, status, "{origin}");
+    }
+    assert_eq!(example.get("/live/events", "nobodys-key").await.0, 302);
+}
+
+/// For WebSockets.
+fn client() -> awc::Client {
+    awc::Client::builder().timeout(PATIENCE).finish()
+}
+
+/// Server-sent events, one after the other.
+struct Live(reqwest::Response);
+
+impl Live {
+    async fn of(example: &Example, key: &str) -> (Socket, Self) {
+        let url = format!("{}/live/socket", example.url());
+        let request =
+            client().ws(url).origin(example.url()).header("Cookie", format!("sessionid={key}"));
+        let (_, socket) = request.connect().await.unwrap();
+        let client = Client::builder().no_proxy().build().unwrap();
+        let events = client.get(format!("{}/live/events", example.url()));
+        let events = events.header("Cookie", format!("sessionid={key}")).send().await.unwrap();
+        assert_eq!(events.status(), 200);
+        (Socket(Box::new(socket)), Self(events))
+    }
+
+    /// The next one; `None` when the stream has ended.
+    async fn next(&mut self) -> Option<String> {
+        let event = timeout(PATIENCE, self.0.chunk()).await.unwrap().unwrap()?;
+        Some(String::from_utf8(event.to_vec()).unwrap())
+    }
+}
+
+struct Socket(Box<dyn Frames>);
+
+trait Frames:
+    Stream<Item = Result<Frame, ProtocolError>> + Sink<Message, Error = ProtocolError> + Unpin
+{
+}
+
+impl<T> Frames for T where
+    T: Stream<Item = Result<Frame, ProtocolError>> + Sink<Message, Error = ProtocolError> + Unpin
+{
+}
+
+impl Socket {
+    async fn frame(&mut self) -> Frame {
+        timeout(PATIENCE, self.0.next()).await.unwrap().unwrap().unwrap()
+    }
+
+    async fn echo(&mut self, text: &str) -> String {
+        self.0.send(Message::Text(text.to_owned().into())).await.unwrap();
+        match self.frame().await {
+            Frame::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn close_code(&mut self) -> u16 {
+        match self.frame().await {
+            Frame::Close(reason) => reason.unwrap().code.into(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[actix_web::test]
+async fn metrics_counts_by_middleware_reason_and_backend() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x" })).await;
+    let key = bed.login("ada").await;
+    let example = Example::run("metrics", &bed, &[]);
+    assert_eq!(example.get("/account", &key).await.0, 200);
+    assert_eq!(example.get("/account", "nobodys-key").await.0, 302);
+    assert_eq!(example.get("/account", "nobodys-key").await.0, 302);
+    let (status, _, page) = example.get("/metrics", "").await;
+    assert_eq!(status, 200);
+    for line in [
+        "django_sessions_total{event=\"session_lookup\"} 3".to_owned(),
+        format!("django_sessions_total{{event=\"user_found\",backend=\"{MODEL_BACKEND}\"}} 1"),
+        "django_sessions_total{event=\"rejected\",reason=\"session_not_found\",middleware=\"account\"} 2"
+            .into(),
+    ] {
+        assert!(page.lines().any(|other| other == line), "{line}\n{page}");
+    }
+}
+
+#[actix_web::test]
+async fn permissions_and_pages_keeps_the_redirect_beside_its_own_403() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    bed.user("bob", json!({ "password": "x" })).await;
+    let (ada, bob) = (bed.login("ada").await, bed.login("bob").await);
+    let example = Example::run("permissions_and_pages", &bed, &[]);
+    let (status, to, _) = example.get("/items/add", "nobodys-key").await;
+    assert_eq!((status, to.as_deref()), (302, Some("/accounts/login/?next=/items/add")));
+    let (status, _, page) = example.get("/items/add", &bob).await;
+    assert_eq!((status, page.contains("You may not do that")), (403, true));
+    assert_eq!(example.get("/items/add", &ada).await.0, 200);
+    assert!(example.get("/items", &ada).await.2.contains("Add an item"));
+    assert!(!example.get("/items", &bob).await.2.contains("Add an item"));
+}

@@ -1,0 +1,386 @@
+//! What an application hands to a store: the last word on who is logged in, and ids of another form.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, DjangoUser, Error, NotLoggedIn,
+    OptionalDjangoUser, SessionKey, Unavailable, UserModel,
+};
+use actix_web::{HttpRequest, web};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use crate::{
+    log::Log,
+    login_required::sessions::{quoted, session, session_of},
+    probe::{TestApp, page},
+    user_beds::{Bed, MODEL_BACKEND, settings},
+};
+
+async fn user_of(site: &DjangoSite, key: &str) -> Result<DjangoUser, Error> {
+    let session = site.load(&SessionKey::new(key).unwrap()).await?;
+    site.get_user(&session).await
+}
+
+/// Three middlewares and two extractors ask, one after the other.
+fn nested(site: DjangoSite) -> TestApp {
+    async fn both(OptionalDjangoUser(one): OptionalDjangoUser, two: DjangoUser) -> String {
+        assert_eq!(one.unwrap().id(), two.id());
+        two.username().to_owned()
+    }
+    async fn maybe(
+        OptionalDjangoUser(one): OptionalDjangoUser,
+        OptionalDjangoUser(two): OptionalDjangoUser,
+    ) -> String {
+        format!("{} {}", one.is_some(), two.is_some())
+    }
+    TestApp::start(move |config| {
+        let optional = DjangoSessionMiddleware::optional(site.clone());
+        let login = DjangoSessionMiddleware::login_required(site.clone());
+        let inner = web::scope("/in").wrap(login.clone()).service(
+            web::resource("/user")
+                .wrap(login.clone().permission_required("shop.add_item"))
+                .to(both),
+        );
+        config
+            .service(web::resource("/login").wrap(login).to(both))
+            .service(web::resource("/maybe").wrap(optional.clone()).to(maybe))
+            .service(web::scope("").wrap(optional).service(inner));
+    })
+}
+
+#[actix_web::test]
+async fn the_last_word_is_asked_for_once_a_request_and_its_no_is_final() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    let key = bed.login("ada").await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    // No, yes, no, yes, ..
+    let site = bed.site().after_get_user(move |_, user, _| {
+        let yes = count.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+        async move { Ok(yes.then_some(user)) }
+    });
+    let app = nested(site);
+    for (path, no) in [("/login", "302"), ("/in/user", "302"), ("/maybe", "200 false false")] {
+        for round in 0..6 {
+            let before = asked.load(Ordering::Relaxed);
+            let answer = app.get(path, &key).await;
+            let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+            let told = format!("{status} {text}");
+            let yes = if path == "/maybe" { "200 true true" } else { "200 ada" };
+            let expected = if before.is_multiple_of(2) { no } else { yes };
+            assert_eq!(told.trim(), expected, "{path}, round {round}");
+            assert_eq!(asked.load(Ordering::Relaxed), before + 1, "{path}, round {round}");
+        }
+    }
+    // Nobody who is none for Django is asked about.
+    let before = asked.load(Ordering::Relaxed);
+    bed.user("ada", json!({ "is_active": false })).await;
+    assert_eq!(app.status("/login", &key).await, 302);
+    assert_eq!(app.status("/login", "nobodys-key").await, 302);
+    assert_eq!(asked.load(Ordering::Relaxed), before);
+}
+
+#[actix_web::test]
+async fn the_last_word_may_be_another_user_nobody_or_an_error() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x", "is_superuser": true })).await;
+    let ben = bed.user("ben", json!({ "password": "y", "permissions": ["shop.add_item"] })).await;
+    bed.user("idle", json!({ "password": "z", "is_active": false })).await;
+    let ben = ben["pk"].as_str().unwrap().to_owned();
+    let app = |seconds| {
+        let ben = ben.clone();
+        let site = bed.store_with(settings().lookup_timeout(Duration::from_secs(seconds)));
+        TestApp::probe(site.after_get_user(move |session, user, site| {
+            let ben = ben.clone();
+            async move {
+                match session.get::<String>("acts_as")?.as_deref() {
+                    Some("ben") => site.user(ben).await.map(Some),
+                    Some("nobody") => Ok(None),
+                    Some("deleted") => site.user(4711).await.map(Some),
+                    Some("idle") => site.user_by_username("idle").await.map(Some),
+                    Some("away") => Err(Unavailable::NoAnswer.into()),
+                    Some("misfit") => user.get::<i64>("no such column").map(|_| None),
+                    Some("slow") => std::future::pending().await,
+                    // It is not asked again about what it asks for.
+                    Some("again") => site.get_user(&session).await.map(Some),
+                    _ => Ok(Some(user)),
+                }
+            }
+        }))
+    };
+    // Only who never gets an answer is not waited for.
+    let (patient, impatient) = (app(60), app(2));
+    for (acts_as, status, name) in [
+        ("", 200, "ada"),
+        ("ben", 200, "ben"),
+        ("again", 200, "ada"),
+        ("nobody", 302, ""),
+        ("deleted", 302, ""),
+        ("idle", 302, ""),
+        ("away", 503, ""),
+        ("misfit", 500, ""),
+        ("slow", 503, ""),
+    ] {
+        let app = if acts_as == "slow" { &impatient } else { &patient };
+        let question = json!({ "cmd": "login", "username": "ada", "data": { "acts_as": acts_as } });
+        let key = bed.ask(question).await["key"].as_str().unwrap().to_owned();
+        // Twice: the second time there is a hint who the session stands for.
+        for _ in 0..2 {
+            assert_eq!(app.status("/user", &key).await, status, "{acts_as}");
+        }
+        if status < 400 {
+            let who = app.json("/who", &key).await;
+            assert_eq!(who["username"].as_str().unwrap_or_default(), name, "{acts_as}");
+        } else {
+            assert_eq!(app.status("/who", &key).await, status, "{acts_as}");
+        }
+        // The rights are those of whoever it is.
+        let expected = if status == 200 && name == "ben" { 403 } else { status };
+        assert_eq!(app.status("/perms", &key).await, expected, "{acts_as}");
+    }
+}
+
+#[actix_web::test]
+async fn a_hint_is_about_the_session_and_not_about_whom_it_acts_as() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x" })).await;
+    let ben = bed.user("ben", json!({ "password": "y" })).await["pk"].as_str().unwrap().to_owned();
+    let key = bed.login("ada").await;
+    let site = bed.site().after_get_user(move |_, _, site| {
+        let ben = ben.clone();
+        async move { site.user(ben).await.map(Some) }
+    });
+    let app = TestApp::probe(site);
+    for _ in 0..3 {
+        assert_eq!(app.json("/who", &key).await["username"], "ben");
+    }
+    // It is ada's account that the session hangs on.
+    bed.user("ada", json!({ "password": "changed" })).await;
+    assert_eq!(app.status("/user", &key).await, 302);
+}
+
+#[actix_web::test]
+async fn users_are_found_without_a_session() {
+    let bed = Bed::new().await;
+    let groups = json!({ "editors": ["shop.weird.name"] });
+    let fields = json!({ "password": "x", "groups": groups, "email": "ada@example.com" });
+    let pk = bed.user("Ada", fields).await["pk"].as_str().unwrap().to_owned();
+    bed.user("idle", json!({ "password": "x", "is_active": false })).await;
+    let site = bed.store_of(UserModel::default().columns(["email"]));
+    let id: i32 = pk.parse().unwrap();
+    for user in [site.user(id).await, site.user(&pk).await, site.user_by_username("Ada").await] {
+        let user = user.unwrap();
+        assert_eq!((user.id(), user.username()), (pk.as_str(), "Ada"));
+        assert_eq!(user.get::<String>("email").unwrap(), "ada@example.com");
+        assert!(user.has_perm("shop.weird.name").await.unwrap());
+    }
+    let refused = async |reason: NotLoggedIn, user: Result<DjangoUser, Error>| {
+        assert!(matches!(user, Err(Error::NotLoggedIn(why)) if why == reason), "{user:?}");
+    };
+    for name in ["ada", "ADA", "Ada ", "", "nobody", "A\0da", "%", "'; --"] {
+        refused(NotLoggedIn::NoSuchUser, site.user_by_username(name).await).await;
+    }
+    for id in ["4711", "abc", "", "99999999999999999999", "1.0", "1; --"] {
+        refused(NotLoggedIn::NoSuchUser, site.user(id).await).await;
+    }
+    refused(NotLoggedIn::Inactive, site.user_by_username("idle").await).await;
+}
+
+#[actix_web::test]
+async fn a_username_is_compared_as_its_column_compares() {
+    let bed = Bed::of_model("bigint.Child").await;
+    bed.user("ada", json!({ "password": "x", "nickname": "countess" })).await;
+    let model = UserModel::new("bigint_child")
+        .primary_key("biguser_ptr_id")
+        .parent("bigint_biguser", "id", "biguser_ptr_id")
+        .permissions_of("bigint_biguser");
+    let user = bed.store_of(model.clone()).user_by_username("ada").await.unwrap();
+    assert!(!user.has_perm("shop.add_item").await.unwrap());
+    // Numbers for names: a telephone number.
+    bed.sql("UPDATE bigint_biguser SET username = '4711'").await;
+    bed.sql(
+        "DO $$ DECLARE name text; BEGIN FOR name IN SELECT indexname FROM pg_indexes \
+         WHERE tablename = 'bigint_biguser' AND indexname LIKE '%_like' \
+         LOOP EXECUTE 'DROP INDEX ' || quote_ident(name); END LOOP; END $$",
+    )
+    .await;
+    bed.sql("ALTER TABLE bigint_biguser ALTER username TYPE bigint USING username::bigint").await;
+    let site = bed.store_of(model);
+    assert_eq!(site.user_by_username("4711").await.unwrap().username(), "4711");
+    assert!(site.user_by_username("ada").await.unwrap_err().is_rejection());
+}
+
+#[actix_web::test]
+async fn hashids_stand_for_integers() {
+    // The package knows no Django 6.
+    let versions = Django::available().unwrap().into_iter().filter(|it| *it != Django::V6_1);
+    for django in versions {
+        let settings = Settings::default().auth_user_model("hashids.HashidUser");
+        let bed = Bed::start(django, &settings).await;
+        let ada = bed.user("ada", json!({ "password": "x" })).await;
+        bed.user("ben", json!({ "password": "y" })).await;
+        let id = ada["pk"].as_str().unwrap().to_owned();
+        assert!(id.parse::<i64>().is_err(), "{id}");
+        let key = bed.login("ada").await;
+        assert_eq!(bed.verdict(&key).await["user"]["username"], "ada");
+
+        let model = UserModel::new("hashids_hashiduser");
+        let row = bed.sql("SELECT id::text FROM hashids_hashiduser WHERE username = 'ada'").await;
+        let primary_key = row[0][0].as_str().unwrap().to_owned();
+        let to_key = HashMap::from([(id.clone(), primary_key.clone())]);
+        let log = Log::default();
+        log.listen();
+        let without = bed.store_of(model.clone());
+        for _ in 0..3 {
+            assert!(user_of(&without, &key).await.unwrap_err().is_rejection());
+        }
+        let warned = log.of_this_crate(&["WARN"]);
+        assert_eq!(warned.len(), 1, "{warned:?}");
+        assert!(warned[0].contains("the user id in a session fits no user"), "{warned:?}");
+        assert!(warned[0].contains("integer") && !warned[0].contains(&id), "{warned:?}");
+
+        let site = bed.store_of(model).user_id_to_primary_key(move |id| to_key.get(id).cloned());
+        let user = user_of(&site, &key).await.unwrap();
+        assert_eq!((user.id(), user.username()), (primary_key.as_str(), "ada"));
+        let hash = ada["session_auth_hash"].as_str().unwrap();
+        let other = bed.session(&session_of("unknown", hash)).await;
+        assert!(user_of(&site, &other).await.unwrap_err().is_rejection());
+        let null = session("null", &quoted(MODEL_BACKEND), &quoted(hash));
+        assert!(user_of(&site, &bed.session(&null).await).await.unwrap_err().is_rejection());
+    }
+}
+
+async fn log_in(
+    site: web::Data<DjangoSite>,
+    session: DjangoSessionMut,
+    req: HttpRequest,
+) -> Result<&'static str, Error> {
+    let user = site.user_by_username(req.query_string()).await?;
+    session.login(&user).await?;
+    Ok("welcome")
+}
+
+#[actix_web::test]
+async fn a_log_in_writes_the_id_as_the_site_does() {
+    let settings = Settings::default().auth_user_model("hashids.HashidUser");
+    let bed = Bed::start(Django::default(), &settings).await;
+    let ada = bed.user("ada", json!({ "password": "x" })).await;
+    let id = ada["pk"].as_str().unwrap().to_owned();
+    let row = bed.sql("SELECT id::text FROM hashids_hashiduser").await;
+    let key = row[0][0].as_str().unwrap().to_owned();
+    let settings = self::settings()
+        .user_model(UserModel::new("hashids_hashiduser"))
+        .writes_sessions(true)
+        .allowed_hosts(["*"]);
+    let one_way = {
+        let key = key.clone();
+        bed.store_with(settings).user_id_to_primary_key(move |_| Some(key.clone()))
+    };
+    let both_ways = one_way.clone().primary_key_to_user_id(move |_| id.clone());
+    for (site, status) in [(one_way, 500), (both_ways, 200)] {
+        let app = TestApp::start(move |config| {
+            let middleware = DjangoSessionMiddleware::optional(site.clone());
+            config
+                .app_data(web::Data::new(site.clone()))
+                .service(web::resource("/login").wrap(middleware.clone()).to(log_in))
+                .service(web::resource("/page").wrap(middleware).to(page));
+        });
+        let answer = app.get_without_cookie("/login?ada").await;
+        assert_eq!(answer.status(), status);
+        let cookies = answer.headers().get_all("set-cookie").iter();
+        let key = cookies.filter_map(|cookie| cookie.to_str().unwrap().strip_prefix("sessionid="));
+        let key = key.map(|cookie| cookie.split(';').next().unwrap()).next();
+        match status {
+            200 => assert_eq!(bed.verdict(key.unwrap()).await["user"]["username"], "ada"),
+            _ => assert_eq!(key, None),
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_session_is_asked_about_again_for_its_user() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x" })).await;
+    let ben = bed.user("ben", json!({ "password": "y" })).await;
+    let site = bed.site();
+    let start = async || {
+        let key = bed.login("ada").await;
+        let session = site.load(&SessionKey::new(key.as_str()).unwrap()).await.unwrap();
+        let user = site.get_user(&session).await.unwrap();
+        (key, session, user)
+    };
+    let (key, session, user) = start().await;
+    for _ in 0..2 {
+        assert_eq!(site.revalidate(&session, &user).await.unwrap().username(), "ada");
+    }
+    // The rights of now.
+    bed.user("ada", json!({ "permissions": ["shop.add_item"] })).await;
+    let now = site.revalidate(&session, &user).await.unwrap();
+    assert!(now.has_perm("shop.add_item").await.unwrap());
+
+    let reason = async |session, user| {
+        let error = site.revalidate(session, user).await.unwrap_err();
+        assert!(error.is_rejection());
+        error.reason().unwrap()
+    };
+    bed.user("ada", json!({ "is_active": false })).await;
+    assert_eq!(reason(&session, &user).await, "inactive");
+    bed.user("ada", json!({ "is_active": true })).await;
+    assert!(site.revalidate(&session, &user).await.is_ok());
+    bed.user("ada", json!({ "password": "changed" })).await;
+    assert_eq!(reason(&session, &user).await, "wrong_hash");
+    bed.ask(json!({ "cmd": "delete_row", "key": key })).await;
+    assert_eq!(reason(&session, &user).await, "session_not_found");
+
+    let (key, session, user) = start().await;
+    bed.sql(&format!(
+        "UPDATE django_session SET expire_date = now() - interval '1 s' WHERE session_key = '{key}'"
+    ))
+    .await;
+    assert_eq!(reason(&session, &user).await, "session_expired");
+
+    // The same key, and somebody else in it.
+    let (key, session, user) = start().await;
+    let pk = ben["pk"].as_str().unwrap();
+    let json_text = session_of(pk, ben["session_auth_hash"].as_str().unwrap());
+    bed.ask(json!({ "cmd": "sign_row", "key": key, "obj_json": json_text })).await;
+    assert_eq!(reason(&session, &user).await, "another_user");
+}
+
+/// A date that Django cannot read is an error there, for each of its pages; here nobody is logged in.
+#[actix_web::test]
+async fn a_session_ends_before_the_year_10000() {
+    for django in Django::available().unwrap() {
+        let bed = Bed::start(django, &Settings::default()).await;
+        bed.user("ada", json!({ "password": "x" })).await;
+        let app = TestApp::probe(bed.site());
+        let key = bed.login("ada").await;
+        for (date, django_says, status) in [
+            ("9999-12-31 23:59:59.999999+00", "ada", 200),
+            ("10000-01-01 00:00:00+00", "error", 302),
+            ("infinity", "error", 302),
+            ("-infinity", "nobody", 302),
+            ("0044-03-15 00:00:00+00 BC", "nobody", 302),
+            ("294276-12-31 00:00:00+00", "error", 302),
+        ] {
+            bed.sql(&format!("UPDATE django_session SET expire_date = '{date}'")).await;
+            let verdict = bed.verdict(&key).await;
+            let said = match (&verdict["error"], &verdict["user"]["username"]) {
+                (Value::String(_), _) => "error",
+                (_, Value::String(name)) => name,
+                _ => "nobody",
+            };
+            assert_eq!(said, django_says, "{django}, {date}: {verdict}");
+            assert_eq!(app.status("/user", &key).await, status, "{django}, {date}");
+        }
+    }
+}

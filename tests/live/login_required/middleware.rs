@@ -1,0 +1,222 @@
+//! Who gets what at the middlewares for users.
+
+use std::sync::mpsc;
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, OptionalDjangoUser, test,
+};
+use actix_web::{
+    App, HttpResponse, ResponseError,
+    http::header::LOCATION,
+    test::{TestRequest, call_service, init_service},
+    web,
+};
+use serde_json::json;
+
+use crate::{
+    log::Log,
+    probe::{TestApp, header, page},
+    user_beds::{Bed, pool, settings},
+};
+
+async fn name(user: DjangoUser) -> String {
+    user.username().to_owned()
+}
+
+async fn name_or_none(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
+    user.map_or("nobody".into(), |user| user.username().to_owned())
+}
+
+async fn only_for_authors(user: DjangoUser) -> Result<&'static str, Error> {
+    if user.has_perm("blog.add_post").await? { Ok("write") } else { Err(Error::PermissionDenied) }
+}
+
+fn app(site: DjangoSite) -> TestApp {
+    TestApp::start(move |config| {
+        let optional = DjangoSessionMiddleware::optional(site.clone());
+        let required = DjangoSessionMiddleware::required(site.clone());
+        let login = DjangoSessionMiddleware::login_required(site.clone());
+        let two = login
+            .clone()
+            .permission_required("shop.add_item")
+            .permission_required("shop.change_item");
+        let told =
+            optional.clone().permission_required("shop.add_item").error_handler(|error, req| {
+                let told = format!("{} at {}", error.reason().unwrap_or("failure"), req.path());
+                HttpResponse::build(error.status_code()).body(told)
+            });
+        config
+            .service(web::resource("/two").wrap(two.clone()).to(page))
+            .service(web::resource("/api").wrap(two.unauthorized()).to(page))
+            .service(web::resource("/staff").wrap(login.clone().staff_required()).to(page))
+            .service(
+                web::resource("/staff-of-any").wrap(optional.clone().staff_required()).to(page),
+            )
+            .service(web::resource("/told").wrap(told.clone()).to(page))
+            .service(web::resource("/told-authors").wrap(told).to(only_for_authors))
+            .service(web::resource("/authors").wrap(optional.clone()).to(only_for_authors))
+            .service(web::resource("/optional").wrap(optional.clone()).to(name))
+            .service(web::resource("/optional-none").wrap(optional).to(name_or_none))
+            .service(web::resource("/required").wrap(required.clone()).to(name))
+            .service(web::resource("/required-none").wrap(required).to(name_or_none))
+            .service(web::resource("/login-none").wrap(login).to(name_or_none))
+            .service(web::resource("/no-middleware").to(name));
+    })
+}
+
+#[actix_web::test]
+async fn everyone_gets_what_the_middleware_says() {
+    let bed = Bed::new().await;
+    let made = async |name: &str, permissions: &[&str], staff: bool, superuser: bool| {
+        let fields = json!({
+            "password": "x", "permissions": permissions, "is_staff": staff, "is_superuser": superuser,
+        });
+        bed.user(name, fields).await;
+        bed.login(name).await
+    };
+    let plain = made("plain", &[], false, false).await;
+    let half = made("half", &["shop.add_item"], false, false).await;
+    let both = made("both", &["shop.add_item", "shop.change_item"], false, false).await;
+    let staff = made("staff", &["blog.add_post"], true, false).await;
+    let root = made("root", &[], false, true).await;
+    let stale = made("stale", &["shop.add_item", "shop.change_item"], true, false).await;
+    bed.user("stale", json!({ "password": "changed" })).await;
+    let cart = bed.session("{\"cart\":1}").await;
+    let app = app(bed.site());
+
+    for (path, visitors) in [
+        ("/two", [(&plain, 403), (&half, 403), (&both, 200), (&root, 200), (&stale, 302)]),
+        ("/api", [(&plain, 403), (&half, 403), (&both, 200), (&cart, 401), (&stale, 401)]),
+        ("/staff", [(&plain, 403), (&staff, 200), (&root, 403), (&cart, 302), (&stale, 302)]),
+        (
+            "/staff-of-any",
+            [(&plain, 403), (&staff, 200), (&root, 403), (&cart, 302), (&stale, 302)],
+        ),
+        ("/authors", [(&plain, 403), (&staff, 200), (&root, 200), (&cart, 302), (&stale, 302)]),
+        ("/told", [(&plain, 403), (&half, 200), (&root, 200), (&cart, 401), (&stale, 401)]),
+        ("/optional", [(&plain, 200), (&staff, 200), (&root, 200), (&cart, 302), (&stale, 302)]),
+        ("/required", [(&plain, 200), (&staff, 200), (&root, 200), (&cart, 302), (&stale, 302)]),
+        (
+            "/optional-none",
+            [(&plain, 200), (&staff, 200), (&root, 200), (&cart, 200), (&stale, 200)],
+        ),
+        (
+            "/required-none",
+            [(&plain, 200), (&staff, 200), (&root, 200), (&cart, 200), (&stale, 200)],
+        ),
+        ("/login-none", [(&plain, 200), (&staff, 200), (&root, 200), (&cart, 302), (&stale, 302)]),
+        (
+            "/no-middleware",
+            [(&plain, 500), (&staff, 500), (&root, 500), (&cart, 500), (&stale, 500)],
+        ),
+    ] {
+        for (key, status) in visitors {
+            let answer = app.get(path, key).await;
+            assert_eq!(answer.status(), status, "{path}");
+            let vary = (status != 500).then_some("Cookie");
+            assert_eq!(header(&answer, "vary"), vary, "{path} answered {status}");
+            let to = (status == 302).then(|| format!("/accounts/login/?next={path}"));
+            assert_eq!(header(&answer, "location"), to.as_deref());
+        }
+    }
+    let text = async |path: &str, key: &str| app.get(path, key).await.text().await.unwrap();
+    // What is refused says nothing of why.
+    assert_eq!(text("/two", &half).await, "");
+    assert_eq!(text("/told", &plain).await, "permission_denied at /told");
+    assert_eq!(text("/told", &stale).await, "wrong_hash at /told");
+    assert_eq!(text("/told", "short").await, "no_session_key at /told");
+    assert_eq!(text("/optional-none", &cart).await, "nobody");
+    assert_eq!(text("/optional-none", &stale).await, "nobody");
+    assert_eq!(text("/required-none", &root).await, "root");
+    let anonymous = app.get_without_cookie("/two").await;
+    assert_eq!(header(&anonymous, "location"), Some("/accounts/login/?next=/two"));
+    assert_eq!(header(&anonymous, "vary"), Some("Cookie"));
+}
+
+type Kept = mpsc::Sender<DjangoUser>;
+
+/// Hands the user to a task that nobody waits for.
+async fn ask_in_a_task(user: DjangoUser, kept: web::Data<Kept>) -> &'static str {
+    tokio::spawn(async move {
+        assert!(user.has_perm("shop.add_item").await.unwrap());
+        kept.send(user).unwrap();
+    });
+    "a page"
+}
+
+async fn keep(user: DjangoUser, kept: web::Data<Kept>) -> &'static str {
+    kept.send(user).unwrap();
+    "a page"
+}
+
+#[actix_web::test]
+async fn a_user_outlives_the_request_and_the_server() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    let key = bed.login("ada").await;
+    let (sender, kept): (Kept, _) = mpsc::channel();
+    let site = bed.site();
+    let app = TestApp::start(move |config| {
+        let middleware = DjangoSessionMiddleware::login_required(site.clone());
+        config
+            .app_data(web::Data::new(sender.clone()))
+            .service(web::resource("/task").wrap(middleware.clone()).to(ask_in_a_task))
+            .service(web::resource("/keep").wrap(middleware).to(keep));
+    });
+    assert_eq!(app.status("/task", &key).await, 200);
+    let asked = kept.recv().unwrap();
+    assert_eq!(app.status("/keep", &key).await, 200);
+    let not_asked = kept.recv().unwrap();
+
+    app.stop();
+    assert!(asked.has_perm("shop.add_item").await.unwrap());
+    // The connections of the server went with its runtime.
+    assert!(not_asked.has_perm("shop.add_item").await.unwrap());
+    assert!(!not_asked.has_perm("no.such").await.unwrap());
+}
+
+#[actix_web::test]
+#[should_panic(expected = "\"add_item\" names no app")]
+async fn a_permission_without_an_app_is_refused_when_the_middleware_is_made() {
+    let pool = pool("postgres://nobody@localhost/nowhere");
+    let site = DjangoSite::new(pool, settings()).unwrap();
+    drop(DjangoSessionMiddleware::login_required(site).permission_required("add_item"));
+}
+
+#[actix_web::test]
+async fn a_login_url_is_chosen_for_each_request() {
+    let log = Log::default();
+    log.listen();
+    let middleware = DjangoSessionMiddleware::login_required(test::site()).login_url_for(|req| {
+        let url = match req.path() {
+            "/de/konto" => "/de/anmelden/",
+            "/en/account" => "/en/login/?a=1",
+            "/named" => "accounts:login",
+            _ => "",
+        };
+        url.to_owned()
+    });
+    let app = init_service(App::new().wrap(middleware.redirect_field_name("back"))).await;
+    for (path, status, to) in [
+        ("/de/konto", 302, Some("/de/anmelden/?back=/de/konto")),
+        ("/en/account", 302, Some("/en/login/?a=1&back=/en/account")),
+        ("/named", 500, None),
+        ("/nothing", 500, None),
+    ] {
+        let answer = call_service(&app, TestRequest::get().uri(path).to_request()).await;
+        let location = answer.headers().get(LOCATION).map(|to| to.to_str().unwrap());
+        assert_eq!((answer.status().as_u16(), location), (status, to), "{path}");
+    }
+    let said = log.of_this_crate(&["ERROR"]);
+    for path in ["/named", "/nothing"] {
+        let is_of =
+            |line: &&String| line.contains("no URL from login_url_for") && line.contains(path);
+        assert_eq!(said.iter().filter(is_of).count(), 1, "{said:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "is the name of a URL pattern: give the path that it stands for")]
+fn a_middleware_takes_no_name_for_a_login_url() {
+    drop(DjangoSessionMiddleware::login_required(test::site()).login_url("accounts:login"));
+}

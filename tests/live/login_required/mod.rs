@@ -1,0 +1,14 @@
+//! The full check: `login_required` and its extractors let in exactly those whom Django would.
+
+mod changed_by_django;
+mod differences;
+pub(crate) mod differential;
+mod examples;
+mod hints;
+mod hooks;
+mod middleware;
+mod nested;
+mod promises;
+mod queries;
+pub(crate) mod sessions;
+mod user_models;

@@ -1,0 +1,82 @@
+//! What each middleware promises, sentence by sentence, as the documentation has it.
+
+use actix_django_session::DjangoSessionMiddleware;
+use actix_web::web;
+use serde_json::json;
+
+use crate::{
+    probe::{TestApp, page},
+    user_beds::{Bed, settings},
+};
+
+#[actix_web::test]
+async fn each_middleware_keeps_its_promise() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x" })).await;
+    let ada = bed.login("ada").await;
+    let row = async |key: &str, data: &str, end: &str| {
+        bed.sql(&format!(
+            "INSERT INTO django_session VALUES ('{key}', {data}, now() + interval '{end}') RETURNING 1"
+        ))
+        .await;
+        key.to_owned()
+    };
+    let of_ada = format!("(SELECT session_data FROM django_session WHERE session_key = '{ada}')");
+    let unsigned = row("unsigned-data", "'eyJhIjoxfQ:1r31eq:nobody-signed-this'", "1 day").await;
+    let expired = row("expired-session", &of_ada, "-1 second").await;
+    let copied = row("copied-session", &of_ada, "1 day").await;
+    let cart = bed.session("{\"cart\":1}").await;
+    bed.user("gone", json!({ "password": "x" })).await;
+    let gone = bed.login("gone").await;
+    bed.ask(json!({ "cmd": "delete_user", "username": "gone" })).await;
+    bed.user("idle", json!({ "password": "x" })).await;
+    let idle = bed.login("idle").await;
+    bed.user("idle", json!({ "is_active": false })).await;
+    bed.user("stale", json!({ "password": "x" })).await;
+    let stale = bed.login("stale").await;
+    bed.user("stale", json!({ "password": "changed" })).await;
+
+    let serve = |backends: &[&str]| {
+        let backends: Vec<_> = backends.iter().map(|&path| path.to_owned()).collect();
+        let site = bed.store_with(settings().authentication_backends(backends));
+        TestApp::start(move |config| {
+            let optional = DjangoSessionMiddleware::optional(site.clone());
+            let required = DjangoSessionMiddleware::required(site.clone());
+            let login_required = DjangoSessionMiddleware::login_required(site.clone());
+            config
+                .service(web::resource("/optional").wrap(optional).to(page))
+                .service(web::resource("/required").wrap(required).to(page))
+                .service(web::resource("/login_required").wrap(login_required).to(page));
+        })
+    };
+    let app = serve(&["django.contrib.auth.backends.ModelBackend"]);
+    let all = [&ada, &copied, &unsigned, &expired, &cart, &gone, &idle, &stale];
+
+    // `optional` lets everybody through.
+    for key in all {
+        assert_eq!(app.get("/optional", key).await.status(), 200, "{key}");
+    }
+    assert_eq!(app.get("/optional", "no-such-session").await.status(), 200);
+
+    // `required`: nobody without a live session row.
+    for key in [&expired, "no-such-session", "short", ""] {
+        assert_eq!(app.get("/required", key).await.status(), 302, "{key}");
+    }
+    // Its data is not looked at, not even the signature.
+    for key in [&ada, &copied, &unsigned, &cart, &gone, &idle, &stale] {
+        assert_eq!(app.get("/required", key).await.status(), 200, "{key}");
+    }
+
+    // `login_required`: nobody whom Django would not call logged in, the signature included.
+    for key in [&unsigned, &expired, &cart, &gone, &idle, &stale] {
+        assert_eq!(app.get("/login_required", key).await.status(), 302, "{key}");
+        assert!(bed.verdict(key).await["user"].is_null(), "{key}");
+    }
+    for key in [&ada, &copied] {
+        assert_eq!(app.get("/login_required", key).await.status(), 200, "{key}");
+    }
+    // And nobody by a backend that is not listed.
+    let other = serve(&["django.contrib.auth.backends.RemoteUserBackend"]);
+    assert_eq!(other.get("/login_required", &ada).await.status(), 302);
+    assert_eq!(other.get("/required", &ada).await.status(), 200);
+}

@@ -1,0 +1,165 @@
+//! What the full check costs: queries, counted on the wire, and the indexes that serve them.
+
+use std::time::Duration;
+
+use actix_django_session::{
+    DjangoSession, DjangoSessionMiddleware, DjangoSite, DjangoUser, DjangoUserId, Error,
+    OptionalDjangoUser, UserModel,
+};
+use actix_web::web;
+use serde_json::json;
+
+use crate::{
+    login_required::sessions::{quoted, session},
+    probe::{TestApp, page},
+    proxy::Proxy,
+    user_beds::{Bed, MODEL_BACKEND, settings},
+};
+
+async fn ask_twice(user: DjangoUser) -> Result<String, Error> {
+    let one = user.has_perm("shop.add_item").await?;
+    let other = user.has_perms(["shop.add_item", "no.such"]).await?;
+    let module = user.has_module_perms("shop").await?;
+    Ok(format!("{one} {other} {module}"))
+}
+
+async fn everything(
+    _: DjangoSession,
+    _: DjangoUserId,
+    _: DjangoUser,
+    _: OptionalDjangoUser,
+    _: DjangoUser,
+) -> &'static str {
+    "a page"
+}
+
+fn app(site: DjangoSite) -> TestApp {
+    TestApp::start(move |config| {
+        let optional = DjangoSessionMiddleware::optional(site.clone());
+        let required = DjangoSessionMiddleware::required(site.clone());
+        let login = DjangoSessionMiddleware::login_required(site.clone());
+        let permission = login.clone().permission_required("shop.add_item");
+        config
+            .service(web::resource("/optional").wrap(optional.clone()).to(page))
+            .service(web::resource("/required").wrap(required.clone()).to(page))
+            .service(web::resource("/login").wrap(login.clone()).to(page))
+            .service(web::resource("/asks").wrap(optional.clone()).to(ask_twice))
+            .service(web::resource("/everything").wrap(optional.clone()).to(everything))
+            .service(web::resource("/permission").wrap(permission.clone()).to(ask_twice))
+            .service(web::resource("/staff").wrap(login.clone().staff_required()).to(page))
+            .service(
+                web::scope("/nested").wrap(optional).service(
+                    web::scope("/in").wrap(required).service(
+                        web::scope("/deeper")
+                            .wrap(login)
+                            .service(web::resource("/user").to(everything))
+                            .service(web::resource("/asks").wrap(permission).to(ask_twice)),
+                    ),
+                ),
+            );
+    })
+}
+
+#[actix_web::test]
+async fn a_request_makes_as_many_queries_as_it_needs() {
+    let bed = Bed::new().await;
+    let fields = json!({ "password": "x", "permissions": ["shop.add_item"] });
+    let ada = bed.user("ada", fields).await;
+    bed.user("root", json!({ "password": "x", "is_superuser": true })).await;
+    bed.user("idle", json!({ "password": "x" })).await;
+    let (ada_key, root, idle) =
+        (bed.login("ada").await, bed.login("root").await, bed.login("idle").await);
+    bed.user("idle", json!({ "is_active": false })).await;
+    let cart = bed.session("{\"cart\":1}").await;
+    let hash = quoted(ada["session_auth_hash"].as_str().unwrap());
+    let unlisted = bed.session(&session("\"1\"", "\"no.such.Backend\"", &hash)).await;
+    let no_id = bed.session(&session("\"abc\"", &quoted(MODEL_BACKEND), &hash)).await;
+    let nobody = "a-key-of-nobody";
+
+    for prepared_statements in [true, false] {
+        let proxy = Proxy::before(bed.database.url());
+        // So that a busy machine does not look like a silent connection.
+        let settings = settings().lookup_timeout(Duration::from_secs(60));
+        let settings = settings.prepared_statements(prepared_statements);
+        let app = app(DjangoSite::new(proxy.pool(), settings).unwrap());
+        // Warm: the type of the primary key is known.
+        assert_eq!(app.status("/asks", &ada_key).await, 200);
+        assert!(proxy.executed() >= 3);
+
+        for (path, key, status, queries) in [
+            ("/optional", "short", 200, 0),
+            ("/required", "short", 302, 0),
+            ("/login", "short", 302, 0),
+            ("/optional", &ada_key, 200, 1),
+            ("/required", &ada_key, 200, 1),
+            ("/required", nobody, 302, 1),
+            ("/login", nobody, 302, 1),
+            ("/login", &ada_key, 200, 2),
+            ("/login", &cart, 302, 1),
+            ("/login", &unlisted, 302, 1),
+            ("/login", &no_id, 302, 1),
+            ("/login", &idle, 302, 2),
+            ("/everything", &ada_key, 200, 2),
+            ("/staff", &ada_key, 403, 2),
+            ("/asks", &ada_key, 200, 3),
+            ("/asks", &root, 200, 2),
+            ("/permission", &ada_key, 200, 3),
+            ("/permission", &root, 200, 2),
+            ("/permission", nobody, 302, 1),
+            ("/nested/in/deeper/user", &ada_key, 200, 2),
+            ("/nested/in/deeper/user", &cart, 302, 1),
+            ("/nested/in/deeper/asks", &ada_key, 200, 3),
+            ("/nested/in/deeper/asks", &root, 200, 2),
+        ] {
+            assert_eq!(app.status(path, key).await, status, "{path}");
+            assert_eq!(proxy.executed(), queries, "{path} as {key}, {prepared_statements}");
+        }
+        for path in ["/optional", "/login", "/permission", "/nested/in/deeper/user"] {
+            app.get_without_cookie(path).await;
+            assert_eq!(proxy.executed(), 0, "{path} without a cookie");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_index_of_the_primary_key_serves_every_type_of_it() {
+    let models = [
+        ("auth.User", UserModel::default(), "1"),
+        ("bigint.BigUser", UserModel::new("bigint_biguser"), "1"),
+        (
+            "uuids.UuidUser",
+            UserModel::new("uuids_uuiduser"),
+            "01234567-89ab-cdef-0123-456789abcdef",
+        ),
+        ("texts.TextUser", UserModel::new("texts_textuser").primary_key("code"), "1"),
+    ];
+    for (name, model, sample) in models {
+        let bed = Bed::of_model(name).await;
+        bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+        let key = bed.login("ada").await;
+        let proxy = Proxy::before(bed.database.url());
+        let settings = settings().lookup_timeout(Duration::from_secs(60)).user_model(model);
+        let app = app(DjangoSite::new(proxy.pool(), settings).unwrap());
+        assert_eq!(app.status("/permission", &key).await, 200);
+
+        let client = bed.pool().get().await.unwrap();
+        // A table of one row is read as a whole, unless that is the last resort.
+        client
+            .batch_execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+            .await
+            .unwrap();
+        let mut explained = 0;
+        for statement in proxy.prepared() {
+            let [of_parameter] = statement.types.as_slice() else { continue };
+            let value = format!("'{sample}'::{}", of_parameter.name());
+            let explain = format!("EXPLAIN {}", statement.sql.replace("$1", &value));
+            let plan = client.query(&explain, &[]).await.unwrap();
+            let plan: Vec<&str> = plan.iter().map(|line| line.get(0)).collect();
+            let plan = plan.join("\n");
+            assert!(!plan.contains("Seq Scan"), "{name}: {}\n{plan}", statement.sql);
+            assert!(plan.contains("Index Cond: ("), "{name}: {}\n{plan}", statement.sql);
+            explained += 1;
+        }
+        assert_eq!(explained, 3, "{name}: the session, the user and the permissions");
+    }
+}

@@ -1,0 +1,149 @@
+//! The database goes away in the middle of a request.
+
+use std::time::Duration;
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error, OptionalDjangoUser,
+    UserModel,
+};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
+use serde_json::json;
+use testbed::{Django, Postgres, Settings, not_tested};
+
+use crate::{
+    probe::{TestApp, header, page},
+    user_beds::{Bed, settings},
+};
+
+/// The first to come after a crash may wait for long; where nobody listens, nobody waits at all.
+fn patient() -> DjangoSettings {
+    settings().lookup_timeout(Duration::from_secs(60))
+}
+
+async fn server_of_our_own() -> Option<Postgres> {
+    let postgres = Postgres::start().await.unwrap();
+    if !postgres.is_own() {
+        not_tested("an outage in the middle of a request: DATABASE_URL names a server of others");
+        return None;
+    }
+    Some(postgres)
+}
+
+fn server(req: &HttpRequest) -> &Postgres {
+    req.app_data::<web::Data<Postgres>>().unwrap()
+}
+
+/// With `?kill`, by when the middleware has found the session.
+async fn kill_if_asked(req: &HttpRequest) {
+    if req.query_string() == "kill" {
+        server(req).kill9().await.unwrap();
+    }
+}
+
+async fn user(req: HttpRequest) -> Result<String, actix_web::Error> {
+    kill_if_asked(&req).await;
+    Ok(DjangoUser::extract(&req).await?.username().to_owned())
+}
+
+async fn optional_user(req: HttpRequest) -> Result<String, actix_web::Error> {
+    kill_if_asked(&req).await;
+    let user = OptionalDjangoUser::extract(&req).await?;
+    Ok(user.as_ref().map_or("nobody", DjangoUser::username).to_owned())
+}
+
+async fn permission(user: DjangoUser, req: HttpRequest) -> Result<String, Error> {
+    kill_if_asked(&req).await;
+    Ok(user.has_perm("shop.add_item").await?.to_string())
+}
+
+async fn survive(req: HttpRequest) -> Result<String, actix_web::Error> {
+    let postgres = server(&req);
+    postgres.kill9().await.unwrap();
+    assert!(DjangoUser::extract(&req).await.is_err());
+    postgres.restart().await.unwrap();
+    let user = DjangoUser::extract(&req).await?;
+    postgres.kill9().await.unwrap();
+    assert!(user.has_perm("shop.add_item").await.is_err());
+    postgres.restart().await.unwrap();
+    Ok(user.has_perm("shop.add_item").await?.to_string())
+}
+
+fn app(site: DjangoSite, postgres: Postgres) -> TestApp {
+    TestApp::start(move |config| {
+        let optional = DjangoSessionMiddleware::optional(site.clone());
+        let told = optional.clone().error_handler(|error, _| {
+            let told = format!("{error}; {}", error.is_rejection());
+            HttpResponse::build(error.status_code()).body(told)
+        });
+        let login = DjangoSessionMiddleware::login_required(site.clone());
+        let middleware = login.clone().permission_required("shop.add_item");
+        config
+            .app_data(web::Data::new(postgres.clone()))
+            .service(web::resource("/user").wrap(optional.clone()).to(user))
+            .service(web::resource("/told").wrap(told).to(user))
+            .service(web::resource("/survive").wrap(optional.clone()).to(survive))
+            .service(web::resource("/optional").wrap(optional).to(optional_user))
+            .service(web::resource("/permission").wrap(login).to(permission))
+            .service(web::resource("/middleware").wrap(middleware).to(page));
+    })
+}
+
+#[actix_web::test]
+async fn an_outage_between_session_and_user_is_a_503_and_never_a_stranger() {
+    let Some(postgres) = server_of_our_own().await else { return };
+    let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
+    bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    let key = bed.login("ada").await;
+    let app = app(bed.store_with(patient()), postgres.clone());
+
+    for path in ["/user", "/told", "/optional", "/permission"] {
+        assert_eq!(app.status(path, &key).await, 200, "{path}");
+        let answer = app.get(&format!("{path}?kill"), &key).await;
+        assert_eq!(answer.status(), 503, "{path}");
+        assert_eq!(header(&answer, "vary"), Some("Cookie"));
+        assert_eq!(header(&answer, "location"), None);
+        let retry_after = (path != "/told").then_some("1");
+        assert_eq!(header(&answer, "retry-after"), retry_after, "{path}");
+        let told = if path == "/told" { "the session database is unavailable; false" } else { "" };
+        assert_eq!(answer.text().await.unwrap(), told);
+
+        // Now the middleware cannot even find the session.
+        for path in ["/optional", "/middleware"] {
+            let answer = app.get(path, &key).await;
+            assert_eq!(
+                (answer.status().as_u16(), header(&answer, "retry-after")),
+                (503, Some("1"))
+            );
+        }
+        postgres.restart().await.unwrap();
+        for path in ["/optional", "/middleware"] {
+            assert_eq!(app.status(path, &key).await, 200, "{path} after the restart");
+        }
+    }
+}
+
+/// One lookup that failed is no verdict for the next one in the same request.
+#[actix_web::test]
+async fn an_outage_is_not_remembered() {
+    let Some(postgres) = server_of_our_own().await else { return };
+    let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
+    bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    let key = bed.login("ada").await;
+    let app = app(bed.store_with(patient()), postgres.clone());
+    assert_eq!(app.get("/survive", &key).await.text().await.unwrap(), "true");
+}
+
+#[actix_web::test]
+async fn a_user_model_that_does_not_fit_is_a_503_and_never_a_stranger() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x" })).await;
+    let key = bed.login("ada").await;
+    // A text that is no boolean: the query fails only for rows that are there.
+    let model = UserModel::default().is_active_column("username");
+    let app = TestApp::probe(bed.store_of(model));
+    for path in ["/user", "/who"] {
+        let answer = app.get(path, &key).await;
+        assert_eq!(answer.status().as_u16(), 503, "{path}");
+        assert!(header(&answer, "retry-after").is_some());
+    }
+}

@@ -1,0 +1,45 @@
+//! What six versions of Django stored: the `session` lines of `tests/vectors.jsonl`.
+
+use actix_django_session::{DjangoSettings, SessionData, SessionSigner};
+use ring::digest::{SHA256, digest};
+use serde_json::Value;
+
+#[test]
+fn every_session_that_django_stored_is_read_and_written_back() {
+    let mut count = 0;
+    for line in include_str!("../../vectors.jsonl").lines() {
+        let vector: Value = serde_json::from_str(line).unwrap();
+        if vector["kind"] != "session" {
+            continue;
+        }
+        count += 1;
+        let fallbacks = vector["fallbacks_hex"].as_array().unwrap();
+        let settings = DjangoSettings::new(unhex(&vector["secret_key_hex"]))
+            .secret_key_fallbacks(fallbacks.iter().map(unhex))
+            .key_salt(vector["salt"].as_str().unwrap());
+        let signer = SessionSigner::new(&settings).unwrap();
+
+        let data = SessionData::decode(vector["session_data"].as_str().unwrap(), &signer).unwrap();
+        let json = data.as_json();
+        match vector["obj_json"].as_str() {
+            Some(expected) => assert_eq!(json, expected, "{line}"),
+            None => {
+                let digest = digest(&SHA256, json.as_bytes());
+                assert_eq!(digest.as_ref(), unhex(&vector["obj_sha256"]), "{line}");
+            }
+        }
+        let again = SessionData::decode(&data.encode(&signer), &signer).unwrap();
+        assert_eq!(again.as_json(), json, "{line}");
+
+        let stranger = SessionSigner::new(&DjangoSettings::new("stranger")).unwrap();
+        let stolen = SessionData::decode(vector["session_data"].as_str().unwrap(), &stranger);
+        assert!(stolen.is_err(), "{line}");
+    }
+    assert_eq!(count, 36);
+}
+
+fn unhex(text: &Value) -> Vec<u8> {
+    let text = text.as_str().unwrap();
+    let pairs = (0..text.len()).step_by(2).map(|i| &text[i..i + 2]);
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}

@@ -1,0 +1,335 @@
+//! Answers of every kind: streams, errors, panics, and clients that do not wait for them.
+
+use std::{task::Poll, time::Duration};
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error, SessionKey,
+};
+use actix_web::{App, HttpResponse, web};
+use futures_util::{FutureExt, TryFutureExt, stream};
+use serde_json::json;
+use testbed::{Django, Settings};
+
+use crate::{
+    app::TestApp,
+    beds::{Bed, settings},
+    sessions::operations::{ODD_COOKIES, django, leave_alone, operate},
+};
+
+fn site(bed: &Bed) -> DjangoSite {
+    bed.store_with(settings().writes_sessions(true))
+}
+
+/// The value of "a" in the row of this key.
+async fn a(site: &DjangoSite, key: &str) -> Option<u32> {
+    let session = site.load(&SessionKey::new(key).unwrap()).await.unwrap();
+    session.get("a").unwrap()
+}
+
+#[actix_web::test]
+async fn a_stream_is_sent_after_the_session_is_stored() {
+    let bed = Bed::shared().await;
+    let site = site(bed);
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    let of_handler = site.clone();
+    let handler = move |session: DjangoSessionMut| {
+        let site = of_handler.clone();
+        async move {
+            session.insert("a", &1)?;
+            // What is sent is what the row holds by then.
+            let body = stream::once(async move {
+                let key = session.data()?.get::<String>("key")?.unwrap();
+                let seen = a(&site, &key).await;
+                Ok::<_, Error>(web::Bytes::from(format!("{seen:?}")))
+            });
+            Ok::<_, Error>(HttpResponse::Ok().streaming(body))
+        }
+    };
+    let app = TestApp::start(move || {
+        App::new().wrap(middleware.clone()).route("/", web::get().to(handler.clone()))
+    });
+    let key = bed.session("{}").await;
+    bed.ask(json!({
+        "cmd": "sign_row", "key": key, "obj_json": format!(r#"{{"key":"{key}"}}"#)
+    }))
+    .await;
+    let answer = app.get("/", &key).await;
+    assert!(answer.text().contains("Some(1)"), "{answer:?}");
+    assert!(answer.header("set-cookie").is_some());
+}
+
+#[actix_web::test]
+async fn what_is_changed_when_the_answer_is_on_its_way_is_not_stored_and_the_log_says_so() {
+    let bed = Bed::shared().await;
+    let site = site(bed);
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    let handler = async |session: DjangoSessionMut| {
+        HttpResponse::Ok().streaming(stream::once(async move {
+            session.insert("a", &2)?;
+            assert!(session.save().await.is_err());
+            Ok::<_, Error>(web::Bytes::from_static(b"late"))
+        }))
+    };
+    let app = TestApp::start(move || {
+        App::new().wrap(middleware.clone()).route("/", web::get().to(handler))
+    });
+    let key = bed.session("{}").await;
+    assert_eq!(app.get("/", &key).await.status, 200);
+    assert_eq!(a(&site, &key).await, None);
+    let said = app.log().of_this_crate(&["ERROR"]);
+    assert!(said.iter().any(|line| line.contains("after its answer was sent")), "{said:?}");
+}
+
+#[actix_web::test]
+async fn a_handler_that_panics_stores_nothing() {
+    let bed = Bed::shared().await;
+    let site = site(bed);
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    let handler = async |session: DjangoSessionMut| {
+        session.insert("a", &1)?;
+        session.flush();
+        if session.get::<u32>("b")?.is_none() {
+            panic!("as it must");
+        }
+        Ok::<_, Error>("a page")
+    };
+    let key = bed.session(r#"{"a":0}"#).await;
+    // Not on a server: a panic there ends a worker, and the test with it.
+    let request = async {
+        let app = App::new().wrap(middleware).route("/", web::get().to(handler));
+        let app = actix_web::test::init_service(app).await;
+        let request = actix_web::test::TestRequest::get();
+        let request = request.insert_header(("Cookie", format!("sessionid={key}")));
+        drop(actix_web::test::call_service(&app, request.to_request()).await);
+    };
+    let caught = std::panic::AssertUnwindSafe(request);
+    assert!(caught.catch_unwind().await.is_err());
+    assert_eq!(a(&site, &key).await, Some(0));
+}
+
+#[actix_web::test]
+async fn a_client_that_hangs_up_at_any_moment_leaves_nothing_half_done() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let site = site(&bed);
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    let handler = async |session: DjangoSessionMut| {
+        session.insert("a", &1)?;
+        session.save().await?;
+        session.update("a", |a: &mut u32| *a += 1)?;
+        session.cycle_key();
+        Ok::<_, Error>("a page")
+    };
+    let app = App::new().wrap(middleware).route("/", web::get().to(handler));
+    let app = actix_web::test::init_service(app).await;
+    let mut finished = 0;
+    for moment in 0..40 {
+        let key = bed.session(r#"{"start":1}"#).await;
+        let request = actix_web::test::TestRequest::get();
+        let request = request.insert_header(("Cookie", format!("sessionid={key}")));
+        let answer = Box::pin(actix_web::test::call_service(&app, request.to_request()));
+        // The server drops what it was doing for a client that has gone.
+        finished += usize::from(waited(answer, moment / 2).await);
+        let rows = bed.sql("SELECT count(*) FROM django_session").await;
+        assert_eq!(rows["rows"][0][0], moment + 1, "one row for each");
+        match site.load(&SessionKey::new(&*key).unwrap()).await {
+            Ok(session) => assert!(session.get::<u32>("a").unwrap() <= Some(1)),
+            Err(error) => assert!(matches!(error, Error::SessionNotFound), "{error:?}"),
+        }
+    }
+    assert!(0 < finished && finished < 40, "{finished} had an answer");
+}
+
+/// Polls a future until it is ready, or was so many times not; then it is dropped.
+async fn waited<F: Future + Unpin>(mut future: F, mut times: u64) -> bool {
+    std::future::poll_fn(move |cx| match future.poll_unpin(cx) {
+        Poll::Ready(_) => Poll::Ready(true),
+        Poll::Pending if times == 0 => Poll::Ready(false),
+        Poll::Pending => {
+            times -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn more_than_can_be_read_again_is_not_stored() {
+    let bed = Bed::shared().await;
+    let small = settings().writes_sessions(true).max_decompressed_size(1000);
+    let site = bed.store_with(small);
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    let handler = async |session: DjangoSessionMut| {
+        session.insert("a", &1)?;
+        session.insert("much", &"x".repeat(1000))?;
+        Ok::<_, Error>("a page")
+    };
+    let app = App::new().wrap(middleware).route("/", web::get().to(handler));
+    let app = actix_web::test::init_service(app).await;
+    let key = bed.session("{}").await;
+    let request = actix_web::test::TestRequest::get();
+    let request = request.insert_header(("Cookie", format!("sessionid={key}")));
+    let response = actix_web::test::call_service(&app, request.to_request()).await;
+    assert_eq!(response.status(), 500);
+    assert_eq!(a(&site, &key).await, None);
+}
+
+#[actix_web::test]
+async fn whoever_ends_a_session_and_goes_away_leaves_no_copy_of_it() {
+    let bed = Bed::shared().await;
+    let told = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let hears = std::sync::Arc::clone(&told);
+    let site = site(bed).on_session_change(move |_| {
+        hears.add_permits(1);
+        async { Ok::<_, std::io::Error>(()) }
+    });
+    let key = SessionKey::new(bed.session("{}").await).unwrap();
+    // Dropped as soon as it has to wait for the database.
+    let answered = waited(Box::pin(site.delete(&key)), 0).await;
+    assert!(!answered);
+    told.acquire().await.unwrap().forget();
+    assert!(matches!(site.load(&key).await, Err(Error::SessionNotFound)));
+}
+
+/// The visitor gets an answer, and the cache is told as soon as it listens.
+#[actix_web::test]
+async fn a_cache_that_hangs_keeps_nobody_waiting() {
+    let bed = Bed::shared().await;
+    let hangs = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let cache = std::sync::Arc::clone(&hangs);
+    let impatient = settings().writes_sessions(true).lookup_timeout(Duration::from_secs(1));
+    let site = bed.store_with(impatient).on_session_change(move |key| {
+        let (cache, told) = (std::sync::Arc::clone(&cache), told.clone());
+        async move {
+            let _permit = cache.acquire().await;
+            told.send(key).map_err(|_| std::io::Error::other("nobody hears"))
+        }
+    });
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    let handler = async |session: DjangoSessionMut| {
+        session.flush();
+        "a page"
+    };
+    let app = App::new().wrap(middleware).route("/", web::get().to(handler));
+    let app = actix_web::test::init_service(app).await;
+    let key = SessionKey::new(bed.login("ada").await).unwrap();
+    let request = actix_web::test::TestRequest::get();
+    let request = request.insert_header(("Cookie", format!("sessionid={}", key.as_str())));
+    let answer = actix_web::test::call_service(&app, request.to_request());
+    let limit = Duration::from_secs(20);
+    let answer = tokio::time::timeout(limit, answer).await.expect("an answer");
+    assert_eq!(answer.status(), 503);
+    assert!(matches!(site.load(&key).await, Err(Error::SessionNotFound)));
+
+    let other = SessionKey::new(bed.session("{}").await).unwrap();
+    let deleted = tokio::time::timeout(limit, site.delete(&other)).await.expect("an answer");
+    let error = deleted.unwrap_err().chain().to_string();
+    assert!(error.ends_with("told to the cache: no answer within 1s"), "{error}");
+    hangs.add_permits(1);
+    for ended in [key, other] {
+        assert_eq!(hears.recv().await.unwrap().as_str(), ended.as_str());
+    }
+}
+
+/// Its end is no date: the answer is a 500, and whoever was logged in is not any more.
+#[actix_web::test]
+async fn a_flush_is_done_though_the_new_session_cannot_be_stored() {
+    let bed = Bed::shared().await;
+    let site = site(bed);
+    for ops in [
+        json!([["flush"], ["insert", "a", 1], ["set_expiry", i64::MAX]]),
+        json!([["login", "grace"], ["set_expiry", i64::MAX]]),
+    ] {
+        let [theirs, ours] = [bed.login("ada").await, bed.login("ada").await];
+        let cookie = |key: &str| format!("sessionid={key}");
+        let django = django(bed, Some(&cookie(&theirs)), &ops, 200).await;
+        let rust = operate(&site, Some(&cookie(&ours)), &ops, 200).await;
+        assert_eq!((django.status, rust.status), (500, 500), "{ops}");
+        for key in [theirs, ours] {
+            let row = bed.ask(json!({ "cmd": "read_row", "key": key })).await;
+            assert!(row.is_null(), "{ops}: {row}");
+        }
+    }
+}
+
+/// Too late for the cookie, but not for the row.
+#[actix_web::test]
+async fn a_flush_in_a_stream_ends_the_session() {
+    let bed = Bed::shared().await;
+    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let site = site(bed).on_session_change(move |_| {
+        told.send(()).unwrap();
+        async { Ok::<_, std::io::Error>(()) }
+    });
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    let handler = async |session: DjangoSessionMut| {
+        HttpResponse::Ok().streaming(stream::once(async move {
+            session.flush();
+            Ok::<_, Error>(web::Bytes::from_static(b"late"))
+        }))
+    };
+    let app = TestApp::start(move || {
+        App::new().wrap(middleware.clone()).route("/", web::get().to(handler))
+    });
+    let key = bed.login("ada").await;
+    assert_eq!(app.get("/", &key).await.status, 200);
+    hears.recv().await.unwrap();
+    let session = site.load(&SessionKey::new(key).unwrap()).await;
+    assert!(matches!(session, Err(Error::SessionNotFound)), "{session:?}");
+}
+
+#[actix_web::test]
+async fn a_cookie_that_is_no_key_is_deleted_also_if_nothing_looks_into_the_session() {
+    let versions = Django::available().unwrap();
+    for version in [versions[0], versions[versions.len() - 1]] {
+        let bed = Bed::of(version).await;
+        let site = site(bed);
+        let mut deleted = 0;
+        for status in [200, 500] {
+            for cookie in ODD_COOKIES {
+                let [ours, django] = leave_alone(bed, &site, cookie, status).await;
+                assert_eq!(ours, django, "{version}: {cookie}, {status}");
+                deleted += django.len();
+            }
+        }
+        assert_eq!(deleted, 10, "{version}");
+        // Also with what the check for CSRF refuses, before anybody asks who it is.
+        let middleware = DjangoSessionMiddleware::optional(site.clone());
+        let app = App::new().wrap(middleware).route("/", web::post().to(HttpResponse::Ok));
+        let app = actix_web::test::init_service(app).await;
+        for cookie in ODD_COOKIES {
+            let post = json!({ "cmd": "visit", "cookie": cookie, "method": "POST" });
+            let django = bed.ask(post).await;
+            let request = actix_web::test::TestRequest::post().insert_header(("Cookie", cookie));
+            let response = actix_web::test::call_service(&app, request.to_request()).await;
+            assert_eq!((response.status().as_u16(), &django["status"]), (403, &json!(403)));
+            let ours = response.headers().get_all("set-cookie");
+            let ours: Vec<_> = ours.map(|header| header.to_str().unwrap()).collect();
+            assert_eq!(json!(ours), django["set_cookie"], "{version}: {cookie}");
+        }
+    }
+}
+
+/// The rest of the handler would run with the body, which waits for the session to be stored.
+#[actix_web::test]
+async fn a_save_that_a_handler_left_unfinished_keeps_nobody_waiting() {
+    let bed = Bed::shared().await;
+    let limit = Duration::from_secs(2);
+    let site = bed.store_with(settings().writes_sessions(true).lookup_timeout(limit));
+    let handler = async |session: DjangoSessionMut| {
+        session.insert("a", &1)?;
+        let mut save = Box::pin(async move { session.save().await });
+        assert!(futures_util::poll!(&mut save).is_pending());
+        let body = stream::once(save.map_ok(|()| web::Bytes::from_static(b"a page")));
+        Ok::<_, Error>(HttpResponse::Ok().streaming(body))
+    };
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    let app = App::new().wrap(middleware).route("/", web::get().to(handler));
+    let app = actix_web::test::init_service(app).await;
+    let key = bed.session("{}").await;
+    let request = actix_web::test::TestRequest::get();
+    let request = request.insert_header(("Cookie", format!("sessionid={key}")));
+    let answer = actix_web::test::call_service(&app, request.to_request());
+    let response = tokio::time::timeout(Duration::from_secs(60), answer).await.unwrap();
+    assert_eq!(response.status(), 503);
+}

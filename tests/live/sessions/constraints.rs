@@ -1,0 +1,48 @@
+//! Constraints and triggers of a site's own that let no change of a session through.
+
+use serde_json::json;
+use testbed::{Django, Settings};
+
+use crate::{
+    beds::{Bed, settings},
+    sessions::operations::{django, operate},
+};
+
+/// How often the trigger has run. Not even a rollback takes a number back from a sequence.
+const TRIES: &str = "SELECT last_value::int FROM tries";
+
+/// As an audit of the site's own may: its index is none that another session key would please.
+#[actix_web::test]
+async fn what_no_other_key_cures_is_tried_twice_at_most() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    for statement in [
+        "CREATE SEQUENCE tries",
+        "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN IF nextval(''tries'') < 100 THEN RAISE unique_violation; END IF; RETURN NULL; END'",
+    ] {
+        bed.sql(statement).await;
+    }
+    let key = bed.session(r#"{"a":1}"#).await;
+    bed.sql(
+        "CREATE TRIGGER audit AFTER UPDATE ON django_session FOR EACH ROW EXECUTE FUNCTION audit()",
+    )
+    .await;
+    let cookie = format!("sessionid={key}");
+    let insert = json!([["insert", "b", 1]]);
+    let refused = django(&bed, Some(&cookie), &insert, 200).await;
+    assert_eq!((refused.status, refused.set_cookie), (500, vec![]));
+
+    // Without prepared statements each try is one statement.
+    let settings = settings().writes_sessions(true).prepared_statements(false);
+    let site = bed.store_with(settings);
+    // Another key is tried only where there was to be another one.
+    for (ops, most) in [(insert, 1), (json!([["cycle_key"], ["insert", "b", 1]]), 2)] {
+        bed.sql("SELECT setval('tries', 1)::int").await;
+        let refused = operate(&site, Some(&cookie), &ops, 200).await;
+        assert_eq!((refused.status, refused.set_cookie), (503, vec![]), "{ops}");
+        let tries = bed.sql(TRIES).await;
+        assert_eq!(tries["rows"], json!([[1 + most]]), "{ops}");
+        let row = bed.ask(json!({ "cmd": "read_row", "key": key })).await;
+        assert_eq!(row["json"], r#"{"a": 1}"#, "{ops}");
+    }
+}

@@ -1,0 +1,216 @@
+//! Random sequences of operations: Django alone, Rust alone, and both in turns on one database.
+
+use actix_django_session::{DjangoSite, PasswordHasher, SessionKey};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use crate::{
+    beds::{Bed, Dice, PASSWORD, seed, settings},
+    sessions::operations::{Outcome, django, operate},
+};
+
+/// Who answers a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Side {
+    Django,
+    Rust,
+}
+
+#[actix_web::test]
+async fn what_django_would_have_stored_is_stored_and_what_it_would_have_sent_is_sent() {
+    let mut dice = Dice(seed());
+    let versions = Django::available().unwrap();
+    let sequences = 510 / versions.len();
+    for version in versions {
+        // Of its own: others log in as the same users, and `last_login` is compared.
+        let bed = Bed::start(version, Settings::default()).await;
+        let bed = &bed;
+        let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations: 1000 }];
+        let settings = settings().writes_sessions(true).password_hashers(hashers);
+        let site = bed.store_with(settings);
+        for number in 0..sequences {
+            let sequence = Sequence::random(&mut dice);
+            let djangos = sequence.run(bed, &site, |_| Side::Django).await;
+            let rusts = sequence.run(bed, &site, |_| Side::Rust).await;
+            assert_eq!(rusts, djangos, "{version}, sequence {number}: {sequence:?}");
+            let first = dice.below(2);
+            let turns = sequence
+                .run(bed, &site, |i| if i % 2 == first { Side::Django } else { Side::Rust })
+                .await;
+            assert_eq!(turns, djangos, "{version}, sequence {number} in turns: {sequence:?}");
+        }
+    }
+}
+
+/// What one browser does: requests, each with its operations and the status of the answer.
+#[derive(Debug)]
+struct Sequence {
+    start: Start,
+    requests: Vec<(Vec<Value>, u16)>,
+}
+
+/// The session that the browser has at first.
+#[derive(Clone, Debug)]
+enum Start {
+    None,
+    Unknown,
+    Json(&'static str),
+    LoggedIn,
+}
+
+impl Sequence {
+    fn random(dice: &mut Dice) -> Self {
+        let start = match dice.below(6) {
+            0 => Start::None,
+            1 => Start::Unknown,
+            2 => Start::Json(r#"{"cart":[1,2],"theme":"dark"}"#),
+            3 => Start::Json(r#"{"_session_expiry":3600,"n":NaN,"s":"\ud800","a":1.5}"#),
+            4 => Start::Json(r#"{}"#),
+            _ => Start::LoggedIn,
+        };
+        let mut left = 3 + dice.below(10);
+        let mut requests = Vec::new();
+        while left > 0 {
+            let count = (1 + dice.below(4)).min(left);
+            left -= count;
+            let ops: Vec<_> = (0..count).map(|_| operation(dice)).collect();
+            let mut status = [200, 200, 200, 200, 302, 404, 500][dice.below(7)];
+            // Django has moved the row by then, and the visitor, who is not told, loses the session.
+            let cycles = ["authenticate_login", "cycle_key", "login", "update_session_auth_hash"];
+            let does =
+                |names: &[&str]| ops.iter().any(|op| names.contains(&op[0].as_str().unwrap()));
+            if does(&cycles) && status == 500 {
+                status = 403;
+            }
+            // `request.user` keeps whom a log-in made it, whatever becomes of the session, a flush
+            // included; here a flush leaves nobody.
+            let ops = match does(&["authenticate_login", "login", "update_session_auth_hash"]) {
+                true => ops.into_iter().filter(|op| op[0] != "user" && op[0] != "flush").collect(),
+                false => ops,
+            };
+            requests.push((ops, status));
+        }
+        if matches!(start, Start::Unknown) {
+            // Django would believe in that key until it has asked for it, and fail to save.
+            requests[0].0.insert(0, json!(["get", "a"]));
+        }
+        Self { start, requests }
+    }
+
+    /// What each request came to, and the rows that there are after it, with placeholders for keys.
+    async fn run(
+        &self,
+        bed: &Bed,
+        site: &DjangoSite,
+        side: impl Fn(usize) -> Side,
+    ) -> Vec<(Outcome, Value)> {
+        let key = match self.start {
+            Start::None => None,
+            Start::Unknown => Some(SessionKey::generate().as_str().to_owned()),
+            Start::Json(json) => Some(bed.session(json).await),
+            Start::LoggedIn => Some(bed.login("ada").await),
+        };
+        bed.sql("UPDATE auth_user SET last_login = NULL").await;
+        let mut browser = Browser { seen: Vec::new(), cookie: None };
+        browser.cookie = key.inspect(|key| browser.seen.push(key.clone()));
+        let mut story = Vec::new();
+        for (i, (ops, status)) in self.requests.iter().enumerate() {
+            let cookie = browser.cookie.as_ref().map(|key| format!("sessionid={key}"));
+            let ops = Value::from(ops.clone());
+            let outcome = match side(i) {
+                Side::Rust => operate(site, cookie.as_deref(), &ops, *status).await,
+                Side::Django => django(bed, cookie.as_deref(), &ops, *status).await,
+            };
+            let outcome = browser.hears(outcome);
+            let rows = browser.rows(bed).await;
+            story.push((outcome, rows));
+        }
+        story
+    }
+}
+
+fn operation(dice: &mut Dice) -> Value {
+    let keys = ["cart", "theme", "a", "b"];
+    let key = keys[dice.below(4)];
+    let user = ["ada", "grace"][dice.below(2)];
+    match dice.below(20) {
+        0..4 => json!(["insert", key, dice.below(3)]),
+        4..6 => json!(["append", "list", dice.below(9)]),
+        6 | 7 => json!(["get", key]),
+        8 | 9 => json!(["remove", key]),
+        10 => json!(["clear"]),
+        11 => json!(["cycle_key"]),
+        12 => json!(["flush"]),
+        13 => {
+            let seconds = [None, Some(0), Some(3600), Some(90)][dice.below(4)];
+            json!(["set_expiry", seconds])
+        }
+        14 => json!(["set_expiry_in", 7200]),
+        15 => json!(["login", user]),
+        16 => {
+            let password = [PASSWORD, PASSWORD, "wrong"][dice.below(3)];
+            json!(["authenticate_login", user, password])
+        }
+        17 => json!(["logout"]),
+        18 => json!(["update_session_auth_hash", user]),
+        _ => json!(["user"]),
+    }
+}
+
+/// Keeps the cookie, and knows keys by the order in which they came.
+struct Browser {
+    seen: Vec<String>,
+    cookie: Option<String>,
+}
+
+impl Browser {
+    /// Takes a cookie in. Keys and times of day become placeholders.
+    fn hears(&mut self, mut outcome: Outcome) -> Outcome {
+        for text in &mut outcome.set_cookie {
+            if text.starts_with("csrftoken=") {
+                *text = "another CSRF secret".to_owned();
+                continue;
+            }
+            let value = text.strip_prefix("sessionid=").unwrap().split(';').next().unwrap();
+            if value == "\"\"" {
+                self.cookie = None;
+                continue;
+            }
+            let value = value.to_owned();
+            let number = self.number(&value);
+            let parts = text.split("; ").map(|part| match part.split_once('=') {
+                Some(("sessionid", _)) => format!("key {number}"),
+                Some(("expires", _)) => "expires=..".to_owned(),
+                // A date comes nearer.
+                Some(("Max-Age", age)) if (7000..7200).contains(&age.parse().unwrap_or(0)) => {
+                    "Max-Age=7200-".to_owned()
+                }
+                _ => part.to_owned(),
+            });
+            *text = parts.collect::<Vec<_>>().join("; ");
+            self.cookie = Some(value);
+        }
+        outcome
+    }
+
+    fn number(&mut self, key: &str) -> usize {
+        self.seen.iter().position(|seen| seen == key).unwrap_or_else(|| {
+            self.seen.push(key.to_owned());
+            self.seen.len() - 1
+        })
+    }
+
+    /// The rows of all keys that this browser ever had.
+    async fn rows(&self, bed: &Bed) -> Value {
+        let users = "SELECT username FROM auth_user WHERE last_login IS NOT NULL ORDER BY 1";
+        let mut questions = vec![json!({ "cmd": "sql", "statement": users })];
+        questions.extend(self.seen.iter().map(|key| json!({ "cmd": "read_row", "key": key })));
+        let mut answers = bed.judge().await.ask_all(questions).await.unwrap().into_iter();
+        let last_login = answers.next().unwrap()["rows"].take();
+        let rows = answers.enumerate().filter(|(_, row)| !row.is_null()).map(|(number, row)| {
+            assert!(row["json"].is_string(), "{row}");
+            json!({ "key": number, "json": row["json"], "lives": row["lives"] })
+        });
+        json!({ "rows": rows.collect::<Vec<_>>(), "last_login": last_login })
+    }
+}

@@ -1,0 +1,132 @@
+//! Session auth hashes that are not of today: what looking at the user does to the session.
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, test::session_row,
+};
+use actix_web::{
+    App,
+    http::header::SET_COOKIE,
+    test::{TestRequest, call_service, init_service},
+    web,
+};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use crate::{
+    beds::Bed,
+    sessions::operations::{Outcome, django, operate},
+};
+
+fn settings() -> DjangoSettings {
+    DjangoSettings::new("new").secret_key_fallbacks(["old"]).writes_sessions(true)
+}
+
+async fn bed(version: Django) -> Bed {
+    Bed::start(version, Settings::default().secret_key("new").secret_key_fallbacks(["old"])).await
+}
+
+/// What the browser was told, and which rows there are of these keys.
+async fn story(bed: &Bed, cookie: &str, outcome: Outcome) -> (Value, u64, &'static str, bool) {
+    let told = match outcome.set_cookie.first() {
+        None => "nothing",
+        Some(text) if text.contains("Max-Age=0") => "deleted",
+        Some(text) if text.starts_with(cookie) => "set",
+        Some(_) => "another",
+    };
+    (outcome.results, outcome.status, told, has_row(bed, cookie).await)
+}
+
+async fn has_row(bed: &Bed, cookie: &str) -> bool {
+    let key = cookie.strip_prefix("sessionid=").unwrap();
+    !bed.ask(json!({ "cmd": "read_row", "key": key })).await.is_null()
+}
+
+#[actix_web::test]
+async fn a_hash_of_a_fallback_key_gives_way_to_one_of_today_as_in_django() {
+    for version in Django::available().unwrap() {
+        let bed = bed(version).await;
+        let site = bed.store_with(settings());
+        let of_old = bed.store_with(DjangoSettings::new("old"));
+        let user = json!([["user"]]);
+        let (here, there) = (session_row(&of_old, "ada").await, session_row(&of_old, "ada").await);
+        let ours = operate(&site, Some(&here), &user, 200).await;
+        let theirs = django(&bed, Some(&there), &user, 200).await;
+        let new = ours.set_cookie[0].split(';').next().unwrap().to_owned();
+        let ours = story(&bed, &here, ours).await;
+        assert_eq!(ours, story(&bed, &there, theirs).await, "{version}");
+        assert_eq!(ours, (json!(["ada"]), 200, "another", false), "{version}");
+        // Under the new key it is one of today: nobody finds anything to do.
+        for seen in [
+            operate(&site, Some(&new), &user, 200).await,
+            django(&bed, Some(&new), &user, 200).await,
+        ] {
+            assert_eq!(story(&bed, &new, seen).await, (json!(["ada"]), 200, "nothing", true));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_wrong_hash_ends_the_session_as_in_django() {
+    let wrong = r#"{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"0","cart":1}"#;
+    for version in Django::available().unwrap() {
+        let bed = bed(version).await;
+        let site = bed.store_with(settings());
+        for (ops, expected) in [
+            (json!([["user"]]), (json!([null]), 200, "deleted", false)),
+            (json!([["user"], ["get", "cart"]]), (json!([null, null]), 200, "deleted", false)),
+            (json!([["user"], ["insert", "a", 1]]), (json!([null, null]), 200, "another", false)),
+        ] {
+            let cookie = format!("sessionid={}", bed.session(wrong).await);
+            let ours = operate(&site, Some(&cookie), &ops, 200).await;
+            assert_eq!(story(&bed, &cookie, ours).await, expected, "{version}: {ops}");
+            let cookie = format!("sessionid={}", bed.session(wrong).await);
+            let theirs = django(&bed, Some(&cookie), &ops, 200).await;
+            assert_eq!(story(&bed, &cookie, theirs).await, expected, "{version}: {ops}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_middleware_that_asks_for_the_user_does_the_same_and_one_that_may_not_write_does_nothing()
+{
+    let bed = bed(Django::default()).await;
+    let of_old = bed.store_with(DjangoSettings::new("old"));
+    let wrong = r#"{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"0"}"#;
+    for (site, status, old_hash, wrong_hash) in [
+        (bed.store_with(settings()), 200, ("another", false), ("deleted", false)),
+        // A failure stores nothing, and ends what is to be ended.
+        (bed.store_with(settings()), 500, ("nothing", true), ("deleted", false)),
+        (
+            bed.store_with(settings().writes_sessions(false)),
+            200,
+            ("nothing", true),
+            ("nothing", true),
+        ),
+    ] {
+        let cookie = session_row(&of_old, "ada").await;
+        let came = visit(&site, &cookie, status).await;
+        assert_eq!(came.status, u64::from(status));
+        let (_, _, told, kept) = story(&bed, &cookie, came).await;
+        assert_eq!((told, kept), old_hash);
+
+        let cookie = format!("sessionid={}", bed.session(wrong).await);
+        let came = visit(&site, &cookie, status).await;
+        assert_eq!(came.status, 302, "to log in");
+        let (_, _, told, kept) = story(&bed, &cookie, came).await;
+        assert_eq!((told, kept), if status == 500 { ("deleted", false) } else { wrong_hash });
+    }
+}
+
+/// Somebody at a middleware for users, before a handler that answers with this status.
+async fn visit(site: &DjangoSite, cookie: &str, status: u16) -> Outcome {
+    let middleware = DjangoSessionMiddleware::login_required(site.clone());
+    let status = actix_web::http::StatusCode::from_u16(status).unwrap();
+    let handler =
+        move |_: DjangoUser| async move { actix_web::HttpResponse::build(status).finish() };
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(handler))).await;
+    let request = TestRequest::get().insert_header(("Cookie", cookie));
+    let response = call_service(&app, request.to_request()).await;
+    let set_cookie = response.headers().get_all(SET_COOKIE);
+    let set_cookie = set_cookie.map(|text| text.to_str().unwrap().to_owned()).collect();
+    Outcome { status: response.status().as_u16().into(), set_cookie, results: Value::Null }
+}

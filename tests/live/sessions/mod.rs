@@ -1,0 +1,15 @@
+//! Sessions that change, beside a running Django: what it would have stored and sent.
+
+mod answers;
+mod cached_db;
+mod constraints;
+mod differential;
+mod engines;
+mod hashes;
+mod interleavings;
+mod nested;
+mod no_secrets;
+pub(crate) mod operations;
+mod races;
+mod sliding;
+mod vectors;

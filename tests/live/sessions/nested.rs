@@ -1,0 +1,231 @@
+//! A middleware behind a middleware that changes the session, such as one that ends idle sessions: it goes by
+//! the session as it is by then.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, OptionalDjangoUser,
+};
+use actix_web::{
+    App, Error,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::Method,
+    middleware::{Next, from_fn},
+    test::{TestRequest, call_service, init_service, read_body},
+    web,
+};
+use serde_json::{Value, json};
+use testbed::Django;
+
+use crate::{
+    beds::{Bed, settings},
+    sessions::operations::{self, done},
+};
+
+/// What the middleware does.
+type Ops = web::Data<Value>;
+
+async fn change(
+    ops: Ops,
+    mut req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let session = req.extract::<DjangoSessionMut>().await?;
+    for op in ops.as_array().unwrap() {
+        done(&session, op, req.request()).await?;
+    }
+    next.call(req).await
+}
+
+async fn whoever(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
+    user.map_or_else(String::new, |user| user.username().to_owned())
+}
+
+/// What comes of a request through `outer`, a middleware that does `ops`, and `inner`.
+async fn ask(
+    site: &DjangoSite,
+    [outer, inner]: [DjangoSessionMiddleware; 2],
+    method: Method,
+    cookie: Option<&str>,
+    ops: &Value,
+) -> (u16, String) {
+    let app = App::new()
+        .app_data(web::Data::new(site.clone()))
+        .app_data(web::Data::new(ops.clone()))
+        .wrap(inner)
+        .wrap(from_fn(change))
+        .wrap(outer)
+        .default_service(web::to(whoever));
+    let app = init_service(app).await;
+    let mut request = TestRequest::default().method(method);
+    if let Some(cookie) = cookie {
+        request = request.insert_header(("Cookie", cookie));
+    }
+    let response = call_service(&app, request.to_request()).await;
+    let status = response.status().as_u16();
+    (status, String::from_utf8(read_body(response).await.to_vec()).unwrap())
+}
+
+#[actix_web::test]
+async fn a_middleware_goes_by_the_session_as_a_middleware_left_it() {
+    let versions = Django::available().unwrap();
+    for version in [versions[0], versions[versions.len() - 1]] {
+        let bed = Bed::of(version).await;
+        let site = bed.store_with(settings().writes_sessions(true));
+        let optional = || DjangoSessionMiddleware::optional(site.clone());
+        let login_required = || DjangoSessionMiddleware::login_required(site.clone());
+        let required = || DjangoSessionMiddleware::required(site.clone());
+        for visitor in ["nobody", "a stranger", "ada"] {
+            for ops in [
+                json!([]),
+                json!([["insert", "a", 1]]),
+                json!([["insert", "a", 1], ["save"]]),
+                json!([["flush"]]),
+                json!([["flush"], ["insert", "a", 1]]),
+                json!([["logout"]]),
+                json!([["login", "grace"]]),
+                json!([["login", "grace"], ["logout"]]),
+            ] {
+                let case = format!("{version}, {visitor}, {ops}");
+                let cookie = async || match visitor {
+                    "nobody" => None,
+                    "ada" => Some(format!("sessionid={}", bed.login("ada").await)),
+                    _ => Some(format!("sessionid={}", bed.session("{\"cart\":1}").await)),
+                };
+                let mut asked = ops.clone();
+                let questions = [json!(["is_admitted"]), json!(["is_empty"]), json!(["user"])];
+                asked.as_array_mut().unwrap().extend(questions);
+                let django = operations::django(bed, cookie().await.as_deref(), &asked, 200).await;
+                let [.., is_admitted, is_empty, user] = &django.results.as_array().unwrap()[..]
+                else {
+                    panic!("{case}: {django:?}")
+                };
+                let user = user.as_str().unwrap_or_default();
+                let middlewares = [
+                    (login_required(), if *is_admitted == true { 200 } else { 302 }),
+                    (
+                        login_required().staff_required(),
+                        if *is_admitted == true { 403 } else { 302 },
+                    ),
+                    (required(), if *is_empty == true { 302 } else { 200 }),
+                    (optional(), 200),
+                ];
+                for (i, (inner, status)) in middlewares.into_iter().enumerate() {
+                    let cookie = cookie().await;
+                    let middlewares = [optional(), inner];
+                    let answer =
+                        ask(&site, middlewares, Method::GET, cookie.as_deref(), &ops).await;
+                    assert_eq!(answer.0, status, "{case}, middleware {i}");
+                    if status == 200 {
+                        assert_eq!(answer.1, user, "{case}, middleware {i}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Django's `request.user` stays whom it was asked for first. Here who flushes a session ends it for
+/// the rest of the request too.
+#[actix_web::test]
+async fn a_middleware_turns_away_whose_session_was_flushed_though_an_outer_one_knew_the_user() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(settings().writes_sessions(true));
+    let cookie = async || format!("sessionid={}", bed.login("ada").await);
+    let ops = json!([["request_user"], ["flush"], ["is_admitted"]]);
+    let django = operations::django(bed, Some(&cookie().await), &ops, 200).await;
+    assert_eq!(django.results, json!(["ada", null, true]));
+    let middlewares = [(); 2].map(|()| DjangoSessionMiddleware::login_required(site.clone()));
+    let ops = json!([["user"], ["flush"]]);
+    let answer = ask(&site, middlewares, Method::GET, Some(&cookie().await), &ops).await;
+    assert_eq!(answer.0, 302);
+}
+
+#[actix_web::test]
+async fn whether_a_token_is_needed_depends_on_the_session_as_a_middleware_left_it() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(settings().writes_sessions(true));
+    for (ops, status) in [
+        (json!([]), 403),
+        (json!([["flush"]]), 200),
+        (json!([["logout"]]), 200),
+        (json!([["logout"], ["login", "grace"]]), 403),
+    ] {
+        let middlewares = [
+            DjangoSessionMiddleware::optional(site.clone()).csrf_exempt(),
+            DjangoSessionMiddleware::optional(site.clone()).csrf_if_logged_in(),
+        ];
+        let cookie = format!("sessionid={}", bed.login("ada").await);
+        let answer = ask(&site, middlewares, Method::POST, Some(&cookie), &ops).await;
+        assert_eq!(answer.0, status, "{ops}");
+    }
+}
+
+/// What cannot be told is no reason to ask for no token.
+#[actix_web::test]
+async fn a_session_that_can_be_none_any_more_needs_no_less_of_a_token() {
+    let bed = Bed::shared().await;
+    let settings = settings().writes_sessions(true).max_decompressed_size(1000);
+    let site = bed.store_with(settings);
+    let handled = web::Data::new(AtomicUsize::new(0));
+    let handler = async |handled: web::Data<AtomicUsize>| {
+        handled.fetch_add(1, Ordering::Relaxed);
+        "done"
+    };
+    let app = App::new()
+        .app_data(handled.clone())
+        .app_data(web::Data::new(json!([["insert", "a", "a".repeat(2000)]])))
+        .wrap(DjangoSessionMiddleware::optional(site.clone()).csrf_if_logged_in())
+        .wrap(from_fn(change))
+        .wrap(DjangoSessionMiddleware::login_required(site.clone()).csrf_exempt())
+        .default_service(web::to(handler));
+    let app = init_service(app).await;
+    let cookie = format!("sessionid={}", bed.login("ada").await);
+    let request = TestRequest::post().insert_header(("Cookie", cookie)).to_request();
+    assert_eq!(call_service(&app, request).await.status(), 500);
+    assert_eq!(handled.load(Ordering::Relaxed), 0);
+}
+
+/// Another request has logged them out of the same row meanwhile.
+#[actix_web::test]
+async fn whoever_is_not_named_by_what_was_saved_is_nobody() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(settings().writes_sessions(true));
+    let key = bed.login("ada").await;
+    let middlewares = [(); 2].map(|()| DjangoSessionMiddleware::login_required(site.clone()));
+    let nobodys = bed.session("{}").await;
+    let clear = format!(
+        "UPDATE django_session SET session_data = (SELECT session_data FROM django_session \
+         WHERE session_key = '{nobodys}') WHERE session_key = '{key}'"
+    );
+    let clears = json!([["insert", "a", 1], ["sql", clear, bed.bed().database_url()], ["save"]]);
+    let answer =
+        ask(&site, middlewares, Method::GET, Some(&format!("sessionid={key}")), &clears).await;
+    assert_eq!(answer.0, 302);
+}
+
+/// Also of a session that was changed before, and whatever the hook said.
+#[actix_web::test]
+async fn the_application_is_asked_once_a_request() {
+    let bed = Bed::shared().await;
+    for user_goes_on in [true, false] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let site = bed.store_with(settings().writes_sessions(true));
+        let site = site.after_get_user(move |_, user, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async move { Ok(user_goes_on.then_some(user)) }
+        });
+        let middlewares = [(); 2].map(|()| DjangoSessionMiddleware::optional(site.clone()));
+        let cookie = format!("sessionid={}", bed.login("ada").await);
+        let ops = json!([["insert", "a", 1], ["user"], ["insert", "a", 2], ["user"]]);
+        let answer = ask(&site, middlewares, Method::GET, Some(&cookie), &ops).await;
+        let name = if user_goes_on { "ada" } else { "" };
+        assert_eq!(answer, (200, name.to_owned()));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+}

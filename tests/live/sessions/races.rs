@@ -1,0 +1,204 @@
+//! Many who change one session at once.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use actix_django_session::{
+    DjangoSession, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, Error,
+    Expiry, SessionData, SessionKey,
+};
+use actix_web::{App, web};
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use crate::{
+    app::TestApp,
+    beds::{Bed, Dice, seed, settings},
+    sessions::operations::{django, operate},
+};
+
+/// A service on two workers.
+fn service(site: &DjangoSite) -> TestApp {
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    TestApp::start(move || {
+        App::new()
+            .wrap(middleware.clone())
+            .route("/append/{n}", web::get().to(append))
+            .route("/insert/{key}", web::get().to(insert))
+            .route("/cycle", web::get().to(cycle))
+            .route("/read", web::get().to(async |_: DjangoSession| "read"))
+            .route(
+                "/flush",
+                web::get().to(async |session: DjangoSessionMut| {
+                    session.flush();
+                    "flushed"
+                }),
+            )
+    })
+}
+
+async fn append(session: DjangoSessionMut, n: web::Path<u32>) -> Result<&'static str, Error> {
+    let n = *n;
+    session.update("list", move |list: &mut Vec<u32>| list.push(n))?;
+    Ok("appended")
+}
+
+async fn insert(session: DjangoSessionMut, key: web::Path<String>) -> Result<&'static str, Error> {
+    // A visitor who is nobody by now has no session to begin with.
+    if session.get::<u32>("start")?.is_some() {
+        session.insert(&key, &1)?;
+    }
+    Ok("inserted")
+}
+
+async fn cycle(session: DjangoSessionMut) -> Result<&'static str, Error> {
+    if session.get::<u32>("start")?.is_some() {
+        session.cycle_key();
+    }
+    Ok("cycled")
+}
+
+/// A busy machine takes its time for so many who come at once.
+fn patient() -> DjangoSettings {
+    settings().lookup_timeout(Duration::from_secs(60))
+}
+
+fn each_request_slides(settings: DjangoSettings) -> DjangoSettings {
+    settings.session_save_every_request(true).slide_at_most_every(Duration::ZERO)
+}
+
+async fn start(site: &DjangoSite) -> SessionKey {
+    let mut data = SessionData::new();
+    data.insert("start", &1).unwrap();
+    site.create(&data, Expiry::Default).await.unwrap().key().clone()
+}
+
+#[actix_web::test]
+async fn of_two_hundred_who_add_to_one_list_none_is_lost() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(patient().writes_sessions(true));
+    let app = service(&site);
+    let key = start(&site).await;
+    let paths: Vec<_> = (0..200).map(|n| format!("/append/{n}")).collect();
+    let answers = join_all(paths.iter().map(|path| app.get(path, key.as_str()))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    let mut list: Vec<u32> = site.load(&key).await.unwrap().get("list").unwrap().unwrap();
+    list.sort_unstable();
+    assert_eq!(list, (0..200).collect::<Vec<_>>());
+}
+
+#[actix_web::test]
+async fn beside_django_nothing_of_its_own_is_lost() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(settings().writes_sessions(true));
+    let key = start(&site).await;
+    let cookie = format!("sessionid={}", key.as_str());
+    let mut overwritten = 0;
+    for round in 0..200 {
+        let (theirs, ours) = (format!("d{round}"), format!("r{round}"));
+        let (theirs_op, ours_op) = (json!([["insert", theirs, 1]]), json!([["insert", ours, 1]]));
+        let by_django = django(bed, Some(&cookie), &theirs_op, 200);
+        let by_us = operate(&site, Some(&cookie), &ours_op, 200);
+        // One after the other, nothing at all may be lost.
+        let (answer, own) = match round % 4 {
+            0 => {
+                let answer = by_django.await;
+                (answer, by_us.await)
+            }
+            1 => {
+                let own = by_us.await;
+                (by_django.await, own)
+            }
+            _ => join(by_django, by_us).await,
+        };
+        assert_eq!((answer.status, own.status), (200, 200));
+        let session = site.load(&key).await.unwrap();
+        assert_eq!(session.get(&theirs).unwrap(), Some(1), "Django stored it");
+        let is_there = session.get(&ours).unwrap() == Some(1);
+        assert!(is_there || round % 4 > 1, "round {round}");
+        overwritten += u32::from(!is_there);
+    }
+    // What Django had read before it was stored here, it overwrites: so it does with its own.
+    println!("of 100 values, Django overwrote {overwritten}");
+}
+
+#[actix_web::test]
+async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let changing = patient().writes_sessions(true);
+    let site = bed.store_with(changing.clone());
+    let app = service(&site);
+    let sliding = service(&bed.store_with(each_request_slides(changing)));
+    let (mut dice, ended) = (Dice(seed()), AtomicUsize::new(0));
+    for round in 0..1000 {
+        let key = start(&site).await;
+        let cookie = key.as_str();
+        let others: Vec<_> = (0..4)
+            .map(|n| match dice.below(3) {
+                0 => (&app, format!("/insert/k{n}")),
+                1 => (&app, "/cycle".to_owned()),
+                _ => (&sliding, "/read".to_owned()),
+            })
+            .collect();
+        let others = join_all(others.iter().map(|(app, path)| app.get(path, cookie)));
+        let by_django = dice.below(2) == 0;
+        let end = async {
+            if by_django {
+                let deleted = bed.ask(json!({ "cmd": "delete_row", "key": cookie })).await;
+                deleted["deleted"] == 1
+            } else {
+                site.delete(&key).await.unwrap()
+            }
+        };
+        let (answers, was_there) = join(others, end).await;
+        for answer in &answers {
+            assert!(matches!(answer.status, 200 | 302 | 400), "round {round}: {answer:?}");
+        }
+        let rows = bed.sql("SELECT count(*) FROM django_session").await;
+        if was_there {
+            ended.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(rows["rows"][0][0], 0, "round {round}, by Django: {by_django}");
+        }
+        // Otherwise it had another key already.
+        bed.sql("DELETE FROM django_session").await;
+    }
+    assert!(ended.into_inner() > 300, "most were there to be ended");
+}
+
+#[actix_web::test]
+async fn two_services_slide_a_thousand_sessions_without_standing_in_each_others_way() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let changing = patient().writes_sessions(true);
+    let site = bed.store_with(changing.clone());
+    let keys = join_all((0..1000).map(|_| start(&site))).await;
+    bed.sql("UPDATE django_session SET expire_date = now() + interval '1 hour'").await;
+    let sliding = || service(&bed.store_with(each_request_slides(changing.clone())));
+    let services = [sliding(), sliding()];
+    for _ in 0..2 {
+        // Against each other.
+        let here = keys.iter().map(|key| services[0].get("/read", key.as_str()));
+        let there = keys.iter().rev().map(|key| services[1].get("/read", key.as_str()));
+        let (here, there) = join(in_crowds(here), in_crowds(there)).await;
+        assert!(here.iter().chain(&there).all(|answer| answer.status == 200));
+    }
+    for service in &services {
+        let complaints = service.log().of_this_crate(&["ERROR", "WARN"]);
+        assert!(complaints.is_empty(), "{complaints:?}");
+    }
+    let short =
+        "SELECT count(*) FROM django_session WHERE expire_date < now() + interval '13 days'";
+    assert_eq!(bed.sql(short).await["rows"][0][0], Value::from(0));
+}
+
+/// All of them, a hundred at a time: as many connections as a machine is sure to have.
+async fn in_crowds<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut futures = futures.peekable();
+    let mut outputs = Vec::new();
+    while futures.peek().is_some() {
+        outputs.extend(join_all(futures.by_ref().take(100)).await);
+    }
+    outputs
+}

@@ -1,0 +1,238 @@
+//! `SESSION_SAVE_EVERY_REQUEST`: sessions that live on as long as their visitors come.
+
+use std::time::{Duration, SystemTime};
+
+use actix_django_session::{
+    DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoSite, SessionKey,
+};
+use actix_web::{
+    App, HttpResponse,
+    http::header::SET_COOKIE,
+    test::{call_service, init_service},
+    web,
+};
+use serde_json::json;
+use testbed::{Django, Settings};
+
+use crate::{
+    beds::{Bed, settings},
+    sessions::operations::{django, operate},
+};
+
+fn sliding() -> DjangoSettings {
+    settings().writes_sessions(true).session_save_every_request(true)
+}
+
+/// Asks for a page behind a middleware; how many cookies came with it.
+async fn page(site: &DjangoSite, key: &str, status: u16) -> usize {
+    let middleware = DjangoSessionMiddleware::required(site.clone());
+    let status = actix_web::http::StatusCode::from_u16(status).unwrap();
+    let app = App::new().wrap(middleware).route(
+        "/",
+        web::get().to(move |_: DjangoSession| async move { HttpResponse::build(status).finish() }),
+    );
+    let app = init_service(app).await;
+    let request = actix_web::test::TestRequest::get()
+        .insert_header(("Cookie", format!("sessionid={key}")))
+        .to_request();
+    let response = call_service(&app, request).await;
+    assert_eq!(response.status(), status);
+    response.headers().get_all(SET_COOKIE).count()
+}
+
+/// A row with this JSON that ends in so many seconds.
+async fn row(bed: &Bed, json: &str, seconds: i64) -> String {
+    let key = bed.session(json).await;
+    let statement = format!(
+        "UPDATE django_session SET expire_date = now() + interval '{seconds} seconds' \
+         WHERE session_key = '{key}'"
+    );
+    bed.sql(&statement).await;
+    key
+}
+
+/// In how many seconds a row ends.
+async fn lives(site: &DjangoSite, key: &str) -> Duration {
+    let key = SessionKey::new(key).unwrap();
+    let session = site.load_at(&key, SystemTime::UNIX_EPOCH).await.unwrap();
+    session.expire_date().duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+#[actix_web::test]
+async fn a_session_slides_as_in_django() {
+    let every_request = Settings::default().set("SESSION_SAVE_EVERY_REQUEST", true);
+    for version in Django::available().unwrap() {
+        let bed = Bed::start(version, every_request.clone()).await;
+        let site = bed.store_with(sliding());
+        let two_weeks = Duration::from_secs(14 * 86_400);
+        for (json, seconds, expected) in [
+            (r#"{"a":1}"#, 30, two_weeks),
+            (r#"{"a":1,"_session_expiry":3600}"#, 30, Duration::from_secs(3600)),
+            (r#"{"a":1,"_session_expiry":3600}"#, 86_400, Duration::from_secs(3600)),
+            (r#"{"a":1,"_session_expiry":0}"#, 30, two_weeks),
+        ] {
+            let of_rust = row(&bed, json, seconds).await;
+            let of_django = row(&bed, json, seconds).await;
+            let cookie = |key: &str| format!("sessionid={key}");
+            let ours = operate(&site, Some(&cookie(&of_rust)), &json!([["get", "a"]]), 200).await;
+            let theirs = django(&bed, Some(&cookie(&of_django)), &json!([["get", "a"]]), 200).await;
+            let sent = |outcome: &crate::sessions::operations::Outcome| {
+                let parts = outcome.set_cookie[0].split("; ");
+                let parts = parts.filter(|part| !part.starts_with("expires="));
+                parts.skip(1).map(str::to_owned).collect::<Vec<_>>()
+            };
+            assert_eq!(sent(&ours), sent(&theirs), "{version}: {json}");
+            for key in [of_rust, of_django] {
+                let lives = lives(&site, &key).await;
+                assert!(
+                    lives <= expected && lives + Duration::from_secs(60) > expected,
+                    "{lives:?}"
+                );
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn what_does_not_slide_is_left_alone() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(sliding());
+    for (json, site, status, cookies) in [
+        // Nothing is stored with a failure.
+        (r#"{"a":1}"#, &site, 500, 0),
+        (r#"{"a":1}"#, &bed.store_with(settings().writes_sessions(true)), 200, 0),
+        (r#"{"a":1}"#, &bed.store_with(settings().session_save_every_request(true)), 200, 0),
+        // It was moved less than two weeks ago, and the browser is told nothing else.
+        (
+            r#"{"a":1}"#,
+            &bed.store_with(sliding().slide_at_most_every(Duration::from_secs(15 * 86_400))),
+            200,
+            1,
+        ),
+    ] {
+        let key = row(bed, json, 1000).await;
+        assert_eq!(page(site, &key, status).await, cookies, "{json} {status}");
+        let lives = lives(site, &key).await;
+        assert!(
+            lives > Duration::from_secs(900) && lives <= Duration::from_secs(1000),
+            "{lives:?}"
+        );
+    }
+}
+
+/// When a row ends, to the microsecond.
+async fn end(bed: &Bed, key: &str) -> String {
+    let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
+    row["row"]["expire_date"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_session_that_lives_for_seconds_slides_all_the_same_and_with_zero_each_time() {
+    let bed = Bed::shared().await;
+    for site in [
+        // It was moved 800 ms ago: of so short a life, that is much.
+        bed.store_with(sliding().session_cookie_age(40)),
+        bed.store_with(sliding().session_cookie_age(40).slide_at_most_every(Duration::ZERO)),
+        bed.store_with(sliding().slide_at_most_every(Duration::ZERO)),
+    ] {
+        let key = row(bed, r#"{"a":1}"#, 1000).await;
+        assert_eq!(page(&site, &key, 200).await, 1);
+        let age = lives(&site, &key).await;
+        let rest = format!("interval '{} milliseconds'", age.as_millis().saturating_sub(800));
+        let moved = format!(
+            "UPDATE django_session SET expire_date = now() + {rest} WHERE session_key = '{key}'"
+        );
+        bed.sql(&moved).await;
+        let before = end(bed, &key).await;
+        assert_eq!(page(&site, &key, 200).await, 1);
+        assert_ne!(end(bed, &key).await, before);
+    }
+}
+
+#[actix_web::test]
+async fn a_date_stays_and_the_cookie_says_how_far_it_is() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(sliding());
+    let date = "2099-01-01T00:00:00+00:00";
+    let json = format!(r#"{{"_session_expiry":"{date}"}}"#);
+    // Also if the row says otherwise, as in Django.
+    for seconds in ["'2099-01-01Z'", "now() + interval '1h'"] {
+        let key = bed.session(&json).await;
+        let end = "UPDATE django_session SET expire_date = END WHERE session_key = 'KEY'";
+        bed.sql(&end.replace("END", seconds).replace("KEY", &key)).await;
+        let cookie = format!("sessionid={key}");
+        let seen = operate(&site, Some(&cookie), &json!([["get", "a"]]), 200).await;
+        let expires = "; expires=Wed, 31 Dec 2098 23:59:5";
+        assert!(seen.set_cookie[0].contains(expires), "{seen:?}");
+        let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
+        assert!(
+            row["row"]["expire_date"].as_str().unwrap().starts_with("2099-01-01T00:00"),
+            "{row}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_session_that_was_ended_meanwhile_does_not_slide_back() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(sliding());
+    let key = row(bed, r#"{"a":1}"#, 1000).await;
+    let middleware = DjangoSessionMiddleware::required(site.clone());
+    // A page during which the visitor logs out, or somebody gives the session another end.
+    let app = App::new().wrap(middleware).route(
+        "/{statement}",
+        web::get().to(async |statement: web::Path<String>| {
+            Bed::shared().await.sql(&statement).await;
+            "a page"
+        }),
+    );
+    let app = init_service(app).await;
+    for (statement, lives_after) in [
+        (
+            "UPDATE django_session SET expire_date = now() - interval '1s' WHERE session_key = 'KEY'",
+            0,
+        ),
+        ("DELETE FROM django_session WHERE session_key = 'KEY'", -1),
+    ] {
+        bed.sql(&format!(
+            "UPDATE django_session SET expire_date = now() + interval '1h' WHERE session_key = '{key}'"
+        ))
+        .await;
+        let statement = statement.replace("KEY", &key).replace(' ', "%20");
+        let request = actix_web::test::TestRequest::get()
+            .uri(&format!("/{statement}"))
+            .insert_header(("Cookie", format!("sessionid={key}")))
+            .to_request();
+        let response = call_service(&app, request).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers().get_all(SET_COOKIE).count(), 0, "nothing is promised");
+        let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
+        assert_eq!(row["row"].is_null(), lives_after < 0, "{row}");
+        if lives_after == 0 {
+            assert!(lives(&site, &key).await.is_zero());
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_slide_waits_for_no_disk_and_for_no_standby() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    // What is in force when the transaction is committed.
+    for statement in [
+        "CREATE TABLE seen (synchronous_commit text)",
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN INSERT INTO seen VALUES (current_setting(''synchronous_commit'')); RETURN NULL; END'",
+        "CREATE CONSTRAINT TRIGGER see AFTER UPDATE ON django_session \
+         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION see()",
+    ] {
+        bed.sql(statement).await;
+    }
+    let key = bed.session(r#"{"a":1}"#).await;
+    bed.sql("UPDATE django_session SET expire_date = now() + interval '1h'").await;
+    assert_eq!(page(&bed.store_with(sliding()), &key, 200).await, 1);
+    let ops = json!([["insert", "b", 1]]);
+    let cookie = format!("sessionid={key}");
+    operate(&bed.store_with(sliding()), Some(&cookie), &ops, 200).await;
+    let seen = bed.sql("SELECT synchronous_commit FROM seen").await;
+    assert_eq!(seen["rows"], json!([["on"], ["off"], ["on"]]));
+}

@@ -1,0 +1,203 @@
+//! What six versions of Django did in one request, by the vectors of the kinds `save`, `request` and
+//! `sliding`: their clock was stopped, so their times are moved to ours.
+
+use std::{
+    collections::BTreeSet,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use actix_django_session::{DjangoSettings, DjangoSite, SessionKey};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use crate::{beds::Bed, sessions::operations::operate};
+
+/// `visitor1..` and the like: what the vectors were made with.
+const NOW: f64 = 1_700_000_000.123_456;
+
+/// What is not done here as in Django, each with its reason.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("save/013", "`DjangoSessionMut` looks at the session: a key that is none is told to go"),
+    ("save/017", "the same, and clearing nothing is no error"),
+    ("save/019", "an expired session is none, like an unknown one"),
+    ("save/022", "an expired row stays for `clear_expired`"),
+    ("save/023", "nothing brings an expired session back"),
+    ("request/009", "a failure cycles no key"),
+    ("request/022", "a session that somebody ended stays ended"),
+    ("request/023", "what somebody else stored is kept: here, something that no key opens"),
+    ("request/024", "the middleware has read the session by then"),
+    ("request/041", "what is no dictionary is empty, and not a 500"),
+    ("request/053", "saving nothing is no error"),
+    ("request/054", "a session that is gone is a 400 in the handler too"),
+    ("request/055", "saving nothing is no error"),
+    ("sliding/006", "nobody gets a session only because there is none"),
+    ("sliding/008", "the same"),
+    ("sliding/018", "the same"),
+    ("sliding/019", "that a session cannot be extended is no reason to withhold a page"),
+];
+
+#[actix_web::test]
+async fn one_request_does_what_six_versions_of_django_did() {
+    let bed = Bed::start(Django::default(), Settings::default().secret_key("s3cr3t-key")).await;
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors-writes.jsonl"));
+    let text = text.unwrap();
+    let (mut run, mut different, mut wrong) = (0, BTreeSet::new(), Vec::new());
+    for line in text.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        if !matches!(case["kind"].as_str(), Some("save" | "request" | "sliding")) {
+            continue;
+        }
+        let id = case["id"].as_str().unwrap().strip_prefix("main/").unwrap();
+        let Some(vector) = Vector::of(&case, &bed) else { continue };
+        run += 1;
+        let (came, expected) = (vector.came(&bed).await, vector.expected(&bed).await);
+        if let Some((id, _)) = DIFFERENT.iter().find(|(other, _)| *other == id) {
+            assert_ne!(came, expected, "{id} is as in Django after all");
+            different.insert(*id);
+        } else if came != expected {
+            wrong.push(format!(
+                "{id} {}\n  {}\n  here {came}\n  there {expected}",
+                case["note"], case["ops"]
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(run > 90, "{run}");
+    assert_eq!(different.len(), DIFFERENT.len());
+}
+
+struct Vector<'a> {
+    case: &'a Value,
+    ops: Vec<Value>,
+    status: u16,
+    settings: DjangoSettings,
+}
+
+impl<'a> Vector<'a> {
+    /// `None` for what there is not here: transactions around views, values that change unnoticed,
+    /// a clock that is moved, settings that are refused.
+    fn of(case: &'a Value, bed: &Bed) -> Option<Self> {
+        let fallbacks = case["fallbacks"].as_array().into_iter().flatten();
+        let mut settings = DjangoSettings::new("s3cr3t-key")
+            .secret_key_fallbacks(fallbacks.map(|key| key.as_str().unwrap()))
+            .writes_sessions(true);
+        for (name, value) in case["settings"].as_object().into_iter().flatten() {
+            settings = match &**name {
+                "SESSION_SAVE_EVERY_REQUEST" => settings.session_save_every_request(*value == true),
+                "SESSION_EXPIRE_AT_BROWSER_CLOSE" => {
+                    settings.session_expire_at_browser_close(*value == true)
+                }
+                _ => return None,
+            };
+        }
+        let mut status = case["status"].as_u64().unwrap_or(200) as u16;
+        let mut ops = Vec::new();
+        for op in case["ops"].as_array().unwrap() {
+            ops.push(match op[0].as_str().unwrap() {
+                "set" => json!(["insert", op[1], op[2]]),
+                "pop" => json!(["remove", op[1]]),
+                "set_expiry" if op[1].is_null() => json!(["set_expiry", null]),
+                "set_expiry" if op[1]["int"].is_i64() => json!(["set_expiry", op[1]["int"]]),
+                "get" | "clear" | "flush" | "cycle_key" | "save" => op.clone(),
+                "sql" => json!(["sql", op[1], bed.bed().database_url()]),
+                "raise" => {
+                    status = match op[1].as_str().unwrap() {
+                        "Http404" => 404,
+                        "PermissionDenied" => 403,
+                        "BadRequest" => 400,
+                        _ => 500,
+                    };
+                    continue;
+                }
+                _ => return None,
+            });
+        }
+        // A date of a certain year lies elsewhere, seen from now.
+        let dated = |row: &Value| {
+            let json = row["data_json"].as_str().unwrap_or_default();
+            json.contains(r#""_session_expiry":"20"#)
+        };
+        let is_dated = case["rows"].as_array().unwrap().iter().any(dated);
+        let is_done_here = case["atomic_requests"] != true && !is_dated;
+        is_done_here.then_some(Self { case, ops, status, settings })
+    }
+
+    /// The status, what the browser was told, and the rows.
+    async fn came(&self, bed: &Bed) -> Value {
+        bed.sql("DELETE FROM django_session").await;
+        let offset = now() - NOW;
+        let before = self.case["rows"].as_array().unwrap();
+        for row in before {
+            let ends = bed.ask(json!({ "cmd": "epoch", "moment": row["expire_date"] })).await;
+            bed.ask(json!({
+                "cmd": "put_row", "key": row["session_key"], "session_data": row["session_data"],
+                "expire_date": ends["epoch"].as_f64().unwrap() + offset,
+            }))
+            .await;
+        }
+        let site: DjangoSite = bed.store_with(self.settings.clone());
+        let ops = Value::from(self.ops.clone());
+        let outcome = operate(&site, self.case["cookie"].as_str(), &ops, self.status).await;
+        let rows = bed.sql("SELECT session_key FROM django_session ORDER BY session_key").await;
+        let mut after = Vec::new();
+        for row in rows["rows"].as_array().unwrap() {
+            let key = row[0].as_str().unwrap();
+            let session = site.load_at(&SessionKey::new(key).unwrap(), UNIX_EPOCH).await.unwrap();
+            let text = session.session_data();
+            let read = bed.ask(json!({ "cmd": "decode", "session_data": text })).await;
+            let ends = session.expire_date().duration_since(UNIX_EPOCH);
+            let known = before.iter().any(|row| row["session_key"] == key);
+            let name = if known { key } else { "new" };
+            after.push((
+                name.to_owned(),
+                read["json"].clone(),
+                ends.unwrap().as_secs_f64() - offset,
+            ));
+        }
+        let cookies = outcome.set_cookie.iter().map(|cookie| told(cookie, before)).collect();
+        self.story(outcome.status, cookies, after)
+    }
+
+    async fn expected(&self, bed: &Bed) -> Value {
+        let (before, expect) = (self.case["rows"].as_array().unwrap(), &self.case["expect"]);
+        let mut after = Vec::new();
+        for row in expect["rows"].as_array().unwrap() {
+            let ends = bed.ask(json!({ "cmd": "epoch", "moment": row["expire_date"] })).await;
+            let json = row["data_json"].as_str().unwrap_or("{}");
+            let json = bed.ask(json!({ "cmd": "canonical", "json_text": json })).await;
+            let known = before.iter().any(|other| other["session_key"] == row["session_key"]);
+            let name = if known { row["session_key"].as_str().unwrap() } else { "new" };
+            after.push((name.to_owned(), json["json"].clone(), ends["epoch"].as_f64().unwrap()));
+        }
+        let cookies = expect["set_cookie"].as_array().unwrap().iter();
+        let cookies = cookies.map(|cookie| told(cookie.as_str().unwrap(), before)).collect();
+        self.story(expect["status"].as_u64().unwrap(), cookies, after)
+    }
+
+    fn story(&self, status: u64, cookies: Vec<String>, rows: Vec<(String, Value, f64)>) -> Value {
+        // To some minutes: this clock runs.
+        let mut rows: Vec<_> = rows
+            .into_iter()
+            .map(|(key, json, ends)| format!("{key} {json} {:.0}", ends / 600.0))
+            .collect();
+        rows.sort();
+        json!({ "status": status, "cookies": cookies, "rows": rows })
+    }
+}
+
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap().as_secs_f64()
+}
+
+/// A cookie without a key that is drawn, and without what depends on the time of day.
+fn told(cookie: &str, before: &[Value]) -> String {
+    let known = |key: &str| before.iter().any(|row| row["session_key"] == key) || key == "\"\"";
+    let parts = cookie.split("; ").filter(|part| !part.starts_with("expires="));
+    let parts = parts.map(|part| match part.split_once('=') {
+        Some(("sessionid", key)) if !known(key) => "sessionid=new".to_owned(),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("; ")
+}

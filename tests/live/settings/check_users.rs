@@ -1,0 +1,131 @@
+//! `DjangoSite::check` names what is wrong with the tables of users and permissions.
+
+use actix_django_session::{DjangoSessionMiddleware, DjangoSite, Error, UserModel};
+use serde_json::json;
+use testbed::until;
+
+use crate::{
+    probe::TestApp,
+    user_beds::{Bed, new_key, pool, settings},
+};
+
+/// The report, line by line, of a check that finds problems.
+async fn complaint(site: &DjangoSite) -> String {
+    match site.check().await {
+        Err(Error::CheckFailed(report)) => report.problems().join("\n"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[actix_web::test]
+async fn a_missing_table_or_column_is_named() {
+    let bed = Bed::new().await;
+    let sessions = [
+        (UserModel::new("people"), "no table \"people\""),
+        (UserModel::default().primary_key("nr"), "no column \"nr\""),
+        (UserModel::default().username_column("email_address"), "no column \"email_address\""),
+        (UserModel::default().password_column("pw"), "no column \"pw\""),
+        (UserModel::default().is_active_column("enabled"), "no column \"enabled\""),
+        (UserModel::default().columns(["plan"]), "no column \"plan\""),
+        (UserModel::default().condition("gone IS NULL"), "column \"gone\" does not exist"),
+        (UserModel::default().parent("parent", "id", "parent_ptr_id"), "no table \"parent\""),
+        (UserModel::default().permissions_of("people"), "no table \"people_groups\""),
+        (
+            UserModel::default().permission_tables(
+                "auth_user_groups",
+                "auth_user_user_permissions",
+                "member_id",
+            ),
+            "no column \"member_id\"",
+        ),
+        (
+            UserModel::default().auth_tables("a", "auth_permission", "django_content_type"),
+            "no table \"a\"",
+        ),
+        (UserModel::new("elsewhere.auth_user"), "one in the schema \"public\""),
+    ];
+    for (model, named) in sessions {
+        let site = bed.store_of(model);
+        let _gate =
+            DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
+        let complaint = complaint(&site).await;
+        assert!(complaint.contains(named), "{named}: {complaint}");
+        assert!(complaint.starts_with("AUTH_USER_MODEL: "), "{complaint}");
+    }
+    bed.store_of(UserModel::default()).check().await.unwrap();
+    // A wrong name of the permission tables is no matter without permissions.
+    let model = UserModel::default().permissions_of("people").without_permissions();
+    bed.store_of(model).check().await.unwrap();
+}
+
+#[actix_web::test]
+async fn the_tables_of_users_matter_when_something_uses_them() {
+    let bed = Bed::new().await;
+    bed.sql("ALTER TABLE auth_user RENAME TO away").await;
+    let site = bed.site();
+    let _required = DjangoSessionMiddleware::required(site.clone());
+    site.check().await.unwrap();
+    let _gate = DjangoSessionMiddleware::login_required(site.clone());
+    assert!(complaint(&site).await.contains("auth_user"));
+
+    let site = bed.site();
+    let _gate = DjangoSessionMiddleware::optional(site.clone()).staff_required();
+    assert!(complaint(&site).await.contains("auth_user"));
+    let site = bed.site();
+    let _gate = DjangoSessionMiddleware::required(site.clone()).permission_required("a.b");
+    assert!(complaint(&site).await.contains("auth_user"));
+}
+
+#[actix_web::test]
+async fn a_role_needs_no_more_than_select_on_seven_tables() {
+    let bed = Bed::new().await;
+    bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
+    bed.user("root", json!({ "password": "x", "is_superuser": true })).await;
+    let keys = [bed.login("ada").await, bed.login("root").await];
+
+    let role = format!("reader_{}", new_key());
+    bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reader'")).await;
+    let (_, address) = bed.database.url().split_once('@').unwrap();
+    let pool = pool(&format!("postgres://{role}:reader@{address}"));
+    let site = DjangoSite::new(pool, settings().user_model(UserModel::default())).unwrap();
+    let _gate = DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
+    let tables = [
+        "django_session",
+        "auth_user",
+        "auth_user_groups",
+        "auth_user_user_permissions",
+        "auth_group_permissions",
+        "auth_permission",
+        "django_content_type",
+    ];
+    for (index, table) in tables.iter().enumerate() {
+        let complaint = complaint(&site).await;
+        let grants: Vec<_> = complaint.matches("GRANT SELECT ON").collect();
+        assert_eq!(grants.len(), tables.len() - index, "before {table}: {complaint}");
+        let grant = format!("GRANT SELECT ON \"public\".\"{table}\" TO \"{role}\";");
+        assert!(complaint.contains(&grant), "{grant}: {complaint}");
+        bed.sql(&grant).await;
+    }
+    site.check().await.unwrap();
+    let app = TestApp::probe(site);
+    for key in &keys {
+        assert_eq!(app.json("/who", key).await, bed.verdict(key).await["user"]);
+        assert_eq!(app.status("/user", key).await, 200);
+    }
+    bed.sql(&format!("DROP OWNED BY {role}")).await;
+    bed.sql(&format!("DROP ROLE {role}")).await;
+}
+
+#[actix_web::test]
+async fn no_connection_stays_behind_whatever_comes_of_it() {
+    let bed = Bed::new().await;
+    let name = new_key();
+    let url = format!("{}?application_name={name}", bed.database.url());
+    let sound = DjangoSite::new(pool(&url), settings()).unwrap();
+    sound.check().await.unwrap();
+    let wrong = settings().user_model(UserModel::new("people"));
+    complaint(&DjangoSite::new(pool(&url), wrong).unwrap()).await;
+    let count = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'");
+    // PostgreSQL takes a moment to see that somebody has gone.
+    until("nobody is left", async || bed.sql(&count).await == json!([[0]])).await;
+}

@@ -1,0 +1,56 @@
+//! The random test of the full check on many sites: exported settings let in whom each site lets in.
+
+use testbed::{Django, Postgres, Settings, Site};
+
+use super::sites::{DjangoSite, install_packages};
+use crate::{
+    login_required::differential::{Tally, World, compare},
+    probe::TestApp,
+    user_beds::{Bed, Dice, seed},
+};
+
+const PEOPLE: usize = 10;
+const SESSIONS: usize = 60;
+
+#[actix_web::test]
+async fn each_site_exports_what_it_is_and_whom_it_lets_in_these_settings_let_in() {
+    let seed = seed();
+    let empty = Postgres::shared().await.unwrap().create_database().await.unwrap();
+    for django in Django::oldest_and_newest().unwrap() {
+        install_packages(django).await;
+        let mut tally = Tally::default();
+        for (number, site) in DjangoSite::all().iter().enumerate() {
+            println!("{django}, {}", site.name);
+            if !site.is_enough {
+                let exported = Site::export_settings(django, empty.url(), &site.settings).await;
+                site.read(django, &exported.unwrap());
+                continue;
+            }
+            let mut bed = Bed::start(django, &site.settings).await;
+            if let Some(schema) = site.schema {
+                bed.move_to_schema(schema).await;
+            }
+            compare_site(&bed, site, &mut Dice(seed + number as u64), &mut tally).await;
+        }
+        println!("{django}: {tally:?}");
+        assert!(tally.cases >= 8 * SESSIONS, "{tally:?}");
+        assert!(tally.users > 100 && tally.with_permissions > 40, "{tally:?}");
+        assert!(tally.anonymous > 80 && tally.wrong_hash > 10, "{tally:?}");
+    }
+}
+
+async fn compare_site(bed: &Bed, site: &DjangoSite, dice: &mut Dice, tally: &mut Tally) {
+    let exported = bed.export().await;
+    let found = site.read(bed.django, &exported);
+    let paths = found["AUTHENTICATION_BACKENDS"].as_array().unwrap().iter();
+    let secrets = [&[Settings::SECRET_KEY], site.fallbacks].concat();
+    let world = World::new(
+        secrets.iter().map(|secret| secret.as_bytes().to_vec()).collect(),
+        paths.map(|each| each["path"].as_str().unwrap().to_owned()).collect(),
+    );
+    // The host of these requests is an address that no site allows.
+    let site = bed.store_with(world.of_crate(&exported).allowed_hosts(["*"]));
+    site.check().await.unwrap();
+    let app = TestApp::probe(site).with_cookie_name(found["SESSION_COOKIE_NAME"].as_str().unwrap());
+    compare(bed, &world, &app, (PEOPLE, SESSIONS), dice, tally).await;
+}
