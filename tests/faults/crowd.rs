@@ -2,9 +2,9 @@
 
 use actix_django_session::{DjangoSite, SessionKey};
 use futures_util::future::join_all;
+use testbed::Proxy;
 
 use crate::{
-    proxy::Proxy,
     scene::Scene,
     service::{pool, settings},
     turn,

@@ -9,8 +9,6 @@
 
 mod backends;
 mod load;
-mod log;
-mod proxy;
 mod scene;
 mod service;
 

@@ -16,12 +16,11 @@ use actix_web::{
     web,
 };
 use futures_util::future::join_all;
-use testbed::not_tested;
+use testbed::{Log, not_tested};
 use tokio_postgres::{Config, NoTls, config::Host};
 
 use crate::{
     load::Load,
-    log::Log,
     scene::Scene,
     service::{Service, patient, pool, routes},
     turn, until,
@@ -53,7 +52,7 @@ async fn without_it_the_answers_are_right_and_the_log_names_the_setting() {
     let _turn = turn().await;
     let scene = Scene::new().await;
     let Some(bouncer) = PgBouncer::start(scene.database.url()).await else { return };
-    let log = Log::capture();
+    let log = Log::of_this_thread();
     // Every store has connections of its own.
     let app = init_service(App::new().configure(|app| {
         for number in 0..8 {
@@ -73,7 +72,7 @@ async fn without_it_the_answers_are_right_and_the_log_names_the_setting() {
             assert_eq!(answer.status(), 200);
         }
     }
-    let warnings = log.warnings();
+    let warnings = log.of_this_crate(&["WARN"]);
     // Once a store.
     assert_eq!(warnings.len(), 8, "{warnings:#?}");
     for warning in warnings {

@@ -10,11 +10,9 @@ use actix_web::{
 };
 use deadpool_postgres::Pool;
 use futures_util::future::join_all;
-use testbed::{Postgres, nobody_listens};
+use testbed::{Log, Postgres, Proxy, nobody_listens};
 
 use crate::{
-    log::Log,
-    proxy::Proxy,
     scene::Scene,
     service::{pool, routes, settings},
     turn,
@@ -85,7 +83,7 @@ async fn is_refused_once(
 }
 
 async fn is_refused(scene: &Scene, case: &str, pool: &Pool, settings: DjangoSettings, cause: &str) {
-    let log = Log::capture();
+    let log = Log::of_this_thread();
     let site = DjangoSite::new(pool.clone(), settings.lookup_timeout(TIMEOUT)).unwrap();
     let app = init_service(App::new().configure(routes(site))).await;
     let start = std::time::Instant::now();
@@ -102,7 +100,7 @@ async fn is_refused(scene: &Scene, case: &str, pool: &Pool, settings: DjangoSett
         assert_eq!(answer.headers().get("retry-after").unwrap(), "1", "{case}");
         assert!(read_body(answer).await.is_empty(), "{case}");
     }
-    let errors = log.errors();
+    let errors = log.of_this_crate(&["ERROR"]);
     println!(
         "{case}: 300 sent, 300 answered 503, 0 wrong, 0 lost, in {:?}; {}",
         start.elapsed(),
@@ -111,7 +109,7 @@ async fn is_refused(scene: &Scene, case: &str, pool: &Pool, settings: DjangoSett
     assert!(errors.len() as u64 <= 1 + seconds, "{case}: {errors:#?}");
     assert!(errors.iter().all(|line| line.contains(cause)), "{case}: {errors:#?}");
     let key = scene.user().key.as_ref().unwrap();
-    assert!(!log.all().iter().any(|line| line.contains(key)), "{case}");
+    assert!(!log.lines().iter().any(|line| line.text.contains(key)), "{case}");
 }
 
 /// The handler asks for permissions, long after the middleware: it answers 503, and the log says why.
@@ -121,7 +119,7 @@ async fn what_is_refused_to_a_handler_is_logged_too() {
     let scene = Scene::new().await;
     let tables = "django_session, auth_user";
     let role = Role::create(&scene, &format!("GRANT SELECT ON {tables} TO")).await;
-    let log = Log::capture();
+    let log = Log::of_this_thread();
     let site = DjangoSite::new(pool(&role.url, 4), settings()).unwrap();
     let app = init_service(App::new().configure(routes(site))).await;
     let request = TestRequest::with_uri("/login_required");
@@ -129,7 +127,7 @@ async fn what_is_refused_to_a_handler_is_logged_too() {
     let answer = call_service(&app, request.to_request()).await;
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.headers().get("retry-after").unwrap(), "1");
-    let errors = log.errors();
+    let errors = log.of_this_crate(&["ERROR"]);
     assert_eq!(errors.len(), 1, "{errors:#?}");
     assert!(errors[0].contains("permission denied for table auth_"), "{errors:#?}");
 }

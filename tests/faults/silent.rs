@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use actix_django_session::{DjangoSite, SessionKey};
+use testbed::Proxy;
 
 use crate::{
     backends::Backends,
     load::Load,
-    proxy::Proxy,
     scene::Scene,
     service::{Service, pool, settings},
     turn, until,

@@ -2,10 +2,9 @@
 
 use actix_django_session::{DjangoSite, SessionKey, UserModel};
 use futures_util::future::join_all;
+use testbed::{Log, Proxy};
 
 use crate::{
-    log::Log,
-    proxy::Proxy,
     scene::Scene,
     service::{pool, settings},
     turn,
@@ -18,7 +17,7 @@ async fn a_lost_statement_is_asked_again_and_in_the_end_done_without() {
     let proxy = Proxy::before(scene.database.url()).await;
     let site = DjangoSite::new(pool(proxy.url(), 1), settings()).unwrap();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
-    let log = Log::capture();
+    let log = Log::of_this_thread();
     site.load(&key).await.unwrap();
     for _ in 0..5 {
         proxy.inject("DEALLOCATE ALL").await;
@@ -26,7 +25,7 @@ async fn a_lost_statement_is_asked_again_and_in_the_end_done_without() {
             site.load(&key).await.unwrap();
         }
     }
-    let warnings = log.warnings();
+    let warnings = log.of_this_crate(&["WARN"]);
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(warnings[0].contains("going on without them"), "{warnings:#?}");
     proxy.forget();

@@ -19,7 +19,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::log::Log;
+use testbed::Log;
 
 /// A running server with two workers. It ends with this value.
 pub(crate) struct TestApp {

@@ -1,22 +1,35 @@
-//! The Django sites that most tests share, one of each version, and stores over their tables.
+//! Databases with Django's tables, each with a Django that judges and a Django site, and sites of ours
+//! over their tables.
 
-use actix_django_session::{DjangoSettings, DjangoSite, SessionKey};
+use actix_django_session::{DjangoSettings, DjangoSite, SessionKey, UserModel};
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use serde_json::{Value, json};
-use testbed::{Django, Judge, Settings, TestBed};
+use testbed::{Django, Judge, Postgres, Settings, Site, TestBed};
 use tokio::sync::OnceCell;
 use tokio_postgres::NoTls;
 
-pub(crate) const PASSWORD: &str = "lovelace";
+pub(crate) use testbed::{Dice, seed};
 
-/// A Django with three users: ada is number 1, grace number 2, and idle, number 3, is not active.
+use crate::probe::{MODULES, PERMISSIONS};
+
+pub(crate) const PASSWORD: &str = "lovelace";
+pub(crate) const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
+pub(crate) const ALLOW_ALL: &str = "django.contrib.auth.backends.AllowAllUsersModelBackend";
+
+/// A database of Django's, a Django that judges, and a Django site.
 pub(crate) struct Bed {
     bed: TestBed,
     pub(crate) django: Django,
+    pub(crate) judge: Judge,
+    /// The database by the address that Django has, which may name a schema.
+    django_url: String,
+    /// Whether the user model has groups, permissions and flags.
+    pub(crate) has_permissions: bool,
 }
 
 impl Bed {
-    /// The one that all tests of this version share. They use keys of their own.
+    /// The one that all tests of this version share, with three users: ada is number 1, grace number 2,
+    /// and idle, number 3, is not active. They use keys of their own.
     pub(crate) async fn of(django: Django) -> &'static Self {
         static BEDS: [OnceCell<Bed>; Django::ALL.len()] =
             [const { OnceCell::const_new() }; Django::ALL.len()];
@@ -29,54 +42,114 @@ impl Bed {
         Self::of(Django::default()).await
     }
 
+    /// One for a single test, with the three users.
     pub(crate) async fn start(django: Django, settings: Settings) -> Self {
-        let bed = TestBed::with_settings(django, settings).await.unwrap();
-        let judge = bed.judge().await.unwrap();
+        let this = Self::without_users(django, &settings).await;
         for (name, number) in [("ada", "1"), ("grace", "2"), ("idle", "3")] {
-            assert_eq!(judge.set_user(name, PASSWORD).await.unwrap()["pk"], number);
+            assert_eq!(this.judge.set_user(name, PASSWORD).await.unwrap()["pk"], number);
         }
-        judge
-            .ask(json!({ "cmd": "set_user", "username": "idle", "is_active": false }))
-            .await
-            .unwrap();
-        Self { bed, django }
+        this.user("idle", json!({ "is_active": false })).await;
+        this
+    }
+
+    pub(crate) async fn new() -> Self {
+        Self::without_users(Django::default(), &Settings::default()).await
+    }
+
+    pub(crate) async fn of_model(model: &str) -> Self {
+        Self::without_users(Django::default(), &Settings::default().auth_user_model(model)).await
+    }
+
+    pub(crate) async fn without_users(django: Django, settings: &Settings) -> Self {
+        Self::on(&Postgres::shared().await.unwrap(), django, settings).await
+    }
+
+    pub(crate) async fn on(postgres: &Postgres, django: Django, settings: &Settings) -> Self {
+        let bed = TestBed::on(postgres, django, settings.clone()).await.unwrap();
+        let judge = bed.judge().await.unwrap().clone();
+        let django_url = bed.database_url().to_owned();
+        let has_permissions = settings.get("AUTH_USER_MODEL") != Some("bare.BareUser");
+        Self { bed, django, judge, django_url, has_permissions }
+    }
+
+    /// Moves all tables to a schema that Django finds by its search path.
+    pub(crate) async fn move_to_schema(&mut self, schema: &str) {
+        self.sql(&format!("CREATE SCHEMA {schema}")).await;
+        let tables = self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").await;
+        for table in tables.as_array().unwrap() {
+            let table = table[0].as_str().unwrap();
+            self.sql(&format!("ALTER TABLE {table} SET SCHEMA {schema}")).await;
+        }
+        self.django_url = format!("{}?options=-csearch_path%3D{schema}", self.url());
+        self.judge =
+            Judge::start(self.django, &self.django_url, self.bed.settings()).await.unwrap();
+    }
+
+    /// What the site exports.
+    pub(crate) async fn export(&self) -> String {
+        Site::export_settings(self.django, &self.django_url, self.bed.settings()).await.unwrap()
     }
 
     pub(crate) fn bed(&self) -> &TestBed {
         &self.bed
     }
 
-    pub(crate) async fn judge(&self) -> &Judge {
-        self.bed.judge().await.unwrap()
+    /// The address of the database.
+    pub(crate) fn url(&self) -> &str {
+        self.bed.database_url()
     }
 
     pub(crate) async fn ask(&self, question: Value) -> Value {
-        let answer = self.judge().await.ask(question.clone()).await;
+        let answer = self.judge.ask(question.clone()).await;
         answer.unwrap_or_else(|error| panic!("{question}: {error}"))
     }
 
+    /// The rows that it answers.
     pub(crate) async fn sql(&self, statement: &str) -> Value {
-        self.ask(json!({ "cmd": "sql", "statement": statement })).await
+        self.ask(json!({ "cmd": "sql", "statement": statement })).await["rows"].take()
     }
 
-    /// A row with this JSON in it; its key is new.
-    pub(crate) async fn session(&self, json_text: &str) -> String {
-        let key = SessionKey::generate().as_str().to_owned();
-        self.ask(json!({ "cmd": "sign_row", "key": key, "obj_json": json_text })).await;
-        key
+    /// Makes or changes a user; answers as the judge's `get_user`.
+    pub(crate) async fn user(&self, username: &str, fields: Value) -> Value {
+        let mut question = json!({ "cmd": "set_user", "username": username });
+        question.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.ask(question).await
     }
 
     /// Somebody who logged in.
     pub(crate) async fn login(&self, username: &str) -> String {
-        self.judge().await.login(username).await.unwrap()
+        self.judge.login(username).await.unwrap()
+    }
+
+    /// A row with this JSON in it; its key is new.
+    pub(crate) async fn session(&self, json_text: &str) -> String {
+        let key = new_key();
+        self.ask(json!({ "cmd": "sign_row", "key": key, "obj_json": json_text })).await;
+        key
+    }
+
+    /// Whom Django finds behind each of these keys: `{"user": .., "row": ..}` or `{"error": ..}`.
+    pub(crate) async fn verdicts(&self, keys: &[String]) -> Vec<Value> {
+        let question = json!({
+            "cmd": "request_users", "keys": keys, "has_perms": PERMISSIONS, "has_module_perms": MODULES,
+        });
+        self.ask(question).await["users"].as_array().unwrap().clone()
+    }
+
+    pub(crate) async fn verdict(&self, key: &str) -> Value {
+        self.verdicts(&[key.to_owned()]).await.remove(0)
     }
 
     pub(crate) fn pool(&self) -> Pool {
-        pool(self.bed.database_url())
+        pool(self.url())
     }
 
     pub(crate) fn site(&self) -> DjangoSite {
         self.store_with(settings())
+    }
+
+    pub(crate) fn store_of(&self, model: UserModel) -> DjangoSite {
+        self.store_with(settings().user_model(model))
     }
 
     pub(crate) fn store_with(&self, settings: DjangoSettings) -> DjangoSite {
@@ -102,26 +175,6 @@ pub(crate) fn nowhere() -> String {
     format!("postgres://nobody@{}/nowhere", testbed::nobody_listens())
 }
 
-/// The seed of random cases: `TEST_SEED`, or always the same.
-pub(crate) fn seed() -> u64 {
-    let seed = std::env::var("TEST_SEED").map_or(20_240_229, |seed| seed.parse().unwrap());
-    println!("TEST_SEED={seed}");
-    seed
-}
-
-/// A small generator of random numbers (splitmix64): the same seed gives the same ones for ever.
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % end as u64) as usize
-    }
-
-    pub(crate) fn choose<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
-        choices[self.below(choices.len())]
-    }
+pub(crate) fn new_key() -> String {
+    SessionKey::generate().as_str().to_owned()
 }

@@ -7,10 +7,7 @@
 
 mod app;
 mod beds;
-mod log;
 mod probe;
-mod proxy;
-mod user_beds;
 
 mod csrf;
 mod handlers;

@@ -14,6 +14,7 @@ mod reference;
 mod signing;
 
 use proptest::test_runner::{Config, RngSeed};
+use testbed::seed;
 
 fn cases(cases: u32) -> Config {
     Config {
@@ -23,8 +24,4 @@ fn cases(cases: u32) -> Config {
         max_shrink_iters: 4_096,
         ..Config::default()
     }
-}
-
-fn seed() -> u64 {
-    std::env::var("TEST_SEED").map_or(20_240_229, |seed| seed.parse().unwrap())
 }

@@ -35,7 +35,7 @@ impl CsrfSettings {
     pub(super) fn random(dice: &mut Dice) -> Self {
         let mut settings = Map::new();
         let mut set = |name: &str, value: Value| drop(settings.insert(name.to_owned(), value));
-        let hosts: &[&str] = dice.choose(&[
+        let hosts: &[&str] = dice.pick(&[
             &["example.com"][..],
             &[".example.com", "127.0.0.1"],
             &["*"],
@@ -43,7 +43,7 @@ impl CsrfSettings {
             &[],
         ]);
         set("ALLOWED_HOSTS", json!(hosts));
-        let origins: &[&str] = dice.choose(&[
+        let origins: &[&str] = dice.pick(&[
             &[][..],
             &[],
             &["https://partner.org", "http://partner.org:81"],
@@ -52,15 +52,15 @@ impl CsrfSettings {
         ]);
         set("CSRF_TRUSTED_ORIGINS", json!(origins));
         if dice.below(3) == 0 {
-            let domain = *dice.choose(&[&".example.com", &"example.com", &".EXAMPLE.com"]);
+            let domain = *dice.pick(&[&".example.com", &"example.com", &".EXAMPLE.com"]);
             set("CSRF_COOKIE_DOMAIN", json!(domain));
         }
         if dice.below(4) == 0 {
             set("CSRF_COOKIE_AGE", if dice.below(2) == 0 { json!(3600) } else { Value::Null });
-            set("CSRF_COOKIE_PATH", json!(*dice.choose(&[&"/", &"/app/", &""])));
+            set("CSRF_COOKIE_PATH", json!(*dice.pick(&[&"/", &"/app/", &""])));
             set("CSRF_COOKIE_SECURE", json!(dice.below(2) == 0));
             set("CSRF_COOKIE_HTTPONLY", json!(dice.below(2) == 0));
-            set("CSRF_COOKIE_SAMESITE", json!(*dice.choose(&[&"Strict", &"none", &""])));
+            set("CSRF_COOKIE_SAMESITE", json!(*dice.pick(&[&"Strict", &"none", &""])));
         }
         if dice.below(6) == 0 {
             set("CSRF_COOKIE_NAME", json!("__Host-csrf"));
@@ -152,12 +152,12 @@ pub(super) struct CsrfRequest {
 
 impl CsrfRequest {
     pub(super) fn random(dice: &mut Dice, settings: &CsrfSettings) -> Self {
-        let method = dice.choose(&[
+        let method = dice.pick(&[
             "POST", "POST", "POST", "POST", "POST", "POST", "post", "PUT", "PATCH", "DELETE",
             "GET", "HEAD", "FOO",
         ]);
-        let scheme = *dice.choose(&[&"http", &"http", &"https"]);
-        let port = *dice.choose(&[&80_u16, &443, &8000, &8443]);
+        let scheme = *dice.pick(&[&"http", &"http", &"https"]);
+        let port = *dice.pick(&[&80_u16, &443, &8000, &8443]);
         let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
         let mut push = |name: &str, value: &[u8]| headers.push((name.to_owned(), value.to_vec()));
 
@@ -165,10 +165,10 @@ impl CsrfRequest {
         push("Host", host.as_bytes());
         if dice.below(6) == 0 {
             push("X-Forwarded-Host", self::host(dice).as_bytes());
-            push("X-Forwarded-Port", dice.choose(&["443", "8443", "80", ""]).as_bytes());
+            push("X-Forwarded-Port", dice.pick(&["443", "8443", "80", ""]).as_bytes());
         }
         if dice.below(3) == 0 {
-            let proto = dice.choose(&["https", "http", "https, http", "HTTPS", ""]);
+            let proto = dice.pick(&["https", "http", "https, http", "HTTPS", ""]);
             push("X-Forwarded-Proto", proto.as_bytes());
         }
         if dice.below(2) == 0 {
@@ -206,14 +206,13 @@ impl CsrfRequest {
                 multipart(dice)
             }
         };
-        let stored = *dice.choose(&[&Some(SECRET), &Some(MASKED), &Some(OTHER), &None]);
+        let stored = *dice.pick(&[&Some(SECRET), &Some(MASKED), &Some(OTHER), &None]);
         let session = match settings.uses_sessions() {
             true => json!({ "x": 1, "_csrftoken": stored }),
             false => Value::Null,
         };
         // Without a session to write to, a page gets a token only of one that is there.
-        let view =
-            if settings.uses_sessions() { "plain" } else { dice.choose(&["plain", "token"]) };
+        let view = if settings.uses_sessions() { "plain" } else { dice.pick(&["plain", "token"]) };
         let view = if view == "plain" { "plain" } else { "token" };
         Self { method: method.to_owned(), scheme, port, headers, body, view, session }
     }
@@ -236,7 +235,7 @@ impl CsrfRequest {
 }
 
 fn host(dice: &mut Dice) -> &'static str {
-    dice.choose(&[
+    dice.pick(&[
         "example.com",
         "example.com",
         "example.com",
@@ -258,7 +257,7 @@ fn origin(dice: &mut Dice, host: &str) -> Vec<u8> {
         0 => format!("http://{host}").into_bytes(),
         1 | 2 => format!("https://{host}").into_bytes(),
         _ => {
-            let origin: &[u8] = dice.choose(&[
+            let origin: &[u8] = dice.pick(&[
                 &b"http://example.com"[..],
                 b"https://example.com",
                 b"null",
@@ -287,7 +286,7 @@ fn referer(dice: &mut Dice, host: &str) -> Vec<u8> {
     match dice.below(4) {
         0 | 1 => format!("https://{host}/page?q#f").into_bytes(),
         _ => {
-            let referer: &[u8] = dice.choose(&[
+            let referer: &[u8] = dice.pick(&[
                 &b"https://example.com/"[..],
                 b"http://example.com/",
                 b"https://www.example.com/x",
@@ -328,7 +327,7 @@ fn token(dice: &mut Dice) -> String {
 }
 
 fn urlencoded_type(dice: &mut Dice) -> &'static str {
-    dice.choose(&[
+    dice.pick(&[
         "application/x-www-form-urlencoded",
         "application/x-www-form-urlencoded",
         "application/x-www-form-urlencoded",
@@ -344,7 +343,7 @@ fn urlencoded_type(dice: &mut Dice) -> &'static str {
 fn urlencoded(dice: &mut Dice) -> Vec<u8> {
     let mut body = Vec::new();
     for _ in 0..dice.below(5) {
-        let name: &[u8] = dice.choose(&[
+        let name: &[u8] = dice.pick(&[
             &b"csrfmiddlewaretoken"[..],
             b"csrfmiddlewaretoken",
             b"%63srfmiddlewaretoken",
@@ -367,7 +366,7 @@ fn urlencoded(dice: &mut Dice) -> Vec<u8> {
             body.extend(value);
         }
         if dice.below(8) > 0 {
-            let end: &[u8] = dice.choose(&[&b"&"[..], b"&", b"&", b"&&", b";", b"\r\n"]);
+            let end: &[u8] = dice.pick(&[&b"&"[..], b"&", b"&", b"&&", b";", b"\r\n"]);
             body.extend(end);
         }
     }
@@ -375,7 +374,7 @@ fn urlencoded(dice: &mut Dice) -> Vec<u8> {
 }
 
 fn multipart_type(dice: &mut Dice) -> &'static str {
-    dice.choose(&[
+    dice.pick(&[
         "multipart/form-data; boundary=XyZ",
         "multipart/form-data; boundary=XyZ",
         "multipart/form-data; boundary=XyZ",
@@ -395,7 +394,7 @@ fn multipart(dice: &mut Dice) -> Vec<u8> {
     }
     for _ in 0..dice.below(5) {
         body.extend(b"--XyZ\r\n");
-        let disposition = dice.choose(&[
+        let disposition = dice.pick(&[
             "Content-Disposition: form-data; name=\"csrfmiddlewaretoken\"",
             "Content-Disposition: form-data; name=\"csrfmiddlewaretoken\"",
             "Content-Disposition: form-data; name=csrfmiddlewaretoken",

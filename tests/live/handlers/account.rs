@@ -13,9 +13,9 @@ use actix_web::{
 };
 use serde_json::json;
 
+use crate::beds::pool;
 use crate::handlers::{
     answers::header,
-    bed::pool,
     examples::{auth_version, impersonation, tls, two_factor},
 };
 

@@ -2,10 +2,10 @@
 //! The tests share it, and a Django that uses it too.
 
 use actix_django_session::{DjangoSettings, DjangoSite};
-use deadpool_postgres::{Config, Pool, Runtime};
 use testbed::{Django, Settings, TestBed};
 use tokio::sync::OnceCell;
-use tokio_postgres::NoTls;
+
+use crate::beds::pool;
 
 pub(crate) async fn bed() -> &'static TestBed {
     static BED: OnceCell<TestBed> = OnceCell::const_new();
@@ -24,9 +24,4 @@ pub(crate) async fn bed() -> &'static TestBed {
 pub(crate) async fn site() -> DjangoSite {
     let settings = DjangoSettings::new(Settings::SECRET_KEY).writes_sessions(true);
     DjangoSite::new(pool(bed().await.database_url()), settings).unwrap()
-}
-
-pub(crate) fn pool(url: &str) -> Pool {
-    let config = Config { url: Some(url.into()), ..Config::default() };
-    config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap()
 }

@@ -11,7 +11,7 @@ use actix_django_session::{
 use serde_json::{Value, json};
 use testbed::{Django, Settings, until};
 
-use crate::user_beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, pool, seed, settings};
+use crate::beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, pool, seed, settings};
 
 const PASSWORD: &str = "pässword-1";
 /// That password, in encodings of yesterday and today.
@@ -67,7 +67,7 @@ async fn those_are_found_whom_django_finds_and_their_passwords_are_left_as_djang
     let (mut found, mut upgraded) = (0, 0);
     let versions = Django::available().unwrap();
     for &django in &versions {
-        let bed = Bed::start(django, &Settings::default()).await;
+        let bed = Bed::without_users(django, &Settings::default()).await;
         let sites = BACKENDS.map(|backends| {
             bed.store_with(upgrading().authentication_backends(backends.iter().copied()))
         });
@@ -195,7 +195,7 @@ async fn an_upgrade_never_overwrites_a_newer_password() {
     let site = bed.store_with(upgrading());
     site.authenticate("ada", "wrong").await.unwrap();
 
-    let mut client = pool(bed.database.url()).get().await.unwrap();
+    let mut client = pool(bed.url()).get().await.unwrap();
     let change = client.transaction().await.unwrap();
     change.execute("UPDATE auth_user SET password = 'newer'", &[]).await.unwrap();
     let login = actix_web::rt::spawn(async move { site.authenticate("ada", PASSWORD).await });
@@ -239,7 +239,7 @@ async fn a_role_needs_to_update_the_password_only_to_upgrade_it() {
     let role = format!("authenticates_{}", new_key());
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'secret'")).await;
     bed.sql(&format!("GRANT SELECT ON auth_user TO {role}")).await;
-    let (_, address) = bed.database.url().split_once('@').unwrap();
+    let (_, address) = bed.url().split_once('@').unwrap();
     let pool = pool(&format!("postgres://{role}:secret@{address}"));
     let site = |settings| DjangoSite::new(pool.clone(), settings).unwrap();
 

@@ -21,12 +21,11 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Log, Settings};
 use tokio::sync::oneshot;
 
 use crate::{
     beds::{Bed, PASSWORD, pool, settings},
-    log::Log,
     sessions::operations::{Outcome, operate},
 };
 
@@ -70,7 +69,7 @@ async fn row(bed: &Bed, key: &str) -> Value {
 
 async fn last_login(bed: &Bed, username: &str) -> Value {
     let query = format!("SELECT last_login FROM auth_user WHERE username = '{username}'");
-    bed.sql(&query).await["rows"][0][0].take()
+    bed.sql(&query).await[0][0].take()
 }
 
 #[actix_web::test]

@@ -116,7 +116,7 @@ async fn a_rejected_visitor_is_sent_where_django_sends_him() {
         let bed = Bed::of(django).await;
         let questions =
             cases.iter().map(|(middleware, target)| question(GATES[*middleware], target));
-        let expected = bed.judge().await.ask_all(questions.collect()).await.unwrap();
+        let expected = bed.judge.ask_all(questions.collect()).await.unwrap();
         for (((middleware, target), answer), expected) in cases.iter().zip(&answers).zip(expected) {
             let case = format!("{django}, seed {seed}: {:?} {target}", GATES[*middleware]);
             assert_eq!(answer.status, expected["status"], "{case}: {expected}");
@@ -196,7 +196,7 @@ async fn the_way_back_has_the_prefix_of_the_site_and_a_host_that_is_allowed() {
                     json!({ "FORCE_SCRIPT_NAME": script_name, "ALLOWED_HOSTS": hosts });
                 question
             });
-            let expected = bed.judge().await.ask_all(questions.collect()).await.unwrap();
+            let expected = bed.judge.ask_all(questions.collect()).await.unwrap();
             for ((host, target), expected) in cases().zip(expected) {
                 let number = i.to_string();
                 let headers = [("Host", host.as_bytes()), ("X-Middleware", number.as_bytes())];
@@ -261,13 +261,13 @@ fn target(dice: &mut Dice) -> String {
     ];
     let mut target = String::from("/");
     for _ in 0..dice.below(8) {
-        target += dice.choose(PIECES);
+        target += dice.pick(PIECES);
     }
     if dice.below(2) == 0 {
         target.push('?');
         for _ in 0..dice.below(8) {
-            target += dice.choose(PIECES);
-            target += dice.choose(&["", "", "&", "?", "[", "]", "{", "}", "|", "^"]);
+            target += dice.pick(PIECES);
+            target += dice.pick(&["", "", "&", "?", "[", "]", "{", "}", "|", "^"]);
         }
     }
     target

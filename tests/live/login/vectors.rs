@@ -187,7 +187,7 @@ async fn check_rows(bed: &Bed, signer: &SessionSigner, expect: &Value, case: &st
              extract(epoch FROM expire_date)::float8 FROM django_session",
         )
         .await;
-    let ours: BTreeMap<String, Row> = rows["rows"]
+    let ours: BTreeMap<String, Row> = rows
         .as_array()
         .unwrap()
         .iter()
@@ -226,7 +226,7 @@ async fn check_users(bed: &Bed, expect: &Value, case: &str) {
         )
         .await;
     let expected = expect["users"].as_array().unwrap();
-    for (ours, theirs) in users["rows"].as_array().unwrap().iter().zip(expected) {
+    for (ours, theirs) in users.as_array().unwrap().iter().zip(expected) {
         assert_eq!(ours[0], theirs["username"], "{case}");
         assert_eq!(ours[2].is_null(), theirs["last_login"].is_null(), "{case}");
         assert_ne!(ours[2], false, "{case}");

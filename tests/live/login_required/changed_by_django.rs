@@ -4,8 +4,8 @@ use serde_json::json;
 use testbed::{Browser, Django, Settings, TestBed};
 
 use crate::{
+    beds::{ALLOW_ALL, MODEL_BACKEND, pool, settings},
     probe::TestApp,
-    user_beds::{ALLOW_ALL, MODEL_BACKEND, pool, settings},
 };
 
 async fn status(browser: &Browser, app: &TestApp) -> u16 {

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use testbed::{Django, Settings};
 
 use crate::{
+    beds::{Bed, MODEL_BACKEND, settings},
     login_required::sessions::{quoted, session, session_auth_hash, session_of},
     probe::{TestApp, header},
-    user_beds::{Bed, MODEL_BACKEND, settings},
 };
 
 #[actix_web::test]
 async fn a_wrong_hash_is_nobody_to_both_but_only_django_deletes_the_row() {
     for django in Django::available().unwrap() {
-        let bed = Bed::start(django, &Settings::default()).await;
+        let bed = Bed::without_users(django, &Settings::default()).await;
         let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
         let pk = ada["pk"].as_str().unwrap();
         let key = bed.session(&session_of(pk, &"0".repeat(64))).await;
@@ -31,7 +31,8 @@ async fn a_wrong_hash_is_nobody_to_both_but_only_django_deletes_the_row() {
 #[actix_web::test]
 async fn a_fallback_hash_counts_for_both_but_only_django_makes_a_new_key() {
     for django in Django::available().unwrap() {
-        let bed = Bed::start(django, &Settings::default().secret_key_fallbacks(["old"])).await;
+        let bed =
+            Bed::without_users(django, &Settings::default().secret_key_fallbacks(["old"])).await;
         let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
         let hash = ada["fallback_hashes"][0].as_str().unwrap();
         let key = bed.session(&session_of(ada["pk"].as_str().unwrap(), hash)).await;
@@ -66,7 +67,7 @@ async fn what_makes_django_fail_is_nobody_here() {
         "\"\\u001c1\"",
     ];
     for django in Django::available().unwrap() {
-        let bed = Bed::start(django, &Settings::default()).await;
+        let bed = Bed::without_users(django, &Settings::default()).await;
         let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
         let hash = quoted(ada["session_auth_hash"].as_str().unwrap());
         let app = TestApp::probe(bed.site());
@@ -105,7 +106,9 @@ async fn lists_and_dictionaries_are_no_text_keys_here() {
 /// Case 40: anybody can make a hash with the empty secret.
 #[actix_web::test]
 async fn an_empty_fallback_secret_lets_anybody_in_to_django_and_is_refused_here() {
-    let bed = Bed::start(Django::default(), &Settings::default().secret_key_fallbacks([""])).await;
+    let bed =
+        Bed::without_users(Django::default(), &Settings::default().secret_key_fallbacks([""]))
+            .await;
     let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
     let password = ada["password"].as_str().unwrap();
     let hash = session_auth_hash(b"", password, Algorithm::Sha256);

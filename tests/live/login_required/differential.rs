@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use testbed::{Django, Settings};
 
 use crate::{
+    beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, seed},
     login_required::sessions::{
         Entry, odd_backend, odd_hash, odd_id, quoted, session_auth_hash, session_json,
     },
     probe::TestApp,
-    user_beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, seed},
 };
 
 /// Sessions in each world.
@@ -324,7 +324,7 @@ async fn a_thousand_random_sessions_stand_for_whom_django_says_with_the_same_per
     for django in Django::oldest_and_newest().unwrap() {
         let mut tally = Tally::default();
         for (number, world) in worlds().iter().enumerate() {
-            let bed = Bed::start(django, &world.of_django()).await;
+            let bed = Bed::without_users(django, &world.of_django()).await;
             let app = TestApp::probe(world.site(&bed, &bed.export().await));
             let dice = &mut Dice(seed + number as u64);
             let before = tally.users;

@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 use testbed::{Django, Settings};
 use tokio::time::timeout;
 
-use crate::user_beds::{ALLOW_ALL, Bed, MODEL_BACKEND, new_key};
+use crate::beds::{ALLOW_ALL, Bed, MODEL_BACKEND, new_key};
 
 /// An example that runs. It ends with this value.
 struct Example(testbed::Example);
 
 impl Example {
     fn run(name: &str, bed: &Bed, environment: &[(&str, &str)]) -> Self {
-        Self(testbed::Example::run(name, bed.database.url(), environment).unwrap())
+        Self(testbed::Example::run(name, bed.url(), environment).unwrap())
     }
 
     fn url(&self) -> &str {
@@ -100,7 +100,7 @@ async fn whoami_reads_backends_and_the_user_table_from_the_environment() {
 
 #[actix_web::test]
 async fn whoami_reads_what_a_site_exported() {
-    let mut bed = Bed::start(
+    let mut bed = Bed::without_users(
         Django::default(),
         &Settings::default()
             .auth_user_model("members.Member")
@@ -153,7 +153,7 @@ async fn whoami_says_at_once_that_there_is_no_such_table() {
 async fn auth_version_ends_the_sessions_that_django_ends() {
     for django in Django::available().unwrap() {
         let settings = Settings::default().auth_user_model("versioned.VersionedUser");
-        let bed = Bed::start(django, &settings).await;
+        let bed = Bed::without_users(django, &settings).await;
         bed.user("ada", json!({ "password": "x", "auth_version": 3 })).await;
         let key = bed.login("ada").await;
         let table = ("AUTH_USER_TABLE", "versioned_versioneduser");
@@ -183,7 +183,7 @@ async fn two_factor_lets_in_whom_django_otp_has_verified() {
                 ]),
             )
             .set("EXTRA_MIDDLEWARE", json!(["django_otp.middleware.OTPMiddleware"]));
-        let bed = Bed::start(django, &settings).await;
+        let bed = Bed::without_users(django, &settings).await;
         for name in ["ada", "ben"] {
             bed.user(name, json!({ "password": "x" })).await;
         }
@@ -260,7 +260,7 @@ async fn impersonation_serves_whom_django_serves() {
             .package("django-impersonate==1.9.5")
             .set("EXTRA_APPS", json!(["impersonate"]))
             .set("EXTRA_MIDDLEWARE", json!(["impersonate.middleware.ImpersonateMiddleware"]));
-        let bed = Bed::start(django, &settings).await;
+        let bed = Bed::without_users(django, &settings).await;
         let fields = |staff: bool, superuser: bool| json!({ "password": "x", "is_staff": staff, "is_superuser": superuser });
         let mut pks = Vec::new();
         for (name, staff, superuser) in [
@@ -309,7 +309,7 @@ async fn rest_framework_answers_as_the_rest_framework() {
         };
         let settings =
             Settings::default().package(package).set("EXTRA_APPS", json!(["rest_framework"]));
-        let bed = Bed::start(django, &settings).await;
+        let bed = Bed::without_users(django, &settings).await;
         bed.user("ada", json!({ "password": "x" })).await;
         bed.user("staff", json!({ "password": "y", "is_staff": true })).await;
         bed.user("stale", json!({ "password": "z" })).await;

@@ -8,14 +8,13 @@ use actix_django_session::{
 };
 use actix_web::web;
 use serde_json::json;
-use testbed::until;
+use testbed::{Proxy, until};
 use tokio_postgres::{Client, NoTls, connect};
 
 use crate::{
+    beds::{Bed, Dice, new_key, pool, seed, settings},
     login_required::sessions::session_of,
     probe::TestApp,
-    proxy::Proxy,
-    user_beds::{Bed, Dice, new_key, seed, settings},
 };
 
 const STEPS: usize = 400;
@@ -106,10 +105,10 @@ async fn a_wrong_hint_costs_one_query_and_none_after_that() {
     let bed = Bed::new().await;
     let texts = users(&bed, &["ada", "bob"]).await;
     let key = new_key();
-    let proxy = Proxy::before(bed.database.url());
+    let proxy = Proxy::before(bed.url()).await;
     // So that a busy machine does not look like a silent connection, where the same is asked again.
     let settings = settings().lookup_timeout(Duration::from_secs(60));
-    let app = app(DjangoSite::new(proxy.pool(), settings).unwrap());
+    let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
     put(&bed, &key, &texts[0]).await;
     assert_eq!(app.status("/name", &key).await, 200);
     proxy.executed();
@@ -174,7 +173,7 @@ async fn permissions_are_asked_for_at_once_and_waited_for_only_if_needed() {
 }
 
 async fn client(bed: &Bed) -> Client {
-    let (client, connection) = connect(bed.database.url(), NoTls).await.unwrap();
+    let (client, connection) = connect(bed.url(), NoTls).await.unwrap();
     actix_web::rt::spawn(connection);
     client
 }

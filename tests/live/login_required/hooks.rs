@@ -15,13 +15,12 @@ use actix_django_session::{
 };
 use actix_web::{HttpRequest, web};
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Log, Settings};
 
 use crate::{
-    log::Log,
+    beds::{Bed, MODEL_BACKEND, settings},
     login_required::sessions::{quoted, session, session_of},
     probe::{TestApp, page},
-    user_beds::{Bed, MODEL_BACKEND, settings},
 };
 
 async fn user_of(site: &DjangoSite, key: &str) -> Result<DjangoUser, Error> {
@@ -225,7 +224,7 @@ async fn hashids_stand_for_integers() {
     let versions = Django::available().unwrap().into_iter().filter(|it| *it != Django::V6_1);
     for django in versions {
         let settings = Settings::default().auth_user_model("hashids.HashidUser");
-        let bed = Bed::start(django, &settings).await;
+        let bed = Bed::without_users(django, &settings).await;
         let ada = bed.user("ada", json!({ "password": "x" })).await;
         bed.user("ben", json!({ "password": "y" })).await;
         let id = ada["pk"].as_str().unwrap().to_owned();
@@ -272,7 +271,7 @@ async fn log_in(
 #[actix_web::test]
 async fn a_log_in_writes_the_id_as_the_site_does() {
     let settings = Settings::default().auth_user_model("hashids.HashidUser");
-    let bed = Bed::start(Django::default(), &settings).await;
+    let bed = Bed::without_users(Django::default(), &settings).await;
     let ada = bed.user("ada", json!({ "password": "x" })).await;
     let id = ada["pk"].as_str().unwrap().to_owned();
     let row = bed.sql("SELECT id::text FROM hashids_hashiduser").await;
@@ -360,7 +359,7 @@ async fn a_session_is_asked_about_again_for_its_user() {
 #[actix_web::test]
 async fn a_session_ends_before_the_year_10000() {
     for django in Django::available().unwrap() {
-        let bed = Bed::start(django, &Settings::default()).await;
+        let bed = Bed::without_users(django, &Settings::default()).await;
         bed.user("ada", json!({ "password": "x" })).await;
         let app = TestApp::probe(bed.site());
         let key = bed.login("ada").await;

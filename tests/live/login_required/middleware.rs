@@ -12,11 +12,11 @@ use actix_web::{
     web,
 };
 use serde_json::json;
+use testbed::Log;
 
 use crate::{
-    log::Log,
+    beds::{Bed, pool, settings},
     probe::{TestApp, header, page},
-    user_beds::{Bed, pool, settings},
 };
 
 async fn name(user: DjangoUser) -> String {

@@ -17,8 +17,8 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
+    beds::Bed,
     probe::{TestApp, page},
-    user_beds::Bed,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,8 +5,8 @@ use actix_web::web;
 use serde_json::json;
 
 use crate::{
+    beds::{Bed, settings},
     probe::{TestApp, page},
-    user_beds::{Bed, settings},
 };
 
 #[actix_web::test]

@@ -8,12 +8,12 @@ use actix_django_session::{
 };
 use actix_web::web;
 use serde_json::json;
+use testbed::Proxy;
 
 use crate::{
+    beds::{Bed, MODEL_BACKEND, pool, settings},
     login_required::sessions::{quoted, session},
     probe::{TestApp, page},
-    proxy::Proxy,
-    user_beds::{Bed, MODEL_BACKEND, settings},
 };
 
 async fn ask_twice(user: DjangoUser) -> Result<String, Error> {
@@ -77,11 +77,11 @@ async fn a_request_makes_as_many_queries_as_it_needs() {
     let nobody = "a-key-of-nobody";
 
     for prepared_statements in [true, false] {
-        let proxy = Proxy::before(bed.database.url());
+        let proxy = Proxy::before(bed.url()).await;
         // So that a busy machine does not look like a silent connection.
         let settings = settings().lookup_timeout(Duration::from_secs(60));
         let settings = settings.prepared_statements(prepared_statements);
-        let app = app(DjangoSite::new(proxy.pool(), settings).unwrap());
+        let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
         // Warm: the type of the primary key is known.
         assert_eq!(app.status("/asks", &ada_key).await, 200);
         assert!(proxy.executed() >= 3);
@@ -137,9 +137,9 @@ async fn the_index_of_the_primary_key_serves_every_type_of_it() {
         let bed = Bed::of_model(name).await;
         bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
         let key = bed.login("ada").await;
-        let proxy = Proxy::before(bed.database.url());
+        let proxy = Proxy::before(bed.url()).await;
         let settings = settings().lookup_timeout(Duration::from_secs(60)).user_model(model);
-        let app = app(DjangoSite::new(proxy.pool(), settings).unwrap());
+        let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
         assert_eq!(app.status("/permission", &key).await, 200);
 
         let client = bed.pool().get().await.unwrap();

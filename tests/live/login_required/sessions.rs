@@ -3,7 +3,7 @@
 use actix_django_session::signing::{Algorithm, SaltedHmac};
 use serde_json::json;
 
-use crate::user_beds::{Dice, MODEL_BACKEND};
+use crate::beds::{Dice, MODEL_BACKEND};
 
 const KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use testbed::{Django, Judge, Settings};
 
 use crate::{
+    beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, seed, settings},
     login_required::sessions::{
         odd_backend, odd_hash, odd_id, quoted, session, session_json, session_of,
     },
     probe::TestApp,
-    user_beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, seed, settings},
 };
 
 /// Ids as they stand in JSON, for users with keys of the test's choice.
@@ -230,7 +230,7 @@ async fn another_auth_version_ends_the_sessions_and_a_manager_hides_users() {
     let settings = Settings::default()
         .auth_user_model("versioned.VersionedUser")
         .secret_key_fallbacks(["old"]);
-    let bed = Bed::start(Django::default(), &settings).await;
+    let bed = Bed::without_users(Django::default(), &settings).await;
     let site =
         bed.store_with(self::settings().secret_key_fallbacks(["old"]).user_model(versioned()));
     let app = TestApp::probe(with_auth_version(site));
@@ -281,7 +281,7 @@ async fn a_model_without_get_session_auth_hash_takes_any_hash() {
 #[actix_web::test]
 async fn tables_in_a_schema_of_their_own() {
     let settings = Settings::default();
-    let bed = Bed::start(Django::default(), &settings).await;
+    let bed = Bed::without_users(Django::default(), &settings).await;
     bed.user("ada", json!({ "password": "lovelace", "permissions": ["shop.add_item"] })).await;
     let key = bed.login("ada").await;
     bed.sql("CREATE SCHEMA people").await;
@@ -296,7 +296,7 @@ async fn tables_in_a_schema_of_their_own() {
     ] {
         bed.sql(&format!("ALTER TABLE {table} SET SCHEMA people")).await;
     }
-    let url = format!("{}?options=-csearch_path%3Dpeople,public", bed.database.url());
+    let url = format!("{}?options=-csearch_path%3Dpeople,public", bed.url());
     let judge = Judge::start(bed.django, &url, &settings).await.unwrap();
     let visit = judge.visit(format!("sessionid={key}").as_bytes()).await.unwrap();
     assert_eq!(visit["verdict"]["username"], "ada");
@@ -325,7 +325,7 @@ async fn some_backends_let_inactive_users_in() {
     let own = "site.backends.Lenient";
     for django in Django::available().unwrap() {
         let settings = Settings::default().authentication_backends([ALLOW_ALL]);
-        let bed = Bed::start(django, &settings).await;
+        let bed = Bed::without_users(django, &settings).await;
         let fields = json!({ "password": "x", "is_active": false, "is_superuser": true });
         let idle = bed.user("idle", fields).await;
         let key = bed.login("idle").await;

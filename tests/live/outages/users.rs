@@ -11,8 +11,8 @@ use serde_json::json;
 use testbed::{Django, Postgres, Settings, not_tested};
 
 use crate::{
+    beds::{Bed, settings},
     probe::{TestApp, header, page},
-    user_beds::{Bed, settings},
 };
 
 /// The first to come after a crash may wait for long; where nobody listens, nobody waits at all.

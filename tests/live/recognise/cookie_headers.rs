@@ -25,7 +25,7 @@ async fn the_session_key_is_the_one_that_django_sees() {
             .iter()
             .map(|header| json!({ "cmd": "parse_cookie", "cookie": latin1(header) }))
             .collect();
-        let answers = bed.judge().await.ask_all(questions).await.unwrap();
+        let answers = bed.judge.ask_all(questions).await.unwrap();
         let seen: Vec<_> =
             answers.iter().map(|answer| answer["cookies"]["sessionid"].as_str()).collect();
         // What Django does not look up (R7), and what no column and no text of PostgreSQL holds.
@@ -131,18 +131,18 @@ fn header(dice: &mut Dice) -> Vec<u8> {
     const ENDS: &[&[u8]] = &[b";", b"; ", b"; ", b";;", b" ; ", b",", b"\xc2\xa0;"];
     let mut header = Vec::new();
     for _ in 0..=dice.below(4) {
-        header.extend(dice.choose(NAMES));
-        header.extend(dice.choose(&[&b"="[..], b"=", b"=", b" = ", b"==", b""]));
+        header.extend(dice.pick(NAMES));
+        header.extend(dice.pick(&[&b"="[..], b"=", b"=", b" = ", b"==", b""]));
         let quoted = dice.below(3) == 0;
         let start =
-            if dice.below(3) > 0 { dice.choose(&[&b"abcdefgh"[..], b"87654321"]) } else { b"" };
+            if dice.below(3) > 0 { dice.pick(&[&b"abcdefgh"[..], b"87654321"]) } else { b"" };
         header.extend(quoted.then_some(b'"'));
         header.extend(start);
         for _ in 0..dice.below(6) {
-            header.extend(dice.choose(PIECES));
+            header.extend(dice.pick(PIECES));
         }
         header.extend(quoted.then_some(b'"'));
-        header.extend(dice.choose(ENDS));
+        header.extend(dice.pick(ENDS));
     }
     header
 }

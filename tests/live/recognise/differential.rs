@@ -311,7 +311,7 @@ async fn judge_case(bed: &Bed, app: &TestApp, case: &Case) -> Option<&'static st
 
     let header = case.header(&key);
     let cookie: String = header.iter().copied().map(char::from).collect();
-    let judge = bed.judge().await;
+    let judge = &bed.judge;
     let django = judge.ask(json!({ "cmd": "read_session", "cookie": cookie })).await;
     let visit = bed.ask(json!({ "cmd": "visit", "cookie": cookie })).await;
     let answer = app.get_with_cookie("/optional", &header).await;
@@ -514,7 +514,7 @@ async fn compare(bed: &Bed, seed: u64, made: &Value) -> Tally {
         .map(|(_, _, rust)| rust["json"].as_str().unwrap_or("{}"))
         .map(|json| json!({ "cmd": "canonical", "json_text": json }))
         .collect();
-    let judge = bed.judge().await;
+    let judge = &bed.judge;
     let djangos = judge.ask_all(questions).await.unwrap();
     let visits = judge.ask_all(visits).await.unwrap();
     let canonical = judge.ask_all(canonical).await.unwrap();

@@ -6,12 +6,11 @@ use actix_django_session::{
 };
 use actix_web::{App, web};
 use serde_json::json;
-use testbed::{Django, Settings};
+use testbed::{Django, Log, Settings};
 
 use crate::{
     app::{TestApp, routes},
     beds::{Bed, nowhere, pool},
-    log::Log,
 };
 
 const SECRET_KEY: &str = "hush-the-secret-key";

@@ -527,7 +527,7 @@ async fn nested_middlewares_make_one_lookup_and_those_of_another_store_their_own
     for (path, lookups) in [("/user", 1), ("/a/user", 1), ("/a/session", 1), ("/a/b/user", 2)] {
         bed.sql("ALTER SEQUENCE lookups RESTART").await;
         assert_eq!(app.get(path, &key).await.status, 200, "{path}");
-        let next = bed.sql("SELECT nextval('lookups')").await["rows"][0][0].as_i64().unwrap();
+        let next = bed.sql("SELECT nextval('lookups')").await[0][0].as_i64().unwrap();
         assert_eq!(next - 1, lookups, "{path}");
     }
     // The inner middleware decides on its own who comes through.

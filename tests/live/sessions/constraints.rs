@@ -41,7 +41,7 @@ async fn what_no_other_key_cures_is_tried_twice_at_most() {
         let refused = operate(&site, Some(&cookie), &ops, 200).await;
         assert_eq!((refused.status, refused.set_cookie), (503, vec![]), "{ops}");
         let tries = bed.sql(TRIES).await;
-        assert_eq!(tries["rows"], json!([[1 + most]]), "{ops}");
+        assert_eq!(tries, json!([[1 + most]]), "{ops}");
         let row = bed.ask(json!({ "cmd": "read_row", "key": key })).await;
         assert_eq!(row["json"], r#"{"a": 1}"#, "{ops}");
     }

@@ -205,7 +205,7 @@ impl Browser {
         let users = "SELECT username FROM auth_user WHERE last_login IS NOT NULL ORDER BY 1";
         let mut questions = vec![json!({ "cmd": "sql", "statement": users })];
         questions.extend(self.seen.iter().map(|key| json!({ "cmd": "read_row", "key": key })));
-        let mut answers = bed.judge().await.ask_all(questions).await.unwrap().into_iter();
+        let mut answers = bed.judge.ask_all(questions).await.unwrap().into_iter();
         let last_login = answers.next().unwrap()["rows"].take();
         let rows = answers.enumerate().filter(|(_, row)| !row.is_null()).map(|(number, row)| {
             assert!(row["json"].is_string(), "{row}");

@@ -9,12 +9,11 @@ use actix_django_session::{
 use actix_web::{App, http::header::SET_COOKIE, web};
 use deadpool_postgres::{HookError, PoolError};
 use serde_json::json;
-use testbed::{Django, Settings};
+use testbed::{Django, Log, Settings};
 
 use crate::{
     app::TestApp,
     beds::{Bed, nowhere, pool, settings},
-    log::Log,
 };
 
 const VALUE: &str = "hush-a-value";

@@ -160,7 +160,7 @@ async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() 
         let rows = bed.sql("SELECT count(*) FROM django_session").await;
         if was_there {
             ended.fetch_add(1, Ordering::Relaxed);
-            assert_eq!(rows["rows"][0][0], 0, "round {round}, by Django: {by_django}");
+            assert_eq!(rows[0][0], 0, "round {round}, by Django: {by_django}");
         }
         // Otherwise it had another key already.
         bed.sql("DELETE FROM django_session").await;
@@ -190,7 +190,7 @@ async fn two_services_slide_a_thousand_sessions_without_standing_in_each_others_
     }
     let short =
         "SELECT count(*) FROM django_session WHERE expire_date < now() + interval '13 days'";
-    assert_eq!(bed.sql(short).await["rows"][0][0], Value::from(0));
+    assert_eq!(bed.sql(short).await[0][0], Value::from(0));
 }
 
 /// All of them, a hundred at a time: as many connections as a machine is sure to have.

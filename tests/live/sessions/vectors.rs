@@ -141,7 +141,7 @@ impl<'a> Vector<'a> {
         let outcome = operate(&site, self.case["cookie"].as_str(), &ops, self.status).await;
         let rows = bed.sql("SELECT session_key FROM django_session ORDER BY session_key").await;
         let mut after = Vec::new();
-        for row in rows["rows"].as_array().unwrap() {
+        for row in rows.as_array().unwrap() {
             let key = row[0].as_str().unwrap();
             let session = site.load_at(&SessionKey::new(key).unwrap(), UNIX_EPOCH).await.unwrap();
             let text = session.session_data();

@@ -5,8 +5,8 @@ use serde_json::json;
 use testbed::until;
 
 use crate::{
+    beds::{Bed, new_key, pool, settings},
     probe::TestApp,
-    user_beds::{Bed, new_key, pool, settings},
 };
 
 /// The report, line by line, of a check that finds problems.
@@ -85,7 +85,7 @@ async fn a_role_needs_no_more_than_select_on_seven_tables() {
 
     let role = format!("reader_{}", new_key());
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reader'")).await;
-    let (_, address) = bed.database.url().split_once('@').unwrap();
+    let (_, address) = bed.url().split_once('@').unwrap();
     let pool = pool(&format!("postgres://{role}:reader@{address}"));
     let site = DjangoSite::new(pool, settings().user_model(UserModel::default())).unwrap();
     let _gate = DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
@@ -120,7 +120,7 @@ async fn a_role_needs_no_more_than_select_on_seven_tables() {
 async fn no_connection_stays_behind_whatever_comes_of_it() {
     let bed = Bed::new().await;
     let name = new_key();
-    let url = format!("{}?application_name={name}", bed.database.url());
+    let url = format!("{}?application_name={name}", bed.url());
     let sound = DjangoSite::new(pool(&url), settings()).unwrap();
     sound.check().await.unwrap();
     let wrong = settings().user_model(UserModel::new("people"));

@@ -4,9 +4,9 @@ use testbed::{Django, Postgres, Settings, Site};
 
 use super::sites::{DjangoSite, install_packages};
 use crate::{
+    beds::{Bed, Dice, seed},
     login_required::differential::{Tally, World, compare},
     probe::TestApp,
-    user_beds::{Bed, Dice, seed},
 };
 
 const PEOPLE: usize = 10;
@@ -26,7 +26,7 @@ async fn each_site_exports_what_it_is_and_whom_it_lets_in_these_settings_let_in(
                 site.read(django, &exported.unwrap());
                 continue;
             }
-            let mut bed = Bed::start(django, &site.settings).await;
+            let mut bed = Bed::without_users(django, &site.settings).await;
             if let Some(schema) = site.schema {
                 bed.move_to_schema(schema).await;
             }

@@ -12,8 +12,8 @@ use testbed::{Django, Settings};
 
 use super::sites::install_packages;
 use crate::{
+    beds::{Bed, MODEL_BACKEND, new_key, pool},
     login_required::sessions::{quoted, session},
-    user_beds::{Bed, MODEL_BACKEND, new_key, pool},
 };
 
 const KEY: &str = Settings::SECRET_KEY;
@@ -28,7 +28,7 @@ async fn production() -> Bed {
         .secret_key_fallbacks(FALLBACKS)
         .authentication_backends([BY_ADDRESS, MODEL_BACKEND])
         .login_url("login");
-    let mut bed = Bed::start(Django::default(), &settings).await;
+    let mut bed = Bed::without_users(Django::default(), &settings).await;
     bed.move_to_schema("shop").await;
     for (name, backend, secret) in [
         ("ada@example.com", BY_ADDRESS, KEY),
@@ -105,10 +105,10 @@ use Shows::{Refused, Warned};
 async fn every_mistake_that_the_data_can_show_is_named_at_start() {
     let bed = production().await;
     let exported = bed.export().await;
-    let report = start(bed.database.url(), Ok(right())).await.unwrap();
+    let report = start(bed.url(), Ok(right())).await.unwrap();
     assert_eq!(report.warnings(), [""; 0], "{report}");
     let json = |key: &str| DjangoSettings::from_json(&exported, key);
-    let report = start(bed.database.url(), json(KEY).map(|s| s.secret_key_fallbacks(FALLBACKS)));
+    let report = start(bed.url(), json(KEY).map(|s| s.secret_key_fallbacks(FALLBACKS)));
     let report = report.await.unwrap();
     assert_eq!(report.warnings(), [""; 0], "{report}");
     println!("{report}");
@@ -215,7 +215,7 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
     assert!(mistakes.len() >= 33, "{}", mistakes.len());
     let mut unnamed = Vec::new();
     for (mistake, settings, shows, named) in mistakes {
-        let (shown, said) = match start(bed.database.url(), settings).await {
+        let (shown, said) = match start(bed.url(), settings).await {
             Err(error) => (Refused, error.to_string()),
             Ok(report) if report.warnings().is_empty() => {
                 unnamed.push(format!("{mistake}: not noticed\n{report}"));
@@ -239,7 +239,7 @@ async fn rights_that_are_missing_are_said_all_at_once_as_statements_to_paste() {
     let bed = production().await;
     let role = format!("reader_{}", new_key());
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reader'")).await;
-    let (_, address) = bed.database.url().split_once('@').unwrap();
+    let (_, address) = bed.url().split_once('@').unwrap();
     let url = format!("postgres://{role}:reader@{address}");
 
     // Nothing here asks for users or permissions.
@@ -282,7 +282,7 @@ async fn a_role_may_read_as_little_as_the_middlewares_need() {
     ] {
         bed.sql(&statement.replace("{}", &role)).await;
     }
-    let (_, address) = bed.database.url().split_once('@').unwrap();
+    let (_, address) = bed.url().split_once('@').unwrap();
     let url = format!("postgres://{role}:reader@{address}");
     // What a site exported says nothing of what this service needs.
     let settings = DjangoSettings::from_json(&bed.export().await, KEY).unwrap();
@@ -319,7 +319,7 @@ async fn what_a_site_does_beyond_django_is_warned_of_until_a_hook_does_it() {
     let settings = Settings::default()
         .extra_apps(["django_otp", "django_otp.plugins.otp_totp"])
         .set("EXTRA_MIDDLEWARE", middleware);
-    let bed = Bed::start(Django::default(), &settings).await;
+    let bed = Bed::without_users(Django::default(), &settings).await;
     let settings = DjangoSettings::from_json(&bed.export().await, KEY).unwrap();
     let site = bed.store_with(settings);
     let report = site.check().await.unwrap();

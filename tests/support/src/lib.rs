@@ -20,13 +20,16 @@
 //! Every process started here holds a pipe to the test process and ends with it, even after SIGKILL.
 
 mod browser;
+mod dice;
 mod django;
 mod error;
 mod example;
 mod judge;
+mod log;
 mod nobody;
 mod postgres;
 mod process;
+mod proxy;
 mod python;
 mod settings;
 mod site;
@@ -35,12 +38,15 @@ mod until;
 use tokio::sync::OnceCell;
 
 pub use browser::Browser;
+pub use dice::{Dice, seed};
 pub use django::Django;
 pub use error::{Error, Result};
 pub use example::Example;
 pub use judge::Judge;
+pub use log::{Line, Log};
 pub use nobody::nobody_listens;
 pub use postgres::{Postgres, TestDatabase};
+pub use proxy::{Prepared, Proxy};
 pub use python::{Venv, not_tested};
 pub use settings::Settings;
 pub use site::Site;

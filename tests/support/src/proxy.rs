@@ -2,8 +2,9 @@
 
 use std::{
     future::pending,
+    iter,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
 };
@@ -17,17 +18,28 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-use tokio_postgres::{Config, config::Host};
+use tokio_postgres::{Config, config::Host, types::Type};
 
 use crate::until;
 
-/// A relay, until it is dropped.
-pub(crate) struct Proxy {
+/// A relay that reads along and can fall silent, until it is dropped or its runtime ends.
+#[derive(Debug)]
+pub struct Proxy {
     url: String,
     line: Arc<Line>,
     accepting: JoinHandle<()>,
 }
 
+/// A statement and the types of its parameters, as sent.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Its text.
+    pub sql: String,
+    /// The types that its client named.
+    pub types: Vec<Type>,
+}
+
+#[derive(Debug)]
 struct Line {
     /// Connections with a lower number are silent: what comes is swallowed, nothing is closed.
     silent_before: AtomicUsize,
@@ -38,16 +50,23 @@ struct Line {
     sent: Mutex<Vec<Vec<u8>>>,
     /// To be sent to the server by each connection, as if its client had.
     injected: watch::Sender<Vec<u8>>,
-    executed: AtomicUsize,
+    /// How many injections the server has executed.
+    injections: AtomicUsize,
+    /// How many executions were counted before.
+    counted: AtomicUsize,
 }
 
 impl Proxy {
-    pub(crate) async fn before(database_url: &str) -> Self {
-        let config: Config = database_url.parse().unwrap();
+    /// One in front of that server.
+    ///
+    /// # Panics
+    /// When the address has no host, or the relay cannot listen.
+    pub async fn before(database_url: &str) -> Self {
+        let config: Config = database_url.parse().expect("the address of a database");
         let [Host::Tcp(host)] = config.get_hosts() else { panic!("no host in the address") };
         let server = (host.clone(), config.get_ports()[0]);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let own = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let own = listener.local_addr().expect("it listens");
         let url =
             database_url.replace(&format!("@{}:{}/", server.0, server.1), &format!("@{own}/"));
         assert_ne!(url, database_url);
@@ -57,13 +76,14 @@ impl Proxy {
             deaf: AtomicBool::default(),
             sent: Mutex::default(),
             injected: watch::Sender::default(),
-            executed: AtomicUsize::default(),
+            injections: AtomicUsize::default(),
+            counted: AtomicUsize::default(),
         });
         let accepted = Arc::clone(&line);
         let accepting = tokio::spawn(async move {
             loop {
-                let (client, _) = listener.accept().await.unwrap();
-                accepted.sent.lock().unwrap().push(Vec::new());
+                let Ok((client, _)) = listener.accept().await else { return };
+                accepted.sent().push(Vec::new());
                 let number = accepted.accepted.fetch_add(1, SeqCst);
                 if accepted.deaf.load(SeqCst) {
                     tokio::spawn(async move {
@@ -72,61 +92,82 @@ impl Proxy {
                     });
                     continue;
                 }
-                let server = TcpStream::connect((server.0.as_str(), server.1)).await.unwrap();
-                client.set_nodelay(true).unwrap();
-                server.set_nodelay(true).unwrap();
+                // A client whose server is not there is hung up on.
+                let server = TcpStream::connect((server.0.as_str(), server.1)).await;
+                let Ok(server) = server else { continue };
+                drop(client.set_nodelay(true));
+                drop(server.set_nodelay(true));
                 tokio::spawn(relay(client, server, Arc::clone(&accepted), number));
             }
         });
         Self { url, line, accepting }
     }
 
-    pub(crate) fn url(&self) -> &str {
+    /// The address of the database by way of the relay.
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// How many connections there were.
-    pub(crate) fn accepted(&self) -> usize {
+    pub fn accepted(&self) -> usize {
         self.line.accepted.load(SeqCst)
     }
 
     /// All connections of now die without a sign.
-    pub(crate) fn fall_silent(&self) {
+    pub fn fall_silent(&self) {
         self.line.silent_before.store(self.accepted(), SeqCst);
     }
 
     /// New ones, too, get no answer.
-    pub(crate) fn set_deaf(&self, deaf: bool) {
+    pub fn set_deaf(&self, deaf: bool) {
         self.line.deaf.store(deaf, SeqCst);
     }
 
     /// Has the server execute this on the one connection, which must be idle; its client does not
     /// notice.
-    pub(crate) async fn inject(&self, sql: &str) {
-        let before = self.line.executed.load(SeqCst);
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn inject(&self, sql: &str) {
+        let before = self.line.injections.load(SeqCst);
         let mut message = vec![b'Q'];
-        message.extend(u32::try_from(sql.len() + 5).unwrap().to_be_bytes());
+        message.extend(u32::try_from(sql.len() + 5).expect("a short statement").to_be_bytes());
         message.extend(sql.as_bytes());
         message.push(0);
         self.line.injected.send_replace(message);
-        until("it is executed", async || self.line.executed.load(SeqCst) > before).await;
+        until("it is executed", async || self.line.injections.load(SeqCst) > before).await;
     }
 
     /// All messages that clients sent: each one's type, and the text that it begins with.
-    pub(crate) fn messages(&self) -> Vec<(char, String)> {
-        self.line.sent.lock().unwrap().iter().flat_map(|sent| messages(sent)).collect()
+    pub fn messages(&self) -> Vec<(char, String)> {
+        let message = |(kind, body): (u8, &[u8])| (char::from(kind), text(&mut &*body));
+        self.line.sent().iter().flat_map(|sent| messages(sent).map(message)).collect()
     }
 
     /// How many executions each connection was asked for.
-    pub(crate) fn executions(&self) -> Vec<usize> {
-        let executions =
-            |sent: &Vec<u8>| messages(sent).iter().filter(|(kind, _)| *kind == 'E').count();
-        self.line.sent.lock().unwrap().iter().map(executions).collect()
+    pub fn executions(&self) -> Vec<usize> {
+        let executions = |sent: &Vec<u8>| messages(sent).filter(|(kind, _)| *kind == b'E').count();
+        self.line.sent().iter().map(executions).collect()
+    }
+
+    /// How many queries were executed since the last call: of prepared statements, and simple ones.
+    pub fn executed(&self) -> usize {
+        let messages = self.messages();
+        let all = messages.iter().filter(|(kind, _)| matches!(kind, 'E' | 'Q')).count();
+        all - self.line.counted.swap(all, SeqCst)
+    }
+
+    /// The statements that were prepared so far.
+    pub fn prepared(&self) -> Vec<Prepared> {
+        let sent = self.line.sent();
+        let all = sent.iter().flat_map(|sent| messages(sent)).filter(|(kind, _)| *kind == b'P');
+        all.map(|(_, body)| Prepared::parse(body)).collect()
     }
 
     /// Forgets what was sent so far.
-    pub(crate) fn forget(&self) {
-        self.line.sent.lock().unwrap().iter_mut().for_each(Vec::clear);
+    pub fn forget(&self) {
+        self.line.counted.store(0, SeqCst);
+        self.line.sent().iter_mut().for_each(Vec::clear);
     }
 }
 
@@ -173,7 +214,7 @@ async fn requests(
             continue;
         }
         if !std::mem::take(&mut is_first) {
-            line.sent.lock().unwrap()[number].extend(&buffer[..length]);
+            line.sent()[number].extend(&buffer[..length]);
         }
         drop(to.write_all(&buffer[..length]).await);
     }
@@ -197,7 +238,7 @@ async fn answers(
         if injected.load(SeqCst) {
             if answer.ends_with(READY) {
                 injected.store(false, SeqCst);
-                line.executed.fetch_add(1, SeqCst);
+                line.injections.fetch_add(1, SeqCst);
             }
         } else if !line.is_silent(number) {
             drop(to.write_all(answer).await);
@@ -209,18 +250,44 @@ async fn answers(
 }
 
 impl Line {
+    fn sent(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_silent(&self, number: usize) -> bool {
         self.silent_before.load(SeqCst) > number
     }
 }
 
-fn messages(mut sent: &[u8]) -> Vec<(char, String)> {
-    let mut messages = Vec::new();
-    while let [kind, a, b, c, d, rest @ ..] = sent {
-        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize - 4;
-        let text = rest[..length].split(|byte| *byte == 0).next().unwrap_or_default();
-        messages.push((char::from(*kind), String::from_utf8_lossy(text).into_owned()));
-        sent = &rest[length..];
+/// Every message has a type of one byte and a length. What has not come in whole is left out.
+fn messages(mut sent: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    iter::from_fn(move || {
+        let (&[kind, a, b, c, d], rest) = sent.split_first_chunk()?;
+        let length = (u32::from_be_bytes([a, b, c, d]) as usize).checked_sub(4)?;
+        let (body, rest) = rest.split_at_checked(length)?;
+        sent = rest;
+        Some((kind, body))
+    })
+}
+
+/// What is in front of the next NUL, which is taken as well.
+fn text(body: &mut &[u8]) -> String {
+    let mut parts = body.splitn(2, |&byte| byte == 0);
+    let text = parts.next().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+    *body = parts.next().unwrap_or_default();
+    text
+}
+
+impl Prepared {
+    /// The statement's name, its text, and how many parameters of which types.
+    fn parse(mut body: &[u8]) -> Self {
+        text(&mut body);
+        let sql = text(&mut body);
+        let (oids, _) = body.get(2..).unwrap_or_default().as_chunks();
+        let types = oids.iter().map(|&oid| u32::from_be_bytes(oid));
+        Self {
+            sql,
+            types: types.map(|oid| Type::from_oid(oid).expect("a type of PostgreSQL's")).collect(),
+        }
     }
-    messages
 }

@@ -6,7 +6,7 @@
 use std::{
     cell::RefCell,
     fmt::{self, Write},
-    sync::{Arc, Mutex, Once},
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
 };
 
 use tracing::{
@@ -19,52 +19,76 @@ thread_local! {
     static HEARD_HERE: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<Line>>>);
+/// A log, heard by the threads that [listen](Self::listen).
+#[derive(Clone, Debug, Default)]
+pub struct Log(Arc<Mutex<Vec<Line>>>);
 
+/// What was said at once, by tracing or by the crate `log`.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
-    pub(crate) level: String,
-    pub(crate) target: String,
-    pub(crate) text: String,
+pub struct Line {
+    /// `WARN`.
+    pub level: String,
+    /// The module that said it.
+    pub target: String,
+    /// The message and the fields.
+    pub text: String,
 }
 
 impl Log {
+    /// A new log that hears what this thread logs from now on.
+    #[must_use]
+    pub fn of_this_thread() -> Self {
+        let log = Self::default();
+        log.listen();
+        log
+    }
+
     /// Hears what this thread logs from now on.
-    pub(crate) fn listen(&self) {
+    ///
+    /// # Panics
+    /// When something else in this process is listening for all of it.
+    pub fn listen(&self) {
         static LISTENERS: Once = Once::new();
 
         LISTENERS.call_once(|| {
-            tracing::subscriber::set_global_default(Listener).unwrap();
+            tracing::subscriber::set_global_default(Listener).expect("nobody listens yet");
             // Not every crate below uses tracing: tokio-postgres does not.
-            log::set_boxed_logger(Box::new(Listener)).unwrap();
+            log::set_boxed_logger(Box::new(Listener)).expect("nobody listens yet");
             log::set_max_level(log::LevelFilter::Trace);
         });
         HEARD_HERE.set(Some(self.clone()));
     }
 
-    pub(crate) fn lines(&self) -> Vec<Line> {
-        self.0.lock().unwrap().clone()
+    /// All that was heard.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Line> {
+        lock(&self.0).clone()
     }
 
-    /// What this crate said at these levels.
-    pub(crate) fn of_this_crate(&self, levels: &[&str]) -> Vec<String> {
+    /// What the crate under test said at these levels.
+    #[must_use]
+    pub fn of_this_crate(&self, levels: &[&str]) -> Vec<String> {
         let ours = |line: &Line| {
             line.target.starts_with("actix_django_session") && levels.contains(&&*line.level)
         };
         self.lines().into_iter().filter(ours).map(|line| line.text).collect()
     }
 
-    pub(crate) fn clear(&self) {
-        self.0.lock().unwrap().clear();
+    /// Forgets what was heard.
+    pub fn clear(&self) {
+        lock(&self.0).clear();
     }
+}
+
+fn lock(lines: &Mutex<Vec<Line>>) -> MutexGuard<'_, Vec<Line>> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn hear(level: impl fmt::Display, target: &str, text: String) {
     HEARD_HERE.with_borrow(|log| {
         if let Some(log) = log {
             let line = Line { level: level.to_string(), target: target.into(), text };
-            log.0.lock().unwrap().push(line);
+            lock(&log.0).push(line);
         }
     });
 }
@@ -112,6 +136,7 @@ struct Text(String);
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        write!(self.0, "{}={value:?} ", field.name()).unwrap();
+        // Writing to text cannot fail.
+        let _ = write!(self.0, "{}={value:?} ", field.name());
     }
 }
