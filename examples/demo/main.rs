@@ -95,6 +95,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     println!("Stopping");
     pool.close();
     drop(bed);
+    testbed::stop_forking().await;
     postgres.stop().await?;
     Ok(())
 }

@@ -422,6 +422,3 @@ def main():
     print(json.dumps({"django": django.get_version()}), flush=True)
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)
-
-
-main()

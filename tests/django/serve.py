@@ -31,7 +31,7 @@ def main():
         set_user(**user)
     connection.close()
     with gunicorn() if "TESTSITE_WORKERS" in os.environ else threads() as port:
-        print(json.dumps({"port": port}), flush=True)
+        print(json.dumps({"port": port, "pid": os.getpid()}), flush=True)
         sys.stdin.read()
 
 
@@ -59,6 +59,3 @@ def gunicorn():
         finally:
             process.terminate()
             process.wait()
-
-
-main()

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::{Django, Error, Result, Settings, Venv, process::Process, site};
+use crate::{Django, Error, Result, Settings, Venv, forks::Fork, process::Process};
 
 /// A Django that answers questions: `tests/django/judge.py`, whose head lists them.
 #[derive(Clone, Debug)]
@@ -15,8 +15,7 @@ impl Judge {
     /// When Django cannot be installed or does not start.
     pub async fn start(django: Django, database_url: &str, settings: &Settings) -> Result<Self> {
         let venv = Venv::with(django, settings.packages()).await?;
-        let command = site::command(&venv, "judge.py", database_url, settings);
-        let (process, _) = Process::start(command).await?;
+        let (process, _) = Fork::new("judge", database_url, settings).start(&venv).await?;
         Ok(Self { process })
     }
 

@@ -1,8 +1,10 @@
 use std::{
-    io::{BufRead, BufReader, Write},
-    os::unix::process::CommandExt,
+    fmt,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::Shutdown,
+    os::unix::{net::UnixStream, process::CommandExt},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -19,16 +21,18 @@ pub(crate) struct Process(Arc<Mutex<Pipes>>);
 impl Process {
     /// Starts it and waits for the line in which it says that it is ready.
     pub(crate) async fn start(command: Command) -> Result<(Self, Value)> {
-        blocking(move || {
-            let mut pipes = Pipes::open(command)?;
-            let ready = pipes.read()?;
-            Ok((Self(Arc::new(Mutex::new(pipes))), ready))
-        })
-        .await
+        blocking(move || Self::start_blocking(command)).await
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).child.id()
+    pub(crate) fn start_blocking(command: Command) -> Result<(Self, Value)> {
+        let mut pipes = Pipes::open(command)?;
+        let ready = pipes.read()?;
+        Ok((Self(Arc::new(Mutex::new(pipes))), ready))
+    }
+
+    /// The one at the other end.
+    pub(crate) fn connected(program: &str, stream: UnixStream) -> Result<Self> {
+        Ok(Self(Arc::new(Mutex::new(Pipes::connected(program, stream)?))))
     }
 
     pub(crate) async fn ask(&self, request: Value) -> Result<Value> {
@@ -51,12 +55,15 @@ impl Process {
     }
 }
 
-#[derive(Debug)]
 struct Pipes {
     program: PathBuf,
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    to: To,
+    from: BufReader<Box<dyn Read + Send>>,
+}
+
+enum To {
+    Child(Child, Option<ChildStdin>),
+    Fork(UnixStream),
 }
 
 impl Pipes {
@@ -76,15 +83,27 @@ impl Pipes {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked for");
         };
-        Ok(Self { program, child, stdin: Some(stdin), stdout: BufReader::new(stdout) })
+        Ok(Self {
+            program,
+            to: To::Child(child, Some(stdin)),
+            from: BufReader::new(Box::new(stdout)),
+        })
+    }
+
+    fn connected(program: &str, stream: UnixStream) -> Result<Self> {
+        let from: Box<dyn Read + Send> = Box::new(stream.try_clone()?);
+        Ok(Self { program: program.into(), to: To::Fork(stream), from: BufReader::new(from) })
     }
 
     fn ask(&mut self, request: &Value) -> Result<Value> {
         let mut line = request.to_string();
         line.push('\n');
-        if let Some(stdin) = &mut self.stdin {
-            stdin.write_all(line.as_bytes()).map_err(|_| self.gone())?;
-        }
+        let written = match &mut self.to {
+            To::Child(_, Some(stdin)) => stdin.write_all(line.as_bytes()),
+            To::Child(_, None) => Ok(()),
+            To::Fork(stream) => stream.write_all(line.as_bytes()),
+        };
+        written.map_err(|_| self.gone())?;
         let answer = self.read()?;
         match (answer["error"].as_str(), answer["message"].as_str()) {
             (Some(class), Some(message)) => Err(Error::from_python(class, message)),
@@ -94,19 +113,34 @@ impl Pipes {
 
     fn read(&mut self) -> Result<Value> {
         let mut line = String::new();
-        if self.stdout.read_line(&mut line)? == 0 {
+        if self.from.read_line(&mut line)? == 0 {
             return Err(self.gone());
         }
         serde_json::from_str(&line).map_err(|error| Error::new(format!("{error} in {line}")))
     }
 
     fn close(&mut self) {
-        self.stdin = None;
-        drop(self.child.wait());
+        match &mut self.to {
+            To::Child(child, stdin) => {
+                *stdin = None;
+                drop(child.wait());
+            }
+            To::Fork(stream) => {
+                // What ends closes the other end.
+                drop(stream.shutdown(Shutdown::Write));
+                drop(io::copy(&mut self.from, &mut io::sink()));
+            }
+        }
     }
 
     fn gone(&self) -> Error {
         Error::new(format!("{} has ended: see its message on stderr", self.program.display()))
+    }
+}
+
+impl fmt::Debug for Pipes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipes").field("program", &self.program).finish_non_exhaustive()
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
 
 use crate::{
     Django, Error, Result, Settings, Venv,
+    forks::Fork,
     process::{Process, blocking, here},
     python,
 };
@@ -14,7 +15,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Site {
     url: String,
-    process: Process,
+    pid: u32,
+    _process: Process,
 }
 
 impl Site {
@@ -24,7 +26,7 @@ impl Site {
     /// When Django cannot be installed or does not start.
     pub async fn start(django: Django, database_url: &str, settings: &Settings) -> Result<Self> {
         let venv = Venv::with(django, settings.packages()).await?;
-        Self::serve(command(&venv, "serve.py", database_url, settings), settings).await
+        Self::serve(&venv, Fork::new("serve", database_url, settings), settings).await
     }
 
     /// Like [`start`](Self::start), under gunicorn as in production: for benchmarks.
@@ -38,16 +40,18 @@ impl Site {
         workers: u32,
     ) -> Result<Self> {
         let venv = Venv::with(django, &[&[python::GUNICORN], settings.packages()].concat()).await?;
-        let mut command = command(&venv, "serve.py", database_url, settings);
-        command.env("TESTSITE_WORKERS", workers.to_string());
-        Self::serve(command, settings).await
+        let fork = Fork::new("serve", database_url, settings);
+        Self::serve(&venv, fork.env("TESTSITE_WORKERS", &workers.to_string()), settings).await
     }
 
-    async fn serve(mut command: Command, settings: &Settings) -> Result<Self> {
-        command.env("TESTSITE_USERS", settings.users_as_json());
-        let (process, ready) = Process::start(command).await?;
-        let port = ready["port"].as_u64().ok_or_else(|| Error::new("serve.py named no port"))?;
-        Ok(Self { url: format!("http://127.0.0.1:{port}"), process })
+    async fn serve(venv: &Venv, fork: Fork, settings: &Settings) -> Result<Self> {
+        let fork = fork.env("TESTSITE_USERS", &settings.users_as_json());
+        let (process, ready) = fork.start(venv).await?;
+        let number = |name: &str| ready[name].as_u64().and_then(|number| number.try_into().ok());
+        let (Some(port), Some(pid)) = (number("port"), number("pid")) else {
+            return Err(Error::new(format!("serve.py answered {ready}")));
+        };
+        Ok(Self { url: format!("http://127.0.0.1:{port}"), pid, _process: process })
     }
 
     /// Makes Django's tables, those of the `AUTH_USER_MODEL` among them.
@@ -55,16 +59,8 @@ impl Site {
     /// # Errors
     /// When Django cannot be installed or `manage.py migrate` fails.
     pub async fn migrate(django: Django, database_url: &str, settings: &Settings) -> Result<()> {
-        let mut command = Self::manage(django, database_url, settings).await?;
-        command.args(["migrate", "--verbosity=0"]);
-        blocking(move || match command.output()? {
-            done if done.status.success() => Ok(()),
-            done => Err(Error::new(format!(
-                "manage.py migrate failed:\n{}",
-                String::from_utf8_lossy(&done.stderr)
-            ))),
-        })
-        .await
+        let venv = Venv::with(django, settings.packages()).await?;
+        Fork::new("migrate", database_url, settings).start(&venv).await.map(drop)
     }
 
     /// What `manage.py shell` prints when it is given this script, with these further arguments.
@@ -126,35 +122,25 @@ impl Site {
         settings: &Settings,
     ) -> Result<Command> {
         let venv = Venv::with(django, settings.packages()).await?;
-        Ok(command(&venv, "manage.py", database_url, settings))
+        let folder = here().with_file_name("django");
+        let mut command = Command::new(venv.python());
+        command
+            .arg(folder.join("manage.py"))
+            .current_dir(folder)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("DJANGO_SETTINGS_MODULE", "testsite.settings")
+            .env("DATABASE_URL", database_url)
+            .env("TESTSITE_SETTINGS", settings.as_json());
+        Ok(command)
     }
 
     /// The id of the process that serves it; under gunicorn, of the one that started gunicorn.
     pub fn pid(&self) -> u32 {
-        self.process.pid()
+        self.pid
     }
 
     /// The address, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.url
     }
-}
-
-/// A program of the Django project, ready to run.
-pub(crate) fn command(
-    venv: &Venv,
-    program: &str,
-    database_url: &str,
-    settings: &Settings,
-) -> Command {
-    let folder = here().with_file_name("django");
-    let mut command = Command::new(venv.python());
-    command
-        .arg(folder.join(program))
-        .current_dir(folder)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("DJANGO_SETTINGS_MODULE", "testsite.settings")
-        .env("DATABASE_URL", database_url)
-        .env("TESTSITE_SETTINGS", settings.as_json());
-    command
 }
