@@ -1,10 +1,17 @@
-//! The house of .github/CONTRIBUTING.md: a file imports only from storeys below its own, and no two files
-//! name each other. Read from the `use` lines of `src/`.
+//! The house of .github/CONTRIBUTING.md: a file names only what is in storeys below its own, and no two files
+//! name each other. Read from every path in `src/`: of a `use` at any depth, in code, and in macros.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+};
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::{
+    Attribute, ImplItem, Item, ItemMod, ItemUse, Macro, UseTree, Visibility,
+    ext::IdentExt,
+    visit::{self, Visit},
 };
 
 /// From the top down; those in one line may not name each other either.
@@ -21,9 +28,6 @@ const STOREYS: &[&[&str]] = &[
     &["report"],
     &["crypto", "signing"],
 ];
-
-/// Stands for ` as `, while white space is taken out.
-const RENAMED: &str = "\0";
 
 /// What no storey may name: chapters that show everything.
 const OUTSIDE: &[&str] = &["guide"];
@@ -49,7 +53,7 @@ fn no_two_files_name_each_other() {
     let house = House::of(&files);
     let mut arrows: BTreeMap<&[String], BTreeSet<Vec<String>>> = BTreeMap::new();
     for file in &files {
-        let named = file.imports().into_iter().filter_map(|path| house.file_of(path));
+        let named = file.imports().iter().filter_map(|path| house.file_of(path.clone()));
         // A `mod.rs` gathers what is below it: it is no room of its own.
         let others = named.filter(|other| !file.module.starts_with(other));
         arrows.insert(&file.module, others.collect());
@@ -74,8 +78,8 @@ impl House {
         let modules: BTreeSet<_> = files.iter().map(|file| file.module.clone()).collect();
         let mut passed_on = BTreeMap::new();
         for file in files.iter().filter(|file| file.is_folder()) {
-            for path in file.exports() {
-                let inside = [&file.module[..], &path].concat();
+            for path in &file.exports {
+                let inside = [&file.module[..], path].concat();
                 if let Some(name) = path.last() {
                     passed_on
                         .insert([&file.module[..], std::slice::from_ref(name)].concat(), inside);
@@ -103,10 +107,21 @@ struct SourceFile {
     path: PathBuf,
     /// `["web", "middleware"]` for `src/web/middleware.rs`, `["web"]` for `src/web/mod.rs`.
     module: Vec<String>,
-    text: String,
+    named: Vec<Vec<String>>,
+    /// What it passes on, as it names it.
+    exports: Vec<Vec<String>>,
 }
 
 impl SourceFile {
+    fn of(path: PathBuf, module: Vec<String>, text: &str) -> Self {
+        // The root has no name of its own in a path.
+        let inside = if module == ["lib"] { Vec::new() } else { module.clone() };
+        let mut reader = Reader { module: inside, named: Vec::new(), exports: Vec::new() };
+        let file = syn::parse_file(text).expect("the sources are Rust");
+        reader.visit_file(&file);
+        Self { path, module, named: reader.named, exports: reader.exports }
+    }
+
     fn name(&self) -> String {
         format!("{}.rs", self.module.join("/"))
     }
@@ -119,86 +134,141 @@ impl SourceFile {
         self.path.ends_with("mod.rs")
     }
 
-    /// The paths, from the root of the crate, that the `use` lines outside of tests name.
-    fn imports(&self) -> Vec<Vec<String>> {
-        let kinds = ["\nuse ", "\npub use ", "\npub(crate) use ", "\npub(super) use "];
-        let paths = kinds.iter().flat_map(|kind| self.paths_after(kind));
-        paths.filter_map(|path| self.resolved(&path)).collect()
-    }
-
-    /// What a `mod.rs` passes on, as it names it.
-    fn exports(&self) -> Vec<Vec<String>> {
-        let kinds = ["\npub use ", "\npub(crate) use ", "\npub(super) use "];
-        kinds.iter().flat_map(|kind| self.paths_after(kind)).collect()
-    }
-
-    fn paths_after(&self, kind: &str) -> Vec<Vec<String>> {
-        let code = self.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-        let mut paths = Vec::new();
-        for statement in code.split(kind).skip(1) {
-            let tree: String = statement
-                .split(';')
-                .next()
-                .unwrap_or_default()
-                .replace(" as ", RENAMED)
-                .split_whitespace()
-                .collect();
-            spread(&tree, &mut Vec::new(), &mut paths);
-        }
-        paths
-    }
-
-    fn resolved(&self, path: &[String]) -> Option<Vec<String>> {
-        let mut at = self.module.clone();
-        if !self.is_folder() {
-            at.pop();
-        }
-        let rest = match path[0].as_str() {
-            "crate" => {
-                at.clear();
-                &path[1..]
-            }
-            "super" => {
-                let ups = path.iter().take_while(|part| *part == "super").count();
-                // Out of a file, the first one leads into its folder.
-                at.truncate(at.len() + usize::from(!self.is_folder()) - ups);
-                &path[ups..]
-            }
-            _ => return None,
-        };
-        let path = [&at[..], rest].concat();
-        (!path.is_empty()).then_some(path)
+    /// The paths, from the root of the crate, that it names outside of tests.
+    fn imports(&self) -> &[Vec<String>] {
+        &self.named
     }
 }
 
-/// `a::{b,c::d}` is `a::b` and `a::c::d`.
-fn spread(tree: &str, before: &mut Vec<String>, paths: &mut Vec<Vec<String>>) {
-    let Some((head, group)) = tree.split_once('{') else {
-        let parts =
-            tree.split("::").map(|part| part.split(RENAMED).next().unwrap_or(part).to_owned());
-        paths.push(before.iter().cloned().chain(parts).collect());
-        return;
-    };
-    let depth_before = before.len();
-    before
-        .extend(head.trim_end_matches("::").split("::").filter(|p| !p.is_empty()).map(Into::into));
-    let group = &group[..group.rfind('}').expect("a group ends")];
-    let (mut depth, mut start) = (0, 0);
-    for (i, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                spread(&group[start..i], before, paths);
-                start = i + 1;
+/// Collects what is not for tests alone.
+struct Reader {
+    /// Where it is: in the file's module or in one inside of that.
+    module: Vec<String>,
+    named: Vec<Vec<String>>,
+    exports: Vec<Vec<String>>,
+}
+
+impl Reader {
+    /// A path as it is written, if it begins at a place that is known.
+    fn name(&mut self, path: &[String]) {
+        let ups = path.iter().take_while(|part| *part == "super").count();
+        let (from, rest) = match path[0].as_str() {
+            "crate" => (&[][..], &path[1..]),
+            "self" => (&self.module[..], &path[1..]),
+            "super" => (&self.module[..self.module.len() - ups], &path[ups..]),
+            _ => return,
+        };
+        let whole = [from, rest].concat();
+        // The root as a whole, as by `use crate as root`, is in no storey.
+        self.named.push(if whole.is_empty() { path.to_vec() } else { whole });
+    }
+
+    /// `crate::a::b` and the like among tokens, which may be those of any macro.
+    fn name_all(&mut self, tokens: TokenStream) {
+        let mut path: Vec<String> = Vec::new();
+        let mut colons = 0;
+        for tree in tokens {
+            match &tree {
+                TokenTree::Punct(punct) if punct.as_char() == ':' && !path.is_empty() => {
+                    colons += 1;
+                    continue;
+                }
+                TokenTree::Ident(ident) if path.is_empty() || colons == 2 => {
+                    path.push(ident.to_string());
+                    colons = 0;
+                    continue;
+                }
+                _ => {}
             }
-            _ => {}
+            if path.len() > 1 {
+                self.name(&path);
+            }
+            (path, colons) = (Vec::new(), 0);
+            match tree {
+                TokenTree::Group(group) => self.name_all(group.stream()),
+                TokenTree::Ident(ident) => path.push(ident.to_string()),
+                _ => {}
+            }
+        }
+        if path.len() > 1 {
+            self.name(&path);
         }
     }
-    if start < group.len() {
-        spread(&group[start..], before, paths);
+}
+
+impl Visit<'_> for Reader {
+    fn visit_item(&mut self, item: &Item) {
+        let attributes = match item {
+            Item::Fn(item) => &item.attrs,
+            Item::Impl(item) => &item.attrs,
+            Item::Mod(item) => &item.attrs,
+            Item::Use(item) => &item.attrs,
+            _ => return visit::visit_item(self, item),
+        };
+        if !is_for_tests(attributes) {
+            visit::visit_item(self, item);
+        }
     }
-    before.truncate(depth_before);
+
+    fn visit_impl_item(&mut self, item: &ImplItem) {
+        if !matches!(item, ImplItem::Fn(item) if is_for_tests(&item.attrs)) {
+            visit::visit_impl_item(self, item);
+        }
+    }
+
+    fn visit_item_mod(&mut self, item: &ItemMod) {
+        self.module.push(item.ident.to_string());
+        visit::visit_item_mod(self, item);
+        self.module.pop();
+    }
+
+    fn visit_item_use(&mut self, item: &ItemUse) {
+        let mut paths = Vec::new();
+        spread(&item.tree, &mut Vec::new(), &mut paths);
+        for path in &paths {
+            self.name(path);
+        }
+        if !matches!(item.vis, Visibility::Inherited) {
+            self.exports.extend(paths);
+        }
+    }
+
+    fn visit_path(&mut self, path: &syn::Path) {
+        let parts: Vec<String> = path.segments.iter().map(|part| part.ident.to_string()).collect();
+        if parts.len() > 1 {
+            self.name(&parts);
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, mac: &Macro) {
+        visit::visit_macro(self, mac);
+        self.name_all(mac.tokens.clone());
+    }
+}
+
+fn is_for_tests(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
+    })
+}
+
+/// `a::{b, c::d}` is `a::b` and `a::c::d`.
+fn spread(tree: &UseTree, before: &mut Vec<String>, paths: &mut Vec<Vec<String>>) {
+    match tree {
+        UseTree::Path(path) => {
+            before.push(path.ident.unraw().to_string());
+            spread(&path.tree, before, paths);
+            before.pop();
+        }
+        UseTree::Name(name) => paths.push([&before[..], &[name.ident.to_string()]].concat()),
+        UseTree::Rename(rename) => paths.push([&before[..], &[rename.ident.to_string()]].concat()),
+        UseTree::Glob(_) => paths.push(before.clone()),
+        UseTree::Group(group) => {
+            group.items.iter().for_each(|tree| spread(tree, before, paths));
+        }
+    }
 }
 
 fn height(storey: &str) -> usize {
@@ -230,7 +300,7 @@ fn source_files() -> Vec<SourceFile> {
                 && !OUTSIDE.contains(&module[0].as_str())
             {
                 let text = fs::read_to_string(&path).expect("the sources can be read");
-                files.push(SourceFile { path, module, text });
+                files.push(SourceFile::of(path, module, &text));
             }
         }
     }
