@@ -33,9 +33,9 @@ assert not settings.configured
 
 
 def main():
-    # Ctrl-C goes to the parent as well; nobody waits for a fork.
+    # Ctrl-C goes to the parent as well.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, lambda *_: reap())
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="testbed-"))
         listener = stack.enter_context(socket.socket(socket.AF_UNIX))
@@ -52,6 +52,12 @@ def main():
                 listener.close()
                 become_program(connection)
             connection.close()
+
+
+def reap():
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def become_program(connection):
