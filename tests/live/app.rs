@@ -21,7 +21,7 @@ use tokio::{
 
 use testbed::Log;
 
-/// A running server with two workers. It ends with this value.
+/// A running server. It ends with this value.
 pub(crate) struct TestApp {
     address: SocketAddr,
     log: Log,
@@ -41,12 +41,13 @@ impl TestApp {
             > + 'static,
         B: MessageBody + 'static,
     {
-        Self::start_on(TcpListener::bind("127.0.0.1:0").unwrap(), app)
+        Self::serve(any_port(), 2, app)
     }
 
-    /// For a test that has to know the address first.
-    pub(crate) fn start_on<T, B>(
+    /// With this many workers; for a test that has to know the address first, too.
+    pub(crate) fn serve<T, B>(
         listener: TcpListener,
+        workers: usize,
         app: impl Fn() -> App<T> + Clone + Send + 'static,
     ) -> Self
     where
@@ -70,7 +71,7 @@ impl TestApp {
                     app()
                 };
                 let server = HttpServer::new(app)
-                    .workers(2)
+                    .workers(workers)
                     .disable_signals()
                     .listen(listener)
                     .unwrap()
@@ -145,6 +146,11 @@ impl Drop for TestApp {
             ended.unwrap().unwrap();
         }
     }
+}
+
+/// What listens on a port that is free.
+pub(crate) fn any_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
 #[derive(Debug)]

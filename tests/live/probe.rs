@@ -1,20 +1,16 @@
-//! An actix server of the test's making, and one that reports all it knows of a visitor.
-
-use std::{
-    sync::mpsc,
-    thread::{self, JoinHandle},
-};
+//! A server that reports all it knows of a visitor, and a client of it.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, OptionalDjangoUser,
 };
 use actix_web::{
-    App, HttpServer,
-    dev::ServerHandle,
+    App,
     web::{self, Json, ServiceConfig},
 };
 use reqwest::{Client, Response, redirect::Policy};
 use serde_json::{Value, json};
+
+use crate::app;
 
 /// What is asked of `has_perm` for every visitor, by Django and by the crate.
 pub(crate) const PERMISSIONS: [&str; 12] = [
@@ -36,33 +32,19 @@ pub(crate) const PERMISSIONS: [&str; 12] = [
 pub(crate) const MODULES: [&str; 8] =
     ["shop", "shop.weird", "sho", "Shop", "auth", "blog", "", "nothing"];
 
-/// A running server with one worker. It ends with the test process.
+/// A running server with one worker, and a client. It ends with this value.
 pub(crate) struct TestApp {
-    url: String,
+    server: app::TestApp,
     cookie_name: String,
     client: Client,
-    handle: ServerHandle,
-    thread: JoinHandle<()>,
 }
 
 impl TestApp {
     pub(crate) fn start(routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> Self {
-        let (sender, receiver) = mpsc::channel();
-        let thread = thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let app = move || App::new().configure(routes.clone());
-                let server = HttpServer::new(app).workers(1).disable_signals();
-                let server = server.bind("127.0.0.1:0").unwrap();
-                let address = server.addrs()[0];
-                let server = server.run();
-                sender.send((address, server.handle())).unwrap();
-                server.await.unwrap();
-            });
-        });
-        let (address, handle) = receiver.recv().unwrap();
+        let app = move || App::new().configure(routes.clone());
+        let server = app::TestApp::serve(app::any_port(), 1, app);
         let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
-        let (url, cookie_name) = (format!("http://{address}"), "sessionid".into());
-        Self { url, cookie_name, client, handle, thread }
+        Self { server, cookie_name: "sessionid".into(), client }
     }
 
     /// Sends session keys in a cookie of that name.
@@ -72,9 +54,7 @@ impl TestApp {
 
     /// Ends it and all that runs in it.
     pub(crate) fn stop(self) {
-        let Self { handle, thread, .. } = self;
-        drop(handle.stop(false));
-        thread.join().unwrap();
+        drop(self.server);
     }
 
     /// One route for each way to ask who it is.
@@ -95,13 +75,13 @@ impl TestApp {
         })
     }
 
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
     }
 
     /// Gets a page as a visitor with this session cookie.
     pub(crate) async fn get(&self, path: &str, session_key: &str) -> Response {
-        let request = self.client.get(format!("{}{path}", self.url));
+        let request = self.client.get(format!("{}{path}", self.url()));
         request
             .header("Cookie", format!("{}={session_key}", self.cookie_name))
             .send()
@@ -111,7 +91,7 @@ impl TestApp {
 
     /// Gets a page as a visitor without a cookie.
     pub(crate) async fn get_without_cookie(&self, path: &str) -> Response {
-        self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
+        self.client.get(format!("{}{path}", self.url())).send().await.unwrap()
     }
 
     pub(crate) async fn status(&self, path: &str, session_key: &str) -> u16 {

@@ -28,7 +28,7 @@ async fn journey(django: Django) {
     let settings = settings().login_url(&login_url).allowed_hosts(["127.0.0.1"]);
     let site = DjangoSite::new(pool(bed.database_url()), settings).unwrap();
     let middleware = DjangoSessionMiddleware::required(site);
-    let app = TestApp::start_on(listener, move || {
+    let app = TestApp::serve(listener, 2, move || {
         let page = async |req: HttpRequest, id: DjangoUserId<i64>| {
             format!("user {id} at {}?{}", req.path(), req.query_string())
         };
