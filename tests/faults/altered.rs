@@ -3,15 +3,16 @@
 use actix_django_session::UserModel;
 
 use crate::{
+    beside_others,
     load::Load,
     scene::Scene,
     service::{Service, patient, pool},
-    turn, until,
+    until,
 };
 
 #[tokio::test]
 async fn no_visitor_notices_a_migration() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let settings = patient().user_model(UserModel::default().columns(["first_name"]));
     let service = Service::start(pool(scene.database.url(), 8), settings);

@@ -8,16 +8,16 @@ use futures_util::future::join_all;
 use tokio_postgres::NoTls;
 
 use crate::{
+    beside_others,
     scene::Scene,
     service::{pool, settings},
-    turn,
 };
 
 /// Two tenants in schemas of one database, the session of a visitor in the first one only; hooks and
 /// handlers set the `search_path` back and forth.
 #[tokio::test]
 async fn a_session_of_one_tenant_opens_no_other() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let admin = scene.client().await;
     for tenant in ["tenant_a", "tenant_b"] {
@@ -67,7 +67,7 @@ async fn a_session_of_one_tenant_opens_no_other() {
 /// Whoever logs out is out, whatever transactions are open.
 #[tokio::test]
 async fn an_open_transaction_keeps_nobody_in() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let pool = pool(scene.database.url(), 2);
     let site = DjangoSite::new(pool.clone(), settings()).unwrap();
@@ -90,7 +90,7 @@ async fn an_open_transaction_keeps_nobody_in() {
 /// The application's connections may lie idle or be busy: nobody waits for them.
 #[tokio::test]
 async fn a_handler_that_forgets_its_statements_takes_none_from_a_lookup() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let pool = pool(scene.database.url(), 2);
     let settings = settings().lookup_timeout(Duration::from_secs(5));

@@ -14,10 +14,11 @@ use testbed::{Browser, Django, Postgres, Settings, TestBed};
 use tokio::task::JoinHandle;
 
 use crate::{
+    beside_others,
     load::Connection,
     scene::Scene,
     service::{Service, patient, pool},
-    turn, until,
+    until,
 };
 
 /// Somebody who keeps asking with one cookie, and writes down what was answered when.
@@ -114,7 +115,7 @@ impl Change {
 
 #[tokio::test]
 async fn a_row_that_is_replaced_is_seen_whole_and_at_once() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 4), patient());
     let key = scene.session("replaced-all-the-time", "{}").await;
@@ -147,7 +148,7 @@ async fn a_row_that_is_replaced_is_seen_whole_and_at_once() {
 
 #[tokio::test]
 async fn a_login_a_new_password_and_a_logout_are_seen_at_once() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let postgres = Postgres::shared().await.unwrap();
     let settings_of_site = Settings::default().user("ada", "lovelace");
     let bed = TestBed::on(&postgres, Django::V5_2, settings_of_site).await.unwrap();
@@ -197,7 +198,7 @@ async fn a_login_a_new_password_and_a_logout_are_seen_at_once() {
 /// A login gives the session of a stranger a new key; the old one stands for nobody from then on.
 #[tokio::test]
 async fn the_old_key_of_a_login_stands_for_nobody() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 4), patient());
     for round in 0..2 {

@@ -6,14 +6,14 @@ use actix_django_session::{DjangoSite, Error, SessionKey};
 use serde_json::json;
 
 use crate::{
+    beside_others,
     scene::Scene,
     service::{pool, settings},
-    turn,
 };
 
 #[tokio::test]
 async fn a_session_ends_for_django_and_here_at_the_same_microsecond() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let site = DjangoSite::new(pool(scene.database.url(), 1), settings()).unwrap();
     let key = scene.judge.login("ada").await.unwrap();

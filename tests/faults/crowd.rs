@@ -5,15 +5,15 @@ use futures_util::future::join_all;
 use testbed::Proxy;
 
 use crate::{
+    beside_others,
     scene::Scene,
     service::{pool, settings},
-    turn,
 };
 
 /// One question each would be as many executions.
 #[tokio::test]
 async fn a_crowd_asks_once_and_nobody_asks_the_same_twice() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     for prepared in [true, false] {
         let proxy = Proxy::before(scene.database.url()).await;

@@ -6,17 +6,16 @@ use futures_util::{FutureExt, future::join_all};
 use tokio::time::timeout;
 
 use crate::{
-    PATIENCE,
+    PATIENCE, beside_others,
     load::Load,
     scene::Scene,
     service::{Service, patient, pool, settings},
-    turn,
 };
 
 /// Lookups have connections of their own.
 #[tokio::test]
 async fn an_exhausted_pool_is_noticed_by_nobody() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 4), patient());
     let mut taken = Vec::new();
@@ -32,7 +31,7 @@ async fn an_exhausted_pool_is_noticed_by_nobody() {
 
 #[tokio::test]
 async fn lookups_take_nothing_from_the_application() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 1), patient());
     let load = Load::start(&service, &scene, 200);
@@ -47,7 +46,7 @@ async fn lookups_take_nothing_from_the_application() {
 /// Those who asked first may go away before there is an answer.
 #[tokio::test]
 async fn who_hangs_up_first_keeps_nobody_waiting() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let site = DjangoSite::new(pool(scene.database.url(), 1), settings()).unwrap();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();

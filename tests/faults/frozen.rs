@@ -8,10 +8,11 @@ use std::{
 use testbed::Postgres;
 
 use crate::{
+    alone,
     load::Load,
     scene::Scene,
     service::{Service, pool, settings},
-    turn, until,
+    until,
 };
 
 /// Longer than the machine ever halts by itself.
@@ -19,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn a_frozen_server_means_503_in_time_and_leaves_nothing_behind() {
-    let _turn = turn().await;
+    let _turn = alone().await;
     let postgres = Postgres::start().await.unwrap();
     let scene = Scene::on(&postgres).await;
     let service = Service::start(pool(scene.database.url(), 8), settings().lookup_timeout(TIMEOUT));

@@ -5,15 +5,16 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::{
+    beside_others,
     load::{Connection, Load},
     scene::Scene,
     service::{APPLICATION_NAME, Service, patient, pool},
-    turn, until,
+    until,
 };
 
 #[tokio::test]
 async fn thousands_who_hang_up_disturb_nobody() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 4), patient());
     let load = Load::start(&service, &scene, 100);

@@ -5,15 +5,15 @@ use std::time::Instant;
 use testbed::Postgres;
 
 use crate::{
+    beside_others,
     load::Load,
     scene::Scene,
     service::{Service, patient, pool},
-    turn,
 };
 
 #[tokio::test]
 async fn a_killed_server_means_503_until_it_is_back() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let postgres = Postgres::start().await.unwrap();
     let scene = Scene::on(&postgres).await;
     let service = Service::start(pool(scene.database.url(), 8), patient());

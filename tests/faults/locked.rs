@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::{
+    alone,
     backends::Backends,
+    beside_others,
     load::Load,
     scene::Scene,
     service::{Service, pool, settings},
-    turn, until,
+    until,
 };
 
 /// Two workers, each with two connections for sessions, users, permissions and whatever else, and
@@ -21,7 +23,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 /// behind, a long migration would use up the connections of the whole server.
 #[tokio::test]
 async fn a_locked_table_means_503_and_no_heap_of_waiting_backends() {
-    let _turn = turn().await;
+    let _turn = alone().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 4), settings().lookup_timeout(TIMEOUT));
     let load = Load::start(&service, &scene, 200);
@@ -37,7 +39,7 @@ async fn a_locked_table_means_503_and_no_heap_of_waiting_backends() {
 /// What all lookups of users need to know first must not make them wait for one another.
 #[tokio::test]
 async fn those_who_come_first_to_a_locked_user_table_do_not_wait_in_line() {
-    let _turn = turn().await;
+    let _turn = alone().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 4), settings().lookup_timeout(TIMEOUT));
     let mut admin = scene.client().await;
@@ -57,7 +59,7 @@ async fn a_locked_user_table_is_not_noticed_where_only_the_session_is_asked_for(
     // Who waited for the lock would be told so after that long.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 4), settings().lookup_timeout(TIMEOUT));
     let (users, sessions) = (&["/login_required"], &["/required", "/optional"]);

@@ -36,13 +36,22 @@ mod workers;
 use std::time::Duration;
 
 use testbed::until;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How long something may take before a test gives up on it: two busy cores are slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One fault at a time: they are measured in milliseconds and in descriptors of this process.
-async fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::const_new(());
-    TURN.lock().await
+/// How many tests run side by side: each has a database, a service and a relay of its own.
+const PLACES: u32 = 4;
+
+static FREE: Semaphore = Semaphore::const_new(PLACES as usize);
+
+/// For a test that a busy machine slows down and nothing else.
+async fn beside_others() -> SemaphorePermit<'static> {
+    FREE.acquire().await.unwrap()
+}
+
+/// For a test that measures in milliseconds, or in descriptors and memory of this process.
+async fn alone() -> SemaphorePermit<'static> {
+    FREE.acquire_many(PLACES).await.unwrap()
 }

@@ -5,9 +5,9 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
+    beside_others,
     scene::Scene,
     service::{pool, settings},
-    turn,
 };
 
 fn key(text: &str) -> SessionKey {
@@ -17,7 +17,7 @@ fn key(text: &str) -> SessionKey {
 /// Among the others who ask at the same time, too.
 #[tokio::test]
 async fn a_character_that_the_databases_encoding_lacks_is_nobody() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let admin = scene.client().await;
     let name = format!("{}_latin1", scene.database.name());
@@ -56,7 +56,7 @@ async fn a_character_that_the_databases_encoding_lacks_is_nobody() {
 /// Ids that the domain of the primary key forbids, in one query with ids that it allows.
 #[tokio::test]
 async fn an_id_outside_of_a_domain_is_nobody_and_spoils_no_other() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let admin = scene.client().await;
     let domain = "CREATE DOMAIN even AS text CHECK (VALUE ~ '^[0-9]*[02468]$'); \
@@ -91,7 +91,7 @@ async fn an_id_outside_of_a_domain_is_nobody_and_spoils_no_other() {
 /// A site may have longer session keys than Django's own.
 #[tokio::test]
 async fn keys_are_looked_up_as_long_as_the_column_is() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let admin = scene.client().await;
     let sessions = |table: &str, column: &str| {

@@ -11,9 +11,10 @@ use actix_django_session::{DjangoSite, DjangoUser, SessionKey};
 use futures_util::future::join_all;
 
 use crate::{
+    alone, beside_others,
     scene::Scene,
     service::{pool, settings},
-    turn, until,
+    until,
 };
 
 /// Far beyond what an answer takes: whoever waits that long was stopped.
@@ -37,7 +38,7 @@ async fn is_pending<F: Future>(future: &mut Pin<Box<F>>) -> bool {
 
 #[tokio::test]
 async fn a_paused_lookup_stops_nobody_and_finds_its_answer_later() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let (site, key) = store_and_key(&scene).await;
     // Before there is a connection, and with one.
@@ -59,7 +60,7 @@ async fn a_paused_lookup_stops_nobody_and_finds_its_answer_later() {
 /// A big answer that nobody reads.
 #[tokio::test]
 async fn paused_permissions_of_twenty_thousand_stop_nobody() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let admin = scene.client().await;
     let sql = "UPDATE auth_user SET is_superuser = true; \
@@ -82,7 +83,7 @@ async fn paused_permissions_of_twenty_thousand_stop_nobody() {
 
 #[tokio::test]
 async fn clones_of_a_user_do_not_wait_for_one_another() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let (site, key) = store_and_key(&scene).await;
     let user = user(&site, &key).await;
@@ -101,7 +102,7 @@ async fn one_deadline_holds_for_all_that_a_request_asks() {
     // A quarter of it divides one timeout from two, and is more than the machine ever halts.
     const TIMEOUT: Duration = Duration::from_secs(8);
 
-    let _turn = turn().await;
+    let _turn = alone().await;
     let scene = Scene::new().await;
     let settings = settings().lookup_timeout(TIMEOUT);
     let service = crate::service::Service::start(pool(scene.database.url(), 4), settings);

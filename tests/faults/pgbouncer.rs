@@ -20,15 +20,16 @@ use testbed::{Log, not_tested};
 use tokio_postgres::{Config, NoTls, config::Host};
 
 use crate::{
+    beside_others,
     load::Load,
     scene::Scene,
     service::{Service, patient, pool, routes},
-    turn, until,
+    until,
 };
 
 #[tokio::test]
 async fn everything_works_through_pgbouncer_with_its_setting() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let Some(bouncer) = PgBouncer::start(scene.database.url()).await else { return };
     let settings = patient().prepared_statements(false);
@@ -49,7 +50,7 @@ async fn everything_works_through_pgbouncer_with_its_setting() {
 /// Prepared statements of all these stores would share their names on PgBouncer's few connections.
 #[actix_web::test]
 async fn without_it_the_answers_are_right_and_the_log_names_the_setting() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let Some(bouncer) = PgBouncer::start(scene.database.url()).await else { return };
     let log = Log::of_this_thread();

@@ -13,9 +13,9 @@ use futures_util::future::join_all;
 use testbed::{Log, Postgres, Proxy, nobody_listens};
 
 use crate::{
+    beside_others,
     scene::Scene,
     service::{pool, routes, settings},
-    turn,
 };
 
 /// The tables that the crate reads, and nothing else.
@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[actix_web::test]
 async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let url = scene.database.url();
     let role = Role::create(&scene, "").await;
@@ -115,7 +115,7 @@ async fn is_refused(scene: &Scene, case: &str, pool: &Pool, settings: DjangoSett
 /// The handler asks for permissions, long after the middleware: it answers 503, and the log says why.
 #[actix_web::test]
 async fn what_is_refused_to_a_handler_is_logged_too() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let tables = "django_session, auth_user";
     let role = Role::create(&scene, &format!("GRANT SELECT ON {tables} TO")).await;
@@ -134,7 +134,7 @@ async fn what_is_refused_to_a_handler_is_logged_too() {
 
 #[actix_web::test]
 async fn the_right_to_select_is_all_it_needs() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let role = Role::create(&scene, &format!("GRANT SELECT ON {TABLES} TO")).await;
     let site = DjangoSite::new(pool(&role.url, 4), settings()).unwrap();
@@ -153,7 +153,7 @@ async fn the_right_to_select_is_all_it_needs() {
 /// Whoever guesses learns nothing: not whether a row is there, nor what is wrong with it.
 #[actix_web::test]
 async fn unknown_expired_and_corrupt_look_the_same() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let admin = scene.client().await;
     for (key, data) in

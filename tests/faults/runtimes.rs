@@ -12,9 +12,10 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     backends::Backends,
+    beside_others,
     scene::Scene,
     service::{pool, settings},
-    turn, until,
+    until,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -37,7 +38,7 @@ async fn no_connection_is_left(scene: &Scene) {
 /// A job on a thread of its own that looks somebody up now and then, and a worker that is busy.
 #[tokio::test]
 async fn a_runtime_that_sleeps_or_is_blocked_keeps_no_other_waiting() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let (site, key) = store_and_key(&scene);
     let (wake, sleeps) = mpsc::channel::<()>();
@@ -67,7 +68,7 @@ async fn a_runtime_that_sleeps_or_is_blocked_keeps_no_other_waiting() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_runtime_of_many_threads_is_one() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let (site, key) = store_and_key(&scene);
     let lookups = (0..200).map(|_| {
@@ -83,7 +84,7 @@ async fn a_runtime_of_many_threads_is_one() {
 
 #[tokio::test]
 async fn neither_a_runtime_that_ended_nor_a_store_that_was_dropped_leaves_a_connection() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let (site, key) = store_and_key(&scene);
     for _ in 0..3 {
@@ -100,7 +101,7 @@ async fn neither_a_runtime_that_ended_nor_a_store_that_was_dropped_leaves_a_conn
 /// The runtime that asked may never be polled again.
 #[tokio::test]
 async fn a_check_leaves_no_connection_behind_good_or_bad() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     for table in ["django_session", "no_such_table"] {
         let settings = settings().session_table(table);

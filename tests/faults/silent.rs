@@ -7,11 +7,13 @@ use actix_django_session::{DjangoSite, SessionKey};
 use testbed::Proxy;
 
 use crate::{
+    alone,
     backends::Backends,
+    beside_others,
     load::Load,
     scene::Scene,
     service::{Service, pool, settings},
-    turn, until,
+    until,
 };
 
 /// Far more than what it costs to notice that connections have died.
@@ -19,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn connections_that_died_silently_cost_nobody_an_error() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
     let service = Service::start(pool(proxy.url(), 16), settings().lookup_timeout(TIMEOUT));
@@ -39,7 +41,7 @@ async fn connections_that_died_silently_cost_nobody_an_error() {
 /// Several connections for sessions, of which each has answered, and all die in the same moment.
 #[tokio::test]
 async fn all_connections_of_a_kind_may_die_at_once() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
     let settings = settings().lookup_timeout(TIMEOUT);
@@ -65,7 +67,7 @@ async fn all_connections_of_a_kind_may_die_at_once() {
 async fn after_a_failover_the_answers_are_right_within_one_timeout() {
     const TIMEOUT: Duration = Duration::from_secs(4);
 
-    let _turn = turn().await;
+    let _turn = alone().await;
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
     let service = Service::start(pool(proxy.url(), 16), settings().lookup_timeout(TIMEOUT));

@@ -5,14 +5,14 @@ use futures_util::future::join_all;
 use testbed::{Log, Proxy};
 
 use crate::{
+    beside_others,
     scene::Scene,
     service::{pool, settings},
-    turn,
 };
 
 #[tokio::test]
 async fn a_lost_statement_is_asked_again_and_in_the_end_done_without() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
     let site = DjangoSite::new(pool(proxy.url(), 1), settings()).unwrap();
@@ -37,7 +37,7 @@ async fn a_lost_statement_is_asked_again_and_in_the_end_done_without() {
 /// some to ask for them.
 #[tokio::test]
 async fn without_prepared_statements_there_are_none_whatever_the_columns() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let admin = scene.client().await;
     let columns = "CREATE TYPE plan AS ENUM ('free', 'pro'); \

@@ -3,15 +3,15 @@
 use testbed::Postgres;
 
 use crate::{
+    beside_others,
     load::Load,
     scene::{Scene, connect},
     service::{APPLICATION_NAME, Service, patient, pool},
-    turn,
 };
 
 #[tokio::test]
 async fn no_visitor_notices_when_backends_end() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 8), patient());
     let load = Load::start(&service, &scene, 200);

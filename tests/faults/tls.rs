@@ -19,12 +19,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
+    alone,
     backends::Backends,
+    beside_others,
     load::Load,
     locked::{MOST_WHILE_LOCKED, TIMEOUT},
     scene::Scene,
     service::{APPLICATION_NAME, Service, settings},
-    turn,
 };
 
 /// The first message of a client that wants TLS.
@@ -121,7 +122,7 @@ async fn relay(
 /// connection left for anybody.
 #[tokio::test]
 async fn a_locked_table_leaves_no_heap_of_backends_behind_tls() {
-    let _turn = turn().await;
+    let _turn = alone().await;
     let scene = Scene::new().await;
     let gatekeeper = Gatekeeper::before(scene.database.url()).await;
     let service = Service::start(gatekeeper.pool(4), settings().lookup_timeout(TIMEOUT));
@@ -138,7 +139,7 @@ async fn a_locked_table_leaves_no_heap_of_backends_behind_tls() {
 /// The example, as a person runs it.
 #[tokio::test]
 async fn the_example_talks_to_nobody_else() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let gatekeeper = Gatekeeper::before(scene.database.url()).await;
     let example = testbed::Example::program("tls").unwrap();

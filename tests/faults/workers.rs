@@ -17,11 +17,11 @@ use actix_web::web::{self, Data, ServiceConfig};
 use tokio::{runtime::Builder, sync::Semaphore, time::timeout};
 
 use crate::{
-    PATIENCE,
+    PATIENCE, beside_others,
     load::Connection,
     scene::{ROUTES, Scene, Visitor},
     service::{Service, pool, routes, settings},
-    turn, until,
+    until,
 };
 
 /// Far beyond what an answer takes: whoever waits that long was stopped.
@@ -80,7 +80,7 @@ async fn block(middleware: Data<Middleware>) -> &'static str {
 /// A template that takes long, a password that is hashed on the spot.
 #[tokio::test]
 async fn a_blocked_worker_does_not_stop_the_visitors_of_another() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let routes = routes(site(&scene));
     let (sender, may_go) = mpsc::channel();
@@ -130,7 +130,7 @@ async fn report(user: DjangoUser, heartbeat: Data<Heartbeat>) -> String {
 
 #[tokio::test]
 async fn handlers_that_pause_a_question_in_select_stop_nobody() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let site = site(&scene);
     let middleware = DjangoSessionMiddleware::login_required(site.clone());
@@ -164,7 +164,7 @@ async fn handlers_that_pause_a_question_in_select_stop_nobody() {
 /// of a server that is started meanwhile do not depend on it.
 #[tokio::test]
 async fn what_a_sleeping_runtime_has_loaded_does_not_stop_the_first_visitors() {
-    let _turn = turn().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let site = site(&scene);
     let (wake, sleeps) = mpsc::channel::<()>();
