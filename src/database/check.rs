@@ -8,6 +8,7 @@ use super::{
     Database,
     catalog::{Catalog, Column, Table},
     connection::{Query, Question},
+    needs::Need,
 };
 use crate::{
     error::{Chain, Error, Unavailable},
@@ -57,9 +58,12 @@ impl Database {
         let settings = self.settings();
         let model = &settings.user_model;
         let has_sessions = settings.sessions.engine != SessionEngine::SignedCookies;
-        let permissions = model.permission_tables.as_ref().filter(|_| {
-            self.uses_users() && self.uses_permissions() && settings.grants_permissions()
-        });
+        let need = self.need_to_check(report);
+        let permissions = model
+            .permission_tables
+            .as_ref()
+            .filter(|_| need == Need::Permissions && settings.grants_permissions());
+        self.check_capacity(self.most_connections(need), report).await?;
         let mut names = vec![&settings.session_table, &model.table];
         names.extend(model.parents.iter().map(|parent| &parent.table));
         if let Some(tables) = permissions {
@@ -82,7 +86,7 @@ impl Database {
             }
         }
         let sessions = std::mem::replace(&mut looks.is_sound, true);
-        if !self.uses_users() {
+        if need < Need::Users {
             return Ok(Readable { sessions: sessions && has_sessions, users: false });
         }
         looks.at_users(model, settings.sessions.writes, settings.upgrades_passwords());
@@ -101,6 +105,25 @@ impl Database {
             users = self.try_users(permissions.is_some(), looks.report).await?;
         }
         Ok(Readable { sessions: sessions && has_sessions, users })
+    }
+
+    /// What is to be looked at; says what is not.
+    fn need_to_check(&self, report: &mut CheckReport) -> Need {
+        let needed = self.shared.needs.greatest();
+        let named = if self.settings().user_model_is_set { Need::Users } else { Need::Sessions };
+        let need = needed.map_or(named, |needed| needed.max(named));
+        self.shared.needs.looked_at(need);
+        if let Some(left_out) = need.leaves_out() {
+            match needed {
+                None => report.warning(format!(
+                    "no middleware was made yet: {left_out} were not looked at: call `check()` after \
+                     the middlewares are made"
+                )),
+                Some(_) => report
+                    .fact(format!("no middleware asks for {left_out}: they were not looked at")),
+            }
+        }
+        need
     }
 
     async fn try_users(

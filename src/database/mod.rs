@@ -1,10 +1,14 @@
 //! Django's tables in PostgreSQL: the only place that knows SQL.
 
+mod capacity;
 mod catalog;
+mod changes;
 mod check;
 mod connection;
+mod expired;
 mod hints;
 mod lanes;
+mod needs;
 mod parameters;
 mod permissions;
 mod primary_key;
@@ -15,10 +19,7 @@ mod slides;
 mod user_columns;
 mod users;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use deadpool_postgres::Pool;
 use tokio::time::Instant;
@@ -30,6 +31,8 @@ use connection::{Runtimes, Server};
 pub(crate) use hints::UserHint;
 use hints::UserHints;
 use lanes::Lanes;
+pub(crate) use needs::Need;
+use needs::Needs;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;
 pub(crate) use primary_key::PrimaryKeyValue;
@@ -58,8 +61,7 @@ struct Shared {
     slides: Arc<Slides>,
     user_queries: UserQueries,
     user_columns: UserColumns,
-    uses_users: AtomicBool,
-    uses_permissions: AtomicBool,
+    needs: Needs,
     hints: UserHints,
 }
 
@@ -75,8 +77,7 @@ impl Database {
                 user_queries: UserQueries::new(&settings.user_model),
                 user_columns: UserColumns::default(),
                 hints: UserHints::default(),
-                uses_users: AtomicBool::new(settings.user_model_is_set),
-                uses_permissions: AtomicBool::default(),
+                needs: Needs::default(),
                 settings,
             }),
             runtimes: Arc::default(),
@@ -108,22 +109,9 @@ impl Database {
         self
     }
 
-    /// Remembers that the user tables matter, for [`Database::check`].
-    pub(crate) fn use_users(&self) {
-        self.shared.uses_users.store(true, Ordering::Relaxed);
-    }
-
-    fn uses_users(&self) -> bool {
-        self.shared.uses_users.load(Ordering::Relaxed)
-    }
-
-    /// Remembers that permissions matter, likewise.
-    pub(crate) fn use_permissions(&self) {
-        self.shared.uses_permissions.store(true, Ordering::Relaxed);
-    }
-
-    fn uses_permissions(&self) -> bool {
-        self.shared.uses_permissions.load(Ordering::Relaxed)
+    /// Remembers what a middleware needs, for [`Database::check`].
+    pub(crate) fn need(&self, need: Need) {
+        self.shared.needs.add(need);
     }
 
     /// Whom session keys stood for last.

@@ -3,13 +3,17 @@
 //! A row is named as it was read: by its key and by what is in it. None of these statements makes a
 //! row out of one that is gone, so a session that somebody ended stays ended.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
 use tokio_postgres::{error::SqlState, types::Type};
-use tracing::Instrument;
+use tracing::debug_span;
 
 use super::{
     Database,
+    changes::change,
     connection::{Parameter, Query, Question},
     parameters::{KeyParameter, Secret},
 };
@@ -19,15 +23,18 @@ use crate::{
     settings::TableName,
 };
 
-/// How many expired rows one statement deletes: so many that none takes long.
-const EXPIRED_AT_ONCE: i64 = 5_000;
+/// The key and the data that a row has, and the key, data and end that it is to have.
+const UPDATE_TYPES: &[Type] =
+    &[Type::VARCHAR, Type::TEXT, Type::VARCHAR, Type::TEXT, Type::TIMESTAMPTZ];
 
 /// The statements, for one table.
 pub(super) struct SessionQueries {
     insert: Arc<Query>,
     update: Arc<Query>,
+    replace: Arc<Query>,
     delete: Arc<Query>,
-    clear_expired: Arc<Query>,
+    /// Whether the table is a view, once that is known.
+    is_view: OnceLock<bool>,
 }
 
 /// What became of a row that was to be inserted or moved.
@@ -43,41 +50,43 @@ pub(crate) enum Written {
 impl SessionQueries {
     pub(super) fn new(table: &TableName) -> Self {
         let table = table.quoted();
-        // Whatever it changes, it answers with one row: how many rows that were.
-        let query = |sql: String, types: &[Type]| {
-            Query::new(types, |proof| {
-                format!("WITH changed AS ({sql}) SELECT {proof}, count(*) FROM changed")
-            })
-        };
         Self {
-            insert: query(
-                format!(
-                    "INSERT INTO {table} (session_key, session_data, expire_date) \
-                     VALUES ($1, $2, $3) ON CONFLICT (session_key) DO NOTHING RETURNING 1"
-                ),
+            // As Django, which looks first: not every table says that a key is taken. Nor is any
+            // constraint named, or a conflict passed over: tables that are partitioned, views with
+            // triggers and constraints that are checked later have none to name.
+            insert: change(
                 &[Type::VARCHAR, Type::TEXT, Type::TIMESTAMPTZ],
+                &format!(
+                    "INSERT INTO {table} (session_key, session_data, expire_date) \
+                     SELECT $1, $2, $3 WHERE NOT EXISTS \
+                     (SELECT FROM {table} WHERE session_key = $1) RETURNING 1"
+                ),
             ),
             // A session that is given another key is still one row: its further columns stay, and
             // no moment sees two of it, or none.
-            update: query(
-                format!(
+            update: change(
+                UPDATE_TYPES,
+                &format!(
                     "UPDATE {table} SET session_key = $3, session_data = $4, expire_date = $5 \
                      WHERE session_key = $1 AND session_data = $2 RETURNING 1"
                 ),
-                &[Type::VARCHAR, Type::TEXT, Type::VARCHAR, Type::TEXT, Type::TIMESTAMPTZ],
             ),
-            delete: query(
-                format!("DELETE FROM {table} WHERE session_key = $1 RETURNING 1"),
-                &[Type::VARCHAR],
-            ),
-            clear_expired: query(
+            // As Django's `cycle_key`, for a view: what its triggers make of another key in an
+            // UPDATE, which Django never sends, nobody knows.
+            replace: Query::new(UPDATE_TYPES, |proof| {
                 format!(
-                    "DELETE FROM {table} WHERE expire_date < $1 AND session_key IN \
-                     (SELECT session_key FROM {table} WHERE expire_date < $1 LIMIT $2) \
-                     RETURNING 1"
-                ),
-                &[Type::TIMESTAMPTZ, Type::INT8],
+                    "WITH deleted AS (DELETE FROM {table} \
+                     WHERE session_key = $1 AND session_data = $2 RETURNING 1), \
+                     changed AS (INSERT INTO {table} (session_key, session_data, expire_date) \
+                     SELECT $3, $4, $5 FROM deleted RETURNING 1) \
+                     SELECT {proof}, count(*) FROM changed"
+                )
+            }),
+            delete: change(
+                &[Type::VARCHAR],
+                &format!("DELETE FROM {table} WHERE session_key = $1 RETURNING 1"),
             ),
+            is_view: OnceLock::new(),
         }
     }
 }
@@ -96,10 +105,19 @@ impl Database {
             Box::new(Secret(session_data.into())),
             Box::new(expire_date),
         ];
-        match self.write_sessions(insert, parameters).await {
-            Ok(count) => Ok(if count == 0 { Written::KeyTaken } else { Written::Done }),
+        match self.changed(insert, parameters, debug_span!("session write")).await {
+            Ok(0) if !self.holds(key, session_data).await? => Ok(Written::KeyTaken),
+            Ok(_) => Ok(Written::Done),
+            Err(error) if has_code(&error, &SqlState::UNIQUE_VIOLATION) => Ok(Written::KeyTaken),
             Err(error) => Err(missing_column(error)),
         }
+    }
+
+    /// Whether the row with this key holds this data: a trigger may have put a new row into another
+    /// table, of which this one is made, and then no row was inserted into this one.
+    async fn holds(&self, key: &SessionKey, session_data: &str) -> Result<bool, Error> {
+        let row = self.session_row(key, self.deadline()).await?;
+        Ok(row.is_some_and(|row| *row.session_data == *session_data))
     }
 
     /// Stores other data in a row, under another key or the same, if it still holds what was read.
@@ -118,7 +136,12 @@ impl Database {
             Box::new(Secret(session_data.into())),
             Box::new(expire_date),
         ];
-        match self.write_sessions(&self.shared.sessions.update, parameters).await {
+        let sessions = &self.shared.sessions;
+        let update = match key.as_str() != new_key.as_str() && self.sessions_are_a_view().await? {
+            true => &sessions.replace,
+            false => &sessions.update,
+        };
+        match self.changed(update, parameters, debug_span!("session write")).await {
             Ok(count) => Ok(if count == 0 { Written::Changed } else { Written::Done }),
             Err(error) if has_code(&error, &SqlState::UNIQUE_VIOLATION) => Ok(Written::KeyTaken),
             Err(error) => Err(error),
@@ -129,33 +152,25 @@ impl Database {
     pub(crate) async fn delete_session(&self, key: &SessionKey) -> Result<bool, Error> {
         let delete = &self.shared.sessions.delete;
         let parameters: Vec<Parameter> = vec![Box::new(KeyParameter::from(key))];
-        Ok(self.write_sessions(delete, parameters).await? > 0)
+        Ok(self.changed(delete, parameters, debug_span!("session write")).await? > 0)
     }
 
-    /// Deletes the rows that ended before this moment; says how many.
-    pub(crate) async fn clear_expired(&self, now: SystemTime) -> Result<u64, Error> {
-        let mut cleared = 0;
-        loop {
-            let clear = &self.shared.sessions.clear_expired;
-            let parameters: Vec<Parameter> = vec![Box::new(now), Box::new(EXPIRED_AT_ONCE)];
-            let count = self.write_sessions(clear, parameters).await?;
-            cleared += count.unsigned_abs();
-            if count < EXPIRED_AT_ONCE {
-                return Ok(cleared);
-            }
+    async fn sessions_are_a_view(&self) -> Result<bool, Error> {
+        if let Some(is_view) = self.shared.sessions.is_view.get() {
+            return Ok(*is_view);
         }
-    }
-
-    /// How many rows a statement changed.
-    async fn write_sessions(
-        &self,
-        query: &Arc<Query>,
-        parameters: Vec<Parameter>,
-    ) -> Result<i64, Error> {
-        let write = self.write(Question::new(query, parameters), self.deadline());
-        let rows = write.instrument(tracing::debug_span!("session write")).await?;
+        let query = Query::new(&[Type::TEXT], |proof| {
+            format!(
+                "SELECT {proof}, \
+                 EXISTS (SELECT FROM pg_class WHERE oid = to_regclass($1) AND relkind = 'v')"
+            )
+        });
+        let table = self.settings().session_table.quoted();
+        let rows =
+            self.query(Question::new(&query, vec![Box::new(table)]), self.deadline()).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
-        Ok(row.try_get(1).map_err(Unavailable::from)?)
+        let is_view = row.try_get(1).map_err(Unavailable::from)?;
+        Ok(*self.shared.sessions.is_view.get_or_init(|| is_view))
     }
 }
 

@@ -7,10 +7,11 @@ use std::{
 };
 
 use tokio_postgres::types::Type;
-use tracing::Instrument;
+use tracing::debug_span;
 
 use super::{
     Database,
+    changes::change,
     connection::{ONE_KEY, Parameter, Query, Question},
     parameters::Secret,
     primary_key::PrimaryKeyValue,
@@ -42,7 +43,7 @@ impl Database {
         let statement = self.statement(statement, column, Type::TEXT, true).await?;
         let parameters: Vec<Parameter> =
             vec![Box::new(key.clone()), Box::new(Secret(new.into())), Box::new(Secret(old.into()))];
-        Ok(self.changed(statement, parameters).await? > 0)
+        Ok(self.changed(statement, parameters, debug_span!("user write")).await? > 0)
     }
 
     /// Writes the time of a log-in; says whether the user is there. A model without that column has
@@ -55,19 +56,8 @@ impl Database {
         let Some(column) = &self.settings().user_model.last_login else { return Ok(true) };
         let statement = &self.shared.user_columns.last_login;
         let statement = self.statement(statement, column, Type::TIMESTAMPTZ, false).await?;
-        Ok(self.changed(statement, vec![Box::new(key.clone()), Box::new(now)]).await? > 0)
-    }
-
-    /// How many rows a statement changed.
-    async fn changed(
-        &self,
-        statement: &Arc<Query>,
-        parameters: Vec<Parameter>,
-    ) -> Result<i64, Error> {
-        let write = self.write(Question::new(statement, parameters), self.deadline());
-        let rows = write.instrument(tracing::debug_span!("user write")).await?;
-        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
-        Ok(row.try_get(1).map_err(Unavailable::from)?)
+        let parameters: Vec<Parameter> = vec![Box::new(key.clone()), Box::new(now)];
+        Ok(self.changed(statement, parameters, debug_span!("user write")).await? > 0)
     }
 
     async fn statement<'a>(
@@ -86,8 +76,8 @@ impl Database {
         let [key_type, _] = known.primary_key.parameter_types();
         let mut types = vec![key_type, of_type.clone()];
         types.extend(compares.then_some(of_type));
-        let sql = |proof: &str| update_sql(model, proof, &known.key, &owner, column, compares);
-        Ok(made.get_or_init(|| Query::new(&types, sql)))
+        let sql = update_sql(model, &known.key, &owner, column, compares);
+        Ok(made.get_or_init(|| change(&types, &sql)))
     }
 
     /// The table that has this column, of those that multi-table inheritance joins.
@@ -131,10 +121,9 @@ fn owner_query() -> Arc<Query> {
     })
 }
 
-/// Changes one column of one user. Answers with a row in any case: how many it changed.
+/// Changes one column of one user.
 fn update_sql(
     model: &UserModel,
-    proof: &str,
     ads_key: &str,
     owner: &Owner,
     column: &str,
@@ -148,8 +137,5 @@ fn update_sql(
         format!("{table}.{key} IN (SELECT {table}.{key} FROM {} WHERE {user})", tables(model))
     };
     let compared = if compares { format!(" AND {column} = $3") } else { String::new() };
-    format!(
-        "WITH changed AS (UPDATE {table} SET {column} = $2 WHERE {user}{compared} RETURNING 1) \
-         SELECT {proof}, count(*) FROM changed"
-    )
+    format!("UPDATE {table} SET {column} = $2 WHERE {user}{compared} RETURNING 1")
 }

@@ -20,7 +20,7 @@ use super::{
     request::Context,
     service::{DjangoSessionService, Middleware},
 };
-use crate::{auth::DjangoSite, error::Error, settings::is_url};
+use crate::{auth::DjangoSite, database::Need, error::Error, settings::is_url};
 
 /// Recognises the visitor whom Django logged in, by the session cookie and the row behind it.
 ///
@@ -90,7 +90,6 @@ impl DjangoSessionMiddleware {
     ///
     /// See [`DjangoSite::get_user`] for what is checked, and where this differs from Django.
     pub fn login_required(site: DjangoSite) -> Self {
-        site.database().use_users();
         Self::new(site, Admits::User(Demands::default()))
     }
 
@@ -107,7 +106,7 @@ impl DjangoSessionMiddleware {
             permission.split_once('.').is_some_and(|(app_label, _)| !app_label.is_empty()),
             "the permission \"{permission}\" names no app: it is \"app_label.codename\""
         );
-        self.site.database().use_permissions();
+        self.site.database().need(Need::Permissions);
         self.demands().permissions.push(permission);
         self
     }
@@ -123,7 +122,7 @@ impl DjangoSessionMiddleware {
 
     fn demands(&mut self) -> &mut Demands {
         if !self.admits.user_matters() {
-            self.site.database().use_users();
+            self.site.database().need(Need::Users);
             self.admits = Admits::User(Demands::default());
         }
         let Admits::User(demands) = &mut self.admits else { unreachable!("set above") };
@@ -131,6 +130,8 @@ impl DjangoSessionMiddleware {
     }
 
     fn new(site: DjangoSite, admits: Admits) -> Self {
+        let need = if admits.user_matters() { Need::Users } else { Need::Sessions };
+        site.database().need(need);
         Self {
             site,
             name: None,

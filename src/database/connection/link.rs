@@ -17,6 +17,16 @@ use tokio_postgres::{
 
 use super::{Query, Question, Server, greeting};
 
+/// How long a prepared statement is used before it is prepared again, so that it is planned again.
+///
+/// A plan that holds for any parameters stays until the server hears that the table has changed,
+/// from ANALYZE or autovacuum: one that was made for an empty table reads all of what a bulk load
+/// has put in. Custom plans would see the size of the table each time, and would cost a lookup more
+/// than its answer; left to itself (`plan_cache_mode = auto`), PostgreSQL keeps such a plan likewise
+/// after five executions, and plans each time where a batch has few keys. Preparing a statement
+/// again costs one round trip, which is nothing at this distance.
+const GREATEST_AGE: Duration = Duration::from_secs(30);
+
 /// A connection that nothing but this site uses, driven by the runtime it was made on.
 pub(super) struct Link {
     /// `None` only while it is dropped.
@@ -25,7 +35,7 @@ pub(super) struct Link {
     /// Whether it is a server's process of its own.
     is_direct: bool,
     round_trip: Duration,
-    statements: Mutex<HashMap<i64, Statement>>,
+    statements: Mutex<HashMap<i64, (Statement, Instant)>>,
 }
 
 /// Why a question was not answered.
@@ -150,10 +160,10 @@ impl Link {
     ) -> Result<Vec<Row>, Error> {
         let known = self.statements().get(&query.proof).cloned();
         let statement = match known {
-            Some(statement) => statement,
-            None => {
+            Some((statement, since)) if since.elapsed() < GREATEST_AGE => statement,
+            _ => {
                 let statement = self.client().prepare_typed(&query.sql, &query.types).await?;
-                self.statements().insert(query.proof, statement.clone());
+                self.statements().insert(query.proof, (statement.clone(), Instant::now()));
                 statement
             }
         };
@@ -182,7 +192,7 @@ impl Link {
     }
 
     /// What a panic elsewhere left behind is still whole.
-    fn statements(&self) -> MutexGuard<'_, HashMap<i64, Statement>> {
+    fn statements(&self) -> MutexGuard<'_, HashMap<i64, (Statement, Instant)>> {
         self.statements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

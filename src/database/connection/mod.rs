@@ -14,6 +14,7 @@ mod held;
 mod lane;
 mod link;
 mod lookup;
+mod own;
 mod patience;
 mod query;
 mod runtimes;
@@ -25,6 +26,7 @@ mod test_server;
 
 pub(crate) use lane::Lane;
 pub(crate) use lookup::{Lookup, Manner, is_no_such_value};
+pub(crate) use own::OwnConnection;
 pub(crate) use patience::{Patience, Wait};
 pub(crate) use query::{MANY_KEYS, ONE_KEY, Parameter, Query, Question};
 pub(crate) use runtimes::Runtimes;

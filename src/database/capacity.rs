@@ -1,0 +1,141 @@
+//! How many connections the database still has to give, and whether that is enough.
+
+use std::{fmt, num::NonZero, sync::Arc, thread::available_parallelism};
+
+use tokio_postgres::{Row, types::Type};
+
+use super::{
+    Database,
+    connection::{Query, Question},
+    needs::Need,
+};
+use crate::{
+    error::{Error, Unavailable},
+    report::CheckReport,
+};
+
+impl Database {
+    /// How many connections this service has when all of its workers are at work: actix makes one
+    /// worker for each processor, unless it is told otherwise.
+    pub(super) fn most_connections(&self, need: Need) -> usize {
+        let sessions = &self.settings().sessions;
+        let each = 1
+            + usize::from(need >= Need::Users)
+            + usize::from(need >= Need::Permissions)
+            + usize::from(sessions.writes)
+            + usize::from(sessions.writes && sessions.save_every_request);
+        each * available_parallelism().map_or(1, NonZero::get)
+    }
+
+    /// Says how many connections there still are, and warns if there are fewer than `at_most`.
+    pub(super) async fn check_capacity(
+        &self,
+        at_most: usize,
+        report: &mut CheckReport,
+    ) -> Result<(), Error> {
+        let rows = self.query(Question::new(&query(), Vec::new()), self.deadline()).await?;
+        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        let limits = Limit::of(row).map_err(Unavailable::from)?;
+        report.fact(Limit::facts(&limits));
+        for limit in &limits {
+            if let Some(warning) = limit.warning(at_most) {
+                report.warning(warning);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many connections somebody gives at most, and how many others have.
+#[derive(Clone, Copy)]
+struct Limit {
+    giver: Giver,
+    most: i64,
+    used: i64,
+}
+
+#[derive(Clone, Copy)]
+enum Giver {
+    /// `max_connections`, without those that are reserved.
+    Server,
+    /// `CONNECTION LIMIT` of the role.
+    Role,
+    /// `CONNECTION LIMIT` of the database.
+    Database,
+}
+
+impl Limit {
+    /// Those that there are.
+    fn of(row: &Row) -> Result<Vec<Self>, tokio_postgres::Error> {
+        let mut limits = Vec::new();
+        let givers = [(Giver::Server, 1), (Giver::Role, 3), (Giver::Database, 5)];
+        for (giver, column) in givers {
+            if let Some(most) = row.try_get::<_, Option<i64>>(column)? {
+                limits.push(Self { giver, most, used: row.try_get(column + 1)? });
+            }
+        }
+        Ok(limits)
+    }
+
+    fn left(self) -> usize {
+        usize::try_from(self.most - self.used).unwrap_or_default()
+    }
+
+    fn facts(limits: &[Self]) -> String {
+        let each = limits
+            .iter()
+            .map(|limit| format!("{} has {} of {} left", limit.giver, limit.left(), limit.most));
+        format!("connections: {}", each.collect::<Vec<_>>().join(", "))
+    }
+
+    fn warning(self, at_most: usize) -> Option<String> {
+        let (left, Self { giver, most, used }) = (self.left(), self);
+        (left < at_most).then(|| {
+            let raise = match giver {
+                Giver::Server => "its `max_connections`",
+                Giver::Role => "its CONNECTION LIMIT by ALTER ROLE",
+                Giver::Database => "its CONNECTION LIMIT by ALTER DATABASE",
+            };
+            format!(
+                "this service may use {at_most} connections, and {giver} has {left} left: {used} of \
+                 {most} are in use: raise {raise}"
+            )
+        })
+    }
+}
+
+impl fmt::Display for Giver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server => "the server",
+            Self::Role => "the role",
+            Self::Database => "the database",
+        })
+    }
+}
+
+/// The three limits, each with what counts against it. A superuser is held to none but the server's,
+/// reserve included. A role without `pg_read_all_stats` is not told what kind of process another
+/// role's is, but whose: none of the server's own has a user. Servers before 16 reserve nothing for
+/// roles that are no superusers.
+fn query() -> Arc<Query> {
+    let reserved = "CASE WHEN r.rolsuper THEN 0 ELSE \
+        current_setting('superuser_reserved_connections')::bigint + \
+        coalesce(current_setting('reserved_connections', true)::bigint, 0) END";
+    Query::new(&[] as &[Type], |proof| {
+        format!(
+            "SELECT {proof}, current_setting('max_connections')::bigint - ({reserved}), u.all_used, \
+             CASE WHEN NOT r.rolsuper AND r.rolconnlimit >= 0 THEN r.rolconnlimit::bigint END, \
+             u.by_role, \
+             CASE WHEN NOT r.rolsuper AND d.datconnlimit >= 0 THEN d.datconnlimit::bigint END, \
+             u.by_database \
+             FROM pg_roles r, pg_database d, (SELECT count(*) AS all_used, \
+             count(*) FILTER (WHERE usename = session_user) AS by_role, \
+             count(*) FILTER (WHERE datname = current_database()) AS by_database \
+             FROM pg_stat_activity WHERE usesysid IS NOT NULL AND datid IS NOT NULL \
+             AND pid <> pg_backend_pid() AND leader_pid IS NULL \
+             AND coalesce(backend_type, 'client backend') = 'client backend') u \
+             WHERE r.rolname = session_user AND d.datname = current_database()"
+        )
+    })
+}

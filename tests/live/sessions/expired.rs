@@ -1,0 +1,157 @@
+//! `clear_expired`: in parts, by the index, and beside others who clear.
+
+use actix_django_session::DjangoSite;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use testbed::{Django, Settings, Site, until};
+
+use crate::beds::{Bed, settings};
+
+/// Fills the table with so many rows, of which the first have expired.
+async fn fill(bed: &Bed, rows: u32, expired: u32) {
+    bed.sql("TRUNCATE django_session").await;
+    bed.sql(&format!(
+        "INSERT INTO django_session SELECT md5(i::text), repeat(md5(i::text), 7), now() + \
+         CASE WHEN i <= {expired} THEN -1 ELSE 1 END * ((i * 7 % 1000) + 1) * interval '1 hour' \
+         FROM generate_series(1, {rows}) i ORDER BY md5(i::text)"
+    ))
+    .await;
+}
+
+fn site(bed: &Bed) -> DjangoSite {
+    bed.store_with(settings().writes_sessions(true))
+}
+
+async fn number(bed: &Bed, sql: &str) -> i64 {
+    let answer = bed.sql(sql).await;
+    answer["rows"][0][0].as_i64().unwrap_or_else(|| panic!("{sql}: {answer}"))
+}
+
+/// How many rows of the table were read by scans of all of it, and how many by an index.
+async fn reads(bed: &Bed) -> [i64; 2] {
+    bed.sql("SELECT pg_stat_force_next_flush()").await;
+    let read = "SELECT sum(seq_tup_read)::bigint, sum(idx_tup_fetch)::bigint \
+        FROM pg_stat_user_tables WHERE relname = 'django_session'";
+    let rows = bed.sql(read).await;
+    [0, 1].map(|column| rows["rows"][0][column].as_i64().unwrap())
+}
+
+#[actix_web::test]
+async fn each_part_reads_what_it_deletes_and_no_more() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    bed.sql("ALTER TABLE django_session SET (autovacuum_enabled = off)").await;
+    for (analysed, expired) in [(false, 500), (false, 100_000), (true, 500), (true, 100_000)] {
+        fill(&bed, 200_000, expired).await;
+        if analysed {
+            bed.sql("ANALYZE django_session").await;
+        }
+        let [all_before, index_before] = reads(&bed).await;
+        assert_eq!(site(&bed).clear_expired().await.unwrap(), u64::from(expired));
+        // The connection says what it did when it ends.
+        let expired = i64::from(expired);
+        until("it is counted", async || reads(&bed).await[1] >= index_before + expired).await;
+        let [all, index] = reads(&bed).await;
+        assert_eq!(all - all_before, 0, "analysed: {analysed}, {expired}");
+        // By the end, and by the key.
+        let most = expired * 5 / 2 + 100;
+        assert!(index - index_before <= most, "analysed: {analysed}, {expired}: {index}");
+        assert_eq!(number(&bed, "SELECT count(*) FROM django_session").await, 200_000 - expired);
+    }
+}
+
+#[actix_web::test]
+async fn without_the_index_all_goes_as_well() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let index = bed
+        .sql("SELECT indexname::text FROM pg_indexes WHERE indexdef LIKE '%(expire_date)%'")
+        .await;
+    bed.sql(&format!("DROP INDEX \"{}\"", index["rows"][0][0].as_str().unwrap())).await;
+    fill(&bed, 10_000, 5_500).await;
+    assert_eq!(site(&bed).clear_expired().await.unwrap(), 5_500);
+    assert_eq!(number(&bed, "SELECT count(*) FROM django_session").await, 4_500);
+    assert_eq!(site(&bed).clear_expired().await.unwrap(), 0);
+}
+
+#[actix_web::test]
+async fn several_clear_at_once_beside_djangos_own_command() {
+    for version in Django::oldest_and_newest().unwrap() {
+        let bed = Bed::start(version, Settings::default()).await;
+        fill(&bed, 40_000, 39_000).await;
+        let (url, with) = (bed.bed().database_url(), Settings::default());
+        let mut command = Site::manage(version, url, &with).await.unwrap();
+        command.arg("clearsessions");
+        // Not at Django's first word: it takes a moment to start.
+        let django = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let sites: Vec<_> = (0..4).map(|_| site(&bed)).collect();
+        let mut cleared = 0;
+        while !django.is_finished() || number(&bed, EXPIRED).await > 0 {
+            let each = join_all(sites.iter().map(DjangoSite::clear_expired)).await;
+            cleared += each.into_iter().map(Result::unwrap).sum::<u64>();
+            if !django.is_finished() {
+                bed.sql(AGAIN).await;
+            }
+        }
+        let done = django.await.unwrap();
+        assert!(done.status.success(), "{version}: {}", String::from_utf8_lossy(&done.stderr));
+        assert!(cleared >= 30_000, "{version}: {cleared}");
+        assert_eq!(number(&bed, "SELECT count(*) FROM django_session").await, 1_000, "{version}");
+    }
+}
+
+const EXPIRED: &str = "SELECT count(*) FROM django_session WHERE expire_date < now()";
+
+/// More of those that have expired.
+const AGAIN: &str = "INSERT INTO django_session SELECT md5(random()::text), 'x', \
+    now() - i * interval '1 second' FROM generate_series(1, 5000) i";
+
+/// Somebody changes an expired session: Django's save gives it another end.
+#[actix_web::test]
+async fn what_others_hold_is_passed_over_and_what_they_revived_lives() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    fill(&bed, 100, 60).await;
+    let revived: Value = bed
+        .sql(
+            "SELECT session_key::text FROM django_session WHERE expire_date < now() \
+             ORDER BY expire_date LIMIT 1",
+        )
+        .await;
+    let revived = revived["rows"][0][0].as_str().unwrap().to_owned();
+    let mut held = bed.pool().get().await.unwrap();
+    let held = held.transaction().await.unwrap();
+    let later = "UPDATE django_session SET expire_date = now() + interval '1 day' \
+        WHERE session_key = $1";
+    assert_eq!(held.execute(later, &[&revived]).await.unwrap(), 1);
+    assert_eq!(site(&bed).clear_expired().await.unwrap(), 59);
+    held.commit().await.unwrap();
+    assert_eq!(site(&bed).clear_expired().await.unwrap(), 0);
+    let row = bed.ask(json!({ "cmd": "get_row", "key": revived })).await;
+    assert!(!row.is_null(), "{row}");
+}
+
+/// What an administrator may have set for all, and what a slow server needs.
+#[actix_web::test]
+async fn neither_the_timeout_of_a_lookup_nor_settings_of_the_database_end_it() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let name = bed.bed().database().name().to_owned();
+    for setting in [
+        "statement_timeout = '300ms'",
+        "default_transaction_isolation = 'serializable'",
+        "plan_cache_mode = 'force_generic_plan'",
+        "datestyle = 'SQL, DMY'",
+        "timezone = 'Asia/Kolkata'",
+    ] {
+        bed.sql(&format!("ALTER DATABASE \"{name}\" SET {setting}")).await;
+    }
+    fill(&bed, 3_000, 2_500).await;
+    // Each row takes a while: a part takes longer than any visitor waits.
+    for statement in [
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN PERFORM pg_sleep(0.001); RETURN OLD; END'",
+        "CREATE TRIGGER slow BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION slow()",
+    ] {
+        bed.sql(statement).await;
+    }
+    let hasty =
+        settings().writes_sessions(true).lookup_timeout(std::time::Duration::from_millis(500));
+    assert_eq!(bed.store_with(hasty).clear_expired().await.unwrap(), 2_500);
+}
