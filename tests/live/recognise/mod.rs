@@ -5,6 +5,7 @@ mod cookie_headers;
 mod differential;
 mod events;
 mod no_secrets;
+mod plans;
 mod rust_to_django;
 mod vectors;
 mod who_gets_what;

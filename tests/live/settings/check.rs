@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use actix_django_session::{DjangoSettings, DjangoSite, Error, SessionKey, TableName};
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error, SessionKey, TableName,
+};
 use serde_json::json;
 use testbed::{Django, Settings};
 
@@ -17,6 +19,12 @@ async fn complaint(bed: &Bed, settings: DjangoSettings) -> String {
         Error::CheckFailed(report) => report.problems().join("\n"),
         other => panic!("{other:?}"),
     }
+}
+
+/// A site with a middleware that asks for sessions alone.
+fn in_use(site: DjangoSite) -> DjangoSite {
+    drop(DjangoSessionMiddleware::required(site.clone()));
+    site
 }
 
 async fn user_id(site: &DjangoSite, key: &str) -> Option<String> {
@@ -106,7 +114,7 @@ async fn the_right_to_read_the_table_is_enough_and_needed() {
 #[actix_web::test]
 async fn what_refers_to_sessions_must_let_them_end() {
     let bed = own_bed().await;
-    let writing = || bed.store_with(settings().writes_sessions(true));
+    let writing = || in_use(bed.store_with(settings().writes_sessions(true)));
     assert_eq!(writing().check().await.unwrap().warnings(), [""; 0]);
     bed.sql("CREATE SCHEMA web").await;
     for (table, then) in [
@@ -124,7 +132,7 @@ async fn what_refers_to_sessions_must_let_them_end() {
         .await;
     }
     // Whoever does not write does not mind.
-    assert_eq!(bed.site().check().await.unwrap().warnings(), [""; 0]);
+    assert_eq!(in_use(bed.site()).check().await.unwrap().warnings(), [""; 0]);
 
     let key = bed.login("ada").await;
     bed.sql("INSERT INTO \"Us)er\" SELECT 1, session_key FROM django_session").await;
@@ -230,7 +238,7 @@ async fn a_table_that_changed_its_type_while_running_is_read_again() {
 #[actix_web::test]
 async fn a_clock_that_is_off_is_said() {
     let bed = own_bed().await;
-    assert_eq!(bed.site().check().await.unwrap().warnings(), [""; 0]);
+    assert_eq!(in_use(bed.site()).check().await.unwrap().warnings(), [""; 0]);
     let path = "options=-csearch_path%3Doff,pg_catalog,public";
     let url = format!("{}?{path}", bed.bed().database_url());
     bed.sql("CREATE SCHEMA off").await;
@@ -240,7 +248,8 @@ async fn a_clock_that_is_off_is_said() {
              AS $$ SELECT pg_catalog.clock_timestamp() + interval '{distance}' $$"
         ))
         .await;
-        let report = DjangoSite::new(pool(&url), settings()).unwrap().check().await.unwrap();
+        let site = in_use(DjangoSite::new(pool(&url), settings()).unwrap());
+        let report = site.check().await.unwrap();
         let [warning] = report.warnings() else { panic!("{report}") };
         let seconds = warning.strip_prefix("the clock of this machine is ").unwrap();
         let (seconds, rest) = seconds.split_once(' ').unwrap();
@@ -258,8 +267,56 @@ async fn newest_sessions_that_cannot_be_found_in_time_are_a_warning() {
     bed.sql("ALTER TABLE django_session RENAME TO slow").await;
     bed.sql("CREATE VIEW django_session AS SELECT slow.* FROM slow, (SELECT pg_sleep(600)) asleep")
         .await;
-    let site = bed.store_with(settings().lookup_timeout(Duration::from_secs(10)));
+    let site = in_use(bed.store_with(settings().lookup_timeout(Duration::from_secs(10))));
     let report = site.check().await.unwrap();
     let [warning] = report.warnings() else { panic!("{report}") };
     assert!(warning.starts_with("SESSION_ENGINE: the newest sessions cannot be found in time"));
+}
+
+/// The server's own limit is for all tests: those of the role and of the database say enough.
+#[actix_web::test]
+async fn too_few_connections_are_said_before_they_are_missed() {
+    let bed = own_bed().await;
+    let database = bed.bed().database().name().to_owned();
+    let role = format!("role_{database}");
+    bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'secret'")).await;
+    bed.sql(&format!("GRANT SELECT ON django_session TO {role}")).await;
+    let (_, rest) = bed.bed().database_url().split_once('@').unwrap();
+    let site = DjangoSite::new(pool(&format!("postgres://{role}:secret@{rest}")), settings());
+    let site = in_use(site.unwrap());
+    let fact = async |start: &str| {
+        let report = site.check().await.unwrap().to_string();
+        let fact = report.lines().find(|line| line.starts_with("connections: "));
+        fact.unwrap().split(", ").find(|part| part.contains(start)).map(str::to_owned)
+    };
+    assert!(fact("the server has ").await.is_some());
+    assert_eq!((fact("the role").await, fact("the database").await), (None, None));
+
+    for (alter, giver, raise) in [
+        (format!("ALTER ROLE {role}"), "the role", "ALTER ROLE"),
+        (format!("ALTER DATABASE \"{database}\""), "the database", "ALTER DATABASE"),
+    ] {
+        bed.sql(&format!("{alter} CONNECTION LIMIT 1000")).await;
+        assert_eq!(site.check().await.unwrap().warnings(), [""; 0]);
+        let fact = fact(giver).await.unwrap();
+        let words: Vec<_> = fact.split(' ').collect();
+        let [.., left, "of", most, "left"] = words[..] else { panic!("{fact}") };
+        assert_eq!(most, "1000", "{fact}");
+        let used = 1000 - left.parse::<usize>().unwrap();
+        // This bed's own, at least those of the judge, count for the database and not for the role.
+        assert_eq!(used > 0, giver == "the database", "{fact}");
+        // Room for check() itself, and for no worker after that.
+        bed.sql(&format!("{alter} CONNECTION LIMIT {}", used + 1)).await;
+        let most = used + 1;
+        let report = in_use(site.clone()).check().await.unwrap();
+        let is_said = |warning: &String| {
+            warning.contains(&format!("{giver} has 1 left: {used} of {most} are in use: raise"))
+                && warning.contains(raise)
+        };
+        let several = std::thread::available_parallelism().unwrap().get() > 1;
+        assert_eq!(report.warnings().iter().any(is_said), several, "{report}");
+        bed.sql(&format!("{alter} CONNECTION LIMIT -1")).await;
+    }
+    bed.sql(&format!("DROP OWNED BY {role}")).await;
+    bed.sql(&format!("DROP ROLE {role}")).await;
 }

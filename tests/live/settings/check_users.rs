@@ -2,7 +2,7 @@
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoSite, Error, UserModel};
 use serde_json::json;
-use testbed::until;
+use testbed::{Log, until};
 
 use crate::{
     beds::{Bed, new_key, pool, settings},
@@ -128,4 +128,66 @@ async fn no_connection_stays_behind_whatever_comes_of_it() {
     let count = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'");
     // PostgreSQL takes a moment to see that somebody has gone.
     until("nobody is left", async || bed.sql(&count).await == json!([[0]])).await;
+}
+
+/// As in the closure of `HttpServer::new`, where each worker makes its own.
+#[actix_web::test]
+async fn what_was_not_looked_at_is_said_and_a_later_middleware_that_needs_it_too() {
+    let log = Log::default();
+    log.listen();
+    let bed = Bed::new().await;
+    let site = bed.site();
+    let said = async || {
+        let report = site.check().await.unwrap();
+        let found = report
+            .to_string()
+            .lines()
+            .find(|line| {
+                line.contains("not looked at: ") || line.contains("they were not looked at")
+            })
+            .map(str::to_owned);
+        found.unwrap_or_default()
+    };
+    let later = || {
+        let lines = log.of_this_crate(&["WARN"]);
+        lines.into_iter().filter(|line| line.contains("made after `check()`")).collect::<Vec<_>>()
+    };
+    let warning = said().await;
+    let start = "warning: no middleware was made yet: users and permissions were not looked at";
+    assert!(warning.starts_with(start), "{warning}");
+
+    // It needs nothing more.
+    let sessions = DjangoSessionMiddleware::required(site.clone());
+    assert_eq!(later(), [""; 0]);
+    let fact = "no middleware asks for users and permissions: they were not looked at";
+    assert_eq!(said().await, fact);
+
+    for _ in 0..3 {
+        drop(DjangoSessionMiddleware::login_required(site.clone()));
+    }
+    let [line] = &later()[..] else { panic!("{:?}", later()) };
+    assert!(line.contains("users and permissions"), "{line}");
+    assert_eq!(said().await, "no middleware asks for permissions: they were not looked at");
+    for _ in 0..3 {
+        drop(sessions.clone().permission_required("a.b"));
+    }
+    let [_, line] = &later()[..] else { panic!("{:?}", later()) };
+    assert!(line.contains("permissions") && !line.contains("users and"), "{line}");
+    assert_eq!(said().await, "");
+
+    // And now it is looked at.
+    let role = format!("reader_{}", new_key());
+    bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reader'")).await;
+    bed.sql(&format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")).await;
+    bed.sql(&format!("REVOKE SELECT ON auth_permission FROM {role}")).await;
+    let (_, address) = bed.database.url().split_once('@').unwrap();
+    let pool = pool(&format!("postgres://{role}:reader@{address}"));
+    let site = DjangoSite::new(pool, settings()).unwrap();
+    let early = site.check().await.unwrap();
+    assert!(early.warnings().iter().any(|warning| warning.contains("permissions")), "{early}");
+    let _gate = DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
+    let said = complaint(&site).await;
+    assert!(said.contains("may not read \"public\".\"auth_permission\""), "{said}");
+    bed.sql(&format!("DROP OWNED BY {role}")).await;
+    bed.sql(&format!("DROP ROLE {role}")).await;
 }
