@@ -17,7 +17,8 @@ use crate::{
 
 impl DjangoSite {
     /// Calls this after a session was changed or deleted, with its key (after a
-    /// [`cycle_key`](crate::DjangoSessionMut::cycle_key), with the old one).
+    /// [`cycle_key`](crate::DjangoSessionMut::cycle_key), with the old one). It is also called before
+    /// a key is cycled: if it fails then, nothing has changed.
     ///
     /// A site with the `cached_db` engine needs it: Django believes the copy in its cache, and
     /// whoever changes the row has to delete that. The cache key is
@@ -101,11 +102,22 @@ impl DjangoSite {
         .await
     }
 
-    /// Deletes all sessions that have expired, as `manage.py clearsessions`; says how many there
-    /// were.
+    /// Deletes all sessions that have expired, as `manage.py clearsessions`; says how many it
+    /// deleted.
+    ///
+    /// It deletes a thousand at a time, on a connection of its own that closes when it is done, and
+    /// each thousand has ten minutes: the `lookup_timeout` is for visitors. With the index that
+    /// Django's table has on `expire_date`, it reads no more than it deletes, however large the table
+    /// is; without that index it reads the whole table for each thousand.
+    ///
+    /// Several may run at once, also beside Django's command. A row that somebody else has locked is
+    /// passed over: another one who clears deletes it, or a request gives it another end; otherwise
+    /// it goes next time. Locking takes the right to `UPDATE`, beside `SELECT` and `DELETE`. No
+    /// [`on_session_change`](DjangoSite::on_session_change) is called: what has expired is in no
+    /// cache.
     ///
     /// # Errors
-    /// As [`DjangoSite::create`].
+    /// As [`DjangoSite::create`]. What was deleted until then stays deleted.
     pub async fn clear_expired(&self) -> Result<u64, Error> {
         self.require_writing()?;
         if self.is_in_cookie() {
@@ -263,6 +275,11 @@ impl DjangoSite {
         mut data: SessionData,
     ) -> Result<DjangoSession, Error> {
         self.require_writing()?;
+        if matches!(plan.row(), Row::Cycled(..)) {
+            // A cache that is away must not cost the session: once the row has the new key, the old
+            // cookie names nothing, and an error takes the new one with it.
+            self.tell_change(row.key()).await?;
+        }
         let timeout = self.settings().lookup_timeout;
         let deadline = Instant::now().checked_add(timeout);
         let (mut row, mut key) = (row.clone(), new_key.clone());

@@ -44,7 +44,7 @@ impl Needs {
         if let Some(not_looked_at) = checked.leaves_out().filter(|_| is_news) {
             tracing::warn!(
                 not_looked_at,
-                "a middleware was made after `check()` and needs what that has not looked at: make \
+                "a middleware was made after check() and needs what that has not looked at: make \
                  the middlewares first, before `HttpServer::new`"
             );
         }

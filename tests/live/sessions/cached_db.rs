@@ -139,6 +139,12 @@ async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
         assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, nothing, "{version}");
         assert_eq!(django(&bed, Some(&new), &get, 200).await.results, json!([2]), "{version}");
 
+        // Nobody would be told the new key: so there is none.
+        works.store(false, Ordering::Relaxed);
+        let ours = operate(&site, Some(&new), &json!([["cycle_key"]]), 200).await;
+        assert_eq!((ours.status, ours.set_cookie), (503, vec![]), "{version}");
+        assert_eq!(operate(&site, Some(&new), &get, 200).await.results, json!([2]), "{version}");
+
         // The row is gone and the copy is not: whoever logs out must not believe that it is done.
         works.store(false, Ordering::Relaxed);
         let ours = operate(&site, Some(&new), &json!([["flush"]]), 200).await;

@@ -150,7 +150,7 @@ async fn what_was_not_looked_at_is_said_and_a_later_middleware_that_needs_it_too
     };
     let later = || {
         let lines = log.of_this_crate(&["WARN"]);
-        lines.into_iter().filter(|line| line.contains("made after `check()`")).collect::<Vec<_>>()
+        lines.into_iter().filter(|line| line.contains("made after check()")).collect::<Vec<_>>()
     };
     let warning = said().await;
     let start = "warning: no middleware was made yet: users and permissions were not looked at";
