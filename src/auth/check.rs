@@ -33,6 +33,10 @@ impl DjangoSite {
     ///   users, those of permissions if a middleware asks for one.
     /// - with [`writes_sessions`](DjangoSettings::writes_sessions), whether this role may change sessions,
     ///   and whether what refers to them lets them end.
+    /// - how many connections the server, the role and the database still have to give, with a warning
+    ///   if a worker for each processor would have more.
+    /// - what was not looked at: with a warning if no middleware was made yet. One that is made later
+    ///   and needs more is said in the log.
     /// - of the newest live sessions, how many open, and under which key; which backends they name;
     ///   how many of their users are found; how many hashes match.
     /// - what the site does that this crate does not, if the settings come from

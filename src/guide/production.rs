@@ -11,6 +11,7 @@
 //! | [`login_required`](crate::DjangoSessionMiddleware::login_required) and [`DjangoUser`](crate::DjangoUser) | `SELECT` on `auth_user` |
 //! | permissions | `SELECT` on `auth_user_user_permissions`, `auth_user_groups`, `auth_group_permissions`, `auth_permission`, `django_content_type` |
 //! | changing sessions, `SESSION_SAVE_EVERY_REQUEST` | `INSERT`, `UPDATE`, `DELETE` on `django_session` |
+//! | [`clear_expired`](crate::DjangoSite::clear_expired) | `UPDATE`, `DELETE` on `django_session` |
 //! | [`authenticate`](crate::DjangoSite::authenticate) with upgrades of old passwords | `UPDATE (password)` on `auth_user` |
 //! | `login`, for `last_login` | `UPDATE (last_login)` on `auth_user` |
 //!

@@ -141,6 +141,14 @@
 //! A row keeps its further columns whatever is done to it. A new one needs a `DEFAULT` for those that
 //! may not be NULL; without, the error names the column.
 //!
+//! ## A table of another kind
+//!
+//! What Django can write to, this crate can: a table that is partitioned (by `expire_date`, say, so that
+//! old sessions are dropped and not deleted), one without a unique constraint or with a deferrable one, one
+//! whose trigger puts new rows elsewhere, and a view, with `INSTEAD OF` triggers where it needs them. In
+//! a view, a session that is given another key is deleted and inserted, as Django does it: columns that
+//! the view does not have start anew.
+//!
 //! ## Tables that refer to sessions
 //!
 //! What refers to a session (`UserSession(session=OneToOneField(Session, ..))`) Django deletes or empties by

@@ -126,6 +126,7 @@
 //! | `SESSION_SAVE_EVERY_REQUEST` | 1 | 2 | 3 |
 //! | changing sessions, log-in | 1 | 4 | 5 |
 //! | what is asked seldom: `check()`, the type of the primary key | 0 | 2 | 3 |
+//! | [`clear_expired`](crate::DjangoSite::clear_expired), while it runs | 1 | 1 | 1 |
 //!
 //! So a reading service with 8 workers has 8 to 24 connections. `max_connections` of the server (and of
 //! the role) should leave room for three times as many: so many are waiting when all of these tables are
