@@ -48,7 +48,7 @@ async fn connections(bed: &Bed) -> Value {
          AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
     )
     .await
-        .clone()
+    .clone()
 }
 
 /// One alone, and several at once.

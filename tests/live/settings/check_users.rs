@@ -46,7 +46,7 @@ async fn a_missing_table_or_column_is_named() {
     ];
     for (model, named) in sessions {
         let site = bed.store_of(model);
-        let _gate =
+        let _middleware =
             DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
         let complaint = complaint(&site).await;
         assert!(complaint.contains(named), "{named}: {complaint}");
@@ -65,14 +65,14 @@ async fn the_tables_of_users_matter_when_something_uses_them() {
     let site = bed.site();
     let _required = DjangoSessionMiddleware::required(site.clone());
     site.check().await.unwrap();
-    let _gate = DjangoSessionMiddleware::login_required(site.clone());
+    let _middleware = DjangoSessionMiddleware::login_required(site.clone());
     assert!(complaint(&site).await.contains("auth_user"));
 
     let site = bed.site();
-    let _gate = DjangoSessionMiddleware::optional(site.clone()).staff_required();
+    let _middleware = DjangoSessionMiddleware::optional(site.clone()).staff_required();
     assert!(complaint(&site).await.contains("auth_user"));
     let site = bed.site();
-    let _gate = DjangoSessionMiddleware::required(site.clone()).permission_required("a.b");
+    let _middleware = DjangoSessionMiddleware::required(site.clone()).permission_required("a.b");
     assert!(complaint(&site).await.contains("auth_user"));
 }
 
@@ -88,7 +88,8 @@ async fn a_role_needs_no_more_than_select_on_seven_tables() {
     let (_, address) = bed.url().split_once('@').unwrap();
     let pool = pool(&format!("postgres://{role}:reader@{address}"));
     let site = DjangoSite::new(pool, settings().user_model(UserModel::default())).unwrap();
-    let _gate = DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
+    let _middleware =
+        DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
     let tables = [
         "django_session",
         "auth_user",
@@ -180,12 +181,13 @@ async fn what_was_not_looked_at_is_said_and_a_later_middleware_that_needs_it_too
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reader'")).await;
     bed.sql(&format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")).await;
     bed.sql(&format!("REVOKE SELECT ON auth_permission FROM {role}")).await;
-    let (_, address) = bed.database.url().split_once('@').unwrap();
+    let (_, address) = bed.url().split_once('@').unwrap();
     let pool = pool(&format!("postgres://{role}:reader@{address}"));
     let site = DjangoSite::new(pool, settings()).unwrap();
     let early = site.check().await.unwrap();
     assert!(early.warnings().iter().any(|warning| warning.contains("permissions")), "{early}");
-    let _gate = DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
+    let _middleware =
+        DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
     let said = complaint(&site).await;
     assert!(said.contains("may not read \"public\".\"auth_permission\""), "{said}");
     bed.sql(&format!("DROP OWNED BY {role}")).await;
