@@ -227,6 +227,25 @@ impl DjangoSite {
         self.session_auth_keys.as_deref()
     }
 
+    /// Whether a session key stands for the same session to both: in one table, or by the same signature,
+    /// and from the same cookie.
+    pub(crate) fn shares_sessions(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.settings(), other.settings());
+        self.database.is_same(&other.database)
+            || self.database.is_beside(&other.database)
+                && ours.session_table == theirs.session_table
+                && ours.session_cookie_name == theirs.session_cookie_name
+                && ours.sessions.engine == theirs.sessions.engine
+                && ours.secret_key == theirs.secret_key
+                && ours.secret_key_fallbacks == theirs.secret_key_fallbacks
+                && ours.key_salt == theirs.key_salt
+    }
+
+    /// Whether both have the same settings.
+    pub(crate) fn has_settings_of(&self, other: &Self) -> bool {
+        self.database.is_same(&other.database) || self.settings() == other.settings()
+    }
+
     /// Whether both are clones of one site, with the same hooks.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.database.is_same(&other.database) && Arc::ptr_eq(&self.hooks, &other.hooks)

@@ -226,7 +226,7 @@ impl DjangoUser {
     /// # Errors
     /// [`Error::Unavailable`] if the permissions cannot be looked up.
     pub async fn has_perm(&self, permission: &str) -> Result<bool, Error> {
-        Ok(self.has_every_permission() || self.loaded().await?.contains(permission))
+        Ok(self.has_every_permission() || self.look_up_permissions().await?.contains(permission))
     }
 
     /// Whether the user has all of these permissions; of none, yes.
@@ -255,7 +255,7 @@ impl DjangoUser {
         let of_app = |permission: &String| {
             permission.split_once('.').is_some_and(|(label, _)| label == app_label)
         };
-        Ok(self.has_every_permission() || self.loaded().await?.iter().any(of_app))
+        Ok(self.has_every_permission() || self.look_up_permissions().await?.iter().any(of_app))
     }
 
     /// All permissions, as `get_all_permissions`: those of the user and of the user's groups; for a
@@ -264,7 +264,7 @@ impl DjangoUser {
     /// # Errors
     /// As [`DjangoUser::has_perm`].
     pub async fn permissions(&self) -> Result<&BTreeSet<String>, Error> {
-        self.loaded().await
+        self.look_up_permissions().await
     }
 
     fn has_every_permission(&self) -> bool {
@@ -287,15 +287,6 @@ impl DjangoUser {
             let held = self.look_up_permissions().await?;
             permissions.iter().all(|permission| held.contains(permission))
         })
-    }
-
-    /// For a handler: whatever it makes of an error, the log says why there was one.
-    async fn loaded(&self) -> Result<&BTreeSet<String>, Error> {
-        let found = self.look_up_permissions().await;
-        if let (Err(error), Some((database, ..))) = (&found, &self.0.source) {
-            database.observer().turned_away(error, None);
-        }
-        found
     }
 
     /// Whoever comes before the answer asks as well: nobody waits for another's future, which may

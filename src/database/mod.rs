@@ -63,10 +63,12 @@ struct Shared {
     user_columns: UserColumns,
     needs: Needs,
     hints: UserHints,
+    address: String,
 }
 
 impl Database {
     pub(crate) fn new(pool: Pool, settings: DjangoSettings) -> Self {
+        let address = address(&pool);
         let server = Server::new(pool, settings.lookup_timeout, settings.prepared_statements);
         Self {
             shared: Arc::new(Shared {
@@ -78,6 +80,7 @@ impl Database {
                 user_columns: UserColumns::default(),
                 hints: UserHints::default(),
                 needs: Needs::default(),
+                address,
                 settings,
             }),
             runtimes: Arc::default(),
@@ -122,5 +125,24 @@ impl Database {
     /// Whether both are clones of one.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether both connect to one database, in the same way.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        self.shared.address == other.shared.address
+    }
+}
+
+/// What connections of this pool are made of: server, database, role, options. The password is not in it.
+fn address(pool: &Pool) -> String {
+    // The pool hands its configuration out in no other way.
+    let manager = format!("{:?}", pool.manager());
+    let config = manager
+        .split_once("pg_config: ")
+        .and_then(|(_, rest)| rest.rsplit_once(", statement_caches"));
+    match config {
+        Some((config, _)) => config.to_owned(),
+        // Then no other pool is taken for this one.
+        None => format!("{:p}", pool.manager()),
     }
 }

@@ -21,7 +21,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::error::DecodeError;
-pub(crate) use changes::{Changes, Plan, Row};
+pub(crate) use changes::{Changes, Row, Save};
 pub use data::SessionData;
 pub(crate) use data::USER_ID;
 pub use expiry::Expiry;

@@ -1,7 +1,7 @@
 //! Whom a middleware lets through, once it is known who the visitor is.
 
-use super::request::{Found, Visit};
-use crate::{auth::DjangoUser, error::Error, session::DjangoSession};
+use super::{request::Visit, request_session::RequestSession};
+use crate::{auth::DjangoUser, error::Error};
 
 /// Whom a middleware lets through.
 #[derive(Clone, Debug)]
@@ -42,30 +42,28 @@ impl Admits {
     }
 
     /// Whether this can be decided without asking the database.
-    pub(crate) fn can_decide(&self, found: &Found) -> bool {
-        !self.user_matters() || found.session.is_err()
+    pub(crate) fn can_decide(&self, session: &RequestSession) -> bool {
+        !self.user_matters() || session.is_absent()
     }
 
     /// Says why the visitor does not come through. What is between an outer middleware and this one may
     /// have changed the session: it counts as it is by now.
     pub(crate) async fn check(&self, visit: &Visit) -> Result<(), Error> {
         match self {
-            Self::Anyone => self.check_session(&visit.found.session),
-            Self::Session => self.check_session(&visit.session()),
+            Self::Anyone | Self::Session => self.check_session(&visit.session),
             Self::User(demands) => demands.check(&visit.user().await?).await,
         }
     }
 
-    /// [`Admits::check`], where the session decides. Nobody comes through as a stranger of whom it
-    /// cannot be told.
-    pub(crate) fn check_session(
-        &self,
-        session: &Result<DjangoSession, Error>,
-    ) -> Result<(), Error> {
-        match session {
-            Err(reason) if reason.is_rejection() && matches!(self, Self::Anyone) => Ok(()),
-            Err(reason) => Err(reason.clone()),
-            Ok(_) => Ok(()),
+    /// [`Admits::check`], where the session decides. Nobody comes through as an anonymous visitor of whom
+    /// it cannot be told.
+    pub(crate) fn check_session(&self, session: &RequestSession) -> Result<(), Error> {
+        match self {
+            Self::Anyone => match session.loaded() {
+                Err(reason) if !reason.is_rejection() => Err(reason),
+                _ => Ok(()),
+            },
+            Self::Session | Self::User(_) => session.session().map(drop),
         }
     }
 }

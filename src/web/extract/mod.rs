@@ -4,6 +4,7 @@ mod csrf_token;
 mod log_in;
 mod session;
 mod session_mut;
+mod site;
 mod user;
 mod user_id;
 

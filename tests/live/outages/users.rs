@@ -48,7 +48,7 @@ async fn user(req: HttpRequest) -> Result<String, actix_web::Error> {
 async fn optional_user(req: HttpRequest) -> Result<String, actix_web::Error> {
     kill_if_asked(&req).await;
     let user = OptionalDjangoUser::extract(&req).await?;
-    Ok(user.as_ref().map_or("nobody", DjangoUser::username).to_owned())
+    Ok(user.0.as_ref().map_or("nobody", DjangoUser::username).to_owned())
 }
 
 async fn permission(user: DjangoUser, req: HttpRequest) -> Result<String, Error> {

@@ -228,7 +228,7 @@ async fn several_middlewares_and_extractors_of_one_request_see_and_store_one_ses
             if req.query_string() == "flush" {
                 one.flush();
                 let seen = OptionalDjangoSession::extract(&req).await.unwrap();
-                assert!(seen.is_none());
+                assert!(seen.0.is_none());
             }
             Ok::<_, Error>(seen.key().as_str().to_owned())
         };

@@ -139,7 +139,7 @@ pub(crate) async fn done(
             }
         }
         "logout" => session.logout().await?,
-        "remove" => return Ok(session.remove(key)?.into()),
+        "remove" => return Ok(session.remove(key).into()),
         "save" => session.save().await?,
         "set_expiry" => {
             session.set_expiry(op[1].as_i64().map_or(Expiry::Default, Expiry::Seconds))?;
@@ -158,7 +158,7 @@ pub(crate) async fn done(
         "user" => {
             use actix_web::FromRequest;
             let user = OptionalDjangoUser::extract(req).await.map_err(|_| Error::Anonymous)?;
-            return Ok(user.as_ref().map(|user| user.username().to_owned()).into());
+            return Ok(user.0.map(|user| user.username().to_owned()).into());
         }
         "update_session_auth_hash" => {
             let user = site(req).user_by_username(key).await?;
