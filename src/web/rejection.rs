@@ -41,15 +41,20 @@ impl Rejection {
         req: &HttpRequest,
         settings: &DjangoSettings,
     ) -> HttpResponse {
-        let Some(handler) = &self.handler else { return self.answer.to(error, req, settings) };
-        let mut response = handler(error, req);
+        let handled = self.handled(error, req);
+        handled.unwrap_or_else(|| self.answer.to(error, req, settings))
+    }
+
+    /// What the application answers, if it does.
+    pub(crate) fn handled(&self, error: &Error, req: &HttpRequest) -> Option<HttpResponse> {
+        let mut response = self.handler.as_ref()?(error, req);
         // Whatever page it is: clients and proxies are to know that they may come again.
         let is_passing = response.status() == StatusCode::SERVICE_UNAVAILABLE;
         if is_passing && !response.headers().contains_key(header::RETRY_AFTER) {
             let seconds = HeaderValue::from_static(RETRY_AFTER_SECONDS);
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
-        response
+        Some(response)
     }
 }
 

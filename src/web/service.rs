@@ -397,22 +397,24 @@ where
     }
 }
 
-/// The answer of the service inside, or what the middleware answers to an [`Error`] that a handler
-/// returned. Those of extractors, and of middlewares inside, have their answer.
+/// The answer of the service inside. An [`Error`] that a handler returned is reported, and the application
+/// may answer it; those of extractors, and of middlewares inside, have their answer.
 fn answered<B>(context: &Context, response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
     let error = response.response().error().and_then(|error| error.as_error::<Error>());
     let Some(error) = error.cloned() else { return response.map_into_left_body() };
+    context.report(&error);
+    let handled = context.rejection.handled(&error, response.request());
+    let Some(mut handled) = handled else { return response.map_into_left_body() };
     let (req, unhandled) = response.into_parts();
-    let mut response = context.respond(&error, &req);
     // What was put there on the way, such as cookies.
-    let headers = response.headers_mut();
+    let headers = handled.headers_mut();
     for (name, value) in unhandled.headers() {
         let is_about_body = name == CONTENT_TYPE || name == CONTENT_LENGTH;
         if !is_about_body && (name == SET_COOKIE || !headers.contains_key(name)) {
             headers.append(name.clone(), value.clone());
         }
     }
-    ServiceResponse::new(req, response).map_into_right_body()
+    ServiceResponse::new(req, handled).map_into_right_body()
 }
 
 /// The answer of the service inside depends on the cookie, as everything behind a middleware does.

@@ -6,7 +6,7 @@ use testbed::{Django, Settings};
 
 use crate::{
     beds::{Bed, Dice, PASSWORD, seed, settings},
-    sessions::operations::{Outcome, django, operate},
+    sessions::operations::{Layers, Outcome, django, operate, operate_behind},
 };
 
 /// Who answers a request.
@@ -27,15 +27,18 @@ async fn what_django_would_have_stored_is_stored_and_what_it_would_have_sent_is_
         let bed = &bed;
         let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations: 1000 }];
         let settings = settings().writes_sessions(true).password_hashers(hashers);
-        let site = bed.store_with(settings);
+        let site = bed.store_with(settings.clone());
+        let hooked = site.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
+        let sites = [site, hooked, bed.store_with(settings)];
         for number in 0..sequences {
             let sequence = Sequence::random(&mut dice);
-            let djangos = sequence.run(bed, &site, |_| Side::Django).await;
-            let rusts = sequence.run(bed, &site, |_| Side::Rust).await;
+            let layers = layers(&mut dice, &sites);
+            let djangos = sequence.run(bed, &layers, |_| Side::Django).await;
+            let rusts = sequence.run(bed, &layers, |_| Side::Rust).await;
             assert_eq!(rusts, djangos, "{version}, sequence {number}: {sequence:?}");
             let first = dice.below(2);
             let turns = sequence
-                .run(bed, &site, |i| if i % 2 == first { Side::Django } else { Side::Rust })
+                .run(bed, &layers, |i| if i % 2 == first { Side::Django } else { Side::Rust })
                 .await;
             assert_eq!(turns, djangos, "{version}, sequence {number} in turns: {sequence:?}");
         }
@@ -101,7 +104,7 @@ impl Sequence {
     async fn run(
         &self,
         bed: &Bed,
-        site: &DjangoSite,
+        layers: &Layers,
         side: impl Fn(usize) -> Side,
     ) -> Vec<(Outcome, Value)> {
         let key = match self.start {
@@ -118,7 +121,10 @@ impl Sequence {
             let cookie = browser.cookie.as_ref().map(|key| format!("sessionid={key}"));
             let ops = Value::from(ops.clone());
             let outcome = match side(i) {
-                Side::Rust => operate(site, cookie.as_deref(), &ops, *status).await,
+                Side::Rust if layers.sites.len() == 1 => {
+                    operate(&layers.sites[0], cookie.as_deref(), &ops, *status).await
+                }
+                Side::Rust => operate_behind(layers, cookie.as_deref(), &ops, *status).await,
                 Side::Django => django(bed, cookie.as_deref(), &ops, *status).await,
             };
             let outcome = browser.hears(outcome);
@@ -126,6 +132,18 @@ impl Sequence {
             story.push((outcome, rows));
         }
         story
+    }
+}
+
+/// One middleware, or three of handles that differ.
+fn layers(dice: &mut Dice, sites: &[DjangoSite; 3]) -> Layers {
+    let nested = dice.below(2) == 0;
+    let count = if nested { 3 } else { 1 };
+    Layers {
+        sites: (0..count).map(|_| sites[dice.below(3)].clone()).collect(),
+        csrf_if_logged_in: dice.below(2) == 0,
+        looks: false,
+        between: dice.below(3),
     }
 }
 

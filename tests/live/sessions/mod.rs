@@ -6,6 +6,7 @@ mod constraints;
 mod differential;
 mod engines;
 mod expired;
+mod handles;
 mod hashes;
 mod interleavings;
 mod nested;
