@@ -29,7 +29,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 pub(crate) enum RowNow {
     /// It is there, and ends as this session does.
     Live(DjangoSession),
-    /// Somebody else is changing it, or it has expired: nothing can be promised.
+    /// It has expired, or cannot be asked for: nothing can be promised.
     Uncertain,
     Gone,
 }
@@ -58,7 +58,8 @@ impl DjangoSite {
     /// ```
     ///
     /// The row is changed already when this is called. If it fails, or takes longer than the
-    /// `lookup_timeout`, the request gets a 503: a session that was ended may still be in the cache.
+    /// `lookup_timeout`, the request gets a 503: a session that was ended may still be in the cache. A session
+    /// that has a new key by then, as after a log-in, goes on all the same, and the log has the error.
     /// What takes longer goes on, though nobody waits for it: give it an end of its own. A Django that
     /// had read the row before the change, and fills its cache after this was called, serves the old
     /// one until that expires: nothing outside Django can prevent it.
@@ -191,10 +192,8 @@ impl DjangoSite {
         if self.database().slide_session(session.key(), was, end).await? {
             return Ok(RowNow::Live(session.ending(end)));
         }
-        Ok(match self.look_for_row(session).await? {
-            RowNow::Gone => RowNow::Gone,
-            RowNow::Live(_) | RowNow::Uncertain => RowNow::Uncertain,
-        })
+        // Somebody else has moved it, or is changing it, or has ended it.
+        self.look_for_row(session).await
     }
 
     /// What there is of the row of a session that was `seen` then.

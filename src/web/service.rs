@@ -376,8 +376,8 @@ where
         let visit = this.visit.take();
         Poll::Ready(match answer {
             Ok(response) => {
-                let mut response = match visit.as_ref().and_then(|visit| visit.context.as_deref()) {
-                    Some(context) => answered(context, response),
+                let mut response = match &visit {
+                    Some(visit) => answered(visit, response),
                     None => response.map_into_left_body(),
                 };
                 add_headers(response.headers_mut(), visit.as_ref());
@@ -399,11 +399,12 @@ where
 
 /// The answer of the service inside. An [`Error`] that a handler returned is reported, and the application
 /// may answer it; those of extractors, and of middlewares inside, have their answer.
-fn answered<B>(context: &Context, response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+fn answered<B>(visit: &Visit, response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
     let error = response.response().error().and_then(|error| error.as_error::<Error>());
     let Some(error) = error.cloned() else { return response.map_into_left_body() };
-    context.report(&error);
-    let handled = context.rejection.handled(&error, response.request());
+    visit.report(&error);
+    let rejection = visit.context.as_deref().map(|context| &context.rejection);
+    let handled = rejection.and_then(|rejection| rejection.handled(&error, response.request()));
     let Some(mut handled) = handled else { return response.map_into_left_body() };
     let (req, unhandled) = response.into_parts();
     // What was put there on the way, such as cookies.

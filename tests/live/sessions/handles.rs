@@ -192,3 +192,62 @@ async fn no_hook_is_skipped_because_another_handle_let_the_visitor_in() {
         }
     }
 }
+
+/// Each its own, and no outer one takes the cookie of an inner one away.
+#[actix_web::test]
+async fn handles_of_two_tables_or_cookies_have_two_sessions() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    bed.sql("CREATE TABLE other_session (LIKE django_session INCLUDING ALL)").await;
+    let sliding = || {
+        let sliding = settings().writes_sessions(true).session_save_every_request(true);
+        sliding.slide_at_most_every(Duration::ZERO)
+    };
+    let site = bed.store_with(sliding());
+    let other_cookie = bed.store_with(sliding().session_cookie_name("other"));
+    let other_table = bed.store_with(sliding().session_table("other_session"));
+    let names = |outcome: &Outcome| -> Vec<String> {
+        let names = outcome.set_cookie.iter().map(|one| one.split('=').next().unwrap().to_owned());
+        names.filter(|name| name != "csrftoken").collect()
+    };
+    let table_of = async |key: &str| {
+        let mut found = Vec::new();
+        for table in ["django_session", "other_session"] {
+            let rows = bed.sql(&format!("SELECT 1 FROM {table} WHERE session_key = '{key}'")).await;
+            found.extend((rows["rows"] != json!([])).then_some(table));
+        }
+        found
+    };
+
+    // The outer one's operation is done between them, the inner one's by the handler.
+    let key = bed.session(r#"{"cart":1}"#).await;
+    let cookie = format!("sessionid={key}");
+    let ops = json!([["insert", "a", 1], ["login", "ada"], ["get", "a"], ["user"]]);
+    let sites = vec![site.clone(), site.clone(), other_cookie.clone()];
+    let layers = Layers { sites, between: 1, ..Layers::default() };
+    let came = operate_behind(&layers, Some(&cookie), &ops, 200).await;
+    assert_eq!(came.results, json!([null, null, null, "ada"]));
+    assert_eq!(names(&came), ["other", "sessionid"]);
+    let row = bed.ask(json!({ "cmd": "read_row", "key": key })).await;
+    assert_eq!(row["json"], r#"{"cart": 1, "a": 1}"#);
+
+    for (ops, expected) in [
+        (json!([["insert", "a", 1], ["login", "ada"], ["user"]]), Some("other_session")),
+        // The inner one has no session, and says so of the cookie: the outer one's row stays.
+        (json!([["insert", "a", 1], ["get", "a"], ["get", "a"]]), None),
+    ] {
+        let key = bed.session(r#"{"cart":1}"#).await;
+        let cookie = format!("sessionid={key}");
+        let sites = vec![site.clone(), site.clone(), other_table.clone()];
+        let layers = Layers { sites, between: 1, ..Layers::default() };
+        let came = operate_behind(&layers, Some(&cookie), &ops, 200).await;
+        assert_eq!(names(&came), ["sessionid"], "{came:?}");
+        let (sent, _) = set(&came).unwrap();
+        let sent = sent.map(|cookie| cookie.split_once('=').unwrap().1.to_owned());
+        let table = match &sent {
+            Some(key) => table_of(key).await.pop(),
+            None => None,
+        };
+        assert_eq!(table, expected, "{ops}");
+        assert_eq!(table_of(&key).await, ["django_session"]);
+    }
+}

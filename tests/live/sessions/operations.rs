@@ -1,10 +1,11 @@
 //! A service whose one route does to the session what a request says, as `tests/django/writes.py`.
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error, Expiry, OptionalDjangoUser,
+    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error, Expiry,
+    OptionalDjangoUser,
 };
 use actix_web::{
-    App, HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder,
+    App, FromRequest, HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder,
     body::{MessageBody, to_bytes},
     dev::{ServiceRequest, ServiceResponse},
     http::{StatusCode, header::SET_COOKIE},
@@ -91,7 +92,10 @@ pub(crate) async fn operate_behind(
     let app = test::init_service(app).await;
     const SECRET: &str = "abcdefghijklmnopqrstuvwxyzABCDEF";
     let cookie = cookie.map_or(String::new(), |cookie| format!("; {cookie}"));
-    let request = TestRequest::post()
+    // With CSRF_USE_SESSIONS there is no secret that could be known here.
+    let is_checked = layers.csrf_if_logged_in;
+    let request = if is_checked { TestRequest::post() } else { TestRequest::get() };
+    let request = request
         .insert_header(("Cookie", format!("csrftoken={SECRET}{cookie}")))
         .insert_header(("X-CSRFToken", SECRET))
         .set_json(json!({ "ops": ops, "status": status }));
@@ -112,7 +116,8 @@ async fn between(
         req.extract::<OptionalDjangoUser>().await?;
     }
     if layers.between > 0 {
-        let plan: Value = serde_json::from_str(req.headers().get("X-Plan").unwrap().to_str().unwrap()).unwrap();
+        let plan: Value =
+            serde_json::from_str(req.headers().get("X-Plan").unwrap().to_str().unwrap()).unwrap();
         let session = req.extract::<DjangoSessionMut>().await?;
         let mut results = Vec::new();
         for op in plan["ops"].as_array().unwrap().iter().take(layers.between) {
@@ -199,6 +204,10 @@ pub(crate) async fn done(
         "cycle_key" => session.cycle_key(),
         "flush" => session.flush(),
         "get" => return Ok(session.get(key)?.unwrap_or_default()),
+        "get_token" => {
+            let token = CsrfToken::extract(req).await.map_err(|_| Error::Anonymous)?;
+            return Ok(token.as_str().len().into());
+        }
         "authenticate_login" => {
             let password = op[2].as_str().unwrap();
             let user = site(req).authenticate(key, password).await?;
@@ -233,7 +242,6 @@ pub(crate) async fn done(
             client.batch_execute(key).await.unwrap();
         }
         "user" => {
-            use actix_web::FromRequest;
             let user = OptionalDjangoUser::extract(req).await.map_err(|_| Error::Anonymous)?;
             return Ok(user.0.map(|user| user.username().to_owned()).into());
         }
