@@ -400,7 +400,7 @@ impl RequestSession {
         self.seen.set(Instant::now());
         // Functions of the application run here, so nothing is borrowed.
         let data = self.look(Changes::since_save).apply_to(&stored);
-        saving.is_done(stored, data)
+        saving.done(stored, data)
     }
 
     /// Deletes the row of a session that was flushed, now.
@@ -540,7 +540,7 @@ struct Saving<'a> {
 
 impl Saving<'_> {
     /// The session was stored, and this is its data with what was done since.
-    fn is_done(
+    fn done(
         mut self,
         stored: DjangoSession,
         data: Result<SessionData, Error>,

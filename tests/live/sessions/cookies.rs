@@ -14,11 +14,11 @@ use actix_web::{
 };
 use futures_util::future::join;
 use serde_json::json;
+use testbed::Log;
 use tokio::sync::Notify;
 
 use crate::{
     beds::{Bed, settings},
-    log::Log,
     sessions::operations::operate,
 };
 
@@ -45,7 +45,7 @@ async fn slow_beside(site: &DjangoSite, key: &str, slow: &str, meanwhile: &str) 
         let wait = wait.clone();
         async move {
             wait().await;
-            HttpResponse::Ok()
+            HttpResponse::Ok().finish()
         }
     };
     let saves = move |session: DjangoSessionMut| {
@@ -54,7 +54,7 @@ async fn slow_beside(site: &DjangoSite, key: &str, slow: &str, meanwhile: &str) 
             session.insert("slow", &1)?;
             session.save().await?;
             wait().await;
-            Ok::<_, Error>(HttpResponse::Ok())
+            Ok::<_, Error>(HttpResponse::Ok().finish())
         }
     };
     let app = App::new()
