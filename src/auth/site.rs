@@ -227,8 +227,8 @@ impl DjangoSite {
         self.session_auth_keys.as_deref()
     }
 
-    /// Whether a session key stands for the same session to both: in one table, or by the same signature,
-    /// and from the same cookie.
+    /// Whether a session key stands for the same session to both, from the same cookie: in one table, and
+    /// what the one can read, so can the other.
     pub(crate) fn shares_sessions(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.settings(), other.settings());
         self.database.is_same(&other.database)
@@ -239,6 +239,8 @@ impl DjangoSite {
                 && ours.secret_key == theirs.secret_key
                 && ours.secret_key_fallbacks == theirs.secret_key_fallbacks
                 && ours.key_salt == theirs.key_salt
+                && ours.session_max_age() == theirs.session_max_age()
+                && ours.max_decompressed_size == theirs.max_decompressed_size
     }
 
     /// Whether both have the same settings.
@@ -255,5 +257,48 @@ impl DjangoSite {
 impl fmt::Debug for DjangoSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DjangoSite").field("settings", self.settings()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use deadpool_postgres::Manager;
+    use tokio_postgres::{Config, NoTls};
+
+    use super::*;
+
+    fn site(host: &str, settings: DjangoSettings) -> DjangoSite {
+        let mut config = Config::new();
+        config.host(host).password("hush").dbname("shop");
+        let pool = Pool::builder(Manager::new(config, NoTls)).build().unwrap();
+        DjangoSite::new(pool, settings).unwrap()
+    }
+
+    #[test]
+    fn handles_share_sessions_if_a_key_means_the_same_to_both() {
+        let settings = || DjangoSettings::new("k");
+        let one = site("a", settings());
+        let hooked = one.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
+        for same in
+            [&one, &hooked, &site("a", settings()), &site("a", settings().writes_sessions(true))]
+        {
+            assert!(one.shares_sessions(same) && same.shares_sessions(&one));
+        }
+        // Whoever is let in by the one need not be by the other.
+        for other in [
+            site("b", settings()),
+            site("a", DjangoSettings::new("other")),
+            site("a", settings().secret_key_fallbacks(["old"])),
+            site("a", settings().session_table("other_session")),
+            site("a", settings().session_cookie_name("other")),
+            site("a", settings().session_engine(SessionEngine::SignedCookies)),
+            site("a", settings().key_salt("other")),
+            site("a", settings().max_age(Duration::from_secs(60))),
+            site("a", settings().max_decompressed_size(1000)),
+        ] {
+            assert!(!one.shares_sessions(&other) && !other.shares_sessions(&one));
+        }
     }
 }

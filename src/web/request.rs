@@ -79,21 +79,21 @@ pub(crate) struct Visit {
     pub(crate) context: Option<Rc<Context>>,
     pub(crate) session: Rc<RequestSession>,
     pub(crate) csrf: Rc<CsrfState>,
-    pub(crate) answer: Rc<Answer>,
+    pub(crate) answer: Rc<AnswerState>,
     /// What the middleware around that one left.
     pub(crate) outer: Option<Rc<Visit>>,
 }
 
 /// What is known of the answer to a request, by all middlewares on its way.
 #[derive(Default)]
-pub(crate) struct Answer {
+pub(crate) struct AnswerState {
     /// Whether an error that ends the request was counted and logged.
     is_reported: Cell<bool>,
     /// The names of the session cookies in it.
     session_cookies: RefCell<Vec<String>>,
 }
 
-impl Answer {
+impl AnswerState {
     /// Whether this error is still to be reported: once is enough.
     pub(crate) fn report(&self) -> bool {
         !self.is_reported.replace(true)

@@ -158,11 +158,8 @@ impl RequestSession {
         self.touch();
         let state = self.state.borrow();
         let Some(changes) = &state.changes else { return self.loaded() };
-        if let (Some(session), false) = (changes.stored(), changes.is_modified()) {
-            return Ok(session.clone());
-        }
         if !changes.is_modified() {
-            return self.loaded();
+            return changes.stored().map_or_else(|| self.loaded(), |session| Ok(session.clone()));
         }
         if changes.is_empty() {
             return Err(Error::NoSessionKey);
@@ -394,7 +391,7 @@ impl RequestSession {
         }
         self.delete_ended(site).await?;
         let (data, save) = self.look_mut(|changes| (changes.data().clone(), changes.start_save()));
-        let saving = Saving { session: self, save: Some(save) };
+        let saving = Unfinished { session: self, save: Some(save) };
         let Some(save) = &saving.save else { return Ok(()) };
         let stored = site.save(save, data).await?;
         self.seen.set(Instant::now());
@@ -533,12 +530,12 @@ impl Identity {
 }
 
 /// A save that is under way. A handler may drop it: then nothing of what was to be stored is lost.
-struct Saving<'a> {
+struct Unfinished<'a> {
     session: &'a RequestSession,
     save: Option<Save>,
 }
 
-impl Saving<'_> {
+impl Unfinished<'_> {
     /// The session was stored, and this is its data with what was done since.
     fn done(
         mut self,
@@ -565,7 +562,7 @@ impl Saving<'_> {
     }
 }
 
-impl Drop for Saving<'_> {
+impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         let Some(save) = self.save.take() else { return };
         let state = &mut *self.session.state.borrow_mut();

@@ -20,7 +20,7 @@ use super::{
     admission::Admits,
     cookie,
     csrf::{self, CsrfPolicy, CsrfState, Wanted},
-    request::{Answer, Context, Visit},
+    request::{AnswerState, Context, Visit},
     request_session::{Loaded, RequestSession},
     vary::vary_on_cookie,
 };
@@ -42,16 +42,16 @@ pub(crate) struct Middleware {
 }
 
 /// The session of a request, or the key under which it can be looked up.
-enum Visitor {
+enum Brought {
     Known(Rc<RequestSession>),
     Unknown(SessionKey),
 }
 
 /// What a middleware makes of a request before it knows who it is.
 struct Arrival {
-    visitor: Visitor,
+    session: Brought,
     csrf: Rc<CsrfState>,
-    answer: Rc<Answer>,
+    answer: Rc<AnswerState>,
     outer: Option<Rc<Visit>>,
 }
 
@@ -81,17 +81,17 @@ impl Middleware {
         let csrf = csrf.unwrap_or_else(|| CsrfState::of(req.headers(), settings));
         let outer = Visit::of(req).map(Rc::new);
         let answer = outer.as_deref().map(|outer| Rc::clone(&outer.answer)).unwrap_or_default();
-        let visitor = match Visit::all_of(req).find(is_ours) {
-            Some(visit) => Visitor::Known(visit.session),
+        let session = match Visit::all_of(req).find(is_ours) {
+            Some(visit) => Brought::Known(visit.session),
             None => match cookie::last_cookie(req.headers(), &settings.session_cookie_name) {
-                None => Visitor::Known(RequestSession::new(Loaded::NoCookie)),
+                None => Brought::Known(RequestSession::new(Loaded::NoCookie)),
                 Some(cookie) => match SessionKey::new(cookie) {
-                    None => Visitor::Known(RequestSession::new(Loaded::NoKey)),
-                    Some(key) => Visitor::Unknown(key),
+                    None => Brought::Known(RequestSession::new(Loaded::NoKey)),
+                    Some(key) => Brought::Unknown(key),
                 },
             },
         };
-        Arrival { visitor, csrf, answer, outer }
+        Arrival { session, csrf, answer, outer }
     }
 
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<RequestSession>, Error> {
@@ -225,9 +225,9 @@ where
         let arrival = middleware.arrival(&req);
         let wanted = middleware.wanted(&req, &arrival.csrf);
         let is_simple = wanted == Wanted::Nothing && !middleware.writes;
-        match &arrival.visitor {
+        match &arrival.session {
             // Nothing to look up, to check or to store: no query, and no future in a box.
-            Visitor::Known(session) if is_simple && middleware.admits.can_decide(session) => {
+            Brought::Known(session) if is_simple && middleware.admits.can_decide(session) => {
                 let (visit, _) = middleware.visit(Rc::clone(session), &arrival);
                 match middleware.admits.check_session(&visit.session) {
                     Ok(()) => {
@@ -265,11 +265,11 @@ where
         true => (Wanted::Nothing, wanted),
     };
     let checked = middleware.check_csrf(&mut req, now, &arrival.csrf).await;
-    let session = match (&arrival.visitor, &checked) {
-        (Visitor::Known(session), _) => Ok(Rc::clone(session)),
-        (Visitor::Unknown(key), Ok(())) => middleware.look_up(key).await,
+    let session = match (&arrival.session, &checked) {
+        (Brought::Known(session), _) => Ok(Rc::clone(session)),
+        (Brought::Unknown(key), Ok(())) => middleware.look_up(key).await,
         // For this answer nothing has to be looked up.
-        (Visitor::Unknown(_), Err(error)) => Err(error.clone()),
+        (Brought::Unknown(_), Err(error)) => Err(error.clone()),
     };
     let session = match session {
         Ok(session) => session,
