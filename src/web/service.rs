@@ -5,6 +5,7 @@ use std::{
     future::{Future, Ready, ready},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{self, Poll},
 };
 
@@ -35,6 +36,8 @@ use crate::{
 pub(crate) struct Middleware {
     context: Rc<Context>,
     admits: Admits,
+    /// Those that it asks for.
+    permissions: Arc<[String]>,
     csrf: CsrfPolicy,
     csrf_check: CsrfCheck,
     /// What is known of all requests without a session key.
@@ -54,7 +57,8 @@ impl Middleware {
         let nobody = Found::session(Err(Error::NoSessionKey));
         let writes = context.site.require_writing().is_ok();
         let csrf_check = CsrfCheck::new(context.site.settings());
-        Self { context: Rc::new(context), admits, csrf, csrf_check, nobody, writes }
+        let (context, permissions) = (Rc::new(context), admits.permissions().into());
+        Self { context, admits, permissions, csrf, csrf_check, nobody, writes }
     }
 
     /// Who it is, as far as that is known, and what the request brings against CSRF.
@@ -83,9 +87,8 @@ impl Middleware {
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<Found>, Error> {
         let patience = self.site().database().patience();
         let found = if self.admits.user_matters() {
-            let asks_permissions = self.admits.asks_permissions();
             let (session, user) =
-                self.site().load_with_user(key, asks_permissions, &patience).await?;
+                self.site().load_with_user(key, &self.permissions, &patience).await?;
             Found::session_and_user(session, user)
         } else {
             let wait = patience.wait();
