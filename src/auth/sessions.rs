@@ -111,7 +111,7 @@ impl DjangoSite {
         if self.is_in_cookie() {
             return Ok(false);
         }
-        self.database().hints().forget(key);
+        self.memo().forget(key);
         let (site, key) = (self.clone(), key.clone());
         self.to_the_end(async move {
             let deleted = site.database().delete_session(&key).await?;
@@ -369,7 +369,8 @@ impl DjangoSite {
             };
             // Each further try has a reason: the row was changed. Where it was not, something in the
             // database does not let it be.
-            if now.session_data == row.session_data() && std::mem::replace(&mut was_the_same, true)
+            if now.session_data.as_str() == row.session_data()
+                && std::mem::replace(&mut was_the_same, true)
             {
                 return Err(Unavailable::NotWritten.into());
             }

@@ -15,7 +15,7 @@ use crate::{
     database::{Database, SessionRow},
     error::{DecodeError, Error},
     observe::{Event, Observer},
-    session::{DjangoSession, SessionData, SessionKey, SessionSigner, is_live},
+    session::{DjangoSession, Memo, SessionKey, SessionSigner, is_live},
     settings::{DjangoSettings, SessionEngine},
     signing,
 };
@@ -32,6 +32,7 @@ use crate::{
 pub struct DjangoSite {
     database: Database,
     signer: Arc<SessionSigner>,
+    memo: Arc<Memo>,
     session_auth_keys: Option<Arc<SessionAuthKeys>>,
     hooks: Arc<Hooks>,
     writer: Arc<Writer>,
@@ -66,6 +67,7 @@ impl DjangoSite {
         let observer = Observer::default();
         Ok(Self {
             signer: Arc::new(SessionSigner::new(&settings)?.observed_by(observer.clone())),
+            memo: Arc::new(Memo::new(settings.max_memo_size)),
             session_auth_keys: SessionAuthKeys::new(&settings).map(Arc::new),
             writer: Arc::new(Writer::new(&settings)?),
             database: Database::new(pool, settings).observed_by(observer),
@@ -157,8 +159,18 @@ impl DjangoSite {
         if self.settings().sessions.engine == SessionEngine::SignedCookies {
             return self.session_in_cookie(key, now());
         }
-        let row = self.database.session_row(key, deadline).await?.ok_or(Error::SessionNotFound)?;
-        if !is_live(row.expire_date, now()) {
+        self.live_session(key, self.database.session_row(key, deadline).await?, now())
+    }
+
+    /// The session in this row, if there is one and it is live.
+    pub(super) fn live_session(
+        &self,
+        key: &SessionKey,
+        row: Option<SessionRow>,
+        now: SystemTime,
+    ) -> Result<DjangoSession, Error> {
+        let row = row.ok_or(Error::SessionNotFound)?;
+        if !is_live(row.expire_date, now) {
             return Err(Error::SessionExpired);
         }
         self.observer().event(Event::SessionFound);
@@ -167,21 +179,22 @@ impl DjangoSite {
 
     /// The session in a row.
     pub(super) fn session(&self, key: SessionKey, row: SessionRow) -> DjangoSession {
-        DjangoSession::new(key, row.expire_date, row.session_data, self.shared_signer())
+        let (signer, memo) = (self.shared_signer(), Arc::clone(&self.memo));
+        DjangoSession::of_row(key, row.expire_date, row.session_data, signer, Some(memo))
     }
 
     /// The session that is its own cookie.
     fn session_in_cookie(&self, key: &SessionKey, now: SystemTime) -> Result<DjangoSession, Error> {
-        let data =
-            SessionData::decode(key.as_str(), &self.signer).map_err(|error| match error {
-                DecodeError::Signing(signing::Error::SignatureExpired(_)) => Error::SessionExpired,
-                DecodeError::Signing(signing::Error::TooLarge { .. }) => Error::Undecodable(error),
-                _ => Error::SessionNotFound,
-            })?;
-        self.observer().event(Event::SessionFound);
         // It says when it was made, and lives on with every change.
-        let age = self.settings().session_max_age().unwrap_or_default();
-        Ok(DjangoSession::decoded(key.clone(), now + age, data, self.shared_signer()))
+        let end = now + self.settings().session_max_age().unwrap_or_default();
+        let session = DjangoSession::in_cookie(key.clone(), end, self.shared_signer());
+        let session = session.map_err(|error| match error {
+            DecodeError::Signing(signing::Error::SignatureExpired(_)) => Error::SessionExpired,
+            DecodeError::Signing(signing::Error::TooLarge { .. }) => Error::Undecodable(error),
+            _ => Error::SessionNotFound,
+        })?;
+        self.observer().event(Event::SessionFound);
+        Ok(session)
     }
 
     /// The settings of this site.
@@ -209,6 +222,11 @@ impl DjangoSite {
 
     pub(super) fn shared_signer(&self) -> Arc<SessionSigner> {
         Arc::clone(&self.signer)
+    }
+
+    /// What was found in sessions before.
+    pub(super) fn memo(&self) -> &Memo {
+        &self.memo
     }
 
     pub(super) fn writer(&self) -> &Writer {

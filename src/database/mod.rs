@@ -6,7 +6,6 @@ mod changes;
 mod check;
 mod connection;
 mod expired;
-mod hints;
 mod lanes;
 mod needs;
 mod parameters;
@@ -17,7 +16,9 @@ mod session_lookup;
 mod sessions;
 mod slides;
 mod user_columns;
+mod user_queries;
 mod users;
+mod visits;
 
 use std::sync::Arc;
 
@@ -28,11 +29,10 @@ use crate::{observe::Observer, settings::DjangoSettings};
 pub(crate) use check::Readable;
 pub(crate) use connection::{Patience, Wait};
 use connection::{Runtimes, Server};
-pub(crate) use hints::UserHint;
-use hints::UserHints;
 use lanes::Lanes;
 pub(crate) use needs::Need;
 use needs::Needs;
+pub(crate) use permissions::HeldPermissions;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;
 pub(crate) use primary_key::PrimaryKeyValue;
@@ -42,7 +42,7 @@ use sessions::SessionQueries;
 pub(crate) use sessions::Written;
 use slides::Slides;
 use user_columns::UserColumns;
-use users::UserQueries;
+use user_queries::UserQueries;
 pub(crate) use users::{ColumnValue, UserRow};
 
 /// Django's tables, as the settings name them. Cheap to clone.
@@ -62,7 +62,6 @@ struct Shared {
     user_queries: UserQueries,
     user_columns: UserColumns,
     needs: Needs,
-    hints: UserHints,
     address: String,
 }
 
@@ -78,7 +77,6 @@ impl Database {
                 slides: Arc::new(Slides::new(&settings.session_table)),
                 user_queries: UserQueries::new(&settings.user_model),
                 user_columns: UserColumns::default(),
-                hints: UserHints::default(),
                 needs: Needs::default(),
                 address,
                 settings,
@@ -115,11 +113,6 @@ impl Database {
     /// Remembers what a middleware needs, for [`Database::check`].
     pub(crate) fn need(&self, need: Need) {
         self.shared.needs.add(need);
-    }
-
-    /// Whom session keys stood for last.
-    pub(crate) fn hints(&self) -> &UserHints {
-        &self.shared.hints
     }
 
     /// Whether both are clones of one.

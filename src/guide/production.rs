@@ -92,8 +92,8 @@
 //! | error | `middleware missing` | an extractor on a route without a middleware | `error`, `path` |
 //! | error | `request failed` | a mistake in a handler or in the settings: also what a handler returns, once | `error` |
 //!
-//! The spans `session lookup`, `user lookup`, `session write`, `session slide` and `user write` (debug) are
-//! around those queries.
+//! The spans `visit lookup` (session and user at once), `session lookup`, `user lookup`, `session write`,
+//! `session slide` and `user write` (debug) are around those queries.
 //!
 //! ## When the database is away
 //!

@@ -36,9 +36,12 @@ impl Admits {
         matches!(self, Self::User(_))
     }
 
-    /// Whether it takes the permissions of any user to decide it.
-    pub(crate) fn asks_permissions(&self) -> bool {
-        matches!(self, Self::User(demands) if !demands.staff && !demands.permissions.is_empty())
+    /// The permissions that decide it.
+    pub(crate) fn permissions(&self) -> &[String] {
+        match self {
+            Self::User(demands) => &demands.permissions,
+            Self::Anyone | Self::Session => &[],
+        }
     }
 
     /// Whether this can be decided without asking the database.

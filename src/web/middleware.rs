@@ -102,7 +102,8 @@ impl DjangoSessionMiddleware {
 
     /// Lets a request through only if Django's `request.user.is_authenticated` would be true: the
     /// user exists, is active, has not changed the password since, and came in by a backend that
-    /// is still listed. Two indexed reads.
+    /// is still listed. Two indexed reads: in one query for a visitor who was here before (see
+    /// [`DjangoSettings::max_memo_size`](crate::DjangoSettings::max_memo_size)).
     ///
     /// See [`DjangoSite::get_user`] for what is checked, and where this differs from Django.
     pub fn login_required(site: DjangoSite) -> Self {

@@ -5,6 +5,7 @@ use std::{
     future::{Future, Ready, ready},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{self, Poll},
 };
 
@@ -35,6 +36,8 @@ use crate::{
 pub(crate) struct Middleware {
     context: Rc<Context>,
     admits: Admits,
+    /// Those that it asks for.
+    permissions: Arc<[String]>,
     csrf: CsrfPolicy,
     csrf_check: CsrfCheck,
     /// Whether sessions may be changed.
@@ -59,7 +62,8 @@ impl Middleware {
     pub(crate) fn new(context: Context, admits: Admits, csrf: CsrfPolicy) -> Self {
         let writes = context.site.require_writing().is_ok();
         let csrf_check = CsrfCheck::new(context.site.settings());
-        Self { context: Rc::new(context), admits, csrf, csrf_check, writes }
+        let (context, permissions) = (Rc::new(context), admits.permissions().into());
+        Self { context, admits, permissions, csrf, csrf_check, writes }
     }
 
     /// What is known already: by middlewares further out, by a test, or by the cookies alone.
@@ -97,9 +101,8 @@ impl Middleware {
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<RequestSession>, Error> {
         let patience = self.site().database().patience();
         let session = if self.admits.user_matters() {
-            let asks_permissions = self.admits.asks_permissions();
             let (session, user) =
-                self.site().load_with_user(key, asks_permissions, &patience).await?;
+                self.site().load_with_user(key, &self.permissions, &patience).await?;
             RequestSession::new(Loaded::from(session)).with_user(self.site(), user)
         } else {
             let wait = patience.wait();
