@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{DjangoSite, DjangoUser};
 use crate::{
-    database::{Patience, PrimaryKeyValue, UserHint, UserRow, Wait},
+    database::{Budget, PrimaryKeyValue, UserHint, UserRow, Wait},
     error::{Error, NotLoggedIn},
     session::{DjangoSession, SessionData, SessionKey, USER_ID},
     settings::AuthenticationBackend,
@@ -29,16 +29,16 @@ impl DjangoSite {
     /// [`Error::Anonymous`], [`Error::Undecodable`] or [`Error::NotLoggedIn`] if it stands for
     /// nobody; [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn get_user(&self, session: &DjangoSession) -> Result<DjangoUser, Error> {
-        self.get_user_within(session, &self.database().patience()).await
+        self.get_user_within(session, &self.database().budget()).await
     }
 
-    /// [`DjangoSite::get_user`], with what is left of the patience of a request.
+    /// [`DjangoSite::get_user`], with what is left of the budget of a request.
     pub(crate) async fn get_user_within(
         &self,
         session: &DjangoSession,
-        patience: &Patience,
+        budget: &Budget,
     ) -> Result<DjangoUser, Error> {
-        let wait = patience.wait();
+        let wait = budget.wait();
         let (user, backend) = self.get_user_from(session, None, &wait).await?;
         drop(wait);
         self.last_word(session, user, backend).await
@@ -75,8 +75,8 @@ impl DjangoSite {
         session: &DjangoSession,
         user: &DjangoUser,
     ) -> Result<DjangoUser, Error> {
-        let patience = self.database().patience();
-        let now = self.load_with_user(session.key(), false, &patience).await?.1?;
+        let budget = self.database().budget();
+        let now = self.load_with_user(session.key(), false, &budget).await?.1?;
         if now.id() != user.id() {
             return Err(NotLoggedIn::AnotherUser.into());
         }
@@ -93,9 +93,9 @@ impl DjangoSite {
         &self,
         key: &SessionKey,
         with_permissions: bool,
-        patience: &Patience,
+        budget: &Budget,
     ) -> Result<(Result<DjangoSession, Error>, Result<DjangoUser, Error>), Error> {
-        let wait = patience.wait();
+        let wait = budget.wait();
         let (session, user) = self.load_at_once(key, with_permissions, &wait).await;
         drop(wait);
         match &user {
@@ -258,7 +258,7 @@ impl DjangoSite {
         key: PrimaryKeyValue,
         wait: &Wait<'_>,
     ) -> DjangoUser {
-        DjangoUser::from_row(row, (self.database().clone(), key, wait.patience().clone()))
+        DjangoUser::from_row(row, (self.database().clone(), key, wait.budget().clone()))
     }
 
     /// The backend that the session came in by.

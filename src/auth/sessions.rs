@@ -3,11 +3,11 @@
 use std::{future::Future, sync::Arc, time::SystemTime};
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::{DjangoSite, DjangoUser, writer::Failure};
 use crate::{
-    database::Written,
+    database::{Budget, Written},
     error::{DecodeError, Error, Unavailable},
     session::{
         CookieLife, DjangoSession, Expiry, Plan, Row, SESSION_EXPIRY, SessionData, SessionKey,
@@ -40,7 +40,7 @@ impl DjangoSite {
     /// ```
     ///
     /// The row is changed already when this is called. If it fails, or takes longer than the
-    /// `lookup_timeout`, the request gets a 503: a session that was ended may still be in the cache.
+    /// `timeout`, the request gets a 503: a session that was ended may still be in the cache.
     /// What takes longer goes on, though nobody waits for it: give it an end of its own. A Django that
     /// had read the row before the change, and fills its cache after this was called, serves the old
     /// one until that expires: nothing outside Django can prevent it.
@@ -79,7 +79,7 @@ impl DjangoSite {
             self.require_writing()?;
             return self.sealed(SessionKey::generate(), data);
         }
-        self.insert(SessionKey::generate(), data).await
+        self.insert(SessionKey::generate(), data, &self.database().budget()).await
     }
 
     /// Deletes a session, expired ones too; says whether it was there. Whoever was logged in to it
@@ -88,15 +88,25 @@ impl DjangoSite {
     /// # Errors
     /// As [`DjangoSite::create`].
     pub async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
+        self.delete_within(key, &self.database().budget()).await
+    }
+
+    /// [`DjangoSite::delete`], with what is left of the time that a request may write.
+    pub(crate) async fn delete_within(
+        &self,
+        key: &SessionKey,
+        budget: &Budget,
+    ) -> Result<bool, Error> {
         self.require_writing()?;
         if self.is_in_cookie() {
             return Ok(false);
         }
         self.database().hints().forget(key);
-        let (site, key) = (self.clone(), key.clone());
+        let wait = budget.wait();
+        let (site, key, deadline) = (self.clone(), key.clone(), wait.deadline());
         self.to_the_end(async move {
-            let deleted = site.database().delete_session(&key).await?;
-            site.tell_change(&key).await?;
+            let deleted = site.database().delete_session(&key, deadline).await?;
+            site.tell_change(&key, deadline).await?;
             Ok(deleted)
         })
         .await
@@ -106,7 +116,7 @@ impl DjangoSite {
     /// deleted.
     ///
     /// It deletes a thousand at a time, on a connection of its own that closes when it is done, and
-    /// each thousand has ten minutes: the `lookup_timeout` is for visitors. With the index that
+    /// each thousand has ten minutes: the `timeout` is for visitors. With the index that
     /// Django's table has on `expire_date`, it reads no more than it deletes, however large the table
     /// is; without that index it reads the whole table for each thousand.
     ///
@@ -135,15 +145,16 @@ impl DjangoSite {
         &self,
         plan: &Plan,
         data: SessionData,
+        budget: &Budget,
     ) -> Result<DjangoSession, Error> {
         match plan.row() {
             _ if self.is_in_cookie() => {
                 self.require_writing()?;
                 self.sealed(SessionKey::generate(), data)
             }
-            Row::New { key, .. } => self.insert(key.clone(), data).await,
-            Row::Kept(row) => self.replace(row, row.key(), plan, data).await,
-            Row::Cycled(row, key) => self.replace(row, key, plan, data).await,
+            Row::New { key, .. } => self.insert(key.clone(), data, budget).await,
+            Row::Kept(row) => self.replace((row, row.key()), plan, data, budget).await,
+            Row::Cycled(row, key) => self.replace((row, key), plan, data, budget).await,
         }
     }
 
@@ -155,6 +166,7 @@ impl DjangoSite {
     pub(crate) async fn slide(
         &self,
         session: &DjangoSession,
+        budget: &Budget,
     ) -> Result<Option<DjangoSession>, Error> {
         let empty = SessionData::new();
         let data = session.data().unwrap_or(&empty);
@@ -170,7 +182,8 @@ impl DjangoSite {
         if end.duration_since(was).is_ok_and(|moved| moved < worth_it) {
             return Ok(Some(session.clone()));
         }
-        let moved = self.database().slide_session(session.key(), was, end).await?;
+        let deadline = budget.wait().deadline();
+        let moved = self.database().slide_session(session.key(), was, end, deadline).await?;
         Ok(moved.then(|| session.ending(end)))
     }
 
@@ -241,24 +254,34 @@ impl DjangoSite {
         if self.is_in_cookie() {
             return self.sealed(SessionKey::generate(), data);
         }
-        self.inserted(SessionKey::generate(), data).await
+        self.inserted(SessionKey::generate(), data, &self.database().budget()).await
     }
 
-    async fn insert(&self, key: SessionKey, data: SessionData) -> Result<DjangoSession, Error> {
+    async fn insert(
+        &self,
+        key: SessionKey,
+        data: SessionData,
+        budget: &Budget,
+    ) -> Result<DjangoSession, Error> {
         self.require_writing()?;
-        self.inserted(key, data).await
+        self.inserted(key, data, budget).await
     }
 
     async fn inserted(
         &self,
         mut key: SessionKey,
         data: SessionData,
+        budget: &Budget,
     ) -> Result<DjangoSession, Error> {
+        let wait = budget.wait();
         // No two keys in a row are taken by chance: something in the database lets no row in.
         for _ in 0..2 {
             let session = self.sealed(key, data.clone())?;
             let (session_data, end) = (session.session_data(), session.expire_date());
-            match self.database().insert_session(session.key(), session_data, end).await? {
+            let key_of = session.key();
+            let inserted =
+                self.database().insert_session(key_of, session_data, end, wait.deadline());
+            match inserted.await? {
                 Written::Done => return Ok(session),
                 Written::KeyTaken | Written::Changed => key = SessionKey::generate(),
             }
@@ -269,19 +292,20 @@ impl DjangoSite {
     /// Compares and swaps, as often as somebody else was faster.
     async fn replace(
         &self,
-        row: &DjangoSession,
-        new_key: &SessionKey,
+        (row, new_key): (&DjangoSession, &SessionKey),
         plan: &Plan,
         mut data: SessionData,
+        budget: &Budget,
     ) -> Result<DjangoSession, Error> {
         self.require_writing()?;
+        let timeout = self.settings().timeout;
+        let wait = budget.wait();
+        let deadline = wait.deadline();
         if matches!(plan.row(), Row::Cycled(..)) {
             // A cache that is away must not cost the session: once the row has the new key, the old
             // cookie names nothing, and an error takes the new one with it.
-            self.tell_change(row.key()).await?;
+            self.tell_change(row.key(), deadline).await?;
         }
-        let timeout = self.settings().lookup_timeout;
-        let deadline = Instant::now().checked_add(timeout);
         let (mut row, mut key) = (row.clone(), new_key.clone());
         let mut turn = None;
         let mut was_the_same = false;
@@ -294,9 +318,10 @@ impl DjangoSite {
             let written = self.to_the_end(async move {
                 let read = (was.key(), was.session_data());
                 let (data, end) = (is.session_data(), is.expire_date());
-                let written = site.database().update_session(read, is.key(), data, end).await?;
+                let new = (is.key(), data, end);
+                let written = site.database().update_session(read, new, deadline).await?;
                 if written == Written::Done {
-                    site.tell_change(was.key()).await?;
+                    site.tell_change(was.key(), deadline).await?;
                 }
                 Ok(written)
             });
@@ -312,17 +337,14 @@ impl DjangoSite {
             }
             if turn.is_none() {
                 let queue = self.writer().queue(row.key()).lock();
-                turn = Some(match deadline {
-                    Some(deadline) => timeout_at(deadline, queue)
-                        .await
-                        .map_err(|_| Unavailable::Timeout(timeout))?,
-                    None => queue.await,
-                });
+                let queue = timeout_at(deadline, queue).await;
+                turn = Some(queue.map_err(|_| Unavailable::Timeout(timeout))?);
             }
-            let now = self.database().session_row(row.key(), self.database().deadline()).await?;
+            let now = self.database().session_row(row.key(), deadline).await?;
             let Some(now) = now else {
                 let anew = plan.anew()?.ok_or(Error::SessionInterrupted)?;
-                return self.insert(session.key().clone(), anew).await;
+                drop(wait);
+                return self.insert(session.key().clone(), anew, budget).await;
             };
             // Each further try has a reason: the row was changed. Where it was not, something in the
             // database does not let it be.
@@ -330,7 +352,7 @@ impl DjangoSite {
             {
                 return Err(Unavailable::NotWritten.into());
             }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if deadline <= Instant::now() {
                 return Err(Unavailable::Timeout(timeout).into());
             }
             row = self.session(row.key().clone(), now);
@@ -377,15 +399,15 @@ impl DjangoSite {
 
     /// A row is changed: whatever copy of it there is elsewhere is not true any more. It is told to
     /// the end, but nobody waits for a cache that hangs.
-    async fn tell_change(&self, key: &SessionKey) -> Result<(), Error> {
+    async fn tell_change(&self, key: &SessionKey, deadline: Instant) -> Result<(), Error> {
         let Some(on_change) = self.hooks().on_session_change.clone() else { return Ok(()) };
-        let (key, patience) = (key.clone(), self.settings().lookup_timeout);
+        let (key, timeout) = (key.clone(), self.settings().timeout);
         let told = tokio::spawn(async move { on_change(key).await });
-        let failed = match timeout(patience, told).await {
+        let failed = match timeout_at(deadline, told).await {
             Ok(Ok(Ok(()))) => return Ok(()),
             Ok(Ok(Err(error))) => error,
             Ok(Err(_)) => "it did not come to an end".into(),
-            Err(_) => format!("no answer within {patience:?}").into(),
+            Err(_) => format!("no answer within {timeout:?}").into(),
         };
         Err(Unavailable::Cache(failed).into())
     }

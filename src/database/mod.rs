@@ -1,41 +1,69 @@
 //! Django's tables in PostgreSQL: the only place that knows SQL.
+//!
+//! The application's pool names the database; from its manager the site makes connections of its
+//! own, used by nothing else, so that no state that the application leaves on its connections reaches
+//! a lookup. There are at most `max_connections` of them in a [`pool`]. What many ask at once goes
+//! through a [`batcher`] of each runtime; what is seldom asked, or writes, goes [straight](direct) to
+//! the pool.
 
+mod attempts;
+mod batch;
+mod batcher;
+mod batchers;
+mod budget;
 mod capacity;
 mod catalog;
 mod changes;
 mod check;
 mod connection;
+mod direct;
 mod expired;
 mod hints;
-mod lanes;
+mod kind;
+mod large_keys;
+mod latency;
+mod line;
 mod needs;
 mod parameters;
 mod permissions;
+mod pool;
 mod primary_key;
+mod process_id;
+mod reaper;
 mod references;
+mod runtimes;
+mod server;
 mod session_lookup;
 mod sessions;
 mod slides;
+mod statement;
+#[cfg(test)]
+mod test_server;
+#[cfg(test)]
+mod tests;
+mod turns;
 mod user_columns;
 mod users;
 
 use std::sync::Arc;
 
-use deadpool_postgres::Pool;
 use tokio::time::Instant;
 
 use crate::{observe::Observer, settings::DjangoSettings};
+use batchers::Batchers;
+pub(crate) use budget::{Budget, Wait};
 pub(crate) use check::Readable;
-pub(crate) use connection::{Patience, Wait};
-use connection::{Runtimes, Server};
+use direct::Direct;
 pub(crate) use hints::UserHint;
 use hints::UserHints;
-use lanes::Lanes;
 pub(crate) use needs::Need;
 use needs::Needs;
+use pool::Pool;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;
 pub(crate) use primary_key::PrimaryKeyValue;
+use runtimes::Runtimes;
+use server::Server;
 use session_lookup::SessionLookup;
 pub(crate) use session_lookup::SessionRow;
 use sessions::SessionQueries;
@@ -49,13 +77,14 @@ pub(crate) use users::{ColumnValue, UserRow};
 #[derive(Clone)]
 pub(crate) struct Database {
     shared: Arc<Shared>,
-    runtimes: Arc<Runtimes<Lanes>>,
+    pool: Pool,
+    direct: Direct,
+    runtimes: Arc<Runtimes<Batchers>>,
     observer: Observer,
 }
 
 struct Shared {
     settings: DjangoSettings,
-    server: Arc<Server>,
     session_lookup: Arc<SessionLookup>,
     sessions: SessionQueries,
     slides: Arc<Slides>,
@@ -66,11 +95,13 @@ struct Shared {
 }
 
 impl Database {
-    pub(crate) fn new(pool: Pool, settings: DjangoSettings) -> Self {
-        let server = Server::new(pool, settings.lookup_timeout, settings.prepared_statements);
+    pub(crate) fn new(pool: deadpool_postgres::Pool, settings: DjangoSettings) -> Self {
+        let server = Server::new(pool, settings.timeout, settings.prepared_statements);
+        let pool = Pool::new(server.into(), settings.max_connections);
         Self {
+            direct: Direct::new(&pool),
+            pool,
             shared: Arc::new(Shared {
-                server: Arc::new(server),
                 session_lookup: Arc::new(SessionLookup::new(&settings.session_table)),
                 sessions: SessionQueries::new(&settings.session_table),
                 slides: Arc::new(Slides::new(&settings.session_table)),
@@ -89,14 +120,15 @@ impl Database {
         &self.shared.settings
     }
 
-    /// How long a request waits for the database: a `lookup_timeout`, over all it asks.
-    pub(crate) fn patience(&self) -> Patience {
-        Patience::new(self.settings().lookup_timeout)
+    /// How long a request waits for the database: a `timeout` over all that it reads, or all that it
+    /// writes.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(self.settings().timeout)
     }
 
     /// When a request that begins to wait now has waited long enough.
     pub(crate) fn deadline(&self) -> Instant {
-        self.patience().wait().deadline()
+        self.budget().wait().deadline()
     }
 
     pub(crate) fn observer(&self) -> &Observer {

@@ -15,9 +15,12 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    connection::{self, Lookup, MANY_KEYS, Manner, ONE_KEY, Query, Question},
+    batcher::Batched,
+    connection,
+    kind::Kind,
     permissions::Permissions,
     primary_key::{PrimaryKey, PrimaryKeyValue},
+    statement::{MANY_KEYS, ONE_KEY, Query, Statement},
 };
 use crate::{
     error::{Error, Unavailable},
@@ -49,7 +52,7 @@ pub(crate) struct ColumnValue {
 
 /// The queries about users. They are made when it is known of which types the columns are.
 pub(super) struct UserQueries {
-    types: Question,
+    types: Arc<Statement>,
     known: OnceLock<Known>,
 }
 
@@ -57,16 +60,16 @@ pub(super) struct Known {
     pub(super) primary_key: PrimaryKey,
     /// How a key stands in SQL that is `ads_key` as a parameter.
     pub(super) key: String,
-    by_username: Arc<Query>,
+    by_username: Arc<Statement>,
     pub(super) users: Arc<Users>,
     pub(super) permissions: Option<Arc<Permissions>>,
 }
 
 /// How the user table is asked.
 pub(super) struct Users {
-    one: Arc<Query>,
-    many: Arc<Query>,
-    key: Arc<Query>,
+    one: Arc<Statement>,
+    many: Arc<Statement>,
+    key: Arc<Statement>,
 }
 
 impl Database {
@@ -83,8 +86,8 @@ impl Database {
     ) -> Result<Option<UserRow>, Error> {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::UserLookup);
-        let lanes = self.lanes()?;
-        let lookup = lanes.users(self, &known.users).ask(key.clone(), deadline);
+        let batchers = self.batchers()?;
+        let lookup = batchers.users(self, &known.users).ask(key.clone(), deadline);
         let answer = lookup.instrument(tracing::debug_span!("user lookup")).await;
         match answer? {
             Answer::User(row) => Ok(Some(row)),
@@ -109,7 +112,7 @@ impl Database {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::UserLookup);
         let name = PrimaryKeyValue::Text(username.into());
-        let asked = Question::new(&known.by_username, vec![Box::new(name)]);
+        let asked = known.by_username.with(vec![Box::new(name)]);
         let lookup = self.query(asked, deadline);
         let rows = match lookup.instrument(tracing::debug_span!("user lookup")).await {
             Ok(rows) => rows,
@@ -132,9 +135,9 @@ impl Database {
     ) -> Result<(), Error> {
         let known = self.user_queries(deadline).await?;
         let nobody = || vec![Box::new(None::<PrimaryKeyValue>) as _];
-        self.query(Question::new(&known.users.one, nobody()), deadline).await?;
+        self.query(known.users.one.with(nobody()), deadline).await?;
         if let Some(permissions) = known.permissions.as_ref().filter(|_| with_permissions) {
-            self.query(Question::new(permissions.one(), nobody()), deadline).await?;
+            self.query(permissions.one().with(nobody()), deadline).await?;
         }
         Ok(())
     }
@@ -145,7 +148,7 @@ impl Database {
             return Ok(known);
         }
         // Whoever comes before the answer asks as well.
-        let rows = self.query(queries.types.clone(), deadline).await?;
+        let rows = self.query(queries.types.with(vec![]), deadline).await?;
         let known = rows.first().map(|row| Known::of(&self.settings().user_model, row)).transpose();
         let known = known.map_err(Unavailable::from)?.ok_or(Unavailable::NoAnswer)?;
         Ok(queries.known.get_or_init(|| known))
@@ -154,7 +157,7 @@ impl Database {
 
 impl UserQueries {
     pub(super) fn new(model: &UserModel) -> Self {
-        Self { types: Question::new(&type_query(model), vec![]), known: OnceLock::new() }
+        Self { types: type_query(model), known: OnceLock::new() }
     }
 }
 
@@ -170,12 +173,12 @@ impl Known {
             _ => "ads_key".to_owned(),
         };
         let has_username = format!("{} = {}", quote_name(&model.username), cast(username_type));
-        let by_username = |proof: &str| {
-            user_sql(model, proof, ONE_KEY, &has_username, &column_types) + " LIMIT 2"
+        let by_username = |nonce: &str| {
+            user_sql(model, nonce, ONE_KEY, &has_username, &column_types) + " LIMIT 2"
         };
         let permissions = Permissions::new(model, &primary_key, &key);
         Ok(Self {
-            by_username: Query::new(&[Type::TEXT], by_username),
+            by_username: Statement::new(&[Type::TEXT], by_username),
             users: Arc::new(Users::new(model, &primary_key, &key, &column_types)),
             permissions: permissions.map(Arc::new),
             primary_key,
@@ -188,11 +191,11 @@ impl Users {
     fn new(model: &UserModel, primary_key: &PrimaryKey, key: &str, column_types: &[u32]) -> Self {
         let [one, many] = primary_key.parameter_types();
         let has_key = format!("{} = {key}", key_column(model));
-        let sql = |proof: &str, keys: &str| user_sql(model, proof, keys, &has_key, column_types);
+        let sql = |nonce: &str, keys: &str| user_sql(model, nonce, keys, &has_key, column_types);
         Self {
-            key: Query::of_key(&one, key),
-            one: Query::new(&[one], |proof| sql(proof, ONE_KEY)),
-            many: Query::new(&[many], |proof| sql(proof, MANY_KEYS)),
+            key: Statement::of_key(&one, key),
+            one: Statement::new(&[one], |nonce| sql(nonce, ONE_KEY)),
+            many: Statement::new(&[many], |nonce| sql(nonce, MANY_KEYS)),
         }
     }
 }
@@ -206,19 +209,18 @@ pub(super) enum Answer {
     Misfit,
 }
 
-impl Lookup for Users {
+impl Batched for Users {
     type Key = PrimaryKeyValue;
     type Answer = Answer;
 
-    const MANNER: Manner =
-        Manner { at_once: 256, many: 4, connections: 2, spreads: false, repeats: true };
+    const KIND: Kind = Kind::Users;
 
-    fn one(&self, key: &PrimaryKeyValue) -> Question {
-        Question::new(&self.one, vec![Box::new(key.clone())])
+    fn one(&self, key: &PrimaryKeyValue) -> Query {
+        self.one.with(vec![Box::new(key.clone())])
     }
 
-    fn many(&self, keys: &[PrimaryKeyValue]) -> Question {
-        Question::new(&self.many, vec![Box::new(keys.to_vec())])
+    fn many(&self, keys: &[PrimaryKeyValue]) -> Query {
+        self.many.with(vec![Box::new(keys.to_vec())])
     }
 
     fn read(&self, keys: &[PrimaryKeyValue], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
@@ -227,8 +229,8 @@ impl Lookup for Users {
         keys.iter().map(|key| found.remove(key).map(answer)).collect()
     }
 
-    fn by_itself(&self, key: &PrimaryKeyValue) -> Option<(Question, Self::Answer)> {
-        Some((Question::new(&self.key, vec![Box::new(key.clone())]), Answer::Misfit))
+    fn by_itself(&self, key: &PrimaryKeyValue) -> Option<(Query, Self::Answer)> {
+        Some((self.key.with(vec![Box::new(key.clone())]), Answer::Misfit))
     }
 }
 
@@ -259,7 +261,7 @@ const FIRST_COLUMN: usize = 8;
 
 fn user_sql(
     model: &UserModel,
-    proof: &str,
+    nonce: &str,
     keys: &str,
     is_asked_for: &str,
     column_types: &[u32],
@@ -270,7 +272,7 @@ fn user_sql(
         None => otherwise.to_owned(),
     };
     let mut sql = format!(
-        "SELECT {proof}, ads_key, {key}::text, {}::text, {}, {}, {}, {}",
+        "SELECT {nonce}, ads_key, {key}::text, {}::text, {}, {}, {}, {}",
         quote_name(&model.username),
         match &model.session_auth_hash {
             Some(_) => format!("{}::text", quote_name(&model.password)),
@@ -321,7 +323,7 @@ pub(super) fn tables(model: &UserModel) -> String {
 
 /// Asks for the types of the primary key, the username and the further columns. Fails in the database's words if
 /// there is no such table or column.
-fn type_query(model: &UserModel) -> Arc<Query> {
+fn type_query(model: &UserModel) -> Arc<Statement> {
     let value = |column: &str, tables: &str| {
         format!("(SELECT {} FROM {tables} LIMIT 0)", quote_name(column))
     };
@@ -332,9 +334,9 @@ fn type_query(model: &UserModel) -> Arc<Query> {
         format!("pg_typeof(coalesce({}, NULL))::oid", value(column, &tables(model)))
     };
     let columns: Vec<_> = model.columns.iter().map(base_type).collect();
-    Query::new(&[], |proof| {
+    Statement::new(&[], |nonce| {
         format!(
-            "SELECT {proof}, pg_typeof({key})::oid, pg_typeof({key})::text, \
+            "SELECT {nonce}, pg_typeof({key})::oid, pg_typeof({key})::text, \
              pg_typeof({username})::text, ARRAY[{}]::oid[]",
             columns.join(", ")
         )

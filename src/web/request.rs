@@ -8,7 +8,7 @@ use tokio::{sync::Mutex, time::timeout};
 use super::{csrf::CsrfState, rejection::Rejection, writing::Writing};
 use crate::{
     auth::{DjangoSite, DjangoUser},
-    database::Patience,
+    database::Budget,
     error::{Error, Unavailable},
     session::DjangoSession,
 };
@@ -21,7 +21,7 @@ pub(crate) struct Found {
     /// Held while it is looked up: extractors of one handler ask at the same time.
     asking: Mutex<()>,
     /// How long this request still waits for the database.
-    patience: OnceCell<Patience>,
+    budget: OnceCell<Budget>,
 }
 
 impl Found {
@@ -30,7 +30,7 @@ impl Found {
             session,
             user: OnceCell::new(),
             asking: Mutex::default(),
-            patience: OnceCell::new(),
+            budget: OnceCell::new(),
         })
     }
 
@@ -42,13 +42,13 @@ impl Found {
             session,
             user: user.into(),
             asking: Mutex::default(),
-            patience: OnceCell::new(),
+            budget: OnceCell::new(),
         })
     }
 
-    /// With what is left of the patience with which it was found.
-    pub(crate) fn after(self: Rc<Self>, patience: Patience) -> Rc<Self> {
-        self.patience.get_or_init(|| patience);
+    /// With what is left of the budget with which it was found.
+    pub(crate) fn after(self: Rc<Self>, budget: Budget) -> Rc<Self> {
+        self.budget.get_or_init(|| budget);
         self
     }
 
@@ -58,15 +58,15 @@ impl Found {
         if let Some(user) = self.known_user() {
             return user;
         }
-        let limit = site.settings().lookup_timeout;
+        let limit = site.settings().timeout;
         let turn = timeout(limit, self.asking.lock()).await;
         let _turn = turn.map_err(|_| Unavailable::Timeout(limit))?;
         if let Some(user) = self.known_user() {
             return user;
         }
-        let patience = self.patience.get_or_init(|| site.database().patience());
+        let budget = self.budget.get_or_init(|| site.database().budget());
         let session = self.session.as_ref().map_err(Clone::clone)?;
-        match site.get_user_within(session, patience).await {
+        match site.get_user_within(session, budget).await {
             Err(error) if !error.is_rejection() => Err(error),
             user => self.user.get_or_init(|| user).clone(),
         }

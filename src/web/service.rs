@@ -81,20 +81,20 @@ impl Middleware {
     }
 
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<Found>, Error> {
-        let patience = self.site().database().patience();
+        let budget = self.site().database().budget();
         let found = if self.admits.user_matters() {
             let asks_permissions = self.admits.asks_permissions();
             let (session, user) =
-                self.site().load_with_user(key, asks_permissions, &patience).await?;
+                self.site().load_with_user(key, asks_permissions, &budget).await?;
             Found::session_and_user(session, user)
         } else {
-            let wait = patience.wait();
+            let wait = budget.wait();
             match self.site().load_by(key, wait.deadline()).await {
                 Err(error) if !error.is_rejection() => return Err(error),
                 session => Found::session(session),
             }
         };
-        Ok(found.after(patience))
+        Ok(found.after(budget))
     }
 
     fn site(&self) -> &DjangoSite {

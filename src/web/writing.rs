@@ -1,17 +1,22 @@
 //! The session of one request as its handlers change it, and what becomes of it with the answer.
 
-use std::{cell::RefCell, rc::Rc, time::SystemTime};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+    time::SystemTime,
+};
 
 use actix_web::http::StatusCode;
 use tokio::{
     runtime::Handle,
     sync::{Mutex, MutexGuard},
-    time::timeout,
+    time::timeout_at,
 };
 
 use super::session_cookie::SessionCookie;
 use crate::{
     auth::{BACKEND, DjangoSite, DjangoUser, HASH},
+    database::Budget,
     error::{DecodeError, Error, NotLoggedIn, Unavailable},
     session::{Changes, DjangoSession, Expiry, ExpiryPolicy, SessionData, USER_ID},
 };
@@ -30,6 +35,8 @@ pub(crate) struct Writing {
     state: RefCell<State>,
     /// One save at a time.
     saving: Mutex<()>,
+    /// How long this request may still wait for what it writes.
+    budget: OnceCell<Budget>,
 }
 
 #[derive(Default)]
@@ -52,7 +59,8 @@ impl Writing {
         has_cookie: bool,
     ) -> Rc<Self> {
         let state = RefCell::default();
-        Rc::new(Self { site, session, has_cookie, state, saving: Mutex::default() })
+        let (saving, budget) = (Mutex::default(), OnceCell::new());
+        Rc::new(Self { site, session, has_cookie, state, saving, budget })
     }
 
     /// Looks at the session as it is by now.
@@ -149,6 +157,11 @@ impl Writing {
         self.state.borrow_mut().user = Some(user);
     }
 
+    /// How long this request may still wait for what it writes, all in all.
+    pub(crate) fn budget(&self, site: &DjangoSite) -> &Budget {
+        self.budget.get_or_init(|| site.database().budget())
+    }
+
     /// `None` in a test without a database.
     pub(crate) fn site(&self) -> Option<&DjangoSite> {
         self.site.as_ref()
@@ -233,7 +246,7 @@ impl Writing {
             worth_it.then(|| (changes.plan(), changes.data().clone()))
         });
         let Some((plan, data)) = planned.flatten() else { return Ok(()) };
-        let session = site.save(&plan, data).await?;
+        let session = site.save(&plan, data, self.budget(site)).await?;
         let state = &mut *self.state.borrow_mut();
         state.saved = true;
         let Some(changes) = &mut state.changes else { return Ok(()) };
@@ -258,14 +271,14 @@ impl Writing {
 
     /// The turn to save. A handler may have left a save unfinished that nobody goes on with.
     async fn turn(&self, site: &DjangoSite) -> Result<MutexGuard<'_, ()>, Error> {
-        let limit = site.settings().lookup_timeout;
-        let turn = timeout(limit, self.saving.lock()).await;
-        Ok(turn.map_err(|_| Unavailable::Timeout(limit))?)
+        let wait = self.budget(site).wait();
+        let turn = timeout_at(wait.deadline(), self.saving.lock()).await;
+        Ok(turn.map_err(|_| Unavailable::Timeout(site.settings().timeout))?)
     }
 
     async fn delete_doomed(&self, site: &DjangoSite) -> Result<(), Error> {
         if let Some(key) = self.look_if_any(|changes| changes.doomed().cloned()).flatten() {
-            site.delete(&key).await?;
+            site.delete_within(&key, self.budget(site)).await?;
             self.state.borrow_mut().changes.iter_mut().for_each(Changes::deleted);
         }
         Ok(())
@@ -340,7 +353,7 @@ impl Writing {
         if !site.settings().sessions.save_every_request {
             return None;
         }
-        let slid = site.slide(session).await;
+        let slid = site.slide(session, self.budget(site)).await;
         slid.unwrap_or_else(|error| {
             site.observer().not_extended(&error);
             None

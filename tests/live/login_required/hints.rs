@@ -107,7 +107,7 @@ async fn a_wrong_hint_costs_one_query_and_none_after_that() {
     let key = new_key();
     let proxy = Proxy::before(bed.url()).await;
     // So that a busy machine does not look like a silent connection, where the same is asked again.
-    let settings = settings().lookup_timeout(Duration::from_secs(60));
+    let settings = settings().timeout(Duration::from_secs(60));
     let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
     put(&bed, &key, &texts[0]).await;
     assert_eq!(app.status("/name", &key).await, 200);
@@ -135,7 +135,7 @@ async fn permissions_are_asked_for_at_once_and_waited_for_only_if_needed() {
     let user = json!({ "password": "x", "permissions": ["shop.add_item"] });
     bed.user("ada", user).await;
     let key = bed.login("ada").await;
-    let site = bed.store_with(settings().lookup_timeout(Duration::from_secs(60)));
+    let site = bed.store_with(settings().timeout(Duration::from_secs(60)));
     let app = Arc::new(TestApp::start(move |config| {
         let middleware = DjangoSessionMiddleware::login_required(site.clone());
         let middleware = middleware.permission_required("shop.add_item");

@@ -8,6 +8,7 @@ mod engines;
 mod expired;
 mod hashes;
 mod interleavings;
+mod locks;
 mod nested;
 mod no_secrets;
 pub(crate) mod operations;
