@@ -5,7 +5,8 @@
 //!     cargo run --example whoami
 //! ```
 //!
-//! Also read: `DJANGO_SECRET_KEY_FALLBACKS` (comma-separated), `BIND` (default `127.0.0.1:8080`), and
+//! Also read: `DJANGO_SECRET_KEY_FALLBACKS` (comma-separated), `BIND` (default `127.0.0.1:8080`),
+//! `WORKERS` (default one for each processor), `MAX_CONNECTIONS` to PostgreSQL, and
 //! `DJANGO_SETTINGS`, the path of what `export_settings` printed inside the site. Without that file:
 //! `AUTHENTICATION_BACKENDS` (comma-separated), `AUTH_USER_TABLE`, `SESSION_COOKIE_NAME` and
 //! `LOGIN_URL`.
@@ -98,8 +99,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Err(error) => eprintln!("{}", error.chain()),
     }
 
-    let server = HttpServer::new(move || App::new().configure(routes.clone()))
-        .bind(variable("BIND").unwrap_or_else(|| "127.0.0.1:8080".into()))?;
+    let mut server = HttpServer::new(move || App::new().configure(routes.clone()));
+    if let Some(workers) = variable("WORKERS") {
+        server = server.workers(workers.parse()?);
+    }
+    let server = server.bind(variable("BIND").unwrap_or_else(|| "127.0.0.1:8080".into()))?;
 
     for address in server.addrs() {
         println!("listening on http://{address}");
@@ -119,6 +123,10 @@ pub(crate) fn settings(
             DjangoSettings::from_json(&json, secret_key)?
         }
         None => by_variables(DjangoSettings::new(secret_key), &variable),
+    };
+    let settings = match variable("MAX_CONNECTIONS") {
+        Some(connections) => settings.max_connections(connections.parse()?),
+        None => settings,
     };
     Ok(settings.secret_key_fallbacks(list(variable("DJANGO_SECRET_KEY_FALLBACKS"))))
 }

@@ -263,7 +263,7 @@ pub enum Unavailable {
     #[error("no database connection")]
     Connection(#[source] DatabaseError),
 
-    /// None within the `lookup_timeout` of the settings.
+    /// None within the `timeout` of the settings.
     #[error("no database connection within {0:?}: the server accepts no new one")]
     NoConnection(Duration),
 
@@ -282,11 +282,11 @@ pub enum Unavailable {
     NotWritten,
 
     /// The session was changed, and the application's `on_session_change` failed, or took longer than
-    /// the `lookup_timeout`. Its error reaches the log: it should not name the session key.
+    /// the `timeout`. Its error reaches the log: it should not name the session key.
     #[error("the change of a session could not be told to the cache")]
     Cache(#[source] Box<dyn std::error::Error + Send + Sync>),
 
-    /// What the request asked took longer than the `lookup_timeout` of the settings.
+    /// What the request asked took longer than the `timeout` of the settings.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
 

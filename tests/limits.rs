@@ -385,7 +385,7 @@ async fn put(judge: &Judge, key: &str, session_data: &str) {
 fn site(database: &TestDatabase) -> DjangoSite {
     let config = Config { url: Some(database.url().into()), ..Config::default() };
     let pool = config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap();
-    DjangoSite::new(pool, settings().lookup_timeout(PATIENCE)).unwrap()
+    DjangoSite::new(pool, settings().timeout(PATIENCE)).unwrap()
 }
 
 fn route(database: &TestDatabase) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {

@@ -13,6 +13,10 @@ pub(crate) fn settings() -> Result<DjangoSettings, Box<dyn Error>> {
         }
         None => by_variables(DjangoSettings::new(secret_key)),
     };
+    let settings = match optional("MAX_CONNECTIONS") {
+        Some(connections) => settings.max_connections(connections.parse()?),
+        None => settings,
+    };
     let fallbacks = list("DJANGO_SECRET_KEY_FALLBACKS");
     Ok(settings.secret_key_fallbacks(fallbacks).writes_sessions(true))
 }

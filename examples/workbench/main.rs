@@ -5,7 +5,8 @@
 //!     cargo run --example workbench
 //! ```
 //!
-//! Also read: `DJANGO_SECRET_KEY_FALLBACKS` (comma-separated), `BIND` (default `127.0.0.1:8080`), and
+//! Also read: `DJANGO_SECRET_KEY_FALLBACKS` (comma-separated), `BIND` (default `127.0.0.1:8080`),
+//! `WORKERS` (default one for each processor), `MAX_CONNECTIONS` to PostgreSQL, and
 //! `DJANGO_SETTINGS`, the path of what `export_settings` printed inside the site. Without that file:
 //! `AUTHENTICATION_BACKENDS` and `ALLOWED_HOSTS` (comma-separated; default this machine),
 //! `AUTH_USER_TABLE`, `SESSION_COOKIE_NAME` and `LOGIN_URL`. Sessions are written.
@@ -52,8 +53,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Err(error) => eprintln!("{}", error.chain()),
     }
 
-    let server = HttpServer::new(move || App::new().configure(routes.clone()))
-        .bind(environment::optional("BIND").unwrap_or_else(|| "127.0.0.1:8080".into()))?;
+    let mut server = HttpServer::new(move || App::new().configure(routes.clone()));
+    if let Some(workers) = environment::optional("WORKERS") {
+        server = server.workers(workers.parse()?);
+    }
+    let server =
+        server.bind(environment::optional("BIND").unwrap_or_else(|| "127.0.0.1:8080".into()))?;
 
     for address in server.addrs() {
         println!("listening on http://{address}");

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::{DjangoSite, DjangoUser, hashers::Verdict};
 use crate::{
+    database::Budget,
     error::{Error, NotLoggedIn},
     settings::AuthenticationBackend,
 };
@@ -16,7 +17,7 @@ impl DjangoSite {
     ///
     /// Hashing runs on a thread that may block, and no more passwords are hashed at once than there
     /// are processors; who does not get a turn within the
-    /// [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) gets a 503. A password that is right
+    /// [`timeout`](crate::DjangoSettings::timeout) gets a 503. A password that is right
     /// and encoded with other parameters than the settings name in
     /// [`password_hashers`](crate::DjangoSettings::password_hashers) is encoded anew, as in Django.
     ///
@@ -90,8 +91,18 @@ impl DjangoSite {
     /// [`Error::NotLoggedIn`] if the user is gone; [`Error::Unavailable`] when PostgreSQL does not
     /// answer, or the role may not update that column.
     pub async fn update_last_login(&self, user: &DjangoUser) -> Result<(), Error> {
+        self.update_last_login_within(user, &self.database().budget()).await
+    }
+
+    /// [`DjangoSite::update_last_login`], with what is left of the time that a request may write.
+    pub(crate) async fn update_last_login_within(
+        &self,
+        user: &DjangoUser,
+        budget: &Budget,
+    ) -> Result<(), Error> {
         let Some(key) = user.key() else { return Ok(()) };
-        let is_there = self.database().update_last_login(key, SystemTime::now()).await?;
+        let (wait, now) = (budget.wait(), SystemTime::now());
+        let is_there = self.database().update_last_login(key, now, wait.deadline()).await?;
         if is_there { Ok(()) } else { Err(NotLoggedIn::NoSuchUser.into()) }
     }
 
@@ -102,7 +113,9 @@ impl DjangoSite {
         new: &str,
     ) -> Result<bool, Error> {
         match user.key() {
-            Some(key) => self.database().replace_password(key, old, new).await,
+            Some(key) => {
+                self.database().replace_password(key, old, new, self.database().deadline()).await
+            }
             None => Ok(false),
         }
     }

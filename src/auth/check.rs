@@ -59,11 +59,9 @@ impl DjangoSite {
     /// [`Error::Unavailable`] if there is no answer at all.
     pub async fn check(&self) -> Result<CheckReport, Error> {
         // What is looked at here is no visit.
-        let database = self.database().apart().observed_by(Observer::default());
-        let own = self.on(database.clone());
-        let checked = own.checked().await;
-        drop(own);
-        database.close().await;
+        let database = self.database().clone().observed_by(Observer::default());
+        let checked = self.on(database.clone()).checked().await;
+        database.close_idle().await;
         let report = checked?;
         for warning in report.warnings() {
             tracing::warn!(%warning, "a setting may be wrong");
@@ -316,13 +314,13 @@ impl DjangoSite {
                 self.settings().user_model.table.quoted()
             )
         });
-        let patience = self.database().patience();
+        let budget = self.database().budget();
         let rows =
             try_join_all(keys.iter().map(async |(_, key)| {
-                self.database().user_row(key, patience.wait().deadline()).await
+                self.database().user_row(key, budget.wait().deadline()).await
             }));
         let users = rows.await?;
-        let wait = patience.wait();
+        let wait = budget.wait();
         let users = users.into_iter().zip(&keys);
         let found: Vec<_> = users
             .filter_map(|(row, (data, key))| {

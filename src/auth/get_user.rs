@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{DjangoSite, DjangoUser};
 use crate::{
-    database::{HeldPermissions, Patience, PrimaryKeyValue, UserRow, Wait},
+    database::{Budget, HeldPermissions, PrimaryKeyValue, UserRow, Wait},
     error::{Error, NotLoggedIn},
     session::{DjangoSession, SessionData, SessionKey, USER_ID},
     settings::AuthenticationBackend,
@@ -28,16 +28,16 @@ impl DjangoSite {
     /// [`Error::Anonymous`], [`Error::Undecodable`] or [`Error::NotLoggedIn`] if it stands for
     /// nobody; [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn get_user(&self, session: &DjangoSession) -> Result<DjangoUser, Error> {
-        self.get_user_within(session, &self.database().patience()).await
+        self.get_user_within(session, &self.database().budget()).await
     }
 
-    /// [`DjangoSite::get_user`], with what is left of the patience of a request.
+    /// [`DjangoSite::get_user`], with what is left of the budget of a request.
     pub(crate) async fn get_user_within(
         &self,
         session: &DjangoSession,
-        patience: &Patience,
+        budget: &Budget,
     ) -> Result<DjangoUser, Error> {
-        let wait = patience.wait();
+        let wait = budget.wait();
         let (user, backend) = self.get_user_from(session, None, &wait).await?;
         drop(wait);
         self.last_word(session, user, backend).await
@@ -74,8 +74,8 @@ impl DjangoSite {
         session: &DjangoSession,
         user: &DjangoUser,
     ) -> Result<DjangoUser, Error> {
-        let patience = self.database().patience();
-        let now = self.load_with_user(session.key(), &Arc::from([]), &patience).await?.1?;
+        let budget = self.database().budget();
+        let now = self.load_with_user(session.key(), &Arc::from([]), &budget).await?.1?;
         if now.id() != user.id() {
             return Err(NotLoggedIn::AnotherUser.into());
         }
@@ -91,9 +91,9 @@ impl DjangoSite {
         &self,
         key: &SessionKey,
         permissions: &Arc<[String]>,
-        patience: &Patience,
+        budget: &Budget,
     ) -> Result<(Result<DjangoSession, Error>, Result<DjangoUser, Error>), Error> {
-        let wait = patience.wait();
+        let wait = budget.wait();
         let (session, user) = match self.visit(key, permissions, &wait).await? {
             Some((session, hinted)) => (session, Some(hinted)),
             None => (self.load_by(key, wait.deadline()).await, None),
@@ -230,7 +230,7 @@ impl DjangoSite {
         key: PrimaryKeyValue,
         wait: &Wait<'_>,
     ) -> DjangoUser {
-        DjangoUser::from_row(row, held, (self.database().clone(), key, wait.patience().clone()))
+        DjangoUser::from_row(row, held, (self.database().clone(), key, wait.budget().clone()))
     }
 
     /// The backend that the session came in by.

@@ -38,7 +38,7 @@ impl DjangoSite {
     /// It is asked once a request, by the first middleware or extractor that needs the user, and what it
     /// says stands for all of them. An error is no user: one that is a rejection
     /// ([`Error::is_rejection`]) makes the visitor a stranger, any other one is the answer, a 500 or
-    /// 503. So is a hook that takes longer than the `lookup_timeout`. An error of your own queries
+    /// 503. So is a hook that takes longer than the `timeout`. An error of your own queries
     /// is passed on by `.map_err(Unavailable::from)?`.
     ///
     /// The site that it is given has no such hook, and may be asked for anybody.
@@ -161,7 +161,7 @@ impl DjangoSite {
             Some(hook) => {
                 let mut inner = self.clone();
                 inner.hooks_mut().after_get_user = None;
-                let patience = self.settings().lookup_timeout;
+                let patience = self.settings().timeout;
                 let verdict = timeout(patience, hook(session.clone(), user, inner)).await;
                 verdict
                     .map_err(|_| Unavailable::Timeout(patience))??

@@ -60,7 +60,7 @@ impl DjangoSite {
     ///
     /// # Errors
     /// [`Error::TooManyPasswords`] if the processors are busy with others for the whole
-    /// [`lookup_timeout`](DjangoSettings::lookup_timeout).
+    /// [`timeout`](DjangoSettings::timeout).
     pub async fn make_password(&self, password: &str) -> Result<String, Error> {
         let encoded = self.hash(password, |hashers, password| hashers.make_password(&password));
         encoded.await?.ok_or_else(|| {
@@ -105,7 +105,7 @@ impl DjangoSite {
         F: FnOnce(Hashers<'_>, String) -> T + Send + 'static,
     {
         let settings: &DjangoSettings = self.settings();
-        let (list, patience) = (settings.hashers().to_vec(), settings.lookup_timeout);
+        let (list, patience) = (settings.hashers().to_vec(), settings.timeout);
         let (observer, password): (Observer, _) = (self.observer().clone(), password.to_owned());
         let computed = HASHING.run(patience, move || {
             let on_run = |_| observer.event(Event::PasswordHashed);

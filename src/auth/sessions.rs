@@ -7,11 +7,11 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::{DjangoSite, DjangoUser, writer::Failure};
 use crate::{
-    database::Written,
+    database::{Budget, Written},
     error::{DecodeError, Error, Unavailable},
     session::{
         CookieLife, DjangoSession, Expiry, Row, SESSION_EXPIRY, Save, SessionData, SessionKey,
@@ -58,7 +58,7 @@ impl DjangoSite {
     /// ```
     ///
     /// The row is changed already when this is called. If it fails, or takes longer than the
-    /// `lookup_timeout`, the request gets a 503: a session that was ended may still be in the cache. A session
+    /// `timeout`, the request gets a 503: a session that was ended may still be in the cache. A session
     /// that has a new key by then, as after a log-in, goes on all the same, and the log has the error.
     /// What takes longer goes on, though nobody waits for it: give it an end of its own. A Django that
     /// had read the row before the change, and fills its cache after this was called, serves the old
@@ -98,7 +98,7 @@ impl DjangoSite {
             self.require_writing()?;
             return self.sealed(SessionKey::generate(), data);
         }
-        self.insert(SessionKey::generate(), data).await
+        self.insert(SessionKey::generate(), data, &self.database().budget()).await
     }
 
     /// Deletes a session, expired ones too; says whether it was there. Whoever was logged in to it
@@ -107,15 +107,25 @@ impl DjangoSite {
     /// # Errors
     /// As [`DjangoSite::create`].
     pub async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
+        self.delete_within(key, &self.database().budget()).await
+    }
+
+    /// [`DjangoSite::delete`], with what is left of the time that a request may write.
+    pub(crate) async fn delete_within(
+        &self,
+        key: &SessionKey,
+        budget: &Budget,
+    ) -> Result<bool, Error> {
         self.require_writing()?;
         if self.is_in_cookie() {
             return Ok(false);
         }
         self.memo().forget(key);
-        let (site, key) = (self.clone(), key.clone());
+        let wait = budget.wait();
+        let (site, key, deadline) = (self.clone(), key.clone(), wait.deadline());
         self.to_the_end(async move {
-            let deleted = site.database().delete_session(&key).await?;
-            site.tell_change(&key).await?;
+            let deleted = site.database().delete_session(&key, deadline).await?;
+            site.tell_change(&key, deadline).await?;
             Ok(deleted)
         })
         .await
@@ -125,7 +135,7 @@ impl DjangoSite {
     /// deleted.
     ///
     /// It deletes a thousand at a time, on a connection of its own that closes when it is done, and
-    /// each thousand has ten minutes: the `lookup_timeout` is for visitors. With the index that
+    /// each thousand has ten minutes: the `timeout` is for visitors. With the index that
     /// Django's table has on `expire_date`, it reads no more than it deletes, however large the table
     /// is; without that index it reads the whole table for each thousand.
     ///
@@ -154,16 +164,17 @@ impl DjangoSite {
         &self,
         save: &Save,
         data: SessionData,
+        budget: &Budget,
     ) -> Result<DjangoSession, Error> {
         match save.row() {
             _ if self.is_in_cookie() => {
                 self.require_writing()?;
                 self.sealed(SessionKey::generate(), data)
             }
-            Row::New(key) | Row::Blank(key) => self.insert(key.clone(), data).await,
-            Row::Kept(row) => self.replace(row, row.key(), save, data).await,
+            Row::New(key) | Row::Blank(key) => self.insert(key.clone(), data, budget).await,
+            Row::Kept(row) => self.replace((row, row.key()), save, data, budget).await,
             Row::Cycled(row, key) | Row::LoggedIn(row, key) => {
-                self.replace(row, key, save, data).await
+                self.replace((row, key), save, data, budget).await
             }
         }
     }
@@ -177,6 +188,7 @@ impl DjangoSite {
         &self,
         session: &DjangoSession,
         seen: Instant,
+        budget: &Budget,
     ) -> Result<RowNow, Error> {
         let empty = SessionData::new();
         let data = session.data().unwrap_or(&empty);
@@ -187,13 +199,15 @@ impl DjangoSite {
         let life = end.duration_since(SystemTime::now()).unwrap_or_default();
         let worth_it = self.settings().sessions.slide_of(life);
         if was == end || end.duration_since(was).is_ok_and(|moved| moved < worth_it) {
-            return self.row_now(session, seen).await;
+            return self.row_now(session, seen, budget).await;
         }
-        if self.database().slide_session(session.key(), was, end).await? {
+        let wait = budget.wait();
+        let deadline = wait.deadline();
+        if self.database().slide_session(session.key(), was, end, deadline).await? {
             return Ok(RowNow::Live(session.ending(end)));
         }
         // Somebody else has moved it, or is changing it, or has ended it.
-        self.look_for_row(session).await
+        self.look_for_row(session, deadline).await
     }
 
     /// What there is of the row of a session that was `seen` then.
@@ -204,15 +218,21 @@ impl DjangoSite {
         &self,
         session: &DjangoSession,
         seen: Instant,
+        budget: &Budget,
     ) -> Result<RowNow, Error> {
         if self.is_in_cookie() || seen.elapsed() < MOMENT {
             return Ok(RowNow::Live(session.clone()));
         }
-        self.look_for_row(session).await
+        let wait = budget.wait();
+        self.look_for_row(session, wait.deadline()).await
     }
 
-    async fn look_for_row(&self, session: &DjangoSession) -> Result<RowNow, Error> {
-        let row = self.database().session_row(session.key(), self.database().deadline()).await?;
+    async fn look_for_row(
+        &self,
+        session: &DjangoSession,
+        deadline: Instant,
+    ) -> Result<RowNow, Error> {
+        let row = self.database().session_row(session.key(), deadline).await?;
         Ok(match row {
             None => RowNow::Gone,
             Some(row) if is_live(row.expire_date, SystemTime::now()) => {
@@ -289,24 +309,34 @@ impl DjangoSite {
         if self.is_in_cookie() {
             return self.sealed(SessionKey::generate(), data);
         }
-        self.inserted(SessionKey::generate(), data).await
+        self.inserted(SessionKey::generate(), data, &self.database().budget()).await
     }
 
-    async fn insert(&self, key: SessionKey, data: SessionData) -> Result<DjangoSession, Error> {
+    async fn insert(
+        &self,
+        key: SessionKey,
+        data: SessionData,
+        budget: &Budget,
+    ) -> Result<DjangoSession, Error> {
         self.require_writing()?;
-        self.inserted(key, data).await
+        self.inserted(key, data, budget).await
     }
 
     async fn inserted(
         &self,
         mut key: SessionKey,
         data: SessionData,
+        budget: &Budget,
     ) -> Result<DjangoSession, Error> {
+        let wait = budget.wait();
         // No two keys in a row are taken by chance: something in the database lets no row in.
         for _ in 0..2 {
             let session = self.sealed(key, data.clone())?;
             let (session_data, end) = (session.session_data(), session.expire_date());
-            match self.database().insert_session(session.key(), session_data, end).await? {
+            let key_of = session.key();
+            let inserted =
+                self.database().insert_session(key_of, session_data, end, wait.deadline());
+            match inserted.await? {
                 Written::Done => return Ok(session),
                 Written::KeyTaken | Written::Changed => key = SessionKey::generate(),
             }
@@ -317,14 +347,15 @@ impl DjangoSite {
     /// Compares and swaps, as often as somebody else was faster.
     async fn replace(
         &self,
-        row: &DjangoSession,
-        new_key: &SessionKey,
+        (row, new_key): (&DjangoSession, &SessionKey),
         save: &Save,
         mut data: SessionData,
+        budget: &Budget,
     ) -> Result<DjangoSession, Error> {
         self.require_writing()?;
-        let timeout = self.settings().lookup_timeout;
-        let deadline = Instant::now().checked_add(timeout);
+        let timeout = self.settings().timeout;
+        let wait = budget.wait();
+        let deadline = wait.deadline();
         let (mut row, mut key) = (row.clone(), new_key.clone());
         let mut turn = None;
         let mut was_the_same = false;
@@ -337,9 +368,10 @@ impl DjangoSite {
             let written = self.to_the_end(async move {
                 let read = (was.key(), was.session_data());
                 let (data, end) = (is.session_data(), is.expire_date());
-                let written = site.database().update_session(read, is.key(), data, end).await?;
+                let new = (is.key(), data, end);
+                let written = site.database().update_session(read, new, deadline).await?;
                 if written == Written::Done {
-                    site.tell_replaced(was.key(), is.key()).await?;
+                    site.tell_replaced(was.key(), is.key(), deadline).await?;
                 }
                 Ok(written)
             });
@@ -355,17 +387,14 @@ impl DjangoSite {
             }
             if turn.is_none() {
                 let queue = self.writer().queue(row.key()).lock();
-                turn = Some(match deadline {
-                    Some(deadline) => timeout_at(deadline, queue)
-                        .await
-                        .map_err(|_| Unavailable::Timeout(timeout))?,
-                    None => queue.await,
-                });
+                let queue = timeout_at(deadline, queue).await;
+                turn = Some(queue.map_err(|_| Unavailable::Timeout(timeout))?);
             }
-            let now = self.database().session_row(row.key(), self.database().deadline()).await?;
+            let now = self.database().session_row(row.key(), deadline).await?;
             let Some(now) = now else {
                 let data = save.without_row()?.ok_or(Error::SessionInterrupted)?;
-                return self.insert(session.key().clone(), data).await;
+                drop(wait);
+                return self.insert(session.key().clone(), data, budget).await;
             };
             // Each further try has a reason: the row was changed. Where it was not, something in the
             // database does not let it be.
@@ -374,7 +403,7 @@ impl DjangoSite {
             {
                 return Err(Unavailable::NotWritten.into());
             }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if deadline <= Instant::now() {
                 return Err(Unavailable::Timeout(timeout).into());
             }
             row = self.session(row.key().clone(), now);
@@ -421,8 +450,13 @@ impl DjangoSite {
 
     /// A row is changed, and has the key `now`. Under another one than it `was`, nobody else knows it: a
     /// cache that does not hear of that must not cost the visitor the session.
-    async fn tell_replaced(&self, was: &SessionKey, now: &SessionKey) -> Result<(), Error> {
-        match self.tell_change(was).await {
+    async fn tell_replaced(
+        &self,
+        was: &SessionKey,
+        now: &SessionKey,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        match self.tell_change(was, deadline).await {
             Err(error) if was.as_str() != now.as_str() => {
                 let message =
                     "a session has a new key, and the change could not be told to the cache";
@@ -435,15 +469,15 @@ impl DjangoSite {
 
     /// A row is changed: whatever copy of it there is elsewhere is not true any more. It is told to
     /// the end, but nobody waits for a cache that hangs.
-    async fn tell_change(&self, key: &SessionKey) -> Result<(), Error> {
+    async fn tell_change(&self, key: &SessionKey, deadline: Instant) -> Result<(), Error> {
         let Some(on_change) = self.hooks().on_session_change.clone() else { return Ok(()) };
-        let (key, patience) = (key.clone(), self.settings().lookup_timeout);
+        let (key, timeout) = (key.clone(), self.settings().timeout);
         let told = tokio::spawn(async move { on_change(key).await });
-        let failed = match timeout(patience, told).await {
+        let failed = match timeout_at(deadline, told).await {
             Ok(Ok(Ok(()))) => return Ok(()),
             Ok(Ok(Err(error))) => error,
             Ok(Err(_)) => "it did not come to an end".into(),
-            Err(_) => format!("no answer within {patience:?}").into(),
+            Err(_) => format!("no answer within {timeout:?}").into(),
         };
         Err(Unavailable::Cache(failed).into())
     }

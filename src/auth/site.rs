@@ -128,7 +128,7 @@ impl DjangoSite {
     ///
     /// # Errors
     /// [`Error::SessionNotFound`], [`Error::SessionExpired`], or [`Error::Unavailable`] when
-    /// PostgreSQL does not answer within the `lookup_timeout`.
+    /// PostgreSQL does not answer within the `timeout`.
     pub async fn load(&self, key: &SessionKey) -> Result<DjangoSession, Error> {
         self.load_by(key, self.database.deadline()).await
     }

@@ -12,7 +12,7 @@ use tokio_postgres::types::FromSqlOwned;
 
 use super::test_user::TestUser;
 use crate::{
-    database::{ColumnValue, Database, HeldPermissions, Patience, PrimaryKeyValue, UserRow},
+    database::{Budget, ColumnValue, Database, HeldPermissions, PrimaryKeyValue, UserRow},
     error::Error,
     session::DecodedText,
 };
@@ -53,7 +53,7 @@ struct Inner {
     session_text: OnceLock<Arc<DecodedText>>,
 }
 
-type Source = (Database, PrimaryKeyValue, Patience);
+type Source = (Database, PrimaryKeyValue, Budget);
 
 impl DjangoUser {
     /// The user in a row of [`Database::user_row`].
@@ -340,12 +340,12 @@ impl DjangoUser {
         let permissions = match &self.0.source {
             // Those of the tables are granted by a backend, or not at all.
             Some((database, ..)) if !database.settings().grants_permissions() => BTreeSet::new(),
-            Some((database, _, patience)) if self.has_every_permission() => {
-                let wait = patience.wait();
+            Some((database, _, budget)) if self.has_every_permission() => {
+                let wait = budget.wait();
                 database.all_permissions(wait.deadline()).await?
             }
-            Some((database, key, patience)) if self.looks_up_permissions() => {
-                let wait = patience.wait();
+            Some((database, key, budget)) if self.looks_up_permissions() => {
+                let wait = budget.wait();
                 database.permissions_of(key, wait.deadline()).await?
             }
             _ => BTreeSet::new(),

@@ -41,8 +41,8 @@ impl DjangoSite {
 
     /// Active or not.
     async fn find_by_id(&self, id: &str) -> Result<Option<DjangoUser>, Error> {
-        let patience = self.database().patience();
-        let wait = patience.wait();
+        let budget = self.database().budget();
+        let wait = budget.wait();
         let primary_key = self.database().primary_key(wait.deadline()).await?;
         let Some(key) = primary_key.parse_text(id) else { return Ok(None) };
         let row = self.database().user_row(&key, wait.deadline()).await?;
@@ -54,8 +54,8 @@ impl DjangoSite {
         &self,
         username: &str,
     ) -> Result<Option<DjangoUser>, Error> {
-        let patience = self.database().patience();
-        let wait = patience.wait();
+        let budget = self.database().budget();
+        let wait = budget.wait();
         let found = self.database().user_row_by_username(username, wait.deadline()).await?;
         Ok(found.map(|(key, row)| self.user_in(row, None, key, &wait)))
     }

@@ -4,11 +4,7 @@ use std::{fmt, num::NonZero, sync::Arc, thread::available_parallelism};
 
 use tokio_postgres::{Row, types::Type};
 
-use super::{
-    Database,
-    connection::{Query, Question},
-    needs::Need,
-};
+use super::{Database, needs::Need, statement::Statement};
 use crate::{
     error::{Error, Unavailable},
     report::CheckReport,
@@ -24,7 +20,8 @@ impl Database {
             + usize::from(need >= Need::Permissions)
             + usize::from(sessions.writes)
             + usize::from(sessions.writes && sessions.save_every_request);
-        each * available_parallelism().map_or(1, NonZero::get)
+        let all = each * available_parallelism().map_or(1, NonZero::get);
+        all.min(self.settings().max_connections)
     }
 
     /// Says how many connections there still are, and warns if there are fewer than `at_most`.
@@ -33,7 +30,7 @@ impl Database {
         at_most: usize,
         report: &mut CheckReport,
     ) -> Result<(), Error> {
-        let rows = self.query(Question::new(&query(), Vec::new()), self.deadline()).await?;
+        let rows = self.query(query().with(Vec::new()), self.deadline()).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
         let limits = Limit::of(row).map_err(Unavailable::from)?;
         report.fact(Limit::facts(&limits));
@@ -118,13 +115,13 @@ impl fmt::Display for Giver {
 /// reserve included. A role without `pg_read_all_stats` is not told what kind of process another
 /// role's is, but whose: none of the server's own has a user. Servers before 16 reserve nothing for
 /// roles that are no superusers.
-fn query() -> Arc<Query> {
+fn query() -> Arc<Statement> {
     let reserved = "CASE WHEN r.rolsuper THEN 0 ELSE \
         current_setting('superuser_reserved_connections')::bigint + \
         coalesce(current_setting('reserved_connections', true)::bigint, 0) END";
-    Query::new(&[] as &[Type], |proof| {
+    Statement::new(&[] as &[Type], |nonce| {
         format!(
-            "SELECT {proof}, current_setting('max_connections')::bigint - ({reserved}), u.all_used, \
+            "SELECT {nonce}, current_setting('max_connections')::bigint - ({reserved}), u.all_used, \
              CASE WHEN NOT r.rolsuper AND r.rolconnlimit >= 0 THEN r.rolconnlimit::bigint END, \
              u.by_role, \
              CASE WHEN NOT r.rolsuper AND d.datconnlimit >= 0 THEN d.datconnlimit::bigint END, \

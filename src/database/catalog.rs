@@ -4,10 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use tokio_postgres::{Error as PgError, Row, types::Type};
 
-use super::{
-    Database,
-    connection::{Query, Question},
-};
+use super::{Database, statement::Statement};
 use crate::{
     error::{Error, Unavailable},
     settings::{TableName, quote_name},
@@ -48,16 +45,16 @@ impl Database {
     pub(super) async fn catalog(&self, tables: &[&TableName]) -> Result<Catalog, Error> {
         let names: BTreeSet<_> = tables.iter().map(|table| table.name().to_owned()).collect();
         let names: Vec<_> = names.into_iter().collect();
-        let asked = Question::new(&query(), vec![Box::new(names)]);
+        let asked = query().with(vec![Box::new(names)]);
         let rows = self.query(asked, self.deadline()).await?;
         Ok(Catalog::of(&rows).map_err(Unavailable::from)?.ok_or(Unavailable::NoAnswer)?)
     }
 }
 
-fn query() -> Arc<Query> {
-    Query::new(&[Type::TEXT_ARRAY], |proof| {
+fn query() -> Arc<Statement> {
+    Statement::new(&[Type::TEXT_ARRAY], |nonce| {
         format!(
-            "SELECT {proof}, current_user::text, current_database()::text, \
+            "SELECT {nonce}, current_user::text, current_database()::text, \
              current_setting('search_path'), n.nspname::text, c.relname::text, \
              has_schema_privilege(n.oid, 'USAGE'), \
              has_table_privilege(c.oid, 'INSERT'), has_table_privilege(c.oid, 'DELETE'), \

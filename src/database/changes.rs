@@ -1,33 +1,40 @@
 //! Statements that change rows, and how many they changed.
 
-use std::sync::Arc;
+use std::{hash::Hash, sync::Arc};
 
+use tokio::time::Instant;
 use tokio_postgres::types::Type;
 use tracing::{Instrument, Span};
 
 use super::{
     Database,
-    connection::{Parameter, Query, Question},
+    kind::Kind,
+    statement::{Parameter, Statement},
 };
 use crate::error::{Error, Unavailable};
 
-/// A query that changes rows. `sql` is an INSERT, UPDATE or DELETE that returns each row it changed;
-/// whatever it changes, the query answers with one row: how many those were.
-pub(super) fn change(types: &[Type], sql: &str) -> Arc<Query> {
-    Query::new(types, |proof| {
-        format!("WITH changed AS ({sql}) SELECT {proof}, count(*) FROM changed")
+/// A statement that changes rows. `sql` is an INSERT, UPDATE or DELETE that returns each row it
+/// changed; whatever it changes, the statement answers with one row: how many those were.
+pub(super) fn change(types: &[Type], sql: &str) -> Arc<Statement> {
+    Statement::new(types, |nonce| {
+        format!("WITH changed AS ({sql}) SELECT {nonce}, count(*) FROM changed")
     })
 }
 
 impl Database {
-    /// How many rows a [`change`] changed.
+    /// How many rows a [`change`] changed. Those of one row are executed one after the other.
+    ///
+    /// If the answer is lost on the way back, this fails, and the statement may have been executed all
+    /// the same: the database has the last word on that.
     pub(super) async fn changed(
         &self,
-        change: &Arc<Query>,
+        (kind, row): (Kind, impl Hash),
+        change: &Arc<Statement>,
         parameters: Vec<Parameter>,
+        deadline: Instant,
         span: Span,
     ) -> Result<i64, Error> {
-        let write = self.write(Question::new(change, parameters), self.deadline());
+        let write = self.direct.write(kind, row, change.with(parameters), deadline);
         let rows = write.instrument(span).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
         Ok(row.try_get(1).map_err(Unavailable::from)?)

@@ -1,14 +1,14 @@
 //! Whether the tables are there, with what is read of them, and whether this role may.
 
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
 use tokio_postgres::types::Type;
 
 use super::{
     Database,
     catalog::{Catalog, Column, Table},
-    connection::{Query, Question},
     needs::Need,
+    statement::Statement,
 };
 use crate::{
     error::{Chain, Error, Unavailable},
@@ -16,8 +16,7 @@ use crate::{
     settings::{ManyToMany, SessionEngine, SiteSessions, TableName, UserModel, quote_name},
 };
 
-/// How often others are let go first, so that connections are closed: the lane's task drops one, and
-/// then its own task ends.
+/// How often other tasks are let go first, so that those end which drive closed connections.
 const GOODBYES: usize = 3;
 
 /// How many of the newest live sessions are looked at.
@@ -38,15 +37,10 @@ pub(crate) struct Readable {
 }
 
 impl Database {
-    /// This database on connections of its own, to be closed: the runtime of whoever checks may do
-    /// nothing else, and serve no visitor.
-    pub(crate) fn apart(&self) -> Self {
-        Self { runtimes: Arc::default(), ..self.clone() }
-    }
-
-    /// Closes the connections of a database that was set apart.
-    pub(crate) async fn close(self) {
-        drop(self);
+    /// Closes the connections of this runtime that nobody uses: it may do nothing else from now on, and
+    /// serve no visitor.
+    pub(crate) async fn close_idle(&self) {
+        self.pool.close_idle();
         for _ in 0..GOODBYES {
             tokio::task::yield_now().await;
         }
@@ -153,14 +147,14 @@ impl Database {
         now: SystemTime,
     ) -> Result<(Vec<String>, SystemTime), Error> {
         let table = self.settings().session_table.quoted();
-        let query = Query::new(&[Type::TIMESTAMPTZ], |proof| {
+        let query = Statement::new(&[Type::TIMESTAMPTZ], |nonce| {
             format!(
-                "SELECT {proof}, clock_timestamp(), session_data FROM (SELECT) once LEFT JOIN \
+                "SELECT {nonce}, clock_timestamp(), session_data FROM (SELECT) once LEFT JOIN \
                  (SELECT session_data::text FROM {table} WHERE expire_date > $1 \
                  ORDER BY expire_date DESC LIMIT {SAMPLE}) newest ON TRUE"
             )
         });
-        let asked = Question::new(&query, vec![Box::new(now)]);
+        let asked = query.with(vec![Box::new(now)]);
         let rows = self.query(asked, self.deadline()).await?;
         let clock = rows.first().ok_or(Unavailable::NoAnswer)?.try_get(1);
         let data = rows.iter().map(|row| row.try_get::<_, Option<String>>(2));

@@ -7,7 +7,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{Database, connection::OwnConnection};
+use super::{Database, kind::Kind};
 use crate::error::{Error, Unavailable};
 
 /// How many rows go at once: so few that they are soon deleted where each has to be read from a disk.
@@ -24,7 +24,8 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// them all and sort them, for each part. By the index they come in order. A sort that there has to
 /// be all the same counts as dear, and is not to be compiled for that. And nobody waits for the disk:
 /// what a crash brings back has expired, and is deleted next time.
-const SETTINGS: &str = "SET LOCAL enable_sort = off; \
+const SETTINGS: &str = "SET LOCAL enable_sort = off; SET LOCAL lock_timeout = 0; \
+    SET LOCAL plan_cache_mode = auto; \
     SET LOCAL jit = off; SET LOCAL synchronous_commit = off; \
     SET LOCAL datestyle = 'ISO'; SET LOCAL timezone = 'UTC'";
 
@@ -32,19 +33,25 @@ impl Database {
     /// Deletes the rows that ended before this moment; says how many.
     pub(crate) async fn clear_expired(&self, now: SystemTime) -> Result<u64, Error> {
         let sql = sql(&self.settings().session_table.quoted());
-        let connection = OwnConnection::open(&self.shared.server).await?;
+        // It is not released after an error: it may be in the middle of a transaction.
+        let timeout = self.settings().timeout;
+        let lease = tokio::time::timeout(timeout, self.pool.get(Kind::Jobs, None)).await;
+        let lease = lease.map_err(|_| Unavailable::NoConnection(timeout))??;
         let mut cleared = 0;
         let mut from = BEGINNING.to_owned();
         loop {
             let parameters: [(&(dyn ToSql + Sync), _); 2] =
                 [(&now, Type::TIMESTAMPTZ), (&from, Type::TEXT)];
-            let rows = connection.transaction(SETTINGS, LONGEST, &sql, &parameters).await?;
+            let rows = lease.transaction(SETTINGS, LONGEST, &sql, &parameters).await?;
             let row = rows.first().ok_or(Unavailable::NoAnswer)?;
             let part = Part::of(row).map_err(Unavailable::from)?;
             cleared += part.deleted.unsigned_abs();
             match part.next(&from) {
                 Some(next) => from = next,
-                None => return Ok(cleared),
+                None => {
+                    lease.release();
+                    return Ok(cleared);
+                }
             }
         }
     }

@@ -1,20 +1,46 @@
 //! Django's tables in PostgreSQL: the only place that knows SQL.
+//!
+//! The application's pool names the database; from its manager the site makes connections of its
+//! own, used by nothing else, so that no state that the application leaves on its connections reaches
+//! a lookup. There are at most `max_connections` of them in a [`pool`]. What many ask at once goes
+//! through a [`batcher`] of each runtime; what is seldom asked, or writes, goes [straight](direct) to
+//! the pool.
 
+mod attempts;
+mod batch;
+mod batcher;
+mod batchers;
+mod budget;
 mod capacity;
 mod catalog;
 mod changes;
 mod check;
 mod connection;
+mod direct;
 mod expired;
-mod lanes;
+mod kind;
+mod large_keys;
+mod latency;
+mod line;
 mod needs;
 mod parameters;
 mod permissions;
+mod pool;
 mod primary_key;
+mod process_id;
+mod reaper;
 mod references;
+mod runtimes;
+mod server;
 mod session_lookup;
 mod sessions;
 mod slides;
+mod statement;
+#[cfg(test)]
+mod test_server;
+#[cfg(test)]
+mod tests;
+mod turns;
 mod user_columns;
 mod user_queries;
 mod users;
@@ -22,20 +48,22 @@ mod visits;
 
 use std::sync::Arc;
 
-use deadpool_postgres::Pool;
 use tokio::time::Instant;
 
 use crate::{observe::Observer, settings::DjangoSettings};
+use batchers::Batchers;
+pub(crate) use budget::{Budget, Wait};
 pub(crate) use check::Readable;
-pub(crate) use connection::{Patience, Wait};
-use connection::{Runtimes, Server};
-use lanes::Lanes;
+use direct::Direct;
 pub(crate) use needs::Need;
 use needs::Needs;
 pub(crate) use permissions::HeldPermissions;
+use pool::Pool;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;
 pub(crate) use primary_key::PrimaryKeyValue;
+use runtimes::Runtimes;
+use server::Server;
 use session_lookup::SessionLookup;
 pub(crate) use session_lookup::SessionRow;
 use sessions::SessionQueries;
@@ -49,13 +77,14 @@ pub(crate) use users::{ColumnValue, UserRow};
 #[derive(Clone)]
 pub(crate) struct Database {
     shared: Arc<Shared>,
-    runtimes: Arc<Runtimes<Lanes>>,
+    pool: Pool,
+    direct: Direct,
+    runtimes: Arc<Runtimes<Batchers>>,
     observer: Observer,
 }
 
 struct Shared {
     settings: DjangoSettings,
-    server: Arc<Server>,
     session_lookup: Arc<SessionLookup>,
     sessions: SessionQueries,
     slides: Arc<Slides>,
@@ -66,12 +95,14 @@ struct Shared {
 }
 
 impl Database {
-    pub(crate) fn new(pool: Pool, settings: DjangoSettings) -> Self {
+    pub(crate) fn new(pool: deadpool_postgres::Pool, settings: DjangoSettings) -> Self {
         let address = address(&pool);
-        let server = Server::new(pool, settings.lookup_timeout, settings.prepared_statements);
+        let server = Server::new(pool, settings.timeout, settings.prepared_statements);
+        let pool = Pool::new(server.into(), settings.max_connections);
         Self {
+            direct: Direct::new(&pool),
+            pool,
             shared: Arc::new(Shared {
-                server: Arc::new(server),
                 session_lookup: Arc::new(SessionLookup::new(&settings.session_table)),
                 sessions: SessionQueries::new(&settings.session_table),
                 slides: Arc::new(Slides::new(&settings.session_table)),
@@ -90,14 +121,15 @@ impl Database {
         &self.shared.settings
     }
 
-    /// How long a request waits for the database: a `lookup_timeout`, over all it asks.
-    pub(crate) fn patience(&self) -> Patience {
-        Patience::new(self.settings().lookup_timeout)
+    /// How long a request waits for the database: a `timeout` over all that it reads, or all that it
+    /// writes.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(self.settings().timeout)
     }
 
     /// When a request that begins to wait now has waited long enough.
     pub(crate) fn deadline(&self) -> Instant {
-        self.patience().wait().deadline()
+        self.budget().wait().deadline()
     }
 
     pub(crate) fn observer(&self) -> &Observer {
@@ -127,7 +159,7 @@ impl Database {
 }
 
 /// What connections of this pool are made of: server, database, role, options. The password is not in it.
-fn address(pool: &Pool) -> String {
+fn address(pool: &deadpool_postgres::Pool) -> String {
     // The pool hands its configuration out in no other way.
     let manager = format!("{:?}", pool.manager());
     let config = manager

@@ -19,7 +19,7 @@ impl KeyParameter {
 
     /// Whether it can be asked for together with others: not every encoding of a database has every
     /// character.
-    pub(super) fn is_sociable(&self) -> bool {
+    pub(super) fn is_batchable(&self) -> bool {
         self.0.is_ascii()
     }
 }

@@ -10,8 +10,10 @@ use tokio_postgres::{Error as PgError, Row, types::Type};
 
 use super::{
     Database,
-    connection::{Lookup, MANY_KEYS, Manner, ONE_KEY, Parameter, Query, Question},
+    batcher::Batched,
+    kind::Kind,
     primary_key::{PrimaryKey, PrimaryKeyValue},
+    statement::{MANY_KEYS, ONE_KEY, Parameter, Query, Statement},
 };
 use crate::{
     error::{Error, Unavailable},
@@ -20,10 +22,10 @@ use crate::{
 
 /// How the tables of permissions are asked.
 pub(super) struct Permissions {
-    one: Arc<Query>,
-    many: Arc<Query>,
-    key: Arc<Query>,
-    all: Question,
+    one: Arc<Statement>,
+    many: Arc<Statement>,
+    key: Arc<Statement>,
+    all: Arc<Statement>,
 }
 
 impl Database {
@@ -36,8 +38,8 @@ impl Database {
         let Some(permissions) = &self.user_queries(deadline).await?.permissions else {
             return Ok(BTreeSet::new());
         };
-        let lanes = self.lanes()?;
-        let answer = lanes.permissions(self, permissions).ask(key.clone(), deadline).await;
+        let batchers = self.batchers()?;
+        let answer = batchers.permissions(self, permissions).ask(key.clone(), deadline).await;
         Ok(answer?)
     }
 
@@ -49,7 +51,7 @@ impl Database {
         let Some(permissions) = &self.user_queries(deadline).await?.permissions else {
             return Ok(BTreeSet::new());
         };
-        let rows = self.query(permissions.all.clone(), deadline).await?;
+        let rows = self.query(permissions.all.with(vec![]), deadline).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
         Ok(held(row, 1).map_err(Unavailable::from)?)
     }
@@ -62,37 +64,37 @@ impl Permissions {
         let [one, many] = primary_key.parameter_types();
         // Those of a user in one row: it is the rows that cost.
         let of_users = of_user_sql(tables, key);
-        let sql = |proof: &str, keys: &str| {
-            format!("SELECT {proof}, ads_key, ARRAY({of_users}) FROM {keys}")
+        let sql = |nonce: &str, keys: &str| {
+            format!("SELECT {nonce}, ads_key, ARRAY({of_users}) FROM {keys}")
         };
-        let all = |proof: &str| format!("SELECT {proof}, ARRAY({})", all_sql(tables));
+        let all = |nonce: &str| format!("SELECT {nonce}, ARRAY({})", all_sql(tables));
         Some(Self {
-            key: Query::of_key(&one, key),
-            one: Query::new(&[one], |proof| sql(proof, ONE_KEY)),
-            many: Query::new(&[many], |proof| sql(proof, MANY_KEYS)),
-            all: Question::new(&Query::new(&[], all), vec![]),
+            key: Statement::of_key(&one, key),
+            one: Statement::new(&[one], |nonce| sql(nonce, ONE_KEY)),
+            many: Statement::new(&[many], |nonce| sql(nonce, MANY_KEYS)),
+            all: Statement::new(&[], all),
         })
     }
 
     /// Asks for a user who does not exist.
-    pub(super) fn nobody(&self) -> Question {
-        Question::new(&self.one, vec![Box::new(None::<PrimaryKeyValue>)])
+    pub(super) fn nobody(&self) -> Query {
+        self.one.with(vec![Box::new(None::<PrimaryKeyValue>)])
     }
 }
 
-impl Lookup for Permissions {
+impl Batched for Permissions {
     type Key = PrimaryKeyValue;
     type Answer = BTreeSet<String>;
 
-    const MANNER: Manner =
-        Manner { at_once: 64, many: 4, connections: 2, spreads: false, repeats: true };
+    const KIND: Kind = Kind::Permissions;
+    const AT_ONCE: usize = 64;
 
-    fn one(&self, key: &PrimaryKeyValue) -> Question {
-        Question::new(&self.one, vec![Box::new(key.clone())])
+    fn one(&self, key: &PrimaryKeyValue) -> Query {
+        self.one.with(vec![Box::new(key.clone())])
     }
 
-    fn many(&self, keys: &[PrimaryKeyValue]) -> Question {
-        Question::new(&self.many, vec![Box::new(keys.to_vec())])
+    fn many(&self, keys: &[PrimaryKeyValue]) -> Query {
+        self.many.with(vec![Box::new(keys.to_vec())])
     }
 
     fn read(&self, keys: &[PrimaryKeyValue], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
@@ -102,8 +104,8 @@ impl Lookup for Permissions {
         keys.iter().map(|key| found.remove(key)).collect()
     }
 
-    fn by_itself(&self, key: &PrimaryKeyValue) -> Option<(Question, Self::Answer)> {
-        Some((Question::new(&self.key, vec![Box::new(key.clone())]), BTreeSet::new()))
+    fn by_itself(&self, key: &PrimaryKeyValue) -> Option<(Query, Self::Answer)> {
+        Some((self.key.with(vec![Box::new(key.clone())]), BTreeSet::new()))
     }
 }
 

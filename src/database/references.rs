@@ -5,10 +5,7 @@ use std::{fmt, sync::Arc};
 
 use tokio_postgres::{Row, types::Type};
 
-use super::{
-    Database,
-    connection::{Query, Question},
-};
+use super::{Database, statement::Statement};
 use crate::{
     error::{Error, Unavailable},
     report::CheckReport,
@@ -21,7 +18,7 @@ impl Database {
         session_table: &str,
         report: &mut CheckReport,
     ) -> Result<(), Error> {
-        let asked = Question::new(&query(), vec![Box::new(session_table.to_owned())]);
+        let asked = query().with(vec![Box::new(session_table.to_owned())]);
         for row in self.query(asked, self.deadline()).await? {
             if let Some(reference) = Reference::of(&row).map_err(Unavailable::from)? {
                 report.warning(format!("writes_sessions: {reference}"));
@@ -81,10 +78,10 @@ impl fmt::Display for Reference {
 
 /// Those that do nothing ("a") or refuse ("r"), each once: partitions have copies. In the definition
 /// only what refuses is another.
-fn query() -> Arc<Query> {
-    Query::new(&[Type::TEXT], |proof| {
+fn query() -> Arc<Statement> {
+    Statement::new(&[Type::TEXT], |nonce| {
         format!(
-            "SELECT {proof}, c.conrelid::regclass::text, quote_ident(c.conname), \
+            "SELECT {nonce}, c.conrelid::regclass::text, quote_ident(c.conname), \
              regexp_replace(pg_get_constraintdef(c.oid), '( ON UPDATE {ACTION})?( ON DELETE \
              {ACTION}(?: [(].*[)])?)?((?: DEFERRABLE)?(?: INITIALLY DEFERRED)?(?: NOT [A-Z]+)*)$', \
              CASE WHEN c.refuses_update THEN ' ON UPDATE CASCADE' ELSE E'\\\\1' END || \

@@ -12,8 +12,11 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    connection::{Lookup, MANY_KEYS, Manner, ONE_KEY, Query, Question},
+    batcher::Batched,
+    kind::Kind,
+    large_keys::LargeKeys,
     parameters::KeyParameter,
+    statement::{MANY_KEYS, ONE_KEY, Query, Statement},
 };
 use crate::{
     error::{Error, Unavailable},
@@ -35,36 +38,43 @@ pub(crate) struct SessionRow {
 
 /// How the session table is asked.
 pub(super) struct SessionLookup {
-    one: Arc<Query>,
-    many: Arc<Query>,
-    key: Arc<Query>,
-    key_length: Arc<Query>,
+    one: Arc<Statement>,
+    many: Arc<Statement>,
+    key: Arc<Statement>,
+    key_length: Arc<Statement>,
     /// How many characters a key may have, once that is known. `None`: any number.
     longest: OnceLock<Option<usize>>,
+    large: Arc<LargeKeys>,
 }
 
 impl SessionLookup {
     pub(super) fn new(table: &TableName) -> Self {
         let table = table.quoted();
-        let sql = |proof: &str, keys: &str| {
+        let sql = |nonce: &str, keys: &str| {
             format!(
-                "SELECT {proof}, ads_key, session_data::text, expire_date \
+                "SELECT {nonce}, ads_key, session_data::text, expire_date \
                  FROM {keys} LEFT JOIN {table} ON session_key = ads_key"
             )
         };
-        let key_length = |proof: &str| {
+        let key_length = |nonce: &str| {
             format!(
-                "SELECT {proof}, (SELECT atttypmod FROM pg_attribute \
+                "SELECT {nonce}, (SELECT atttypmod FROM pg_attribute \
                  WHERE attrelid = to_regclass($1) AND attname = 'session_key')"
             )
         };
         Self {
-            one: Query::new(&[Type::VARCHAR], |proof| sql(proof, ONE_KEY)),
-            many: Query::new(&[Type::VARCHAR_ARRAY], |proof| sql(proof, MANY_KEYS)),
-            key: Query::of_key(&Type::VARCHAR, "ads_key"),
-            key_length: Query::new(&[Type::TEXT], key_length),
+            one: Statement::new(&[Type::VARCHAR], |nonce| sql(nonce, ONE_KEY)),
+            many: Statement::new(&[Type::VARCHAR_ARRAY], |nonce| sql(nonce, MANY_KEYS)),
+            key: Statement::of_key(&Type::VARCHAR, "ads_key"),
+            key_length: Statement::new(&[Type::TEXT], key_length),
             longest: OnceLock::new(),
+            large: Arc::default(),
         }
+    }
+
+    /// Which sessions were large the last time.
+    pub(super) fn large(&self) -> &Arc<LargeKeys> {
+        &self.large
     }
 }
 
@@ -79,8 +89,8 @@ impl Database {
             return Ok(None);
         }
         self.observer.event(Event::SessionLookup);
-        let lanes = self.lanes()?;
-        let lookup = lanes.sessions(self).ask(key.into(), deadline);
+        let batchers = self.batchers()?;
+        let lookup = batchers.sessions(self).ask(key.into(), deadline);
         let answer = lookup.instrument(tracing::debug_span!("session lookup")).await;
         Ok(answer?)
     }
@@ -92,7 +102,7 @@ impl Database {
             Some(longest) => *longest,
             None => {
                 let table = self.settings().session_table.quoted();
-                let asked = Question::new(&sessions.key_length, vec![Box::new(table)]);
+                let asked = sessions.key_length.with(vec![Box::new(table)]);
                 let rows = self.query(asked, deadline).await?;
                 // Of a column with a limit, it is that and 4; otherwise it is negative.
                 let modifier: Option<i32> = rows
@@ -109,27 +119,36 @@ impl Database {
     }
 }
 
-impl Lookup for SessionLookup {
+impl Batched for SessionLookup {
     type Key = KeyParameter;
     type Answer = Option<SessionRow>;
 
-    const MANNER: Manner =
-        Manner { at_once: 256, many: 4, connections: 2, spreads: false, repeats: true };
+    const KIND: Kind = Kind::Sessions;
 
-    fn one(&self, key: &KeyParameter) -> Question {
-        Question::new(&self.one, vec![Box::new(key.clone())])
+    fn one(&self, key: &KeyParameter) -> Query {
+        self.one.with(vec![Box::new(key.clone())])
     }
 
-    fn many(&self, keys: &[KeyParameter]) -> Question {
-        Question::new(&self.many, vec![Box::new(keys.to_vec())])
+    fn many(&self, keys: &[KeyParameter]) -> Query {
+        self.many.with(vec![Box::new(keys.to_vec())])
     }
 
-    fn is_sociable(&self, key: &KeyParameter) -> bool {
-        key.is_sociable()
+    fn is_batchable(&self, key: &KeyParameter) -> bool {
+        key.is_batchable()
+    }
+
+    fn is_large(&self, key: &KeyParameter) -> bool {
+        self.large.has(key)
     }
 
     fn read(&self, keys: &[KeyParameter], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
         let found = rows.iter().filter_map(|row| session(row).ok());
+        let found = found.inspect(|(key, session)| {
+            self.large.note(
+                key,
+                session.as_ref().map_or(0, |session| session.session_data.as_str().len()),
+            );
+        });
         if let [key] = keys {
             return vec![
                 found.into_iter().find(|(of, _)| *of == key.as_str()).map(|(_, found)| found),
@@ -139,8 +158,8 @@ impl Lookup for SessionLookup {
         keys.iter().map(|key| found.remove(key.as_str())).collect()
     }
 
-    fn by_itself(&self, key: &KeyParameter) -> Option<(Question, Self::Answer)> {
-        Some((Question::new(&self.key, vec![Box::new(key.clone())]), None))
+    fn by_itself(&self, key: &KeyParameter) -> Option<(Query, Self::Answer)> {
+        Some((self.key.with(vec![Box::new(key.clone())]), None))
     }
 }
 

@@ -8,14 +8,16 @@ use std::{
     time::SystemTime,
 };
 
+use tokio::time::Instant;
 use tokio_postgres::{error::SqlState, types::Type};
 use tracing::debug_span;
 
 use super::{
     Database,
     changes::change,
-    connection::{Parameter, Query, Question},
+    kind::Kind,
     parameters::{KeyParameter, Secret},
+    statement::{Parameter, Statement},
 };
 use crate::{
     error::{Error, Unavailable},
@@ -29,10 +31,10 @@ const UPDATE_TYPES: &[Type] =
 
 /// The statements, for one table.
 pub(super) struct SessionQueries {
-    insert: Arc<Query>,
-    update: Arc<Query>,
-    replace: Arc<Query>,
-    delete: Arc<Query>,
+    insert: Arc<Statement>,
+    update: Arc<Statement>,
+    replace: Arc<Statement>,
+    delete: Arc<Statement>,
     /// Whether the table is a view, once that is known.
     is_view: OnceLock<bool>,
 }
@@ -73,13 +75,13 @@ impl SessionQueries {
             ),
             // As Django's `cycle_key`, for a view: what its triggers make of another key in an
             // UPDATE, which Django never sends, nobody knows.
-            replace: Query::new(UPDATE_TYPES, |proof| {
+            replace: Statement::new(UPDATE_TYPES, |nonce| {
                 format!(
                     "WITH deleted AS (DELETE FROM {table} \
                      WHERE session_key = $1 AND session_data = $2 RETURNING 1), \
                      changed AS (INSERT INTO {table} (session_key, session_data, expire_date) \
                      SELECT $3, $4, $5 FROM deleted RETURNING 1) \
-                     SELECT {proof}, count(*) FROM changed"
+                     SELECT {nonce}, count(*) FROM changed"
                 )
             }),
             delete: change(
@@ -98,6 +100,7 @@ impl Database {
         key: &SessionKey,
         session_data: &str,
         expire_date: SystemTime,
+        deadline: Instant,
     ) -> Result<Written, Error> {
         let insert = &self.shared.sessions.insert;
         let parameters: Vec<Parameter> = vec![
@@ -105,8 +108,8 @@ impl Database {
             Box::new(Secret(session_data.into())),
             Box::new(expire_date),
         ];
-        match self.changed(insert, parameters, debug_span!("session write")).await {
-            Ok(0) if !self.holds(key, session_data).await? => Ok(Written::KeyTaken),
+        match self.changed_session(key, insert, parameters, deadline).await {
+            Ok(0) if !self.holds(key, session_data, deadline).await? => Ok(Written::KeyTaken),
             Ok(_) => Ok(Written::Done),
             Err(error) if has_code(&error, &SqlState::UNIQUE_VIOLATION) => Ok(Written::KeyTaken),
             Err(error) => Err(missing_column(error)),
@@ -115,8 +118,13 @@ impl Database {
 
     /// Whether the row with this key holds this data: a trigger may have put a new row into another
     /// table, of which this one is made, and then no row was inserted into this one.
-    async fn holds(&self, key: &SessionKey, session_data: &str) -> Result<bool, Error> {
-        let row = self.session_row(key, self.deadline()).await?;
+    async fn holds(
+        &self,
+        key: &SessionKey,
+        session_data: &str,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
+        let row = self.session_row(key, deadline).await?;
         Ok(row.is_some_and(|row| row.session_data.as_str() == session_data))
     }
 
@@ -125,9 +133,8 @@ impl Database {
     pub(crate) async fn update_session(
         &self,
         (key, read): (&SessionKey, &str),
-        new_key: &SessionKey,
-        session_data: &str,
-        expire_date: SystemTime,
+        (new_key, session_data, expire_date): (&SessionKey, &str, SystemTime),
+        deadline: Instant,
     ) -> Result<Written, Error> {
         let parameters: Vec<Parameter> = vec![
             Box::new(KeyParameter::from(key)),
@@ -137,11 +144,12 @@ impl Database {
             Box::new(expire_date),
         ];
         let sessions = &self.shared.sessions;
-        let update = match key.as_str() != new_key.as_str() && self.sessions_are_a_view().await? {
+        let cycles = key.as_str() != new_key.as_str();
+        let update = match cycles && self.sessions_are_a_view(deadline).await? {
             true => &sessions.replace,
             false => &sessions.update,
         };
-        match self.changed(update, parameters, debug_span!("session write")).await {
+        match self.changed_session(key, update, parameters, deadline).await {
             Ok(count) => Ok(if count == 0 { Written::Changed } else { Written::Done }),
             Err(error) if has_code(&error, &SqlState::UNIQUE_VIOLATION) => Ok(Written::KeyTaken),
             Err(error) => Err(error),
@@ -149,25 +157,39 @@ impl Database {
     }
 
     /// Deletes a row; says whether it was there.
-    pub(crate) async fn delete_session(&self, key: &SessionKey) -> Result<bool, Error> {
+    pub(crate) async fn delete_session(
+        &self,
+        key: &SessionKey,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
         let delete = &self.shared.sessions.delete;
         let parameters: Vec<Parameter> = vec![Box::new(KeyParameter::from(key))];
-        Ok(self.changed(delete, parameters, debug_span!("session write")).await? > 0)
+        Ok(self.changed_session(key, delete, parameters, deadline).await? > 0)
     }
 
-    async fn sessions_are_a_view(&self) -> Result<bool, Error> {
+    async fn changed_session(
+        &self,
+        key: &SessionKey,
+        change: &Arc<Statement>,
+        parameters: Vec<Parameter>,
+        deadline: Instant,
+    ) -> Result<i64, Error> {
+        let row = (Kind::SessionWrites, key.as_str());
+        self.changed(row, change, parameters, deadline, debug_span!("session write")).await
+    }
+
+    async fn sessions_are_a_view(&self, deadline: Instant) -> Result<bool, Error> {
         if let Some(is_view) = self.shared.sessions.is_view.get() {
             return Ok(*is_view);
         }
-        let query = Query::new(&[Type::TEXT], |proof| {
+        let query = Statement::new(&[Type::TEXT], |nonce| {
             format!(
-                "SELECT {proof}, \
+                "SELECT {nonce}, \
                  EXISTS (SELECT FROM pg_class WHERE oid = to_regclass($1) AND relkind = 'v')"
             )
         });
         let table = self.settings().session_table.quoted();
-        let rows =
-            self.query(Question::new(&query, vec![Box::new(table)]), self.deadline()).await?;
+        let rows = self.query(query.with(vec![Box::new(table)]), deadline).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
         let is_view = row.try_get(1).map_err(Unavailable::from)?;
         Ok(*self.shared.sessions.is_view.get_or_init(|| is_view))

@@ -7,20 +7,23 @@ use std::{
     time::SystemTime,
 };
 
+use tokio::time::Instant;
 use tokio_postgres::{Row, types::Type};
 use tracing::Instrument;
 
 use super::{
     Database,
-    connection::{Lookup, Manner, Query, Question},
+    batcher::Batched,
+    kind::Kind,
     parameters::KeyParameter,
+    statement::{Query, Statement},
 };
 use crate::{error::Error, session::SessionKey, settings::TableName};
 
 /// How ends are moved.
 pub(super) struct Slides {
-    one: Arc<Query>,
-    many: Arc<Query>,
+    one: Arc<Statement>,
+    many: Arc<Statement>,
 }
 
 /// One session's end: what it was, and what it is to be.
@@ -53,9 +56,9 @@ impl Slides {
         // A server that crashes may forget the slides of its last moments, and nobody waits for its
         // disk: those sessions end when they would have.
         let query = |types: &[Type], update: String| {
-            Query::new(types, |proof| {
+            Statement::new(types, |nonce| {
                 format!(
-                    "WITH slid AS ({update}) SELECT {proof}, slid.session_key::text \
+                    "WITH slid AS ({update}) SELECT {nonce}, slid.session_key::text \
                      FROM (SELECT set_config('synchronous_commit', 'off', true)) always \
                      LEFT JOIN slid ON TRUE"
                 )
@@ -99,37 +102,40 @@ impl Database {
         key: &SessionKey,
         was: SystemTime,
         end: SystemTime,
+        deadline: Instant,
     ) -> Result<bool, Error> {
         let slide = Slide { key: key.into(), was, end };
-        let lanes = self.lanes()?;
-        let slid = lanes.slides(self).ask(slide, self.deadline());
+        let batchers = self.batchers()?;
+        let slid = batchers.slides(self).ask(slide, deadline);
         let slid = slid.instrument(tracing::debug_span!("session slide")).await;
         Ok(slid?)
     }
 }
 
-impl Lookup for Slides {
+impl Batched for Slides {
     type Key = Slide;
     type Answer = bool;
 
     // A slide that was done and is asked for again finds another end, and does nothing.
-    const MANNER: Manner =
-        Manner { at_once: 256, many: 2, connections: 2, spreads: false, repeats: true };
+    const KIND: Kind = Kind::Slides;
+    const MANY: usize = 2;
+    // A page does not wait until somebody has made an index: its session ends when it would have.
+    const WAITS_FOR_LOCKS: bool = false;
 
-    fn one(&self, slide: &Slide) -> Question {
+    fn one(&self, slide: &Slide) -> Query {
         let Slide { key, was, end } = slide.clone();
-        Question::new(&self.one, vec![Box::new(key), Box::new(was), Box::new(end)])
+        self.one.with(vec![Box::new(key), Box::new(was), Box::new(end)])
     }
 
-    fn many(&self, slides: &[Slide]) -> Question {
+    fn many(&self, slides: &[Slide]) -> Query {
         let keys: Vec<_> = slides.iter().map(|slide| slide.key.clone()).collect();
         let was: Vec<_> = slides.iter().map(|slide| slide.was).collect();
         let ends: Vec<_> = slides.iter().map(|slide| slide.end).collect();
-        Question::new(&self.many, vec![Box::new(keys), Box::new(was), Box::new(ends)])
+        self.many.with(vec![Box::new(keys), Box::new(was), Box::new(ends)])
     }
 
     /// Not every encoding of a database has every character.
-    fn is_sociable(&self, slide: &Slide) -> bool {
+    fn is_batchable(&self, slide: &Slide) -> bool {
         slide.key.as_str().is_ascii()
     }
 
@@ -139,7 +145,7 @@ impl Lookup for Slides {
         slides.iter().map(|slide| Some(moved.contains(slide.key.as_str()))).collect()
     }
 
-    fn by_itself(&self, _: &Slide) -> Option<(Question, bool)> {
+    fn by_itself(&self, _: &Slide) -> Option<(Query, bool)> {
         None
     }
 }

@@ -6,15 +6,17 @@ use std::{
     time::SystemTime,
 };
 
+use tokio::time::Instant;
 use tokio_postgres::types::Type;
 use tracing::debug_span;
 
 use super::{
     Database,
     changes::change,
-    connection::{ONE_KEY, Parameter, Query, Question},
+    kind::Kind,
     parameters::Secret,
     primary_key::PrimaryKeyValue,
+    statement::{ONE_KEY, Parameter, Statement},
     users::{key_column, tables},
 };
 use crate::{
@@ -25,8 +27,8 @@ use crate::{
 /// The statements. They are made when it is known which table has which column.
 #[derive(Default)]
 pub(super) struct UserColumns {
-    password: OnceLock<Arc<Query>>,
-    last_login: OnceLock<Arc<Query>>,
+    password: OnceLock<Arc<Statement>>,
+    last_login: OnceLock<Arc<Statement>>,
 }
 
 impl Database {
@@ -37,13 +39,16 @@ impl Database {
         key: &PrimaryKeyValue,
         old: &str,
         new: &str,
+        deadline: Instant,
     ) -> Result<bool, Error> {
         let column = &self.settings().user_model.password;
         let statement = &self.shared.user_columns.password;
-        let statement = self.statement(statement, column, Type::TEXT, true).await?;
+        let statement = self.statement(statement, column, Type::TEXT, true, deadline).await?;
         let parameters: Vec<Parameter> =
             vec![Box::new(key.clone()), Box::new(Secret(new.into())), Box::new(Secret(old.into()))];
-        Ok(self.changed(statement, parameters, debug_span!("user write")).await? > 0)
+        let span = debug_span!("user write");
+        let row = (Kind::UserWrites, key);
+        Ok(self.changed(row, statement, parameters, deadline, span).await? > 0)
     }
 
     /// Writes the time of a log-in; says whether the user is there. A model without that column has
@@ -52,27 +57,32 @@ impl Database {
         &self,
         key: &PrimaryKeyValue,
         now: SystemTime,
+        deadline: Instant,
     ) -> Result<bool, Error> {
         let Some(column) = &self.settings().user_model.last_login else { return Ok(true) };
         let statement = &self.shared.user_columns.last_login;
-        let statement = self.statement(statement, column, Type::TIMESTAMPTZ, false).await?;
+        let statement =
+            self.statement(statement, column, Type::TIMESTAMPTZ, false, deadline).await?;
         let parameters: Vec<Parameter> = vec![Box::new(key.clone()), Box::new(now)];
-        Ok(self.changed(statement, parameters, debug_span!("user write")).await? > 0)
+        let span = debug_span!("user write");
+        let row = (Kind::UserWrites, key);
+        Ok(self.changed(row, statement, parameters, deadline, span).await? > 0)
     }
 
     async fn statement<'a>(
         &self,
-        made: &'a OnceLock<Arc<Query>>,
+        made: &'a OnceLock<Arc<Statement>>,
         column: &str,
         of_type: Type,
         compares: bool,
-    ) -> Result<&'a Arc<Query>, Error> {
+        deadline: Instant,
+    ) -> Result<&'a Arc<Statement>, Error> {
         if let Some(statement) = made.get() {
             return Ok(statement);
         }
-        let known = self.user_queries(self.deadline()).await?;
+        let known = self.user_queries(deadline).await?;
         let model = &self.settings().user_model;
-        let owner = self.owner_of(model, column).await?;
+        let owner = self.owner_of(model, column, deadline).await?;
         let [key_type, _] = known.primary_key.parameter_types();
         let mut types = vec![key_type, of_type.clone()];
         types.extend(compares.then_some(of_type));
@@ -81,7 +91,12 @@ impl Database {
     }
 
     /// The table that has this column, of those that multi-table inheritance joins.
-    async fn owner_of(&self, model: &UserModel, column: &str) -> Result<Owner, Error> {
+    async fn owner_of(
+        &self,
+        model: &UserModel,
+        column: &str,
+        deadline: Instant,
+    ) -> Result<Owner, Error> {
         let own = Owner { table: model.table.quoted(), key: quote_name(&model.primary_key) };
         if model.parents.is_empty() {
             return Ok(own);
@@ -93,8 +108,8 @@ impl Database {
         let owners: Vec<_> = std::iter::once(own).chain(parents).collect();
         let tables: Vec<_> = owners.iter().map(|owner| owner.table.clone()).collect();
         let parameters: Vec<Parameter> = vec![Box::new(tables), Box::new(column.to_owned())];
-        let asked = Question::new(&owner_query(), parameters);
-        let rows = self.query(asked, self.deadline()).await?;
+        let asked = owner_query().with(parameters);
+        let rows = self.query(asked, deadline).await?;
         let row = rows.first().ok_or(Unavailable::NoAnswer)?;
         let number: Option<i64> = row.try_get(1).map_err(Unavailable::from)?;
         let index = number.and_then(|number| usize::try_from(number - 1).ok());
@@ -111,10 +126,10 @@ struct Owner {
 }
 
 /// Which of some tables has a column: its number, from 1.
-fn owner_query() -> Arc<Query> {
-    Query::new(&[Type::TEXT_ARRAY, Type::TEXT], |proof| {
+fn owner_query() -> Arc<Statement> {
+    Statement::new(&[Type::TEXT_ARRAY, Type::TEXT], |nonce| {
         format!(
-            "SELECT {proof}, (SELECT number FROM unnest($1) WITH ORDINALITY tables(name, number) \
+            "SELECT {nonce}, (SELECT number FROM unnest($1) WITH ORDINALITY tables(name, number) \
              JOIN pg_attribute ON attrelid = to_regclass(name) \
              WHERE attname = $2 AND NOT attisdropped ORDER BY number LIMIT 1)"
         )

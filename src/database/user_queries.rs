@@ -7,9 +7,10 @@ use tokio_postgres::{Error as PgError, Row, types::Type};
 
 use super::{
     Database,
-    connection::{ONE_KEY, Query, Question},
+    large_keys::LargeKeys,
     permissions::Permissions,
     primary_key::PrimaryKey,
+    statement::{ONE_KEY, Statement},
     users::{Users, tables, user_sql},
     visits::Visits,
 };
@@ -20,7 +21,7 @@ use crate::{
 
 /// The queries about users. They are made when it is known of which types the columns are.
 pub(super) struct UserQueries {
-    types: Question,
+    types: Arc<Statement>,
     known: OnceLock<Known>,
 }
 
@@ -28,7 +29,7 @@ pub(super) struct Known {
     pub(super) primary_key: PrimaryKey,
     /// How a key stands in SQL that is `ads_key` as a parameter.
     pub(super) key: String,
-    pub(super) by_username: Arc<Query>,
+    pub(super) by_username: Arc<Statement>,
     pub(super) users: Arc<Users>,
     pub(super) permissions: Option<Arc<Permissions>>,
     pub(super) visits: Arc<Visits>,
@@ -68,8 +69,11 @@ impl Database {
             return Ok(known);
         }
         // Whoever comes before the answer asks as well.
-        let rows = self.query(queries.types.clone(), deadline).await?;
-        let known = rows.first().map(|row| Known::of(self.settings(), row)).transpose();
+        let rows = self.query(queries.types.with(vec![]), deadline).await?;
+        let known = rows
+            .first()
+            .map(|row| Known::of(self.settings(), self.shared.session_lookup.large(), row))
+            .transpose();
         let known = known.map_err(Unavailable::from)?.ok_or(Unavailable::NoAnswer)?;
         Ok(queries.known.get_or_init(|| known))
     }
@@ -77,13 +81,13 @@ impl Database {
 
 impl UserQueries {
     pub(super) fn new(model: &UserModel) -> Self {
-        Self { types: Question::new(&type_query(model), vec![]), known: OnceLock::new() }
+        Self { types: type_query(model), known: OnceLock::new() }
     }
 }
 
 impl Known {
     /// From the answer to [`type_query`].
-    fn of(settings: &DjangoSettings, row: &Row) -> Result<Self, PgError> {
+    fn of(settings: &DjangoSettings, large: &Arc<LargeKeys>, row: &Row) -> Result<Self, PgError> {
         let model = &settings.user_model;
         let (oid, type_name): (u32, &str) = (row.try_get(1)?, row.try_get(2)?);
         let username_type: &str = row.try_get(3)?;
@@ -94,16 +98,24 @@ impl Known {
             _ => "ads_key".to_owned(),
         };
         let has_username = format!("{} = {}", quote_name(&model.username), cast(username_type));
-        let by_username = |proof: &str| {
-            user_sql(model, proof, ONE_KEY, &has_username, &column_types) + " LIMIT 2"
+        let by_username = |nonce: &str| {
+            user_sql(model, nonce, ONE_KEY, &has_username, &column_types) + " LIMIT 2"
         };
         let permissions = Permissions::new(model, &primary_key, &key);
         let visits = |permissions| {
             let sessions = &settings.session_table;
-            Arc::new(Visits::new(sessions, model, &primary_key, &key, &column_types, permissions))
+            let large = Arc::clone(large);
+            Arc::new(Visits::new(
+                (sessions, large),
+                model,
+                &primary_key,
+                &key,
+                &column_types,
+                permissions,
+            ))
         };
         Ok(Self {
-            by_username: Query::new(&[Type::TEXT], by_username),
+            by_username: Statement::new(&[Type::TEXT], by_username),
             users: Arc::new(Users::new(model, &primary_key, &key, &column_types)),
             permissions: permissions.map(Arc::new),
             visits: visits(None),
@@ -124,7 +136,7 @@ fn cast(type_name: &str) -> String {
 
 /// Asks for the types of the primary key, the username and the further columns. Fails in the
 /// database's words if there is no such table or column.
-fn type_query(model: &UserModel) -> Arc<Query> {
+fn type_query(model: &UserModel) -> Arc<Statement> {
     let value = |column: &str, tables: &str| {
         format!("(SELECT {} FROM {tables} LIMIT 0)", quote_name(column))
     };
@@ -135,9 +147,9 @@ fn type_query(model: &UserModel) -> Arc<Query> {
         format!("pg_typeof(coalesce({}, NULL))::oid", value(column, &tables(model)))
     };
     let columns: Vec<_> = model.columns.iter().map(base_type).collect();
-    Query::new(&[], |proof| {
+    Statement::new(&[], |nonce| {
         format!(
-            "SELECT {proof}, pg_typeof({key})::oid, pg_typeof({key})::text, \
+            "SELECT {nonce}, pg_typeof({key})::oid, pg_typeof({key})::text, \
              pg_typeof({username})::text, ARRAY[{}]::oid[]",
             columns.join(", ")
         )

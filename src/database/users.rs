@@ -11,8 +11,11 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    connection::{self, Lookup, MANY_KEYS, Manner, ONE_KEY, Query, Question},
+    batcher::Batched,
+    connection,
+    kind::Kind,
     primary_key::{PrimaryKey, PrimaryKeyValue},
+    statement::{MANY_KEYS, ONE_KEY, Query, Statement},
 };
 use crate::{
     error::{Error, Unavailable},
@@ -43,9 +46,9 @@ pub(crate) struct ColumnValue {
 
 /// How the user table is asked.
 pub(super) struct Users {
-    one: Arc<Query>,
-    many: Arc<Query>,
-    key: Arc<Query>,
+    one: Arc<Statement>,
+    many: Arc<Statement>,
+    key: Arc<Statement>,
 }
 
 impl Database {
@@ -57,8 +60,8 @@ impl Database {
     ) -> Result<Option<Arc<UserRow>>, Error> {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::UserLookup);
-        let lanes = self.lanes()?;
-        let lookup = lanes.users(self, &known.users).ask(key.clone(), deadline);
+        let batchers = self.batchers()?;
+        let lookup = batchers.users(self, &known.users).ask(key.clone(), deadline);
         let answer = lookup.instrument(tracing::debug_span!("user lookup")).await;
         match answer? {
             Answer::User(row) => Ok(Some(row)),
@@ -83,7 +86,7 @@ impl Database {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::UserLookup);
         let name = PrimaryKeyValue::Text(username.into());
-        let asked = Question::new(&known.by_username, vec![Box::new(name)]);
+        let asked = known.by_username.with(vec![Box::new(name)]);
         let lookup = self.query(asked, deadline);
         let rows = match lookup.instrument(tracing::debug_span!("user lookup")).await {
             Ok(rows) => rows,
@@ -108,17 +111,17 @@ impl Users {
     ) -> Self {
         let [one, many] = primary_key.parameter_types();
         let has_key = format!("{} = {key}", key_column(model));
-        let sql = |proof: &str, keys: &str| user_sql(model, proof, keys, &has_key, column_types);
+        let sql = |nonce: &str, keys: &str| user_sql(model, nonce, keys, &has_key, column_types);
         Self {
-            key: Query::of_key(&one, key),
-            one: Query::new(&[one], |proof| sql(proof, ONE_KEY)),
-            many: Query::new(&[many], |proof| sql(proof, MANY_KEYS)),
+            key: Statement::of_key(&one, key),
+            one: Statement::new(&[one], |nonce| sql(nonce, ONE_KEY)),
+            many: Statement::new(&[many], |nonce| sql(nonce, MANY_KEYS)),
         }
     }
 
     /// Asks for a user who does not exist.
-    pub(super) fn nobody(&self) -> Question {
-        Question::new(&self.one, vec![Box::new(None::<PrimaryKeyValue>)])
+    pub(super) fn nobody(&self) -> Query {
+        self.one.with(vec![Box::new(None::<PrimaryKeyValue>)])
     }
 }
 
@@ -131,19 +134,18 @@ pub(super) enum Answer {
     Misfit,
 }
 
-impl Lookup for Users {
+impl Batched for Users {
     type Key = PrimaryKeyValue;
     type Answer = Answer;
 
-    const MANNER: Manner =
-        Manner { at_once: 256, many: 4, connections: 2, spreads: false, repeats: true };
+    const KIND: Kind = Kind::Users;
 
-    fn one(&self, key: &PrimaryKeyValue) -> Question {
-        Question::new(&self.one, vec![Box::new(key.clone())])
+    fn one(&self, key: &PrimaryKeyValue) -> Query {
+        self.one.with(vec![Box::new(key.clone())])
     }
 
-    fn many(&self, keys: &[PrimaryKeyValue]) -> Question {
-        Question::new(&self.many, vec![Box::new(keys.to_vec())])
+    fn many(&self, keys: &[PrimaryKeyValue]) -> Query {
+        self.many.with(vec![Box::new(keys.to_vec())])
     }
 
     fn read(&self, keys: &[PrimaryKeyValue], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
@@ -152,8 +154,8 @@ impl Lookup for Users {
         keys.iter().map(|key| found.remove(key).map(answer)).collect()
     }
 
-    fn by_itself(&self, key: &PrimaryKeyValue) -> Option<(Question, Self::Answer)> {
-        Some((Question::new(&self.key, vec![Box::new(key.clone())]), Answer::Misfit))
+    fn by_itself(&self, key: &PrimaryKeyValue) -> Option<(Query, Self::Answer)> {
+        Some((self.key.with(vec![Box::new(key.clone())]), Answer::Misfit))
     }
 }
 
@@ -189,14 +191,14 @@ const FURTHER_COLUMNS: usize = 6;
 
 pub(super) fn user_sql(
     model: &UserModel,
-    proof: &str,
+    nonce: &str,
     keys: &str,
     is_asked_for: &str,
     column_types: &[u32],
 ) -> String {
     let columns = user_columns(model, column_types);
     let joined = users_joined(model, is_asked_for);
-    format!("SELECT {proof}, ads_key, {columns} FROM {keys} {joined}")
+    format!("SELECT {nonce}, ads_key, {columns} FROM {keys} {joined}")
 }
 
 /// What is read of a user.

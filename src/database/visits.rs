@@ -9,11 +9,14 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    connection::{Lookup, Manner, Parameter, Query, Question},
+    batcher::Batched,
+    kind::Kind,
+    large_keys::LargeKeys,
     parameters::KeyParameter,
     permissions::{AskedPermissions, HeldPermissions, held_sql},
     primary_key::{PrimaryKey, PrimaryKeyValue},
     session_lookup::{SessionRow, session_in},
+    statement::{Parameter, Query, Statement},
     users::{UserRow, key_column, user_columns, user_in, users_joined},
 };
 use crate::{
@@ -35,8 +38,9 @@ pub(crate) struct Visit {
 
 /// How sessions and users are asked for together.
 pub(super) struct Visits {
-    one: Arc<Query>,
-    many: Arc<Query>,
+    one: Arc<Statement>,
+    many: Arc<Statement>,
+    large: Arc<LargeKeys>,
     with_permissions: bool,
 }
 
@@ -64,22 +68,22 @@ impl Database {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::SessionLookup);
         self.observer.event(Event::UserLookup);
-        let lanes = self.lanes()?;
+        let batchers = self.batchers()?;
         let with_permissions =
             known.visits_with_permissions.as_ref().filter(|_| !permissions.is_empty());
-        let lane = match with_permissions {
-            Some(visits) => lanes.visits_with_permissions(self, visits),
-            None => lanes.visits(self, &known.visits),
+        let batcher = match with_permissions {
+            Some(visits) => batchers.visits_with_permissions(self, visits),
+            None => batchers.visits(self, &known.visits),
         };
         let key = VisitKey { session: session.into(), user, permissions: Arc::clone(permissions) };
-        let lookup = lane.ask(key, deadline);
+        let lookup = batcher.ask(key, deadline);
         Ok(lookup.instrument(tracing::debug_span!("visit lookup")).await?)
     }
 }
 
 impl Visits {
     pub(super) fn new(
-        sessions: &TableName,
+        (sessions, large): (&TableName, Arc<LargeKeys>),
         model: &UserModel,
         primary_key: &PrimaryKey,
         user_key: &str,
@@ -99,9 +103,9 @@ impl Visits {
         let sessions = sessions.quoted();
         let has_key = format!("{} = {user_key}", key_column(model));
         // The columns of the session table have names here that no user model has.
-        let sql = |proof: &str, keys: &str| {
+        let sql = |nonce: &str, keys: &str| {
             format!(
-                "{asked}SELECT {proof}, ads_number, ads_session, ads_key, ads_session_data, \
+                "{asked}SELECT {nonce}, ads_number, ads_session, ads_key, ads_session_data, \
                  ads_expire_date, {held}, {} FROM {keys} \
                  LEFT JOIN (SELECT session_key AS ads_session_key, \
                  session_data::text AS ads_session_data, expire_date AS ads_expire_date \
@@ -113,53 +117,57 @@ impl Visits {
         let one_key = "(SELECT $1 AS ads_session, $2 AS ads_key, 1::bigint AS ads_number) ads_keys";
         let many_keys = "unnest($1, $2) WITH ORDINALITY ads_keys(ads_session, ads_key, ads_number)";
         Self {
-            one: Query::new(&one, |proof| sql(proof, one_key)),
-            many: Query::new(&many, |proof| sql(proof, many_keys)),
+            one: Statement::new(&one, |nonce| sql(nonce, one_key)),
+            many: Statement::new(&many, |nonce| sql(nonce, many_keys)),
+            large,
             with_permissions: permissions.is_some(),
         }
     }
 
     /// Asks for a user who does not exist.
-    pub(super) fn nobody(&self) -> Question {
+    pub(super) fn nobody(&self) -> Query {
         let nothing: Vec<Parameter> =
             vec![Box::new(None::<String>), Box::new(None::<PrimaryKeyValue>)];
-        self.question(&self.one, nothing, &[])
+        self.query(&self.one, nothing, &[])
     }
 
-    fn question(
+    fn query(
         &self,
-        query: &Arc<Query>,
+        statement: &Arc<Statement>,
         mut parameters: Vec<Parameter>,
         keys: &[VisitKey],
-    ) -> Question {
+    ) -> Query {
         if self.with_permissions {
             parameters.extend(asked_by(keys).parameters());
         }
-        Question::new(query, parameters)
+        statement.with(parameters)
     }
 }
 
-impl Lookup for Visits {
+impl Batched for Visits {
     type Key = VisitKey;
     type Answer = Visit;
 
-    const MANNER: Manner =
-        Manner { at_once: 256, many: 4, connections: 2, spreads: false, repeats: true };
+    const KIND: Kind = Kind::Visits;
 
-    fn one(&self, key: &VisitKey) -> Question {
+    fn one(&self, key: &VisitKey) -> Query {
         let parameters: Vec<Parameter> =
             vec![Box::new(key.session.clone()), Box::new(key.user.clone())];
-        self.question(&self.one, parameters, std::slice::from_ref(key))
+        self.query(&self.one, parameters, std::slice::from_ref(key))
     }
 
-    fn many(&self, keys: &[VisitKey]) -> Question {
+    fn many(&self, keys: &[VisitKey]) -> Query {
         let sessions: Vec<_> = keys.iter().map(|key| key.session.clone()).collect();
         let users: Vec<_> = keys.iter().map(|key| key.user.clone()).collect();
-        self.question(&self.many, vec![Box::new(sessions), Box::new(users)], keys)
+        self.query(&self.many, vec![Box::new(sessions), Box::new(users)], keys)
     }
 
-    fn is_sociable(&self, key: &VisitKey) -> bool {
-        key.session.is_sociable()
+    fn is_batchable(&self, key: &VisitKey) -> bool {
+        key.session.is_batchable()
+    }
+
+    fn is_large(&self, key: &VisitKey) -> bool {
+        self.large.has(&key.session)
     }
 
     fn read(&self, keys: &[VisitKey], rows: Vec<Row>) -> Vec<Option<Visit>> {
@@ -167,13 +175,17 @@ impl Lookup for Visits {
         let mut visits: Vec<_> = keys.iter().map(|_| None).collect();
         for row in &rows {
             if let Ok((index, visit)) = visit(row, keys, &asked) {
+                let session = visit.as_ref().and_then(|visit| visit.session.as_ref());
+                if let (Some(session), Some(key)) = (session, keys.get(index)) {
+                    self.large.note(key.session.as_str(), session.session_data.as_str().len());
+                }
                 visits[index] = visit;
             }
         }
         visits
     }
 
-    fn by_itself(&self, _: &VisitKey) -> Option<(Question, Visit)> {
+    fn by_itself(&self, _: &VisitKey) -> Option<(Query, Visit)> {
         None
     }
 }

@@ -101,7 +101,7 @@
 //! page for somebody else. Requests without a session cookie go on.
 //!
 //! A request waits for what is looked up for one
-//! [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) in all, permissions included, and not a
+//! [`timeout`](crate::DjangoSettings::timeout) in all, permissions included, and not a
 //! moment longer; what it writes has one of its own. A connection that is silent for eight times as long
 //! as answers usually take gets another one beside it, and the same is asked there: at least after 100
 //! milliseconds or a fortieth of the timeout, at most after a second or a quarter of it (or twice as long
@@ -109,8 +109,15 @@
 //! also if all connections died in the same moment; and one that died without a word costs a second
 //! visitor no more than that silence.
 //! How many there are is bounded: see [the site's own connections](super::start#the-sites-own-connections).
-//! PostgreSQL itself ends what nobody waits for any more (`statement_timeout`, set on the site's
-//! connections alone, with TLS or without).
+//! PostgreSQL itself ends what nobody waits for any more (`statement_timeout` and `lock_timeout`, set on
+//! the site's connections alone, with TLS or without). What no timeout ends, such as a commit that waits
+//! for a synchronous standby, is ended from another connection (`pg_terminate_backend`), and counts until
+//! it is gone.
+//!
+//! A connection that may not any more what it could before (read-only, a right or a role that is gone)
+//! gives way to a new one, and the same is asked there once. What the server did not do and says so, a
+//! conflict on a standby or a deadlock, is asked again. One row that cannot be read is an error for its
+//! visitor alone.
 //!
 //! What writes is sent once: a request that does not know whether it was stored gets a 503, never a
 //! page that says so.
@@ -122,7 +129,7 @@
 //! announced is noticed, and the log says so once. Connections are shared with others there, and no
 //! setting of one's own can be left on them: queries are planned anew each time, and what ends a query
 //! that waits for a lock is PgBouncer's `query_timeout`, or `ALTER ROLE .. SET statement_timeout`. Without
-//! either, each worker leaves up to three more waiting at a locked table every twenty `lookup_timeout`s.
+//! either, at most `max_connections` are left waiting at a locked table every twenty `timeout`s.
 //!
 //! ## Behind caches
 //!

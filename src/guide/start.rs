@@ -61,7 +61,8 @@
 //! | `SECURE_PROXY_SSL_HEADER` | [`secure_proxy_ssl_header`](crate::DjangoSettings::secure_proxy_ssl_header) | none |
 //! | the table of the session model | [`session_table`](crate::DjangoSettings::session_table) | `django_session` |
 //! | `SessionStore.key_salt` | [`key_salt`](crate::DjangoSettings::key_salt) | that of every store of Django's own |
-//! | | [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) | 5 seconds |
+//! | | [`timeout`](crate::DjangoSettings::timeout) | 5 seconds |
+//! | | [`max_connections`](crate::DjangoSettings::max_connections) | 32 |
 //! | | [`prepared_statements`](crate::DjangoSettings::prepared_statements) | `true` |
 //! | | [`max_decompressed_size`](crate::DjangoSettings::max_decompressed_size) | 16 MiB |
 //! | `max_age` of `signing.loads` | [`max_age`](crate::DjangoSettings::max_age) | none, as for Django's sessions |
@@ -115,22 +116,19 @@
 //! touches none of the pool's, so neither an exhausted pool nor what a handler leaves behind on a
 //! connection reaches a look-up.
 //!
-//! Each worker (each tokio runtime that asks) opens them when it first needs them, and closes them
-//! after a minute without use:
+//! There are at most [`max_connections`](crate::DjangoSettings::max_connections) of them in the process,
+//! 32 by default, everything included. Each worker (each tokio runtime that asks) opens them when it needs
+//! them, and closes them after a minute without use; none is older than half an hour. A worker usually has
+//! one for all who read sessions, one beside it behind `login_required`, and one or two more where
+//! it writes. Where there are fewer than the workers need, they stand in one line, and a worker that does
+//! not need its own gives it up for the next.
 //!
-//! | for | usually | while one is silent or busy | while all are silent |
-//! |---|---:|---:|---:|
-//! | sessions | 1 | 2 | 3 |
-//! | users, behind `login_required` and [`DjangoUser`](crate::DjangoUser) | 1 | 2 | 3 |
-//! | permissions | 1 | 2 | 3 |
-//! | `SESSION_SAVE_EVERY_REQUEST` | 1 | 2 | 3 |
-//! | changing sessions, log-in | 1 | 4 | 5 |
-//! | what is asked seldom: `check()`, the type of the primary key | 0 | 2 | 3 |
-//! | [`clear_expired`](crate::DjangoSite::clear_expired), while it runs | 1 | 1 | 1 |
+//! What waits for a lock takes no more than a part of them: user tables at most half, permissions and
+//! writes of sessions a quarter each, and those who write one row a single one. A write that meets a lock
+//! for half a second (an eighth of a shorter timeout) stands in line again.
 //!
-//! So a reading service with 8 workers has 8 to 24 connections. `max_connections` of the server (and of
-//! the role) should leave room for three times as many: so many are waiting when all of these tables are
-//! locked at once, and no more come however long that takes.
+//! In `pg_stat_activity` they are called `actix-django-session`, unless the pool's configuration has an
+//! `application_name`.
 //!
 //! ## The first middleware
 //!

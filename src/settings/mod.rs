@@ -64,7 +64,8 @@ pub struct DjangoSettings {
     pub(crate) max_age: Option<Duration>,
     pub(crate) max_decompressed_size: usize,
     pub(crate) max_memo_size: usize,
-    pub(crate) lookup_timeout: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) max_connections: usize,
     pub(crate) prepared_statements: bool,
     pub(crate) sessions: SessionSettings,
     pub(crate) user_model: UserModel,
@@ -97,7 +98,8 @@ impl DjangoSettings {
             max_age: None,
             max_decompressed_size: signing::DEFAULT_MAX_DECOMPRESSED_SIZE,
             max_memo_size: 128 << 20,
-            lookup_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(5),
+            max_connections: 32,
             prepared_statements: true,
             sessions: SessionSettings::default(),
             user_model: UserModel::default(),
@@ -235,12 +237,34 @@ impl DjangoSettings {
         self
     }
 
-    /// How long a request waits for the database, over all that it asks: session, user,
-    /// permissions, with connecting and asking again. After that the visitor gets a 503.
+    /// How long a request waits for the database, over all that it reads: session, user,
+    /// permissions, with connecting and asking again. After that the visitor gets a 503. All that it
+    /// writes has as much time once more.
     ///
     /// Defaults to 5 seconds.
-    pub fn lookup_timeout(mut self, timeout: Duration) -> Self {
-        self.lookup_timeout = timeout;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How many connections to PostgreSQL this site has at most, in the whole process and with all of
+    /// its workers: those in use and idle ones, those in the making, a second one where the first does
+    /// not answer, and those that were given up on, until PostgreSQL has ended their processes. At least
+    /// 2: one is set aside to end what another one has left behind.
+    ///
+    /// Workers share them. Where there are fewer connections than workers, a worker closes one that it
+    /// does not use for another worker that waits: every request is answered, and those that come
+    /// together take longer. A worker at work usually has one or two, three or four where it also
+    /// writes: so 32 are enough for 8 to 16 workers without any sharing.
+    ///
+    /// PostgreSQL takes 100 connections by default (`max_connections`, of which 3 are set aside). Django
+    /// has one for each thread of each of its processes. During a deployment the old process and the new
+    /// one are there at the same time, so what is given here counts twice: 2 * 32 leave 33 to Django.
+    /// Several services, or several machines, have to share what is left.
+    ///
+    /// Defaults to 32.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
         self
     }
 
@@ -299,7 +323,8 @@ impl fmt::Debug for DjangoSettings {
             .field("key_salt", &self.key_salt)
             .field("max_age", &self.max_age)
             .field("max_memo_size", &self.max_memo_size)
-            .field("lookup_timeout", &self.lookup_timeout)
+            .field("timeout", &self.timeout)
+            .field("max_connections", &self.max_connections)
             .field("prepared_statements", &self.prepared_statements)
             .field("sessions", &self.sessions)
             .field("user_model", &self.user_model)

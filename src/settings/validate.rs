@@ -38,8 +38,12 @@ impl DjangoSettings {
                 "SECURE_PROXY_SSL_HEADER takes the HTTP name of a header: X-Forwarded-Proto",
             ),
             (
-                self.lookup_timeout.is_zero(),
-                "the lookup_timeout must not be zero: nothing is answered in no time",
+                self.timeout.is_zero(),
+                "the timeout must not be zero: nothing is answered in no time",
+            ),
+            (
+                self.max_connections < 2,
+                "max_connections must be at least 2: one is set aside to end what was left behind",
             ),
             (
                 !self.session_table.is_valid(),
@@ -102,7 +106,8 @@ mod tests {
             (settings().login_url("login"), "LOGIN_URL"),
             (settings().login_url("accounts:login"), "LOGIN_URL"),
             (settings().session_table("web."), "table"),
-            (settings().lookup_timeout(Duration::ZERO), "lookup_timeout"),
+            (settings().timeout(Duration::ZERO), "timeout"),
+            (settings().max_connections(1), "max_connections"),
             (
                 settings().user_model(UserModel::default().session_auth_hash(hash)),
                 "session auth hash",

@@ -99,19 +99,19 @@ impl Middleware {
     }
 
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<RequestSession>, Error> {
-        let patience = self.site().database().patience();
+        let budget = self.site().database().budget();
         let session = if self.admits.user_matters() {
             let (session, user) =
-                self.site().load_with_user(key, &self.permissions, &patience).await?;
+                self.site().load_with_user(key, &self.permissions, &budget).await?;
             RequestSession::new(Loaded::from(session)).with_user(self.site(), user)
         } else {
-            let wait = patience.wait();
+            let wait = budget.wait();
             match self.site().load_by(key, wait.deadline()).await {
                 Err(error) if !error.is_rejection() => return Err(error),
                 session => RequestSession::new(Loaded::from(session)),
             }
         };
-        Ok(session.after(patience))
+        Ok(session.after(budget))
     }
 
     fn site(&self) -> &DjangoSite {

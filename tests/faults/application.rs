@@ -93,7 +93,7 @@ async fn a_handler_that_forgets_its_statements_takes_none_from_a_lookup() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let pool = pool(scene.database.url(), 2);
-    let settings = settings().lookup_timeout(Duration::from_secs(5));
+    let settings = settings().timeout(Duration::from_secs(5));
     let site = DjangoSite::new(pool.clone(), settings).unwrap();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
     for _ in 0..3 {

@@ -23,7 +23,7 @@ async fn a_frozen_server_means_503_in_time_and_leaves_nothing_behind() {
     let _turn = alone().await;
     let postgres = Postgres::start().await.unwrap();
     let scene = Scene::on(&postgres).await;
-    let service = Service::start(pool(scene.database.url(), 8), settings().lookup_timeout(TIMEOUT));
+    let service = Service::start(pool(scene.database.url(), 8), settings().timeout(TIMEOUT));
 
     let load = Load::start(&service, &scene, 200);
     load.serve(5_000).await;

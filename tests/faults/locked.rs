@@ -25,7 +25,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 async fn a_locked_table_means_503_and_no_heap_of_waiting_backends() {
     let _turn = alone().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 4), settings().lookup_timeout(TIMEOUT));
+    let service = Service::start(pool(scene.database.url(), 4), settings().timeout(TIMEOUT));
     let load = Load::start(&service, &scene, 200);
     load.serve(1_000).await;
 
@@ -41,7 +41,7 @@ async fn a_locked_table_means_503_and_no_heap_of_waiting_backends() {
 async fn those_who_come_first_to_a_locked_user_table_do_not_wait_in_line() {
     let _turn = alone().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 4), settings().lookup_timeout(TIMEOUT));
+    let service = Service::start(pool(scene.database.url(), 4), settings().timeout(TIMEOUT));
     let mut admin = scene.client().await;
     let transaction = admin.transaction().await.unwrap();
     transaction.batch_execute("LOCK TABLE auth_user").await.unwrap();
@@ -61,7 +61,7 @@ async fn a_locked_user_table_is_not_noticed_where_only_the_session_is_asked_for(
 
     let _turn = beside_others().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 4), settings().lookup_timeout(TIMEOUT));
+    let service = Service::start(pool(scene.database.url(), 4), settings().timeout(TIMEOUT));
     let (users, sessions) = (&["/login_required"], &["/required", "/optional"]);
     let load = Load::start(&service, &scene, 20);
     load.serve(200).await;

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)] // a test may
 
 mod backends;
+mod bounds;
 mod load;
 mod scene;
 mod service;
@@ -23,6 +24,7 @@ mod hung_up;
 mod killed;
 mod locked;
 mod misfits;
+mod one_row;
 mod paused;
 mod pgbouncer;
 mod refused;

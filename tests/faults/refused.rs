@@ -84,7 +84,7 @@ async fn is_refused_once(
 
 async fn is_refused(scene: &Scene, case: &str, pool: &Pool, settings: DjangoSettings, cause: &str) {
     let log = Log::of_this_thread();
-    let site = DjangoSite::new(pool.clone(), settings.lookup_timeout(TIMEOUT)).unwrap();
+    let site = DjangoSite::new(pool.clone(), settings.timeout(TIMEOUT)).unwrap();
     let app = init_service(App::new().configure(routes(site))).await;
     let start = std::time::Instant::now();
     let cookie = scene.user().cookie().unwrap();

@@ -21,7 +21,7 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn store_and_key(scene: &Scene) -> (DjangoSite, SessionKey) {
-    let settings = settings().lookup_timeout(TIMEOUT);
+    let settings = settings().timeout(TIMEOUT);
     let site = DjangoSite::new(pool(scene.database.url(), 4), settings).unwrap();
     (site, SessionKey::new(scene.user().key.clone().unwrap()).unwrap())
 }

@@ -30,7 +30,7 @@ pub(crate) fn settings() -> DjangoSettings {
 
 /// For crowds whom nothing holds up but a busy machine: who fails then, fails for another reason.
 pub(crate) fn patient() -> DjangoSettings {
-    settings().lookup_timeout(PATIENCE)
+    settings().timeout(PATIENCE)
 }
 
 pub(crate) fn pool(url: &str, size: usize) -> Pool {
@@ -73,7 +73,7 @@ async fn user(user: DjangoUser) -> actix_web::Result<String> {
     Ok(format!("{} may {}", user.username(), permissions.join(", ")))
 }
 
-/// A running server with two workers.
+/// A running server, with two workers unless it is told otherwise.
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     pub(crate) pool: Pool,
@@ -91,11 +91,19 @@ impl Service {
         pool: Pool,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> Self {
+        Self::with_workers(2, pool, routes)
+    }
+
+    pub(crate) fn with_workers(
+        workers: usize,
+        pool: Pool,
+        routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    ) -> Self {
         let (started, start) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let server = HttpServer::new(move || App::new().configure(routes.clone()))
-                    .workers(2)
+                    .workers(workers)
                     .disable_signals()
                     .bind(("127.0.0.1", 0))
                     .unwrap();

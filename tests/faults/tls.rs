@@ -125,7 +125,7 @@ async fn a_locked_table_leaves_no_heap_of_backends_behind_tls() {
     let _turn = alone().await;
     let scene = Scene::new().await;
     let gatekeeper = Gatekeeper::before(scene.database.url()).await;
-    let service = Service::start(gatekeeper.pool(4), settings().lookup_timeout(TIMEOUT));
+    let service = Service::start(gatekeeper.pool(4), settings().timeout(TIMEOUT));
     let load = Load::start(&service, &scene, 200);
     load.serve(1_000).await;
 

@@ -28,7 +28,7 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn site(scene: &Scene) -> DjangoSite {
-    let settings = settings().lookup_timeout(TIMEOUT);
+    let settings = settings().timeout(TIMEOUT);
     DjangoSite::new(pool(scene.database.url(), 4), settings).unwrap()
 }
 

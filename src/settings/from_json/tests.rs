@@ -113,7 +113,8 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         max_age: _,
         max_decompressed_size: _,
         max_memo_size: _,
-        lookup_timeout: _,
+        timeout: _,
+        max_connections: _,
         prepared_statements: _,
         sessions,
         user_model,
@@ -369,7 +370,7 @@ fn a_further_column_can_be_added_to_the_model() {
     let settings = read(&exported()).unwrap().map_user_model(|model| model.columns(["plan"]));
     assert_eq!(settings.user_model.columns, ["plan"]);
     assert_eq!(settings.user_model.username, "email");
-    assert_eq!(settings.lookup_timeout, Duration::from_secs(5));
+    assert_eq!(settings.timeout, Duration::from_secs(5));
 }
 
 #[test]

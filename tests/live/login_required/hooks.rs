@@ -97,7 +97,7 @@ async fn the_last_word_may_be_another_user_nobody_or_an_error() {
     let ben = ben["pk"].as_str().unwrap().to_owned();
     let app = |seconds| {
         let ben = ben.clone();
-        let site = bed.store_with(settings().lookup_timeout(Duration::from_secs(seconds)));
+        let site = bed.store_with(settings().timeout(Duration::from_secs(seconds)));
         TestApp::probe(site.after_get_user(move |session, user, site| {
             let ben = ben.clone();
             async move {

@@ -128,7 +128,7 @@ async fn a_wrong_hint_costs_one_query_and_none_after_that() {
     let key = new_key();
     let proxy = Proxy::before(bed.url()).await;
     // So that a busy machine does not look like a silent connection, where the same is asked again.
-    let settings = settings().lookup_timeout(Duration::from_secs(60));
+    let settings = settings().timeout(Duration::from_secs(60));
     let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
     put(&bed, &key, &texts[0]).await;
     // The second time there is a connection for it.
@@ -320,7 +320,7 @@ async fn all_who_ask_for_a_row_share_it() {
     let data = SessionData::from_object(&json!({ "noise": noise })).unwrap();
     let key = SessionKey::generate();
     put(&bed, key.as_str(), &data.encode(&SessionSigner::new(&settings()).unwrap())).await;
-    let site = bed.store_with(settings().lookup_timeout(Duration::from_secs(60)));
+    let site = bed.store_with(settings().timeout(Duration::from_secs(60)));
     let sessions = try_join_all((0..300).map(|_| site.load(&key))).await.unwrap();
     let texts: BTreeSet<_> = sessions.iter().map(|one| one.session_data().as_ptr()).collect();
     assert!(texts.len() <= 2, "{} copies of the row", texts.len());

@@ -87,7 +87,7 @@ async fn a_request_makes_as_many_queries_as_it_needs() {
     for prepared_statements in [true, false] {
         let proxy = Proxy::before(bed.url()).await;
         // So that a busy machine does not look like a silent connection.
-        let settings = settings().lookup_timeout(Duration::from_secs(60));
+        let settings = settings().timeout(Duration::from_secs(60));
         let settings = settings.prepared_statements(prepared_statements);
         let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
         // Warm: the type of the primary key is known, and there is a connection for every kind of query.
@@ -162,7 +162,7 @@ async fn the_index_of_the_primary_key_serves_every_type_of_it() {
         bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
         let key = bed.login("ada").await;
         let proxy = Proxy::before(bed.url()).await;
-        let settings = settings().lookup_timeout(Duration::from_secs(60)).user_model(model);
+        let settings = settings().timeout(Duration::from_secs(60)).user_model(model);
         let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
         for path in ["/permission", "/permission", "/login"] {
             assert_eq!(app.status(path, &key).await, 200);

@@ -88,7 +88,7 @@ async fn a_server_that_is_killed_or_frozen_never_makes_a_success_of_what_is_not_
     let bed = TestBed::on(&postgres, Django::default(), Settings::default()).await.unwrap();
     let site = |seconds| {
         let timeout = Duration::from_secs(seconds);
-        let settings = settings().writes_sessions(true).lookup_timeout(timeout);
+        let settings = settings().writes_sessions(true).timeout(timeout);
         DjangoSite::new(pool(bed.database_url()), settings).unwrap()
     };
     for change in Change::ALL {

@@ -17,7 +17,7 @@ use crate::{
 
 /// The first to come after a crash may wait for long; where nobody listens, nobody waits at all.
 fn patient() -> DjangoSettings {
-    settings().lookup_timeout(Duration::from_secs(60))
+    settings().timeout(Duration::from_secs(60))
 }
 
 async fn server_of_our_own() -> Option<Postgres> {

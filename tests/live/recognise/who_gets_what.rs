@@ -296,7 +296,7 @@ async fn a_lookup_that_takes_too_long_is_a_503() {
     let database = postgres.django_database(Django::default(), &settings).await.unwrap();
     let pool = pool(database.url());
     let timeout = Duration::from_millis(50);
-    let site = DjangoSite::new(pool.clone(), beds::settings().lookup_timeout(timeout)).unwrap();
+    let site = DjangoSite::new(pool.clone(), beds::settings().timeout(timeout)).unwrap();
     let app = every_middleware(&site);
     let client = pool.get().await.unwrap();
     client.batch_execute("BEGIN; LOCK TABLE django_session").await.unwrap();
@@ -510,7 +510,7 @@ async fn nested_middlewares_of_one_table_make_one_lookup_whichever_handle_they_h
     .await;
     // On a machine that is busy, a database may seem silent, and is asked again.
     let patience = Duration::from_secs(60);
-    let settings = || settings().session_table("counted").lookup_timeout(patience);
+    let settings = || settings().session_table("counted").timeout(patience);
     let (one, other) = (bed.store_with(settings()), bed.store_with(settings()));
     let optional = DjangoSessionMiddleware::optional(one.clone());
     let required = DjangoSessionMiddleware::required(one);

@@ -197,7 +197,7 @@ async fn a_cache_that_hangs_keeps_nobody_waiting() {
     let hangs = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
     let cache = std::sync::Arc::clone(&hangs);
-    let impatient = settings().writes_sessions(true).lookup_timeout(Duration::from_secs(1));
+    let impatient = settings().writes_sessions(true).timeout(Duration::from_secs(1));
     let site = bed.store_with(impatient).on_session_change(move |key| {
         let (cache, told) = (std::sync::Arc::clone(&cache), told.clone());
         async move {
@@ -315,7 +315,7 @@ async fn a_cookie_that_is_no_key_is_deleted_also_if_nothing_looks_into_the_sessi
 async fn a_save_that_a_handler_left_unfinished_keeps_nobody_waiting() {
     let bed = Bed::shared().await;
     let limit = Duration::from_secs(2);
-    let site = bed.store_with(settings().writes_sessions(true).lookup_timeout(limit));
+    let site = bed.store_with(settings().writes_sessions(true).timeout(limit));
     let handler = async |session: DjangoSessionMut| {
         session.insert("a", &1)?;
         let mut save = Box::pin(async move { session.save().await });

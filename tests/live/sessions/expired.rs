@@ -185,7 +185,6 @@ async fn neither_the_timeout_of_a_lookup_nor_settings_of_the_database_end_it() {
     ] {
         bed.sql(statement).await;
     }
-    let hasty =
-        settings().writes_sessions(true).lookup_timeout(std::time::Duration::from_millis(500));
+    let hasty = settings().writes_sessions(true).timeout(std::time::Duration::from_millis(500));
     assert_eq!(bed.store_with(hasty).clear_expired().await.unwrap(), 2_500);
 }

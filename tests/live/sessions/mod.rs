@@ -11,6 +11,7 @@ mod handler_errors;
 mod handles;
 mod hashes;
 mod interleavings;
+mod locks;
 mod nested;
 mod no_secrets;
 pub(crate) mod operations;

@@ -63,7 +63,7 @@ async fn cycle(session: DjangoSessionMut) -> Result<&'static str, Error> {
 
 /// A busy machine takes its time for so many who come at once.
 fn patient() -> DjangoSettings {
-    settings().lookup_timeout(Duration::from_secs(60))
+    settings().timeout(Duration::from_secs(60))
 }
 
 fn each_request_slides(settings: DjangoSettings) -> DjangoSettings {

@@ -267,7 +267,7 @@ async fn newest_sessions_that_cannot_be_found_in_time_are_a_warning() {
     bed.sql("ALTER TABLE django_session RENAME TO slow").await;
     bed.sql("CREATE VIEW django_session AS SELECT slow.* FROM slow, (SELECT pg_sleep(600)) asleep")
         .await;
-    let site = in_use(bed.store_with(settings().lookup_timeout(Duration::from_secs(10))));
+    let site = in_use(bed.store_with(settings().timeout(Duration::from_secs(10))));
     let report = site.check().await.unwrap();
     let [warning] = report.warnings() else { panic!("{report}") };
     assert!(warning.starts_with("SESSION_ENGINE: the newest sessions cannot be found in time"));

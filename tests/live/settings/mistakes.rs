@@ -209,7 +209,7 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         ("a blank LOGIN_URL", on(|s| s.login_url(" ")), Refused, &["LOGIN_URL"]),
         ("an origin without a scheme", on(|s| s.csrf_trusted_origins(["example.com"])), Refused, &["CSRF_TRUSTED_ORIGINS"]),
         ("a header by its name in WSGI", on(|s| s.secure_proxy_ssl_header("HTTP_X_FORWARDED_PROTO", "https")), Refused, &["SECURE_PROXY_SSL_HEADER"]),
-        ("no time", on(|s| s.lookup_timeout(Duration::ZERO)), Refused, &["lookup_timeout"]),
+        ("no time", on(|s| s.timeout(Duration::ZERO)), Refused, &["timeout"]),
         ("a SameSite that is none", on(|s| s.session_cookie_samesite("yes")), Refused, &["SESSION_COOKIE_SAMESITE"]),
     ];
     assert!(mistakes.len() >= 33, "{}", mistakes.len());

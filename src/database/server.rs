@@ -17,19 +17,18 @@ pub(crate) struct Server {
     timeout: Duration,
     prepares: AtomicBool,
     lost_statements: AtomicUsize,
-    pooler_is_known: AtomicBool,
+    has_pooler: AtomicBool,
 }
 
 impl Server {
-    /// `timeout` is the `lookup_timeout`, `prepares` says whether statements are prepared.
+    /// `timeout` is the `timeout`, `prepares` says whether statements are prepared.
     pub(crate) fn new(pool: Pool, timeout: Duration, prepares: bool) -> Self {
         Self {
             pool,
             timeout,
             prepares: prepares.into(),
             lost_statements: AtomicUsize::new(0),
-            // Told not to prepare, nobody needs to hear why that is right.
-            pooler_is_known: (!prepares).into(),
+            has_pooler: false.into(),
         }
     }
 
@@ -40,6 +39,11 @@ impl Server {
     /// How long a connection may be silent before the same is asked on another one.
     pub(super) fn share(&self) -> Duration {
         (self.timeout / 4).clamp(Duration::from_millis(20), Duration::from_secs(1))
+    }
+
+    /// How long a statement waits for a lock before it says so, and stands in line again.
+    pub(super) fn lock_timeout(&self) -> Duration {
+        self.share() / 2
     }
 
     pub(super) fn prepares(&self) -> bool {
@@ -57,13 +61,23 @@ impl Server {
         }
     }
 
-    /// It was not the server that greeted a connection.
+    /// A connection does not lead to the process that it was told of.
     pub(super) fn found_pooler(&self) {
-        if !self.pooler_is_known.swap(true, Ordering::Relaxed) {
+        // Told not to prepare, nobody needs to hear why that is right.
+        if !self.has_pooler.swap(true, Ordering::Relaxed) && self.prepares() {
             tracing::warn!(
                 "there is a pooler in front of the database: going on without prepared statements, \
                  as by `DjangoSettings::prepared_statements(false)`"
             );
         }
+    }
+
+    /// After how long without an answer there will be none. The server ends what took too long and says
+    /// so. Behind a pooler it cannot be told to: there, a process left behind should be rare.
+    pub(super) fn longest_silence(&self) -> Duration {
+        if self.has_pooler.load(Ordering::Relaxed) {
+            return self.timeout.saturating_mul(20);
+        }
+        self.timeout.saturating_add(2 * self.share())
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the server itself is at the other end, or a pooler.
+//! The process that a connection was told of when it was made: the server's, or one that a pooler made up.
 
 use std::{
     convert::Infallible,
@@ -14,23 +14,23 @@ use tokio_postgres::{
     tls::{ChannelBinding, TlsConnect, TlsStream},
 };
 
-/// The process that greeted this connection. PostgreSQL names the one that serves it from then on;
+/// The process that this connection was told of. PostgreSQL names the one that serves it from then on;
 /// a pooler, which has none, names a number of its own making.
 ///
 /// The number is in the request to cancel a query, and tokio-postgres tells it nobody else: so
-/// that request is written to a stream that leads nowhere.
-pub(super) async fn process_id(client: &Client) -> Option<i32> {
+/// that request is written to a stream that only keeps it.
+pub(super) async fn of(client: &Client) -> Option<i32> {
     let mut request = Vec::new();
-    client.cancel_token().cancel_query_raw(Nowhere(&mut request), NoTls).await.ok()?;
+    client.cancel_token().cancel_query_raw(Capture(&mut request), NoTls).await.ok()?;
     // Length, code, process, secret: four bytes each.
     let [.., a, b, c, d, _, _, _, _] = *request else { return None };
     Some(i32::from_be_bytes([a, b, c, d]))
 }
 
-/// Keeps what is written; whoever asks for TLS hears that there is some.
-struct Nowhere<'a>(&'a mut Vec<u8>);
+/// Keeps what is written, and answers a request for TLS with yes.
+struct Capture<'a>(&'a mut Vec<u8>);
 
-impl AsyncRead for Nowhere<'_> {
+impl AsyncRead for Capture<'_> {
     fn poll_read(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -41,7 +41,7 @@ impl AsyncRead for Nowhere<'_> {
     }
 }
 
-impl AsyncWrite for Nowhere<'_> {
+impl AsyncWrite for Capture<'_> {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -60,21 +60,21 @@ impl AsyncWrite for Nowhere<'_> {
     }
 }
 
-impl TlsStream for Nowhere<'_> {
+impl TlsStream for Capture<'_> {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }
 }
 
-/// There is nothing to hide from nobody.
+/// What is only kept needs no encryption.
 struct NoTls;
 
-impl<'a> TlsConnect<Nowhere<'a>> for NoTls {
-    type Stream = Nowhere<'a>;
+impl<'a> TlsConnect<Capture<'a>> for NoTls {
+    type Stream = Capture<'a>;
     type Error = Infallible;
-    type Future = Ready<Result<Nowhere<'a>, Infallible>>;
+    type Future = Ready<Result<Capture<'a>, Infallible>>;
 
-    fn connect(self, stream: Nowhere<'a>) -> Self::Future {
+    fn connect(self, stream: Capture<'a>) -> Self::Future {
         ready(Ok(stream))
     }
 }

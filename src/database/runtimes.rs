@@ -19,8 +19,7 @@ impl<T> Default for Runtimes<T> {
 
 impl<T> Runtimes<T> {
     /// The one of the current runtime; `None` outside of any. One that is over is replaced: of the
-    /// application's own code, its connector and what keeps its log run in the task of a lane, and
-    /// may panic. Those of runtimes that have ended are forgotten when a new one comes.
+    /// application's own code, its connector and what keeps its log run in these tasks, and may panic. Those of runtimes that have ended are forgotten when a new one comes.
     pub(crate) fn current(
         &self,
         make: impl FnOnce() -> T,
@@ -39,32 +38,38 @@ impl<T> Runtimes<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{cell::Cell, time::Duration};
 
     use tokio::time::Instant;
 
     use super::*;
-    use crate::database::connection::{
-        Lane,
-        test_server::{Mood, TestLookup, TestServer},
+    use crate::database::{
+        batcher::Batcher,
+        test_server::{Mood, TestServer, TestTable},
     };
 
+    /// The application's own code that runs in it, such as what keeps its log, may panic.
     #[tokio::test(start_paused = true)]
-    async fn a_lane_whose_task_panicked_is_followed_by_another_one() {
+    async fn what_is_over_is_replaced() {
+        let runtimes = Runtimes::default();
+        let over = Cell::new(false);
+        let current = || runtimes.current(|| (), |()| over.get()).unwrap();
+        let first = current();
+        assert!(Arc::ptr_eq(&first, &current()));
+        over.set(true);
+        assert!(!Arc::ptr_eq(&first, &current()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_panicked_is_followed_by_another_one() {
         let timeout = Duration::from_secs(4);
         let server = TestServer::new();
-        let shared = server.server(timeout);
-        let runtimes = Runtimes::default();
-        let ask = async || {
-            let lane = || Lane::open(TestLookup::new(), Arc::clone(&shared));
-            let lane = runtimes.current(lane, Lane::is_over).unwrap();
-            lane.ask(1, Instant::now() + timeout).await.is_ok()
-        };
-        assert!(ask().await && ask().await);
-        assert_eq!(server.accepted(), 1);
-        server.set(Mood::Swallows, Mood::Panics);
+        server.set(Mood::Answers, Mood::Panics);
+        let batcher = Batcher::start(TestTable::new(), server.pool(timeout, 8));
+        let ask = async || batcher.ask(1, Instant::now() + timeout).await.is_ok();
         assert!(!ask().await);
         server.set(Mood::Swallows, Mood::Answers);
-        assert!(ask().await);
+        assert!(ask().await && ask().await);
+        assert_eq!(server.accepted(), 1);
     }
 }

@@ -1,0 +1,146 @@
+//! When connections are made: how many attempts at a time, how long each may take, and when the next
+//! one begins after a failure.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{runtime::Id, time::Instant};
+
+use crate::error::Unavailable;
+
+/// How long the oldest attempt of a site may take: what stands in line at a busy pooler, or has to
+/// find out that the first of two hosts is gone, gets there some time.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// How many attempts a runtime makes for one connection, if none comes to an end.
+const FOR_ONE: usize = 6;
+
+/// The first pause after a failure. It doubles up to a share of the timeout.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// For how long a server is taken to have no connection left, after it said so.
+const FULL: Duration = Duration::from_secs(10);
+
+/// The attempts of one site.
+pub(super) struct Attempts {
+    timeout: Duration,
+    share: Duration,
+    making: Vec<Attempt>,
+    numbers: u64,
+    failures: u32,
+    not_before: Option<Instant>,
+    /// How many connections the server had for this site at most, and until when that is believed.
+    full: Option<(usize, Instant)>,
+    /// The longest that a connection took to be made.
+    slowest: Duration,
+    /// Why the last attempt failed, if none has succeeded since.
+    error: Option<Arc<Unavailable>>,
+}
+
+struct Attempt {
+    number: u64,
+    runtime: Id,
+    since: Instant,
+}
+
+impl Attempts {
+    pub(super) fn new(timeout: Duration, share: Duration) -> Self {
+        Self {
+            timeout,
+            share,
+            making: Vec::new(),
+            numbers: 0,
+            failures: 0,
+            not_before: None,
+            full: None,
+            slowest: Duration::ZERO,
+            error: None,
+        }
+    }
+
+    /// Whether another attempt may begin on this runtime, where so many who wait need one each.
+    pub(super) fn may_begin(&self, runtime: Id, needed: usize, now: Instant) -> bool {
+        if self.not_before.is_some_and(|at| now < at) {
+            return false;
+        }
+        let of_runtime = || self.making.iter().filter(|attempt| attempt.runtime == runtime);
+        let count = of_runtime().count();
+        let needed = if self.failures > 0 { 1 } else { needed };
+        // What is in the making for long is not waited for alone: the server that it leads to may be
+        // gone.
+        let surplus = count.saturating_sub(needed);
+        let newest = of_runtime().map(|attempt| attempt.since).max();
+        let is_overdue = newest.is_some_and(|newest| now >= newest + self.spacing(surplus));
+        count < needed || is_overdue && surplus + 1 < FOR_ONE
+    }
+
+    fn spacing(&self, surplus: usize) -> Duration {
+        (self.share * (1 << surplus.min(8))).min(self.timeout.max(self.share))
+    }
+
+    pub(super) fn begin(&mut self, runtime: Id, now: Instant) -> u64 {
+        self.numbers += 1;
+        self.making.push(Attempt { number: self.numbers, runtime, since: now });
+        self.numbers
+    }
+
+    /// Whether an attempt has taken so long that another one, begun later, is as good.
+    pub(super) fn is_over(&self, number: u64, now: Instant) -> bool {
+        let Some(attempt) = self.making.iter().find(|attempt| attempt.number == number) else {
+            return true;
+        };
+        let is_oldest = self.making.first().is_some_and(|oldest| oldest.number == number);
+        let usual = self.timeout.max(2 * self.slowest);
+        let longest = if is_oldest { usual.max(LONGEST).max(2 * self.timeout) } else { usual };
+        now >= attempt.since + longest
+    }
+
+    /// An attempt has come to an end, however.
+    pub(super) fn end(&mut self, number: u64) {
+        self.making.retain(|attempt| attempt.number != number);
+    }
+
+    pub(super) fn succeeded(&mut self, number: u64, now: Instant) {
+        let attempt = self.making.iter().find(|attempt| attempt.number == number);
+        let took = attempt.map(|attempt| now - attempt.since).unwrap_or_default();
+        self.slowest = took.max(self.slowest - self.slowest.saturating_sub(took) / 8);
+        (self.failures, self.not_before, self.error) = (0, None, None);
+    }
+
+    /// `full`: the server said that it has no more than these for the site.
+    pub(super) fn failed(&mut self, now: Instant, error: Arc<Unavailable>, full: Option<usize>) {
+        let pause = FIRST_PAUSE * (1 << self.failures.min(10));
+        self.failures += 1;
+        self.not_before = Some(now + pause.min(self.share));
+        self.error = Some(error);
+        if let Some(connections) = full {
+            self.full = Some((connections.max(1), now + FULL));
+        }
+    }
+
+    /// How many are in the making.
+    pub(super) fn count(&self) -> usize {
+        self.making.len()
+    }
+
+    /// How many connections the server has for this site, if it said so a moment ago.
+    pub(super) fn most(&self, now: Instant) -> usize {
+        self.full.filter(|(_, until)| now < *until).map_or(usize::MAX, |(most, _)| most)
+    }
+
+    pub(super) fn has_any(&self, runtime: Id) -> bool {
+        self.making.iter().any(|attempt| attempt.runtime == runtime)
+    }
+
+    /// Why there is no connection, if an attempt has failed.
+    pub(super) fn error(&self) -> Option<&Arc<Unavailable>> {
+        self.error.as_ref()
+    }
+
+    /// When those who wait on this runtime look again.
+    pub(super) fn next_look(&self, runtime: Id, now: Instant) -> Instant {
+        let of_runtime = self.making.iter().filter(|attempt| attempt.runtime == runtime);
+        let newest = of_runtime.map(|attempt| attempt.since + self.share);
+        let next = newest.max().filter(|at| *at > now).unwrap_or(now + self.share);
+        self.not_before.filter(|at| *at > now).map_or(next, |at| at.min(next))
+    }
+}

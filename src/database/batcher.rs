@@ -1,0 +1,385 @@
+//! Questions that many may ask at once, gathered on one runtime and asked together.
+//!
+//! While a query is under way, questions gather; the next query carries all of them. Those who ask only
+//! wait: a future that is paused, dropped or leaked stops nobody.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use futures_util::{
+    future::{BoxFuture, join_all},
+    stream::{FuturesUnordered, StreamExt},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+use tokio_postgres::Row;
+
+use super::{
+    batch::{Ask, Asked, Batch, Outcome, Policy},
+    connection::{Connection, Failure, is_no_such_value, may_be_one_row},
+    kind::Kind,
+    pool::Pool,
+    statement::Query,
+};
+use crate::error::Unavailable;
+
+/// How many batches may be under way that take longer than usual.
+const SLOW: usize = 2;
+
+/// How many are under way at a time to a database that is far away: otherwise those who gather would wait
+/// for most of two round trips. A near one is spared the more queries the more of them gather.
+const TO_FAR_AWAY: usize = 4;
+
+/// After how many halves that fail the rest is asked one by one: the plan may read every row.
+const BAD_ROWS: usize = 16;
+
+/// One kind of question that many may ask at once: the session with a key, the user with an id.
+pub(crate) trait Batched: Send + Sync + 'static {
+    type Key: Clone + Eq + Hash + Send + Sync + 'static;
+    type Answer: Clone + Send + 'static;
+
+    const KIND: Kind;
+
+    /// How many keys one query may carry.
+    const AT_ONCE: usize = 256;
+
+    /// From how many on it is one query, and not several on their way at the same time.
+    const MANY: usize = 4;
+
+    /// Whether it waits for a table that somebody has locked.
+    const WAITS_FOR_LOCKS: bool = true;
+
+    /// Asks for one key.
+    fn one(&self, key: &Self::Key) -> Query;
+
+    /// Asks for many keys at once.
+    fn many(&self, keys: &[Self::Key]) -> Query;
+
+    /// Whether a key can be asked for together with others: one that may make the server refuse the
+    /// whole query cannot.
+    fn is_batchable(&self, _: &Self::Key) -> bool {
+        true
+    }
+
+    /// Whether the answer was large the last time: others do not wait for it.
+    fn is_large(&self, _: &Self::Key) -> bool {
+        false
+    }
+
+    /// The answers in these rows, one for each key. `None` where there is none: then the rows are not
+    /// what was asked for.
+    fn read(&self, keys: &[Self::Key], rows: Vec<Row>) -> Vec<Option<Self::Answer>>;
+
+    /// Asks for a key by itself, and says what it means if the server does not even take that: no row
+    /// can have it. `None` where there is no such key.
+    fn by_itself(&self, key: &Self::Key) -> Option<(Query, Self::Answer)>;
+}
+
+/// Where to ask. Its task ends with this.
+pub(crate) struct Batcher<B: Batched> {
+    questions: mpsc::UnboundedSender<Question<B>>,
+}
+
+type Question<B> = (<B as Batched>::Key, Asked<<B as Batched>::Answer>);
+
+impl<B: Batched> Batcher<B> {
+    /// Starts one on the current runtime.
+    pub(crate) fn start(batched: Arc<B>, pool: Pool) -> Self {
+        let (questions, receiver) = mpsc::unbounded_channel();
+        let gathered = Gathered {
+            batched,
+            pool,
+            waiting: VecDeque::new(),
+            large: VecDeque::new(),
+            first_deadline: None,
+        };
+        drop(tokio::spawn(run(gathered, receiver)));
+        Self { questions }
+    }
+
+    /// Whether its runtime has ended, or its task has panicked.
+    pub(crate) fn is_over(&self) -> bool {
+        self.questions.is_closed()
+    }
+
+    /// The answer for a key, which comes by the deadline or is a failure.
+    pub(crate) async fn ask(&self, key: B::Key, deadline: Instant) -> Outcome<B::Answer> {
+        let (answer, answered) = oneshot::channel();
+        // If it is over, nothing answers.
+        drop(self.questions.send((key, Asked { deadline, answer })));
+        answered.await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
+    }
+}
+
+/// The task: it has one batch under way at a time, and further ones beside those that take longer than
+/// usual.
+async fn run<B: Batched>(
+    mut gathered: Gathered<B>,
+    mut questions: mpsc::UnboundedReceiver<Question<B>>,
+) {
+    let mut received = Vec::new();
+    let mut under_way = FuturesUnordered::new();
+    let mut slow = FuturesUnordered::new();
+    let mut large = FuturesUnordered::new();
+    loop {
+        let most = if gathered.pool.latency(B::KIND).is_far() { TO_FAR_AWAY } else { 1 };
+        while under_way.len() < most
+            && slow.len() < SLOW
+            && let Some(batch) = gathered.next()
+        {
+            under_way.push(batch.begin());
+        }
+        while large.is_empty()
+            && let Some(batch) = gathered.next_large()
+        {
+            large.push(batch.run());
+        }
+        let late = gathered.first_deadline;
+        tokio::select! {
+            biased;
+            Some(silent) = under_way.next() => slow.extend(silent.map(Batch::go_on)),
+            Some(()) = slow.next() => {}
+            Some(()) = large.next() => {}
+            count = questions.recv_many(&mut received, usize::MAX) => {
+                if count == 0 {
+                    return;
+                }
+                received.drain(..).for_each(|question| gathered.push(question));
+            }
+            () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
+                gathered.tell_late();
+            }
+        }
+    }
+}
+
+/// What was not asked yet.
+struct Gathered<B: Batched> {
+    batched: Arc<B>,
+    pool: Pool,
+    waiting: VecDeque<Question<B>>,
+    /// Those whose answer was large the last time.
+    large: VecDeque<Question<B>>,
+    first_deadline: Option<Instant>,
+}
+
+impl<B: Batched> Gathered<B> {
+    fn push(&mut self, question: Question<B>) {
+        let deadline = question.1.deadline;
+        self.first_deadline =
+            Some(self.first_deadline.map_or(deadline, |first| first.min(deadline)));
+        let line =
+            if self.batched.is_large(&question.0) { &mut self.large } else { &mut self.waiting };
+        line.push_back(question);
+    }
+
+    /// The first that wait, and all that ask the same. `None` if they have all gone away.
+    fn next(&mut self) -> Option<Batch<Keys<B>>> {
+        let mut keys: Vec<B::Key> = Vec::new();
+        let mut indices: HashMap<B::Key, usize> = HashMap::new();
+        let mut asked = Vec::new();
+        while let Some((key, one)) = self.waiting.pop_front() {
+            if one.answer.is_closed() {
+                continue;
+            }
+            // One alone needs no table of what there is.
+            let known = match &*keys {
+                [] => None,
+                [first] if indices.is_empty() => (*first == key).then_some(0),
+                _ => indices.get(&key).copied(),
+            };
+            let index = match known {
+                Some(index) => index,
+                None if keys.len() >= B::AT_ONCE => {
+                    self.waiting.push_front((key, one));
+                    break;
+                }
+                None => {
+                    if let [first] = &*keys {
+                        indices.insert(first.clone(), 0);
+                    }
+                    if !keys.is_empty() {
+                        indices.insert(key.clone(), keys.len());
+                    }
+                    keys.push(key);
+                    keys.len() - 1
+                }
+            };
+            asked.push((index, one));
+        }
+        self.look_at_deadlines();
+        self.batch(keys, asked)
+    }
+
+    /// The first of those whose answer is large, and all that ask the same.
+    fn next_large(&mut self) -> Option<Batch<Keys<B>>> {
+        let (key, first) = self.large.pop_front()?;
+        let mut asked = vec![(0, first)];
+        for (other, one) in std::mem::take(&mut self.large) {
+            if other == key {
+                asked.push((0, one));
+            } else {
+                self.large.push_back((other, one));
+            }
+        }
+        asked.retain(|(_, one)| !one.answer.is_closed());
+        self.look_at_deadlines();
+        self.batch(vec![key], asked)
+    }
+
+    fn batch(
+        &self,
+        keys: Vec<B::Key>,
+        asked: Vec<(usize, Asked<B::Answer>)>,
+    ) -> Option<Batch<Keys<B>>> {
+        let policy = Policy { kind: B::KIND, repeats: true, waits_for_locks: B::WAITS_FOR_LOCKS };
+        let keys = Keys { batched: Arc::clone(&self.batched), keys };
+        (!asked.is_empty()).then(|| Batch::new(&self.pool, policy, keys, asked))
+    }
+
+    fn look_at_deadlines(&mut self) {
+        let all = self.waiting.iter().chain(&self.large);
+        self.first_deadline = all.map(|(_, asked)| asked.deadline).min();
+    }
+
+    fn tell_late(&mut self) {
+        let now = Instant::now();
+        let error = self.pool.why_late();
+        for line in [&mut self.waiting, &mut self.large] {
+            let (late, others): (VecDeque<_>, _) =
+                std::mem::take(line).into_iter().partition(|(_, asked)| asked.deadline <= now);
+            *line = others;
+            for (_, asked) in late {
+                drop(asked.answer.send(Err(Arc::clone(&error))));
+            }
+        }
+        self.look_at_deadlines();
+    }
+}
+
+/// Keys to be asked for together.
+struct Keys<B: Batched> {
+    batched: Arc<B>,
+    keys: Vec<B::Key>,
+}
+
+impl<B: Batched> Ask for Keys<B> {
+    type Answer = B::Answer;
+
+    async fn ask(&self, connection: &Connection) -> Result<Vec<Outcome<B::Answer>>, Failure> {
+        if let [key] = &*self.keys {
+            return Ok(vec![self.ask_for_one(connection, key).await?]);
+        }
+        let is_batchable = |key: &&B::Key| self.batched.is_batchable(key);
+        let (together, alone): (Vec<_>, Vec<_>) = self.keys.iter().partition(is_batchable);
+        if together.len() < B::MANY {
+            return self.ask_one_by_one(connection, &self.keys).await;
+        }
+        let failures = AtomicUsize::new(0);
+        if alone.is_empty() {
+            return self.ask_together(connection, &self.keys, &failures).await;
+        }
+        let together: Vec<_> = together.into_iter().cloned().collect();
+        let alone: Vec<_> = alone.into_iter().cloned().collect();
+        let (said, said_alone) = futures_util::future::join(
+            self.ask_together(connection, &together, &failures),
+            self.ask_one_by_one(connection, &alone),
+        )
+        .await;
+        let mut outcomes: HashMap<_, _> = together.into_iter().zip(said?).collect();
+        outcomes.extend(alone.into_iter().zip(said_alone?));
+        Ok(self.keys.iter().map(|key| outcomes.remove(key).unwrap_or_else(no_answer)).collect())
+    }
+}
+
+impl<B: Batched> Keys<B> {
+    /// In one query. If one row spoils it for all, it is looked for by halves.
+    async fn ask_together(
+        &self,
+        connection: &Connection,
+        keys: &[B::Key],
+        failures: &AtomicUsize,
+    ) -> Result<Vec<Outcome<B::Answer>>, Failure> {
+        match connection.query(&self.batched.many(keys)).await {
+            Ok(rows) => Ok(self.batched.read(keys, rows).into_iter().map(found).collect()),
+            Err(Failure::Refused(error)) if may_be_one_row(error.code()) => {
+                if failures.fetch_add(1, Ordering::Relaxed) > BAD_ROWS {
+                    return self.ask_one_by_one(connection, keys).await;
+                }
+                let (one, other) = keys.split_at(keys.len() / 2);
+                let mut outcomes = self.ask_half(connection, one, failures).await?;
+                outcomes.extend(self.ask_half(connection, other, failures).await?);
+                Ok(outcomes)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn ask_half<'a>(
+        &'a self,
+        connection: &'a Connection,
+        keys: &'a [B::Key],
+        failures: &'a AtomicUsize,
+    ) -> BoxFuture<'a, Result<Vec<Outcome<B::Answer>>, Failure>> {
+        Box::pin(async move {
+            if keys.len() < B::MANY {
+                return self.ask_one_by_one(connection, keys).await;
+            }
+            self.ask_together(connection, keys, failures).await
+        })
+    }
+
+    /// All are on their way at the same time.
+    async fn ask_one_by_one(
+        &self,
+        connection: &Connection,
+        keys: &[B::Key],
+    ) -> Result<Vec<Outcome<B::Answer>>, Failure> {
+        let asked = keys.iter().map(|key| self.ask_for_one(connection, key));
+        join_all(asked).await.into_iter().collect()
+    }
+
+    async fn ask_for_one(
+        &self,
+        connection: &Connection,
+        key: &B::Key,
+    ) -> Result<Outcome<B::Answer>, Failure> {
+        let error = match connection.query(&self.batched.one(key)).await {
+            Ok(rows) => {
+                let answers = self.batched.read(std::slice::from_ref(key), rows);
+                return Ok(found(answers.into_iter().next().flatten()));
+            }
+            Err(Failure::Refused(error)) => error,
+            Err(failure) => return Err(failure),
+        };
+        // The key may be to blame, or a value in a row that is there.
+        if is_no_such_value(error.code())
+            && let Some((query, nothing)) = self.batched.by_itself(key)
+        {
+            match connection.query(&query).await {
+                Err(Failure::Refused(error)) if is_no_such_value(error.code()) => {
+                    return Ok(Ok(nothing));
+                }
+                Err(Failure::Lost(lost)) => return Err(Failure::Lost(lost)),
+                _ => {}
+            }
+        }
+        Ok(Err(Unavailable::from(error).into()))
+    }
+}
+
+fn found<A>(answer: Option<A>) -> Outcome<A> {
+    answer.ok_or_else(|| Unavailable::NoAnswer.into())
+}
+
+fn no_answer<A>() -> Outcome<A> {
+    found(None)
+}

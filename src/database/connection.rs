@@ -1,0 +1,356 @@
+//! One connection of the site's own.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use deadpool::managed::Manager;
+use deadpool_postgres::ClientWrapper;
+use tokio::time::{Instant, timeout};
+use tokio_postgres::{
+    Error, Row, Statement as Prepared,
+    error::{DbError, Severity, SqlState},
+    types::{ToSql, Type},
+};
+
+use super::{
+    process_id,
+    server::Server,
+    statement::{Query, Statement},
+};
+use crate::error::Unavailable;
+
+/// What a connection is called in `pg_stat_activity`, unless the application's configuration has
+/// another name.
+const APPLICATION_NAME: &str = env!("CARGO_PKG_NAME");
+
+/// How long a prepared statement is used before it is prepared again, so that it is planned again.
+///
+/// A plan that holds for any parameters stays until the server hears that the table has changed,
+/// from ANALYZE or autovacuum: one that was made for an empty table reads all of what a bulk load
+/// has put in. Custom plans would see the size of the table each time, and would cost a lookup more
+/// than its answer; left to itself (`plan_cache_mode = auto`), PostgreSQL keeps such a plan likewise
+/// after five executions, and plans each time where a batch has few keys. Preparing a statement
+/// again costs one round trip, which is nothing at this distance.
+const GREATEST_AGE: Duration = Duration::from_secs(30);
+
+/// How much later than the server the client gives up: the server's own error says more.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A connection that nothing but this site uses, driven by the runtime it was made on.
+pub(super) struct Connection {
+    /// `None` only while it is dropped.
+    client: Option<ClientWrapper>,
+    server: Arc<Server>,
+    /// `None` behind a pooler.
+    process: Option<Process>,
+    made: Instant,
+    round_trip: Duration,
+    prepared: Mutex<HashMap<i64, (Prepared, Instant)>>,
+}
+
+/// A process of the server. Its number alone may be another's by and by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) id: i32,
+    /// When it began, in microseconds since 1970.
+    pub(super) start: i64,
+}
+
+/// Why a query was not answered.
+pub(super) enum Failure {
+    /// The connection is gone, or cannot be trusted any more; another one may answer.
+    Lost(Option<Error>),
+    /// Nothing was done, and the same may succeed when it is asked again.
+    Again(Error),
+    /// Nothing was done, for a reason that a new connection may not have.
+    Stale,
+    /// The server does not answer this query.
+    Refused(Error),
+}
+
+impl Connection {
+    /// The pool's hooks do not run, and what the application does to the pool's connections is not
+    /// seen here.
+    pub(super) async fn open(server: Arc<Server>) -> Result<Self, Error> {
+        let client = server.pool.manager().create().await?;
+        let mut connection = Self {
+            client: Some(client),
+            server,
+            process: None,
+            made: Instant::now(),
+            round_trip: Duration::ZERO,
+            prepared: Mutex::default(),
+        };
+        connection.set_up().await;
+        Ok(connection)
+    }
+
+    /// Sets what holds for all that is asked on it.
+    ///
+    /// Plans that hold for any number of keys: they are cheap, and making one for each array of keys
+    /// is not. And the server is to end what nobody waits for any more, and to say soon that it waits
+    /// for a lock. Behind a pooler, all that would hit others.
+    async fn set_up(&mut self) {
+        const SET_UP: &str = "SELECT d.yes, \
+            (SELECT (extract(epoch FROM backend_start) * 1000000)::bigint \
+             FROM pg_stat_get_activity(pg_backend_pid())), \
+            CASE WHEN d.yes THEN set_config('plan_cache_mode', 'force_generic_plan', false) END, \
+            CASE WHEN d.yes AND (t.now = interval '0' OR t.now > $2::text::interval) \
+                 THEN set_config('statement_timeout', $2, false) END, \
+            CASE WHEN d.yes AND (l.now = interval '0' OR l.now > $3::text::interval) \
+                 THEN set_config('lock_timeout', $3, false) END, \
+            CASE WHEN d.yes AND current_setting('application_name') = '' \
+                 THEN set_config('application_name', $4, false) END \
+            FROM (SELECT pg_backend_pid() = $1 AS yes) d, \
+                 (SELECT current_setting('statement_timeout')::interval AS now) t, \
+                 (SELECT current_setting('lock_timeout')::interval AS now) l";
+        let Some(id) = process_id::of(self.client()).await else { return };
+        let millis = |limit: Duration| format!("{}ms", limit.as_millis().min(i32::MAX as u128));
+        // Later than those who asked give up.
+        let timeout = millis(self.server.timeout().saturating_add(self.server.share()));
+        let lock_timeout = millis(self.server.lock_timeout());
+        let start = Instant::now();
+        let parameters: [(&(dyn ToSql + Sync), _); 4] = [
+            (&id, Type::INT4),
+            (&timeout, Type::TEXT),
+            (&lock_timeout, Type::TEXT),
+            (&APPLICATION_NAME, Type::TEXT),
+        ];
+        let answer = self.client().query_typed(SET_UP, &parameters).await;
+        self.made = Instant::now();
+        self.round_trip = start.elapsed();
+        match answer {
+            Ok(rows) => {
+                let is_own = rows.first().is_some_and(|row| row.try_get(0).ok() == Some(true));
+                let start = rows.first().and_then(|row| row.try_get::<_, Option<i64>>(1).ok()?);
+                self.process = is_own.then(|| Process { id, start: start.unwrap_or_default() });
+            }
+            // There was a server, and it may come again: the pool finds that this one is closed.
+            Err(error) if is_lost(&error, self.client()) => return,
+            // A server that knows no such setting is treated like one behind a pooler.
+            Err(_) => {}
+        }
+        if self.process.is_none() {
+            self.server.found_pooler();
+        }
+    }
+
+    fn client(&self) -> &ClientWrapper {
+        self.client.as_ref().expect("a connection has its client until it is dropped")
+    }
+
+    /// The server's process that serves it alone; `None` behind a pooler.
+    pub(super) fn process(&self) -> Option<Process> {
+        self.process
+    }
+
+    pub(super) fn made(&self) -> Instant {
+        self.made
+    }
+
+    /// How long the way there and back took when it was made.
+    pub(super) fn round_trip(&self) -> Duration {
+        self.round_trip
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.client().is_closed()
+    }
+
+    /// Ends this process of the server, if that still runs; says whether it did.
+    pub(super) async fn terminate(&self, process: Process) -> Result<bool, Error> {
+        const TERMINATE: &str = "SELECT pg_terminate_backend(pid) \
+            FROM pg_stat_get_activity($1) \
+            WHERE (extract(epoch FROM backend_start) * 1000000)::bigint = $2";
+        let parameters: [(&(dyn ToSql + Sync), _); 2] =
+            [(&process.id, Type::INT4), (&process.start, Type::INT8)];
+        let rows = self.client().query_typed(TERMINATE, &parameters).await?;
+        Ok(!rows.is_empty())
+    }
+
+    /// The rows that answer a query, and have its nonce.
+    ///
+    /// What a prepared statement does not answer is asked again without one: it may have been lost,
+    /// out of date, or somebody else's. If it is any of these, nothing of the query was done.
+    pub(super) async fn query(&self, query: &Query) -> Result<Vec<Row>, Failure> {
+        let Query { statement, parameters } = query;
+        let parameters: Vec<&(dyn ToSql + Sync)> =
+            parameters.iter().map(|parameter| &**parameter as _).collect();
+        if self.process.is_some() && self.server.prepares() {
+            match self.query_prepared(statement, &parameters).await {
+                Ok(rows) if statement.is_answered_by(&rows) => return Ok(rows),
+                Ok(_) => self.statement_lost(statement),
+                Err(error) if is_lost(&error, self.client()) => {
+                    return Err(Failure::Lost(Some(error)));
+                }
+                Err(error) => match error.code() {
+                    Some(&SqlState::INVALID_SQL_STATEMENT_NAME)
+                    | Some(&SqlState::DUPLICATE_PSTATEMENT)
+                    | Some(&SqlState::PROTOCOL_VIOLATION)
+                    | None => self.statement_lost(statement),
+                    // "cached plan must not change result type": the only use of this code in what
+                    // is asked here.
+                    Some(&SqlState::FEATURE_NOT_SUPPORTED) => self.forget(statement),
+                    Some(code) if may_be_anothers(code) => {}
+                    Some(_) => return Err(self.failure(error)),
+                },
+            }
+        }
+        match self.query_unnamed(statement, &parameters).await {
+            Ok(rows) if statement.is_answered_by(&rows) => Ok(rows),
+            Ok(_) => Err(Failure::Lost(None)),
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+
+    async fn query_prepared(
+        &self,
+        statement: &Statement,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let known = self.prepared().get(&statement.nonce).cloned();
+        let prepared = match known {
+            Some((prepared, since)) if since.elapsed() < GREATEST_AGE => prepared,
+            _ => {
+                let prepared =
+                    self.client().prepare_typed(&statement.sql, &statement.types).await?;
+                self.prepared().insert(statement.nonce, (prepared.clone(), Instant::now()));
+                prepared
+            }
+        };
+        self.client().query(&prepared, parameters).await
+    }
+
+    /// Parsed, planned and executed in one go: there is no statement that could be lost or out of
+    /// date.
+    async fn query_unnamed(
+        &self,
+        statement: &Statement,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let types = statement.types.iter().cloned();
+        let typed: Vec<_> = parameters.iter().copied().zip(types).collect();
+        self.client().query_typed(&statement.sql, &typed).await
+    }
+
+    /// What an error means for those who asked.
+    fn failure(&self, error: Error) -> Failure {
+        let Some(code) = error.code() else { return Failure::Lost(Some(error)) };
+        if is_lost(&error, self.client()) {
+            return Failure::Lost(Some(error));
+        }
+        // A new connection that says the same has said it for good.
+        let is_old = self.made.elapsed() >= self.server.timeout();
+        match code.code() {
+            // Serialization, deadlock, lock_timeout; the plan or its table was changed meanwhile.
+            "40001" | "40P01" | "55P03" => Failure::Again(error),
+            // Read-only; a right, a role or a database that is gone.
+            "25006" | "42501" if is_old => Failure::Stale,
+            code if is_old && (code.starts_with("28") || code.starts_with("3D")) => Failure::Stale,
+            _ => Failure::Refused(error),
+        }
+    }
+
+    /// Executes a statement in a transaction of its own, planned for these very parameters, and
+    /// returns its rows. `settings` are statements that hold for this transaction. The server ends
+    /// what takes longer than `longest`.
+    ///
+    /// Nothing of it is prepared, and no setting of it outlives the transaction, so it works behind a
+    /// pooler too. After an error the connection may be in the middle of it.
+    pub(super) async fn transaction(
+        &self,
+        settings: &str,
+        longest: Duration,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Unavailable> {
+        // Other levels of isolation refuse what others have changed, instead of looking again.
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; \
+             SET LOCAL statement_timeout = {}; {settings}",
+            longest.as_millis()
+        );
+        let executed = async {
+            self.client().batch_execute(&begin).await?;
+            let rows = self.client().query_typed(sql, parameters).await?;
+            self.client().batch_execute("COMMIT").await?;
+            Ok::<_, Error>(rows)
+        };
+        let executed = timeout(longest.saturating_add(GRACE), executed).await;
+        Ok(executed.map_err(|_| Unavailable::Timeout(longest))??)
+    }
+
+    fn statement_lost(&self, statement: &Statement) {
+        self.forget(statement);
+        self.server.statement_lost();
+    }
+
+    /// Has the statement prepared again next time.
+    fn forget(&self, statement: &Statement) {
+        self.prepared().remove(&statement.nonce);
+    }
+
+    /// What a panic elsewhere left behind is still whole.
+    fn prepared(&self) -> MutexGuard<'_, HashMap<i64, (Prepared, Instant)>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(mut client) = self.client.take() {
+            // The manager keeps a list of what it made.
+            self.server.pool.manager().detach(&mut client);
+        }
+    }
+}
+
+/// Whether the server says that no column can hold such a value: the text is not of its type, its
+/// encoding lacks a character, a domain forbids it. No row has it then, and nothing is out of order.
+pub(super) fn is_no_such_value(code: Option<&SqlState>) -> bool {
+    // The classes "data exception" and "integrity constraint violation".
+    code.is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("23"))
+}
+
+/// Whether one row may be the reason why a query for many fails.
+pub(super) fn may_be_one_row(code: Option<&SqlState>) -> bool {
+    // Besides values: functions, triggers and policies that raise, damaged pages, one row that is
+    // too large for the memory of the server.
+    let is_of_a_row = |code: &SqlState| {
+        ["39", "XX", "P0"].iter().any(|class| code.code().starts_with(class))
+            || *code == SqlState::OUT_OF_MEMORY
+    };
+    is_no_such_value(code) || code.is_some_and(is_of_a_row)
+}
+
+/// Whether an error may stem from another's statement that ran under the name of ours: of the
+/// values, or of tables and rights.
+fn may_be_anothers(code: &SqlState) -> bool {
+    ["22", "23", "42"].iter().any(|class| code.code().starts_with(class))
+}
+
+/// Whether the connection is gone.
+fn is_lost(error: &Error, client: &ClientWrapper) -> bool {
+    match error.as_db_error() {
+        Some(error) => is_end_of_connection(error),
+        // It is not the server that speaks.
+        None => {
+            error.is_closed()
+                || client.is_closed()
+                || std::error::Error::source(error)
+                    .is_some_and(|source| source.is::<std::io::Error>())
+        }
+    }
+}
+
+/// Whether the server, or a pooler, says that this is the end of the connection.
+fn is_end_of_connection(error: &DbError) -> bool {
+    match error.parsed_severity() {
+        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+        // PgBouncer leaves out the field that is not translated.
+        None => error.severity() == "FATAL",
+    }
+}

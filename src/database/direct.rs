@@ -1,0 +1,93 @@
+//! What is asked or written by itself, on a connection of the pool.
+
+use std::{hash::Hash, sync::Arc};
+
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+use tokio_postgres::Row;
+
+use super::{
+    batch::{Ask, Asked, Batch, Outcome, Policy},
+    connection::{Connection, Failure},
+    kind::Kind,
+    pool::Pool,
+    statement::Query,
+    turns::Turns,
+};
+use crate::error::Unavailable;
+
+/// Queries that are not batched. Each is asked by a task of its own: one that asks and is paused or goes
+/// away leaves no connection in use. Clones are one.
+#[derive(Clone)]
+pub(super) struct Direct {
+    pool: Pool,
+    turns: Arc<Turns>,
+}
+
+impl Direct {
+    pub(super) fn new(pool: &Pool) -> Self {
+        Self { pool: pool.clone(), turns: Arc::default() }
+    }
+
+    /// The rows that answer a query that only reads, asked again elsewhere where need be.
+    pub(super) async fn read(&self, query: Query, deadline: Instant) -> Outcome<Vec<Row>> {
+        let policy = Policy { kind: Kind::Reads, repeats: true, waits_for_locks: true };
+        let (asked, answered) = ask(deadline);
+        let batch = Batch::new(&self.pool, policy, query, asked);
+        spawn(batch.run())?;
+        answer(answered).await
+    }
+
+    /// The rows that answer a statement that writes this row. It is sent at most once, unless the server
+    /// says that nothing was done, and executed as a transaction of its own.
+    pub(super) async fn write(
+        &self,
+        kind: Kind,
+        row: impl Hash,
+        query: Query,
+        deadline: Instant,
+    ) -> Outcome<Vec<Row>> {
+        let policy = Policy { kind, repeats: false, waits_for_locks: true };
+        let (asked, answered) = ask(deadline);
+        let (pool, turn) = (self.pool.clone(), self.turns.of((kind, row)));
+        spawn(async move {
+            let Ok(_turn) = timeout_at(deadline, turn.come()).await else {
+                return asked.into_iter().for_each(|(_, asked)| {
+                    let error = Unavailable::Timeout(pool.server().timeout());
+                    drop(asked.answer.send(Err(error.into())));
+                });
+            };
+            Batch::new(&pool, policy, query, asked).run().await;
+        })?;
+        answer(answered).await
+    }
+}
+
+/// The only question of a batch.
+type One = Vec<(usize, Asked<Vec<Row>>)>;
+
+fn ask(deadline: Instant) -> (One, oneshot::Receiver<Outcome<Vec<Row>>>) {
+    let (answer, answered) = oneshot::channel();
+    (vec![(0, Asked { deadline, answer })], answered)
+}
+
+fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Result<(), Arc<Unavailable>> {
+    let runtime = Handle::try_current().map_err(|_| Unavailable::NoRuntime)?;
+    drop(runtime.spawn(task));
+    Ok(())
+}
+
+async fn answer(answered: oneshot::Receiver<Outcome<Vec<Row>>>) -> Outcome<Vec<Row>> {
+    answered.await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
+}
+
+impl Ask for Query {
+    type Answer = Vec<Row>;
+
+    async fn ask(&self, connection: &Connection) -> Result<Vec<Outcome<Vec<Row>>>, Failure> {
+        Ok(vec![Ok(connection.query(self).await?)])
+    }
+}

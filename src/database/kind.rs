@@ -1,0 +1,79 @@
+//! What a query is for.
+
+/// What a query is for. What one kind waits for, such as a lock, takes no more than a part of the
+/// connections from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Sessions,
+    Users,
+    /// Sessions and users in one.
+    Visits,
+    Permissions,
+    Slides,
+    /// Whatever else only reads.
+    Reads,
+    SessionWrites,
+    UserWrites,
+    /// Long jobs of the site's owner.
+    Jobs,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Sessions,
+        Self::Users,
+        Self::Visits,
+        Self::Permissions,
+        Self::Slides,
+        Self::Reads,
+        Self::SessionWrites,
+        Self::UserWrites,
+        Self::Jobs,
+    ];
+
+    /// How many of so many connections it may use at a time.
+    pub(super) fn most(self, connections: usize) -> usize {
+        let part = match self {
+            Self::Sessions => connections - connections / 4,
+            Self::Users | Self::Visits => connections / 2,
+            Self::Permissions | Self::Reads | Self::SessionWrites => connections / 4,
+            Self::Slides | Self::UserWrites => connections / 8,
+            Self::Jobs => 1,
+        };
+        part.max(1)
+    }
+
+    /// How many one runtime may use at a time. What is asked together needs one, another one while that
+    /// is silent, and one for those who came later.
+    pub(super) fn most_of_runtime(self) -> usize {
+        match self {
+            Self::Sessions | Self::Users | Self::Visits | Self::Permissions | Self::Slides => 3,
+            Self::Reads | Self::SessionWrites | Self::UserWrites | Self::Jobs => usize::MAX,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lock on the user table, or on the session table for those who write.
+    #[test]
+    fn what_waits_for_a_lock_leaves_something_to_sessions() {
+        for connections in 4..100 {
+            let users = [Kind::Users, Kind::UserWrites];
+            let writes = [Kind::SessionWrites, Kind::Slides];
+            for locked in [users, writes] {
+                let held: usize = locked.iter().map(|kind| kind.most(connections)).sum();
+                assert!(held < connections, "{locked:?} hold {held} of {connections}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_kind_may_use_one_however_few_there_are() {
+        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!((kind as usize, kind.most(1)), (index, 1));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! How fast a database answers one kind of question, and after how much longer a second connection is
+//! asked.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+/// How many times the usual is too long.
+const TIMES: u32 = 8;
+
+/// A shorter pause means nothing: a process that waits for a processor makes one. Of a timeout that
+/// allows for a slow database it is at least this part.
+const SHORTEST: Duration = Duration::from_millis(100);
+const PART: u32 = 40;
+
+/// A database that answers later than this is far away.
+const NEAR: Duration = Duration::from_micros(500);
+
+/// How long answers take. A value that is lost between two threads costs nothing.
+#[derive(Default)]
+pub(super) struct Latency {
+    /// The longest of late, in microseconds.
+    longest: AtomicU64,
+    /// The shortest of late, in microseconds.
+    shortest: AtomicU64,
+}
+
+impl Latency {
+    pub(super) fn answered(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let longest = self.longest.load(Ordering::Relaxed);
+        let longest = took.max(longest - longest.saturating_sub(took) / 8);
+        self.longest.store(longest, Ordering::Relaxed);
+        // The database may have moved further away.
+        let shortest = self.shortest.load(Ordering::Relaxed);
+        let shortest = if shortest == 0 { took } else { shortest };
+        let shortest = took.min(shortest + took.saturating_sub(shortest).div_ceil(64));
+        self.shortest.store(shortest, Ordering::Relaxed);
+    }
+
+    /// How long a connection may be silent before the same is asked on another one: at most a share
+    /// of the timeout, unless answers usually take longer.
+    pub(super) fn patience(&self, share: Duration, timeout: Duration) -> Duration {
+        let longest = Duration::from_micros(self.longest.load(Ordering::Relaxed));
+        let shortest = SHORTEST.max(timeout / PART).min(share);
+        let patience = longest.saturating_mul(TIMES).clamp(shortest, share);
+        // What has taken longer than that is slow, not dead.
+        patience.max(longest.saturating_mul(2).min(timeout / 2))
+    }
+
+    /// Whether it takes longer to reach the database than to be answered.
+    pub(super) fn is_far(&self) -> bool {
+        Duration::from_micros(self.shortest.load(Ordering::Relaxed)) > NEAR
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patience(latency: &Latency, timeout: u64) -> Duration {
+        let timeout = Duration::from_millis(timeout);
+        latency.patience((timeout / 4).min(Duration::from_secs(1)), timeout)
+    }
+
+    #[test]
+    fn patience_is_measured_by_what_is_usual() {
+        for (timeout, usual, expected) in [
+            (4_000, 0, 100),
+            (4_000, 1, 100),
+            (4_000, 50, 400),
+            (4_000, 125, 1_000),
+            (4_000, 500, 1_000),
+            (4_000, 700, 1_400),
+            (4_000, 3_000, 2_000),
+            (20_000, 1, 500),
+            (60_000, 1, 1_000),
+            (200, 0, 50),
+            (200, 150, 100),
+        ] {
+            let latency = Latency::default();
+            latency.answered(Duration::from_millis(usual));
+            let expected = Duration::from_millis(expected);
+            assert_eq!(patience(&latency, timeout), expected, "{usual} ms of {timeout}");
+        }
+    }
+
+    #[test]
+    fn one_slow_answer_is_forgotten_after_some_fast_ones() {
+        let latency = Latency::default();
+        latency.answered(Duration::from_secs(2));
+        assert!(latency.is_far());
+        for _ in 0..50 {
+            latency.answered(Duration::from_micros(400));
+        }
+        assert_eq!(patience(&latency, 4_000), SHORTEST);
+        assert!(!latency.is_far());
+    }
+
+    #[test]
+    fn a_database_that_moves_away_is_noticed() {
+        let latency = Latency::default();
+        latency.answered(Duration::from_micros(200));
+        for _ in 0..500 {
+            latency.answered(Duration::from_millis(5));
+        }
+        assert!(latency.is_far());
+    }
+}

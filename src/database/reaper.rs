@@ -1,0 +1,130 @@
+//! Processes of the server that were left behind.
+//!
+//! What waits for a lock, or in a commit for a standby that is gone, does not notice that its client
+//! has gone away. So it is ended from another connection, and counts until it is gone.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
+
+use super::{
+    connection::{Connection, Process},
+    server::Server,
+};
+
+/// How long a process takes to end that was told to, at least.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long making a connection may take.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// What was given up on. `P` is the place that each takes until it is gone.
+pub(super) struct Reaper<P> {
+    server: Arc<Server>,
+    condemned: Mutex<Vec<(Process, P)>>,
+    is_running: AtomicBool,
+}
+
+impl<P: Send + 'static> Reaper<P> {
+    pub(super) fn new(server: Arc<Server>) -> Arc<Self> {
+        Arc::new(Self { server, condemned: Mutex::default(), is_running: AtomicBool::new(false) })
+    }
+
+    /// Ends a process that was left behind.
+    pub(super) fn condemn(self: &Arc<Self>, process: Process, place: P) {
+        self.condemned().push((process, place));
+        if let Ok(runtime) = Handle::try_current() {
+            self.run_on(&runtime);
+        }
+    }
+
+    /// Goes on with it on this runtime, if the one that did has ended.
+    pub(super) fn run_on(self: &Arc<Self>, runtime: &Handle) {
+        if !self.is_empty() && !self.is_running.swap(true, Ordering::AcqRel) {
+            let running = Running(Arc::downgrade(self));
+            let (reaper, current) = (Arc::downgrade(self), runtime.clone());
+            runtime.spawn(async move {
+                running.reap().await;
+                // What was condemned at the very end found this running.
+                reaper.upgrade().into_iter().for_each(|reaper| reaper.run_on(&current));
+            });
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.condemned().is_empty()
+    }
+
+    fn processes(&self) -> Vec<Process> {
+        self.condemned().iter().map(|(process, _)| *process).collect()
+    }
+
+    fn is_gone(&self, gone: Process) {
+        let places: Vec<_> =
+            self.condemned().extract_if(.., |(process, _)| *process == gone).collect();
+        drop(places);
+    }
+
+    fn condemned(&self) -> MutexGuard<'_, Vec<(Process, P)>> {
+        self.condemned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task that ends them. It does not keep the site's connections alive.
+struct Running<P: Send + 'static>(Weak<Reaper<P>>);
+
+impl<P: Send + 'static> Running<P> {
+    async fn reap(self) {
+        let mut limit = Duration::ZERO;
+        while let Some(reaper) = self.0.upgrade().filter(|reaper| !reaper.is_empty()) {
+            let server = Arc::clone(&reaper.server);
+            drop(reaper);
+            let share = server.share();
+            // One that leads nowhere is given up for the next, which is given longer.
+            limit = (2 * limit).clamp(share, LONGEST);
+            match timeout(limit, Connection::open(server)).await {
+                Ok(Ok(connection)) => self.reap_from(&connection, limit.max(share)).await,
+                _ => sleep(share).await,
+            }
+        }
+    }
+
+    /// Until all are gone, or this connection is.
+    async fn reap_from(&self, connection: &Connection, limit: Duration) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let processes = self.0.upgrade().map(|reaper| reaper.processes()).unwrap_or_default();
+            if processes.is_empty() {
+                return;
+            }
+            for process in processes {
+                match timeout(limit, connection.terminate(process)).await {
+                    Ok(Ok(true)) => {}
+                    Err(_) => return,
+                    Ok(Err(_)) if connection.is_closed() => return,
+                    // It is not there, or not ours to end: the role is another one by now.
+                    Ok(_) => self.0.upgrade().into_iter().for_each(|r| r.is_gone(process)),
+                }
+            }
+            sleep(pause).await;
+            pause = (2 * pause).min(limit);
+        }
+    }
+}
+
+impl<P: Send + 'static> Drop for Running<P> {
+    fn drop(&mut self) {
+        if let Some(reaper) = self.0.upgrade() {
+            reaper.is_running.store(false, Ordering::Release);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A statement, and the nonce that shows that an answer is the answer to it.
+
+use std::{fmt, sync::Arc};
+
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
+
+use crate::crypto::random_bytes;
+
+/// The value of a parameter. Its `Debug` may reach a log: tokio-postgres shows parameters in its own,
+/// at level debug.
+pub(crate) type Parameter = Box<dyn ToSql + Sync + Send>;
+
+/// Where the keys come from that are asked for, each with a row of its own: `ads_key`.
+pub(crate) const ONE_KEY: &str = "(SELECT $1 AS ads_key) ads_keys";
+pub(crate) const MANY_KEYS: &str = "unnest($1) ads_keys(ads_key)";
+
+/// A statement, with the types of its parameters.
+///
+/// The first column of its first row is a nonce that no other statement has, drawn when it was made.
+/// Behind a pooler, statements of several processes share their names: one that runs in place of this
+/// one, be it of another site or another version of it, does not know the nonce.
+pub(crate) struct Statement {
+    pub(super) sql: String,
+    pub(super) types: Vec<Type>,
+    pub(super) nonce: i64,
+}
+
+impl Statement {
+    /// `sql` makes the text. It is given what has to be the first column, in a row that always
+    /// comes.
+    pub(crate) fn new(types: &[Type], sql: impl FnOnce(&str) -> String) -> Arc<Self> {
+        let nonce = random();
+        let sql = sql(&format!("{nonce}::bigint AS ads_nonce"));
+        Arc::new(Self { sql, types: types.to_vec(), nonce })
+    }
+
+    /// Asks for nothing but a key, as the type that this SQL makes of it.
+    pub(crate) fn of_key(parameter: &Type, key: &str) -> Arc<Self> {
+        let sql = |nonce: &str| format!("SELECT {nonce}, ({key})::text FROM {ONE_KEY}");
+        Self::new(std::slice::from_ref(parameter), sql)
+    }
+
+    /// The statement with these parameters.
+    pub(crate) fn with(self: &Arc<Self>, parameters: Vec<Parameter>) -> Query {
+        Query { statement: Arc::clone(self), parameters }
+    }
+
+    /// Whether these rows are the answer to this statement.
+    pub(super) fn is_answered_by(&self, rows: &[Row]) -> bool {
+        rows.first().is_some_and(|row| row.try_get(0).ok() == Some(self.nonce))
+    }
+}
+
+/// A statement with its parameters.
+pub(crate) struct Query {
+    pub(super) statement: Arc<Statement>,
+    pub(super) parameters: Vec<Parameter>,
+}
+
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query").field("sql", &self.statement.sql).finish_non_exhaustive()
+    }
+}
+
+/// Positive, so that it needs no parentheses in SQL.
+fn random() -> i64 {
+    i64::from_be_bytes(random_bytes()) & i64::MAX
+}
