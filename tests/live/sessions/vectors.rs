@@ -36,6 +36,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("store/013", "what somebody else stored is kept: here, something that no key opens"),
     ("store/021", "a session that somebody ended stays ended"),
     ("store/024", "an expired row stays for `clear_expired`"),
+    ("store/040", "the JSON of this test's request has its keys in another order"),
     ("sliding/006", "nobody gets a session only because there is none"),
     ("sliding/008", "the same"),
     ("sliding/018", "the same"),
