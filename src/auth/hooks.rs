@@ -9,7 +9,7 @@ use crate::{
     error::{Error, NotLoggedIn, Unavailable},
     observe::Event,
     session::DjangoSession,
-    settings::AuthenticationBackend,
+    settings::{AuthenticationBackend, NotHonoured, PasswordHasher, Power},
 };
 
 impl DjangoSite {
@@ -149,6 +149,48 @@ impl DjangoSite {
         }
     }
 
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] if the site does this in a way of its own, and nothing here
+    /// does the same.
+    pub(crate) fn require(&self, power: Power) -> Result<(), Error> {
+        let is_missing = |each: &&NotHonoured| !self.has_hook(each.hook.as_deref());
+        let missing = self.settings().overrides_of(power).filter(is_missing);
+        let missing: Vec<_> = missing.map(sentence).collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(Error::ImproperlyConfigured(missing.join("; "))),
+        }
+    }
+
+    /// Whether the application has plugged in what does this.
+    pub(super) fn has_hook(&self, name: Option<&str>) -> bool {
+        let (hooks, model) = (self.hooks(), &self.settings().user_model);
+        match name {
+            Some("after_check_password") => hooks.after_check_password.is_some(),
+            Some("after_get_user") => hooks.after_get_user.is_some(),
+            Some("after_has_perm") => hooks.after_has_perm.is_some(),
+            Some("password_hasher") => {
+                self.settings().hashers().iter().all(|hasher| match hasher {
+                    PasswordHasher::Custom { algorithm } => {
+                        hooks.password_hashers.contains_key(algorithm)
+                    }
+                    _ => true,
+                })
+            }
+            Some("session_auth_hash") => {
+                let hash = model.session_auth_hash.as_ref();
+                hooks.session_auth_hash_message.is_some()
+                    || hash.is_none_or(|hash| !hash.is_djangos())
+            }
+            Some("session_columns") => hooks.session_columns.is_some(),
+            Some("user_id_to_primary_key") => hooks.user_id_to_primary_key.is_some(),
+            Some("username_to_column") => {
+                hooks.username_to_column.is_some() || model.username_iexact
+            }
+            _ => false,
+        }
+    }
+
     /// Whom the application makes of the user of a session.
     pub(super) async fn last_word(
         &self,
@@ -156,6 +198,7 @@ impl DjangoSite {
         user: DjangoUser,
         backend: &AuthenticationBackend,
     ) -> Result<DjangoUser, Error> {
+        self.require(Power::GetUser)?;
         let user = match &self.hooks().after_get_user {
             None => user,
             Some(hook) => {
@@ -171,4 +214,21 @@ impl DjangoSite {
         self.observer().event(Event::UserFound { backend: &backend.path });
         Ok(user)
     }
+}
+
+/// What is off, and what brings it back.
+fn sentence(each: &NotHonoured) -> String {
+    let hook = match each.hook.as_deref() {
+        Some("username_to_column") => {
+            "`UserModel::username_iexact` or `DjangoSite::username_to_column` does the same, or "
+                .to_owned()
+        }
+        Some(hook) => format!("`DjangoSite::{hook}` does the same, or "),
+        None => String::new(),
+    };
+    format!(
+        "{each}: this is off here until {hook}`DjangoSettings::accept_override(\"{}\")` says that it \
+         makes no difference",
+        each.value
+    )
 }

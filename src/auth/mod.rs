@@ -1,5 +1,6 @@
 //! Users and permissions: `django.contrib.auth`, as far as reading goes.
 
+mod after_has_perm;
 mod authenticate;
 mod check;
 mod get_user;
@@ -9,6 +10,8 @@ mod login;
 mod passwords;
 mod session_auth_hash;
 mod session_auth_keys;
+mod session_columns;
+
 mod sessions;
 mod site;
 mod test_user;

@@ -8,8 +8,10 @@ use tokio::time::Instant;
 
 use super::{
     DjangoUser,
+    hashers::CustomHashers,
     session_auth_keys::SessionAuthKeys,
-    writer::{OnSessionChange, Writer},
+    user::AfterHasPerm,
+    writer::{OnSessionChange, SessionColumns, Writer},
 };
 use crate::{
     database::{Database, SessionRow},
@@ -46,10 +48,17 @@ pub(super) struct Hooks {
     pub(super) primary_key_to_user_id: Option<Arc<KeyToId>>,
     pub(super) session_auth_hash_message: Option<Arc<Message>>,
     pub(super) on_session_change: Option<Arc<OnSessionChange>>,
+    pub(super) username_to_column: Option<Arc<UsernameToColumn>>,
+    pub(super) after_check_password: Option<Arc<AfterCheckPassword>>,
+    pub(super) after_has_perm: Option<Arc<AfterHasPerm>>,
+    pub(super) password_hashers: CustomHashers,
+    pub(super) session_columns: Option<Arc<SessionColumns>>,
 }
 
 type AfterGetUser = dyn Fn(DjangoSession, DjangoUser, DjangoSite) -> Verdict + Send + Sync;
 pub(super) type Verdict = BoxFuture<'static, Result<Option<DjangoUser>, Error>>;
+type UsernameToColumn = dyn Fn(&str) -> Result<Option<String>, Error> + Send + Sync;
+type AfterCheckPassword = dyn Fn(DjangoUser, DjangoSite) -> Verdict + Send + Sync;
 type KeyToId = dyn Fn(&str) -> String + Send + Sync;
 type IdToKey = dyn Fn(&str) -> Option<String> + Send + Sync;
 type Message = dyn Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync;

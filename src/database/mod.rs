@@ -38,8 +38,8 @@ pub(crate) use primary_key::PrimaryKey;
 pub(crate) use primary_key::PrimaryKeyValue;
 use session_lookup::SessionLookup;
 pub(crate) use session_lookup::SessionRow;
-use sessions::SessionQueries;
 pub(crate) use sessions::Written;
+use sessions::{ColumnQueries, SessionQueries};
 use slides::Slides;
 use user_columns::UserColumns;
 use user_queries::UserQueries;
@@ -51,6 +51,7 @@ pub(crate) struct Database {
     shared: Arc<Shared>,
     runtimes: Arc<Runtimes<Lanes>>,
     observer: Observer,
+    session_columns: Option<Arc<ColumnQueries>>,
 }
 
 struct Shared {
@@ -83,6 +84,7 @@ impl Database {
             }),
             runtimes: Arc::default(),
             observer: Observer::default(),
+            session_columns: None,
         }
     }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     error::{Error, Unavailable},
     session::SessionKey,
-    settings::TableName,
+    settings::{TableName, quote_name},
 };
 
 /// The key and the data that a row has, and the key, data and end that it is to have.
@@ -35,6 +35,51 @@ pub(super) struct SessionQueries {
     delete: Arc<Query>,
     /// Whether the table is a view, once that is known.
     is_view: OnceLock<bool>,
+}
+
+/// The statements that fill further columns of a row, from a JSON object.
+pub(super) struct ColumnQueries {
+    insert: Arc<Query>,
+    update: Arc<Query>,
+}
+
+impl ColumnQueries {
+    fn new(table: &TableName, columns: &[String]) -> Self {
+        let table = table.quoted();
+        let columns: Vec<_> = columns.iter().map(|name| quote_name(name)).collect();
+        let names: String = columns.iter().map(|name| format!(", {name}")).collect();
+        let values: String = columns.iter().map(|name| format!(", further.{name}")).collect();
+        let set: String = columns.iter().map(|name| format!(", {name} = further.{name}")).collect();
+        let further =
+            |json: &str| format!("jsonb_populate_record(NULL::{table}, {json}::jsonb) AS further");
+        Self {
+            insert: change(
+                &[Type::VARCHAR, Type::TEXT, Type::TIMESTAMPTZ, Type::TEXT],
+                &format!(
+                    "INSERT INTO {table} (session_key, session_data, expire_date{names}) \
+                     SELECT $1, $2, $3{values} FROM {} WHERE NOT EXISTS \
+                     (SELECT FROM {table} WHERE session_key = $1) RETURNING 1",
+                    further("$4")
+                ),
+            ),
+            update: change(
+                &[
+                    Type::VARCHAR,
+                    Type::TEXT,
+                    Type::VARCHAR,
+                    Type::TEXT,
+                    Type::TIMESTAMPTZ,
+                    Type::TEXT,
+                ],
+                &format!(
+                    "UPDATE {table} AS row SET session_key = $3, session_data = $4, \
+                     expire_date = $5{set} FROM {} \
+                     WHERE row.session_key = $1 AND row.session_data = $2 RETURNING 1",
+                    further("$6")
+                ),
+            ),
+        }
+    }
 }
 
 /// What became of a row that was to be inserted or moved.
@@ -92,19 +137,30 @@ impl SessionQueries {
 }
 
 impl Database {
+    /// This database, with further columns in the session table that are filled from JSON objects.
+    pub(crate) fn with_session_columns(&self, columns: &[String]) -> Self {
+        let queries = ColumnQueries::new(&self.settings().session_table, columns);
+        Self { session_columns: Some(Arc::new(queries)), ..self.clone() }
+    }
+
     /// Makes a row. The key may be taken; then nothing happens.
     pub(crate) async fn insert_session(
         &self,
         key: &SessionKey,
         session_data: &str,
         expire_date: SystemTime,
+        columns: Option<String>,
     ) -> Result<Written, Error> {
-        let insert = &self.shared.sessions.insert;
-        let parameters: Vec<Parameter> = vec![
+        let mut insert = &self.shared.sessions.insert;
+        let mut parameters: Vec<Parameter> = vec![
             Box::new(KeyParameter::from(key)),
             Box::new(Secret(session_data.into())),
             Box::new(expire_date),
         ];
+        if let (Some(queries), Some(json)) = (&self.session_columns, columns) {
+            insert = &queries.insert;
+            parameters.push(Box::new(Secret(json)));
+        }
         match self.changed(insert, parameters, debug_span!("session write")).await {
             Ok(0) if !self.holds(key, session_data).await? => Ok(Written::KeyTaken),
             Ok(_) => Ok(Written::Done),
@@ -128,8 +184,10 @@ impl Database {
         new_key: &SessionKey,
         session_data: &str,
         expire_date: SystemTime,
+        columns: Option<String>,
     ) -> Result<Written, Error> {
-        let parameters: Vec<Parameter> = vec![
+        let mut update = &self.shared.sessions.update;
+        let mut parameters: Vec<Parameter> = vec![
             Box::new(KeyParameter::from(key)),
             Box::new(Secret(read.into())),
             Box::new(KeyParameter::from(new_key)),
@@ -137,10 +195,14 @@ impl Database {
             Box::new(expire_date),
         ];
         let sessions = &self.shared.sessions;
-        let update = match key.as_str() != new_key.as_str() && self.sessions_are_a_view().await? {
+        let mut update = match key.as_str() != new_key.as_str() && self.sessions_are_a_view().await? {
             true => &sessions.replace,
             false => &sessions.update,
         };
+        if let (Some(queries), Some(json)) = (&self.session_columns, columns) {
+            update = &queries.update;
+            parameters.push(Box::new(Secret(json)));
+        }
         match self.changed(update, parameters, debug_span!("session write")).await {
             Ok(count) => Ok(if count == 0 { Written::Changed } else { Written::Done }),
             Err(error) if has_code(&error, &SqlState::UNIQUE_VIOLATION) => Ok(Written::KeyTaken),

@@ -20,7 +20,8 @@ use crate::signing;
 pub use backend::AuthenticationBackend;
 pub(crate) use cookie::CookieSettings;
 pub(crate) use csrf::{CsrfSettings, UploadLimits};
-pub(crate) use exported::Level;
+pub(crate) use exported::{Level, NotHonoured, Power};
+pub(crate) use password_hashers::DEFAULT_PASSWORD_HASHERS;
 pub use password_hashers::PasswordHasher;
 pub use permission_tables::ManyToMany;
 pub(crate) use permission_tables::PermissionTables;
@@ -74,6 +75,8 @@ pub struct DjangoSettings {
     pub(crate) upload_limits: UploadLimits,
     pub(crate) password_hashers: Option<Vec<PasswordHasher>>,
     pub(crate) upgrade_passwords: bool,
+    /// The paths of what the site overrides and this service answers for.
+    pub(crate) accepted_overrides: Vec<String>,
     /// Where these settings come from, if a site exported them.
     pub(crate) site: Option<Site>,
 }
@@ -107,6 +110,7 @@ impl DjangoSettings {
             upload_limits: UploadLimits::default(),
             password_hashers: None,
             upgrade_passwords: true,
+            accepted_overrides: Vec::new(),
             site: None,
         }
     }
