@@ -162,12 +162,8 @@ HARMLESS = {
         + ("__init__", "get_queryset", "all", "_queryset_class", "as_manager", "from_queryset", "queryset_only")
     ),
     "field": frozenset((*FOR_FORMS, *FOR_PEOPLE, *FOR_MIGRATIONS, *WRITING_USERS, "__init__", "empty_strings_allowed")),
-    # By which header somebody comes is no way in here; `get_user` and what grants permissions is looked at one by one.
-    "backend": frozenset(
-        ("clean_username", "configure_user", "create_unknown_user", "with_perm", "get_user", "user_can_authenticate")
-        + ("get_user_permissions", "get_group_permissions", "get_all_permissions", "has_perm", "has_module_perms")
-        + ("_get_permissions", "_get_user_permissions", "_get_group_permissions")
-    ),
+    # By which header somebody comes is no way in here.
+    "backend": frozenset(("clean_username", "configure_user", "create_unknown_user", "with_perm")),
     # Text for the admin, the name by which it is found, and the costs, which are read.
     "hasher": frozenset(
         ("safe_summary", "algorithm", "iterations", "rounds", "time_cost", "memory_cost", "parallelism")
@@ -216,6 +212,13 @@ NO_USER_MODEL = {
     "permission_tables": None,
     "session_auth_hash": None,
 }
+
+# And each with its coroutine; of what is looked at one by one, the coroutine is not.
+HARMLESS = {kind: names | {"a" + name for name in names} for kind, names in HARMLESS.items()}
+LOOKED_AT = (
+    "get_user", "user_can_authenticate", "get_user_permissions", "get_group_permissions", "get_all_permissions", "has_perm",
+    "has_module_perms", "_get_permissions", "_get_user_permissions", "_get_group_permissions",
+)  # fmt: skip
 
 # What `ModelBackend` does to grant permissions. A backend that does any of it in another way grants others.
 GRANTING = ("get_user_permissions", "get_group_permissions", "get_all_permissions", "has_perm", "has_module_perms")
@@ -320,7 +323,7 @@ class Export:
                 if level != NOTE:
                     self.complain(level, setting, "{}.{}".format(definer, name), reason, hook, power)
                     continue
-            elif name in harmless or name[1:] in harmless and name[:1] == "a" or name.startswith("_check"):
+            elif name in harmless or name.startswith("_check"):
                 continue
             notes.append("{}.{}".format(definer, name))
         if notes:
@@ -760,7 +763,7 @@ class Export:
         if not reads_users:
             complain("finds users in its own way: unless told how, whoever came in by it is nobody here")
         grants_permissions = all(is_model_backends(name) for name in GRANTING + GRANTING_INSIDE)
-        self.ask(backend, BACKEND, HARMLESS["backend"], "AUTHENTICATION_BACKENDS")
+        self.ask(backend, BACKEND, HARMLESS["backend"].union(LOOKED_AT), "AUTHENTICATION_BACKENDS")
         return {
             "path": str(path),
             "reads_users": reads_users,

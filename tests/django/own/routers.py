@@ -15,3 +15,10 @@ class PrimaryReplicaRouter:
 
     def allow_migrate(self, db, app_label, model_name=None, **hints):
         return True
+
+
+class NoTenant:
+    """Knows no database outside of a request."""
+
+    def db_for_write(self, model, **hints):
+        raise RuntimeError("no tenant is chosen")

@@ -6,4 +6,5 @@ mod check_users;
 mod differential;
 mod export;
 mod mistakes;
+mod overrides;
 mod sites;
