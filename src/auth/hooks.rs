@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use tokio::time::timeout;
 
-use super::{DjangoSite, DjangoUser, site::Verdict};
+use super::{DjangoSite, DjangoUser, RequestParts, site::Verdict};
 use crate::{
     error::{Error, NotLoggedIn, Unavailable},
     observe::Event,
@@ -20,7 +20,8 @@ impl DjangoSite {
     /// Which middleware needs it: one that asks for a second factor (django-otp), that lets
     /// somebody act as another user (django-impersonate, django-hijack), that ends sessions by rules
     /// of its own (django-session-timeout, an address that changed). Whatever only adds to the
-    /// response does not.
+    /// response does not. A rule that asks for headers or the address finds them in
+    /// [`site.request()`](Self::request).
     ///
     /// ```
     /// # use actix_django_session::{Error, DjangoSite};
@@ -55,6 +56,36 @@ impl DjangoSite {
         let hook = move |session, user, site| -> Verdict { Box::pin(hook(session, user, site)) };
         self.hooks_mut().after_get_user = Some(Arc::new(hook));
         self
+    }
+
+    /// The request at hand: for an [`after_get_user`](Self::after_get_user) whose rule asks for more
+    /// than the session, and of the site that it is given.
+    ///
+    /// ```
+    /// # use actix_django_session::DjangoSite;
+    /// # fn f(site: DjangoSite) -> DjangoSite {
+    /// // Sessions that are bound to an address, as those of django-restricted-sessions.
+    /// site.after_get_user(|session, user, site| async move {
+    ///     let bound_to = session.get::<String>("_restrictedsessions_ip")?;
+    ///     let peer = site.request()?.peer.map(|peer| peer.to_string());
+    ///     Ok((bound_to.is_none() || bound_to == peer).then_some(user))
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] where there is none: outside of that hook, or in it when
+    /// [`get_user`](Self::get_user) or [`revalidate`](Self::revalidate) is called outside of a
+    /// request.
+    pub fn request(&self) -> Result<&RequestParts, Error> {
+        self.request_at_hand().ok_or_else(|| {
+            Error::ImproperlyConfigured("there is no request here, and a hook asks for it".into())
+        })
+    }
+
+    /// Whether any hook may ask for it.
+    pub(crate) fn asks_for_requests(&self) -> bool {
+        self.hooks().after_get_user.is_some()
     }
 
     /// The primary key that an id in a session stands for, both as text: for a user model whose
@@ -202,7 +233,7 @@ impl DjangoSite {
         let user = match &self.hooks().after_get_user {
             None => user,
             Some(hook) => {
-                let mut inner = self.clone();
+                let mut inner = self.clone().at(RequestParts::current());
                 inner.hooks_mut().after_get_user = None;
                 let patience = self.settings().lookup_timeout;
                 let verdict = timeout(patience, hook(session.clone(), user, inner)).await;

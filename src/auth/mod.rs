@@ -8,6 +8,7 @@ mod hashers;
 mod hooks;
 mod login;
 mod passwords;
+mod request_parts;
 mod session_auth_hash;
 mod session_auth_keys;
 mod session_columns;
@@ -21,6 +22,7 @@ mod writer;
 
 pub(crate) use get_user::BACKEND;
 pub(crate) use login::Login;
+pub use request_parts::RequestParts;
 pub(crate) use session_auth_hash::HASH;
 pub(crate) use sessions::RowNow;
 pub use site::DjangoSite;

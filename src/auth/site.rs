@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{
     DjangoUser,
     hashers::CustomHashers,
+    request_parts::RequestParts,
     session_auth_keys::SessionAuthKeys,
     user::AfterHasPerm,
     writer::{OnSessionChange, SessionColumns, Writer},
@@ -37,6 +38,8 @@ pub struct DjangoSite {
     memo: Arc<Memo>,
     session_auth_keys: Option<Arc<SessionAuthKeys>>,
     hooks: Arc<Hooks>,
+    /// What is being answered, for a hook that is being asked.
+    request: Option<Arc<RequestParts>>,
     writer: Arc<Writer>,
 }
 
@@ -81,6 +84,7 @@ impl DjangoSite {
             writer: Arc::new(Writer::new(&settings)?),
             database: Database::new(pool, settings).observed_by(observer),
             hooks: Arc::default(),
+            request: None,
         })
     }
 
@@ -244,6 +248,15 @@ impl DjangoSite {
 
     pub(super) fn hooks_mut(&mut self) -> &mut Hooks {
         Arc::make_mut(&mut self.hooks)
+    }
+
+    /// This site, for a hook that is asked about that request.
+    pub(super) fn at(self, request: Option<Arc<RequestParts>>) -> Self {
+        Self { request, ..self }
+    }
+
+    pub(super) fn request_at_hand(&self) -> Option<&RequestParts> {
+        self.request.as_deref()
     }
 
     pub(super) fn hooks(&self) -> &Hooks {

@@ -60,6 +60,7 @@ pub struct DjangoSettings {
     pub(crate) use_x_forwarded_host: bool,
     pub(crate) use_x_forwarded_port: bool,
     pub(crate) secure_proxy_ssl_header: Option<(String, String)>,
+    pub(crate) server_port: Option<u16>,
     pub(crate) session_table: TableName,
     pub(crate) key_salt: String,
     pub(crate) max_age: Option<Duration>,
@@ -95,6 +96,7 @@ impl DjangoSettings {
             use_x_forwarded_host: false,
             use_x_forwarded_port: false,
             secure_proxy_ssl_header: None,
+            server_port: None,
             session_table: TableName::from("django_session"),
             key_salt: DEFAULT_KEY_SALT.into(),
             max_age: None,
@@ -177,6 +179,18 @@ impl DjangoSettings {
         value: impl Into<String>,
     ) -> Self {
         self.secure_proxy_ssl_header = Some((header.into(), value.into()));
+        self
+    }
+
+    /// The port that Django has as `SERVER_PORT`. Behind a proxy that is often the site's own, 443:
+    /// gunicorn on a Unix socket and uwsgi take it from what the proxy says. Name it where the site
+    /// has a `CSRF_COOKIE_DOMAIN`: Django's check of `Referer` then expects the domain with that port,
+    /// and requests without `Origin` are refused here that Django accepts.
+    ///
+    /// Defaults to the port of the socket that the request came to. `X-Forwarded-Port` goes before
+    /// both, with [`use_x_forwarded_port`](Self::use_x_forwarded_port).
+    pub fn server_port(mut self, port: u16) -> Self {
+        self.server_port = Some(port);
         self
     }
 

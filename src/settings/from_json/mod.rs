@@ -173,6 +173,8 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         .into_iter()
         .chain(unsafes.map(ToString::to_string))
         .collect();
+    // Django 5.0 was the first to refuse them.
+    settings.upload_limits.reads_charsets = django_version.starts_with("4.");
     settings.site = Some(Site { fingerprints, django_version, sessions, not_honoured });
     (settings, faults)
 }

@@ -108,6 +108,7 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         use_x_forwarded_host,
         use_x_forwarded_port,
         secure_proxy_ssl_header,
+        server_port: _, // what a server hands to Django, its settings do not say
         session_table,
         key_salt,
         max_age: _,
@@ -180,7 +181,8 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
     assert_ne!(samesite, default.csrf.cookie.samesite);
     assert_ne!(secure, default.csrf.cookie.secure);
     assert_ne!(httponly, default.csrf.cookie.httponly);
-    let UploadLimits { memory_size, number_fields, number_files } = upload_limits;
+    let UploadLimits { memory_size, number_fields, number_files, reads_charsets } = upload_limits;
+    assert!(!reads_charsets);
     assert_ne!(memory_size, default.upload_limits.memory_size);
     assert_ne!(number_fields, default.upload_limits.number_fields);
     assert_ne!(number_files, default.upload_limits.number_files);

@@ -7,4 +7,5 @@ mod differential;
 mod export;
 mod mistakes;
 mod overrides;
+mod requests;
 mod sites;
