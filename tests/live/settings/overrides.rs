@@ -38,9 +38,9 @@ fn said(sentence: &str, named: &[&str]) {
 
 #[actix_web::test]
 async fn a_model_that_checks_passwords_and_a_manager_that_finds_names_in_their_own_way() {
-    for django in Django::oldest_and_newest().unwrap() {
+    for django in Django::available().unwrap() {
         let settings = Settings::default().auth_user_model("natural.NaturalUser");
-        let bed = Bed::start(django, &settings).await;
+        let bed = Bed::without_users(django, &settings).await;
         bed.user("ada@example.com", json!({ "password": "pw" })).await;
         bed.user("locked@example.com", json!({ "password": "pw", "locked": true })).await;
         bed.user("closed@example.com", json!({ "password": "pw", "closed": true })).await;
@@ -100,7 +100,7 @@ async fn has_perms(user: &DjangoUser) -> Result<Vec<bool>, Error> {
 async fn a_backend_that_refuses_a_permission() {
     let settings =
         Settings::default().authentication_backends(["own.backends.Denying", MODEL_BACKEND]);
-    let bed = Bed::start(Django::default(), &settings).await;
+    let bed = Bed::without_users(Django::default(), &settings).await;
     let held = json!({ "permissions": ["auth.view_user", "auth.add_user"] });
     bed.user("ada", held).await;
     bed.user("root", json!({ "is_superuser": true })).await;
@@ -136,7 +136,7 @@ async fn a_backend_that_refuses_a_permission() {
 async fn a_hasher_that_has_the_name_of_djangos_and_hashes_something_else() {
     let settings =
         Settings::default().set("PASSWORD_HASHERS", json!(["testsite.hashers.Peppered"]));
-    let bed = Bed::start(Django::default(), &settings).await;
+    let bed = Bed::without_users(Django::default(), &settings).await;
     bed.user("pep", json!({ "password": "pw" })).await;
     let site = bed.store_with(exported(&bed).await);
     let named = ["testsite.hashers.Peppered.encode", "password_hasher"];
@@ -161,7 +161,7 @@ async fn a_hasher_that_has_the_name_of_djangos_and_hashes_something_else() {
 #[actix_web::test]
 async fn a_session_class_of_its_own_is_read_and_written_when_somebody_answers_for_it() {
     let settings = Settings::default().set("SESSION_ENGINE", "own.sessions");
-    let bed = Bed::start(Django::default(), &settings).await;
+    let bed = Bed::without_users(Django::default(), &settings).await;
     let settings = exported(&bed).await;
     let refused = refusal(DjangoSite::new(bed.pool(), settings.clone()));
     said(&refused, &["own.sessions.SessionStore._validate_session_key", "accept_override"]);
@@ -179,10 +179,10 @@ async fn a_session_class_of_its_own_is_read_and_written_when_somebody_answers_fo
 
 #[actix_web::test]
 async fn columns_of_a_session_are_filled_in_the_statement_that_writes_it() {
-    for django in Django::oldest_and_newest().unwrap() {
+    for django in Django::available().unwrap() {
         let settings =
             Settings::default().extra_apps(["devices"]).set("SESSION_ENGINE", "devices.sessions");
-        let bed = Bed::start(django, &settings).await;
+        let bed = Bed::without_users(django, &settings).await;
         bed.user("ada", json!({ "password": "pw" })).await;
         let site = bed.store_with(exported(&bed).await);
         let data = SessionData::new();
@@ -244,14 +244,14 @@ async fn a_site_that_reads_from_replicas_by_chance_gives_the_same_file_each_time
 
 #[actix_web::test]
 async fn the_login_url_of_a_site_in_several_languages_is_where_django_sends_to() {
-    for django in Django::oldest_and_newest().unwrap() {
+    for django in Django::available().unwrap() {
         for url in ["login", "/accounts/login/"] {
             let settings = Settings::default()
                 .set("ROOT_URLCONF", "own.urls")
                 .set("LANGUAGE_CODE", "en-us")
                 .set("EXTRA_MIDDLEWARE", json!(["django.middleware.locale.LocaleMiddleware"]))
                 .login_url(url);
-            let bed = Bed::start(django, &settings).await;
+            let bed = Bed::without_users(django, &settings).await;
             let exported: Value = serde_json::from_str(&bed.export().await).unwrap();
             let visited = bed.ask(json!({ "cmd": "visit", "path": "/members/" })).await;
             let location = visited["location"].as_str().unwrap();
@@ -266,7 +266,7 @@ async fn the_login_url_of_a_site_in_several_languages_is_where_django_sends_to()
 #[actix_web::test]
 async fn a_site_that_does_not_write_the_last_log_in_has_none_written() {
     let settings = Settings::default().extra_apps(["own.apps.Own"]);
-    let bed = Bed::start(Django::default(), &settings).await;
+    let bed = Bed::without_users(Django::default(), &settings).await;
     bed.user("ada", json!({ "password": "pw" })).await;
     let site = bed.store_with(exported(&bed).await);
     let ada = site.authenticate("ada", "pw").await.unwrap().unwrap();
