@@ -186,7 +186,6 @@ impl Database {
         expire_date: SystemTime,
         columns: Option<String>,
     ) -> Result<Written, Error> {
-        let mut update = &self.shared.sessions.update;
         let mut parameters: Vec<Parameter> = vec![
             Box::new(KeyParameter::from(key)),
             Box::new(Secret(read.into())),
@@ -195,10 +194,11 @@ impl Database {
             Box::new(expire_date),
         ];
         let sessions = &self.shared.sessions;
-        let mut update = match key.as_str() != new_key.as_str() && self.sessions_are_a_view().await? {
-            true => &sessions.replace,
-            false => &sessions.update,
-        };
+        let mut update =
+            match key.as_str() != new_key.as_str() && self.sessions_are_a_view().await? {
+                true => &sessions.replace,
+                false => &sessions.update,
+            };
         if let (Some(queries), Some(json)) = (&self.session_columns, columns) {
             update = &queries.update;
             parameters.push(Box::new(Secret(json)));
