@@ -107,7 +107,7 @@
 //!     const KEY: &str = "_session_init_timestamp_";
 //!     const EXPIRE_SECONDS: f64 = 1800.0;
 //!     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-//!     if session.data()?.user_id().is_some() {
+//!     if session.data().user_id().is_some() {
 //!         match session.get::<f64>(KEY)? {
 //!             Some(last) if now - last > EXPIRE_SECONDS => session.flush(),
 //!             // SESSION_EXPIRE_AFTER_LAST_ACTIVITY_GRACE_PERIOD: not every request writes.

@@ -188,7 +188,7 @@ async fn idle_timeout(
     const EXPIRE_SECONDS: f64 = 60.0;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let now = now.as_secs_f64();
-    if session.data()?.user_id().is_some() {
+    if session.data().user_id().is_some() {
         let last = session.get::<f64>(KEY)?.unwrap_or(now);
         if now - last > EXPIRE_SECONDS {
             session.flush();
