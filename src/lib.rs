@@ -50,7 +50,7 @@ mod settings;
 pub mod signing;
 mod web;
 
-pub use auth::{DjangoSite, DjangoUser};
+pub use auth::{DjangoSite, DjangoUser, RequestParts};
 pub use error::{
     CsrfReason, CsrfTokenFault, DatabaseError, DecodeError, Error, FormError, NotLoggedIn,
     Unavailable,

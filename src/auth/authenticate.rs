@@ -1,15 +1,75 @@
 //! `authenticate` of `django.contrib.auth`: whom a user name and a password stand for.
 
-use std::time::SystemTime;
+use std::{future::Future, sync::Arc, time::SystemTime};
 
-use super::{DjangoSite, DjangoUser, hashers::Verdict};
+use tokio::time::timeout;
+
+use super::{DjangoSite, DjangoUser, hashers::Verdict, site};
 use crate::{
     database::Budget,
-    error::{Error, NotLoggedIn},
-    settings::AuthenticationBackend,
+    error::{Error, NotLoggedIn, Unavailable},
+    settings::{AuthenticationBackend, Power},
 };
 
 impl DjangoSite {
+    /// Has the last word on a password that was right: for a user model whose `check_password` asks
+    /// for more. It is given the user, active or not, and this site, and answers with that user, or
+    /// with `None` if Django would say that the password is wrong.
+    ///
+    /// ```
+    /// # use actix_django_session::DjangoSite;
+    /// # fn f(site: DjangoSite) -> DjangoSite {
+    /// // class User(AbstractUser):
+    /// //     def check_password(self, raw_password):
+    /// //         return not self.locked and super().check_password(raw_password)
+    /// site.after_check_password(|user, _site| async move {
+    ///     Ok((!user.get::<bool>("locked")?).then_some(user))
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// An error of it is an error of [`authenticate`](Self::authenticate), and so is one that takes
+    /// longer than the [`timeout`](crate::DjangoSettings::timeout).
+    ///
+    /// Defaults to every right password.
+    #[must_use]
+    pub fn after_check_password<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(DjangoUser, DjangoSite) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Option<DjangoUser>, Error>> + Send + 'static,
+    {
+        let hook = move |user, site| -> site::Verdict { Box::pin(hook(user, site)) };
+        self.hooks_mut().after_check_password = Some(Arc::new(hook));
+        self
+    }
+
+    /// What stands in the column of `USERNAME_FIELD` for a name that was typed: for a field that
+    /// brings names into a form of its own, or a manager whose `get_by_natural_key` does. `None` for
+    /// a name that no user can have.
+    ///
+    /// ```
+    /// # use actix_django_session::DjangoSite;
+    /// # fn f(site: DjangoSite) -> DjangoSite {
+    /// // class LowerField(models.CharField):
+    /// //     def get_prep_value(self, value):
+    /// //         return super().get_prep_value(value).lower()
+    /// site.username_to_column(|typed| Ok(Some(typed.to_lowercase())))
+    /// # }
+    /// ```
+    ///
+    /// For a manager that asks for `username__iexact`, see
+    /// [`UserModel::username_iexact`](crate::UserModel::username_iexact).
+    ///
+    /// Defaults to the name as it is.
+    #[must_use]
+    pub fn username_to_column<F>(mut self, column: F) -> Self
+    where
+        F: Fn(&str) -> Result<Option<String>, Error> + Send + Sync + 'static,
+    {
+        self.hooks_mut().username_to_column = Some(Arc::new(column));
+        self
+    }
+
     /// The user with this name and this password, as Django's
     /// `authenticate(username=.., password=..)` finds and checks it: by the `ModelBackend`s among
     /// the `AUTHENTICATION_BACKENDS`, in their order. `None` if there is no such user, the password
@@ -40,7 +100,8 @@ impl DjangoSite {
     /// [`Error::Unavailable`] when PostgreSQL does not answer, [`Error::TooManyPasswords`] when the
     /// processors are busy; [`Error::ImproperlyConfigured`] if it is not known what a backend
     /// does that Django would ask first, if none checks passwords, if the user model is one
-    /// without session auth hash, or if several users have that name.
+    /// without session auth hash, if several users have that name, or if the exported settings say
+    /// that the site finds users or checks passwords in a way that no hook does here.
     pub async fn authenticate(
         &self,
         username: &str,
@@ -57,7 +118,8 @@ impl DjangoSite {
         password: &str,
     ) -> Result<Option<DjangoUser>, Error> {
         let backends = self.password_backends()?;
-        let mut upgrades = self.settings().upgrades_passwords();
+        self.require(Power::Authenticate)?;
+        let mut upgrades = self.settings().upgrades_passwords() && self.can_make_passwords();
         loop {
             let Some(user) = self.find_by_username(username).await? else {
                 self.spend_time_on(password).await?;
@@ -68,6 +130,7 @@ impl DjangoSite {
             else {
                 return Ok(None);
             };
+            let Some(user) = self.after_password(user).await? else { return Ok(None) };
             // An inactive user's password is upgraded too (I11). If it cannot be, somebody else has
             // changed it: then it is looked at again, and left alone. Or a policy of the table
             // forbids it.
@@ -104,6 +167,13 @@ impl DjangoSite {
         let (wait, now) = (budget.wait(), SystemTime::now());
         let is_there = self.database().update_last_login(key, now, wait.deadline()).await?;
         if is_there { Ok(()) } else { Err(NotLoggedIn::NoSuchUser.into()) }
+    }
+
+    async fn after_password(&self, user: DjangoUser) -> Result<Option<DjangoUser>, Error> {
+        let Some(hook) = &self.hooks().after_check_password else { return Ok(Some(user)) };
+        let patience = self.settings().timeout;
+        let verdict = timeout(patience, hook(user, self.clone())).await;
+        verdict.map_err(|_| Unavailable::Timeout(patience))?
     }
 
     async fn replace_password(

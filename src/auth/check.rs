@@ -118,26 +118,12 @@ impl DjangoSite {
                     .into(),
             );
         }
-        for each in settings.site.iter().flat_map(|site| &site.not_honoured) {
+        for each in settings.not_honoured() {
             match each.level {
-                Level::Hook if self.has_hook(each.hook.as_deref()) => {}
-                Level::Hook => report.warning(each.to_string()),
-                Level::Unsafe | Level::Note => report.note(each.to_string()),
+                Level::Hook | Level::Unsafe if self.has_hook(each.hook.as_deref()) => {}
+                Level::Hook | Level::Unsafe => report.warning(each.to_string()),
+                Level::Note => report.note(each.to_string()),
             }
-        }
-    }
-
-    /// Whether the application has plugged in what does this.
-    fn has_hook(&self, name: Option<&str>) -> bool {
-        let hash = self.settings().user_model.session_auth_hash.as_ref();
-        match name {
-            Some("after_get_user") => self.hooks().after_get_user.is_some(),
-            Some("user_id_to_primary_key") => self.hooks().user_id_to_primary_key.is_some(),
-            Some("session_auth_hash") => {
-                self.hooks().session_auth_hash_message.is_some()
-                    || hash.is_none_or(|hash| !hash.is_djangos())
-            }
-            _ => false,
         }
     }
 

@@ -230,7 +230,8 @@ impl DjangoSite {
         key: PrimaryKeyValue,
         wait: &Wait<'_>,
     ) -> DjangoUser {
-        DjangoUser::from_row(row, held, (self.database().clone(), key, wait.budget().clone()))
+        let source = (self.database().clone(), key, wait.budget().clone());
+        DjangoUser::from_row(row, held, source, self.permission_policy())
     }
 
     /// The backend that the session came in by.

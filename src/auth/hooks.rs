@@ -4,12 +4,12 @@ use std::{future::Future, sync::Arc};
 
 use tokio::time::timeout;
 
-use super::{DjangoSite, DjangoUser, site::Verdict};
+use super::{DjangoSite, DjangoUser, RequestParts, site::Verdict};
 use crate::{
     error::{Error, NotLoggedIn, Unavailable},
     observe::Event,
     session::DjangoSession,
-    settings::AuthenticationBackend,
+    settings::{AuthenticationBackend, NotHonoured, PasswordHasher, Power},
 };
 
 impl DjangoSite {
@@ -20,7 +20,8 @@ impl DjangoSite {
     /// Which middleware needs it: one that asks for a second factor (django-otp), that lets
     /// somebody act as another user (django-impersonate, django-hijack), that ends sessions by rules
     /// of its own (django-session-timeout, an address that changed). Whatever only adds to the
-    /// response does not.
+    /// response does not. A rule that asks for headers or the address finds them in
+    /// [`site.request()`](Self::request).
     ///
     /// ```
     /// # use actix_django_session::{Error, DjangoSite};
@@ -55,6 +56,36 @@ impl DjangoSite {
         let hook = move |session, user, site| -> Verdict { Box::pin(hook(session, user, site)) };
         self.hooks_mut().after_get_user = Some(Arc::new(hook));
         self
+    }
+
+    /// The request at hand: for an [`after_get_user`](Self::after_get_user) whose rule asks for more
+    /// than the session, and of the site that it is given.
+    ///
+    /// ```
+    /// # use actix_django_session::DjangoSite;
+    /// # fn f(site: DjangoSite) -> DjangoSite {
+    /// // Sessions that are bound to an address, as those of django-restricted-sessions.
+    /// site.after_get_user(|session, user, site| async move {
+    ///     let bound_to = session.get::<String>("_restrictedsessions_ip")?;
+    ///     let peer = site.request()?.peer.map(|peer| peer.to_string());
+    ///     Ok((bound_to.is_none() || bound_to == peer).then_some(user))
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] where there is none: outside of that hook, or in it when
+    /// [`get_user`](Self::get_user) or [`revalidate`](Self::revalidate) is called outside of a
+    /// request.
+    pub fn request(&self) -> Result<&RequestParts, Error> {
+        self.request_at_hand().ok_or_else(|| {
+            Error::ImproperlyConfigured("there is no request here, and a hook asks for it".into())
+        })
+    }
+
+    /// Whether any hook may ask for it.
+    pub(crate) fn asks_for_requests(&self) -> bool {
+        self.hooks().after_get_user.is_some()
     }
 
     /// The primary key that an id in a session stands for, both as text: for a user model whose
@@ -149,6 +180,48 @@ impl DjangoSite {
         }
     }
 
+    /// # Errors
+    /// [`Error::ImproperlyConfigured`] if the site does this in a way of its own, and nothing here
+    /// does the same.
+    pub(crate) fn require(&self, power: Power) -> Result<(), Error> {
+        let is_missing = |each: &&NotHonoured| !self.has_hook(each.hook.as_deref());
+        let missing = self.settings().overrides_of(power).filter(is_missing);
+        let missing: Vec<_> = missing.map(sentence).collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(Error::ImproperlyConfigured(missing.join("; "))),
+        }
+    }
+
+    /// Whether the application has plugged in what does this.
+    pub(super) fn has_hook(&self, name: Option<&str>) -> bool {
+        let (hooks, model) = (self.hooks(), &self.settings().user_model);
+        match name {
+            Some("after_check_password") => hooks.after_check_password.is_some(),
+            Some("after_get_user") => hooks.after_get_user.is_some(),
+            Some("after_has_perm") => hooks.after_has_perm.is_some(),
+            Some("password_hasher") => {
+                self.settings().hashers().iter().all(|hasher| match hasher {
+                    PasswordHasher::Custom { algorithm } => {
+                        hooks.password_hashers.contains_key(algorithm)
+                    }
+                    _ => true,
+                })
+            }
+            Some("session_auth_hash") => {
+                let hash = model.session_auth_hash.as_ref();
+                hooks.session_auth_hash_message.is_some()
+                    || hash.is_none_or(|hash| !hash.is_djangos())
+            }
+            Some("session_columns") => hooks.session_columns.is_some(),
+            Some("user_id_to_primary_key") => hooks.user_id_to_primary_key.is_some(),
+            Some("username_to_column") => {
+                hooks.username_to_column.is_some() || model.username_iexact
+            }
+            _ => false,
+        }
+    }
+
     /// Whom the application makes of the user of a session.
     pub(super) async fn last_word(
         &self,
@@ -156,10 +229,11 @@ impl DjangoSite {
         user: DjangoUser,
         backend: &AuthenticationBackend,
     ) -> Result<DjangoUser, Error> {
+        self.require(Power::GetUser)?;
         let user = match &self.hooks().after_get_user {
             None => user,
             Some(hook) => {
-                let mut inner = self.clone();
+                let mut inner = self.clone().at(RequestParts::current());
                 inner.hooks_mut().after_get_user = None;
                 let patience = self.settings().timeout;
                 let verdict = timeout(patience, hook(session.clone(), user, inner)).await;
@@ -171,4 +245,21 @@ impl DjangoSite {
         self.observer().event(Event::UserFound { backend: &backend.path });
         Ok(user)
     }
+}
+
+/// What is off, and what brings it back.
+fn sentence(each: &NotHonoured) -> String {
+    let hook = match each.hook.as_deref() {
+        Some("username_to_column") => {
+            "`UserModel::username_iexact` or `DjangoSite::username_to_column` does the same, or "
+                .to_owned()
+        }
+        Some(hook) => format!("`DjangoSite::{hook}` does the same, or "),
+        None => String::new(),
+    };
+    format!(
+        "{each}: this is off here until {hook}`DjangoSettings::accept_override(\"{}\")` says that it \
+         makes no difference",
+        each.value
+    )
 }

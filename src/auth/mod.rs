@@ -1,5 +1,6 @@
 //! Users and permissions: `django.contrib.auth`, as far as reading goes.
 
+mod after_has_perm;
 mod authenticate;
 mod check;
 mod get_user;
@@ -7,8 +8,11 @@ mod hashers;
 mod hooks;
 mod login;
 mod passwords;
+mod request_parts;
 mod session_auth_hash;
 mod session_auth_keys;
+mod session_columns;
+
 mod sessions;
 mod site;
 mod test_user;
@@ -18,6 +22,7 @@ mod writer;
 
 pub(crate) use get_user::BACKEND;
 pub(crate) use login::Login;
+pub use request_parts::RequestParts;
 pub(crate) use session_auth_hash::HASH;
 pub(crate) use sessions::RowNow;
 pub use site::DjangoSite;

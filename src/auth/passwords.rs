@@ -1,17 +1,22 @@
 //! Passwords hashed away from the async threads, few at a time.
 
-use std::{num::NonZero, sync::LazyLock, thread, time::Duration};
+use std::{
+    num::NonZero,
+    sync::{Arc, LazyLock},
+    thread,
+    time::Duration,
+};
 
 use tokio::{sync::Semaphore, task, time};
 
 use super::{
     DjangoSite,
-    hashers::{Hashers, Unusable, Verdict},
+    hashers::{CustomHasher, Hashers, Unusable, Verdict},
 };
 use crate::{
     error::Error,
     observe::{Event, Observer},
-    settings::DjangoSettings,
+    settings::{DjangoSettings, NotHonoured, PasswordHasher, Power},
 };
 
 /// All stores of a process compute on the same processors, so they share this.
@@ -46,6 +51,49 @@ impl Hashing {
 }
 
 impl DjangoSite {
+    /// Computes a hasher of the site's own: one of the `PASSWORD_HASHERS` with this class attribute
+    /// `algorithm`, in the exported settings or as [`PasswordHasher::Custom`]. `encode` is given a
+    /// password and makes the text of the password column, salt and all; `verify` is given a password
+    /// and that text. `None` is for what cannot be read, and no password is right then.
+    ///
+    /// ```
+    /// # use actix_django_session::{DjangoSite, PasswordHasher};
+    /// # fn f(site: DjangoSite) -> DjangoSite {
+    /// // class Peppered(PBKDF2PasswordHasher):
+    /// //     def encode(self, password, salt, iterations=None):
+    /// //         return super().encode(settings.PEPPER + password, salt, iterations)
+    /// let pepper = "from the environment";
+    /// let django = PasswordHasher::Pbkdf2Sha256 { iterations: 1_000_000 };
+    /// let same = django.clone();
+    /// site.password_hasher(
+    ///     "pbkdf2_sha256",
+    ///     move |password| django.encode(&format!("{pepper}{password}")),
+    ///     move |password, encoded| same.verify(&format!("{pepper}{password}"), encoded),
+    /// )
+    /// # }
+    /// ```
+    ///
+    /// Both run on a thread that may block. Until there is one, [`make_password`](Self::make_password)
+    /// is an error if that hasher is the first, and so is
+    /// [`authenticate`](DjangoSite::authenticate) for a user whose password it encoded.
+    ///
+    /// [`PasswordHasher::Custom`]: crate::PasswordHasher::Custom
+    #[must_use]
+    pub fn password_hasher<E, V>(
+        mut self,
+        algorithm: impl Into<String>,
+        encode: E,
+        verify: V,
+    ) -> Self
+    where
+        E: Fn(&str) -> Option<String> + Send + Sync + 'static,
+        V: Fn(&str, &str) -> Option<bool> + Send + Sync + 'static,
+    {
+        let hasher = CustomHasher { encode: Arc::new(encode), verify: Arc::new(verify) };
+        self.hooks_mut().password_hashers.insert(algorithm.into(), hasher);
+        self
+    }
+
     /// The encoding of a password for the password column, as `make_password` of
     /// `django.contrib.auth.hashers` makes it: by the first of the
     /// [`password_hashers`](DjangoSettings::password_hashers), with a new random salt.
@@ -60,12 +108,32 @@ impl DjangoSite {
     ///
     /// # Errors
     /// [`Error::TooManyPasswords`] if the processors are busy with others for the whole
-    /// [`timeout`](DjangoSettings::timeout).
+    /// [`timeout`](DjangoSettings::timeout); [`Error::ImproperlyConfigured`] if the first hasher is not
+    /// computed here, or the site sets passwords in its own way.
     pub async fn make_password(&self, password: &str) -> Result<String, Error> {
+        self.require(Power::MakePassword)?;
         let encoded = self.hash(password, |hashers, password| hashers.make_password(&password));
-        encoded.await?.ok_or_else(|| {
-            Error::ImproperlyConfigured("the first of the PASSWORD_HASHERS is not built in".into())
-        })
+        let preferred = || self.settings().hashers().first().map_or("", PasswordHasher::algorithm);
+        encoded.await?.ok_or_else(|| self.no_hasher(preferred()))
+    }
+
+    /// Whether passwords can be encoded as the site encodes them.
+    pub(super) fn can_make_passwords(&self) -> bool {
+        let hashers = self.settings().hashers();
+        self.require(Power::MakePassword).is_ok()
+            && Hashers::new(hashers, &self.hooks().password_hashers, &|_| ()).can_make_passwords()
+    }
+
+    /// Why nothing is computed here that has this algorithm.
+    fn no_hasher(&self, algorithm: &str) -> Error {
+        let is_named = |each: &&NotHonoured| each.hook.as_deref() == Some("password_hasher");
+        let named = self.settings().not_honoured().filter(is_named);
+        let named: Vec<_> = named.map(ToString::to_string).collect();
+        Error::ImproperlyConfigured(format!(
+            "PASSWORD_HASHERS: \"{algorithm}\" is not computed here: add the feature `hashers`, or a \
+             `DjangoSite::password_hasher` of that name. {}",
+            named.join("; ")
+        ))
     }
 
     /// Whether an encoding, from the password column, is that of this password, as `check_password`
@@ -83,13 +151,21 @@ impl DjangoSite {
         password: &str,
         encoded: &str,
     ) -> Result<Verdict, Error> {
-        let encoded = encoded.to_owned();
+        let (encoded_by, encoded) = (encoded, encoded.to_owned());
         let verify = move |hashers: Hashers<'_>, password: String| {
             hashers.verify_password(&password, &encoded)
         };
         let verdict = self.hash(password, verify).await?;
-        if let Verdict::Unusable(why) = verdict {
-            warn_of(why);
+        match verdict {
+            // Django can say whether it is right, so nobody here may say that it is wrong.
+            Verdict::Unusable(Unusable::NotBuiltIn) => {
+                let algorithm = encoded_by.split('$').next().unwrap_or_default();
+                return Err(self.no_hasher(algorithm));
+            }
+            Verdict::Unusable(Unusable::Malformed) => {
+                tracing::warn!("the encoding of a password cannot be read");
+            }
+            _ => {}
         }
         Ok(verdict)
     }
@@ -106,23 +182,13 @@ impl DjangoSite {
     {
         let settings: &DjangoSettings = self.settings();
         let (list, patience) = (settings.hashers().to_vec(), settings.timeout);
+        let custom = self.hooks().password_hashers.clone();
         let (observer, password): (Observer, _) = (self.observer().clone(), password.to_owned());
         let computed = HASHING.run(patience, move || {
             let on_run = |_| observer.event(Event::PasswordHashed);
-            compute(Hashers::new(&list, &on_run), password)
+            compute(Hashers::new(&list, &custom, &on_run), password)
         });
         computed.await
-    }
-}
-
-/// What the owner of the site should know: a user cannot log in here who could log in there.
-fn warn_of(why: Unusable) {
-    match why {
-        Unusable::OnPurpose | Unusable::NotListed => (),
-        Unusable::NotBuiltIn => tracing::warn!(
-            "a password needs a hasher that is not built in: add the feature `hashers`"
-        ),
-        Unusable::Malformed => tracing::warn!("the encoding of a password cannot be read"),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         CookieLife, DjangoSession, Expiry, Row, SESSION_EXPIRY, Save, SessionData, SessionKey,
         is_live,
     },
-    settings::SessionEngine,
+    settings::{Power, SessionEngine},
 };
 
 /// How long a browser can be told of a session by what is known of its row. Answers that are no further
@@ -271,7 +271,9 @@ impl DjangoSite {
     pub(crate) fn require_writing(&self) -> Result<(), Error> {
         let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
         let sessions = &self.settings().sessions;
-        if !sessions.writes {
+        if let Err(error) = self.require(Power::WriteSessions) {
+            Err(error)
+        } else if !sessions.writes {
             improper("to change sessions, set `DjangoSettings::writes_sessions(true)`".into())
         } else if sessions.engine == SessionEngine::CachedDb
             && self.hooks().on_session_change.is_none()
@@ -333,9 +335,14 @@ impl DjangoSite {
         for _ in 0..2 {
             let session = self.sealed(key, data.clone())?;
             let (session_data, end) = (session.session_data(), session.expire_date());
+            let columns = self.further_columns(&data)?;
             let key_of = session.key();
-            let inserted =
-                self.database().insert_session(key_of, session_data, end, wait.deadline());
+            let inserted = self.database().insert_session(
+                key_of,
+                (session_data, columns),
+                end,
+                wait.deadline(),
+            );
             match inserted.await? {
                 Written::Done => return Ok(session),
                 Written::KeyTaken | Written::Changed => key = SessionKey::generate(),
@@ -364,12 +371,13 @@ impl DjangoSite {
         let mut may_be_taken = !matches!(save.row(), Row::Kept(_));
         loop {
             let session = self.sealed(key, data)?;
+            let columns = self.further_columns(session.data()?)?;
             let (site, was, is) = (self.clone(), row.clone(), session.clone());
             let written = self.to_the_end(async move {
                 let read = (was.key(), was.session_data());
                 let (data, end) = (is.session_data(), is.expire_date());
                 let new = (is.key(), data, end);
-                let written = site.database().update_session(read, new, deadline).await?;
+                let written = site.database().update_session(read, new, columns, deadline).await?;
                 if written == Written::Done {
                     site.tell_replaced(was.key(), is.key(), deadline).await?;
                 }

@@ -8,8 +8,11 @@ use tokio::time::Instant;
 
 use super::{
     DjangoUser,
+    hashers::CustomHashers,
+    request_parts::RequestParts,
     session_auth_keys::SessionAuthKeys,
-    writer::{OnSessionChange, Writer},
+    user::AfterHasPerm,
+    writer::{OnSessionChange, SessionColumns, Writer},
 };
 use crate::{
     database::{Database, SessionRow},
@@ -35,6 +38,8 @@ pub struct DjangoSite {
     memo: Arc<Memo>,
     session_auth_keys: Option<Arc<SessionAuthKeys>>,
     hooks: Arc<Hooks>,
+    /// What is being answered, for a hook that is being asked.
+    request: Option<Arc<RequestParts>>,
     writer: Arc<Writer>,
 }
 
@@ -46,10 +51,17 @@ pub(super) struct Hooks {
     pub(super) primary_key_to_user_id: Option<Arc<KeyToId>>,
     pub(super) session_auth_hash_message: Option<Arc<Message>>,
     pub(super) on_session_change: Option<Arc<OnSessionChange>>,
+    pub(super) username_to_column: Option<Arc<UsernameToColumn>>,
+    pub(super) after_check_password: Option<Arc<AfterCheckPassword>>,
+    pub(super) after_has_perm: Option<Arc<AfterHasPerm>>,
+    pub(super) password_hashers: CustomHashers,
+    pub(super) session_columns: Option<Arc<SessionColumns>>,
 }
 
 type AfterGetUser = dyn Fn(DjangoSession, DjangoUser, DjangoSite) -> Verdict + Send + Sync;
 pub(super) type Verdict = BoxFuture<'static, Result<Option<DjangoUser>, Error>>;
+type UsernameToColumn = dyn Fn(&str) -> Result<Option<String>, Error> + Send + Sync;
+type AfterCheckPassword = dyn Fn(DjangoUser, DjangoSite) -> Verdict + Send + Sync;
 type KeyToId = dyn Fn(&str) -> String + Send + Sync;
 type IdToKey = dyn Fn(&str) -> Option<String> + Send + Sync;
 type Message = dyn Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync;
@@ -72,6 +84,7 @@ impl DjangoSite {
             writer: Arc::new(Writer::new(&settings)?),
             database: Database::new(pool, settings).observed_by(observer),
             hooks: Arc::default(),
+            request: None,
         })
     }
 
@@ -235,6 +248,15 @@ impl DjangoSite {
 
     pub(super) fn hooks_mut(&mut self) -> &mut Hooks {
         Arc::make_mut(&mut self.hooks)
+    }
+
+    /// This site, for a hook that is asked about that request.
+    pub(super) fn at(self, request: Option<Arc<RequestParts>>) -> Self {
+        Self { request, ..self }
+    }
+
+    pub(super) fn request_at_hand(&self) -> Option<&RequestParts> {
+        self.request.as_deref()
     }
 
     pub(super) fn hooks(&self) -> &Hooks {

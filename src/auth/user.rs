@@ -8,12 +8,14 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use futures_util::future::BoxFuture;
+use tokio::time::timeout;
 use tokio_postgres::types::FromSqlOwned;
 
 use super::test_user::TestUser;
 use crate::{
     database::{Budget, ColumnValue, Database, HeldPermissions, PrimaryKeyValue, UserRow},
-    error::Error,
+    error::{Error, Unavailable},
     session::DecodedText,
 };
 
@@ -44,7 +46,11 @@ struct Inner {
     test_columns: BTreeMap<String, ColumnValue>,
     /// Those that the middleware asked for.
     held: Option<HeldPermissions>,
+    /// Those that Django's own classes would say.
     permissions: OnceLock<BTreeSet<String>>,
+    /// Those of them that the application does not refuse, if it has a say.
+    allowed: OnceLock<BTreeSet<String>>,
+    policy: PermissionPolicy,
     /// The encoding that took the place of the one in the row.
     password: OnceLock<String>,
     /// By which backend `authenticate` found this user.
@@ -53,14 +59,29 @@ struct Inner {
     session_text: OnceLock<Arc<DecodedText>>,
 }
 
+/// Who has the last word on permissions.
+pub(super) enum PermissionPolicy {
+    /// Django's tables.
+    Tables,
+    /// Code of the application.
+    Asked(Arc<AfterHasPerm>),
+    /// Somebody who is not there: why.
+    Off(Box<Error>),
+}
+
+/// Code of the application with a say in who has which permission.
+pub(super) type AfterHasPerm =
+    dyn Fn(DjangoUser, String, bool) -> BoxFuture<'static, Result<bool, Error>> + Send + Sync;
+
 type Source = (Database, PrimaryKeyValue, Budget);
 
 impl DjangoUser {
     /// The user in a row of [`Database::user_row`].
-    pub(crate) fn from_row(
+    pub(super) fn from_row(
         row: Arc<UserRow>,
         held: Option<HeldPermissions>,
         source: Source,
+        policy: PermissionPolicy,
     ) -> Self {
         Self(Arc::new(Inner {
             row,
@@ -68,6 +89,8 @@ impl DjangoUser {
             test_columns: BTreeMap::new(),
             held,
             permissions: OnceLock::new(),
+            allowed: OnceLock::new(),
+            policy,
             password: OnceLock::new(),
             backend: OnceLock::new(),
             session_text: OnceLock::new(),
@@ -91,6 +114,8 @@ impl DjangoUser {
             test_columns: user.columns,
             held: None,
             permissions: OnceLock::from(user.permissions),
+            allowed: OnceLock::new(),
+            policy: PermissionPolicy::Tables,
             password: OnceLock::new(),
             backend: OnceLock::new(),
             session_text: OnceLock::new(),
@@ -247,12 +272,11 @@ impl DjangoUser {
     /// [`grants_permissions`](crate::AuthenticationBackend::grants_permissions).
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if the permissions cannot be looked up.
+    /// [`Error::Unavailable`] if the permissions cannot be looked up; [`Error::ImproperlyConfigured`]
+    /// if the exported settings say that the site decides in a way of its own, and there is no
+    /// [`after_has_perm`](crate::DjangoSite::after_has_perm).
     pub async fn has_perm(&self, permission: &str) -> Result<bool, Error> {
-        Ok(match self.knows_of(permission) {
-            Some(known) => known,
-            None => self.look_up_permissions().await?.contains(permission),
-        })
+        self.is_allowed(permission).await
     }
 
     /// Whether the user has all of these permissions; of none, yes.
@@ -281,7 +305,11 @@ impl DjangoUser {
         let of_app = |permission: &String| {
             permission.split_once('.').is_some_and(|(label, _)| label == app_label)
         };
-        Ok(self.has_every_permission() || self.look_up_permissions().await?.iter().any(of_app))
+        let all_count = matches!(self.0.policy, PermissionPolicy::Tables);
+        if all_count && self.has_every_permission() {
+            return Ok(true);
+        }
+        Ok(self.permissions().await?.iter().any(of_app))
     }
 
     /// All permissions, as `get_all_permissions`: those of the user and of the user's groups; for a
@@ -290,7 +318,7 @@ impl DjangoUser {
     /// # Errors
     /// As [`DjangoUser::has_perm`].
     pub async fn permissions(&self) -> Result<&BTreeSet<String>, Error> {
-        self.look_up_permissions().await
+        self.look_up_allowed().await
     }
 
     fn has_every_permission(&self) -> bool {
@@ -320,15 +348,55 @@ impl DjangoUser {
     /// [`DjangoUser::has_perms`] for a middleware, which reports errors itself.
     pub(crate) async fn meets(&self, permissions: &[String]) -> Result<bool, Error> {
         for permission in permissions {
-            let has = match self.knows_of(permission) {
-                Some(known) => known,
-                None => self.look_up_permissions().await?.contains(permission),
-            };
-            if !has {
+            if !self.is_allowed(permission).await? {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    async fn is_allowed(&self, permission: &str) -> Result<bool, Error> {
+        if let PermissionPolicy::Off(error) = &self.0.policy {
+            return Err((**error).clone());
+        }
+        let has = match self.knows_of(permission) {
+            Some(known) => known,
+            None => self.look_up_permissions().await?.contains(permission),
+        };
+        match &self.0.policy {
+            PermissionPolicy::Asked(hook) => self.ask(hook, permission, has).await,
+            _ => Ok(has),
+        }
+    }
+
+    async fn look_up_allowed(&self) -> Result<&BTreeSet<String>, Error> {
+        let hook = match &self.0.policy {
+            PermissionPolicy::Tables => return self.look_up_permissions().await,
+            PermissionPolicy::Off(error) => return Err((**error).clone()),
+            PermissionPolicy::Asked(hook) => hook,
+        };
+        if let Some(allowed) = self.0.allowed.get() {
+            return Ok(allowed);
+        }
+        let mut allowed = BTreeSet::new();
+        for permission in self.look_up_permissions().await? {
+            if self.ask(hook, permission, true).await? {
+                allowed.insert(permission.clone());
+            }
+        }
+        Ok(self.0.allowed.get_or_init(|| allowed))
+    }
+
+    async fn ask(
+        &self,
+        hook: &Arc<AfterHasPerm>,
+        permission: &str,
+        has: bool,
+    ) -> Result<bool, Error> {
+        let answer = hook(self.clone(), permission.to_owned(), has);
+        let Some((database, ..)) = &self.0.source else { return answer.await };
+        let patience = database.settings().timeout;
+        timeout(patience, answer).await.map_err(|_| Unavailable::Timeout(patience))?
     }
 
     /// Whoever comes before the answer asks as well: nobody waits for another's future, which may

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::{DjangoSite, DjangoUser};
-use crate::error::{Error, NotLoggedIn};
+use crate::{
+    error::{Error, NotLoggedIn},
+    settings::Power,
+};
 
 impl DjangoSite {
     /// The user with this primary key, if the account is active: for a request that is
@@ -29,7 +32,7 @@ impl DjangoSite {
         active(user)
     }
 
-    /// The user with this username (the value of `USERNAME_FIELD`, exactly), if the account is
+    /// The user with this username (the value of `USERNAME_FIELD`, as Django's `get_by_natural_key` finds it), if the account is
     /// active: otherwise as [`DjangoSite::user`].
     ///
     /// # Errors
@@ -54,9 +57,15 @@ impl DjangoSite {
         &self,
         username: &str,
     ) -> Result<Option<DjangoUser>, Error> {
+        self.require(Power::FindUser)?;
+        let column = match &self.hooks().username_to_column {
+            Some(column_of) => column_of(username)?,
+            None => Some(username.to_owned()),
+        };
+        let Some(username) = column else { return Ok(None) };
         let budget = self.database().budget();
         let wait = budget.wait();
-        let found = self.database().user_row_by_username(username, wait.deadline()).await?;
+        let found = self.database().user_row_by_username(&username, wait.deadline()).await?;
         Ok(found.map(|(key, row)| self.user_in(row, None, key, &wait)))
     }
 }

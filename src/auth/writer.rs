@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     error::Error,
-    session::{ExpiryPolicy, SessionKey},
+    session::{ExpiryPolicy, SessionData, SessionKey},
     settings::DjangoSettings,
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Writer {
 /// Code of the application that hears which session was changed.
 pub(super) type OnSessionChange =
     dyn Fn(SessionKey) -> BoxFuture<'static, Result<(), Failure>> + Send + Sync;
+/// Code of the application that fills further columns of a session's row from its data.
+pub(super) type SessionColumns = dyn Fn(&SessionData) -> Result<String, Error> + Send + Sync;
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Writer {

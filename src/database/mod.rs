@@ -66,8 +66,8 @@ use runtimes::Runtimes;
 use server::Server;
 use session_lookup::SessionLookup;
 pub(crate) use session_lookup::SessionRow;
-use sessions::SessionQueries;
 pub(crate) use sessions::Written;
+use sessions::{ColumnQueries, SessionQueries};
 use slides::Slides;
 use user_columns::UserColumns;
 use user_queries::UserQueries;
@@ -81,6 +81,7 @@ pub(crate) struct Database {
     direct: Direct,
     runtimes: Arc<Runtimes<Batchers>>,
     observer: Observer,
+    session_columns: Option<Arc<ColumnQueries>>,
 }
 
 struct Shared {
@@ -114,6 +115,7 @@ impl Database {
             }),
             runtimes: Arc::default(),
             observer: Observer::default(),
+            session_columns: None,
         }
     }
 

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     error::{Error, Unavailable},
     session::SessionKey,
-    settings::TableName,
+    settings::{TableName, quote_name},
 };
 
 /// The key and the data that a row has, and the key, data and end that it is to have.
@@ -37,6 +37,57 @@ pub(super) struct SessionQueries {
     delete: Arc<Statement>,
     /// Whether the table is a view, once that is known.
     is_view: OnceLock<bool>,
+}
+
+/// The statements that fill further columns of a row, from a JSON object.
+pub(super) struct ColumnQueries {
+    insert: Arc<Statement>,
+    update: Arc<Statement>,
+    replace: Arc<Statement>,
+}
+
+impl ColumnQueries {
+    fn new(table: &TableName, columns: &[String]) -> Self {
+        let table = table.quoted();
+        let columns: Vec<_> = columns.iter().map(|name| quote_name(name)).collect();
+        let names: String = columns.iter().map(|name| format!(", {name}")).collect();
+        let values: String = columns.iter().map(|name| format!(", further.{name}")).collect();
+        let set: String = columns.iter().map(|name| format!(", {name} = further.{name}")).collect();
+        let further =
+            |json: &str| format!("jsonb_populate_record(NULL::{table}, {json}::jsonb) AS further");
+        let types = [UPDATE_TYPES, &[Type::TEXT]].concat();
+        Self {
+            insert: change(
+                &[Type::VARCHAR, Type::TEXT, Type::TIMESTAMPTZ, Type::TEXT],
+                &format!(
+                    "INSERT INTO {table} (session_key, session_data, expire_date{names}) \
+                     SELECT $1, $2, $3{values} FROM {} WHERE NOT EXISTS \
+                     (SELECT FROM {table} WHERE session_key = $1) RETURNING 1",
+                    further("$4")
+                ),
+            ),
+            update: change(
+                &types,
+                &format!(
+                    "UPDATE {table} AS row SET session_key = $3, session_data = $4, \
+                     expire_date = $5{set} FROM {} \
+                     WHERE row.session_key = $1 AND row.session_data = $2 RETURNING 1",
+                    further("$6")
+                ),
+            ),
+            replace: Statement::new(&types, |nonce| {
+                format!(
+                    "WITH deleted AS (DELETE FROM {table} \
+                     WHERE session_key = $1 AND session_data = $2 RETURNING 1), \
+                     changed AS (INSERT INTO {table} \
+                     (session_key, session_data, expire_date{names}) \
+                     SELECT $3, $4, $5{values} FROM deleted, {} RETURNING 1) \
+                     SELECT {nonce}, count(*) FROM changed",
+                    further("$6")
+                )
+            }),
+        }
+    }
 }
 
 /// What became of a row that was to be inserted or moved.
@@ -94,20 +145,30 @@ impl SessionQueries {
 }
 
 impl Database {
+    /// This database, with further columns in the session table that are filled from JSON objects.
+    pub(crate) fn with_session_columns(&self, columns: &[String]) -> Self {
+        let queries = ColumnQueries::new(&self.settings().session_table, columns);
+        Self { session_columns: Some(Arc::new(queries)), ..self.clone() }
+    }
+
     /// Makes a row. The key may be taken; then nothing happens.
     pub(crate) async fn insert_session(
         &self,
         key: &SessionKey,
-        session_data: &str,
+        (session_data, columns): (&str, Option<String>),
         expire_date: SystemTime,
         deadline: Instant,
     ) -> Result<Written, Error> {
-        let insert = &self.shared.sessions.insert;
-        let parameters: Vec<Parameter> = vec![
+        let mut insert = &self.shared.sessions.insert;
+        let mut parameters: Vec<Parameter> = vec![
             Box::new(KeyParameter::from(key)),
             Box::new(Secret(session_data.into())),
             Box::new(expire_date),
         ];
+        if let (Some(queries), Some(json)) = (&self.session_columns, columns) {
+            insert = &queries.insert;
+            parameters.push(Box::new(Secret(json)));
+        }
         match self.changed_session(key, insert, parameters, deadline).await {
             Ok(0) if !self.holds(key, session_data, deadline).await? => Ok(Written::KeyTaken),
             Ok(_) => Ok(Written::Done),
@@ -134,9 +195,10 @@ impl Database {
         &self,
         (key, read): (&SessionKey, &str),
         (new_key, session_data, expire_date): (&SessionKey, &str, SystemTime),
+        columns: Option<String>,
         deadline: Instant,
     ) -> Result<Written, Error> {
-        let parameters: Vec<Parameter> = vec![
+        let mut parameters: Vec<Parameter> = vec![
             Box::new(KeyParameter::from(key)),
             Box::new(Secret(read.into())),
             Box::new(KeyParameter::from(new_key)),
@@ -145,10 +207,14 @@ impl Database {
         ];
         let sessions = &self.shared.sessions;
         let cycles = key.as_str() != new_key.as_str();
-        let update = match cycles && self.sessions_are_a_view(deadline).await? {
-            true => &sessions.replace,
-            false => &sessions.update,
+        let replaces = cycles && self.sessions_are_a_view(deadline).await?;
+        let further = self.session_columns.as_ref().zip(columns);
+        let (update, replace) = match &further {
+            Some((queries, _)) => (&queries.update, &queries.replace),
+            None => (&sessions.update, &sessions.replace),
         };
+        parameters.extend(further.map(|(_, json)| -> Parameter { Box::new(Secret(json)) }));
+        let update = if replaces { replace } else { update };
         match self.changed_session(key, update, parameters, deadline).await {
             Ok(count) => Ok(if count == 0 { Written::Changed } else { Written::Done }),
             Err(error) if has_code(&error, &SqlState::UNIQUE_VIOLATION) => Ok(Written::KeyTaken),

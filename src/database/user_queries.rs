@@ -97,7 +97,12 @@ impl Known {
             PrimaryKey::Other => cast(type_name),
             _ => "ads_key".to_owned(),
         };
-        let has_username = format!("{} = {}", quote_name(&model.username), cast(username_type));
+        let username = quote_name(&model.username);
+        let has_username = match model.username_iexact {
+            // As Django writes `iexact`.
+            true => format!("UPPER({username}::text) = UPPER(ads_key)"),
+            false => format!("{username} = {}", cast(username_type)),
+        };
         let by_username = |nonce: &str| {
             user_sql(model, nonce, ONE_KEY, &has_username, &column_types) + " LIMIT 2"
         };

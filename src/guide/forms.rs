@@ -68,6 +68,7 @@
 //! | `Origin checking failed - https://example.com does not match` | the proxy sends no `X-Forwarded-Proto`, or [`secure_proxy_ssl_header`](crate::DjangoSettings::secure_proxy_ssl_header) is not set; or it does not pass `Host` on with its port |
 //! | the same, with another host | that host is not this one: name it in [`csrf_trusted_origins`](crate::DjangoSettings::csrf_trusted_origins) if it may post here |
 //! | `Referer checking failed - no Referer` | a page with `Referrer-Policy: no-referrer`; Django's default is `same-origin` |
+//! | `Referer checking failed`, where a port is expected that is not the site's (`https://.example.com:8099/`) | with a `CSRF_COOKIE_DOMAIN`, Django expects the domain with its own port: name it with [`server_port`](crate::DjangoSettings::server_port). A browser sends `Origin`, and is not asked |
 //! | `CSRF cookie not set` | no page with a token was seen before, or the cookie's domain is another |
 //! | `CSRF token missing` | the form lacks the field, or the header has another name |
 //! | `... incorrect` | a page from before the log-in: log-in changes the secret |

@@ -79,6 +79,9 @@
 //!     proxy_set_header Host $http_host;                # with its port: CSRF checks compare it
 //!     proxy_set_header X-Forwarded-Proto $scheme;      # behind another proxy: what that one says
 //!     proxy_set_header X-Forwarded-For $remote_addr;
+//!     # 127.0.0.1:8080 is not the port of the site: `DjangoSettings::server_port(443)`, or, with
+//!     # USE_X_FORWARDED_PORT on both sides, this:
+//!     # proxy_set_header X-Forwarded-Port $server_port;
 //!
 //!     location = /api/orders/ {
 //!         limit_except GET { proxy_pass http://django; }   # what was not moved stays with Django

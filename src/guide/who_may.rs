@@ -38,23 +38,106 @@
 //! visitor used. An unknown path grants none until you say so. The exported settings say all of this by
 //! themselves.
 //!
-//! Not here: object permissions, and permissions that a backend of yours computes.
+//! Not here: object permissions. Permissions that a backend of yours computes or refuses are for
+//! [`after_has_perm`](crate::DjangoSite::after_has_perm).
 //!
-//! ## What middleware of the site adds
+//! ## What the site does in its own way
 //!
-//! Middleware that only adds to a response does not matter. One that changes `request.user`, or asks
-//! for more than a session, has to be repeated here:
+//! The exported settings say what of the classes that decide something is not Django's own: user model,
+//! manager, backends, hashers, session class, middleware. Where somebody might be let in whom Django
+//! refuses, exactly that is off here: an
+//! [`ImproperlyConfigured`](crate::Error::ImproperlyConfigured) that names the class, the method and the
+//! hook that brings it back.
 //!
-//! | middleware | here |
+//! | what the site overrides | off until | hook |
+//! |---|---|---|
+//! | `check_password` of the user model | `authenticate` | [`after_check_password`](crate::DjangoSite::after_check_password) |
+//! | `get_by_natural_key` of its manager, `get_prep_value` of the username field | `authenticate`, `user_by_username` | [`username_iexact`](crate::UserModel::username_iexact) or [`username_to_column`](crate::DjangoSite::username_to_column) |
+//! | `has_perm` of the user model, or of a backend that may refuse | `has_perm` and what asks it | [`after_has_perm`](crate::DjangoSite::after_has_perm) |
+//! | a password hasher | `make_password`, and `authenticate` for its encodings | [`password_hasher`](crate::DjangoSite::password_hasher) |
+//! | `create_model_instance` of the session class | changing sessions | [`session_columns`](crate::DjangoSite::session_columns) |
+//! | `get_session_auth_hash` | nothing: everybody is logged out | [`session_auth_hash_message`](crate::DjangoSite::session_auth_hash_message) |
+//! | a field whose sessions hold another form of the key (ULID, Hashid) | nothing: nobody is found | [`user_id_to_primary_key`](crate::DjangoSite::user_id_to_primary_key), and `primary_key_to_user_id` for log-ins |
+//! | `get` or `filter` of the manager, middleware that changes `request.user` | the manager: all users; middleware: nothing | [`after_get_user`](crate::DjangoSite::after_get_user) |
+//!
+//! What makes no difference, such as a method that only writes to the log, is accepted by its path:
+//! [`accept_override`](crate::DjangoSettings::accept_override).
+//!
+//! A hook cannot let anybody in by failing: an error is an error, and so is one that takes too long.
+//!
+//! ## What known packages need
+//!
+//! | package | here |
 //! |---|---|
-//! | django-otp, django-two-factor-auth | [`after_get_user`](crate::DjangoSite::after_get_user): look the device up; `examples/two_factor.rs` |
-//! | django-impersonate, django-hijack | `after_get_user`: answer with the other user; `examples/impersonation.rs` |
-//! | django-session-timeout and other rules that end sessions | `after_get_user`: `Ok(None)` |
-//! | `RemoteUserMiddleware` | none: a header that a proxy sets is yours to check |
-//! | a field whose sessions hold another form of the key (ULID, Hashid) | [`user_id_to_primary_key`](crate::DjangoSite::user_id_to_primary_key), and `primary_key_to_user_id` for log-ins |
+//! | django-otp, django-two-factor-auth | `after_get_user`: look the device up; `examples/two_factor.rs` |
+//! | django-impersonate | `after_get_user`: answer with the other user; `examples/impersonation.rs` |
+//! | django-hijack, django-loginas, django-su | nothing: the session names the other user, here too |
+//! | django-session-timeout, django-session-security | a middleware of yours, below: a visitor who is on pages of this service must not be idle for Django |
+//! | django-restricted-sessions | `after_get_user` with [`site.request()`](crate::DjangoSite::request): address and browser |
+//! | django-user-sessions, django-qsessions | to read: nothing. To log in: [`session_columns`](crate::DjangoSite::session_columns) with `user_id` (and `"now"` for the time of the last change), so that "sign out everywhere" ends these sessions too |
+//! | django-axes | `authenticate` is off: it would lock nobody out. Log in at Django |
+//! | django-allauth | its backend knows more ways in than a name: log in at Django. Sessions of it are read |
+//! | `RemoteUserMiddleware` | `after_get_user` with `site.request()`: the header has to name the user of the session |
 //!
-//! The hook is asked once a request, and what it says is final. It cannot let anybody in by failing: an
-//! error is an error.
+//! ### Sessions that end when nobody is there
+//!
+//! A rule of idleness has two halves: it ends a session, and it writes down that somebody was there. Only
+//! with both is a visitor who stays on pages of this service logged in at Django afterwards. So it is a
+//! middleware around the one that asks who it is, and not an `after_get_user`, which cannot write. This is
+//! what django-session-timeout does with `SESSION_EXPIRE_AFTER_LAST_ACTIVITY`; the settings need
+//! [`writes_sessions`](crate::DjangoSettings::writes_sessions):
+//!
+//! ```
+//! use std::time::{SystemTime, UNIX_EPOCH};
+//!
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, DjangoUser};
+//! use actix_web::{
+//!     Error,
+//!     body::MessageBody,
+//!     dev::{ServiceRequest, ServiceResponse},
+//!     middleware::{Next, from_fn},
+//!     web::{self, ServiceConfig},
+//! };
+//!
+//! async fn idle_timeout(
+//!     session: DjangoSessionMut,
+//!     req: ServiceRequest,
+//!     next: Next<impl MessageBody>,
+//! ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+//!     const KEY: &str = "_session_init_timestamp_";
+//!     const EXPIRE_SECONDS: f64 = 1800.0;
+//!     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+//!     if session.data().user_id().is_some() {
+//!         match session.get::<f64>(KEY)? {
+//!             Some(last) if now - last > EXPIRE_SECONDS => session.flush(),
+//!             // SESSION_EXPIRE_AFTER_LAST_ACTIVITY_GRACE_PERIOD: not every request writes.
+//!             Some(last) if now - last <= 60.0 => {}
+//!             _ => session.insert(KEY, &now)?,
+//!         }
+//!     }
+//!     next.call(req).await
+//! }
+//!
+//! async fn account(user: DjangoUser) -> String {
+//!     format!("hello {}", user.username())
+//! }
+//!
+//! fn routes(site: DjangoSite) -> impl FnOnce(&mut ServiceConfig) {
+//!     move |app| {
+//!         app.service(
+//!             web::scope("/account")
+//!                 // From the inside out: the last one is asked first.
+//!                 .wrap(DjangoSessionMiddleware::login_required(site.clone()))
+//!                 .wrap(from_fn(idle_timeout))
+//!                 .wrap(DjangoSessionMiddleware::optional(site))
+//!                 .route("", web::get().to(account)),
+//!         );
+//!     }
+//! }
+//! ```
+//!
+//! For django-session-security the entry is `_session_security`, a text of local time
+//! (`%Y-%m-%dT%H:%M:%S.%f`). The site's own numbers go into both sides.
 //!
 //! ## A page for those who may not
 //!

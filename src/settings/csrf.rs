@@ -53,6 +53,8 @@ pub(crate) struct UploadLimits {
     pub(crate) memory_size: Option<usize>,
     pub(crate) number_fields: Option<usize>,
     pub(crate) number_files: Option<usize>,
+    /// Whether a form that is not multipart may be in another charset than UTF-8, as for Django 4.2.
+    pub(crate) reads_charsets: bool,
 }
 
 impl UploadLimits {
@@ -66,6 +68,7 @@ impl Default for UploadLimits {
             memory_size: Some(Self::DEFAULT_MEMORY_SIZE),
             number_fields: Some(1000),
             number_files: Some(100),
+            reads_charsets: false,
         }
     }
 }

@@ -27,44 +27,252 @@ AUTH = "django.contrib.auth."
 BACKENDS = AUTH + "backends."
 SESSIONS = "django.contrib.sessions.backends."
 
+# What follows says of each class that decides something here what it means when a method or an attribute of Django's own
+# class is the site's: a level, the power of the crate that is off then, and the hook that brings it back. What stands in
+# no table is a note, so that nothing is passed over in silence but what HARMLESS argues for. Each coroutine (`acheck_password`)
+# counts as its plain sibling.
+
+# What Python and Django make for each class, whatever it does.
+MACHINERY = frozenset(
+    """__module__ __doc__ __dict__ __weakref__ __qualname__ __annotations__ __annotate__ __annotate_func__ __slots__
+    __annotations_cache__ __firstlineno__ __static_attributes__ __classcell__ __orig_bases__ __parameters__
+    __abstractmethods__ _abc_impl __type_params__ _meta DoesNotExist MultipleObjectsReturned NotUpdated Meta objects
+    """.split()
+)
+
+UNSAFE, HOOK, NOTE = "unsafe", "hook", "note"
+
+USER_MODEL = {
+    ("is_authenticated", "is_anonymous"): (UNSAFE, None, None, "says in its own way who is logged in"),
+    ("check_password",): (UNSAFE, "authenticate", "after_check_password", "decides itself which password is right"),
+    ("set_password",): (UNSAFE, "make_password", None, "sets passwords in its own way"),
+    ("has_perm", "has_perms", "has_module_perms", "get_all_permissions"): (
+        UNSAFE,
+        "permissions",
+        "after_has_perm",
+        "answers itself who has which permission",
+    ),
+    ("pk", "_get_pk_val", "_set_pk_val"): (HOOK, None, "user_id_to_primary_key", "has a primary key of its own making"),
+    ("__init__", "from_db", "refresh_from_db", "get_deferred_fields"): (
+        HOOK,
+        None,
+        "after_get_user",
+        "runs when Django loads a user: if it changes who is active or who it is, the hook has to do the same",
+    ),
+}
+
+# The default manager of the user model, and its queryset: through them `ModelBackend` finds users.
+MANAGER = {
+    ("get_by_natural_key",): (UNSAFE, "find_user", "username_to_column", "finds users by their names in its own way"),
+    (
+        "get", "filter", "_filter_or_exclude", "_filter_or_exclude_inplace", "_chain", "_clone", "_fetch_all",
+        "_iterator", "__iter__", "__len__", "__getitem__", "__getattribute__",
+    ): (UNSAFE, "get_user", "after_get_user", "finds users in its own way"),
+}  # fmt: skip
+
+# The field that USERNAME_FIELD names: how a typed name becomes a value of the column.
+USERNAME_FIELD = {
+    (
+        "to_python", "get_prep_value", "get_db_prep_value", "from_db_value", "get_lookup", "get_lookups", "get_transform",
+        "class_lookups", "get_class_lookups", "get_instance_lookups", "_get_lookup", "get_col", "cached_col",
+    ): (UNSAFE, "find_user", "username_to_column", "brings names into a form of its own before they are looked up"),
+}  # fmt: skip
+
+# Of the other columns that are read: what stands in them is taken as it is.
+COLUMN = {
+    ("to_python", "from_db_value", "get_db_converters", "descriptor_class"): (
+        UNSAFE,
+        None,
+        None,
+        "does not give what stands in its column",
+    ),
+}
+
+PRIMARY_KEY = ("to_python", "get_prep_value", "get_db_prep_value", "value_to_string", "from_db_value")
+
+BACKEND = {
+    ("authenticate",): (NOTE, None, None, "authenticates in its own way"),
+}
+
+SESSION = {
+    (
+        "encode", "decode", "_hash", "load", "_get_session_from_db", "_validate_session_key", "_get_session", "_session",
+        "_get_session_key", "_set_session_key", "session_key", "_session_key", "__contains__", "__getitem__", "get",
+        "has_key", "keys", "values", "items", "is_empty",
+    ): (UNSAFE, "load", None, "reads sessions in its own way"),
+    ("create_model_instance",): (UNSAFE, "write_sessions", "session_columns", "fills columns of its own"),
+    ("cache_key",): (UNSAFE, "write_sessions", None, "names its copies in the cache in its own way"),
+    (
+        "get_expiry_age", "get_expiry_date", "get_session_cookie_age", "set_expiry", "get_expire_at_browser_close",
+        "_expiry_datetime_from_cookie_age",
+    ): (UNSAFE, "write_sessions", None, "ends sessions at times of its own"),
+    (
+        "save", "create", "cycle_key", "flush", "delete", "exists", "_get_new_session_key", "_get_or_create_session_key",
+        "__setitem__", "__delitem__", "update", "setdefault", "pop", "clear",
+    ): (UNSAFE, "write_sessions", None, "writes sessions in its own way"),
+}  # fmt: skip
+
+# Sessions of other packages that are stored as Django's are, and read so: what they add are columns. Of which class, what.
+KNOWN_SESSIONS = {
+    "qsessions.backends.db.SessionStore": "db",
+    "qsessions.backends.cached_db.SessionStore": "cached_db",
+    "user_sessions.backends.db.SessionStore": "db",
+}
+
+# Of middlewares that derive from Django's.
+MIDDLEWARE = {
+    "django.contrib.sessions.middleware.SessionMiddleware": "finds or sends sessions in its own way",
+    "django.contrib.auth.middleware.AuthenticationMiddleware": "says in its own way who the user is",
+    "django.contrib.auth.middleware.RemoteUserMiddleware": "says in its own way who the user is",
+}
+
+# Whatever of these a site writes itself, nothing here differs: text for people, forms, migrations and checks of models;
+# and how Django itself writes a user, since all that this crate writes of one are two columns, password and last_login.
+FOR_FORMS = (
+    "formfield", "clean", "clean_fields", "full_clean", "validate", "run_validators", "validators", "save_form_data",
+    "validate_unique", "validate_constraints", "_perform_unique_checks", "_perform_date_checks", "_get_unique_checks",
+    "date_error_message", "unique_error_message", "_get_field_expression_map", "prepare_database_save",
+    "default_validators", "default_error_messages", "get_choices", "choices", "flatchoices", "error_messages",
+    "value_from_object", "get_limit_choices_to", "username_validator", "get_constraints", "_validate_force_insert",
+)  # fmt: skip
+FOR_PEOPLE = ("__str__", "__repr__", "get_full_name", "get_short_name", "email_user", "natural_key", "description")
+FOR_MIGRATIONS = (
+    "deconstruct", "clone", "check", "db_type", "rel_db_type", "cast_db_type", "db_type_suffix", "db_type_parameters",
+    "db_check", "db_parameters", "get_internal_type", "system_check_deprecated_details", "system_check_removed_details",
+    "creation_counter", "auto_creation_counter", "use_in_migrations", "auto_created", "contribute_to_class", "non_db_attrs",
+)  # fmt: skip
+WRITING_USERS = (
+    "save", "save_base", "delete", "_do_insert", "_do_update", "_save_parents", "_save_table", "_prepare_related_fields_for_save",
+    "normalize_username", "normalize_email", "make_random_password", "create", "create_user", "create_superuser",
+    "_create_user", "_create_user_object", "get_or_create", "update_or_create", "update", "_update", "bulk_create",
+    "bulk_update", "in_bulk", "with_perm", "pre_save", "get_db_prep_save", "get_default", "_get_default", "has_default",
+)  # fmt: skip
+HARMLESS = {
+    # The settings of a model are read, and its columns are looked at one by one.
+    "user model": frozenset(
+        (*FOR_FORMS, *FOR_PEOPLE, *FOR_MIGRATIONS, *WRITING_USERS)
+        + ("USERNAME_FIELD", "EMAIL_FIELD", "REQUIRED_FIELDS", "get_email_field_name")
+        + ("username", "first_name", "last_name", "email", "date_joined", "groups", "user_permissions")
+        + ("password", "last_login", "is_active", "is_staff", "is_superuser")
+        + ("get_session_auth_hash", "_get_session_auth_hash", "get_session_auth_fallback_hash")
+    ),
+    # Its condition is read of what `get_queryset` gives.
+    "manager": frozenset(
+        (*FOR_FORMS, *FOR_PEOPLE, *FOR_MIGRATIONS, *WRITING_USERS)
+        + ("__init__", "get_queryset", "all", "_queryset_class", "as_manager", "from_queryset", "queryset_only")
+    ),
+    "field": frozenset((*FOR_FORMS, *FOR_PEOPLE, *FOR_MIGRATIONS, *WRITING_USERS, "__init__", "empty_strings_allowed")),
+    # By which header somebody comes is no way in here.
+    "backend": frozenset(("clean_username", "configure_user", "create_unknown_user", "with_perm")),
+    # Text for the admin, the name by which it is found, and the costs, which are read.
+    "hasher": frozenset(
+        ("safe_summary", "algorithm", "iterations", "rounds", "time_cost", "memory_cost", "parallelism")
+        + ("work_factor", "block_size", "maxmem")
+    ),
+    # The salt, the model and the columns are read; test cookies and the command `clearsessions` are Django's own.
+    "session": frozenset(
+        ("__init__", "key_salt", "model", "get_model_class", "cache_key_prefix", "clear_expired", "test_cookie_worked")
+        + ("set_test_cookie", "delete_test_cookie", "TEST_COOKIE_NAME", "TEST_COOKIE_VALUE")
+    ),
+}
+
+# Django's own hashers, by their algorithms.
+HASHERS = {
+    algorithm: AUTH + "hashers." + name
+    for algorithm, name in (
+        ("pbkdf2_sha256", "PBKDF2PasswordHasher"),
+        ("pbkdf2_sha1", "PBKDF2SHA1PasswordHasher"),
+        ("argon2", "Argon2PasswordHasher"),
+        ("bcrypt_sha256", "BCryptSHA256PasswordHasher"),
+        ("bcrypt", "BCryptPasswordHasher"),
+        ("scrypt", "ScryptPasswordHasher"),
+        ("md5", "MD5PasswordHasher"),
+        ("sha1", "SHA1PasswordHasher"),
+        ("unsalted_md5", "UnsaltedMD5PasswordHasher"),
+        ("unsalted_sha1", "UnsaltedSHA1PasswordHasher"),
+    )
+}
+
+LOCALE_MIDDLEWARE = "django.middleware.locale.LocaleMiddleware"
+PASSWORD_HASHER = "`DjangoSite::password_hasher`"
+SESSION_COLUMNS = "`DjangoSite::session_columns`"
+
+# In the place of a user model that could not be looked at, which is refused.
+NO_USER_MODEL = {
+    "table": "",
+    "primary_key": "",
+    "parents": [],
+    "username": "",
+    "password": "",
+    "is_active": None,
+    "is_staff": None,
+    "is_superuser": None,
+    "last_login": None,
+    "condition": None,
+    "permission_tables": None,
+    "session_auth_hash": None,
+}
+
+# And each with its coroutine; of what is looked at one by one, the coroutine is not.
+HARMLESS = {kind: names | {"a" + name for name in names} for kind, names in HARMLESS.items()}
+LOOKED_AT = (
+    "get_user", "user_can_authenticate", "get_user_permissions", "get_group_permissions", "get_all_permissions", "has_perm",
+    "has_module_perms", "_get_permissions", "_get_user_permissions", "_get_group_permissions",
+)  # fmt: skip
+
 # What `ModelBackend` does to grant permissions. A backend that does any of it in another way grants others.
 GRANTING = ("get_user_permissions", "get_group_permissions", "get_all_permissions", "has_perm", "has_module_perms")
 GRANTING_INSIDE = ("_get_permissions", "_get_user_permissions", "_get_group_permissions")
 
 # Middlewares after which request.user is not, or not only, whom the session names: the class, what can be done, why.
+AFTER_GET_USER = "`DjangoSite::after_get_user`"
+ENDS_SESSIONS = "ends sessions by a rule of its own: unless {} does too, they go on here".format(AFTER_GET_USER)
 MIDDLEWARES = {
     "django_otp.middleware.OTPMiddleware": (
         "after_get_user",
-        "asks for a second factor: unless `SessionStore::after_get_user` looks the device up, one is enough here",
+        "asks for a second factor: unless {} looks the device up, one is enough here".format(AFTER_GET_USER),
     ),
     "impersonate.middleware.ImpersonateMiddleware": (
         "after_get_user",
-        "makes request.user the user whom the session names in `_impersonate`: so can `SessionStore::after_get_user`",
+        "makes request.user the user whom the session names in `_impersonate`: so can {}".format(AFTER_GET_USER),
     ),
     "django.contrib.auth.middleware.RemoteUserMiddleware": (
         "after_get_user",
-        "ends a session whose remote user is gone from the request: without `SessionStore::after_get_user` it goes on here",
+        "ends a session whose remote user is gone from the request: without {} it goes on here".format(AFTER_GET_USER),
     ),
     "hijack.middleware.HijackUserMiddleware": (
         None,
         "logs in as another user by Django's own means: the session names that user, here too",
     ),
+    "django_session_timeout.middleware.SessionTimeoutMiddleware": ("after_get_user", ENDS_SESSIONS),
+    "session_security.middleware.SessionSecurityMiddleware": ("after_get_user", ENDS_SESSIONS),
+    "restrictedsessions.middleware.RestrictedSessionsMiddleware": ("after_get_user", ENDS_SESSIONS),
+    "auto_logout.middleware.auto_logout": ("after_get_user", ENDS_SESSIONS),
+    "django_auto_logout.middleware.auto_logout": ("after_get_user", ENDS_SESSIONS),
 }
 
 
 class Export:
     """What was found out. `not_honoured` lists what the crate does not do as this site does it.
 
-    Its levels: "unsafe", and the crate refuses these settings; "hook", and code of the service can do it; "note".
+    Its levels: "unsafe", and what it names as `power` is off in the crate, or everything if it names none; "hook", and
+    code of the service can do it; "note".
     """
 
     def __init__(self):
         self.not_honoured = []
         self.models = []
 
-    def complain(self, level, setting, value, reason, hook=None):
+    def complain(self, level, setting, value, reason, hook=None, power=None):
         self.not_honoured.append(
-            {"level": level, "setting": setting, "value": str(value), "reason": reason, "hook": hook}
+            {
+                "level": level,
+                "setting": setting,
+                "value": str(value),
+                "reason": reason,
+                "hook": hook,
+                "power": power,
+            }
         )
 
     def everything(self):
@@ -73,23 +281,53 @@ class Export:
         found = {"format": FORMAT, "django_version": django.get_version()}
         found.update(self.keys(settings))
         found.update(self.plain_settings(settings))
-        found.update(
-            {
-                "ALLOWED_HOSTS": self.allowed_hosts(settings),
-                "CSRF_HEADER_NAME": self.header_name("CSRF_HEADER_NAME", settings.CSRF_HEADER_NAME),
-                "LOGIN_URL": self.login_url(settings),
-                "PASSWORD_HASHERS": self.password_hashers(settings),
-                "SECURE_PROXY_SSL_HEADER": self.secure_proxy_ssl_header(settings),
-                "session": self.session(settings),
-                "user_model": self.user_model(settings),
-                "AUTHENTICATION_BACKENDS": self.backends(settings),
-            }
+        sections = (
+            ("ALLOWED_HOSTS", self.allowed_hosts, []),
+            ("CSRF_HEADER_NAME", self.csrf_header_name, None),
+            ("LOGIN_URL", self.login_url, ""),
+            ("PASSWORD_HASHERS", self.password_hashers, []),
+            ("SECURE_PROXY_SSL_HEADER", self.secure_proxy_ssl_header, None),
+            ("session", self.session, None),
+            ("user_model", self.user_model, NO_USER_MODEL),
+            ("AUTHENTICATION_BACKENDS", self.backends, []),
         )
-        self.middlewares(settings)
-        self.receivers()
-        self.schemas(found)
+        for name, section, unknown in sections:
+            found[name] = self.seen(name, section, settings, unknown)
+        for name, section in (("MIDDLEWARE", self.middlewares), ("MESSAGE_STORAGE", self.messages)):
+            self.seen(name, section, settings, None, NOTE)
+        self.seen("user_logged_in", self.receivers, found, None, NOTE)
+        self.seen("DATABASES", self.schemas, found, None)
         found["not_honoured"] = self.not_honoured
         return found
+
+    def seen(self, name, section, argument, unknown, level=UNSAFE):
+        """What a section found. A site that runs may raise whatever it likes: what cannot be seen is said."""
+        try:
+            return section(argument)
+        except Exception as error:
+            reason = "could not be looked at ({})".format(type(error).__name__)
+            self.complain(level, name, "", reason)
+            return unknown
+
+    def ask(self, cls, table, harmless, setting, also=()):
+        """Says what of all that Django's own class has is not Django's in this one.
+
+        `also` are the paths of classes that count as Django's here.
+        """
+        meanings = {name: meaning for names, meaning in table.items() for name in names}
+        notes = []
+        for name, definer in overridden(cls, also):
+            plain = name[1:] if name[:1] == "a" and name[1:] in meanings else name
+            if plain in meanings:
+                level, power, hook, reason = meanings[plain]
+                if level != NOTE:
+                    self.complain(level, setting, "{}.{}".format(definer, name), reason, hook, power)
+                    continue
+            elif name in harmless or name.startswith("_check"):
+                continue
+            notes.append("{}.{}".format(definer, name))
+        if notes:
+            self.complain(NOTE, setting, ", ".join(notes), "is the site's own, and not run here: does it matter?")
 
     # The keys
 
@@ -158,18 +396,35 @@ class Export:
         return [str(host) for host in settings.ALLOWED_HOSTS]
 
     def login_url(self, settings):
-        from django.conf.urls.i18n import is_language_prefix_patterns_used
         from django.shortcuts import resolve_url
+        from django.utils import translation
+
+        def in_language(code):
+            with translation.override(code):
+                return str(resolve_url(settings.LOGIN_URL))
 
         try:
-            url = str(resolve_url(settings.LOGIN_URL))
+            if not settings.USE_I18N:
+                return str(resolve_url(settings.LOGIN_URL))
+            by_request = any(is_middleware(path, LOCALE_MIDDLEWARE) for path in settings.MIDDLEWARE)
+            # What LocaleMiddleware falls back to, and without it what every request has.
+            default = settings.LANGUAGE_CODE
+            if by_request:
+                try:
+                    default = translation.get_supported_language_variant(default)
+                except LookupError:
+                    pass
+            url = in_language(default)
+            urls = {code: in_language(code) for code, _ in settings.LANGUAGES} if by_request else {}
         except Exception as error:
             reason = "is the name of no URL ({}), so nobody can be sent to log in".format(type(error).__name__)
-            self.complain("unsafe", "LOGIN_URL", settings.LOGIN_URL, reason)
-            return str(settings.LOGIN_URL)
-        if url != str(settings.LOGIN_URL) and is_language_prefix_patterns_used(settings.ROOT_URLCONF)[0]:
-            reason = "may differ by language (i18n_patterns): a gate can choose it by request"
-            self.complain("note", "LOGIN_URL", url, reason)
+            self.complain(UNSAFE, "LOGIN_URL", lazy_text(settings.LOGIN_URL), reason)
+            return lazy_text(settings.LOGIN_URL)
+        others = sorted((code, other) for code, other in urls.items() if other != url)
+        if others:
+            shown = ", ".join("{}: {}".format(*each) for each in others[:8]) + (", .." if others[8:] else "")
+            reason = "is another URL in other languages ({}): `DjangoSessionMiddleware::login_url_for` chooses".format(shown)
+            self.complain(NOTE, "LOGIN_URL", url, reason)
         return url
 
     def password_hashers(self, settings):
@@ -182,13 +437,27 @@ class Export:
             reason = "cannot be loaded: {}".format(type(error).__name__)
             self.complain("note", "PASSWORD_HASHERS", settings.PASSWORD_HASHERS[0], reason)
             return []
-        return [
-            {
-                "algorithm": str(hasher.algorithm),
-                "costs": {name: getattr(hasher, name) for name in costs if type(getattr(hasher, name, None)) is int},
-            }
-            for hasher in hashers
-        ]
+        found = []
+        for hasher in hashers:
+            overrides = ["{}.{}".format(definer, name) for name, definer in overridden(type(hasher), ())]
+            overrides = [path for path in overrides if path.rpartition(".")[2] not in HARMLESS["hasher"]]
+            algorithm = str(hasher.algorithm)
+            if not any(path_of(each) == HASHERS.get(algorithm) for each in type(hasher).__mro__):
+                overrides = [path_of(type(hasher))]
+            if overrides:
+                reason = "hashes in its own way, as \"{}\": {} does it here".format(algorithm, PASSWORD_HASHER)
+                self.complain(HOOK, "PASSWORD_HASHERS", ", ".join(overrides), reason, "password_hasher")
+            found.append(
+                {
+                    "algorithm": algorithm,
+                    "costs": {name: getattr(hasher, name) for name in costs if type(getattr(hasher, name, None)) is int},
+                    "overrides": overrides,
+                }
+            )
+        return found
+
+    def csrf_header_name(self, settings):
+        return self.header_name("CSRF_HEADER_NAME", settings.CSRF_HEADER_NAME)
 
     def secure_proxy_ssl_header(self, settings):
         """The header by its HTTP name, and the value."""
@@ -222,29 +491,29 @@ class Export:
             return {**found, "table": None, "key_length": None, "further_columns": []}
         if kind == "cached_db":
             found["cache_key"] = self.cache_key(settings, store)
-        self.models.append(store.model)
-        return {**found, **self.session_columns(store.model)}
+        # That of django-user-sessions has its model in its module.
+        model = store.model if hasattr(store, "model") else sys.modules[store_class.__module__].Session
+        self.models.append(model)
+        return {**found, **self.session_columns(model)}
 
     def engine_kind(self, engine, store_class):
         """Which of Django's engines it is, or derives from: `None` if what it stores cannot be read."""
         classes = [path_of(each) for each in store_class.__mro__]
         kinds = ("cached_db", "db", "cache", "file", "signed_cookies")
         kind = next((kind for kind in kinds if SESSIONS + kind + ".SessionStore" in classes), None)
+        known = [path for path in classes if path in KNOWN_SESSIONS]
+        if known:
+            kind = KNOWN_SESSIONS[known[0]]
+            reason = "keeps more of a session than Django does: {} fills its columns".format(SESSION_COLUMNS)
+            self.complain(UNSAFE, "SESSION_ENGINE", known[0], reason, "session_columns", "write_sessions")
         if kind not in ("cached_db", "db", "signed_cookies"):
             reason = "keeps sessions neither in the database nor in the cookie, so they cannot be read"
-            self.complain("unsafe", "SESSION_ENGINE", engine, reason)
+            self.complain(UNSAFE, "SESSION_ENGINE", engine, reason)
             return None
-        for method in ("encode", "decode", "_hash", "load", "_get_session_from_db", "exists"):
-            if hasattr(store_class, method) and not path_of(getattr(store_class, method)).startswith(SESSIONS):
-                reason = "has a `{}` of its own, so what it stores may be anything".format(method)
-                self.complain("unsafe", "SESSION_ENGINE", engine, reason)
-        for method in ("create_model_instance", "get_expiry_age", "get_expiry_date", "get_session_cookie_age"):
-            if hasattr(store_class, method) and not path_of(getattr(store_class, method)).startswith(SESSIONS):
-                reason = "has a `{}` of its own, which is not followed when a session is written here".format(method)
-                self.complain("note", "SESSION_ENGINE", engine, reason)
+        self.ask(store_class, SESSION, HARMLESS["session"], "SESSION_ENGINE", known)
         if kind == "cached_db":
             reason = "Django reads its cache first: a session that is written here needs a hook that deletes its entry"
-            self.complain("note", "SESSION_ENGINE", engine, reason)
+            self.complain(NOTE, "SESSION_ENGINE", engine, reason)
         return kind
 
     def serializer(self, settings):
@@ -254,7 +523,10 @@ class Export:
         serializer = import_string(settings.SESSION_SERIALIZER)
         if getattr(serializer, "loads", None) is not JSONSerializer.loads:
             reason = "does not read plain JSON as Django's JSONSerializer does"
-            self.complain("unsafe", "SESSION_SERIALIZER", settings.SESSION_SERIALIZER, reason)
+            self.complain(UNSAFE, "SESSION_SERIALIZER", settings.SESSION_SERIALIZER, reason)
+        elif getattr(serializer, "dumps", None) is not JSONSerializer.dumps:
+            path = settings.SESSION_SERIALIZER + ".dumps"
+            self.complain(UNSAFE, "SESSION_SERIALIZER", path, "writes in its own way", None, "write_sessions")
 
     def cache_key(self, settings, store):
         """The key of a session in the cache, with a place for the session key."""
@@ -289,16 +561,16 @@ class Export:
 
     def user_model(self, settings):
         from django.contrib.auth import get_user_model
-        from django.contrib.auth.base_user import AbstractBaseUser
 
         user = get_user_model()
         self.models.append(user)
         setting = settings.AUTH_USER_MODEL
-        if path_of(getattr(user, "is_authenticated", None)) != path_of(AbstractBaseUser.is_authenticated):
-            self.complain("unsafe", "AUTH_USER_MODEL", setting, "has an `is_authenticated` of its own")
         fields = {field.name: field.column for field in user._meta.concrete_fields}
         if "password" not in fields:
             self.complain("unsafe", "AUTH_USER_MODEL", setting, "has no column for the password")
+        self.ask(user, USER_MODEL, HARMLESS["user model"], setting)
+        self.manager(user, setting)
+        self.fields(user, setting)
         self.primary_key(user, setting)
         return {
             "table": table_name(user._meta.concrete_model),
@@ -309,11 +581,44 @@ class Export:
             "is_active": self.flag(user, fields, "is_active", True),
             "is_staff": self.flag(user, fields, "is_staff", False),
             "is_superuser": self.flag(user, fields, "is_superuser", False),
-            "last_login": fields.get("last_login"),
+            "last_login": fields.get("last_login") if updates_last_login() else None,
             "condition": self.condition(user, setting),
             "permission_tables": self.permission_tables(user, setting),
             "session_auth_hash": self.session_auth_hash(user, setting, bool(settings.SECRET_KEY_FALLBACKS)),
         }
+
+    def manager(self, user, setting):
+        """Of the default manager and its querysets, through which Django finds users."""
+        manager = user._default_manager
+        self.ask(type(manager), MANAGER, HARMLESS["manager"], setting)
+        try:
+            queryset = type(manager.get_queryset())
+        except Exception:
+            # Said of its condition.
+            return
+        self.ask(queryset, MANAGER, HARMLESS["manager"], setting)
+
+    def fields(self, user, setting):
+        """Whether names and flags stand in their columns as Django's own fields have them there."""
+        for field in user._meta.concrete_fields:
+            if field is user._meta.pk:
+                continue
+            is_username = field.name == user.USERNAME_FIELD
+            if is_username:
+                self.ask(type(field), USERNAME_FIELD, HARMLESS["field"], setting)
+                exact = field.get_lookup("exact")
+                if not path_of(exact).startswith("django."):
+                    reason = USERNAME_FIELD[next(iter(USERNAME_FIELD))][3]
+                    self.complain(UNSAFE, setting, path_of(exact), reason, "username_to_column", "find_user")
+            elif field.name in ("password", "is_active", "is_staff", "is_superuser"):
+                self.ask(type(field), COLUMN, HARMLESS["field"], setting)
+            else:
+                continue
+            descriptor = type(inspect.getattr_static(user, field.attname, None))
+            reads = hasattr(type(field), "from_db_value") and not is_username
+            if reads or not descriptor.__module__.startswith("django."):
+                reason = COLUMN[next(iter(COLUMN))][3]
+                self.complain(UNSAFE, setting, "{}.{}".format(user._meta.label, field.name), reason)
 
     def primary_key(self, user, setting):
         """Whether ids in sessions are read for the column as Django's own fields read them."""
@@ -322,14 +627,15 @@ class Export:
         field = user._meta.pk
         while field.remote_field:
             field = field.target_field
-        reading = ("to_python", "get_prep_value", "get_db_prep_value", "value_to_string")
-        if hasattr(field, "from_db_value") or any(
-            not path_of(getattr(field, name)).startswith(models.__name__) for name in reading
-        ):
+        overrides = overridden(type(field), ())
+        names = [name for name, _ in overrides]
+        if hasattr(field, "from_db_value") or any(name in PRIMARY_KEY for name in names):
             reason = "has a primary key of the class {}: if its ids are not those of the column, they need {}".format(
-                type(field).__name__, "`SessionStore::user_id_to_primary_key`"
+                type(field).__name__, "`DjangoSite::user_id_to_primary_key`"
             )
-            self.complain("hook", "AUTH_USER_MODEL", setting, reason, "user_id_to_primary_key")
+            self.complain(HOOK, "AUTH_USER_MODEL", setting, reason, "user_id_to_primary_key")
+        else:
+            self.ask(type(field), {}, HARMLESS["field"], setting)
 
     def flag(self, user, fields, name, default):
         """The column of a flag; `None` if it is a constant that the crate assumes as well."""
@@ -348,9 +654,9 @@ class Export:
         """The SQL of a default manager that hides rows."""
         from django.db import connections, router
 
-        query = user._default_manager.all().order_by().values("pk").query
         try:
-            compiler = query.get_compiler(connection=connections[router.db_for_read(user)])
+            query = user._default_manager.get_queryset().order_by().values("pk").query
+            compiler = query.get_compiler(connection=connections[router.db_for_write(user)])
             sql, values = compiler.as_sql()
             tables = [alias for alias, count in query.alias_refcount.items() if count]
             quote = compiler.connection.ops.quote_name
@@ -362,7 +668,9 @@ class Export:
                 sql, values = compiler.compile(query.where)
             return sql % tuple(literal(value) for value in values)
         except Exception as error:
-            reason = "has a default manager that hides rows, and its condition cannot be written as SQL ({})".format(error)
+            reason = "has a default manager that hides rows, and its condition cannot be written as SQL ({})".format(
+                sentence_of(error)
+            )
             self.complain("unsafe", "AUTH_USER_MODEL", setting, reason)
             return None
 
@@ -372,15 +680,18 @@ class Export:
 
         names = ("has_perm", "has_perms", "has_module_perms", "get_all_permissions")
         if not issubclass(user, PermissionsMixin):
-            if any(hasattr(user, name) for name in names):
-                reason = "has permissions of its own making and no PermissionsMixin: nobody has any here"
-                self.complain("note", "AUTH_USER_MODEL", setting, reason)
+            own = [name for name in names if hasattr(user, name)]
+            if own:
+                path = "{}.{}".format(path_of(user), own[0])
+                reason = "is no PermissionsMixin, and answers itself who has which permission"
+                self.complain(UNSAFE, setting, path, reason, "after_has_perm", "permissions")
             return None
-        if any(not path_of(getattr(user, name)).startswith(AUTH) for name in names):
-            reason = "answers questions about permissions itself: nobody has any here, superusers apart"
-            self.complain("note", "AUTH_USER_MODEL", setting, reason)
+        many = {field.name: field for field in user._meta.many_to_many}
+        if not {"groups", "user_permissions"} <= many.keys():
+            reason = "has no `groups` or no `user_permissions` in tables: nobody but superusers has permissions"
+            self.complain(NOTE, "AUTH_USER_MODEL", setting, reason)
             return None
-        groups, held = user._meta.get_field("groups"), user._meta.get_field("user_permissions")
+        groups, held = many["groups"], many["user_permissions"]
         of_group = groups.related_model._meta.get_field("permissions")
         return {
             "user_groups": many_to_many(groups),
@@ -403,7 +714,7 @@ class Export:
             self.complain("unsafe", "AUTH_USER_MODEL", setting, reason)
         elif overrides:
             reason = "makes its own session auth hash: unless `UserModel::session_auth_hash` and {} say how, {}".format(
-                "`SessionStore::session_auth_hash_message`", "everybody is logged out here"
+                "`DjangoSite::session_auth_hash_message`", "everybody is logged out here"
             )
             self.complain("hook", "AUTH_USER_MODEL", setting, reason, "session_auth_hash")
         return {"overrides": overrides}
@@ -413,7 +724,28 @@ class Export:
     def backends(self, settings):
         from django.utils.module_loading import import_string
 
-        return [self.backend(path, import_string(path)) for path in settings.AUTHENTICATION_BACKENDS]
+        classes = [import_string(path) for path in settings.AUTHENTICATION_BACKENDS]
+        found = [self.backend(*each) for each in zip(settings.AUTHENTICATION_BACKENDS, classes)]
+        for index, (backend, each) in enumerate(zip(classes, found)):
+            # Each may grant to all; by PermissionDenied, what later ones would grant may be refused.
+            is_heeded = any(later["grants_permissions"] for later in found[index + 1 :])
+            if not each["grants_permissions"]:
+                self.grants_itself(each["path"], backend, is_heeded)
+        return found
+
+    def grants_itself(self, path, backend, is_heeded):
+        def is_base_backends(name):
+            return path_of(getattr(backend, name)) == BACKENDS + "BaseBackend." + name
+
+        own = [name for name in GRANTING if hasattr(backend, name) and not is_base_backends(name)]
+        may_refuse = [name for name in own if name in ("has_perm", "has_module_perms")] if is_heeded else []
+        for name in may_refuse:
+            value = "{}.{}".format(path, name)
+            reason = "may refuse a permission before another backend grants it"
+            self.complain(UNSAFE, "AUTHENTICATION_BACKENDS", value, reason, "after_has_perm", "permissions")
+        if own and not may_refuse:
+            reason = "grants permissions in its own way: without `DjangoSite::after_has_perm` none of them are known here"
+            self.complain(HOOK, "AUTHENTICATION_BACKENDS", path, reason, "after_has_perm")
 
     def backend(self, path, backend):
         def complain(reason):
@@ -431,12 +763,7 @@ class Export:
         if not reads_users:
             complain("finds users in its own way: unless told how, whoever came in by it is nobody here")
         grants_permissions = all(is_model_backends(name) for name in GRANTING + GRANTING_INSIDE)
-        grants_none = all(
-            not hasattr(backend, name) or path_of(getattr(backend, name)) == BACKENDS + "BaseBackend." + name
-            for name in GRANTING
-        )
-        if not grants_permissions and not grants_none:
-            complain("grants permissions in its own way: none of them are known here")
+        self.ask(backend, BACKEND, HARMLESS["backend"].union(LOOKED_AT), "AUTHENTICATION_BACKENDS")
         return {
             "path": str(path),
             "reads_users": reads_users,
@@ -471,15 +798,33 @@ class Export:
             if known and not (known.endswith(".RemoteUserMiddleware") and not middleware.force_logout_if_no_header):
                 hook, reason = MIDDLEWARES[known]
                 self.complain("hook" if hook else "note", "MIDDLEWARE", path, reason, hook)
-            elif not path.startswith("django.") and path not in MIDDLEWARES:
-                own.append(path)
+            elif not path.startswith("django."):
+                base = next((each for each in ancestors if each in MIDDLEWARE), None)
+                overrides = base and overridden(middleware, ())
+                if overrides:
+                    value = ", ".join("{}.{}".format(definer, name) for name, definer in overrides)
+                    self.complain(HOOK, "MIDDLEWARE", value, MIDDLEWARE[base], "after_get_user")
+                else:
+                    own.append(path)
         if own:
             self.complain("note", "MIDDLEWARE", ", ".join(own), "not run here: does one say who a visitor is, or may?")
         if "django.middleware.csrf.CsrfViewMiddleware" not in classes:
             reason = "has no CsrfViewMiddleware, while the gates here check CSRF tokens unless they are exempt"
             self.complain("note", "MIDDLEWARE", "", reason)
 
-    def receivers(self):
+    def messages(self, settings):
+        """The storage of `django.contrib.messages`."""
+        from django.utils.module_loading import import_string
+
+        if not apps.is_installed("django.contrib.messages"):
+            return
+        storage = import_string(settings.MESSAGE_STORAGE)
+        overrides = ["{}.{}".format(definer, name) for name, definer in overridden(storage, ())]
+        if overrides or not path_of(storage).startswith("django."):
+            value = ", ".join(overrides) or path_of(storage)
+            self.complain(NOTE, "MESSAGE_STORAGE", value, "keeps messages in its own way: they are not read here")
+
+    def receivers(self, found):
         """Who else wants to know when somebody logs in or out: none of it is called here."""
         from django.contrib.auth import signals
 
@@ -498,14 +843,19 @@ class Export:
         """Names the schema of each table that is not in `public`, as this site's own connection finds it."""
         from django.db import connections, router
 
-        aliases = sorted({router.db_for_read(model) for model in self.models})
+        # By what they are written to: what is read may come from one of many replicas, by chance.
+        aliases = sorted({router.db_for_write(model) for model in self.models})
         for alias in aliases:
             if connections[alias].vendor != "postgresql":
-                self.complain("unsafe", "DATABASES", alias, "is no PostgreSQL")
+                self.complain(UNSAFE, "DATABASES", alias, "is no PostgreSQL")
                 return
-        if len(aliases) > 1:
+        databases = [connections[alias].settings_dict for alias in aliases]
+        places = {tuple(str(each[name]) for name in ("NAME", "HOST", "PORT")) for each in databases}
+        if len(places) > 1:
             reason = "sessions and users are in two databases, and are looked for in one"
-            self.complain("unsafe", "DATABASE_ROUTERS", ", ".join(aliases), reason)
+            self.complain(UNSAFE, "DATABASE_ROUTERS", ", ".join(aliases), reason)
+            return
+        if not aliases:
             return
         connection = connections[aliases[0]]
         if hasattr(connection, "schema_name"):
@@ -532,6 +882,91 @@ def number(value):
     seconds = getattr(value, "total_seconds", None)
     value = seconds() if seconds else value
     return value if value is None else int(value)
+
+
+def is_djangos(path):
+    return path.startswith("django.")
+
+
+def plain_function(value):
+    """What a property, a class method or a partial method is made of."""
+    for _ in range(4):
+        value = next(
+            (inner for inner in (getattr(value, name, None) for name in ("fget", "__func__", "func")) if inner is not None),
+            value,
+        )
+    return value
+
+
+def overridden(cls, also):
+    """The names that Django's own classes among the ancestors have, and whose value is not Django's: each with the path
+    of the class that has it. Sorted, so that the same site says the same.
+
+    `also` are the paths of classes that count as Django's.
+    """
+
+    def is_trusted(each):
+        return is_djangos(each.__module__ + ".") or path_of(each) in also
+
+    mro = [each for each in cls.__mro__ if each is not object]
+    names = {name for each in mro if is_trusted(each) for name in vars(each)}
+    found = []
+    for name in sorted(names - MACHINERY):
+        owner = next(each for each in mro if name in vars(each))
+        if name.startswith(("get_next_by_", "get_previous_by_")) or (name.startswith("get_") and name.endswith("_display")):
+            continue
+        value = plain_function(vars(owner)[name])
+        module = getattr(value, "__module__", None) or ""
+        if not hasattr(value, "__qualname__"):
+            # A constant, or an object such as the descriptor of a field.
+            module = type(value).__module__
+            is_own = not is_trusted(owner) and not is_djangos(module)
+        elif is_trusted(owner):
+            # Somebody may have put a function of another module there.
+            is_own = path_of(owner) not in also and isinstance(value, FUNCTIONS) and not is_standard(module)
+        else:
+            # One of Django's, under the name that it has there.
+            is_own = not (is_djangos(module) and value.__qualname__.rpartition(".")[2] == name)
+        if is_own:
+            found.append((name, path_of(owner)))
+    return found
+
+
+FUNCTIONS = (type(lambda: None), type(len))
+
+
+def is_standard(module):
+    return is_djangos(module + ".") or module.partition(".")[0] in sys.stdlib_module_names | {"builtins", "asgiref"}
+
+
+def is_middleware(path, base):
+    """Whether a middleware is this one, or derives from it."""
+    from django.utils.module_loading import import_string
+
+    return base in [path_of(each) for each in getattr(import_string(path), "__mro__", ())]
+
+
+def lazy_text(value):
+    try:
+        return str(value)
+    except Exception:
+        return ""
+
+
+def sentence_of(error):
+    """What an error says, in one line and without an address in memory, which would differ each time."""
+    text = " ".join(lazy_text(error).split())
+    return "{}: {}".format(type(error).__name__, text) if " at 0x" not in text else type(error).__name__
+
+
+def updates_last_login():
+    """Whether Django's receiver is still there that writes when somebody logged in."""
+    from django.contrib.auth.models import update_last_login
+    from django.contrib.auth.signals import user_logged_in
+
+    receivers = [entry[1] for entry in user_logged_in.receivers]
+    receivers = [each() if isinstance(each, weakref.ReferenceType) else each for each in receivers]
+    return any(each is update_last_login for each in receivers)
 
 
 def path_of(something):

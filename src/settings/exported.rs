@@ -99,6 +99,8 @@ pub(super) struct ExportedBackend {
 pub(super) struct ExportedHasher {
     pub(super) algorithm: String,
     pub(super) costs: ExportedCosts,
+    /// The paths of the methods that are not Django's.
+    pub(super) overrides: Vec<String>,
 }
 
 /// Those that the hasher has.
@@ -235,13 +237,38 @@ pub(crate) struct NotHonoured {
     /// The name of what can be plugged in, for one that is a [`Level::Hook`].
     #[serde(deserialize_with = "nullable")]
     pub(crate) hook: Option<String>,
+    /// What is off because of it, for one that is [`Level::Unsafe`]; `None`: everything.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) power: Option<Power>,
+}
+
+/// Something that this crate does as Django's own classes do it, and that is off where the site has
+/// others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Power {
+    /// To read sessions.
+    Load,
+    /// To find the user of a session.
+    GetUser,
+    /// To find a user by name.
+    FindUser,
+    /// To say whether a password is right.
+    Authenticate,
+    /// To encode a password.
+    MakePassword,
+    /// To say who has which permission.
+    Permissions,
+    /// To make, change and end sessions.
+    WriteSessions,
 }
 
 /// How much that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
-    /// Somebody might be let in whom Django keeps out, or nothing could be read at all.
+    /// Somebody might be let in whom Django keeps out, or nothing could be read at all: what that is
+    /// about is off.
     Unsafe,
     /// Code of the service can do it.
     Hook,
@@ -251,7 +278,7 @@ pub(crate) enum Level {
 
 impl fmt::Display for NotHonoured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { level: _, setting, value, reason, hook: _ } = self;
+        let Self { level: _, setting, value, reason, hook: _, power: _ } = self;
         let space = if value.is_empty() { "" } else { " " };
         write!(f, "{setting}: {value}{space}{reason}")
     }

@@ -20,7 +20,8 @@ use crate::signing;
 pub use backend::AuthenticationBackend;
 pub(crate) use cookie::CookieSettings;
 pub(crate) use csrf::{CsrfSettings, UploadLimits};
-pub(crate) use exported::Level;
+pub(crate) use exported::{Level, NotHonoured, Power};
+pub(crate) use password_hashers::DEFAULT_PASSWORD_HASHERS;
 pub use password_hashers::PasswordHasher;
 pub use permission_tables::ManyToMany;
 pub(crate) use permission_tables::PermissionTables;
@@ -59,6 +60,7 @@ pub struct DjangoSettings {
     pub(crate) use_x_forwarded_host: bool,
     pub(crate) use_x_forwarded_port: bool,
     pub(crate) secure_proxy_ssl_header: Option<(String, String)>,
+    pub(crate) server_port: Option<u16>,
     pub(crate) session_table: TableName,
     pub(crate) key_salt: String,
     pub(crate) max_age: Option<Duration>,
@@ -75,6 +77,8 @@ pub struct DjangoSettings {
     pub(crate) upload_limits: UploadLimits,
     pub(crate) password_hashers: Option<Vec<PasswordHasher>>,
     pub(crate) upgrade_passwords: bool,
+    /// The paths of what the site overrides and this service answers for.
+    pub(crate) accepted_overrides: Vec<String>,
     /// Where these settings come from, if a site exported them.
     pub(crate) site: Option<Site>,
 }
@@ -93,6 +97,7 @@ impl DjangoSettings {
             use_x_forwarded_host: false,
             use_x_forwarded_port: false,
             secure_proxy_ssl_header: None,
+            server_port: None,
             session_table: TableName::from("django_session"),
             key_salt: DEFAULT_KEY_SALT.into(),
             max_age: None,
@@ -109,6 +114,7 @@ impl DjangoSettings {
             upload_limits: UploadLimits::default(),
             password_hashers: None,
             upgrade_passwords: true,
+            accepted_overrides: Vec::new(),
             site: None,
         }
     }
@@ -175,6 +181,18 @@ impl DjangoSettings {
         value: impl Into<String>,
     ) -> Self {
         self.secure_proxy_ssl_header = Some((header.into(), value.into()));
+        self
+    }
+
+    /// The port that Django has as `SERVER_PORT`. Behind a proxy that is often the site's own, 443:
+    /// gunicorn on a Unix socket and uwsgi take it from what the proxy says. Name it where the site
+    /// has a `CSRF_COOKIE_DOMAIN`: Django's check of `Referer` then expects the domain with that port,
+    /// and requests without `Origin` are refused here that Django accepts.
+    ///
+    /// Defaults to the port of the socket that the request came to. `X-Forwarded-Port` goes before
+    /// both, with [`use_x_forwarded_port`](Self::use_x_forwarded_port).
+    pub fn server_port(mut self, port: u16) -> Self {
+        self.server_port = Some(port);
         self
     }
 

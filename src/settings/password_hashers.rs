@@ -17,7 +17,7 @@ use super::DjangoSettings;
 /// | `SHA1PasswordHasher`, `UnsaltedMD5PasswordHasher`, `UnsaltedSHA1PasswordHasher`, until Django 5.0 | `Sha1`, `UnsaltedMd5`, `UnsaltedSha1` |
 ///
 /// All but the first two need this crate's feature `hashers`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PasswordHasher {
     /// `pbkdf2_sha256`, Django's default.
@@ -66,6 +66,12 @@ pub enum PasswordHasher {
     UnsaltedMd5,
     /// `unsalted_sha1`.
     UnsaltedSha1,
+    /// One that the service computes: a class of the site's own, with a
+    /// [`DjangoSite::password_hasher`](crate::DjangoSite::password_hasher) of this algorithm.
+    Custom {
+        /// The class attribute `algorithm`.
+        algorithm: String,
+    },
 }
 
 /// Django's `PASSWORD_HASHERS` unless the site sets it, as 5.2 has it.
@@ -144,7 +150,15 @@ impl DjangoSettings {
 impl PasswordHasher {
     /// The class attribute `algorithm`: the text in front of an encoding's first `$`, of those
     /// with a salt.
-    pub fn algorithm(&self) -> &'static str {
+    pub fn algorithm(&self) -> &str {
+        match self {
+            Self::Custom { algorithm } => algorithm,
+            built_in => built_in.built_in_algorithm(),
+        }
+    }
+
+    /// The same of those that Django has; empty for others.
+    pub(crate) fn built_in_algorithm(&self) -> &'static str {
         match self {
             Self::Pbkdf2Sha256 { .. } => "pbkdf2_sha256",
             Self::Pbkdf2Sha1 { .. } => "pbkdf2_sha1",
@@ -156,6 +170,7 @@ impl PasswordHasher {
             Self::Sha1 => "sha1",
             Self::UnsaltedMd5 => "unsalted_md5",
             Self::UnsaltedSha1 => "unsalted_sha1",
+            Self::Custom { .. } => "",
         }
     }
 
@@ -190,13 +205,18 @@ impl PasswordHasher {
                     && memory * u128::from(parallelism) <= u128::from(WORK)
             }
             Self::Md5 | Self::Sha1 | Self::UnsaltedMd5 | Self::UnsaltedSha1 => true,
+            // For what it costs its owner answers.
+            Self::Custom { .. } => true,
         }
     }
 
     /// Whether this build has it.
     pub(crate) fn is_built_in(&self) -> bool {
         cfg!(feature = "hashers")
-            || matches!(self, Self::Pbkdf2Sha256 { .. } | Self::Pbkdf2Sha1 { .. })
+            || matches!(
+                self,
+                Self::Pbkdf2Sha256 { .. } | Self::Pbkdf2Sha1 { .. } | Self::Custom { .. }
+            )
     }
 }
 

@@ -30,6 +30,7 @@ pub struct UserModel {
     pub(crate) parents: Vec<Parent>,
     pub(crate) primary_key: String,
     pub(crate) username: String,
+    pub(crate) username_iexact: bool,
     pub(crate) password: String,
     pub(crate) last_login: Option<String>,
     pub(crate) is_active: Option<String>,
@@ -66,6 +67,7 @@ impl UserModel {
             parents: Vec::new(),
             primary_key: "id".into(),
             username: "username".into(),
+            username_iexact: false,
             password: "password".into(),
             last_login: Some("last_login".into()),
             is_active: Some("is_active".into()),
@@ -92,6 +94,18 @@ impl UserModel {
     /// Defaults to `username`.
     pub fn username_column(mut self, column: impl Into<String>) -> Self {
         self.username = column.into();
+        self
+    }
+
+    /// Finds users by their names whatever the case, for a manager whose `get_by_natural_key` asks
+    /// for `username__iexact`. What else that method asks (`closed=False`) is for
+    /// [`DjangoSite::after_check_password`](crate::DjangoSite::after_check_password).
+    ///
+    /// PostgreSQL compares `UPPER(..)` of both, as for Django: make an index on that.
+    ///
+    /// Defaults to `false`: names are compared exactly.
+    pub fn username_iexact(mut self, yes: bool) -> Self {
+        self.username_iexact = yes;
         self
     }
 

@@ -1,6 +1,6 @@
 //! Settings that cannot work, refused at start by their names.
 
-use super::{DjangoSettings, cookie::is_cookie_name, is_header_name, is_url};
+use super::{DjangoSettings, Power, cookie::is_cookie_name, is_header_name, is_url};
 use crate::error::Error;
 
 impl DjangoSettings {
@@ -78,6 +78,13 @@ impl DjangoSettings {
             .chain(self.improper_hashers().map(Into::into))
             .chain(self.sessions.fault().map(Into::into))
             .chain(fallbacks)
+            .chain(self.overrides_of(Power::Load).map(|each| {
+                format!(
+                    "{each}: sessions are not read here, unless \
+                     `DjangoSettings::accept_override(\"{}\")` says that it makes no difference",
+                    each.value
+                )
+            }))
             .collect()
     }
 }

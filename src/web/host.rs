@@ -42,7 +42,8 @@ impl Connection {
 
 impl<'a> Address<'a> {
     pub(crate) fn of(req: &'a HttpRequest, settings: &'a DjangoSettings) -> Self {
-        let connection = Connection::of(req.app_config());
+        let mut connection = Connection::of(req.app_config());
+        connection.port = settings.server_port.unwrap_or(connection.port);
         Self { headers: req.headers(), uri: req.uri(), connection, settings }
     }
 

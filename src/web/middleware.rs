@@ -111,7 +111,21 @@ impl DjangoSessionMiddleware {
     }
 
     /// Lets only users through who have this permission, `"app_label.codename"`; called several
-    /// times, all of them. Others who are logged in get a 403, and nobody is sent to log in twice.
+    /// times, all of them. Others who are logged in get a 403, as from Django's `PermissionRequiredMixin`
+    /// and its decorator with `raise_exception=True`, and nobody is sent to log in twice. Without that
+    /// the decorator sends them to the log-in page, and so does `staff_member_required`. For the same:
+    ///
+    /// ```
+    /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite, Error};
+    /// # fn f(site: DjangoSite) -> DjangoSessionMiddleware {
+    /// DjangoSessionMiddleware::login_required(site)
+    ///     .permission_required("shop.change_item")
+    ///     .error_handler(|error, req| match error {
+    ///         Error::PermissionDenied => Error::Anonymous.default_response(req),
+    ///         error => error.default_response(req),
+    ///     })
+    /// # }
+    /// ```
     ///
     /// Makes any middleware one for `login_required`.
     ///
@@ -129,7 +143,9 @@ impl DjangoSessionMiddleware {
     }
 
     /// Lets only users through who may use the admin site
-    /// ([`is_active_staff`](crate::DjangoUser::is_active_staff)); others who are logged in get a 403.
+    /// ([`is_active_staff`](crate::DjangoUser::is_active_staff)); others who are logged in get a 403,
+    /// where `staff_member_required` sends them to the log-in page: see
+    /// [`permission_required`](Self::permission_required).
     ///
     /// Makes any middleware one for `login_required`.
     pub fn staff_required(mut self) -> Self {

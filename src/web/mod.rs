@@ -12,6 +12,7 @@ mod middleware;
 mod redirect;
 mod rejection;
 mod request;
+mod request_parts;
 mod request_session;
 mod service;
 mod session_cookie;

@@ -22,6 +22,7 @@ use super::{
     cookie,
     csrf::{self, CsrfPolicy, CsrfState, Wanted},
     request::{AnswerState, Context, Visit},
+    request_parts::request_parts,
     request_session::{Loaded, RequestSession},
     vary::vary_on_cookie,
 };
@@ -244,8 +245,12 @@ where
             }
             _ => {
                 let (middleware, service) = (Rc::clone(middleware), Rc::clone(&self.service));
+                let parts = request_parts(&req, middleware.site());
                 let answer = answer(middleware, service, req, wanted, arrival);
-                Either::Right(Either::Right(answer.boxed_local()))
+                Either::Right(Either::Right(match parts {
+                    Some(parts) => parts.answering(answer).boxed_local(),
+                    None => answer.boxed_local(),
+                }))
             }
         }
     }

@@ -163,9 +163,11 @@ def make_password(password, hashers):
         return {"encoded": auth.hashers.make_password(password)}
 
 
-def authenticate(username, password, hashers, backends):
-    """Whom `authenticate` finds, as [pk, backend]. What it does to the database stays."""
-    with passwords.preferring(hashers, AUTHENTICATION_BACKENDS=backends):
+def authenticate(username, password, hashers=None, backends=None):
+    """Whom `authenticate` finds, as [pk, backend], on a site with these hashers and backends or its own. What it does to
+    the database stays."""
+    others = passwords.preferring(hashers, AUTHENTICATION_BACKENDS=backends) if hashers else contextlib.nullcontext()
+    with others:
         user = auth.authenticate(username=username, password=password)
     return {"user": user and [user._meta.pk.value_to_string(user), user.backend]}
 

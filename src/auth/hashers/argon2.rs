@@ -86,7 +86,7 @@ fn hash(
     let function = Function::new(variety, version, params.map_err(|_| Malformed)?);
     let mut hash = vec![0; length];
     function.hash_password_into(password.as_bytes(), salt, &mut hash).map_err(|_| Malformed)?;
-    on_run(Run { algorithm: parameters.algorithm(), cost: 1 });
+    on_run(Run { algorithm: parameters.built_in_algorithm(), cost: 1 });
     Ok(hash)
 }
 
@@ -95,7 +95,7 @@ impl Hasher for Argon2 {
         let PasswordHasher::Argon2 { time_cost, memory_cost, parallelism } = self.0 else {
             return Err(Malformed);
         };
-        let how = (Algorithm::Argon2id, Version::V0x13, self.0);
+        let how = (Algorithm::Argon2id, Version::V0x13, self.0.clone());
         let hash = hash(how, password, salt.as_bytes(), HASH_LENGTH, on_run)?;
         let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
         Ok(format!(

@@ -85,7 +85,7 @@ impl Hasher for Bcrypt {
         password.truncate(MAX_PASSWORD_LENGTH);
 
         let hash = bcrypt(rounds, salt, &password);
-        let algorithm = (self.of)(rounds).algorithm();
+        let algorithm = (self.of)(rounds).built_in_algorithm();
         on_run(Run { algorithm, cost: rounds });
         let (salt, hash) = (BASE64.encode(salt), BASE64.encode(&hash[..HASH_LENGTH]));
         Ok(format!("{algorithm}$${version}${rounds:02}${salt}{hash}"))

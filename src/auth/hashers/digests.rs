@@ -21,7 +21,7 @@ impl Hasher for Salted {
             Self::Md5 => (PasswordHasher::Md5, md5_hex(&salted)),
             Self::Sha1 => (PasswordHasher::Sha1, sha1_hex(&salted)),
         };
-        let algorithm = of.algorithm();
+        let algorithm = of.built_in_algorithm();
         on_run(Run { algorithm, cost: 1 });
         Ok(format!("{algorithm}${salt}${hash}"))
     }
@@ -53,7 +53,7 @@ impl Hasher for Unsalted {
             Self::Md5 => (PasswordHasher::UnsaltedMd5, md5_hex(password)),
             Self::Sha1 => (PasswordHasher::UnsaltedSha1, format!("sha1$${}", sha1_hex(password))),
         };
-        on_run(Run { algorithm: of.algorithm(), cost: 1 });
+        on_run(Run { algorithm: of.built_in_algorithm(), cost: 1 });
         Ok(encoded)
     }
 

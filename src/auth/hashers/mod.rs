@@ -6,6 +6,7 @@
 mod argon2;
 #[cfg(feature = "hashers")]
 mod bcrypt;
+mod custom;
 #[cfg(feature = "hashers")]
 mod digests;
 mod pbkdf2;
@@ -14,9 +15,11 @@ mod scrypt;
 #[cfg(all(test, feature = "hashers"))]
 mod tests;
 
+pub(crate) use custom::{CustomHasher, CustomHashers};
+
 use crate::{
     crypto::{LETTERS_AND_DIGITS, get_random_string},
-    settings::PasswordHasher,
+    settings::{DEFAULT_PASSWORD_HASHERS, PasswordHasher},
 };
 
 /// What an encoding of no password starts with, and how many random characters follow.
@@ -30,6 +33,7 @@ const SALT_LENGTH: usize = 22;
 pub(crate) struct Hashers<'a> {
     /// Never empty; the first one makes new encodings.
     list: &'a [PasswordHasher],
+    custom: &'a CustomHashers,
     on_run: OnRun<'a>,
 }
 
@@ -62,7 +66,7 @@ pub(crate) enum Unusable {
     OnPurpose,
     /// Its algorithm is not among the `PASSWORD_HASHERS`.
     NotListed,
-    /// It is among them, but this build lacks it.
+    /// It is among them, but nothing here computes it.
     NotBuiltIn,
     /// Where Django raises an exception, or would compute for ages.
     Malformed,
@@ -93,8 +97,12 @@ trait Hasher {
 struct Malformed;
 
 impl<'a> Hashers<'a> {
-    pub(crate) fn new(list: &'a [PasswordHasher], on_run: OnRun<'a>) -> Self {
-        Self { list, on_run }
+    pub(crate) fn new(
+        list: &'a [PasswordHasher],
+        custom: &'a CustomHashers,
+        on_run: OnRun<'a>,
+    ) -> Self {
+        Self { list, custom, on_run }
     }
 
     /// `verify_password`: whether that is the password. A wrong one takes as long as a run of the
@@ -111,7 +119,7 @@ impl<'a> Hashers<'a> {
         let Some(found) = self.identify_hasher(encoded) else {
             return unusable(Unusable::NotListed);
         };
-        let Some(hasher) = hasher(found) else { return unusable(Unusable::NotBuiltIn) };
+        let Some(hasher) = self.hasher(found) else { return unusable(Unusable::NotBuiltIn) };
         self.verify_by(&*hasher, found.algorithm(), password, encoded)
             .unwrap_or_else(|Malformed| unusable(Unusable::Malformed))
     }
@@ -139,24 +147,46 @@ impl<'a> Hashers<'a> {
     }
 
     /// `make_password`: the encoding of a password by the first hasher, with a new salt. `None` if
-    /// this build lacks it.
+    /// nothing here computes it.
     pub(crate) fn make_password(&self, password: &str) -> Option<String> {
-        let hasher = hasher(self.preferred())?;
+        self.encode_by(self.preferred(), password)
+    }
+
+    /// Works as long as for a user who exists, or as one of another hasher if nothing here computes
+    /// the first.
+    pub(crate) fn spend_time(&self, password: &str) {
+        let mut hashers = self.list.iter().chain(&DEFAULT_PASSWORD_HASHERS);
+        hashers.find_map(|hasher| self.encode_by(hasher, password));
+    }
+
+    /// Whether the first hasher is computed here.
+    pub(crate) fn can_make_passwords(&self) -> bool {
+        self.hasher(self.preferred()).is_some()
+    }
+
+    fn encode_by(&self, of: &PasswordHasher, password: &str) -> Option<String> {
+        let hasher = self.hasher(of)?;
         hasher.encode(password, &hasher.salt(), self.on_run).ok()
     }
 
-    /// Works as long as for a user who exists.
-    pub(crate) fn spend_time(&self, password: &str) {
-        self.make_password(password);
+    fn preferred(&self) -> &PasswordHasher {
+        &self.list[0]
     }
 
-    fn preferred(&self) -> PasswordHasher {
-        self.list[0]
+    /// What computes it, if anything here does.
+    fn hasher(&self, of: &PasswordHasher) -> Option<Box<dyn Hasher>> {
+        match of {
+            PasswordHasher::Custom { algorithm } => {
+                let custom = self.custom.get(algorithm)?;
+                Some(Box::new(custom.clone()))
+            }
+            of => hasher(of),
+        }
     }
 
     /// `identify_hasher`: by the form of the encoding, lengths in code points; of several with one
     /// algorithm the last one.
-    fn identify_hasher(&self, encoded: &str) -> Option<PasswordHasher> {
+    fn identify_hasher(&self, encoded: &str) -> Option<&'a PasswordHasher> {
         let length = encoded.chars().count();
         let algorithm = if (length == 32 && !encoded.contains('$'))
             || (length == 37 && encoded.starts_with("md5$$"))
@@ -167,23 +197,42 @@ impl<'a> Hashers<'a> {
         } else {
             encoded.split('$').next().unwrap_or_default()
         };
-        self.list.iter().rfind(|hasher| hasher.algorithm() == algorithm).copied()
+        self.list.iter().rfind(|hasher| hasher.algorithm() == algorithm)
+    }
+}
+
+impl PasswordHasher {
+    /// The encoding of a password with a new random salt, for a
+    /// [`DjangoSite::password_hasher`](crate::DjangoSite::password_hasher) that does something before
+    /// or after what Django does. `None` for one that is not built in.
+    ///
+    /// It takes tenths of a second of a processor: not for an async thread.
+    pub fn encode(&self, password: &str) -> Option<String> {
+        let hasher = hasher(self)?;
+        hasher.encode(password, &hasher.salt(), &|_| ()).ok()
+    }
+
+    /// Whether that is the encoding of this password. `None` if it cannot be read, or for one that
+    /// is not built in. It takes as long as [`encode`](Self::encode).
+    pub fn verify(&self, password: &str, encoded: &str) -> Option<bool> {
+        hasher(self)?.verify(password, encoded, &|_| ()).ok()
     }
 }
 
 /// What computes it, if this build has it.
-fn hasher(of: PasswordHasher) -> Option<Box<dyn Hasher>> {
-    Some(match of {
+fn hasher(of: &PasswordHasher) -> Option<Box<dyn Hasher>> {
+    Some(match *of {
         PasswordHasher::Pbkdf2Sha256 { iterations } => Box::new(pbkdf2::Pbkdf2::sha256(iterations)),
         PasswordHasher::Pbkdf2Sha1 { iterations } => Box::new(pbkdf2::Pbkdf2::sha1(iterations)),
+        PasswordHasher::Custom { .. } => return None,
         #[cfg(feature = "hashers")]
-        PasswordHasher::Argon2 { .. } => Box::new(argon2::Argon2(of)),
+        PasswordHasher::Argon2 { .. } => Box::new(argon2::Argon2(of.clone())),
         #[cfg(feature = "hashers")]
         PasswordHasher::BcryptSha256 { rounds } => Box::new(bcrypt::Bcrypt::sha256(rounds)),
         #[cfg(feature = "hashers")]
         PasswordHasher::Bcrypt { rounds } => Box::new(bcrypt::Bcrypt::plain(rounds)),
         #[cfg(feature = "hashers")]
-        PasswordHasher::Scrypt { .. } => Box::new(scrypt::Scrypt(of)),
+        PasswordHasher::Scrypt { .. } => Box::new(scrypt::Scrypt(of.clone())),
         #[cfg(feature = "hashers")]
         PasswordHasher::Md5 => Box::new(digests::Salted::Md5),
         #[cfg(feature = "hashers")]

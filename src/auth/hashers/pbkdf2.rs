@@ -58,7 +58,7 @@ impl Pbkdf2 {
     ) -> Result<String, Malformed> {
         check_salt(salt)?;
         let rounds = NonZeroU32::new(iterations).ok_or(Malformed)?;
-        let algorithm = (self.of)(iterations).algorithm();
+        let algorithm = (self.of)(iterations).built_in_algorithm();
         let mut hash = vec![0; self.hash_length];
         pbkdf2::derive(self.algorithm, rounds, salt.as_bytes(), password.as_bytes(), &mut hash);
         on_run(Run { algorithm, cost: iterations });

@@ -45,13 +45,13 @@ fn encode(
     let params = Params::new(log_n, r, p).map_err(|_| Malformed)?;
     let mut hash = [0; HASH_LENGTH];
     scrypt(password.as_bytes(), salt.as_bytes(), &params, &mut hash).map_err(|_| Malformed)?;
-    on_run(Run { algorithm: parameters.algorithm(), cost: 1 });
+    on_run(Run { algorithm: parameters.built_in_algorithm(), cost: 1 });
     Ok(format!("scrypt${n}${salt}${r}${p}${}", STANDARD.encode(hash)))
 }
 
 impl Hasher for Scrypt {
     fn encode(&self, password: &str, salt: &str, on_run: OnRun<'_>) -> Result<String, Malformed> {
-        encode(self.0, password, salt, on_run)
+        encode(self.0.clone(), password, salt, on_run)
     }
 
     fn verify(&self, password: &str, encoded: &str, on_run: OnRun<'_>) -> Result<bool, Malformed> {

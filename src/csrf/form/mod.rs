@@ -38,11 +38,14 @@ impl Form {
         let charset = parameters.get("charset").and_then(Charset::named);
         match parameters.value.as_str() {
             // No other spelling, though it may be upper-case (V20).
-            "application/x-www-form-urlencoded" => match parameters.get("charset") {
-                Some(name) if charset.is_some() && !name.eq_ignore_ascii_case("utf-8") => {
-                    Err(FormError::NotUtf8)
+            "application/x-www-form-urlencoded" => match (parameters.get("charset"), charset) {
+                (Some(name), Some(_)) if name.eq_ignore_ascii_case("utf-8") => Ok(Self::Urlencoded),
+                // One that has no ASCII in it (CD3) is refused where Django 4.2 reads it.
+                (_, Some(Charset::Utf8 | Charset::Ascii)) if limits.reads_charsets => {
+                    Ok(Self::Urlencoded)
                 }
-                _ => Ok(Self::Urlencoded),
+                (_, Some(_)) => Err(FormError::NotUtf8),
+                (_, None) => Ok(Self::Urlencoded),
             },
             "multipart/form-data" => {
                 let boundary = parameters.get("boundary").filter(|text| is_boundary(text));
@@ -141,6 +144,7 @@ mod tests {
                 memory_size: setting("DATA_UPLOAD_MAX_MEMORY_SIZE", default.memory_size),
                 number_fields: setting("DATA_UPLOAD_MAX_NUMBER_FIELDS", default.number_fields),
                 number_files: setting("DATA_UPLOAD_MAX_NUMBER_FILES", default.number_files),
+                reads_charsets: false,
             };
             let content_type = header(&vector, "Content-Type").unwrap_or_default();
             let found = field(&content_type, &body(&vector), vector["chunked"] == true, limits);

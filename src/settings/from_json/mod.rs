@@ -166,12 +166,15 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         secret_key: secret_key_fingerprint,
         fallbacks: secret_key_fallbacks_fingerprints,
     };
-    let unsafes = not_honoured.iter().filter(|each| each.level == Level::Unsafe);
+    let is_refused = |each: &&NotHonoured| each.level == Level::Unsafe && each.power.is_none();
+    let unsafes = not_honoured.iter().filter(is_refused);
     let faults = fingerprints
         .fault_of_secret_key(secret_key.as_ref())
         .into_iter()
         .chain(unsafes.map(ToString::to_string))
         .collect();
+    // Django 5.0 was the first to refuse them.
+    settings.upload_limits.reads_charsets = django_version.starts_with("4.");
     settings.site = Some(Site { fingerprints, django_version, sessions, not_honoured });
     (settings, faults)
 }
@@ -267,42 +270,46 @@ fn session_auth_hash(exported: &ExportedSessionAuthHash) -> SessionAuthHash {
     hash
 }
 
-/// Takes the hashers that this build has. If the preferred one is not among them, passwords are not
-/// brought to another: Django would bring them back.
+/// The hashers of the site, in their order. What this build lacks, and what is the site's own, the
+/// service has to compute.
 fn with_hashers(
     settings: DjangoSettings,
     exported: Vec<ExportedHasher>,
     not_honoured: &mut Vec<NotHonoured>,
 ) -> DjangoSettings {
     let mut missing = Vec::new();
-    let mut prefers_missing = false;
-    let mut hashers = Vec::new();
-    for (index, each) in exported.into_iter().enumerate() {
-        match hasher(&each).filter(|hasher| hasher.is_built_in() && hasher.is_affordable()) {
-            Some(hasher) => hashers.push(hasher),
-            None => {
-                prefers_missing |= index == 0;
-                missing.push(each.algorithm);
+    let hashers: Vec<_> = exported
+        .into_iter()
+        .map(|each| {
+            match hasher(&each).filter(|hasher| hasher.is_built_in() && hasher.is_affordable()) {
+                Some(hasher) if each.overrides.is_empty() => hasher,
+                found => {
+                    if found.is_none() && each.overrides.is_empty() {
+                        missing.push(each.algorithm.clone());
+                    }
+                    PasswordHasher::Custom { algorithm: each.algorithm }
+                }
             }
-        }
-    }
+        })
+        .collect();
     if !missing.is_empty() {
         not_honoured.push(NotHonoured {
-            level: Level::Note,
+            level: Level::Hook,
             setting: "PASSWORD_HASHERS".into(),
             value: missing.join(", "),
             reason: "cannot be checked here: see the feature `hashers`".into(),
-            hook: None,
+            hook: Some("password_hasher".into()),
+            power: None,
         });
     }
     match hashers.is_empty() {
         true => settings,
-        false => settings.password_hashers(hashers).upgrade_passwords(!prefers_missing),
+        false => settings.password_hashers(hashers),
     }
 }
 
 fn hasher(exported: &ExportedHasher) -> Option<PasswordHasher> {
-    let ExportedHasher { algorithm, costs } = exported;
+    let ExportedHasher { algorithm, costs, overrides: _ } = exported;
     let (iterations, rounds) = (costs.iterations, costs.rounds);
     let (time_cost, memory_cost, parallelism) =
         (costs.time_cost, costs.memory_cost, costs.parallelism);

@@ -108,6 +108,7 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         use_x_forwarded_host,
         use_x_forwarded_port,
         secure_proxy_ssl_header,
+        server_port: _, // what a server hands to Django, its settings do not say
         session_table,
         key_salt,
         max_age: _,
@@ -124,6 +125,7 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         upload_limits,
         password_hashers,
         upgrade_passwords: _,
+        accepted_overrides: _, // by its setter
         site,
     } = read(&exported()).unwrap();
     assert_ne!(secret_key, default.secret_key);
@@ -180,7 +182,8 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
     assert_ne!(samesite, default.csrf.cookie.samesite);
     assert_ne!(secure, default.csrf.cookie.secure);
     assert_ne!(httponly, default.csrf.cookie.httponly);
-    let UploadLimits { memory_size, number_fields, number_files } = upload_limits;
+    let UploadLimits { memory_size, number_fields, number_files, reads_charsets } = upload_limits;
+    assert!(!reads_charsets);
     assert_ne!(memory_size, default.upload_limits.memory_size);
     assert_ne!(number_fields, default.upload_limits.number_fields);
     assert_ne!(number_files, default.upload_limits.number_files);
@@ -190,6 +193,7 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         parents,
         primary_key,
         username,
+        username_iexact: _, // by its setter: what an overridden method does, Django cannot say
         password,
         is_active,
         is_staff,
@@ -307,6 +311,7 @@ fn all_that_is_unsafe_is_refused_at_once() {
                 "value": "django.contrib.sessions.backends.file",
                 "reason": "keeps no rows",
                 "hook": null,
+                "power": null,
             },
             {
                 "level": "hook",
@@ -314,6 +319,7 @@ fn all_that_is_unsafe_is_refused_at_once() {
                 "value": "OTP",
                 "reason": "asks for more",
                 "hook": "after_get_user",
+                "power": null,
             },
             {
                 "level": "unsafe",
@@ -321,6 +327,7 @@ fn all_that_is_unsafe_is_refused_at_once() {
                 "value": "",
                 "reason": "is no PostgreSQL",
                 "hook": null,
+                "power": null,
             },
         ]);
     });
@@ -335,21 +342,47 @@ fn all_that_is_unsafe_is_refused_at_once() {
 }
 
 #[test]
-fn a_hasher_that_is_not_built_in_is_left_to_django() {
+fn a_hasher_of_the_sites_own_keeps_its_place_and_is_the_services() {
     let mut exported = exported();
-    let pbkdf2 = json!({ "algorithm": "pbkdf2_sha256", "costs": { "iterations": 7 } });
-    let own = json!({ "algorithm": "own", "costs": {} });
-    exported["PASSWORD_HASHERS"] = json!([pbkdf2, own]);
+    let pbkdf2 =
+        json!({ "algorithm": "pbkdf2_sha256", "costs": { "iterations": 7 }, "overrides": [] });
+    let own = json!({ "algorithm": "own", "costs": {}, "overrides": ["shop.Own"] });
+    let mut peppered = pbkdf2.clone();
+    peppered["overrides"] = json!(["shop.Peppered.encode"]);
+    let custom = |algorithm: &str| PasswordHasher::Custom { algorithm: algorithm.into() };
+    exported["PASSWORD_HASHERS"] = json!([own, pbkdf2, peppered]);
     let settings = read(&exported).unwrap();
-    let kept = [PasswordHasher::Pbkdf2Sha256 { iterations: 7 }];
+    let kept =
+        [custom("own"), PasswordHasher::Pbkdf2Sha256 { iterations: 7 }, custom("pbkdf2_sha256")];
     assert_eq!(settings.hashers(), kept);
-    assert!(settings.upgrade_passwords);
-    // What this service cannot make, it must not take others away for.
-    exported["PASSWORD_HASHERS"] = json!([own, pbkdf2]);
+    // One of Django's that this build lacks, or that would take ages, likewise.
+    exported["PASSWORD_HASHERS"] =
+        json!([{ "algorithm": "bcrypt", "costs": { "rounds": 31 }, "overrides": [] }]);
     let settings = read(&exported).unwrap();
-    assert_eq!(settings.hashers(), kept);
-    assert!(!settings.upgrade_passwords);
-    assert!(settings.site.unwrap().not_honoured.iter().any(|each| each.value == "own"));
+    assert_eq!(settings.hashers(), [custom("bcrypt")]);
+    assert!(settings.site.unwrap().not_honoured.iter().any(|each| each.value == "bcrypt"));
+}
+
+#[test]
+fn what_is_unsafe_for_one_power_switches_off_that_power_and_can_be_accepted() {
+    let mut exported = exported();
+    exported["not_honoured"] = json!([{
+        "level": "unsafe",
+        "setting": "SESSION_ENGINE",
+        "value": "shop.Store.load",
+        "reason": "reads sessions in its own way",
+        "hook": null,
+        "power": "load",
+    }]);
+    let settings = read(&exported).unwrap();
+    let said = settings.validate().unwrap_err().to_string();
+    assert!(said.contains("shop.Store.load") && said.contains("accept_override"), "{said}");
+    for accepted in ["shop.Store.load", "shop.Store", "shop"] {
+        assert!(settings.clone().accept_override(accepted).validate().is_ok(), "{accepted}");
+    }
+    for another in ["shop.Store.save", "shop.Stor", "", "Store.load"] {
+        assert!(settings.clone().accept_override(another).validate().is_err(), "{another:?}");
+    }
 }
 
 #[test]

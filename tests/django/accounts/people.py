@@ -52,7 +52,7 @@ def describe_user(user, has_perms=()):
     held = {
         name: sorted(getattr(user, f"get_{name}_permissions")())
         for name in ("user", "group", "all")
-        if hasattr(user, f"get_{name}_permissions")
+        if hasattr(user, f"get_{name}_permissions") and user.groups is not None
     }
     return {
         "pk": user._meta.pk.value_to_string(user),

@@ -50,7 +50,7 @@ fn in_python(hasher: &PasswordHasher) -> Value {
 }
 
 fn settings_with(hashers: &[PasswordHasher]) -> DjangoSettings {
-    settings().password_hashers(hashers.iter().copied())
+    settings().password_hashers(hashers.iter().cloned())
 }
 
 #[actix_web::test]

@@ -6,4 +6,6 @@ mod check_users;
 mod differential;
 mod export;
 mod mistakes;
+mod overrides;
+mod requests;
 mod sites;

@@ -132,6 +132,7 @@ impl DjangoSite {
                 ("/AUTHENTICATION_BACKENDS/0/reads_users", json!(true)),
                 ("/AUTHENTICATION_BACKENDS/0/grants_permissions", json!(true)),
             ])
+            .not_honoured(&[("AUTHENTICATION_BACKENDS", "note")])
             .fallbacks(&FALLBACKS)
             .in_schema("shop"),
             site("text as the key, columns renamed", model("renamed.RenamedUser")).exports([
@@ -152,7 +153,7 @@ impl DjangoSite {
                 ("/AUTHENTICATION_BACKENDS/1/grants_permissions", json!(true)),
                 ("/AUTHENTICATION_BACKENDS/1/admits_inactive", json!(false)),
             ])
-            .not_honoured(&[("MIDDLEWARE", "note")]),
+            .not_honoured(&[("AUTHENTICATION_BACKENDS", "note"), ("MIDDLEWARE", "note")]),
             site(
                 "django-otp",
                 Settings::default()
@@ -199,7 +200,7 @@ impl DjangoSite {
                 ("/SESSION_SAVE_EVERY_REQUEST", json!(true)),
                 ("/SESSION_COOKIE_AGE", json!(3600)),
             ])
-            .not_honoured(&[("SESSION_ENGINE", "note")]),
+            .not_honoured(&[("SESSION_ENGINE", "unsafe")]),
             site(
                 "CSRF in the session, sessions in a cache as well",
                 Settings::default()
@@ -242,7 +243,7 @@ impl DjangoSite {
             .not_honoured(&[
                 ("AUTHENTICATION_BACKENDS", "note"),
                 ("AUTHENTICATION_BACKENDS", "note"),
-                ("AUTHENTICATION_BACKENDS", "note"),
+                ("AUTHENTICATION_BACKENDS", "hook"),
             ])
             .not_enough(),
             site("a session auth hash of its own", model("versioned.VersionedUser"))
