@@ -7,6 +7,7 @@ mod hashers;
 mod hooks;
 mod login;
 mod passwords;
+mod rest;
 mod session_auth_hash;
 mod session_auth_keys;
 mod sessions;

@@ -25,6 +25,7 @@ pub(super) struct Lanes {
     visits: OnceLock<Lane<Visits>>,
     visits_with_permissions: OnceLock<Lane<Visits>>,
     permissions: OnceLock<Lane<Permissions>>,
+    tokens: OnceLock<Lane<Users>>,
     slides: OnceLock<Lane<Slides>>,
     other: OnceLock<Lane<Reads>>,
     writes: OnceLock<Lane<Writes>>,
@@ -59,6 +60,11 @@ impl Lanes {
         open(&self.permissions, permissions, database)
     }
 
+    /// For the first table of tokens.
+    pub(super) fn tokens(&self, database: &Database, tokens: &Arc<Users>) -> &Lane<Users> {
+        open(&self.tokens, tokens, database)
+    }
+
     pub(super) fn slides(&self, database: &Database) -> &Lane<Slides> {
         open(&self.slides, &database.shared.slides, database)
     }
@@ -70,6 +76,7 @@ impl Lanes {
             || self.visits.get().is_some_and(Lane::is_over)
             || self.visits_with_permissions.get().is_some_and(Lane::is_over)
             || self.permissions.get().is_some_and(Lane::is_over)
+            || self.tokens.get().is_some_and(Lane::is_over)
             || self.slides.get().is_some_and(Lane::is_over)
             || self.other.get().is_some_and(Lane::is_over)
             || self.writes.get().is_some_and(Lane::is_over)

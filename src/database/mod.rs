@@ -15,12 +15,16 @@ mod references;
 mod session_lookup;
 mod sessions;
 mod slides;
+mod tokens;
 mod user_columns;
 mod user_queries;
 mod users;
 mod visits;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use deadpool_postgres::Pool;
 use tokio::time::Instant;
@@ -35,12 +39,13 @@ use needs::Needs;
 pub(crate) use permissions::HeldPermissions;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;
-pub(crate) use primary_key::PrimaryKeyValue;
+pub(crate) use primary_key::{PrimaryKeyValue, python_int_in_decimal as python_int};
 use session_lookup::SessionLookup;
 pub(crate) use session_lookup::SessionRow;
 use sessions::SessionQueries;
 pub(crate) use sessions::Written;
 use slides::Slides;
+use tokens::TokenQueries;
 use user_columns::UserColumns;
 use user_queries::UserQueries;
 pub(crate) use users::{ColumnValue, UserRow};
@@ -63,6 +68,8 @@ struct Shared {
     user_columns: UserColumns,
     needs: Needs,
     address: String,
+    token_queries: TokenQueries,
+    uses_rest_framework: AtomicBool,
 }
 
 impl Database {
@@ -79,6 +86,8 @@ impl Database {
                 user_columns: UserColumns::default(),
                 needs: Needs::default(),
                 address,
+                token_queries: TokenQueries::default(),
+                uses_rest_framework: AtomicBool::default(),
                 settings,
             }),
             runtimes: Arc::default(),
@@ -113,6 +122,16 @@ impl Database {
     /// Remembers what a middleware needs, for [`Database::check`].
     pub(crate) fn need(&self, need: Need) {
         self.shared.needs.add(need);
+    }
+
+    /// Remembers that the REST framework's tokens matter, likewise.
+    pub(crate) fn use_rest_framework(&self) {
+        self.need(Need::Users);
+        self.shared.uses_rest_framework.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn uses_rest_framework(&self) -> bool {
+        self.shared.uses_rest_framework.load(Ordering::Relaxed)
     }
 
     /// Whether both are clones of one.

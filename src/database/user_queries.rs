@@ -29,6 +29,7 @@ pub(super) struct Known {
     /// How a key stands in SQL that is `ads_key` as a parameter.
     pub(super) key: String,
     pub(super) by_username: Arc<Query>,
+    pub(super) column_types: Vec<u32>,
     pub(super) users: Arc<Users>,
     pub(super) permissions: Option<Arc<Permissions>>,
     pub(super) visits: Arc<Visits>,
@@ -108,6 +109,7 @@ impl Known {
             permissions: permissions.map(Arc::new),
             visits: visits(None),
             visits_with_permissions: model.permission_tables.as_ref().map(|of| visits(Some(of))),
+            column_types,
             primary_key,
             key,
         })
@@ -116,7 +118,7 @@ impl Known {
 
 /// A key that is text, as a value of this type: what compares like the column itself, and can use
 /// its index.
-fn cast(type_name: &str) -> String {
+pub(super) fn cast(type_name: &str) -> String {
     // By its SQL name, text would be cut to a length of one.
     let type_name = if type_name == "character" { "bpchar" } else { type_name };
     format!("CAST(ads_key AS {type_name})")

@@ -109,11 +109,20 @@ impl Users {
         let [one, many] = primary_key.parameter_types();
         let has_key = format!("{} = {key}", key_column(model));
         let sql = |proof: &str, keys: &str| user_sql(model, proof, keys, &has_key, column_types);
-        Self {
-            key: Query::of_key(&one, key),
-            one: Query::new(&[one], |proof| sql(proof, ONE_KEY)),
-            many: Query::new(&[many], |proof| sql(proof, MANY_KEYS)),
-        }
+        Self::by(
+            Query::new(std::slice::from_ref(&one), |proof| sql(proof, ONE_KEY)),
+            Query::new(&[many], |proof| sql(proof, MANY_KEYS)),
+            Query::of_key(&one, key),
+        )
+    }
+
+    /// Users by whatever key these queries find them, that of one, of many, and the key alone.
+    pub(super) fn by(one: Arc<Query>, many: Arc<Query>, key: Arc<Query>) -> Self {
+        Self { one, many, key }
+    }
+
+    pub(super) fn query_of_one(&self) -> &Arc<Query> {
+        &self.one
     }
 
     /// Asks for a user who does not exist.
@@ -158,7 +167,7 @@ impl Lookup for Users {
 }
 
 /// The key that a row answers, and the user who has it.
-fn user(row: &Row) -> Result<(PrimaryKeyValue, Option<UserRow>), PgError> {
+pub(super) fn user(row: &Row) -> Result<(PrimaryKeyValue, Option<UserRow>), PgError> {
     Ok((row.try_get(1)?, user_in(row, 2)?))
 }
 
@@ -280,6 +289,6 @@ impl FromSql<'_> for Bytes {
 }
 
 /// Whether the text was no value of the column's type, so that no row can have it.
-fn is_no_such_value(error: &Unavailable) -> bool {
+pub(super) fn is_no_such_value(error: &Unavailable) -> bool {
     matches!(error, Unavailable::Query(error) if connection::is_no_such_value(error.code()))
 }

@@ -13,6 +13,8 @@ mod redirect;
 mod rejection;
 mod request;
 mod request_session;
+mod rest;
+mod rest_framework;
 mod service;
 mod session_cookie;
 mod set_cookie;
@@ -27,4 +29,5 @@ pub use extract::{
 pub use middleware::DjangoSessionMiddleware;
 #[cfg(fuzzing)]
 pub(crate) use redirect::LoginUrl;
+pub use rest::{RestAuth, RestScheme};
 pub use service::DjangoSessionService;
