@@ -1,61 +1,68 @@
-//! An API that answers as the Django REST framework does, with its `SessionAuthentication` and
-//! `IsAuthenticated`: a 403 and `{"detail": ..}` in place of a redirect, and no check for CSRF of
-//! visitors who are not logged in.
+//! An API that answers as a view of the Django REST framework: clients come with a session, a token, a
+//! JWT or a password, as the site's `DEFAULT_AUTHENTICATION_CLASSES` have it, and who may not gets
+//! `{"detail": ..}`.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
-//!     cargo run --example rest_framework
+//!     DJANGO_SETTINGS=django-settings.json cargo run --example rest_framework
 //! ```
+//!
+//! Without `DJANGO_SETTINGS`, what `export_settings` printed inside the site, it takes the classes that the
+//! framework has by default: session and basic.
 
-use std::env;
+use std::{env, error::Error as StdError, fs};
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error, RestAuth, RestScheme,
 };
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer,
-    http::StatusCode,
+    App, HttpResponse, HttpServer,
+    http::Method,
     web::{self, ServiceConfig},
 };
 use deadpool_postgres::{Config, Runtime};
+use serde_json::json;
 use tokio_postgres::NoTls;
 
-/// What the REST framework answers, in its default language.
-fn answer(error: &Error, req: &HttpRequest) -> HttpResponse {
-    let detail = match error {
-        Error::CsrfFailed(reason) => format!("CSRF Failed: {reason}"),
-        Error::PermissionDenied => "You do not have permission to perform this action.".into(),
-        // All the same, whatever was the matter: strangers are not told.
-        error if error.is_rejection() => "Authentication credentials were not provided.".into(),
-        // The middleware knows best: a 503, a 500.
-        error => return error.default_response(req),
-    };
-    let body = serde_json::json!({ "detail": detail }).to_string();
-    HttpResponse::build(StatusCode::FORBIDDEN).content_type("application/json").body(body)
+async fn items(user: DjangoUser) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "user": user.username() }))
 }
 
-async fn items(user: DjangoUser) -> HttpResponse {
-    let body = serde_json::json!({ "user": user.username() }).to_string();
-    HttpResponse::Ok().content_type("application/json").body(body)
+/// By which class the client came in, and what its token says of it.
+async fn whoami(user: DjangoUser, auth: RestAuth) -> Result<HttpResponse, Error> {
+    if user.is_superuser() && auth.scheme() == Some(RestScheme::Basic) {
+        // Answered in JSON, as what the middleware refuses.
+        return Err(Error::PermissionDenied);
+    }
+    Ok(HttpResponse::Ok().json(json!({
+        "user": user.username(),
+        "by": auth.scheme().map(RestScheme::name),
+        "app": auth.claim::<String>("app")?,
+    })))
 }
 
 /// Built once; every worker gets a clone of the middlewares.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let middleware =
-        DjangoSessionMiddleware::login_required(site).csrf_if_logged_in().error_handler(answer);
-    let staff = middleware.clone().staff_required();
+    // class Items(APIView): permission_classes = [IsAuthenticated], with get() and post()
+    let api = DjangoSessionMiddleware::rest_framework(site).methods([Method::GET, Method::POST]);
+    // class Staff(Items): permission_classes = [IsAdminUser]
+    let staff = api.clone().is_admin_user();
     move |app| {
         app.service(web::resource("/staff").wrap(staff.clone()).to(items))
-            .service(web::resource("/items").wrap(middleware.clone()).to(items));
+            .service(web::resource("/whoami").wrap(api.clone()).to(whoami))
+            .service(web::resource("/items").wrap(api.clone()).to(items));
     }
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn StdError>> {
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
-    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
+    let secret_key = variable("DJANGO_SECRET_KEY")?;
+    let settings = match env::var("DJANGO_SETTINGS") {
+        Ok(path) => DjangoSettings::from_json(&fs::read_to_string(path)?, secret_key)?,
         // As in settings.py: without it, no page of this site may send anything.
-        .allowed_hosts(["localhost", "127.0.0.1"]);
+        Err(_) => DjangoSettings::new(secret_key).allowed_hosts(["localhost", "127.0.0.1"]),
+    };
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let site = DjangoSite::new(pool, settings)?;

@@ -2,6 +2,7 @@
 
 mod csrf;
 mod database;
+mod rest;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,6 +12,7 @@ use tokio_postgres::error::{DbError, SqlState};
 use crate::{report::CheckReport, signing};
 pub use csrf::{CsrfReason, CsrfTokenFault, FormError};
 pub use database::DatabaseError;
+pub use rest::{AuthenticationFailed, TokenMessage};
 
 /// Why there is no session, no user, or no answer.
 ///
@@ -114,6 +116,16 @@ pub enum Error {
     /// The form cannot be read in which the CSRF token may be. Status 400.
     #[error("the form cannot be read: {0}")]
     BadForm(#[from] FormError),
+
+    /// A credential of the REST framework (name and password, a token, a JWT) is refused. Rejected, on
+    /// whatever route it comes.
+    #[error("the credentials are refused: {0}")]
+    AuthenticationFailed(#[from] AuthenticationFailed),
+
+    /// The view of the REST framework has no such method. Status 405.
+    #[error("the method is not allowed")]
+    MethodNotAllowed,
+
     /// The processors were busy with other visitors' passwords for this long. Status 503.
     #[error("no password could be hashed within {0:?}: too many visitors are logging in")]
     TooManyPasswords(Duration),
@@ -155,6 +167,7 @@ impl Error {
                     | Self::CsrfFailed(_)
                     | Self::BadForm(_)
                     | Self::SessionInterrupted
+                    | Self::MethodNotAllowed
             )
     }
 
@@ -190,6 +203,8 @@ impl Error {
             Self::CsrfFailed(_) => "csrf_failed",
             Self::BadForm(_) => "bad_form",
             Self::SessionInterrupted => "session_interrupted",
+            Self::AuthenticationFailed(_) => "authentication_failed",
+            Self::MethodNotAllowed => "method_not_allowed",
             Self::ImproperlyConfigured(_)
             | Self::CheckFailed(_)
             | Self::UserColumn { .. }

@@ -1,6 +1,8 @@
 //! Private functions that read bytes from outside, for the targets in `fuzz/`. Not compiled
 //! otherwise.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
 use actix_web::test::TestRequest;
 use tokio_postgres::types::Type;
@@ -11,7 +13,8 @@ use crate::{
         form::{Form, urlencoded},
     },
     database::{PrimaryKey, PrimaryKeyValue},
-    settings::DjangoSettings,
+    rest::{Credentials, Jwt, read_token},
+    settings::{DjangoSettings, SimpleJwt},
     web::{LoginUrl, last_cookie},
 };
 
@@ -100,4 +103,28 @@ pub fn csrf_matches(cookie: &str, token: &str) -> Result<(), String> {
 pub fn csrf_token(cookie: &str) -> Option<(String, String)> {
     let secret = Secret::read(cookie).ok()?;
     Some((secret.as_str().to_owned(), secret.masked()))
+}
+
+/// The user name and the password in an `Authorization` header; `Err` is the refusal.
+pub fn basic(header: &[u8]) -> Result<Option<(String, String)>, String> {
+    let read = Credentials::read(header).map_err(|failed| failed.to_string())?;
+    Ok(read.map(|Credentials { username, password }| (username, password)))
+}
+
+/// The token in an `Authorization` header; `Err` is the refusal.
+pub fn token(header: &[u8]) -> Result<Option<&str>, String> {
+    read_token("Token", header).map_err(|failed| failed.to_string())
+}
+
+/// The claims of the JWT in an `Authorization` header that is signed by `HS256` with the secret `secret`
+/// and holds at this second; `Err` is the refusal.
+pub fn jwt(header: &[u8], now: u64) -> Result<Option<String>, String> {
+    let settings = DjangoSettings::new("secret");
+    let jwt = Jwt::of(&SimpleJwt::default(), &settings)?;
+    let Some(token) = jwt.read(header).map_err(|failed| failed.to_string())? else {
+        return Ok(None);
+    };
+    let now = UNIX_EPOCH + Duration::from_secs(now);
+    let claims = jwt.validated(token, now).map_err(|failed| failed.to_string())?;
+    Ok(Some(claims.as_json().into_owned()))
 }

@@ -9,10 +9,12 @@
 //! [tenants]: guide::tenants
 //! [testing]: guide::testing
 //! [production]: guide::production
+//! [rest]: guide::rest
 //! [go-gin]: guide::go_gin
 //! [`login_required`]: DjangoSessionMiddleware::login_required
 //! [`required`]: DjangoSessionMiddleware::required
 //! [`optional`]: DjangoSessionMiddleware::optional
+//! [`rest_framework`]: DjangoSessionMiddleware::rest_framework
 //! [`permission_required`]: DjangoSessionMiddleware::permission_required
 //! [`staff_required`]: DjangoSessionMiddleware::staff_required
 //! [`after_get_user`]: DjangoSite::after_get_user
@@ -45,6 +47,7 @@ pub mod fuzzing;
 pub mod guide;
 mod observe;
 mod report;
+mod rest;
 mod session;
 mod settings;
 pub mod signing;
@@ -52,21 +55,22 @@ mod web;
 
 pub use auth::{DjangoSite, DjangoUser, RequestParts};
 pub use error::{
-    CsrfReason, CsrfTokenFault, DatabaseError, DecodeError, Error, FormError, NotLoggedIn,
-    Unavailable,
+    AuthenticationFailed, CsrfReason, CsrfTokenFault, DatabaseError, DecodeError, Error, FormError,
+    NotLoggedIn, TokenMessage, Unavailable,
 };
 pub use observe::Event;
 pub use report::CheckReport;
 pub use session::{DjangoSession, Expiry, SessionData, SessionKey, SessionSigner};
 pub use settings::{
-    AuthenticationBackend, DjangoSettings, ManyToMany, PasswordHasher, SessionAuthHash,
-    SessionEngine, TableName, UserModel,
+    AuthenticationBackend, AuthenticationClass, DjangoSettings, ManyToMany, PasswordHasher,
+    RestAuthentication, RestFramework, SessionAuthHash, SessionEngine, SimpleJwt, TableName,
+    TokenAuthentication, TokenClass, UserModel,
 };
 #[doc(hidden)]
 pub use web::DjangoSessionService;
 pub use web::{
     CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoUserId, OptionalDjangoSession,
-    OptionalDjangoUser, test,
+    OptionalDjangoUser, RestAuth, RestScheme, test,
 };
 // Their types are part of the interface: use these to have the same versions.
 pub use {deadpool_postgres, tokio_postgres};

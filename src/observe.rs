@@ -21,8 +21,8 @@ use crate::{
 /// | `SessionLookup` | `session_lookup` | the session table is asked for a key |
 /// | `SessionFound` | `session_found` | that key has a live session |
 /// | `UserLookup` | `user_lookup` | the user table is asked for the user of a session, or for the one it stood for last |
-/// | `UserFound` | `user_found` | that user counts as logged in; with the backend of the session |
-/// | `Rejected` | `rejected` | a middleware or extractor turned a request away; with the middleware and a [`reason`](Event::reason): `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_hook`, `another_user`, `permission_denied`, `csrf_failed`, `bad_form`, `session_interrupted` |
+/// | `UserFound` | `user_found` | that user counts as logged in; with the backend of the session, or the scheme of the REST framework: `basic`, `token`, `jwt`, `other` |
+/// | `Rejected` | `rejected` | a middleware or extractor turned a request away; with the middleware and a [`reason`](Event::reason): `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_hook`, `another_user`, `permission_denied`, `csrf_failed`, `bad_form`, `session_interrupted`, `authentication_failed`, `method_not_allowed` |
 /// | `Undecodable` | `undecodable` | the data of a live session cannot be read |
 /// | `FallbackKey` | `fallback_key` | a fallback key was needed, for session data or a session auth hash: once that stops, the old key can go |
 /// | `PasswordHashed` | `password_hashed` | a password was hashed, which takes a processor for tenths of a second |

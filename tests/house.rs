@@ -19,7 +19,7 @@ const STOREYS: &[&[&str]] = &[
     &["lib", "fuzzing"],
     &["web"],
     &["auth"],
-    &["csrf"],
+    &["csrf", "rest"],
     &["database"],
     &["session"],
     &["settings"],

@@ -23,11 +23,14 @@
 //! | `POST /cycle` | `optional` | `cycle_key`: 204 |
 //! | `POST /login` | `optional` | form fields `username`, `password`: `{"user_id": "1"}`, or 401 `{"user_id": null}` |
 //! | `POST /logout` | `optional` | `logout`: 204 |
+//! | `/rest/me` | `rest_framework` | GET, HEAD, POST and DELETE: `{"user_id": "1", "by": "token"}` |
+//! | `/rest/open` `/rest/staff` `/rest/read` | the same, `allow_any`, `is_admin_user`, `is_authenticated_or_read_only` | the same; of nobody both are `null` |
 
 mod environment;
 mod fields;
 mod log_in;
 mod notes;
+mod rest;
 mod routes;
 mod sessions;
 mod visitors;

@@ -3,7 +3,7 @@
 use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
 use actix_web::web::{self, ServiceConfig};
 
-use super::{log_in, notes, sessions, visitors};
+use super::{log_in, notes, rest, sessions, visitors};
 
 /// Built once; every worker gets a clone of the middlewares.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
@@ -11,9 +11,11 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
     let required = DjangoSessionMiddleware::required(site.clone());
     let api = required.clone().unauthorized();
     let login_required = DjangoSessionMiddleware::login_required(site.clone());
+    let rest = rest::routes(site.clone());
     let data = web::Data::new(site);
     move |app| {
         let for_everybody = |path| web::resource(path).wrap(optional.clone());
+        rest(app);
         app.app_data(data.clone())
             .service(for_everybody("/").get(visitors::index))
             .service(for_everybody("/csrf").get(notes::csrf_token))

@@ -81,6 +81,7 @@ impl DjangoSite {
         }
         let shared = self.shared(readable).await?;
         report.fact(shared.to_string());
+        self.check_rest_framework(readable, &mut report).await?;
         if readable.sessions {
             self.check_sessions(readable, &mut report).await?;
         }

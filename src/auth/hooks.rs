@@ -42,6 +42,9 @@ impl DjangoSite {
     /// 503. So is a hook that takes longer than the `timeout`. An error of your own queries
     /// is passed on by `.map_err(Unavailable::from)?`.
     ///
+    /// A client of the REST framework that brings a token, a JWT or a password has no session: the hook
+    /// is given an empty one then, and a user whom it refuses is refused with the credential.
+    ///
     /// The site that it is given has no such hook, and may be asked for anybody.
     /// [`DjangoUserId`](crate::DjangoUserId) is whom the session names, whatever this says. The
     /// examples `two_factor` and `impersonation` are such hooks.
@@ -230,20 +233,24 @@ impl DjangoSite {
         backend: &AuthenticationBackend,
     ) -> Result<DjangoUser, Error> {
         self.require(Power::GetUser)?;
-        let user = match &self.hooks().after_get_user {
-            None => user,
-            Some(hook) => {
-                let mut inner = self.clone().at(RequestParts::current());
-                inner.hooks_mut().after_get_user = None;
-                let patience = self.settings().timeout;
-                let verdict = timeout(patience, hook(session.clone(), user, inner)).await;
-                verdict
-                    .map_err(|_| Unavailable::Timeout(patience))??
-                    .ok_or(NotLoggedIn::RefusedByHook)?
-            }
-        };
+        let user = self.ask_after_get_user(session, user).await?;
         self.observer().event(Event::UserFound { backend: &backend.path });
         Ok(user)
+    }
+
+    /// What the hook says of a user.
+    pub(super) async fn ask_after_get_user(
+        &self,
+        session: &DjangoSession,
+        user: DjangoUser,
+    ) -> Result<DjangoUser, Error> {
+        let Some(hook) = &self.hooks().after_get_user else { return Ok(user) };
+        let mut inner = self.clone().at(RequestParts::current());
+        inner.hooks_mut().after_get_user = None;
+        let patience = self.settings().timeout;
+        let verdict = timeout(patience, hook(session.clone(), user, inner)).await;
+        let user = verdict.map_err(|_| Unavailable::Timeout(patience))??;
+        Ok(user.ok_or(NotLoggedIn::RefusedByHook)?)
     }
 }
 

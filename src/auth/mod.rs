@@ -9,10 +9,10 @@ mod hooks;
 mod login;
 mod passwords;
 mod request_parts;
+mod rest;
 mod session_auth_hash;
 mod session_auth_keys;
 mod session_columns;
-
 mod sessions;
 mod site;
 mod test_user;

@@ -25,6 +25,7 @@ pub(super) struct Batchers {
     visits: OnceLock<Batcher<Visits>>,
     visits_with_permissions: OnceLock<Batcher<Visits>>,
     permissions: OnceLock<Batcher<Permissions>>,
+    tokens: OnceLock<Batcher<Users>>,
     slides: OnceLock<Batcher<Slides>>,
 }
 
@@ -57,6 +58,11 @@ impl Batchers {
         start(&self.permissions, permissions, database)
     }
 
+    /// For the first table of tokens.
+    pub(super) fn tokens(&self, database: &Database, tokens: &Arc<Users>) -> &Batcher<Users> {
+        start(&self.tokens, tokens, database)
+    }
+
     pub(super) fn slides(&self, database: &Database) -> &Batcher<Slides> {
         start(&self.slides, &database.shared.slides, database)
     }
@@ -68,6 +74,7 @@ impl Batchers {
             || self.visits.get().is_some_and(Batcher::is_over)
             || self.visits_with_permissions.get().is_some_and(Batcher::is_over)
             || self.permissions.get().is_some_and(Batcher::is_over)
+            || self.tokens.get().is_some_and(Batcher::is_over)
             || self.slides.get().is_some_and(Batcher::is_over)
     }
 }

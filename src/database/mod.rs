@@ -40,13 +40,17 @@ mod statement;
 mod test_server;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod turns;
 mod user_columns;
 mod user_queries;
 mod users;
 mod visits;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::time::Instant;
 
@@ -61,7 +65,7 @@ pub(crate) use permissions::HeldPermissions;
 use pool::Pool;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;
-pub(crate) use primary_key::PrimaryKeyValue;
+pub(crate) use primary_key::{PrimaryKeyValue, python_int_in_decimal as python_int};
 use runtimes::Runtimes;
 use server::Server;
 use session_lookup::SessionLookup;
@@ -69,6 +73,7 @@ pub(crate) use session_lookup::SessionRow;
 pub(crate) use sessions::Written;
 use sessions::{ColumnQueries, SessionQueries};
 use slides::Slides;
+use tokens::TokenQueries;
 use user_columns::UserColumns;
 use user_queries::UserQueries;
 pub(crate) use users::{ColumnValue, UserRow};
@@ -93,6 +98,8 @@ struct Shared {
     user_columns: UserColumns,
     needs: Needs,
     address: String,
+    token_queries: TokenQueries,
+    uses_rest_framework: AtomicBool,
 }
 
 impl Database {
@@ -111,6 +118,8 @@ impl Database {
                 user_columns: UserColumns::default(),
                 needs: Needs::default(),
                 address,
+                token_queries: TokenQueries::default(),
+                uses_rest_framework: AtomicBool::default(),
                 settings,
             }),
             runtimes: Arc::default(),
@@ -147,6 +156,16 @@ impl Database {
     /// Remembers what a middleware needs, for [`Database::check`].
     pub(crate) fn need(&self, need: Need) {
         self.shared.needs.add(need);
+    }
+
+    /// Remembers that the REST framework's tokens matter, likewise.
+    pub(crate) fn use_rest_framework(&self) {
+        self.need(Need::Users);
+        self.shared.uses_rest_framework.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn uses_rest_framework(&self) -> bool {
+        self.shared.uses_rest_framework.load(Ordering::Relaxed)
     }
 
     /// Whether both are clones of one.

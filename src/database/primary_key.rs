@@ -214,6 +214,13 @@ fn python_int(text: &str, radix: u32) -> Option<Int> {
     after_digit.then_some(Int { negative, value })
 }
 
+/// Python's `int(text)`, as far as it fits.
+pub(crate) fn python_int_in_decimal(text: &str) -> Option<i128> {
+    let Int { negative, value } = python_int(text, 10)?;
+    let value = i128::try_from(value).ok()?;
+    Some(if negative { -value } else { value })
+}
+
 /// An integer of either sign.
 struct Int {
     negative: bool,

@@ -30,6 +30,7 @@ pub(super) struct Known {
     /// How a key stands in SQL that is `ads_key` as a parameter.
     pub(super) key: String,
     pub(super) by_username: Arc<Statement>,
+    pub(super) column_types: Vec<u32>,
     pub(super) users: Arc<Users>,
     pub(super) permissions: Option<Arc<Permissions>>,
     pub(super) visits: Arc<Visits>,
@@ -125,6 +126,7 @@ impl Known {
             permissions: permissions.map(Arc::new),
             visits: visits(None),
             visits_with_permissions: model.permission_tables.as_ref().map(|of| visits(Some(of))),
+            column_types,
             primary_key,
             key,
         })
@@ -133,7 +135,7 @@ impl Known {
 
 /// A key that is text, as a value of this type: what compares like the column itself, and can use
 /// its index.
-fn cast(type_name: &str) -> String {
+pub(super) fn cast(type_name: &str) -> String {
     // By its SQL name, text would be cut to a length of one.
     let type_name = if type_name == "character" { "bpchar" } else { type_name };
     format!("CAST(ads_key AS {type_name})")

@@ -112,11 +112,20 @@ impl Users {
         let [one, many] = primary_key.parameter_types();
         let has_key = format!("{} = {key}", key_column(model));
         let sql = |nonce: &str, keys: &str| user_sql(model, nonce, keys, &has_key, column_types);
-        Self {
-            key: Statement::of_key(&one, key),
-            one: Statement::new(&[one], |nonce| sql(nonce, ONE_KEY)),
-            many: Statement::new(&[many], |nonce| sql(nonce, MANY_KEYS)),
-        }
+        Self::by(
+            Statement::new(std::slice::from_ref(&one), |nonce| sql(nonce, ONE_KEY)),
+            Statement::new(&[many], |nonce| sql(nonce, MANY_KEYS)),
+            Statement::of_key(&one, key),
+        )
+    }
+
+    /// Users by whatever key these statements find them, that of one, of many, and the key alone.
+    pub(super) fn by(one: Arc<Statement>, many: Arc<Statement>, key: Arc<Statement>) -> Self {
+        Self { one, many, key }
+    }
+
+    pub(super) fn statement_of_one(&self) -> &Arc<Statement> {
+        &self.one
     }
 
     /// Asks for a user who does not exist.
@@ -160,7 +169,7 @@ impl Batched for Users {
 }
 
 /// The key that a row answers, and the user who has it.
-fn user(row: &Row) -> Result<(PrimaryKeyValue, Option<UserRow>), PgError> {
+pub(super) fn user(row: &Row) -> Result<(PrimaryKeyValue, Option<UserRow>), PgError> {
     Ok((row.try_get(1)?, user_in(row, 2)?))
 }
 
@@ -282,6 +291,6 @@ impl FromSql<'_> for Bytes {
 }
 
 /// Whether the text was no value of the column's type, so that no row can have it.
-fn is_no_such_value(error: &Unavailable) -> bool {
+pub(super) fn is_no_such_value(error: &Unavailable) -> bool {
     matches!(error, Unavailable::Query(error) if connection::is_no_such_value(error.code()))
 }

@@ -10,7 +10,8 @@
 //! 7. [Several tenants](tenants): one site for each.
 //! 8. [Testing your handlers](testing): with a database and without.
 //! 9. [In production](production): rights, keys, counters, log lines, outages, poolers.
-//! 10. [Coming from go-gin-django-session](go_gin): what is called what.
+//! 10. [Move an API endpoint](rest): tokens, JWTs and sessions of the Django REST framework.
+//! 11. [Coming from go-gin-django-session](go_gin): what is called what.
 //!
 //! Every piece of code in it compiles. What it calls `examples/..`, `docs/..` and `src/..` are files of the
 //! package: [here](https://docs.rs/crate/actix-django-session/latest/source/), or in a checkout.
@@ -20,6 +21,7 @@ pub mod go_gin;
 pub mod live;
 pub mod move_one_endpoint;
 pub mod production;
+pub mod rest;
 pub mod sessions;
 pub mod start;
 pub mod tenants;

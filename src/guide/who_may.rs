@@ -169,4 +169,5 @@
 //! For a token of your own (an API key, a JSON web token):
 //! [`DjangoSite::user`](crate::DjangoSite::user) and
 //! [`user_by_username`](crate::DjangoSite::user_by_username) find the user, with the same checks,
-//! columns and permissions. `examples/rest_framework.rs` answers as the REST framework does.
+//! columns and permissions. Tokens of the REST framework are read and answered as the framework does:
+//! [Move an API endpoint](crate::guide::rest).

@@ -293,12 +293,16 @@ class Export:
         )
         for name, section, unknown in sections:
             found[name] = self.seen(name, section, settings, unknown)
+        found["rest_framework"] = self.seen("REST_FRAMEWORK", self.rest_framework, settings, None)
         for name, section in (("MIDDLEWARE", self.middlewares), ("MESSAGE_STORAGE", self.messages)):
             self.seen(name, section, settings, None, NOTE)
         self.seen("user_logged_in", self.receivers, found, None, NOTE)
         self.seen("DATABASES", self.schemas, found, None)
         found["not_honoured"] = self.not_honoured
         return found
+
+    def rest_framework(self, settings):
+        return RestExport(self.complain, settings).found()
 
     def seen(self, name, section, argument, unknown, level=UNSAFE):
         """What a section found. A site that runs may raise whatever it likes: what cannot be seen is said."""
@@ -869,6 +873,210 @@ class Export:
                 type(error).__name__
             )
             self.complain("note", "DATABASES", aliases[0], reason)
+
+
+class RestExport:
+    """How the views of the Django REST framework recognise who asks: REST_FRAMEWORK and SIMPLE_JWT.
+
+    A class that is not the framework's own, in what decides, is of the kind "other": whom it lets in is not known, and
+    the service has to say it before it can be asked.
+    """
+
+    AUTHENTICATION = "rest_framework.authentication."
+    SIMPLEJWT = "rest_framework_simplejwt."
+    KINDS = {
+        AUTHENTICATION + "SessionAuthentication": "session",
+        AUTHENTICATION + "BasicAuthentication": "basic",
+        AUTHENTICATION + "TokenAuthentication": "token",
+        SIMPLEJWT + "authentication.JWTAuthentication": "jwt",
+    }
+    # What a subclass may set without another person being let in: a name, a table, words of an answer.
+    HARMLESS = {"keyword", "model", "www_authenticate_realm", "authenticate_header", "media_type"}
+    HARMLESS_OF_TOKENS = {"token_type", "lifetime"}
+
+    def __init__(self, complain, settings):
+        self.complain = complain
+        self.settings = settings
+
+    def found(self):
+        if not (apps.is_installed("rest_framework") or hasattr(self.settings, "REST_FRAMEWORK")):
+            return None
+        try:
+            from rest_framework.settings import api_settings
+        except ImportError:
+            return None
+        self.notes(api_settings)
+        return {"authentication_classes": [self.authentication(each) for each in api_settings.DEFAULT_AUTHENTICATION_CLASSES]}
+
+    def notes(self, api_settings):
+        def note(setting, value, reason):
+            self.complain("note", setting, value, reason)
+
+        def names(setting):
+            return [path_of(each) for each in getattr(api_settings, setting)]
+
+        permissions = names("DEFAULT_PERMISSION_CLASSES")
+        if permissions != ["rest_framework.permissions.IsAuthenticated"]:
+            reason = "is what views ask for here, unless the middleware says otherwise: IsAuthenticated"
+            note("DEFAULT_PERMISSION_CLASSES", ", ".join(permissions) or "none", "is the site's default; " + reason)
+        throttles = names("DEFAULT_THROTTLE_CLASSES")
+        if throttles:
+            note("DEFAULT_THROTTLE_CLASSES", ", ".join(throttles), "throttles nobody here")
+        if api_settings.DEFAULT_VERSIONING_CLASS:
+            note("DEFAULT_VERSIONING_CLASS", path_of(api_settings.DEFAULT_VERSIONING_CLASS), "is not followed here")
+        renderers = [path for path in names("DEFAULT_RENDERER_CLASSES") if not path.startswith("rest_framework.renderers.")]
+        if renderers:
+            note("DEFAULT_RENDERER_CLASSES", ", ".join(renderers), "is not used here: refusals are plain JSON")
+        handler = path_of(api_settings.EXCEPTION_HANDLER)
+        if handler != "rest_framework.views.exception_handler":
+            note("EXCEPTION_HANDLER", handler, "answers in its own way: so can an `error_handler` of the middleware")
+        if self.settings.USE_I18N and not self.settings.LANGUAGE_CODE.lower().startswith("en"):
+            note("LANGUAGE_CODE", self.settings.LANGUAGE_CODE, "is not the language of refusals here: they are in English")
+
+    def authentication(self, authentication):
+        path = path_of(authentication)
+        found = {"kind": "other", "path": path, "www_authenticate": None, "token": None, "jwt": None}
+        try:
+            found["www_authenticate"] = authentication().authenticate_header(None) or None
+            kind = self.kind(authentication)
+            if kind in ("token", "jwt"):
+                found[kind] = getattr(self, kind)(authentication)
+            found["kind"] = kind
+        except Exception as error:
+            reason = "{}: until `DjangoSessionMiddleware::authenticator` says what it does, whoever comes to it gets a 500"
+            said = str(error) if isinstance(error, NotOwn) else "cannot be read ({})".format(type(error).__name__)
+            self.complain("note", "DEFAULT_AUTHENTICATION_CLASSES", path, reason.format(said))
+        return found
+
+    def kind(self, authentication):
+        bases = [path_of(each) for each in authentication.__mro__]
+        known = next((each for each in bases if each.startswith((self.AUTHENTICATION, self.SIMPLEJWT))), None)
+        if known not in self.KINDS:
+            raise NotOwn("is no class whose users are known here")
+        self.refuse_overrides(authentication, (self.AUTHENTICATION, self.SIMPLEJWT), self.HARMLESS)
+        return self.KINDS[known]
+
+    def refuse_overrides(self, cls, own, harmless):
+        silent = {"__module__", "__qualname__", "__doc__", "__annotations__", "__annotate_func__", "__annotations_cache__",
+                  "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__", "__parameters__", "__orig_bases__"}
+        for each in cls.__mro__:
+            if not path_of(each).startswith((*own, "builtins.object", "typing.Generic")):
+                for name in sorted(set(vars(each)) - silent - harmless):
+                    raise NotOwn("has a `{}` of its own".format(name))
+
+    def token(self, authentication):
+        from django.contrib.auth import get_user_model
+
+        model = authentication().get_model()
+        key, user = model._meta.get_field("key"), model._meta.get_field("user")
+        if model._meta.parents or model.objects.get_queryset().query.where or not (key.unique or key.primary_key):
+            raise NotOwn("has a model that is no plain table with a unique key")
+        if user.remote_field.model is not get_user_model() or not user.target_field.primary_key or not plain(key):
+            raise NotOwn("has a model whose key or user is not read as those of rest_framework.authtoken")
+        return {
+            "keyword": str(authentication.keyword),
+            "table": table_name(model),
+            "key_column": key.column,
+            "user_column": user.column,
+        }
+
+    def jwt(self, authentication):
+        from rest_framework_simplejwt import exceptions, state
+        from rest_framework_simplejwt.settings import DEFAULTS, api_settings
+
+        if path_of(type(state.token_backend)) != self.SIMPLEJWT + "backends.TokenBackend":
+            raise NotOwn("has a token backend of its own")
+        algorithm = str(api_settings.ALGORITHM)
+        is_secret = algorithm.startswith("HS")
+        signing_key = None
+        if is_secret and api_settings.SIGNING_KEY != self.settings.SECRET_KEY:
+            signing_key = fingerprint(api_settings.SIGNING_KEY, str(getattr(self.settings, "ROOT_URLCONF", "")))
+        types = api_settings.AUTH_HEADER_TYPES
+        checks = "CHECK_REVOKE_TOKEN" in DEFAULTS and api_settings.CHECK_REVOKE_TOKEN
+        header = api_settings.AUTH_HEADER_NAME
+        if not header.startswith("HTTP_"):
+            raise NotOwn("looks for its token in {}, which is no header of a request".format(header))
+        return {
+            "algorithm": algorithm,
+            "signing_key_fingerprint": signing_key,
+            "verifying_key": "" if is_secret else self.public_key(state.token_backend, algorithm),
+            "audience": texts_or_null(api_settings.AUDIENCE),
+            "issuer": texts_or_null(api_settings.ISSUER),
+            "leeway_microseconds": self.leeway(api_settings.LEEWAY),
+            "jti_claim": api_settings.JTI_CLAIM,
+            "token_type_claim": api_settings.TOKEN_TYPE_CLAIM,
+            "token_classes": [self.token_class(each) for each in api_settings.AUTH_TOKEN_CLASSES],
+            "user_id_claim": str(api_settings.USER_ID_CLAIM),
+            "user_id_column": self.user_id_column(api_settings.USER_ID_FIELD),
+            "auth_header_types": [str(each) for each in (types if isinstance(types, (list, tuple)) else [types])],
+            "auth_header_name": header[len("HTTP_") :].replace("_", "-").title(),
+            "check_user_is_active": "CHECK_USER_IS_ACTIVE" not in DEFAULTS or bool(api_settings.CHECK_USER_IS_ACTIVE),
+            "revoke_token_claim": str(api_settings.REVOKE_TOKEN_CLAIM) if checks else None,
+            "tells_expired": hasattr(exceptions, "TokenBackendExpiredToken"),
+            "jwk_url": bool(api_settings.JWK_URL),
+        }
+
+    def public_key(self, backend, algorithm):
+        """The key in PEM, whatever it was written in; nothing if it is no public one: what is private stays here."""
+        try:
+            from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+            from jwt import PyJWS
+
+            key = PyJWS().get_algorithm_by_name(algorithm).prepare_key(backend.verifying_key)
+            return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        except Exception as error:
+            reason = "is no public key that can be read ({})".format(type(error).__name__)
+            self.complain("note", "VERIFYING_KEY", algorithm, reason)
+            return ""
+
+    def leeway(self, leeway):
+        seconds = getattr(leeway, "total_seconds", None)
+        leeway = seconds() if seconds else leeway
+        if leeway is not None and not isinstance(leeway, (int, float)):
+            raise NotOwn("has a LEEWAY that is no number, and takes no token")
+        return round((leeway or 0) * 1_000_000)
+
+    def token_class(self, token):
+        bases = [path_of(each) for each in token.__mro__]
+        if self.SIMPLEJWT + "tokens.Token" not in bases or token.token_type is None or token.lifetime is None:
+            raise NotOwn("takes tokens of {}, which is none of SimpleJWT's".format(path_of(token)))
+        if apps.is_installed("rest_framework_simplejwt.token_blacklist") and self.SIMPLEJWT + "tokens.BlacklistMixin" in bases:
+            raise NotOwn("looks tokens of {} up in the list of those that are blocked".format(path_of(token)))
+        self.refuse_overrides(token, (self.SIMPLEJWT,), self.HARMLESS_OF_TOKENS)
+        any_type = self.SIMPLEJWT + "tokens.UntypedToken" in bases
+        return {"name": token.__name__, "token_type": str(token.token_type), "any_type": any_type}
+
+    def user_id_column(self, name):
+        """The column of USER_ID_FIELD; nothing for the primary key."""
+        from django.contrib.auth import get_user_model
+
+        user = get_user_model()
+        if str(user.objects.all().query) != str(user._default_manager.all().query):
+            raise NotOwn("finds users by a manager that is not the default one")
+        field = user._meta.pk if name == "pk" else user._meta.get_field(name)
+        if field.primary_key:
+            return None
+        if not field.concrete or field.remote_field or not plain(field):
+            raise NotOwn("has a USER_ID_FIELD that is not read as Django's own fields are")
+        return field.column
+
+
+class NotOwn(Exception):
+    """Something does not work as the framework's own."""
+
+
+def plain(field):
+    """Whether a value is looked up as in a field of Django's own."""
+    names = ("to_python", "get_prep_value", "get_db_prep_value")
+    return not hasattr(field, "from_db_value") and all(
+        path_of(getattr(field, name)).startswith("django.db.models.") for name in names
+    )
+
+
+def texts_or_null(value):
+    if value is None:
+        return None
+    return [str(each) for each in ([value] if isinstance(value, str) else value)]
 
 
 def fingerprint(key, salt):

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{ManyToMany, TableName};
+use super::{ManyToMany, TableName, exported_rest::ExportedRestFramework};
 
 /// The version of the shape; `FORMAT` in `export_settings.py` is the same number.
 const FORMAT: u64 = 1;
@@ -78,6 +78,9 @@ pub(super) struct Exported {
     pub(super) session: Option<ExportedSession>,
     #[serde(rename = "user_model")]
     pub(super) user_model: ExportedUserModel,
+    #[serde(rename = "rest_framework")]
+    #[serde(deserialize_with = "nullable")]
+    pub(super) rest_framework: Option<ExportedRestFramework>,
     #[serde(rename = "not_honoured")]
     pub(super) not_honoured: Vec<NotHonoured>,
 }

@@ -12,6 +12,24 @@ pub(super) struct Fingerprints {
     pub(super) fallbacks: Vec<String>,
 }
 
+/// The fingerprint of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    salt: String,
+    found: String,
+}
+
+impl Fingerprint {
+    pub(super) fn new(salt: &str, found: String) -> Self {
+        Self { salt: salt.into(), found }
+    }
+
+    /// Whether it may be that of this key.
+    pub(crate) fn fits(&self, key: &[u8]) -> bool {
+        fingerprint(&self.salt, key) == self.found
+    }
+}
+
 impl Fingerprints {
     /// What is the matter with this as the `SECRET_KEY`, if anything.
     pub(super) fn fault_of_secret_key(&self, key: &[u8]) -> Option<String> {
@@ -63,12 +81,15 @@ impl Fingerprints {
     }
 
     fn of(&self, key: &[u8]) -> String {
-        const ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("it is not zero");
-        let mut found = [0; 2];
-        let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
-        pbkdf2::derive(algorithm, ROUNDS, self.salt.as_bytes(), key, &mut found);
-        found.iter().map(|byte| format!("{byte:02x}")).collect()
+        fingerprint(&self.salt, key)
     }
+}
+
+fn fingerprint(salt: &str, key: &[u8]) -> String {
+    const ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("it is not zero");
+    let mut found = [0; 2];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, salt.as_bytes(), key, &mut found);
+    found.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How a right key is dressed up so that it is none, as files and shells do.

@@ -4,10 +4,12 @@ mod backend;
 mod cookie;
 mod csrf;
 mod exported;
+mod exported_rest;
 mod fingerprint;
 mod from_json;
 mod password_hashers;
 mod permission_tables;
+mod rest_framework;
 mod session_auth_hash;
 mod sessions;
 mod site;
@@ -25,6 +27,10 @@ pub(crate) use password_hashers::DEFAULT_PASSWORD_HASHERS;
 pub use password_hashers::PasswordHasher;
 pub use permission_tables::ManyToMany;
 pub(crate) use permission_tables::PermissionTables;
+pub use rest_framework::{
+    AuthenticationClass, RestAuthentication, RestFramework, SimpleJwt, TokenAuthentication,
+    TokenClass,
+};
 pub use session_auth_hash::SessionAuthHash;
 pub use sessions::SessionEngine;
 pub(crate) use sessions::SessionSettings;
@@ -79,6 +85,7 @@ pub struct DjangoSettings {
     pub(crate) upgrade_passwords: bool,
     /// The paths of what the site overrides and this service answers for.
     pub(crate) accepted_overrides: Vec<String>,
+    pub(crate) rest_framework: RestFramework,
     /// Where these settings come from, if a site exported them.
     pub(crate) site: Option<Site>,
 }
@@ -115,6 +122,7 @@ impl DjangoSettings {
             password_hashers: None,
             upgrade_passwords: true,
             accepted_overrides: Vec::new(),
+            rest_framework: RestFramework::default(),
             site: None,
         }
     }
@@ -320,6 +328,39 @@ impl DjangoSettings {
         self
     }
 
+    /// `REST_FRAMEWORK` and `SIMPLE_JWT`, for
+    /// [`DjangoSessionMiddleware::rest_framework`](crate::DjangoSessionMiddleware::rest_framework).
+    ///
+    /// Defaults to the framework's own classes: session and basic.
+    pub fn rest_framework(mut self, rest_framework: RestFramework) -> Self {
+        self.rest_framework = rest_framework;
+        self
+    }
+
+    /// Changes the settings of the REST framework that these settings have: to hand over the
+    /// `SIGNING_KEY` of SimpleJWT, which is in no exported file, say.
+    ///
+    /// ```
+    /// # use actix_django_session::{AuthenticationClass, DjangoSettings};
+    /// # fn f(settings: DjangoSettings, key: Vec<u8>) -> DjangoSettings {
+    /// settings.map_rest_framework(|mut rest| {
+    ///     for each in &mut rest.default_authentication_classes {
+    ///         if let AuthenticationClass::Jwt(jwt) = &mut each.class {
+    ///             jwt.signing_key = Some(key.clone());
+    ///         }
+    ///     }
+    ///     rest
+    /// })
+    /// # }
+    /// ```
+    pub fn map_rest_framework(
+        mut self,
+        change: impl FnOnce(RestFramework) -> RestFramework,
+    ) -> Self {
+        self.rest_framework = change(self.rest_framework);
+        self
+    }
+
     /// Whether anybody has the permissions that stand in Django's tables.
     pub(crate) fn grants_permissions(&self) -> bool {
         let grants = |backend: &AuthenticationBackend| backend.grants_permissions == Some(true);
@@ -365,6 +406,11 @@ pub struct TableName {
 }
 
 impl TableName {
+    /// These names, dots and all.
+    fn exactly(schema: Option<String>, table: String) -> Self {
+        Self { schema, table }
+    }
+
     fn is_valid(&self) -> bool {
         is_valid_name(&self.table) && self.schema.as_deref().is_none_or(is_valid_name)
     }

@@ -15,7 +15,17 @@ pub(super) fn encode_into(data: &[u8], text: &mut String) {
 ///
 /// What Django itself wrote takes the fast way; everything else gets Python's leniency.
 pub(super) fn decode(text: &str) -> Result<Vec<u8>, Error> {
-    URL_SAFE_NO_PAD.decode(text).or_else(|_| lenient(text))
+    URL_SAFE_NO_PAD.decode(text).or_else(|_| {
+        let padding = iter::repeat_n(b'=', text.len().wrapping_neg() % 4);
+        lenient(text.bytes().chain(padding), value_of)
+    })
+}
+
+/// `base64.b64decode(text)`: the same leniency, the standard alphabet alone, and no padding that is not
+/// there.
+pub(crate) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let value = |byte| if matches!(byte, b'-' | b'_') { None } else { value_of(byte) };
+    lenient(text.iter().copied(), value).ok()
 }
 
 /// Decodes `text` into `buffer` if it is exactly what [`encode_into`] would write for the result:
@@ -25,16 +35,17 @@ pub(super) fn decode_exact<'a>(text: &str, buffer: &'a mut [u8]) -> Option<&'a [
     buffer.get(..length)
 }
 
-/// `base64.urlsafe_b64decode(text + padding)`, where the padding follows from the length alone
-///: foreign characters are skipped, both alphabets count, the last character's unused bits
-/// are ignored, and padding that completes a group of four ends the data.
-fn lenient(text: &str) -> Result<Vec<u8>, Error> {
-    let padding = text.len().wrapping_neg() % 4;
-    let mut data = Vec::with_capacity(text.len() / 4 * 3 + 3);
+/// What Python's decoder makes of these characters: foreign ones are skipped, the last character's unused
+/// bits are ignored, and padding that completes a group of four ends the data.
+fn lenient(
+    text: impl Iterator<Item = u8>,
+    value_of: impl Fn(u8) -> Option<u8>,
+) -> Result<Vec<u8>, Error> {
+    let mut data = Vec::with_capacity(text.size_hint().0 / 4 * 3 + 3);
     let mut in_group = 0_u8;
     let mut pads = 0_u8;
     let mut left = 0_u8;
-    for byte in text.bytes().chain(iter::repeat_n(b'=', padding)) {
+    for byte in text {
         if byte == b'=' {
             if in_group >= 2 {
                 pads += 1;
@@ -114,7 +125,8 @@ mod tests {
             let mut text = String::new();
             encode_into(&data, &mut text);
             assert_eq!(decode(&text).unwrap(), data);
-            assert_eq!(lenient(&text).unwrap(), data);
+            let padding = iter::repeat_n(b'=', text.len().wrapping_neg() % 4);
+            assert_eq!(lenient(text.bytes().chain(padding), value_of).unwrap(), data);
         }
     }
 

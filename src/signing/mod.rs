@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use self::signer::KeyUsed;
+pub(crate) use self::{b64::decode_base64, signer::KeyUsed};
 pub use self::{
     base62::{b62_decode, b62_encode},
     error::{BadSignature, Error, ImproperlyConfigured, SignatureExpired},

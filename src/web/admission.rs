@@ -1,6 +1,6 @@
 //! Whom a middleware lets through, once it is known who the visitor is.
 
-use super::{request::Visit, request_session::RequestSession};
+use super::{request::Visit, request_session::RequestSession, rest::Rest};
 use crate::{auth::DjangoUser, error::Error};
 
 /// Whom a middleware lets through.
@@ -12,6 +12,8 @@ pub(crate) enum Admits {
     Session,
     /// Whoever is logged in, and meets the demands.
     User(Demands),
+    /// Whom a view of the REST framework lets through.
+    Rest(Box<Rest>),
 }
 
 /// What a user must have beyond being logged in.
@@ -28,18 +30,20 @@ impl Admits {
             Self::Anyone => "optional",
             Self::Session => "required",
             Self::User(_) => "login_required",
+            Self::Rest(_) => "rest_framework",
         }
     }
 
     /// Whether this is a matter of the user, and not of the session alone.
     pub(crate) fn user_matters(&self) -> bool {
-        matches!(self, Self::User(_))
+        matches!(self, Self::User(_) | Self::Rest(_))
     }
 
     /// The permissions that decide it.
     pub(crate) fn permissions(&self) -> &[String] {
         match self {
             Self::User(demands) => &demands.permissions,
+            Self::Rest(rest) => &rest.permissions,
             Self::Anyone | Self::Session => &[],
         }
     }
@@ -55,6 +59,8 @@ impl Admits {
         match self {
             Self::Anyone | Self::Session => self.check_session(&visit.session),
             Self::User(demands) => demands.check(&visit.user().await?).await,
+            // It decides for itself, before there is a visit.
+            Self::Rest(_) => Ok(()),
         }
     }
 
@@ -66,7 +72,7 @@ impl Admits {
                 Err(reason) if !reason.is_rejection() => Err(reason),
                 _ => Ok(()),
             },
-            Self::Session | Self::User(_) => session.session().map(drop),
+            Self::Session | Self::User(_) | Self::Rest(_) => session.session().map(drop),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::{
     redirect::{LoginUrl, REDIRECT_FIELD_NAME},
     rejection::{ChooseLoginUrl, ErrorHandler, Rejection, RejectionAnswer},
     request::Context,
+    rest::{Permission, RestAnswer},
     service::{DjangoSessionService, Middleware},
 };
 use crate::{auth::DjangoSite, database::Need, error::Error, settings::is_url};
@@ -127,7 +128,7 @@ impl DjangoSessionMiddleware {
     /// # }
     /// ```
     ///
-    /// Makes any middleware one for `login_required`.
+    /// Makes any middleware one for `login_required`, but for one of `rest_framework`.
     ///
     /// # Panics
     /// If the permission names no app: nobody has such a one, superusers apart.
@@ -138,7 +139,10 @@ impl DjangoSessionMiddleware {
             "the permission \"{permission}\" names no app: it is \"app_label.codename\""
         );
         self.site.database().need(Need::Permissions);
-        self.demands().permissions.push(permission);
+        match &mut self.admits {
+            Admits::Rest(rest) => rest.permissions.push(permission),
+            _ => self.demands().permissions.push(permission),
+        }
         self
     }
 
@@ -147,9 +151,13 @@ impl DjangoSessionMiddleware {
     /// where `staff_member_required` sends them to the log-in page: see
     /// [`permission_required`](Self::permission_required).
     ///
-    /// Makes any middleware one for `login_required`.
+    /// Makes any middleware one for `login_required`; one of `rest_framework` asks for
+    /// [`is_admin_user`](Self::is_admin_user).
     pub fn staff_required(mut self) -> Self {
-        self.demands().staff = true;
+        match &mut self.admits {
+            Admits::Rest(rest) => rest.permission = Permission::IsAdminUser,
+            _ => self.demands().staff = true,
+        }
         self
     }
 
@@ -162,7 +170,15 @@ impl DjangoSessionMiddleware {
         demands
     }
 
-    fn new(site: DjangoSite, admits: Admits) -> Self {
+    pub(super) fn site(&self) -> &DjangoSite {
+        &self.site
+    }
+
+    pub(super) fn admits_mut(&mut self) -> &mut Admits {
+        &mut self.admits
+    }
+
+    pub(super) fn new(site: DjangoSite, admits: Admits) -> Self {
         let need = if admits.user_matters() { Need::Users } else { Need::Sessions };
         site.database().need(need);
         Self {
@@ -179,7 +195,8 @@ impl DjangoSessionMiddleware {
 
     /// What this middleware is called in the log and in [`Event`](crate::Event)s.
     ///
-    /// Defaults to the function that makes such a middleware: `optional`, `required` or `login_required`.
+    /// Defaults to the function that makes such a middleware: `optional`, `required`, `login_required` or
+    /// `rest_framework`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -303,6 +320,9 @@ impl DjangoSessionMiddleware {
 
     fn answer(&self) -> RejectionAnswer {
         let field_name = &self.redirect_field_name;
+        if let Admits::Rest(rest) = &self.admits {
+            return RejectionAnswer::Rest(RestAnswer::of(rest));
+        }
         let url = match &self.login_page {
             _ if self.unauthorized => return RejectionAnswer::Unauthorized,
             LoginPage::Chosen(choose) => {

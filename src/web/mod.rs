@@ -14,6 +14,8 @@ mod rejection;
 mod request;
 mod request_parts;
 mod request_session;
+mod rest;
+mod rest_framework;
 mod service;
 mod session_cookie;
 mod set_cookie;
@@ -28,4 +30,5 @@ pub use extract::{
 pub use middleware::DjangoSessionMiddleware;
 #[cfg(fuzzing)]
 pub(crate) use redirect::LoginUrl;
+pub use rest::{RestAuth, RestScheme};
 pub use service::DjangoSessionService;

@@ -7,7 +7,7 @@ use actix_web::{
     http::{StatusCode, header, header::HeaderValue},
 };
 
-use super::redirect::LoginUrl;
+use super::{redirect::LoginUrl, rest::RestAnswer};
 use crate::{
     error::Error,
     settings::{DjangoSettings, is_url},
@@ -32,6 +32,8 @@ pub(crate) enum RejectionAnswer {
     /// To where a function says, with a way back in the field of that name.
     RedirectTo(Arc<ChooseLoginUrl>, String),
     Unauthorized,
+    /// As the REST framework.
+    Rest(RestAnswer),
 }
 
 impl Rejection {
@@ -67,6 +69,7 @@ impl RejectionAnswer {
         settings: &DjangoSettings,
     ) -> HttpResponse {
         match self {
+            Self::Rest(answer) => answer.to(error, req),
             _ if !error.is_rejection() => error.error_response(),
             Self::Unauthorized => error.error_response(),
             Self::Redirect(login_url) => redirect(login_url, req, settings),
@@ -98,6 +101,7 @@ impl ResponseError for Error {
             Self::PermissionDenied | Self::CsrfFailed(_) => StatusCode::FORBIDDEN,
             Self::BadForm(_) => StatusCode::BAD_REQUEST,
             Self::SessionInterrupted => StatusCode::BAD_REQUEST,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             error if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
             error if error.is_rejection() => StatusCode::UNAUTHORIZED,
             _ => StatusCode::INTERNAL_SERVER_ERROR,

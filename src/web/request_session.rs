@@ -119,6 +119,13 @@ impl RequestSession {
         session
     }
 
+    /// That of a client whom something else than a session authenticated: there is none, and none is made.
+    pub(crate) fn of_client(site: &DjangoSite, user: DjangoUser) -> Rc<Self> {
+        let session = Self::new(Loaded::Unavailable(Error::NoSessionKey));
+        session.set_user(Some(site), Ok(user));
+        session
+    }
+
     /// Its user was looked up with it.
     pub(crate) fn with_user(
         self: Rc<Self>,
@@ -340,7 +347,10 @@ impl RequestSession {
         state.identities.push(Identity { site: site.cloned(), user });
     }
 
-    fn known_user(&self, site: Option<&DjangoSite>) -> Option<Result<DjangoUser, Error>> {
+    pub(crate) fn known_user(
+        &self,
+        site: Option<&DjangoSite>,
+    ) -> Option<Result<DjangoUser, Error>> {
         let state = self.state.borrow();
         let known = state.identities.iter().find(|identity| identity.is_by(site));
         known.map(|identity| identity.user.clone())

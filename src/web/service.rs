@@ -1,6 +1,7 @@
 //! One request's way through a middleware: recognise the visitor, let through or turn away, answer.
 
 use std::{
+    cell::{Cell, RefCell},
     fmt,
     future::{Future, Ready, ready},
     pin::Pin,
@@ -10,6 +11,7 @@ use std::{
 };
 
 use actix_web::{
+    HttpMessage,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse},
     http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, SET_COOKIE},
@@ -24,6 +26,7 @@ use super::{
     request::{AnswerState, Context, Visit},
     request_parts::request_parts,
     request_session::{Loaded, RequestSession},
+    rest::{Brought, Recognised, Request, RestAnswer},
     vary::vary_on_cookie,
 };
 use crate::{
@@ -43,12 +46,6 @@ pub(crate) struct Middleware {
     csrf_check: CsrfCheck,
     /// Whether sessions may be changed.
     writes: bool,
-}
-
-/// The session of a request, or the key under which it can be looked up.
-enum Brought {
-    Known(Rc<RequestSession>),
-    Unknown(SessionKey),
 }
 
 /// What a middleware makes of a request before it knows who it is.
@@ -227,6 +224,11 @@ where
     fn call(&self, req: ServiceRequest) -> Self::Future {
         let middleware = &self.middleware;
         let arrival = middleware.arrival(&req);
+        if matches!(middleware.admits, Admits::Rest(_)) {
+            let (middleware, service) = (Rc::clone(middleware), Rc::clone(&self.service));
+            let answer = rest_answer(middleware, service, req, arrival).boxed_local();
+            return Either::Right(Either::Right(answer));
+        }
         let wanted = middleware.wanted(&req, &arrival.csrf);
         let is_simple = wanted == Wanted::Nothing && !middleware.writes;
         match &arrival.session {
@@ -305,6 +307,83 @@ where
     match stores {
         true => stored(&middleware, &visit, reply).await,
         false => reply,
+    }
+}
+
+/// The way in the order of the REST framework: authentication, the check for CSRF in it, permissions.
+async fn rest_answer<S, B>(
+    middleware: Rc<Middleware>,
+    service: Rc<S>,
+    mut req: ServiceRequest,
+    mut arrival: Arrival,
+) -> Reply<B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+{
+    let Admits::Rest(rest) = &middleware.admits else { unreachable!("asked before") };
+    let nothing = Brought::Known(RequestSession::new(Loaded::NoKey));
+    let csrf = Rc::clone(&arrival.csrf);
+    let request = Request {
+        site: middleware.site(),
+        csrf_check: &middleware.csrf_check,
+        csrf: &csrf,
+        brought: std::mem::replace(&mut arrival.session, nothing),
+        is_of_test: arrival.outer.as_deref().is_some_and(|outer| outer.context.is_none()),
+        stores: Cell::default(),
+        looked_at: RefCell::default(),
+        now: (rest.clock)(),
+    };
+    let (visit, reply) = match request.admit(rest, &mut req).await {
+        Ok(Recognised { session, auth, .. }) => {
+            req.extensions_mut().insert(auth);
+            let visit = middleware.visit_of(session, &arrival);
+            visit.clone().attach(&req);
+            let reply = Admitted::new(service.call(req), visit.clone()).await;
+            (visit, with_headers(reply, RestAnswer::of(rest)))
+        }
+        Err(error) => {
+            // What a class has found out of the session is stored all the same: that it is over, say.
+            let session = request
+                .looked_at
+                .take()
+                .unwrap_or_else(|| RequestSession::new(Loaded::Unavailable(error.clone())));
+            let visit = middleware.visit_of(session, &arrival);
+            let reply = turned_away(&middleware, &error, visit.clone(), req);
+            (visit, Ok(reply))
+        }
+    };
+    match request.stores.get() {
+        true => stored(&middleware, &visit, reply).await,
+        false => reply,
+    }
+}
+
+/// An answer of the view with what all answers of it have.
+fn with_headers<B>(reply: Reply<B>, of_view: RestAnswer) -> Reply<B> {
+    match reply {
+        Ok(mut response) => {
+            // What a handler returns is answered as what the middleware refuses.
+            let error = response.response().error().and_then(|error| error.as_error::<Error>());
+            if let Some(error) = error.filter(|error| error.reason().is_some()) {
+                let mut said = of_view.to(error, response.request());
+                for (name, value) in response.headers() {
+                    said.headers_mut().append(name.clone(), value.clone());
+                }
+                let req = response.into_parts().0;
+                response = ServiceResponse::new(req, said).map_into_right_body();
+            }
+            of_view.add_headers(response.headers_mut());
+            vary_on_cookie(response.headers_mut());
+            Ok(response)
+        }
+        Err(mut error) => {
+            error.add_response_mapper(move |mut response| {
+                of_view.add_headers(response.headers_mut());
+                vary_on_cookie(response.headers_mut());
+                response
+            });
+            Err(error)
+        }
     }
 }
 

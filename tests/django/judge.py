@@ -326,6 +326,15 @@ def csrf_answers(settings, requests):
     return {"answers": csrf.answers(settings, requests)}
 
 
+def rest_answers(**arguments):
+    """Arguments of `rest.rest_answers`: what views of the REST framework answer. It needs more packages than Django."""
+    return import_module("rest").rest_answers(**arguments)
+
+
+def rest_user(username):
+    return import_module("rest").rest_user(username)
+
+
 def sql(statement, parameters=None):
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
@@ -413,7 +422,7 @@ COMMANDS = {
         *(csrf_answers, decode, delete_row, delete_user, edit, encode, get_row, get_user, login),
         *(make_odd_sessions, make_sessions, parse_cookie, put_row, put_rows, read_session, redirect),
         *(writes.epoch, writes.operate, writes.read_row),
-        *(request_users, set_user, sign_row, sql, time_decode, visit),
+        *(request_users, rest_answers, rest_user, set_user, sign_row, sql, time_decode, visit),
     )
 }
 

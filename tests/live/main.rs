@@ -15,5 +15,6 @@ mod login;
 mod login_required;
 mod outages;
 mod recognise;
+mod rest;
 mod sessions;
 mod settings;

@@ -110,6 +110,7 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         use_x_forwarded_port,
         session,
         user_model,
+        rest_framework,
         mut not_honoured,
     } = exported;
 
@@ -143,6 +144,9 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         .use_x_forwarded_port(use_x_forwarded_port);
     // Not by the setter, which says that the user table matters here.
     settings.user_model = self::user_model(user_model);
+    if let Some(rest_framework) = rest_framework {
+        settings.rest_framework = rest_framework.into_settings(&fingerprint_salt);
+    }
     if let Some(path) = force_script_name {
         settings = settings.force_script_name(path);
     }

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::settings::{
-    CookieSettings, CsrfSettings, SessionSettings, UploadLimits,
-    permission_tables::PermissionTables,
+    AuthenticationClass, CookieSettings, CsrfSettings, RestAuthentication, RestFramework,
+    SessionSettings, SimpleJwt, TokenAuthentication, TokenClass, UploadLimits,
+    fingerprint::Fingerprint, permission_tables::PermissionTables,
 };
 
 const KEY: &str = "the key";
@@ -86,6 +87,45 @@ fn the_setters_make_the_same() {
                         .overrides_private_get_session_auth_hash(),
                 ),
         );
+    let jwt = SimpleJwt {
+        algorithm: "HS512".into(),
+        signing_key_fingerprint: Some(Fingerprint::new("site.urls", "fb7b".into())),
+        audience: Some(vec!["shop".into()]),
+        issuer: Some(vec!["login".into()]),
+        leeway_microseconds: 1_500_000,
+        jti_claim: None,
+        token_type_claim: Some("type".into()),
+        auth_token_classes: vec![TokenClass::new("ShopToken", "shop").of_any_type()],
+        user_id_claim: "uid".into(),
+        user_id_column: Some("email".into()),
+        auth_header_types: vec!["JWT".into()],
+        auth_header_name: "X-Token".into(),
+        check_user_is_active: false,
+        revoke_token_claim: Some("hash".into()),
+        tells_expired: false,
+        jwk_url: true,
+        signing_key: None,
+        verifying_key: String::new(),
+    };
+    let token = TokenAuthentication {
+        keyword: "Bearer".into(),
+        table: "web.token".into(),
+        key_column: "token".into(),
+        user_column: "member_id".into(),
+    };
+    let token = RestAuthentication {
+        class: AuthenticationClass::Token(token),
+        www_authenticate: Some("Bearer".into()),
+    };
+    let by_hand = by_hand.rest_framework(RestFramework {
+        default_authentication_classes: vec![
+            RestAuthentication::jwt(jwt),
+            token,
+            RestAuthentication::other("shop.ApiKey", None),
+            RestAuthentication::session(),
+            RestAuthentication::basic(),
+        ],
+    });
     let mut exported = exported();
     // A bare name is a name, dots and all; by hand, a pair says so.
     exported["user_model"]["table"] = json!(["shop", "member"]);
@@ -126,8 +166,10 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         password_hashers,
         upgrade_passwords: _,
         accepted_overrides: _, // by its setter
+        rest_framework,
         site,
     } = read(&exported()).unwrap();
+    assert_ne!(rest_framework, default.rest_framework);
     assert_ne!(secret_key, default.secret_key);
     assert_ne!(session_cookie_name, default.session_cookie_name);
     assert_ne!(login_url, default.login_url);

@@ -54,14 +54,22 @@ impl<T: FromStr + 'static> FromRequest for DjangoUserId<T> {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
-            let id = visit.session.session().and_then(|session| user_id(&session));
+            let site = visit.context.as_deref().map(|context| &context.site);
+            let id = match (visit.session.session(), visit.session.known_user(site)) {
+                // No session, and a user: whoever came in by a token of the REST framework.
+                (Err(_), Some(Ok(user))) => parsed(user.id()),
+                (session, _) => session.and_then(|session| user_id(&session)),
+            };
             id.map_err(|error| visit.reject(error, req))
         }))
     }
 }
 
 fn user_id<T: FromStr>(session: &DjangoSession) -> Result<DjangoUserId<T>, Error> {
-    let id = session.user_id()?.ok_or(Error::Anonymous)?;
+    parsed(&session.user_id()?.ok_or(Error::Anonymous)?)
+}
+
+fn parsed<T: FromStr>(id: &str) -> Result<DjangoUserId<T>, Error> {
     let id = id.parse().map_err(|_| Error::UserIdType { expected: type_name::<T>() })?;
     Ok(DjangoUserId(id))
 }

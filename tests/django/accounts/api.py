@@ -1,6 +1,5 @@
 """An API of the Django REST framework, as most of them are."""
 
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
@@ -8,7 +7,6 @@ from rest_framework.views import APIView
 
 
 class Items(APIView):
-    authentication_classes = [SessionAuthentication]
     permission_classes = [IsAuthenticated]
     renderer_classes = [JSONRenderer]
 

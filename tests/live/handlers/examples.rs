@@ -45,6 +45,7 @@ pub(crate) mod workbench {
     mod fields;
     mod log_in;
     mod notes;
+    mod rest;
     pub(crate) mod routes;
     mod sessions;
     mod visitors;

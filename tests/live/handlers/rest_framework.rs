@@ -53,6 +53,18 @@ async fn staff_is_another_matter() {
     assert_eq!(answer(get(), bob, false).await, (200, json!({ "user": "bob" })));
 }
 
+/// A test's user stands for a client of whatever class, and is checked for CSRF where a session is one.
+#[actix_web::test]
+async fn a_client_is_told_by_which_class_it_came() {
+    let get = || TestRequest::get().uri("/whoami");
+    let ada = Some(TestUser::new(1, "ada"));
+    let told = json!({ "user": "ada", "by": "session", "app": null });
+    assert_eq!(answer(get(), ada.clone(), false).await, (200, told));
+    let delete = TestRequest::delete().uri("/whoami");
+    let told = json!({ "detail": "Method \"DELETE\" not allowed." });
+    assert_eq!(answer(delete, ada, true).await, (405, told));
+}
+
 /// Here the middleware knows best.
 #[actix_web::test]
 async fn without_a_database_it_is_a_503() {

@@ -154,3 +154,36 @@ fn session_cookie<B>(answer: &actix_web::dev::ServiceResponse<B>) -> String {
     let mut cookies = cookies.filter(|cookie| cookie.starts_with("sessionid="));
     cookies.next().unwrap().split(';').next().unwrap().to_owned()
 }
+
+#[actix_web::test]
+async fn the_rest_framework_says_by_what_a_client_came() {
+    let app = init_service(App::new().configure(routes(test::site()))).await;
+    let ask = async |request: TestRequest, user: Option<TestUser>| {
+        let request = request.to_request();
+        user.into_iter().for_each(|user| drop(test::user(&request, user)));
+        let answer = call_service(&app, request).await;
+        (answer.status().as_u16(), text(answer).await)
+    };
+    let ada = || Some(TestUser::new(7, "ada"));
+    let by_session = (200, r#"{"by":"session","user_id":"7"}"#.to_owned());
+    let nobody = (200, r#"{"by":null,"user_id":null}"#.to_owned());
+    let get = |path| TestRequest::get().uri(path);
+    let refused = |detail: &str| (403, format!(r#"{{"detail":"{detail}"}}"#));
+    let no_credentials = refused("Authentication credentials were not provided.");
+    for path in ["/rest/me", "/rest/open", "/rest/read"] {
+        assert_eq!(ask(get(path), ada()).await, by_session, "{path}");
+    }
+    for path in ["/rest/open", "/rest/read"] {
+        assert_eq!(ask(get(path), None).await, nobody, "{path}");
+    }
+    assert_eq!(ask(get("/rest/me"), None).await, no_credentials);
+    let not_staff = refused("You do not have permission to perform this action.");
+    assert_eq!(ask(get("/rest/staff"), ada()).await, not_staff);
+    let root = Some(TestUser::new(7, "root").staff());
+    assert_eq!(ask(get("/rest/staff"), root).await, by_session);
+    let delete = |path| TestRequest::delete().uri(path);
+    assert_eq!(ask(delete("/rest/read"), None).await, no_credentials);
+    assert_eq!(ask(delete("/rest/open"), None).await, nobody);
+    let forged = refused("CSRF Failed: CSRF cookie not set.");
+    assert_eq!(ask(delete("/rest/open"), ada()).await, forged);
+}

@@ -1,0 +1,193 @@
+//! The user of a token, and the user with a value in a column of the user model: one statement each.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+use tokio_postgres::types::Type;
+use tracing::Instrument;
+
+use super::{
+    Database,
+    primary_key::{PrimaryKey, PrimaryKeyValue},
+    statement::{MANY_KEYS, ONE_KEY, Query, Statement},
+    user_queries::{Known, cast},
+    users::{Answer, UserRow, Users, key_column, tables, user, user_sql},
+};
+use crate::{
+    error::{Chain, Error, Unavailable},
+    observe::Event,
+    settings::{TokenAuthentication, UserModel, quote_name},
+};
+
+/// The queries, made when they are first needed.
+#[derive(Default)]
+pub(super) struct TokenQueries {
+    /// In the order in which they were made: the first has a batch of its own.
+    tokens: Mutex<Vec<(TokenAuthentication, Arc<Users>)>>,
+    columns: Mutex<Vec<(String, ByColumn)>>,
+}
+
+/// How users are found by a column.
+#[derive(Clone)]
+struct ByColumn {
+    kind: PrimaryKey,
+    query: Arc<Statement>,
+}
+
+impl Database {
+    /// The user whom this token stands for, and the primary key.
+    pub(crate) async fn user_row_by_token(
+        &self,
+        class: &TokenAuthentication,
+        token: &str,
+        deadline: Instant,
+    ) -> Result<Option<(PrimaryKeyValue, Arc<UserRow>)>, Error> {
+        if token.contains('\0') {
+            return Ok(None);
+        }
+        let known = self.user_queries(deadline).await?;
+        let (is_first, users) = self.token_query(class, known);
+        self.observer.event(Event::UserLookup);
+        let key = PrimaryKeyValue::Text(token.into());
+        let span = tracing::debug_span!("token lookup");
+        let row = match is_first {
+            true => {
+                let batchers = self.batchers()?;
+                let lookup = batchers.tokens(self, &users).ask(key, deadline);
+                match lookup.instrument(span).await? {
+                    Answer::User(row) => Some(row),
+                    Answer::Nobody | Answer::Misfit => None,
+                }
+            }
+            false => {
+                let question = users.statement_of_one().with(vec![Box::new(key)]);
+                self.only_user(question, deadline).instrument(span).await?
+            }
+        };
+        Ok(row.and_then(|row| Some((known.primary_key.parse_text(&row.id)?, row))))
+    }
+
+    /// The only user who has in this column what the JSON stands for, and the primary key. `None` also
+    /// where several have it.
+    pub(crate) async fn user_row_by_column(
+        &self,
+        column: &str,
+        json: &str,
+        deadline: Instant,
+    ) -> Result<Option<(PrimaryKeyValue, Arc<UserRow>)>, Error> {
+        let known = self.user_queries(deadline).await?;
+        let ByColumn { kind, query } = self.column_query(column, known, deadline).await?;
+        let Some(value) = kind.parse(json) else { return Ok(None) };
+        self.observer.event(Event::UserLookup);
+        let question = query.with(vec![Box::new(value)]);
+        let row = self.only_user(question, deadline);
+        let row = row.instrument(tracing::debug_span!("user lookup")).await?;
+        Ok(row.and_then(|row| Some((known.primary_key.parse_text(&row.id)?, row))))
+    }
+
+    /// Asks a table of tokens for a token that does not exist: what the database says against it.
+    pub(crate) async fn try_tokens(
+        &self,
+        class: &TokenAuthentication,
+    ) -> Result<Option<String>, Error> {
+        let deadline = self.deadline();
+        let known = self.user_queries(deadline).await?;
+        let nobody = vec![Box::new(None::<PrimaryKeyValue>) as _];
+        let question = self.token_query(class, known).1.statement_of_one().with(nobody);
+        match self.query(question, deadline).await {
+            Ok(_) => Ok(None),
+            Err(error) => match &*error {
+                Unavailable::Query(refused) => Ok(Some(Chain(refused).to_string())),
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    async fn only_user(
+        &self,
+        question: Query,
+        deadline: Instant,
+    ) -> Result<Option<Arc<UserRow>>, Error> {
+        let rows = match self.query(question, deadline).await {
+            Ok(rows) => rows,
+            Err(error) if super::users::is_no_such_value(&error) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        match &rows[..] {
+            [row] => Ok(user(row).map_err(Unavailable::from)?.1.map(Arc::new)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The query of this table of tokens, and whether it is the first one that was made.
+    fn token_query(&self, class: &TokenAuthentication, known: &Known) -> (bool, Arc<Users>) {
+        let made = &self.shared.token_queries.tokens;
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = made.iter().position(|(other, _)| other == class).unwrap_or_else(|| {
+            let model = &self.settings().user_model;
+            made.push((class.clone(), Arc::new(users_of(model, class, known))));
+            made.len() - 1
+        });
+        (place == 0, Arc::clone(&made[place].1))
+    }
+
+    async fn column_query(
+        &self,
+        column: &str,
+        known: &Known,
+        deadline: Instant,
+    ) -> Result<ByColumn, Error> {
+        let made = &self.shared.token_queries.columns;
+        let locked = || made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, query)) = locked().iter().find(|(other, _)| other == column) {
+            return Ok(query.clone());
+        }
+        let model = &self.settings().user_model;
+        let rows = self.query(type_query(model, column).with(vec![]), deadline).await?;
+        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        let oid: u32 = row.try_get(1).map_err(Unavailable::from)?;
+        let type_name: &str = row.try_get(2).map_err(Unavailable::from)?;
+        let kind = PrimaryKey::of_type(oid);
+        let key = match kind {
+            PrimaryKey::Other => cast(type_name),
+            _ => "ads_key".to_owned(),
+        };
+        let [one, _] = kind.parameter_types();
+        let has_value = format!("{} = {key}", quote_name(column));
+        let query = Statement::new(&[one], |nonce| {
+            user_sql(model, nonce, ONE_KEY, &has_value, &known.column_types) + " LIMIT 2"
+        });
+        let made = ByColumn { kind, query };
+        locked().push((column.to_owned(), made.clone()));
+        Ok(made)
+    }
+}
+
+/// Users by the tokens of this table.
+fn users_of(model: &UserModel, class: &TokenAuthentication, known: &Known) -> Users {
+    let table = class.table.quoted();
+    let (key, user) = (quote_name(&class.key_column), quote_name(&class.user_column));
+    let with_users = |keys: &str| {
+        format!(
+            "(SELECT ads_key, ads_tokens.{user} AS ads_user FROM {keys} \
+             LEFT JOIN {table} ads_tokens ON ads_tokens.{key} = ads_key) ads_users"
+        )
+    };
+    let is_user = format!("{} = ads_user", key_column(model));
+    let sql = |nonce: &str, keys: &str| {
+        user_sql(model, nonce, &with_users(keys), &is_user, &known.column_types)
+    };
+    Users::by(
+        Statement::new(&[Type::TEXT], |nonce| sql(nonce, ONE_KEY)),
+        Statement::new(&[Type::TEXT_ARRAY], |nonce| sql(nonce, MANY_KEYS)),
+        Statement::of_key(&Type::TEXT, "ads_key"),
+    )
+}
+
+/// Asks for the type of a column.
+fn type_query(model: &UserModel, column: &str) -> Arc<Statement> {
+    let value = format!("(SELECT {} FROM {} LIMIT 0)", quote_name(column), tables(model));
+    Statement::new(&[], |nonce| {
+        format!("SELECT {nonce}, pg_typeof({value})::oid, pg_typeof({value})::text")
+    })
+}

@@ -1,0 +1,517 @@
+//! `JWTAuthentication` of `rest_framework_simplejwt`: a signed dictionary that names its user.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use md5::{Digest, Md5};
+use quick_cache::{Weighter, sync::Cache};
+use ring::hmac;
+
+use super::{
+    header::{Rest, words},
+    jws::{is_text, text, verified},
+    keys::VerifyingKey,
+};
+use crate::{
+    crypto::{constant_time_compare, random_bytes},
+    database::python_int,
+    error::{AuthenticationFailed, TokenMessage},
+    session::SessionData,
+    settings::{DjangoSettings, SimpleJwt, TokenClass},
+};
+
+/// The first second after all that Python's dates can be: SimpleJWT fails on an `exp` from there on.
+const YEAR_10000: i128 = 253_402_300_800;
+
+/// How many bytes of verified tokens are remembered: about ten thousand tokens of everyday size.
+const REMEMBERED_BYTES: u64 = 8 << 20;
+const REMEMBERED_TOKENS: usize = 16_384;
+
+/// A token that is larger is verified each time.
+const LONGEST_REMEMBERED: usize = 8 << 10;
+
+/// The claims of a token.
+pub(crate) type Claims = SessionData;
+
+/// What a token has to be, and those that were verified already.
+pub(crate) struct Jwt {
+    settings: SimpleJwt,
+    key: VerifyingKey,
+    verified: Verified,
+}
+
+impl Jwt {
+    /// Reads the key of the settings; the error says which one is at fault.
+    pub(crate) fn of(settings: &SimpleJwt, site: &DjangoSettings) -> Result<Self, String> {
+        if settings.revoke_token_claim.is_some() && site.user_model.session_auth_hash.is_none() {
+            return Err(
+                "CHECK_REVOKE_TOKEN: no password is read of a user model without a session \
+                        auth hash"
+                    .into(),
+            );
+        }
+        Self::new(settings, &site.secret_key)
+    }
+
+    fn new(settings: &SimpleJwt, secret_key: &[u8]) -> Result<Self, String> {
+        if settings.jwk_url {
+            return Err("JWK_URL is not supported: give the public key as VERIFYING_KEY".into());
+        }
+        let secret = settings.signing_key.as_deref().unwrap_or(secret_key);
+        if settings.signing_key_fingerprint.as_ref().is_some_and(|found| !found.fits(secret)) {
+            return Err(match settings.signing_key {
+                Some(_) => {
+                    "SIGNING_KEY: this is not the key that the site had when its settings were \
+                            exported"
+                        .into()
+                }
+                None => "SIGNING_KEY is another key than the SECRET_KEY: hand it over by \
+                         `DjangoSettings::map_rest_framework`"
+                    .into(),
+            });
+        }
+        let key = VerifyingKey::new(&settings.algorithm, secret, &settings.verifying_key)?;
+        Ok(Self { settings: settings.clone(), key, verified: Verified::new() })
+    }
+
+    pub(crate) fn settings(&self) -> &SimpleJwt {
+        &self.settings
+    }
+
+    /// The token that the header brings.
+    pub(crate) fn read<'a>(
+        &self,
+        header: &'a [u8],
+    ) -> Result<Option<&'a [u8]>, AuthenticationFailed> {
+        let mut words = words(header);
+        let types = &self.settings.auth_header_types;
+        // Latin-1, as Python encodes them; and exactly, unlike the other schemes.
+        let is_type = |word: &[u8]| {
+            types.iter().any(|name| name.chars().eq(word.iter().copied().map(char::from)))
+        };
+        if !words.next().is_some_and(is_type) {
+            return Ok(None);
+        }
+        match Rest::of(words) {
+            Rest::One(token) => Ok(Some(token)),
+            Rest::Nothing | Rest::Several => Err(AuthenticationFailed::BadAuthorizationHeader),
+        }
+    }
+
+    /// The claims of a token that holds now.
+    pub(crate) fn validated(
+        &self,
+        token: &[u8],
+        now: SystemTime,
+    ) -> Result<Arc<Claims>, AuthenticationFailed> {
+        let digest = self.verified.digest(token);
+        let known = self.verified.get(&digest);
+        let is_known = known.is_some();
+        let decoded =
+            known.or_else(|| verified(token, &self.settings.algorithm, &self.key).map(Arc::new));
+        let times = decoded
+            .as_deref()
+            .ok_or(Fault::Invalid)
+            .and_then(|claims| self.check(claims, microseconds(now)));
+        let mut messages = Vec::new();
+        for class in &self.settings.auth_token_classes {
+            let verdict = match (&decoded, times) {
+                (Some(claims), Ok(())) => self.check_class(claims, class).map(|()| claims),
+                (_, Err(fault)) => Err(fault),
+                (None, Ok(())) => Err(Fault::Invalid),
+            };
+            match verdict {
+                Ok(claims) => {
+                    if !is_known {
+                        self.verified.remember(digest, claims, token.len());
+                    }
+                    return Ok(Arc::clone(claims));
+                }
+                Err(fault) => {
+                    let message = fault.message(self.settings.tells_expired);
+                    messages.push(TokenMessage::new(&class.name, &class.token_type, message));
+                }
+            }
+        }
+        if is_known {
+            // It has had its time.
+            self.verified.forget(&digest);
+        }
+        Err(AuthenticationFailed::TokenNotValid(messages))
+    }
+
+    /// The claims that PyJWT looks at, in its order: what comes first is what is said.
+    fn check(&self, claims: &Claims, now: i128) -> Result<(), Fault> {
+        let settings = &self.settings;
+        let leeway = i128::from(settings.leeway_microseconds);
+        for claim in ["iat", "nbf"] {
+            let is_future = |json| seconds(json).is_none_or(|at| at > now + leeway);
+            if claims.get_json(claim).is_some_and(is_future) {
+                return Err(Fault::Invalid);
+            }
+        }
+        let exp = claims.get_json("exp");
+        if let Some(json) = exp {
+            let ends = seconds(json).ok_or(Fault::Invalid)?;
+            if ends <= now - leeway {
+                return Err(Fault::Expired);
+            }
+        }
+        let is_issuer =
+            |allowed: &Vec<String>| text(claims, "iss").is_some_and(|iss| allowed.contains(&iss));
+        if !settings.issuer.as_ref().is_none_or(is_issuer) {
+            return Err(Fault::Invalid);
+        }
+        if !settings.audience.as_ref().is_none_or(|allowed| is_for(claims, allowed)) {
+            return Err(Fault::Invalid);
+        }
+        for claim in ["sub", "jti"] {
+            if claims.get_json(claim).is_some() && !is_text(claims, claim) {
+                return Err(Fault::Invalid);
+            }
+        }
+        // SimpleJWT makes a date of it, and fails on text and on what no date can be.
+        let json = exp.ok_or(Fault::NoExp)?;
+        let is_date = seconds(json).is_some_and(|at| at < YEAR_10000 * 1_000_000);
+        if json.starts_with('"') || !is_date { Err(Fault::Invalid) } else { Ok(()) }
+    }
+
+    /// What SimpleJWT's own class looks at.
+    fn check_class(&self, claims: &Claims, class: &TokenClass) -> Result<(), Fault> {
+        if self.settings.jti_claim.as_ref().is_some_and(|name| claims.get_json(name).is_none()) {
+            return Err(Fault::NoId);
+        }
+        match &self.settings.token_type_claim {
+            Some(_) if class.any_type => Ok(()),
+            None => Ok(()),
+            Some(name) if claims.get_json(name).is_none() => Err(Fault::NoType),
+            Some(name) if text(claims, name).as_ref() != Some(&class.token_type) => {
+                Err(Fault::WrongType)
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The JSON of the claim that names the user.
+    pub(crate) fn user_id<'a>(&self, claims: &'a Claims) -> Result<&'a str, AuthenticationFailed> {
+        claims
+            .get_json(&self.settings.user_id_claim)
+            .ok_or(AuthenticationFailed::NoUserIdentification)
+    }
+
+    /// What is to be said of a user who was found, by the encoded password and whether the account is active.
+    pub(crate) fn check_user(
+        &self,
+        claims: &Claims,
+        is_active: bool,
+        password: &str,
+    ) -> Result<(), AuthenticationFailed> {
+        if self.settings.check_user_is_active && !is_active {
+            return Err(AuthenticationFailed::UserInactive);
+        }
+        let Some(name) = &self.settings.revoke_token_claim else { return Ok(()) };
+        let digest: String =
+            Md5::digest(password).iter().map(|byte| format!("{byte:02X}")).collect();
+        match text(claims, name).is_some_and(|claim| constant_time_compare(claim, digest)) {
+            true => Ok(()),
+            false => Err(AuthenticationFailed::PasswordChanged),
+        }
+    }
+}
+
+/// What is the matter with a token.
+#[derive(Clone, Copy)]
+enum Fault {
+    Invalid,
+    Expired,
+    NoExp,
+    NoId,
+    NoType,
+    WrongType,
+}
+
+impl Fault {
+    fn message(self, tells_expired: bool) -> &'static str {
+        match self {
+            Self::Invalid | Self::Expired if !tells_expired => "Token is invalid or expired",
+            Self::Invalid => "Token is invalid",
+            Self::Expired => "Token is expired",
+            Self::NoExp => "Token has no 'exp' claim",
+            Self::NoId => "Token has no id",
+            Self::NoType => "Token has no type",
+            Self::WrongType => "Token has wrong type",
+        }
+    }
+}
+
+/// Whether one of these is in `aud`, and nothing but text.
+fn is_for(claims: &Claims, allowed: &[String]) -> bool {
+    let audience: Vec<String> = match text(claims, "aud") {
+        // Empty, it is none.
+        Some(one) => Some(one).filter(|one| !one.is_empty()).into_iter().collect(),
+        None => claims.get("aud").ok().flatten().unwrap_or_default(),
+    };
+    allowed.iter().any(|name| audience.contains(name))
+}
+
+/// Python's `int()` of a claim, in microseconds; `None` where that fails.
+fn seconds(json: &str) -> Option<i128> {
+    let whole = match json.as_bytes() {
+        b"true" => 1,
+        b"false" => 0,
+        [b'"', inside @ .., b'"'] => {
+            let inside = str::from_utf8(inside).ok()?;
+            python_int(&crate::signing::json::unescape_to_str(inside)?)?
+        }
+        [b'-' | b'0'..=b'9', ..] if json != "-Infinity" => {
+            match json.contains(['.', 'e', 'E']) {
+                true => {
+                    let float: f64 = json.parse().ok()?;
+                    float.is_finite().then_some(float as i128)?
+                }
+                // Beyond what can be said, it is as far as can be said.
+                false => json.parse().unwrap_or(if json.starts_with('-') {
+                    i128::MIN
+                } else {
+                    i128::MAX
+                }),
+            }
+        }
+        _ => return None,
+    };
+    Some(whole.saturating_mul(1_000_000))
+}
+
+fn microseconds(now: SystemTime) -> i128 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    since.as_micros().try_into().unwrap_or(i128::MAX)
+}
+
+/// Tokens whose signature was verified, by a digest of their very bytes. All that is spared is the
+/// signature and the reading: times, types and the user are looked at each time, so what is remembered
+/// is never stale.
+///
+/// The digest is an HMAC-SHA-256 under a key that no other process has and nobody outside knows: who
+/// could make another text with the digest of a right token could forge HMACs. It holds the place of
+/// the token, so that the memory holds no credentials, and every entry has a bound.
+struct Verified {
+    key: hmac::Key,
+    tokens: Cache<Fingerprint, Remembered, ByBytes>,
+}
+
+type Fingerprint = [u8; 32];
+
+#[derive(Clone)]
+struct Remembered {
+    claims: Arc<Claims>,
+    bytes: usize,
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<Fingerprint, Remembered> for ByBytes {
+    fn weight(&self, _: &Fingerprint, remembered: &Remembered) -> u64 {
+        remembered.bytes as u64
+    }
+}
+
+impl Verified {
+    fn new() -> Self {
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>()),
+            tokens: Cache::with_weighter(REMEMBERED_TOKENS, REMEMBERED_BYTES, ByBytes),
+        }
+    }
+
+    fn digest(&self, token: &[u8]) -> Fingerprint {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(hmac::sign(&self.key, token).as_ref());
+        digest
+    }
+
+    fn get(&self, digest: &Fingerprint) -> Option<Arc<Claims>> {
+        self.tokens.get(digest).map(|remembered| remembered.claims)
+    }
+
+    fn remember(&self, digest: Fingerprint, claims: &Arc<Claims>, length: usize) {
+        if length <= LONGEST_REMEMBERED {
+            // The text of the claims, an index that is no longer than that, and what is around them.
+            let bytes = 2 * claims.as_json().len() + 16 * claims.len() + 200;
+            self.tokens.insert(digest, Remembered { claims: Arc::clone(claims), bytes });
+        }
+    }
+
+    fn forget(&self, digest: &Fingerprint) {
+        self.tokens.remove(digest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    fn token(claims: &str) -> Vec<u8> {
+        signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims)
+    }
+
+    fn signed(header: &str, claims: &str) -> Vec<u8> {
+        let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"secret");
+        let signature = hmac::sign(&key, text.as_bytes());
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)).into_bytes()
+    }
+
+    fn at(seconds: f64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs_f64(seconds)
+    }
+
+    fn jwt() -> Jwt {
+        Jwt::new(&SimpleJwt::default(), b"secret").unwrap()
+    }
+
+    fn message(jwt: &Jwt, token: &[u8], now: f64) -> Option<&'static str> {
+        match jwt.validated(token, at(now)) {
+            Ok(_) => None,
+            Err(AuthenticationFailed::TokenNotValid(messages)) => Some(messages[0].message),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    const GOOD: &str = r#"{"token_type":"access","exp":100,"jti":"a","user_id":"1"}"#;
+
+    #[test]
+    fn a_token_that_is_remembered_ends_when_it_ends() {
+        let (jwt, token) = (jwt(), token(GOOD));
+        assert_eq!(message(&jwt, &token, 1.0), None);
+        let digest = jwt.verified.digest(&token);
+        assert!(jwt.verified.get(&digest).is_some());
+        assert_eq!(message(&jwt, &token, 99.9), None);
+        assert_eq!(message(&jwt, &token, 100.0), Some("Token is expired"));
+        assert!(jwt.verified.get(&digest).is_none(), "it is not kept");
+    }
+
+    #[test]
+    fn no_other_text_is_remembered_with_a_token() {
+        let (jwt, token) = (jwt(), token(GOOD));
+        assert_eq!(message(&jwt, &token, 1.0), None);
+        for place in 0..token.len() {
+            let mut other = token.clone();
+            other[place] ^= 1;
+            assert_eq!(message(&jwt, &other, 1.0), Some("Token is invalid"), "{place}");
+        }
+        for bad in [&b"=="[..], b" ", b".", b"A"] {
+            let longer = [&token[..], bad].concat();
+            assert_eq!(message(&jwt, &longer, 1.0), Some("Token is invalid"));
+        }
+        // With the right padding it holds, as in PyJWT: by its own signature.
+        let padded = [&token[..], b"="].concat();
+        assert!(jwt.verified.get(&jwt.verified.digest(&padded)).is_none());
+        assert_eq!(message(&jwt, &padded, 1.0), None);
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_bound() {
+        let jwt = jwt();
+        for number in 0..20_000 {
+            let claims = format!(
+                r#"{{"token_type":"access","exp":100,"jti":"{number}","user_id":"{number:0300}"}}"#
+            );
+            assert_eq!(message(&jwt, &token(&claims), 1.0), None);
+        }
+        assert!(jwt.verified.tokens.weight() <= REMEMBERED_BYTES);
+        assert!(jwt.verified.tokens.len() > 1_000);
+        let long = format!(
+            r#"{{"token_type":"access","exp":100,"jti":"{}","user_id":"1"}}"#,
+            "j".repeat(LONGEST_REMEMBERED)
+        );
+        assert_eq!(message(&jwt, &token(&long), 1.0), None);
+        assert!(jwt.verified.get(&jwt.verified.digest(&token(&long))).is_none());
+    }
+
+    #[test]
+    fn none_and_every_other_algorithm_than_that_of_the_settings_is_refused() {
+        let jwt = jwt();
+        for alg in ["none", "None", "NONE", "", "hs256", "HS384", "RS256", "HS256 "] {
+            let token = signed(&format!(r#"{{"alg":"{alg}"}}"#), GOOD);
+            assert_eq!(message(&jwt, &token, 1.0), Some("Token is invalid"), "{alg}");
+            let cut = memchr::memrchr(b'.', &token).unwrap() + 1;
+            assert_eq!(message(&jwt, &token[..cut], 1.0), Some("Token is invalid"), "{alg}");
+        }
+        for header in [r#"{"alg":null}"#, "{}", r#"{"alg":["HS256"]}"#, "[]", "1"] {
+            assert_eq!(message(&jwt, &signed(header, GOOD), 1.0), Some("Token is invalid"));
+        }
+    }
+
+    #[test]
+    fn where_simplejwt_fails_a_token_is_refused() {
+        for exp in [
+            "\"2000\"",
+            "1e400",
+            "Infinity",
+            "NaN",
+            "null",
+            "[]",
+            "{}",
+            "253402300800",
+            "99999999999999999999999999999999999999999999999999",
+        ] {
+            let claims = GOOD.replace("100", exp);
+            assert_eq!(message(&jwt(), &token(&claims), 1.0), Some("Token is invalid"), "{exp}");
+        }
+        assert_eq!(
+            message(&jwt(), &token(&GOOD.replace("100", "\" 0_1 \"")), 1.0),
+            Some("Token is expired")
+        );
+    }
+
+    #[test]
+    fn debug_output_has_no_key() {
+        let settings = SimpleJwt { signing_key: Some(b"hush".to_vec()), ..SimpleJwt::default() };
+        assert!(!format!("{settings:?}").contains("hush"));
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config {
+            cases: 2_000,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(7),
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
+        /// Whatever is signed: no panic, and nothing holds that has no end or has had it.
+        #[test]
+        fn what_holds_has_an_end_that_is_to_come(
+            header in "\\{\"alg\":\"HS256\"(,\"(kid|crit|b64)\":(1|\"k\"|true|\\[\"b64\"\\]))?\\}|\\PC{0,20}",
+            exp in "-?[0-9]{0,20}(\\.[0-9]{1,3})?(e[0-9]{1,3})?|\"[ 0-9_]{0,5}\"|null|true|NaN",
+            more in "(,\"[a-z]{1,5}\":(\"\\PC{0,5}\"|[0-9]{1,5}|\\[\\]))?",
+        ) {
+            let claims = format!(
+                r#"{{"exp":{exp},"token_type":"access","jti":"a","user_id":"1"{more}}}"#
+            );
+            let (jwt, token) = (jwt(), signed(&header, &claims));
+            if let Ok(claims) = jwt.validated(&token, at(1_000.0)) {
+                let exp: f64 = claims.get("exp").unwrap().unwrap();
+                proptest::prop_assert!(exp >= 1_001.0, "{exp}");
+                proptest::prop_assert!(jwt.validated(&token, at(exp + 1.0)).is_err());
+            }
+        }
+
+        /// Whatever comes in a header: no panic, and no token that nobody signed.
+        #[test]
+        fn no_text_holds_that_nobody_signed(header in proptest::collection::vec(0_u8.., 0..80)) {
+            let with_scheme = |scheme: &str| [scheme.as_bytes(), b" ", &header].concat();
+            for header in [header.clone(), with_scheme("Bearer"), with_scheme("Basic"), with_scheme("Token")] {
+                let _ = crate::rest::Credentials::read(&header);
+                let _ = crate::rest::read_token("Token", &header);
+                if let Ok(Some(token)) = jwt().read(&header) {
+                    proptest::prop_assert!(jwt().validated(token, at(0.0)).is_err());
+                }
+            }
+        }
+    }
+}

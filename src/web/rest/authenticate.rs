@@ -1,0 +1,232 @@
+//! Who a request comes from, by the first class that it asks for.
+
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::SystemTime,
+};
+
+use actix_web::{
+    HttpRequest,
+    dev::ServiceRequest,
+    http::header::{AUTHORIZATION, HeaderMap},
+};
+
+use super::{
+    auth::{RestAuth, RestScheme},
+    classes::{Authenticator, Class},
+    permission::Rest,
+};
+use crate::{
+    auth::{DjangoSite, DjangoUser},
+    csrf::CsrfCheck,
+    database::Budget,
+    error::{AuthenticationFailed, Error, NotLoggedIn},
+    rest::{Credentials, read_token},
+    session::SessionKey,
+    web::{
+        csrf::{self, CsrfState, Wanted},
+        request_session::{Loaded, RequestSession},
+    },
+};
+
+/// A request, and what is needed to find out whose it is.
+pub(crate) struct Request<'a> {
+    pub(crate) site: &'a DjangoSite,
+    pub(crate) csrf_check: &'a CsrfCheck,
+    pub(crate) csrf: &'a CsrfState,
+    /// The session, or the key under which it can be looked up. Asked for by the class that needs it.
+    pub(crate) brought: Brought,
+    /// Whether a test has said whose request it is.
+    pub(crate) is_of_test: bool,
+    /// Whether what becomes of the session is this middleware's to store.
+    pub(crate) stores: Cell<bool>,
+    /// The session, once a class has looked at it.
+    pub(crate) looked_at: RefCell<Option<Rc<RequestSession>>>,
+    pub(crate) now: SystemTime,
+}
+
+/// What a request has of a session.
+pub(crate) enum Brought {
+    Known(Rc<RequestSession>),
+    Unknown(SessionKey),
+}
+
+/// Whose request it is.
+pub(crate) struct Recognised {
+    pub(crate) session: Rc<RequestSession>,
+    pub(crate) auth: RestAuth,
+    user: Result<DjangoUser, Error>,
+}
+
+impl Request<'_> {
+    /// Asks the classes in their order. The first that the request asks for has the word: it knows the
+    /// user, or refuses, and then nobody else is asked. Then the permissions.
+    pub(crate) async fn admit(
+        &self,
+        rest: &Rest,
+        req: &mut ServiceRequest,
+    ) -> Result<Recognised, Error> {
+        let recognised = self.authenticate(rest, req).await?;
+        rest.check(req.request(), recognised.user.as_ref()).await?;
+        Ok(recognised)
+    }
+
+    async fn authenticate(
+        &self,
+        rest: &Rest,
+        req: &mut ServiceRequest,
+    ) -> Result<Recognised, Error> {
+        let budget = self.site.database().budget();
+        // A user whom a test has given stands for whatever class there is.
+        if self.is_of_test {
+            let checks = rest.classes.has_session();
+            return self.by_session(rest, req, checks, &budget).await;
+        }
+        let mut nobody = None;
+        for class in &rest.classes.list {
+            let (user, auth) = match class {
+                Class::Session => {
+                    let recognised = self.by_session(rest, req, true, &budget).await?;
+                    if recognised.user.is_ok() {
+                        return Ok(recognised);
+                    }
+                    nobody = Some(recognised);
+                    continue;
+                }
+                Class::Basic => {
+                    let header = joined(req.headers(), AUTHORIZATION.as_str());
+                    let Some(credentials) = Credentials::read(&header)? else { continue };
+                    let user = self.site.user_by_password(&credentials).await?;
+                    (user, RestAuth::by(RestScheme::Basic))
+                }
+                Class::Token(class) => {
+                    let header = joined(req.headers(), AUTHORIZATION.as_str());
+                    let Some(token) = read_token(&class.keyword, &header)? else { continue };
+                    let user = self.site.user_by_token(class, token, &budget).await?;
+                    (user, RestAuth::by(RestScheme::Token))
+                }
+                Class::Jwt(jwt) => {
+                    let header = joined(req.headers(), &jwt.settings().auth_header_name);
+                    let Some(token) = jwt.read(&header)? else { continue };
+                    let claims = jwt.validated(token, self.now)?;
+                    let user = self.site.user_by_claims(jwt, &claims, &budget).await?;
+                    (user, RestAuth::by_jwt(claims))
+                }
+                Class::Other(path, hook) => {
+                    let request = req.request().clone();
+                    match self.by_hook(path, hook.as_deref(), request).await? {
+                        Some(user) => (user, RestAuth::by(RestScheme::Other)),
+                        None => continue,
+                    }
+                }
+                Class::Improper(fault) => {
+                    return Err(Error::ImproperlyConfigured(fault.to_string()));
+                }
+            };
+            let session = RequestSession::of_client(self.site, user.clone());
+            return Ok(Recognised { session, auth, user: Ok(user) });
+        }
+        Ok(nobody.unwrap_or_else(|| Recognised {
+            session: RequestSession::new(Loaded::Unavailable(Error::NoSessionKey)),
+            auth: RestAuth::default(),
+            user: Err(Error::NoSessionKey),
+        }))
+    }
+
+    /// The session, looked up together with its user.
+    async fn session(&self, rest: &Rest, budget: &Budget) -> Result<Rc<RequestSession>, Error> {
+        let session = match &self.brought {
+            Brought::Known(session) => Rc::clone(session),
+            Brought::Unknown(key) => {
+                let permissions = rest.permissions.clone().into();
+                let (session, user) = self.site.load_with_user(key, &permissions, budget).await?;
+                let session = RequestSession::new(Loaded::from(session));
+                session.with_user(self.site, user).after(budget.clone())
+            }
+        };
+        let writes = self.site.require_writing().is_ok();
+        self.stores.set(writes && session.keep(self.site));
+        self.csrf.read(&session);
+        self.looked_at.replace(Some(Rc::clone(&session)));
+        Ok(session)
+    }
+
+    /// `SessionAuthentication.authenticate`: an active user, whose request was meant. Anybody else is not
+    /// refused, and the next class is asked.
+    async fn by_session(
+        &self,
+        rest: &Rest,
+        req: &mut ServiceRequest,
+        checks_csrf: bool,
+        budget: &Budget,
+    ) -> Result<Recognised, Error> {
+        let session = self.session(rest, budget).await?;
+        let site = Some(self.site).filter(|_| !self.is_of_test);
+        let user = match session.user(site).await {
+            Ok(user) if !user.is_active() => {
+                let inactive = Error::from(NotLoggedIn::Inactive);
+                session.set_user(site, Err(inactive.clone()));
+                Err(inactive)
+            }
+            Err(error) if !error.is_rejection() => return Err(error),
+            user => user,
+        };
+        let auth = match &user {
+            Ok(_) => RestAuth::by(RestScheme::Session),
+            Err(_) => RestAuth::default(),
+        };
+        if user.is_ok() && checks_csrf && !self.csrf.was_checked_by(self.site) {
+            csrf::check(req, Wanted::of(req), self.csrf_check, self.csrf, self.site).await?;
+        }
+        Ok(Recognised { session, auth, user })
+    }
+
+    /// A class of the site's own. An error that is a rejection refuses the credential.
+    async fn by_hook(
+        &self,
+        path: &str,
+        hook: Option<&Authenticator>,
+        req: HttpRequest,
+    ) -> Result<Option<DjangoUser>, Error> {
+        let hook = hook.ok_or_else(|| {
+            Error::ImproperlyConfigured(format!(
+                "DEFAULT_AUTHENTICATION_CLASSES: what {path} does is not known here: say it with \
+                 `DjangoSessionMiddleware::authenticator`, or choose others with `authentication_classes`"
+            ))
+        })?;
+        match hook(req, self.site.clone()).await {
+            Ok(Some(user)) => self.site.admit(user, "other").await.map(Some),
+            Ok(None) => Ok(None),
+            Err(error @ Error::AuthenticationFailed(_)) => Err(error),
+            Err(error) if error.is_rejection() => Err(AuthenticationFailed::Refused.into()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The bytes of a header; of several by one name, as WSGI joins them. Empty for none.
+fn joined<'a>(headers: &'a HeaderMap, name: &str) -> Cow<'a, [u8]> {
+    let mut values = headers.get_all(name).map(|value| value.as_bytes());
+    let first = values.next().unwrap_or_default();
+    values.fold(Cow::Borrowed(first), |joined, value| Cow::Owned([&joined[..], value].join(&b',')))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn several_headers_are_one_as_in_wsgi() {
+        let request = TestRequest::get()
+            .append_header(("Authorization", "Bearer a"))
+            .append_header(("authorization", "Token b"))
+            .to_http_request();
+        let joined = |name| joined(request.headers(), name).into_owned();
+        assert_eq!(joined("Authorization"), b"Bearer a,Token b");
+        assert_eq!(joined("X-Other"), b"");
+    }
+}

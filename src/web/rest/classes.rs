@@ -1,0 +1,91 @@
+//! The authentication classes of a view, ready to be asked.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use actix_web::{HttpRequest, http::header::HeaderValue};
+
+use crate::{
+    auth::{DjangoSite, DjangoUser},
+    error::Error,
+    rest::Jwt,
+    settings::{AuthenticationClass, DjangoSettings, RestAuthentication, TokenAuthentication},
+};
+
+/// What a class of the site's own does, told by the application.
+pub(crate) type Authenticator =
+    dyn Fn(HttpRequest, DjangoSite) -> AuthenticatorFuture + Send + Sync;
+pub(crate) type AuthenticatorFuture =
+    Pin<Box<dyn Future<Output = Result<Option<DjangoUser>, Error>>>>;
+
+/// The classes in their order.
+#[derive(Clone)]
+pub(crate) struct Classes {
+    pub(super) list: Vec<Class>,
+    /// What the first of them answers to `authenticate_header`: with it a refusal is a 401.
+    pub(super) challenge: Option<HeaderValue>,
+    /// The header of a JWT that is not `Authorization`.
+    pub(super) further_header: Option<HeaderValue>,
+}
+
+/// One of them.
+#[derive(Clone)]
+pub(super) enum Class {
+    Session,
+    Basic,
+    Token(Arc<TokenAuthentication>),
+    Jwt(Arc<Jwt>),
+    Other(Arc<str>, Option<Arc<Authenticator>>),
+    /// What cannot be asked, and why.
+    Improper(Arc<str>),
+}
+
+impl Classes {
+    pub(crate) fn new(listed: &[RestAuthentication], settings: &DjangoSettings) -> Self {
+        let list: Vec<_> = listed.iter().map(|each| Class::new(&each.class, settings)).collect();
+        let challenge = listed.first().and_then(|first| first.www_authenticate.as_deref());
+        let challenge = challenge.filter(|challenge| !challenge.is_empty());
+        let further = list.iter().find_map(|class| match class {
+            Class::Jwt(jwt) => Some(&jwt.settings().auth_header_name),
+            _ => None,
+        });
+        let further = further.filter(|name| !name.eq_ignore_ascii_case("Authorization"));
+        Self {
+            challenge: challenge.and_then(|text| HeaderValue::from_str(text).ok()),
+            further_header: further.and_then(|name| HeaderValue::from_str(name).ok()),
+            list,
+        }
+    }
+
+    /// Says what a class of the site's own does.
+    pub(crate) fn tell(&mut self, path: &str, hook: &Arc<Authenticator>) -> bool {
+        let mut found = false;
+        for class in &mut self.list {
+            if let Class::Other(other, known) = class
+                && **other == *path
+            {
+                *known = Some(Arc::clone(hook));
+                found = true;
+            }
+        }
+        found
+    }
+
+    pub(super) fn has_session(&self) -> bool {
+        self.list.iter().any(|class| matches!(class, Class::Session))
+    }
+}
+
+impl Class {
+    fn new(class: &AuthenticationClass, settings: &DjangoSettings) -> Self {
+        match class {
+            AuthenticationClass::Session => Self::Session,
+            AuthenticationClass::Basic => Self::Basic,
+            AuthenticationClass::Token(class) => Self::Token(Arc::new(class.clone())),
+            AuthenticationClass::Jwt(jwt) => match Jwt::of(jwt, settings) {
+                Ok(jwt) => Self::Jwt(Arc::new(jwt)),
+                Err(fault) => Self::Improper(fault.into()),
+            },
+            AuthenticationClass::Other(path) => Self::Other(path.as_str().into(), None),
+        }
+    }
+}

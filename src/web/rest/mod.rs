@@ -1,0 +1,13 @@
+//! Requests that are authenticated as the REST framework does it.
+
+mod answer;
+mod auth;
+mod authenticate;
+mod classes;
+mod permission;
+
+pub(crate) use answer::RestAnswer;
+pub use auth::{RestAuth, RestScheme};
+pub(crate) use authenticate::{Brought, Recognised, Request};
+pub(crate) use classes::{Authenticator, Classes};
+pub(crate) use permission::{HasPermission, Permission, Rest};

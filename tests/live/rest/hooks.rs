@@ -1,0 +1,195 @@
+//! What the application says, and what is found out at the start.
+
+use actix_django_session::{
+    AuthenticationClass, AuthenticationFailed, DjangoSessionMiddleware, DjangoSettings, DjangoSite,
+    DjangoUserId, Error, NotLoggedIn, RestAuthentication, RestFramework, SimpleJwt,
+    TokenAuthentication,
+};
+use actix_web::{
+    App,
+    test::{TestRequest, call_service, init_service, read_body},
+    web,
+};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use super::bed::{Bed, TOKENS, describe};
+
+async fn get(view: DjangoSessionMiddleware, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let id = async |DjangoUserId(id): DjangoUserId<i64>| id.to_string();
+    let app =
+        App::new().wrap(view).route("/", web::get().to(describe)).route("/id", web::get().to(id));
+    let app = init_service(app).await;
+    let mut request = TestRequest::with_uri(path);
+    for header in headers {
+        request = request.insert_header(*header);
+    }
+    let response = call_service(&app, request.to_request()).await;
+    let status = response.status().as_u16();
+    (status, String::from_utf8(read_body(response).await.to_vec()).unwrap())
+}
+
+fn with_classes(classes: Vec<RestAuthentication>) -> DjangoSettings {
+    let mut rest = RestFramework::default();
+    rest.default_authentication_classes = classes;
+    DjangoSettings::new(Settings::SECRET_KEY).rest_framework(rest)
+}
+
+#[actix_web::test]
+async fn hooks_have_their_say() {
+    let bed = Bed::start(Django::default()).await;
+    let site = bed.site(with_classes(vec![
+        RestAuthentication::other("shop.ApiKey", Some("ApiKey")),
+        RestAuthentication::token(),
+    ]));
+    let token = format!("Token {}", TOKENS[0].0);
+    let by_token = [("Authorization", token.as_str())];
+
+    // Nobody has said what the first class does.
+    let view = || DjangoSessionMiddleware::rest_framework(site.clone());
+    assert_eq!(get(view(), "/", &by_token).await.0, 500);
+
+    let view = |site: DjangoSite| {
+        DjangoSessionMiddleware::rest_framework(site).authenticator(
+            "shop.ApiKey",
+            |req, site: DjangoSite| async move {
+                match req.headers().get("X-Api-Key").map(|key| key.as_bytes()) {
+                    None => Ok(None),
+                    Some(b"ada") => site.user(1).await.map(Some),
+                    Some(b"idle") => site.user(3).await.map(Some),
+                    Some(_) => Err(AuthenticationFailed::InvalidToken.into()),
+                }
+            },
+        )
+    };
+    let told = |by: &str| (200, format!(r#"{{"by":"{by}","user_id":"1"}}"#));
+    assert_eq!(get(view(site.clone()), "/", &by_token).await, told("token"));
+    assert_eq!(get(view(site.clone()), "/", &[("X-Api-Key", "ada")]).await, told("other"));
+    assert_eq!(get(view(site.clone()), "/id", &by_token).await, (200, "1".into()));
+    // Refused, it does not fall through to a token that is right.
+    for (key, detail) in
+        [("wrong", "Invalid token."), ("idle", "Incorrect authentication credentials.")]
+    {
+        let both = [("X-Api-Key", key), by_token[0]];
+        let refused = (401, format!(r#"{{"detail":"{detail}"}}"#));
+        assert_eq!(get(view(site.clone()).allow_any(), "/", &both).await, refused);
+    }
+
+    // The hook sees whom a token names, with an empty session, and refuses.
+    let vetoes = site.clone().after_get_user(|session, user, _| async move {
+        assert!(session.data()?.is_empty());
+        match user.id() {
+            "1" => Err(NotLoggedIn::RefusedByHook.into()),
+            _ => Ok(Some(user)),
+        }
+    });
+    let refused = (401, r#"{"detail":"Incorrect authentication credentials."}"#.to_owned());
+    assert_eq!(get(view(vetoes.clone()).allow_any(), "/", &by_token).await, refused);
+    let staff = format!("Token {}", TOKENS[2].0);
+    let answer = get(view(vetoes), "/", &[("Authorization", &staff)]).await;
+    assert_eq!(answer, (200, r#"{"by":"token","user_id":"2"}"#.into()));
+
+    // A predicate, and a permission that ada lacks.
+    let odd =
+        view(site.clone()).has_permission(|_, user| user.is_some_and(|user| user.id() == "2"));
+    assert_eq!(get(odd.clone(), "/", &by_token).await.0, 403);
+    assert_eq!(get(odd, "/", &[("Authorization", &staff)]).await.0, 200);
+    let held = view(site).permission_required("auth.add_group");
+    assert_eq!(get(held, "/", &by_token).await.0, 403);
+}
+
+/// A session that handlers may change is one that authenticated the request.
+#[actix_web::test]
+async fn the_session_beside_a_token_is_not_that_of_the_client() {
+    let bed = Bed::start(Django::default()).await;
+    let site =
+        bed.site(with_classes(vec![RestAuthentication::token(), RestAuthentication::session()]));
+    let view = || DjangoSessionMiddleware::rest_framework(site.clone());
+    let token = format!("Token {}", TOKENS[2].0);
+    let cookie = format!("sessionid={}", bed.sessions[0]);
+    let both = [("Authorization", token.as_str()), ("Cookie", cookie.as_str())];
+    assert_eq!(get(view(), "/id", &both).await, (200, "2".into()));
+    assert_eq!(get(view(), "/id", &both[1..]).await, (200, "1".into()));
+    // Also inside of a middleware that knows the session's user.
+    let outer = DjangoSessionMiddleware::optional(site.clone());
+    let app = App::new().wrap(view()).wrap(outer).default_service(web::to(describe));
+    let app = init_service(app).await;
+    for (headers, told) in [
+        (&both[..], json!({ "user_id": "2", "by": "token" })),
+        (&both[1..], json!({ "user_id": "1", "by": "session" })),
+    ] {
+        let mut request = TestRequest::get();
+        for header in headers {
+            request = request.insert_header(*header);
+        }
+        let answer = read_body(call_service(&app, request.to_request()).await).await;
+        assert_eq!(serde_json::from_slice::<Value>(&answer).unwrap(), told);
+    }
+}
+
+#[actix_web::test]
+async fn the_check_says_what_cannot_work() {
+    let bed = Bed::start(Django::default()).await;
+    let said = async |class: RestAuthentication| {
+        let site = bed.site(with_classes(vec![class]));
+        drop(DjangoSessionMiddleware::rest_framework(site.clone()));
+        match site.check().await {
+            Ok(report) => report.to_string(),
+            Err(Error::CheckFailed(report)) => format!("failed: {report}"),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(!said(RestAuthentication::token()).await.contains("failed"));
+    let mut table = TokenAuthentication::default();
+    table.table = "no_such_table".into();
+    let mut class = RestAuthentication::token();
+    class.class = AuthenticationClass::Token(table);
+    let problem = said(class).await;
+    assert!(problem.starts_with("failed") && problem.contains("no_such_table"), "{problem}");
+    let mut jwt = SimpleJwt::default();
+    jwt.algorithm = "RS256".into();
+    let problem = said(RestAuthentication::jwt(jwt.clone())).await;
+    assert!(problem.starts_with("failed") && problem.contains("VERIFYING_KEY"), "{problem}");
+    jwt.jwk_url = true;
+    assert!(said(RestAuthentication::jwt(jwt)).await.contains("JWK_URL"));
+    assert!(said(RestAuthentication::other("shop.ApiKey", None)).await.contains("shop.ApiKey"));
+}
+
+/// A class that is not the framework's own, and what else of the site is not followed.
+#[actix_web::test]
+async fn the_export_believes_no_class_of_the_sites_own() {
+    let bed = Bed::start(Django::default()).await;
+    let question = json!({
+        "cmd": "rest_answers", "requests": [], "jwt": { "AUTH_TOKEN_CLASSES": ["rest.ShopToken"] },
+        "rest_framework": {
+            "DEFAULT_AUTHENTICATION_CLASSES": [
+                "rest.ApiKey", "rest.BearerToken", "rest.QuietBasic",
+                "rest_framework.authentication.RemoteUserAuthentication",
+                "rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication",
+                "rest_framework_simplejwt.authentication.JWTAuthentication",
+            ],
+            "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.AnonRateThrottle"],
+            "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.AcceptHeaderVersioning",
+        },
+    });
+    let exported = &bed.ask(question).await["exported"];
+    let classes = exported["found"]["authentication_classes"].as_array().unwrap();
+    let kinds: Vec<_> = classes.iter().map(|class| class["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["other", "token", "basic", "other", "other", "jwt"]);
+    assert_eq!(classes[1]["token"]["keyword"], "Bearer");
+    assert_eq!(classes[2]["www_authenticate"], Value::Null);
+    assert_eq!(classes[5]["jwt"]["token_classes"][0]["token_type"], "shop");
+    let complaints = exported["complaints"].to_string();
+    for said in [
+        "has a `authenticate_credentials` of its own",
+        "DEFAULT_THROTTLE_CLASSES",
+        "DEFAULT_VERSIONING_CLASS",
+        "DEFAULT_PERMISSION_CLASSES",
+    ] {
+        assert!(complaints.contains(said), "{said}: {complaints}");
+    }
+    // Those that are not known are a 500, and nobody is let in.
+    let site = bed.site(bed.settings(&exported["found"]));
+    let view = DjangoSessionMiddleware::rest_framework(site).allow_any();
+    assert_eq!(get(view, "/", &[]).await.0, 500);
+}
