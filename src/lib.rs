@@ -25,6 +25,8 @@
 //! [`OptionalDjangoSession`]: OptionalDjangoSession
 //! [`DjangoSessionMut`]: DjangoSessionMut
 //! [`CsrfToken`]: CsrfToken
+//! [`Messages`]: Messages
+//! [messages]: guide::messages
 //! [rules]: https://docs.rs/crate/actix-django-session/latest/source/docs/django-semantics.md
 //! [benchmarks]: https://docs.rs/crate/actix-django-session/latest/source/benches/README.md
 //! [examples]: https://docs.rs/crate/actix-django-session/latest/source/examples/
@@ -43,6 +45,7 @@ mod error;
 pub mod fuzzing;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod messages;
 mod observe;
 mod report;
 mod session;
@@ -55,18 +58,19 @@ pub use error::{
     CsrfReason, CsrfTokenFault, DatabaseError, DecodeError, Error, FormError, NotLoggedIn,
     Unavailable,
 };
+pub use messages::Message;
 pub use observe::Event;
 pub use report::CheckReport;
 pub use session::{DjangoSession, Expiry, SessionData, SessionKey, SessionSigner};
 pub use settings::{
-    AuthenticationBackend, DjangoSettings, ManyToMany, PasswordHasher, SessionAuthHash,
-    SessionEngine, TableName, UserModel,
+    AuthenticationBackend, DjangoSettings, ManyToMany, MessageLevel, MessageStorage,
+    PasswordHasher, SessionAuthHash, SessionEngine, TableName, UserModel,
 };
 #[doc(hidden)]
 pub use web::DjangoSessionService;
 pub use web::{
-    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoUserId, OptionalDjangoSession,
-    OptionalDjangoUser, test,
+    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoUserId, Messages,
+    OptionalDjangoSession, OptionalDjangoUser, test,
 };
 // Their types are part of the interface: use these to have the same versions.
 pub use {deadpool_postgres, tokio_postgres};

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     database::{Database, SessionRow},
     error::{DecodeError, Error},
+    messages::MessageSite,
     observe::{Event, Observer},
     session::{DjangoSession, SessionData, SessionKey, SessionSigner, is_live},
     settings::{DjangoSettings, SessionEngine},
@@ -33,6 +34,7 @@ pub struct DjangoSite {
     database: Database,
     signer: Arc<SessionSigner>,
     session_auth_keys: Option<Arc<SessionAuthKeys>>,
+    messages: Arc<MessageSite>,
     hooks: Arc<Hooks>,
     writer: Arc<Writer>,
 }
@@ -67,6 +69,7 @@ impl DjangoSite {
         Ok(Self {
             signer: Arc::new(SessionSigner::new(&settings)?.observed_by(observer.clone())),
             session_auth_keys: SessionAuthKeys::new(&settings).map(Arc::new),
+            messages: Arc::new(MessageSite::new(&settings)?),
             writer: Arc::new(Writer::new(&settings)?),
             database: Database::new(pool, settings).observed_by(observer),
             hooks: Arc::default(),
@@ -192,6 +195,10 @@ impl DjangoSite {
     /// What signs and reads the session data of this site.
     pub fn signer(&self) -> &SessionSigner {
         &self.signer
+    }
+
+    pub(crate) fn messages(&self) -> &Arc<MessageSite> {
+        &self.messages
     }
 
     pub(crate) fn database(&self) -> &Database {

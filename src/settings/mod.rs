@@ -6,6 +6,7 @@ mod csrf;
 mod exported;
 mod fingerprint;
 mod from_json;
+mod messages;
 mod password_hashers;
 mod permission_tables;
 mod session_auth_hash;
@@ -21,6 +22,8 @@ pub use backend::AuthenticationBackend;
 pub(crate) use cookie::CookieSettings;
 pub(crate) use csrf::{CsrfSettings, UploadLimits};
 pub(crate) use exported::Level;
+pub(crate) use messages::MessageSettings;
+pub use messages::{MessageLevel, MessageStorage};
 pub use password_hashers::PasswordHasher;
 pub use permission_tables::ManyToMany;
 pub(crate) use permission_tables::PermissionTables;
@@ -73,6 +76,9 @@ pub struct DjangoSettings {
     pub(crate) upload_limits: UploadLimits,
     pub(crate) password_hashers: Option<Vec<PasswordHasher>>,
     pub(crate) upgrade_passwords: bool,
+    pub(crate) messages: MessageSettings,
+    pub(crate) login_redirect_url: String,
+    pub(crate) logout_redirect_url: Option<String>,
     /// Where these settings come from, if a site exported them.
     pub(crate) site: Option<Site>,
 }
@@ -105,6 +111,9 @@ impl DjangoSettings {
             upload_limits: UploadLimits::default(),
             password_hashers: None,
             upgrade_passwords: true,
+            messages: MessageSettings::default(),
+            login_redirect_url: "/accounts/profile/".into(),
+            logout_redirect_url: None,
             site: None,
         }
     }
@@ -138,6 +147,23 @@ impl DjangoSettings {
     /// Defaults to `/accounts/login/`.
     pub fn login_url(mut self, url: impl Into<String>) -> Self {
         self.login_url = url.into();
+        self
+    }
+
+    /// `LOGIN_REDIRECT_URL`: where a log-in leads that has no `next`; a path or URL, as for
+    /// [`login_url`](Self::login_url). It may be another site.
+    ///
+    /// Defaults to `/accounts/profile/`.
+    pub fn login_redirect_url(mut self, url: impl Into<String>) -> Self {
+        self.login_redirect_url = url.into();
+        self
+    }
+
+    /// `LOGOUT_REDIRECT_URL`: where a log-out leads that has no `next`, likewise.
+    ///
+    /// Defaults to none: the page of the log-out itself.
+    pub fn logout_redirect_url(mut self, url: impl Into<String>) -> Self {
+        self.logout_redirect_url = Some(url.into()).filter(|url| !url.is_empty());
         self
     }
 
@@ -286,6 +312,7 @@ impl fmt::Debug for DjangoSettings {
             .field("csrf", &self.csrf)
             .field("upload_limits", &self.upload_limits)
             .field("password_hashers", &self.password_hashers)
+            .field("messages", &self.messages)
             .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ mod csrf;
 mod csrf_vectors;
 mod extract;
 mod host;
+mod messages;
 mod middleware;
 mod redirect;
 mod rejection;
@@ -22,7 +23,7 @@ mod writing;
 #[cfg(fuzzing)]
 pub(crate) use cookie::last_cookie;
 pub use extract::{
-    CsrfToken, DjangoSessionMut, DjangoUserId, OptionalDjangoSession, OptionalDjangoUser,
+    CsrfToken, DjangoSessionMut, DjangoUserId, Messages, OptionalDjangoSession, OptionalDjangoUser,
 };
 pub use middleware::DjangoSessionMiddleware;
 #[cfg(fuzzing)]

@@ -1,16 +1,24 @@
 //! What is known of a request, kept in its extensions.
 
-use std::{any::type_name, cell::OnceCell, rc::Rc};
+use std::{any::type_name, cell::OnceCell, rc::Rc, sync::Arc};
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, error::InternalError};
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{csrf::CsrfState, rejection::Rejection, writing::Writing};
+use super::{
+    cookie::last_cookie,
+    csrf::CsrfState,
+    messages::{RequestMessages, SessionPart},
+    rejection::Rejection,
+    writing::Writing,
+};
 use crate::{
     auth::{DjangoSite, DjangoUser},
     database::Patience,
     error::{Error, Unavailable},
+    messages::{COOKIE_NAME, CookieChange, MessageSite, Source, Storage},
     session::DjangoSession,
+    settings::{DjangoSettings, MessageStorage},
 };
 
 /// Who a visitor is, as far as it was looked up.
@@ -140,13 +148,16 @@ pub(crate) struct Visit {
     /// Whether the middleware has turned the request away: that is counted already.
     pub(crate) is_over: bool,
     pub(crate) csrf: Rc<CsrfState>,
+    /// Made when the first one asks.
+    pub(crate) messages: Rc<OnceCell<RequestMessages>>,
 }
 
 impl Visit {
     /// A visit of a test's making.
     pub(crate) fn in_test(found: Rc<Found>, csrf: Rc<CsrfState>) -> Self {
         let writing = Writing::new(None, found.session.clone(), false);
-        Self { context: None, found, writing: Some(writing), csrf, is_over: false }
+        let messages = Rc::default();
+        Self { context: None, found, writing: Some(writing), csrf, messages, is_over: false }
     }
 
     /// The visit of this request, if it came to a middleware.
@@ -203,6 +214,42 @@ impl Visit {
     /// `rotate_token` of `django.middleware.csrf`: at log-in.
     pub(crate) fn rotate_csrf_token(&self) -> Result<(), Error> {
         self.csrf.rotate_token(self.writing.as_deref())
+    }
+
+    /// Makes the request's messages, unless they are there: where they are kept.
+    pub(crate) fn begin_messages(&self, req: &HttpRequest) -> Result<&MessageStorage, Error> {
+        if self.messages.get().is_none() {
+            let site = match &self.context {
+                Some(context) => Arc::clone(context.site.messages()),
+                None => Arc::new(MessageSite::new(&DjangoSettings::new("of a test"))?),
+            };
+            let cookie = last_cookie(req.headers(), COOKIE_NAME);
+            self.messages.get_or_init(|| RequestMessages::new(site, cookie));
+        }
+        let messages = self.messages.get();
+        let storage = messages.map(|messages| &messages.site.settings.storage);
+        storage.ok_or(Error::NoSessionKey)
+    }
+
+    /// Does something to the request's messages.
+    pub(crate) fn with_messages<T>(
+        &self,
+        f: impl FnOnce(&mut Storage, &Source<'_>) -> T,
+    ) -> Option<T> {
+        Some(self.messages.get()?.with(self.session_part(), f))
+    }
+
+    /// What becomes of the messages with the answer.
+    pub(crate) fn update_messages(&self) -> CookieChange {
+        let messages = self.messages.get();
+        messages.map(|messages| messages.update(self.session_part())).unwrap_or_default()
+    }
+
+    fn session_part(&self) -> SessionPart<'_> {
+        match &self.writing {
+            Some(writing) => SessionPart::Writing(writing),
+            None => SessionPart::Reading(self.found.session.as_ref().ok()),
+        }
     }
 
     pub(crate) async fn user(&self) -> Result<DjangoUser, Error> {

@@ -20,6 +20,7 @@ use super::{
     admission::Admits,
     cookie,
     csrf::{self, CsrfPolicy, CsrfState, Wanted},
+    messages,
     request::{Context, Found, Visit},
     vary::vary_on_cookie,
     writing::Writing,
@@ -28,6 +29,7 @@ use crate::{
     auth::DjangoSite,
     csrf::CsrfCheck,
     error::Error,
+    messages::CookieChange,
     session::{DjangoSession, SessionKey, USER_ID},
 };
 
@@ -106,20 +108,23 @@ impl Middleware {
     fn visit(&self, found: Rc<Found>, csrf: Rc<CsrfState>, req: &ServiceRequest) -> (Visit, bool) {
         let context = Some(Rc::clone(&self.context));
         if let Some(outer) = self.outer_visit(req) {
-            return (Visit { context, found, writing: outer.writing, csrf, is_over: false }, false);
+            let Visit { writing, messages, .. } = outer;
+            return (Visit { context, found, writing, csrf, messages, is_over: false }, false);
         }
         let name = &self.site().settings().session_cookie_name;
         let writing = self.writes.then(|| {
             let has_cookie = cookie::last_cookie(req.headers(), name).is_some();
             Writing::new(Some(self.site().clone()), found.session.clone(), has_cookie)
         });
-        (Visit { context, found, writing, csrf, is_over: false }, self.writes)
+        let messages = Rc::default();
+        (Visit { context, found, writing, csrf, messages, is_over: false }, self.writes)
     }
 
     /// A visit of which nothing is known but this error.
     fn blind_visit(&self, error: &Error, csrf: Rc<CsrfState>) -> Visit {
         let (context, found) = (Some(Rc::clone(&self.context)), Found::session(Err(error.clone())));
-        Visit { context, found, writing: None, csrf, is_over: false }
+        let messages = Rc::default();
+        Visit { context, found, writing: None, csrf, messages, is_over: false }
     }
 
     /// What there is to check of the request against CSRF.
@@ -358,14 +363,16 @@ where
         let this = self.project();
         let answer = std::task::ready!(this.answer.poll(cx));
         let visit = this.visit.take();
+        // Before the session is stored: some of them may go there.
+        let messages = visit.as_ref().map(Visit::update_messages).unwrap_or_default();
         Poll::Ready(match answer {
             Ok(mut response) => {
-                add_headers(response.headers_mut(), visit.as_ref());
+                add_headers(response.headers_mut(), visit.as_ref(), &messages);
                 Ok(response.map_into_left_body())
             }
             Err(mut error) => {
                 error.add_response_mapper(move |mut response| {
-                    add_headers(response.headers_mut(), visit.as_ref());
+                    add_headers(response.headers_mut(), visit.as_ref(), &messages);
                     response
                 });
                 Err(error)
@@ -375,9 +382,10 @@ where
 }
 
 /// The answer of the service inside depends on the cookie, as everything behind a middleware does.
-fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>) {
+fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>, messages: &CookieChange) {
     vary_on_cookie(headers);
     if let Some(Visit { context: Some(context), csrf, .. }) = visit {
+        messages::send(messages, headers, context.site.settings());
         csrf.send(headers, context.site.settings());
     }
 }
