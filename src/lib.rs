@@ -51,6 +51,7 @@ mod report;
 mod session;
 mod settings;
 pub mod signing;
+mod url;
 mod web;
 
 pub use auth::{DjangoSite, DjangoUser};
@@ -66,6 +67,7 @@ pub use settings::{
     AuthenticationBackend, DjangoSettings, ManyToMany, MessageLevel, MessageStorage,
     PasswordHasher, SessionAuthHash, SessionEngine, TableName, UserModel,
 };
+pub use url::url_has_allowed_host_and_scheme;
 #[doc(hidden)]
 pub use web::DjangoSessionService;
 pub use web::{

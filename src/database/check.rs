@@ -70,6 +70,10 @@ impl Database {
             names.extend([&tables.permission, &tables.content_type]);
             names.extend(tables.many_to_many().map(|table| &table.table));
         }
+        let groups = model.permission_tables.as_ref().filter(|_| self.uses_groups());
+        if let Some(tables) = groups {
+            names.extend([&tables.group, &tables.user_groups.table]);
+        }
         let catalog = self.catalog(&names).await?;
         let mut looks = Looks { catalog, report, is_sound: true };
 
@@ -99,6 +103,12 @@ impl Database {
             let columns = ["id", "codename", "content_type_id"];
             looks.at_columns("AUTH_USER_MODEL", setter, &tables.permission, &columns);
             looks.at_columns("AUTH_USER_MODEL", setter, &tables.content_type, &["id", "app_label"]);
+        }
+        if let Some(tables) = groups {
+            let setter = "UserModel::group_table";
+            let ManyToMany { table, from_column, to_column } = &tables.user_groups;
+            looks.at_columns("AUTH_USER_MODEL", setter, &tables.group, &["id", "name"]);
+            looks.at_columns("AUTH_USER_MODEL", setter, table, &[from_column, to_column]);
         }
         // What is sound column by column may still be no query: a condition, say.
         if looks.is_sound {

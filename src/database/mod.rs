@@ -19,7 +19,10 @@ mod slides;
 mod user_columns;
 mod users;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use deadpool_postgres::Pool;
 use tokio::time::Instant;
@@ -62,6 +65,7 @@ struct Shared {
     user_queries: UserQueries,
     user_columns: UserColumns,
     needs: Needs,
+    uses_groups: AtomicBool,
     hints: UserHints,
 }
 
@@ -78,6 +82,7 @@ impl Database {
                 user_columns: UserColumns::default(),
                 hints: UserHints::default(),
                 needs: Needs::default(),
+                uses_groups: AtomicBool::default(),
                 settings,
             }),
             runtimes: Arc::default(),
@@ -112,6 +117,15 @@ impl Database {
     /// Remembers what a middleware needs, for [`Database::check`].
     pub(crate) fn need(&self, need: Need) {
         self.shared.needs.add(need);
+    }
+
+    /// Remembers that groups matter, likewise.
+    pub(crate) fn use_groups(&self) {
+        self.shared.uses_groups.store(true, Ordering::Relaxed);
+    }
+
+    fn uses_groups(&self) -> bool {
+        self.shared.uses_groups.load(Ordering::Relaxed)
     }
 
     /// Whom session keys stood for last.

@@ -24,6 +24,7 @@ pub(super) struct Permissions {
     many: Arc<Query>,
     key: Arc<Query>,
     all: Question,
+    groups: Arc<Query>,
 }
 
 impl Database {
@@ -55,6 +56,23 @@ impl Database {
     }
 }
 
+impl Database {
+    /// The names of the groups of a user.
+    pub(crate) async fn groups_of(
+        &self,
+        key: &PrimaryKeyValue,
+        deadline: Instant,
+    ) -> Result<BTreeSet<String>, Error> {
+        let Some(permissions) = &self.user_queries(deadline).await?.permissions else {
+            return Ok(BTreeSet::new());
+        };
+        let question = Question::new(&permissions.groups, vec![Box::new(key.clone())]);
+        let rows = self.query(question, deadline).await?;
+        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        Ok(held(row, 1).map_err(Unavailable::from)?)
+    }
+}
+
 impl Permissions {
     /// `None` if the model has no permissions.
     pub(super) fn new(model: &UserModel, primary_key: &PrimaryKey, key: &str) -> Option<Self> {
@@ -66,7 +84,10 @@ impl Permissions {
             format!("SELECT {proof}, ads_key, ARRAY({of_users}) FROM {keys}")
         };
         let all = |proof: &str| format!("SELECT {proof}, ARRAY({})", all_sql(tables));
+        let of_groups = groups_sql(tables, key);
+        let groups = |proof: &str| format!("SELECT {proof}, ARRAY({of_groups}) FROM {ONE_KEY}");
         Some(Self {
+            groups: Query::new(std::slice::from_ref(&one), groups),
             key: Query::of_key(&one, key),
             one: Query::new(&[one], |proof| sql(proof, ONE_KEY)),
             many: Query::new(&[many], |proof| sql(proof, MANY_KEYS)),
@@ -117,6 +138,16 @@ fn all_sql(tables: &PermissionTables) -> String {
          FROM {} p JOIN {} c ON c.id = p.content_type_id",
         tables.permission.quoted(),
         tables.content_type.quoted()
+    )
+}
+
+fn groups_sql(tables: &PermissionTables, key: &str) -> String {
+    let of_user = &tables.user_groups;
+    let (user, group) = (quote_name(&of_user.from_column), quote_name(&of_user.to_column));
+    format!(
+        "SELECT g.name::text FROM {} g JOIN {} ug ON ug.{group} = g.id WHERE ug.{user} = {key}",
+        tables.group.quoted(),
+        of_user.table.quoted()
     )
 }
 

@@ -97,7 +97,8 @@ impl Storage {
 
     /// How many there are; none is shown by that.
     pub(crate) fn len(&mut self, from: &Source<'_>) -> usize {
-        self.loaded(from).items.len() + self.queued.len()
+        let is_message = |item: &&Item| matches!(item, Item::Message(_));
+        self.loaded(from).items.iter().filter(is_message).count() + self.queued.len()
     }
 
     fn loaded(&mut self, from: &Source<'_>) -> &mut Loaded {

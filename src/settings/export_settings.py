@@ -78,6 +78,9 @@ class Export:
                 "ALLOWED_HOSTS": self.allowed_hosts(settings),
                 "CSRF_HEADER_NAME": self.header_name("CSRF_HEADER_NAME", settings.CSRF_HEADER_NAME),
                 "LOGIN_URL": self.login_url(settings),
+                "LOGIN_REDIRECT_URL": self.redirect_url("LOGIN_REDIRECT_URL", settings.LOGIN_REDIRECT_URL),
+                "LOGOUT_REDIRECT_URL": self.redirect_url("LOGOUT_REDIRECT_URL", settings.LOGOUT_REDIRECT_URL),
+                "messages": self.messages(settings),
                 "PASSWORD_HASHERS": self.password_hashers(settings),
                 "SECURE_PROXY_SSL_HEADER": self.secure_proxy_ssl_header(settings),
                 "session": self.session(settings),
@@ -171,6 +174,45 @@ class Export:
             reason = "may differ by language (i18n_patterns): a gate can choose it by request"
             self.complain("note", "LOGIN_URL", url, reason)
         return url
+
+    def redirect_url(self, name, value):
+        """Null if there is none, or if nobody but Django knows where it leads."""
+        from django.shortcuts import resolve_url
+
+        if not value:
+            return None
+        try:
+            return str(resolve_url(value))
+        except Exception as error:
+            reason = "is the name of no URL ({}): Django fails over it after a log-in or log-out".format(type(error).__name__)
+            self.complain("note", name, value, reason)
+            return None
+
+    # django.contrib.messages
+
+    def messages(self, settings):
+        from django.contrib.messages.storage import cookie, fallback, session
+        from django.utils.module_loading import import_string
+
+        path = str(settings.MESSAGE_STORAGE)
+        known = {fallback.FallbackStorage: "fallback", cookie.CookieStorage: "cookie", session.SessionStorage: "session"}
+        try:
+            storage = known.get(import_string(path), {"other": path})
+        except Exception:
+            storage = {"other": path}
+        signer = str(settings.SIGNING_BACKEND)
+        if storage in ("fallback", "cookie") and signer != "django.core.signing.TimestampSigner":
+            # What signs the cookie is the site's own then.
+            storage = {"other": signer}
+        if isinstance(storage, dict):
+            reason = "keeps messages in a way of the site's own: `Messages` cannot be used"
+            self.complain("note", "MESSAGE_STORAGE", storage["other"], reason)
+        tags = getattr(settings, "MESSAGE_TAGS", {})
+        return {
+            "storage": storage,
+            "level": int(getattr(settings, "MESSAGE_LEVEL", 20)),
+            "tags": [[level, str(tag)] for level, tag in sorted(tags.items()) if isinstance(level, int)],
+        }
 
     def password_hashers(self, settings):
         from django.contrib.auth.hashers import get_hashers
@@ -388,6 +430,7 @@ class Export:
             "group_permissions": many_to_many(of_group),
             "permission": table_name(Permission),
             "content_type": table_name(ContentType),
+            "group": table_name(groups.related_model),
         }
 
     def session_auth_hash(self, user, setting, settings_have_fallbacks):
@@ -588,7 +631,7 @@ def qualify(value, cursor):
     """Puts the schema to every table in what was found."""
     members = value.items() if isinstance(value, dict) else enumerate(value)
     for place, member in list(members):
-        if place in ("table", "permission", "content_type") and isinstance(member, str):
+        if place in ("table", "permission", "content_type", "group") and isinstance(member, str):
             cursor.execute(
                 "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
                 " WHERE c.oid = to_regclass(quote_ident(%s))",

@@ -64,7 +64,7 @@ pub enum MessageStorage {
 pub(crate) struct MessageSettings {
     pub(crate) storage: MessageStorage,
     pub(crate) level: MessageLevel,
-    tags: BTreeMap<MessageLevel, String>,
+    pub(super) tags: BTreeMap<MessageLevel, String>,
 }
 
 impl Default for MessageSettings {

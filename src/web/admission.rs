@@ -1,7 +1,16 @@
 //! Whom a middleware lets through, once it is known who the visitor is.
 
+use std::{fmt, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use tokio::time::timeout;
+
 use super::request::{Found, Visit};
-use crate::{auth::DjangoUser, error::Error, session::DjangoSession};
+use crate::{
+    auth::{DjangoSite, DjangoUser},
+    error::{Error, Unavailable},
+    session::DjangoSession,
+};
 
 /// Whom a middleware lets through.
 #[derive(Clone, Debug)]
@@ -19,7 +28,19 @@ pub(crate) enum Admits {
 pub(crate) struct Demands {
     pub(crate) staff: bool,
     pub(crate) permissions: Vec<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) tests: Vec<UserTest>,
 }
+
+/// A test of the application's, which a user has to pass.
+#[derive(Clone)]
+pub(crate) enum UserTest {
+    OfUser(Arc<dyn Fn(&DjangoUser) -> bool + Send + Sync>),
+    Async(Arc<AsyncTest>),
+}
+
+type AsyncTest =
+    dyn Fn(DjangoUser, DjangoSite) -> BoxFuture<'static, Result<bool, Error>> + Send + Sync;
 
 impl Admits {
     /// What a middleware is called that says nothing else.
@@ -52,7 +73,7 @@ impl Admits {
         match self {
             Self::Anyone => self.check_session(&visit.found.session),
             Self::Session => self.check_session(&visit.session()),
-            Self::User(demands) => demands.check(&visit.user().await?).await,
+            Self::User(demands) => demands.check(&visit.user().await?, visit).await,
         }
     }
 
@@ -71,11 +92,44 @@ impl Admits {
 }
 
 impl Demands {
-    async fn check(&self, user: &DjangoUser) -> Result<(), Error> {
+    async fn check(&self, user: &DjangoUser, visit: &Visit) -> Result<(), Error> {
         let lacks_staff = self.staff && !user.is_active_staff();
         if lacks_staff || !user.meets(&self.permissions).await? {
             return Err(Error::PermissionDenied);
         }
+        if !self.groups.is_empty() {
+            let groups = user.look_up_groups().await?;
+            if !self.groups.iter().all(|group| groups.contains(group)) {
+                return Err(Error::PermissionDenied);
+            }
+        }
+        for test in &self.tests {
+            if !test.passes(user, visit).await? {
+                return Err(Error::TestNotPassed);
+            }
+        }
         Ok(())
+    }
+}
+
+impl UserTest {
+    async fn passes(&self, user: &DjangoUser, visit: &Visit) -> Result<bool, Error> {
+        match (self, &visit.context) {
+            (Self::OfUser(test), _) => Ok(test(user)),
+            (Self::Async(test), Some(context)) => {
+                // Nobody waits longer for it than for the database.
+                let limit = context.site.settings().lookup_timeout;
+                let passes = timeout(limit, test(user.clone(), context.site.clone())).await;
+                passes.map_err(|_| Unavailable::Timeout(limit))?
+            }
+            // No middleware, nothing to let through.
+            (Self::Async(_), None) => Ok(false),
+        }
+    }
+}
+
+impl fmt::Debug for UserTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserTest(..)")
     }
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use actix_web::http::header::{COOKIE, HeaderMap};
 
-use crate::session::SessionKey;
+use crate::{session::SessionKey, url::strip};
 
 /// The session key in the request, if there is one that Django would look up.
 pub(crate) fn session_key(headers: &HeaderMap, cookie_name: &str) -> Option<SessionKey> {
@@ -37,12 +37,6 @@ fn last_value(header: &[u8], cookie_name: &str) -> Option<String> {
         let (name, value) = chunk.split_once('=')?;
         (strip(name) == cookie_name).then(|| unquote(strip(value)).into_owned())
     })
-}
-
-/// Python's `str.strip()`.
-fn strip(text: &str) -> &str {
-    // Python's white space is Unicode's and the four separators of ASCII (R30).
-    text.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c))
 }
 
 /// `http.cookies._unquote`: takes off double quotes, `\ooo` is a code point, other `\c` is `c`.

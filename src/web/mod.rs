@@ -10,6 +10,7 @@ mod extract;
 mod host;
 mod messages;
 mod middleware;
+mod next;
 mod redirect;
 mod rejection;
 mod request;

@@ -40,10 +40,12 @@ from django.db import close_old_connections, connection, transaction  # noqa: E4
 from django.http import HttpResponse  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
+from django.utils.http import url_has_allowed_host_and_scheme  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
 import passwords  # noqa: E402
 import csrf  # noqa: E402
+import messages  # noqa: E402
 import sessions  # noqa: E402
 import writes  # noqa: E402
 from accounts import people  # noqa: E402
@@ -324,6 +326,15 @@ def csrf_answers(settings, requests):
     return {"answers": csrf.answers(settings, requests)}
 
 
+def messages_operate(storage, ops, cookie=None, status=200):
+    """Arguments of `messages.operate`."""
+    return messages.operate(environ(cookie), storage, ops, status)
+
+
+def safe_urls(urls, allowed_hosts, require_https):
+    return {"safe": [url_has_allowed_host_and_scheme(url, allowed_hosts, require_https) for url in urls]}
+
+
 def sql(statement, parameters=None):
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
@@ -409,9 +420,9 @@ COMMANDS = {
     for command in (
         *(authenticate, batch, canonical, check_passwords, make_password, make_passwords),
         *(csrf_answers, decode, delete_row, delete_user, edit, encode, get_row, get_user, login),
-        *(make_odd_sessions, make_sessions, parse_cookie, put_row, put_rows, read_session, redirect),
+        *(make_odd_sessions, make_sessions, messages_operate, parse_cookie, put_row, put_rows, read_session, redirect),
         *(writes.epoch, writes.operate, writes.read_row),
-        *(request_users, set_user, sign_row, sql, time_decode, visit),
+        *(request_users, safe_urls, set_user, sign_row, sql, time_decode, visit),
     )
 }
 
