@@ -37,7 +37,7 @@ fn a_url_is_safe_if_every_django_says_so() {
         assert_eq!(is_safe, expected, "{vector}");
         counts[usize::from(is_safe)] += 1;
     }
-    assert_eq!(counts, [0, 0]);
+    assert_eq!(counts, [724, 219]);
 }
 
 /// By `LOGIN_REDIRECT_URL`, which is not checked against hosts.
@@ -71,7 +71,7 @@ fn a_location_is_written_as_django_writes_it() {
         }
         seen += 1;
     }
-    assert_eq!((seen, left_out), (0, 0));
+    assert_eq!((seen, left_out), (49, 24));
 }
 
 #[test]
@@ -98,8 +98,13 @@ fn a_log_in_and_a_log_out_lead_where_djangos_lead() {
         seen += 1;
     }
     let left_out: Vec<_> = left_out.into_iter().collect();
-    assert_eq!(left_out, []);
-    assert_eq!(seen, 0);
+    let expected = [
+        ("an option of Django's view: here the handler is the application's", 106),
+        ("the name of a URL pattern: the export resolves it", 9),
+        ("what a GET does is the route's matter", 1),
+    ];
+    assert_eq!(left_out, expected);
+    assert_eq!(seen, 309);
 }
 
 /// `Err`: why nothing here can be asked for that.
@@ -165,7 +170,7 @@ fn answer(vector: &Value, site: &DjangoSite) -> Value {
             if is_lost {
                 return json!({ "status": 400, "location": null });
             }
-            return json!({ "status": 200, "location": null, "body": format!("form next=[{next}]") });
+            return json!({ "status": 200, "location": null, "body": format!("form next=[{}]", escaped(&next)) });
         }
         _ => site.redirect_after_logout(&request, posted),
     };
@@ -175,6 +180,12 @@ fn answer(vector: &Value, site: &DjangoSite) -> Value {
         }
         None => json!({ "status": 200, "location": null, "body": "logged out" }),
     }
+}
+
+/// As Django's template writes it.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#x27;")
 }
 
 fn location(answer: &HttpResponse) -> Option<&str> {
