@@ -24,6 +24,13 @@ pub(crate) enum Item {
 pub(super) struct Misfit;
 
 impl Item {
+    pub(crate) fn message(&self) -> Option<&Message> {
+        match self {
+            Self::Message(message) => Some(message),
+            Self::Other(_) => None,
+        }
+    }
+
     /// What `MessageDecoder` makes of one item of a list.
     pub(super) fn decoded(value: Value, settings: &MessageSettings) -> Result<Self, Misfit> {
         match &value {

@@ -97,8 +97,16 @@ impl Storage {
 
     /// How many there are; none is shown by that.
     pub(crate) fn len(&mut self, from: &Source<'_>) -> usize {
-        let is_message = |item: &&Item| matches!(item, Item::Message(_));
-        self.loaded(from).items.iter().filter(is_message).count() + self.queued.len()
+        self.loaded(from).items.iter().filter_map(Item::message).count() + self.queued.len()
+    }
+
+    /// What is there for the next request; none is shown by that.
+    pub(crate) fn left(&mut self, from: &Source<'_>) -> Vec<Message> {
+        let queued = self.queued.clone();
+        let shown = self.used;
+        let loaded = self.loaded(from).items.iter().filter(|_| !shown);
+        let all = loaded.chain(&queued).filter_map(Item::message).cloned();
+        all.collect()
     }
 
     fn loaded(&mut self, from: &Source<'_>) -> &mut Loaded {

@@ -101,11 +101,7 @@ impl Messages {
     /// Whatever else somebody with the site's key has put among them is left out.
     pub fn read(&self) -> Vec<Message> {
         let read = self.visit.with_messages(|storage, source| {
-            let messages = storage.read(source).iter().filter_map(|item| match item {
-                Item::Message(message) => Some(message.clone()),
-                Item::Other(_) => None,
-            });
-            messages.collect()
+            storage.read(source).iter().filter_map(Item::message).cloned().collect()
         });
         read.unwrap_or_default()
     }
