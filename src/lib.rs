@@ -27,6 +27,7 @@
 //! [`CsrfToken`]: CsrfToken
 //! [`Messages`]: Messages
 //! [messages]: guide::messages
+//! [log in]: guide::log_in
 //! [rules]: https://docs.rs/crate/actix-django-session/latest/source/docs/django-semantics.md
 //! [benchmarks]: https://docs.rs/crate/actix-django-session/latest/source/benches/README.md
 //! [examples]: https://docs.rs/crate/actix-django-session/latest/source/examples/

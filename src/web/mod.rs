@@ -7,6 +7,7 @@ mod csrf;
 #[cfg(test)]
 mod csrf_vectors;
 mod extract;
+mod form_config;
 mod host;
 mod messages;
 mod middleware;
