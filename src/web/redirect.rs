@@ -383,4 +383,51 @@ mod tests {
         let visited = visited("", &path, "");
         assert!(LoginUrl::new("/login", "next").redirect_from(&visited).is_none());
     }
+
+    /// What Django 4.2, 5.2 and 6.1 send.
+    #[test]
+    fn redirect_to_login_is_djangos() {
+        for (login_url, field, next, expected) in [
+            ("/accounts/login/", "next", "/next/page/", "/accounts/login/?next=/next/page/"),
+            (
+                "/accounts/login/",
+                "next",
+                "/next/page/?x=1&y=%C3%A9",
+                "/accounts/login/?next=/next/page/%3Fx%3D1%26y%3D%25C3%25A9",
+            ),
+            ("/accounts/login/", "next", "/\u{e9} b/", "/accounts/login/?next=/%C3%A9%20b/"),
+            (
+                "/accounts/login/",
+                "next",
+                "http://example.com/x?a=1&b=2#c",
+                "/accounts/login/?next=http%3A//example.com/x%3Fa%3D1%26b%3D2%23c",
+            ),
+            ("/accounts/login/", "next", "", "/accounts/login/?next="),
+            ("/in/", "next", "/next/page/", "/in/?next=/next/page/"),
+            ("/in/?a=1", "next", "/next/page/", "/in/?a=1&next=/next/page/"),
+            ("/in/?next=/old/&a=\u{e9}", "next", "/next/page/", "/in/?next=/next/page/&a=%C3%A9"),
+            ("/in/#f", "next", "/next/page/", "/in/?next=/next/page/#f"),
+            (
+                "https://sso.test/in?x",
+                "next",
+                "/next/page/",
+                "https://sso.test/in?x=&next=/next/page/",
+            ),
+            ("/in/", "to", "/next/page/", "/in/?to=/next/page/"),
+            ("/in/", "", "/next/page/", "/in/"),
+            ("/in/", "", "/next/page/", "/in/"),
+            (
+                "/accounts/login/",
+                "next",
+                "/a+b/%20/~'()*!;:@&=$,",
+                "/accounts/login/?next=/a%2Bb/%2520/~%27%28%29%2A%21%3B%3A%40%26%3D%24%2C",
+            ),
+            ("/in/;p?x=1", "next", "/next/page/", "/in/;p?x=1&next=/next/page/"),
+            ("/in/?a=&b", "next", "/next/page/", "/in/?a=&b=&next=/next/page/"),
+            ("/in/?a=1&a=2", "next", "/next/page/", "/in/?a=1&a=2&next=/next/page/"),
+        ] {
+            let url = LoginUrl::new(login_url, field).with_next(Some(next));
+            assert_eq!(location_of(&url).as_deref(), Some(expected), "{login_url} {next}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // a test may
 
 mod differential;
+mod export;
 mod extractor;
 mod operations;
 mod vectors;
