@@ -8,9 +8,12 @@ use actix_web::{
 use testbed::{Browser, Example};
 
 use crate::{
-    answers::{header, text},
-    bed::{bed, pool},
-    examples::log_in::{routes, settings},
+    beds::pool,
+    handlers::{
+        answers::{header, text},
+        bed::bed,
+        examples::log_in::{routes, settings},
+    },
 };
 
 /// Sends a form, with the token of the cookie; follows no redirect.

@@ -12,7 +12,7 @@ use actix_web::{
 use serde_json::json;
 use testbed::{Django, Settings};
 
-use crate::beds::{Bed, pool, settings};
+use crate::beds::{Bed, settings};
 
 /// Names that SQL or JSON might take for something else.
 const GROUPS: [&str; 4] = ["editors", "Editors", "a \"b\" 'c'; --", "gr\u{fc}\u{df}e"];
@@ -24,7 +24,7 @@ async fn groups(user: DjangoUser) -> Result<String, Error> {
 #[actix_web::test]
 async fn groups_and_the_test_of_a_group_are_djangos() {
     for version in Django::available().unwrap() {
-        let bed = Bed::start(version, &Settings::default()).await;
+        let bed = Bed::without_users(version, &Settings::default()).await;
         let of = |names: &[&str]| {
             json!(
                 names
@@ -37,9 +37,7 @@ async fn groups_and_the_test_of_a_group_are_djangos() {
         bed.user("root", json!({ "password": "x", "is_superuser": true, "groups": of(&[]) })).await;
         bed.user("ada", json!({ "password": "x", "groups": of(&GROUPS) })).await;
         bed.user("bob", json!({ "password": "x", "groups": of(&["Editors"]) })).await;
-        let site =
-            DjangoSite::new(pool(bed.database.url()), settings().allowed_hosts(["example.com"]))
-                .unwrap();
+        let site = DjangoSite::new(bed.pool(), settings().allowed_hosts(["example.com"])).unwrap();
         for name in [None, Some("nora"), Some("root"), Some("ada"), Some("bob")] {
             for group in GROUPS {
                 let django =

@@ -8,7 +8,8 @@ use actix_django_session::{DjangoSettings, DjangoSite, MessageLevel, SessionData
 use serde_json::Value;
 use testbed::{Django, Settings, TestBed};
 
-use crate::operations::{Outcome, SECRET_KEY, pool, request, settings, signer};
+use super::operations::{Outcome, SECRET_KEY, request, settings, signer};
+use crate::beds::pool;
 
 #[actix_web::test]
 async fn what_django_did_is_done() {

@@ -2,9 +2,9 @@
 
 use actix_django_session::url_has_allowed_host_and_scheme;
 use serde_json::json;
-use testbed::Django;
+use testbed::{Dice, Django, seed};
 
-use crate::beds::{Bed, Dice, seed};
+use crate::beds::Bed;
 
 const HOSTS: [&str; 4] = ["example.com", "example.com:8000", "[::1]", "ex\u{e4}mple.com"];
 

@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, Message, MessageLevel,
-    MessageStorage, Messages, deadpool_postgres::Pool, signing::TimestampSigner,
+    MessageStorage, Messages, signing::TimestampSigner,
 };
 use actix_web::{
     App, HttpResponse,
@@ -13,7 +13,6 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
-use tokio_postgres::NoTls;
 
 pub(crate) const SECRET_KEY: &str = "s3cr3t-key";
 
@@ -27,11 +26,6 @@ pub(crate) struct Outcome {
     /// The value of the messages cookie, if it is set; empty if it is deleted.
     pub(crate) cookie: Option<String>,
     pub(crate) session_key: Option<String>,
-}
-
-pub(crate) fn pool(url: &str) -> Pool {
-    let config = deadpool_postgres::Config { url: Some(url.into()), ..Default::default() };
-    config.create_pool(Some(deadpool_postgres::Runtime::Tokio1), NoTls).unwrap()
 }
 
 pub(crate) fn storage(name: &str) -> MessageStorage {

@@ -15,7 +15,7 @@ use actix_web::{
     web,
 };
 
-use crate::operations::SECRET_KEY;
+use super::operations::SECRET_KEY;
 
 fn site(storage: MessageStorage) -> DjangoSite {
     let settings = DjangoSettings::new(SECRET_KEY).message_storage(storage);

@@ -2,9 +2,10 @@
 
 use actix_django_session::{DjangoSite, SessionData};
 use serde_json::{Value, json};
-use testbed::{Django, Judge, Settings, TestBed};
+use testbed::{Dice, Django, Judge, Settings, TestBed, seed};
 
-use crate::operations::{SECRET_KEY, pool, request, settings, signer};
+use super::operations::{SECRET_KEY, request, settings, signer};
+use crate::beds::pool;
 
 /// Who answers a request.
 #[derive(Clone, Copy)]
@@ -18,7 +19,7 @@ type Step = (Vec<Value>, Option<String>, Vec<String>);
 
 #[actix_web::test]
 async fn what_django_would_have_kept_and_shown_is_kept_and_shown() {
-    let mut dice = Dice(std::env::var("TEST_SEED").map_or(7, |seed| seed.parse().unwrap()));
+    let mut dice = Dice(seed());
     let mut overflows = 0;
     for version in Django::available().unwrap() {
         let bed =
@@ -49,7 +50,7 @@ fn random_requests(dice: &mut Dice) -> Vec<(Vec<Value>, u16)> {
     (0..count)
         .map(|_| {
             let ops: Vec<_> = (0..1 + dice.below(4)).map(|_| operation(dice)).collect();
-            let status = *dice.one_of(&[200, 200, 200, 302, 404, 500]);
+            let status = *dice.choose(&[200, 200, 200, 302, 404, 500]);
             // Django has moved the row by then, and the visitor, who is not told, loses the session.
             let moves = status == 500 && ops.iter().any(|op| op[0] == "cycle_key");
             (ops, if moves { 403 } else { status })
@@ -61,15 +62,15 @@ fn operation(dice: &mut Dice) -> Value {
     match dice.below(14) {
         0..8 => {
             let name = if dice.below(6) == 0 { "add_safe" } else { "add" };
-            let level = *dice.one_of(&[10, 20, 25, 30, 40, 50, 19]);
-            let tags = *dice.one_of(&["", "", "x", " a  b"]);
+            let level = *dice.choose(&[10, 20, 25, 30, 40, 50, 19]);
+            let tags = *dice.choose(&["", "", "x", " a  b"]);
             json!([name, level, text(dice), tags])
         }
         8 | 9 => json!(["read"]),
         10 => json!(["len"]),
-        11 => json!(["set_level", *dice.one_of(&[0, 20, 30])]),
+        11 => json!(["set_level", *dice.choose(&[0, 20, 30])]),
         12 => json!(["session_set", "theme", dice.below(3)]),
-        _ => json!([*dice.one_of(&["flush", "clear", "cycle_key", "get_level"])]),
+        _ => json!([*dice.choose(&["flush", "clear", "cycle_key", "get_level"])]),
     }
 }
 
@@ -177,21 +178,5 @@ impl Browser {
                 *kept = Some(new).filter(|value| !value.is_empty());
             }
         }
-    }
-}
-
-/// Random numbers that a seed makes the same again (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-
-    fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.below(all.len())]
     }
 }

@@ -9,7 +9,8 @@ use actix_web::{
 use serde_json::json;
 use testbed::{Django, Settings, TestBed};
 
-use crate::operations::{SECRET_KEY, pool};
+use super::operations::SECRET_KEY;
+use crate::beds::pool;
 
 /// The site with these settings, as it exports itself.
 async fn exported(version: Django, settings: Settings) -> (TestBed, DjangoSite) {
