@@ -48,7 +48,7 @@ struct ChangePassword {
 
 async fn log_in_page(
     req: HttpRequest,
-    site: Data<DjangoSite>,
+    site: DjangoSite,
     csrf_token: CsrfToken,
     messages: Messages,
 ) -> HttpResponse {
@@ -59,7 +59,7 @@ async fn log_in_page(
 /// Comes here only from a page of this site: the middleware has seen to that.
 async fn log_in(
     req: HttpRequest,
-    site: Data<DjangoSite>,
+    site: DjangoSite,
     session: DjangoSessionMut,
     csrf_token: CsrfToken,
     messages: Messages,
@@ -92,7 +92,7 @@ fn log_in_form(csrf_token: &CsrfToken, next: Option<&str>, above: &str) -> HttpR
 /// A form and not a link: no other page can log somebody out.
 async fn log_out(
     req: HttpRequest,
-    site: Data<DjangoSite>,
+    site: DjangoSite,
     session: DjangoSessionMut,
     messages: Messages,
 ) -> Result<HttpResponse, Error> {
@@ -107,7 +107,7 @@ async fn front_page(
     csrf_token: CsrfToken,
     messages: Messages,
 ) -> HttpResponse {
-    let body = match &*user {
+    let body = match &user.0 {
         Some(user) => format!(
             "<p>Hello, {}.</p><p><a href=\"/password/\">Change the password</a></p>\
              <form method=\"post\" action=\"/logout/\">{}<button>Log out</button></form>",
@@ -135,7 +135,7 @@ async fn password_page(_: DjangoUser, csrf_token: CsrfToken, messages: Messages)
 async fn change_password(
     user: DjangoUser,
     session: DjangoSessionMut,
-    site: Data<DjangoSite>,
+    site: DjangoSite,
     pool: Data<Pool>,
     messages: Messages,
     Form(form): Form<ChangePassword>,
@@ -183,10 +183,10 @@ fn escape(text: &str) -> String {
 /// Built once; every worker gets a clone of the middlewares.
 pub(crate) fn routes(site: DjangoSite, pool: Pool) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let everyone = DjangoSessionMiddleware::optional(site.clone());
-    let users = DjangoSessionMiddleware::login_required(site.clone());
-    let (site, pool) = (Data::new(site), Data::new(pool));
+    let users = DjangoSessionMiddleware::login_required(site);
+    let pool = Data::new(pool);
     move |app| {
-        app.app_data(site.clone()).app_data(pool.clone());
+        app.app_data(pool.clone());
         let login = web::resource("/login/").wrap(everyone.clone()).get(log_in_page).post(log_in);
         let logout = web::resource("/logout/").wrap(everyone.clone()).post(log_out);
         let password = web::resource("/password/").wrap(users.clone());

@@ -303,6 +303,16 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
+    /// Whether the server takes the question, but not this one, or not with these values: each part
+    /// of it may be answered by itself.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Query(error) => error.code().is_some(),
+            Self::NoAnswer => true,
+            _ => false,
+        }
+    }
+
     /// Whether the server works at it, and is not done in time.
     pub(crate) fn is_too_slow(&self) -> bool {
         match self {

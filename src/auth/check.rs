@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 
 use super::{BACKEND, DjangoSite, DjangoUser};
 use crate::{
-    database::{PrimaryKeyValue, Readable},
+    database::Readable,
     error::Error,
     observe::Observer,
     report::CheckReport,
@@ -304,7 +304,8 @@ impl DjangoSite {
     ) -> Result<Vec<(&'a SessionData, DjangoUser)>, Error> {
         let mut keys = Vec::new();
         for data in sessions {
-            keys.extend(self.key_in(data).await?.map(|key| (*data, key)));
+            let key = self.parse_primary_key(data, self.database().deadline()).await?;
+            keys.extend(key.map(|key| (*data, key)));
         }
         let (count, column) = (sessions.len(), &self.settings().user_model.primary_key);
         report.of_sessions(count - keys.len(), count, || {
@@ -324,7 +325,9 @@ impl DjangoSite {
         let wait = patience.wait();
         let users = users.into_iter().zip(&keys);
         let found: Vec<_> = users
-            .filter_map(|(row, (data, key))| Some((*data, self.user_in(row?, key.clone(), &wait))))
+            .filter_map(|(row, (data, key))| {
+                Some((*data, self.user_in(row?, None, key.clone(), &wait)))
+            })
             .collect();
         report.of_sessions(keys.len() - found.len(), keys.len(), || {
             format!(
@@ -337,16 +340,6 @@ impl DjangoSite {
         Ok(found)
     }
 
-    async fn key_in(&self, data: &SessionData) -> Result<Option<PrimaryKeyValue>, Error> {
-        let primary_key = self.database().primary_key(self.database().deadline()).await?;
-        Ok(match &self.hooks().user_id_to_primary_key {
-            Some(key_of) => {
-                data.user_id().and_then(|id| key_of(&id)).and_then(|id| primary_key.parse_text(&id))
-            }
-            None => data.get_json(USER_ID).and_then(|id| primary_key.parse(id)),
-        })
-    }
-
     fn check_hashes(
         &self,
         found: &[(&SessionData, DjangoUser)],
@@ -354,7 +347,7 @@ impl DjangoSite {
     ) -> Result<(), Error> {
         let mut wrong = 0;
         for (data, user) in found {
-            wrong += usize::from(!self.is_session_auth_hash_in(data, user)?);
+            wrong += usize::from(self.key_of_session_auth_hash(data, user)?.is_none());
         }
         report.of_sessions(wrong, found.len(), || {
             "whose user is found have another session auth hash: `UserModel::password_column` or \

@@ -1,13 +1,12 @@
 //! `get_user` of `django.contrib.auth`: whom a session stands for, checked in Django's order.
 
-use std::pin::pin;
+use std::{sync::Arc, time::SystemTime};
 
-use futures_util::future::{Either, ready, select};
 use tokio::time::Instant;
 
 use super::{DjangoSite, DjangoUser};
 use crate::{
-    database::{Patience, PrimaryKeyValue, UserHint, UserRow, Wait},
+    database::{HeldPermissions, Patience, PrimaryKeyValue, UserRow, Wait},
     error::{Error, NotLoggedIn},
     session::{DjangoSession, SessionData, SessionKey, USER_ID},
     settings::AuthenticationBackend,
@@ -76,15 +75,14 @@ impl DjangoSite {
         user: &DjangoUser,
     ) -> Result<DjangoUser, Error> {
         let patience = self.database().patience();
-        let now = self.load_with_user(session.key(), false, &patience).await?.1?;
+        let now = self.load_with_user(session.key(), &Arc::from([]), &patience).await?.1?;
         if now.id() != user.id() {
             return Err(NotLoggedIn::AnotherUser.into());
         }
         Ok(now)
     }
 
-    /// The session with this key and its user, both asked for at once if there is a hint who that
-    /// is, and if need be the user's permissions too.
+    /// The session with this key and its user, with those of these permissions that the user has.
     ///
     /// # Errors
     /// [`Error::Unavailable`]; whatever is the matter with the session or the user stands in their
@@ -92,23 +90,19 @@ impl DjangoSite {
     pub(crate) async fn load_with_user(
         &self,
         key: &SessionKey,
-        with_permissions: bool,
+        permissions: &Arc<[String]>,
         patience: &Patience,
     ) -> Result<(Result<DjangoSession, Error>, Result<DjangoUser, Error>), Error> {
         let wait = patience.wait();
-        let (session, user) = self.load_at_once(key, with_permissions, &wait).await;
+        let (session, user) = match self.visit(key, permissions, &wait).await? {
+            Some((session, hinted)) => (session, Some(hinted)),
+            None => (self.load_by(key, wait.deadline()).await, None),
+        };
+        let user = match &session {
+            Ok(session) => self.get_user_from(session, user, &wait).await,
+            Err(error) => Err(error.clone()),
+        };
         drop(wait);
-        match &user {
-            Ok((user, _)) => {
-                let hint = user.key().map(|of| UserHint {
-                    user: of.clone(),
-                    looks_up_permissions: user.looks_up_permissions(),
-                });
-                hint.into_iter().for_each(|hint| self.database().hints().remember(key, hint));
-            }
-            Err(error) if error.is_rejection() => self.database().hints().forget(key),
-            Err(error) => return Err(error.clone()),
-        }
         let user = match (&session, user) {
             (Ok(session), Ok((user, backend))) => self.last_word(session, user, backend).await,
             (_, user) => user.map(|(user, _)| user),
@@ -119,79 +113,45 @@ impl DjangoSite {
         }
     }
 
-    async fn load_at_once(
+    /// The session, and what there is of the user whom it named last time: all of one moment. `None`
+    /// for a visitor who is not remembered, and where the database refuses the question: asked for
+    /// one by one, only that fails which is at fault.
+    async fn visit(
         &self,
         key: &SessionKey,
-        with_permissions: bool,
+        permissions: &Arc<[String]>,
         wait: &Wait<'_>,
-    ) -> Found<'_> {
-        let hint = self.database().hints().get(key);
-        let user = hint.as_ref().map(|hint| hint.user.clone());
-        let found = self.load_and_get_user(key, user, wait);
-        let with_permissions = with_permissions && self.settings().grants_permissions();
-        let Some(hint) = hint.filter(|hint| with_permissions && hint.looks_up_permissions) else {
-            return found.await;
+    ) -> Result<Option<(Result<DjangoSession, Error>, Hinted)>, Error> {
+        let Some(remembered) = self.memo().get(key) else { return Ok(None) };
+        let Some(user) = self.hint(remembered.data(), wait.deadline()).await? else {
+            return Ok(None);
         };
-        let permissions = pin!(self.database().permissions_of(&hint.user, wait.deadline()));
-        let ((session, user), permissions) = match select(pin!(found), permissions).await {
-            Either::Left((found, permissions)) => (found, Either::Left(permissions)),
-            Either::Right((permissions, found)) => (found.await, Either::Right(ready(permissions))),
+        let permissions = match self.settings().grants_permissions() {
+            true => Arc::clone(permissions),
+            false => Arc::from([]),
         };
-        let user = match user {
-            // Nobody waits for what is not needed.
-            Ok((user, backend))
-                if user.key() == Some(&hint.user) && user.looks_up_permissions() =>
-            {
-                permissions.await.map(|permissions| {
-                    user.set_permissions(permissions);
-                    (user, backend)
-                })
-            }
-            user => user,
+        let visit = self.database().visit(key, user.clone(), &permissions, wait.deadline()).await;
+        let visit = match visit {
+            Err(Error::Unavailable(error)) if error.is_refusal() => return Ok(None),
+            visit => visit?,
         };
-        (session, user)
+        let session = self.live_session(key, visit.session, SystemTime::now());
+        if session.is_err() {
+            self.memo().forget(key);
+        }
+        Ok(Some((session, Hinted { key: user, row: visit.user, held: visit.held })))
     }
 
-    async fn load_and_get_user(
+    /// The primary key of the user whom a session named, if that may count.
+    async fn hint(
         &self,
-        key: &SessionKey,
-        hint: Option<PrimaryKeyValue>,
-        wait: &Wait<'_>,
-    ) -> Found<'_> {
-        let (session, hinted) = self.load_hinted(key, hint, wait.deadline()).await;
-        let was_hinted = hinted.is_some();
-        let user = match &session {
-            Ok(session) => match self.get_user_from(session, hinted, wait).await {
-                // The user may have been read before a change that the session shows already.
-                Err(Error::NotLoggedIn(_)) if was_hinted => {
-                    self.get_user_from(session, None, wait).await
-                }
-                user => user,
-            },
-            Err(error) => Err(error.clone()),
-        };
-        (session, user)
-    }
-
-    /// The session, and the row of the user whom a hint names.
-    async fn load_hinted(
-        &self,
-        key: &SessionKey,
-        hint: Option<PrimaryKeyValue>,
+        data: &SessionData,
         deadline: Instant,
-    ) -> (Result<DjangoSession, Error>, Option<Hinted>) {
-        let Some(user) = hint else {
-            return (self.load_by(key, deadline).await, None);
-        };
-        let session = pin!(self.load_by(key, deadline));
-        let row = pin!(self.database().user_row(&user, deadline));
-        let (session, row) = match select(session, row).await {
-            // Nobody will ask for the user.
-            Either::Left((Err(error), _)) => return (Err(error), None),
-            Either::Left((session, row)) => (session, row.await),
-            Either::Right((row, session)) => (session.await, row),
-        };
-        (session, Some(Hinted { key: user.clone(), row }))
+    ) -> Result<Option<PrimaryKeyValue>, Error> {
+        match self.backend_in(data) {
+            Some(backend) if backend.reads_users => self.parse_primary_key(data, deadline).await,
+            _ => Ok(None),
+        }
     }
 
     async fn get_user_from(
@@ -200,7 +160,8 @@ impl DjangoSite {
         hinted: Option<Hinted>,
         wait: &Wait<'_>,
     ) -> Result<(DjangoUser, &AuthenticationBackend), Error> {
-        let data = session.data()?;
+        let text = session.decoded_text()?;
+        let data = text.data();
         if data.get_json(USER_ID).is_none() {
             return Err(Error::Anonymous);
         }
@@ -211,9 +172,10 @@ impl DjangoSite {
         if !user.is_active() && !backend.admits_inactive {
             return Err(NotLoggedIn::Inactive.into());
         }
-        if !self.is_session_auth_hash_in(data, &user)? {
+        if !self.is_session_auth_hash_in(text, &user)? {
             return Err(NotLoggedIn::WrongHash.into());
         }
+        user.set_session_text(text);
         Ok((user, backend))
     }
 
@@ -224,19 +186,28 @@ impl DjangoSite {
         data: &SessionData,
         deadline: Instant,
     ) -> Result<Option<PrimaryKeyValue>, Error> {
+        let key = self.parse_primary_key(data, deadline).await?;
+        if key.is_none() {
+            let column = &self.settings().user_model.primary_key;
+            let kind = self.database().primary_key(deadline).await?.kind();
+            self.observer().misfit_id(column, kind);
+        }
+        Ok(key)
+    }
+
+    pub(super) async fn parse_primary_key(
+        &self,
+        data: &SessionData,
+        deadline: Instant,
+    ) -> Result<Option<PrimaryKeyValue>, Error> {
         let primary_key = self.database().primary_key(deadline).await?;
-        let key = match &self.hooks().user_id_to_primary_key {
+        Ok(match &self.hooks().user_id_to_primary_key {
             Some(key_of) => {
                 let key = data.user_id().and_then(|id| key_of(&id));
                 key.and_then(|key| primary_key.parse_text(&key))
             }
             None => data.get_json(USER_ID).and_then(|id| primary_key.parse(id)),
-        };
-        if key.is_none() {
-            let column = &self.settings().user_model.primary_key;
-            self.observer().misfit_id(column, primary_key.kind());
-        }
-        Ok(key)
+        })
     }
 
     async fn user_of_key(
@@ -245,45 +216,47 @@ impl DjangoSite {
         hinted: Option<Hinted>,
         wait: &Wait<'_>,
     ) -> Result<Option<DjangoUser>, Error> {
-        let row = match hinted {
-            Some(hinted) if hinted.key == key => hinted.row?,
-            _ => self.database().user_row(&key, wait.deadline()).await?,
+        let (row, held) = match hinted {
+            Some(hinted) if hinted.key == key => (hinted.row, hinted.held),
+            _ => (self.database().user_row(&key, wait.deadline()).await?, None),
         };
-        Ok(row.map(|row| self.user_in(row, key, wait)))
+        Ok(row.map(|row| self.user_in(row, held, key, wait)))
     }
 
     pub(super) fn user_in(
         &self,
-        row: UserRow,
+        row: Arc<UserRow>,
+        held: Option<HeldPermissions>,
         key: PrimaryKeyValue,
         wait: &Wait<'_>,
     ) -> DjangoUser {
-        DjangoUser::from_row(row, (self.database().clone(), key, wait.patience().clone()))
+        DjangoUser::from_row(row, held, (self.database().clone(), key, wait.patience().clone()))
     }
 
     /// The backend that the session came in by.
     fn listed_backend(&self, data: &SessionData) -> Result<&AuthenticationBackend, Error> {
-        let path = data.get_json(BACKEND).ok_or(Error::Anonymous)?;
-        // Whatever is not text is not listed.
-        let path: Option<String> = serde_json::from_str(path).ok();
-        let backends = &self.settings().authentication_backends;
-        let listed = backends.iter().find(|backend| Some(&backend.path) == path.as_ref());
-        let reason = match listed {
+        if data.get_json(BACKEND).is_none() {
+            return Err(Error::Anonymous);
+        }
+        let reason = match self.backend_in(data) {
             Some(backend) if backend.reads_users => return Ok(backend),
             Some(_) => NotLoggedIn::BackendNotRead,
             None => NotLoggedIn::BackendNotListed,
         };
-        self.observer().other_backend(path.as_deref().unwrap_or_default());
+        self.observer().other_backend(&data.text(BACKEND).unwrap_or_default());
         Err(reason.into())
+    }
+
+    /// That backend, if it is listed. What is no text is not.
+    fn backend_in(&self, data: &SessionData) -> Option<&AuthenticationBackend> {
+        let path = data.text(BACKEND)?;
+        self.settings().authentication_backends.iter().find(|backend| backend.path == path)
     }
 }
 
-/// The session with a key, and its user with the backend.
-type Found<'a> =
-    (Result<DjangoSession, Error>, Result<(DjangoUser, &'a AuthenticationBackend), Error>);
-
-/// What was found for a hint.
+/// Who was asked for beside a session.
 struct Hinted {
     key: PrimaryKeyValue,
-    row: Result<Option<UserRow>, Error>,
+    row: Option<Arc<UserRow>>,
+    held: Option<HeldPermissions>,
 }

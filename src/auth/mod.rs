@@ -19,6 +19,7 @@ mod writer;
 pub(crate) use get_user::BACKEND;
 pub(crate) use login::Login;
 pub(crate) use session_auth_hash::HASH;
+pub(crate) use sessions::RowNow;
 pub use site::DjangoSite;
 pub use test_user::TestUser;
 pub use user::DjangoUser;

@@ -1,7 +1,15 @@
 //! The session auth hash: what ends a user's sessions when the password changes.
 
+use std::borrow::Cow;
+
 use super::{DjangoSite, DjangoUser};
-use crate::{error::Error, observe::Event, session::SessionData, settings::SessionAuthHash};
+use crate::{
+    error::Error,
+    observe::Event,
+    session::{DecodedText, SessionData},
+    settings::SessionAuthHash,
+    signing::KeyUsed,
+};
 
 /// `HASH_SESSION_KEY` of `django.contrib.auth`.
 pub(crate) const HASH: &str = "_auth_user_hash";
@@ -9,23 +17,36 @@ pub(crate) const HASH: &str = "_auth_user_hash";
 impl DjangoSite {
     /// Whether the session was made with the user's password of today, under the secret key or a
     /// fallback.
+    ///
+    /// # Errors
+    /// As [`DjangoSite::get_user`].
     pub(super) fn is_session_auth_hash_in(
         &self,
-        data: &SessionData,
+        session: &DecodedText,
         user: &DjangoUser,
     ) -> Result<bool, Error> {
         let Some(keys) = self.session_auth_keys() else { return Ok(true) };
-        let (password, message) = self.hashed(user)?;
-        // Django makes text of other values, but no hash looks like theirs.
-        let found = data.get::<String>(HASH).ok().flatten().unwrap_or_default();
-        if keys.is_current(&message, &found) {
-            return Ok(true);
-        }
-        let is_fallback = keys.is_fallback(&password, &message, &found);
-        if is_fallback {
+        let message = self.hashed(user)?;
+        let hashed = [user.password(), &*message];
+        let verify = || keys.key_of(&hash_in(session.data()), hashed);
+        let key = session.auth_hash_key(keys.id(), hashed, verify);
+        if key == Some(KeyUsed::Fallback) {
             self.observer().event(Event::FallbackKey);
         }
-        Ok(is_fallback)
+        Ok(key.is_some())
+    }
+
+    /// The key that the session auth hash in this data was made with, if it is one of the user's.
+    ///
+    /// # Errors
+    /// As [`DjangoSite::get_user`].
+    pub(super) fn key_of_session_auth_hash(
+        &self,
+        data: &SessionData,
+        user: &DjangoUser,
+    ) -> Result<Option<KeyUsed>, Error> {
+        let Some(keys) = self.session_auth_keys() else { return Ok(Some(KeyUsed::Current)) };
+        Ok(keys.key_of(&hash_in(data), [user.password(), &self.hashed(user)?]))
     }
 
     /// The hash of today, if that in the session is of a fallback key.
@@ -38,12 +59,15 @@ impl DjangoSite {
         user: &DjangoUser,
     ) -> Result<Option<String>, Error> {
         let Some(keys) = self.session_auth_keys() else { return Ok(None) };
-        let (password, message) = self.hashed(user)?;
-        let found = data.get::<String>(HASH).ok().flatten().unwrap_or_default();
+        let message = self.hashed(user)?;
+        let (found, hashed) = (data.get_json(HASH), [user.password(), &*message]);
+        let verify = || keys.key_of(&hash_in(data), hashed);
+        let key = match user.session_text().filter(|text| text.data().get_json(HASH) == found) {
+            Some(text) => text.auth_hash_key(keys.id(), hashed, verify),
+            None => verify(),
+        };
         // Not merely another one: a hook may have put another user in the place of the session's.
-        let is_fallback =
-            !keys.is_current(&message, &found) && keys.is_fallback(&password, &message, &found);
-        Ok(is_fallback.then(|| keys.hexdigest(&message)))
+        Ok((key == Some(KeyUsed::Fallback)).then(|| keys.hexdigest(&message)))
     }
 
     /// The hash of today: `user.get_session_auth_hash()`. `None` if the model has none.
@@ -52,15 +76,13 @@ impl DjangoSite {
     /// As [`DjangoSite::get_user`].
     pub(crate) fn session_auth_hash(&self, user: &DjangoUser) -> Result<Option<String>, Error> {
         let Some(keys) = self.session_auth_keys() else { return Ok(None) };
-        let (_, message) = self.hashed(user)?;
-        Ok(Some(keys.hexdigest(&message)))
+        Ok(Some(keys.hexdigest(&self.hashed(user)?)))
     }
 
-    /// The stored password, and the text that the hash of today is made of.
-    fn hashed(&self, user: &DjangoUser) -> Result<(String, String), Error> {
-        let password = user.password().to_owned();
+    /// The text that the hash of today is made of.
+    fn hashed<'a>(&self, user: &'a DjangoUser) -> Result<Cow<'a, str>, Error> {
         let Some(message) = &self.hooks().session_auth_hash_message else {
-            return Ok((password.clone(), password));
+            return Ok(user.password().into());
         };
         let hash = self.settings().user_model.session_auth_hash.as_ref();
         if !hash.is_some_and(SessionAuthHash::is_overridden) {
@@ -70,7 +92,11 @@ impl DjangoSite {
                     .into(),
             ));
         }
-        let message = message(&password, user)?;
-        Ok((password, message))
+        Ok(message(user.password(), user)?.into())
     }
+}
+
+/// The hash in a session. Django makes text of other values, but no hash looks like theirs.
+fn hash_in(data: &SessionData) -> Cow<'_, str> {
+    data.text(HASH).unwrap_or_default()
 }

@@ -1,12 +1,17 @@
 //! The keys of the session auth hash.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::{
     settings::{DjangoSettings, SessionAuthHash},
-    signing::SaltedHmac,
+    signing::{KeyUsed, SaltedHmac},
 };
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 /// The keys of the hash, derived once. `None` in a site whose user model has no such hash.
 pub(super) struct SessionAuthKeys {
+    id: u64,
     current: SaltedHmac,
     fallbacks: Vec<SaltedHmac>,
     /// Whether those hash the password alone, whatever else the current one does.
@@ -24,6 +29,7 @@ impl SessionAuthKeys {
         };
         let fallbacks = settings.secret_key_fallbacks.iter();
         Some(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             current: key(hash, &settings.secret_key),
             fallbacks: fallbacks.map(|secret| key(of_fallbacks, secret)).collect(),
             fallbacks_are_djangos,
@@ -35,12 +41,18 @@ impl SessionAuthKeys {
         self.current.hexdigest(message)
     }
 
-    pub(super) fn is_current(&self, message: &str, found: &str) -> bool {
-        self.current.verify_hex(message, found)
+    /// A number that no other keys in this process have.
+    pub(super) fn id(&self) -> u64 {
+        self.id
     }
 
-    pub(super) fn is_fallback(&self, password: &str, message: &str, found: &str) -> bool {
+    /// The key that a hash was made with, of this password and message. `None` if it is another hash.
+    pub(super) fn key_of(&self, found: &str, [password, message]: [&str; 2]) -> Option<KeyUsed> {
+        if self.current.verify_hex(message, found) {
+            return Some(KeyUsed::Current);
+        }
         let message = if self.fallbacks_are_djangos { password } else { message };
-        self.fallbacks.iter().any(|key| key.verify_hex(message, found))
+        let is_fallback = self.fallbacks.iter().any(|key| key.verify_hex(message, found));
+        is_fallback.then_some(KeyUsed::Fallback)
     }
 }

@@ -1,6 +1,10 @@
 //! Sessions that are made, changed and ended: the writing half of Django's `SessionStore`.
 
-use std::{future::Future, sync::Arc, time::SystemTime};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -10,15 +14,29 @@ use crate::{
     database::Written,
     error::{DecodeError, Error, Unavailable},
     session::{
-        CookieLife, DjangoSession, Expiry, Plan, Row, SESSION_EXPIRY, SessionData, SessionKey,
+        CookieLife, DjangoSession, Expiry, Row, SESSION_EXPIRY, Save, SessionData, SessionKey,
+        is_live,
     },
     settings::SessionEngine,
 };
 
+/// How long a browser can be told of a session by what is known of its row. Answers that are no further
+/// apart may overtake each other on their way anyway.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// What there is of the row of a session, before its cookie is sent.
+#[derive(Debug)]
+pub(crate) enum RowNow {
+    /// It is there, and ends as this session does.
+    Live(DjangoSession),
+    /// It has expired, or cannot be asked for: nothing can be promised.
+    Uncertain,
+    Gone,
+}
+
 impl DjangoSite {
     /// Calls this after a session was changed or deleted, with its key (after a
-    /// [`cycle_key`](crate::DjangoSessionMut::cycle_key), with the old one). It is also called before
-    /// a key is cycled: if it fails then, nothing has changed.
+    /// [`cycle_key`](crate::DjangoSessionMut::cycle_key), with the old one).
     ///
     /// A site with the `cached_db` engine needs it: Django believes the copy in its cache, and
     /// whoever changes the row has to delete that. The cache key is
@@ -40,7 +58,8 @@ impl DjangoSite {
     /// ```
     ///
     /// The row is changed already when this is called. If it fails, or takes longer than the
-    /// `lookup_timeout`, the request gets a 503: a session that was ended may still be in the cache.
+    /// `lookup_timeout`, the request gets a 503: a session that was ended may still be in the cache. A session
+    /// that has a new key by then, as after a log-in, goes on all the same, and the log has the error.
     /// What takes longer goes on, though nobody waits for it: give it an end of its own. A Django that
     /// had read the row before the change, and fills its cache after this was called, serves the old
     /// one until that expires: nothing outside Django can prevent it.
@@ -92,7 +111,7 @@ impl DjangoSite {
         if self.is_in_cookie() {
             return Ok(false);
         }
-        self.database().hints().forget(key);
+        self.memo().forget(key);
         let (site, key) = (self.clone(), key.clone());
         self.to_the_end(async move {
             let deleted = site.database().delete_session(&key).await?;
@@ -133,45 +152,74 @@ impl DjangoSite {
     /// [`Error::SessionInterrupted`] if the row is gone, and those of [`DjangoSite::create`].
     pub(crate) async fn save(
         &self,
-        plan: &Plan,
+        save: &Save,
         data: SessionData,
     ) -> Result<DjangoSession, Error> {
-        match plan.row() {
+        match save.row() {
             _ if self.is_in_cookie() => {
                 self.require_writing()?;
                 self.sealed(SessionKey::generate(), data)
             }
-            Row::New { key, .. } => self.insert(key.clone(), data).await,
-            Row::Kept(row) => self.replace(row, row.key(), plan, data).await,
-            Row::Cycled(row, key) => self.replace(row, key, plan, data).await,
+            Row::New(key) | Row::Blank(key) => self.insert(key.clone(), data).await,
+            Row::Kept(row) => self.replace(row, row.key(), save, data).await,
+            Row::Cycled(row, key) | Row::LoggedIn(row, key) => {
+                self.replace(row, key, save, data).await
+            }
         }
     }
 
-    /// Moves the end of a session that was not changed, unless that was done a moment ago. `None` if
-    /// it could not be moved: somebody else is changing the session, or has ended it.
+    /// Moves the end of a session that was not changed, unless that was done a moment ago. Its row was
+    /// `seen` then.
     ///
     /// # Errors
     /// [`Error::Expiry`], [`Error::Unavailable`].
     pub(crate) async fn slide(
         &self,
         session: &DjangoSession,
-    ) -> Result<Option<DjangoSession>, Error> {
+        seen: Instant,
+    ) -> Result<RowNow, Error> {
         let empty = SessionData::new();
         let data = session.data().unwrap_or(&empty);
         if self.is_in_cookie() {
-            return Ok(Some(self.sealed(session.key().clone(), data.clone())?));
+            return Ok(RowNow::Live(self.sealed(session.key().clone(), data.clone())?));
         }
         let (was, end) = (session.expire_date(), self.expire_date(data)?);
-        if was == end {
-            return Ok(Some(session.clone()));
-        }
         let life = end.duration_since(SystemTime::now()).unwrap_or_default();
         let worth_it = self.settings().sessions.slide_of(life);
-        if end.duration_since(was).is_ok_and(|moved| moved < worth_it) {
-            return Ok(Some(session.clone()));
+        if was == end || end.duration_since(was).is_ok_and(|moved| moved < worth_it) {
+            return self.row_now(session, seen).await;
         }
-        let moved = self.database().slide_session(session.key(), was, end).await?;
-        Ok(moved.then(|| session.ending(end)))
+        if self.database().slide_session(session.key(), was, end).await? {
+            return Ok(RowNow::Live(session.ending(end)));
+        }
+        // Somebody else has moved it, or is changing it, or has ended it.
+        self.look_for_row(session).await
+    }
+
+    /// What there is of the row of a session that was `seen` then.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(crate) async fn row_now(
+        &self,
+        session: &DjangoSession,
+        seen: Instant,
+    ) -> Result<RowNow, Error> {
+        if self.is_in_cookie() || seen.elapsed() < MOMENT {
+            return Ok(RowNow::Live(session.clone()));
+        }
+        self.look_for_row(session).await
+    }
+
+    async fn look_for_row(&self, session: &DjangoSession) -> Result<RowNow, Error> {
+        let row = self.database().session_row(session.key(), self.database().deadline()).await?;
+        Ok(match row {
+            None => RowNow::Gone,
+            Some(row) if is_live(row.expire_date, SystemTime::now()) => {
+                RowNow::Live(session.clone())
+            }
+            Some(_) => RowNow::Uncertain,
+        })
     }
 
     /// How long the cookie of a session with this data lives.
@@ -271,15 +319,10 @@ impl DjangoSite {
         &self,
         row: &DjangoSession,
         new_key: &SessionKey,
-        plan: &Plan,
+        save: &Save,
         mut data: SessionData,
     ) -> Result<DjangoSession, Error> {
         self.require_writing()?;
-        if matches!(plan.row(), Row::Cycled(..)) {
-            // A cache that is away must not cost the session: once the row has the new key, the old
-            // cookie names nothing, and an error takes the new one with it.
-            self.tell_change(row.key()).await?;
-        }
         let timeout = self.settings().lookup_timeout;
         let deadline = Instant::now().checked_add(timeout);
         let (mut row, mut key) = (row.clone(), new_key.clone());
@@ -287,7 +330,7 @@ impl DjangoSite {
         let mut was_the_same = false;
         // The key that a session keeps cannot be, nor are two in a row by chance: then something in
         // the database lets no change through.
-        let mut may_be_taken = matches!(plan.row(), Row::Cycled(..));
+        let mut may_be_taken = !matches!(save.row(), Row::Kept(_));
         loop {
             let session = self.sealed(key, data)?;
             let (site, was, is) = (self.clone(), row.clone(), session.clone());
@@ -296,7 +339,7 @@ impl DjangoSite {
                 let (data, end) = (is.session_data(), is.expire_date());
                 let written = site.database().update_session(read, is.key(), data, end).await?;
                 if written == Written::Done {
-                    site.tell_change(was.key()).await?;
+                    site.tell_replaced(was.key(), is.key()).await?;
                 }
                 Ok(written)
             });
@@ -321,12 +364,13 @@ impl DjangoSite {
             }
             let now = self.database().session_row(row.key(), self.database().deadline()).await?;
             let Some(now) = now else {
-                let anew = plan.anew()?.ok_or(Error::SessionInterrupted)?;
-                return self.insert(session.key().clone(), anew).await;
+                let data = save.without_row()?.ok_or(Error::SessionInterrupted)?;
+                return self.insert(session.key().clone(), data).await;
             };
             // Each further try has a reason: the row was changed. Where it was not, something in the
             // database does not let it be.
-            if now.session_data == row.session_data() && std::mem::replace(&mut was_the_same, true)
+            if now.session_data.as_str() == row.session_data()
+                && std::mem::replace(&mut was_the_same, true)
             {
                 return Err(Unavailable::NotWritten.into());
             }
@@ -334,7 +378,7 @@ impl DjangoSite {
                 return Err(Unavailable::Timeout(timeout).into());
             }
             row = self.session(row.key().clone(), now);
-            data = plan.apply_to(&row)?;
+            data = save.apply_to(&row)?;
             key = session.key().clone();
         }
     }
@@ -373,6 +417,20 @@ impl DjangoSite {
             return write.await;
         }
         tokio::spawn(write).await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
+    }
+
+    /// A row is changed, and has the key `now`. Under another one than it `was`, nobody else knows it: a
+    /// cache that does not hear of that must not cost the visitor the session.
+    async fn tell_replaced(&self, was: &SessionKey, now: &SessionKey) -> Result<(), Error> {
+        match self.tell_change(was).await {
+            Err(error) if was.as_str() != now.as_str() => {
+                let message =
+                    "a session has a new key, and the change could not be told to the cache";
+                tracing::error!(error = %error.chain(), message);
+                Ok(())
+            }
+            told => told,
+        }
     }
 
     /// A row is changed: whatever copy of it there is elsewhere is not true any more. It is told to

@@ -16,7 +16,7 @@ use crate::{
     error::{DecodeError, Error},
     messages::MessageSite,
     observe::{Event, Observer},
-    session::{DjangoSession, SessionData, SessionKey, SessionSigner, is_live},
+    session::{DjangoSession, Memo, SessionKey, SessionSigner, is_live},
     settings::{DjangoSettings, SessionEngine},
     signing,
 };
@@ -33,6 +33,7 @@ use crate::{
 pub struct DjangoSite {
     database: Database,
     signer: Arc<SessionSigner>,
+    memo: Arc<Memo>,
     session_auth_keys: Option<Arc<SessionAuthKeys>>,
     messages: Arc<MessageSite>,
     hooks: Arc<Hooks>,
@@ -68,6 +69,7 @@ impl DjangoSite {
         let observer = Observer::default();
         Ok(Self {
             signer: Arc::new(SessionSigner::new(&settings)?.observed_by(observer.clone())),
+            memo: Arc::new(Memo::new(settings.max_memo_size)),
             session_auth_keys: SessionAuthKeys::new(&settings).map(Arc::new),
             messages: Arc::new(MessageSite::new(&settings)?),
             writer: Arc::new(Writer::new(&settings)?),
@@ -160,8 +162,18 @@ impl DjangoSite {
         if self.settings().sessions.engine == SessionEngine::SignedCookies {
             return self.session_in_cookie(key, now());
         }
-        let row = self.database.session_row(key, deadline).await?.ok_or(Error::SessionNotFound)?;
-        if !is_live(row.expire_date, now()) {
+        self.live_session(key, self.database.session_row(key, deadline).await?, now())
+    }
+
+    /// The session in this row, if there is one and it is live.
+    pub(super) fn live_session(
+        &self,
+        key: &SessionKey,
+        row: Option<SessionRow>,
+        now: SystemTime,
+    ) -> Result<DjangoSession, Error> {
+        let row = row.ok_or(Error::SessionNotFound)?;
+        if !is_live(row.expire_date, now) {
             return Err(Error::SessionExpired);
         }
         self.observer().event(Event::SessionFound);
@@ -170,21 +182,22 @@ impl DjangoSite {
 
     /// The session in a row.
     pub(super) fn session(&self, key: SessionKey, row: SessionRow) -> DjangoSession {
-        DjangoSession::new(key, row.expire_date, row.session_data, self.shared_signer())
+        let (signer, memo) = (self.shared_signer(), Arc::clone(&self.memo));
+        DjangoSession::of_row(key, row.expire_date, row.session_data, signer, Some(memo))
     }
 
     /// The session that is its own cookie.
     fn session_in_cookie(&self, key: &SessionKey, now: SystemTime) -> Result<DjangoSession, Error> {
-        let data =
-            SessionData::decode(key.as_str(), &self.signer).map_err(|error| match error {
-                DecodeError::Signing(signing::Error::SignatureExpired(_)) => Error::SessionExpired,
-                DecodeError::Signing(signing::Error::TooLarge { .. }) => Error::Undecodable(error),
-                _ => Error::SessionNotFound,
-            })?;
-        self.observer().event(Event::SessionFound);
         // It says when it was made, and lives on with every change.
-        let age = self.settings().session_max_age().unwrap_or_default();
-        Ok(DjangoSession::decoded(key.clone(), now + age, data, self.shared_signer()))
+        let end = now + self.settings().session_max_age().unwrap_or_default();
+        let session = DjangoSession::in_cookie(key.clone(), end, self.shared_signer());
+        let session = session.map_err(|error| match error {
+            DecodeError::Signing(signing::Error::SignatureExpired(_)) => Error::SessionExpired,
+            DecodeError::Signing(signing::Error::TooLarge { .. }) => Error::Undecodable(error),
+            _ => Error::SessionNotFound,
+        })?;
+        self.observer().event(Event::SessionFound);
+        Ok(session)
     }
 
     /// The settings of this site.
@@ -218,6 +231,11 @@ impl DjangoSite {
         Arc::clone(&self.signer)
     }
 
+    /// What was found in sessions before.
+    pub(super) fn memo(&self) -> &Memo {
+        &self.memo
+    }
+
     pub(super) fn writer(&self) -> &Writer {
         &self.writer
     }
@@ -234,6 +252,27 @@ impl DjangoSite {
         self.session_auth_keys.as_deref()
     }
 
+    /// Whether a session key stands for the same session to both, from the same cookie: in one table, and
+    /// what the one can read, so can the other.
+    pub(crate) fn shares_sessions(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.settings(), other.settings());
+        self.database.is_same(&other.database)
+            || self.database.is_beside(&other.database)
+                && ours.session_table == theirs.session_table
+                && ours.session_cookie_name == theirs.session_cookie_name
+                && ours.sessions.engine == theirs.sessions.engine
+                && ours.secret_key == theirs.secret_key
+                && ours.secret_key_fallbacks == theirs.secret_key_fallbacks
+                && ours.key_salt == theirs.key_salt
+                && ours.session_max_age() == theirs.session_max_age()
+                && ours.max_decompressed_size == theirs.max_decompressed_size
+    }
+
+    /// Whether both have the same settings.
+    pub(crate) fn has_settings_of(&self, other: &Self) -> bool {
+        self.database.is_same(&other.database) || self.settings() == other.settings()
+    }
+
     /// Whether both are clones of one site, with the same hooks.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.database.is_same(&other.database) && Arc::ptr_eq(&self.hooks, &other.hooks)
@@ -243,5 +282,48 @@ impl DjangoSite {
 impl fmt::Debug for DjangoSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DjangoSite").field("settings", self.settings()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use deadpool_postgres::Manager;
+    use tokio_postgres::{Config, NoTls};
+
+    use super::*;
+
+    fn site(host: &str, settings: DjangoSettings) -> DjangoSite {
+        let mut config = Config::new();
+        config.host(host).password("hush").dbname("shop");
+        let pool = Pool::builder(Manager::new(config, NoTls)).build().unwrap();
+        DjangoSite::new(pool, settings).unwrap()
+    }
+
+    #[test]
+    fn handles_share_sessions_if_a_key_means_the_same_to_both() {
+        let settings = || DjangoSettings::new("k");
+        let one = site("a", settings());
+        let hooked = one.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
+        for same in
+            [&one, &hooked, &site("a", settings()), &site("a", settings().writes_sessions(true))]
+        {
+            assert!(one.shares_sessions(same) && same.shares_sessions(&one));
+        }
+        // Whoever is let in by the one need not be by the other.
+        for other in [
+            site("b", settings()),
+            site("a", DjangoSettings::new("other")),
+            site("a", settings().secret_key_fallbacks(["old"])),
+            site("a", settings().session_table("other_session")),
+            site("a", settings().session_cookie_name("other")),
+            site("a", settings().session_engine(SessionEngine::SignedCookies)),
+            site("a", settings().key_salt("other")),
+            site("a", settings().max_age(Duration::from_secs(60))),
+            site("a", settings().max_decompressed_size(1000)),
+        ] {
+            assert!(!one.shares_sessions(&other) && !other.shares_sessions(&one));
+        }
     }
 }

@@ -12,8 +12,9 @@ use tokio_postgres::types::FromSqlOwned;
 
 use super::test_user::TestUser;
 use crate::{
-    database::{ColumnValue, Database, Patience, PrimaryKeyValue, UserRow},
+    database::{ColumnValue, Database, HeldPermissions, Patience, PrimaryKeyValue, UserRow},
     error::Error,
+    session::DecodedText,
 };
 
 /// The user who is logged in: the one that Django's `get_user` would return.
@@ -35,33 +36,43 @@ use crate::{
 pub struct DjangoUser(Arc<Inner>);
 
 struct Inner {
-    row: UserRow,
+    row: Arc<UserRow>,
     /// Where the permissions of this user are looked up, and how long this request still waits for
     /// that; `None` for a user that a test made.
     source: Option<Source>,
     /// The further columns of a user that a test made.
     test_columns: BTreeMap<String, ColumnValue>,
+    /// Those that the middleware asked for.
+    held: Option<HeldPermissions>,
     permissions: OnceLock<BTreeSet<String>>,
     groups: OnceLock<BTreeSet<String>>,
     /// The encoding that took the place of the one in the row.
     password: OnceLock<String>,
     /// By which backend `authenticate` found this user.
     backend: OnceLock<String>,
+    /// The session that stands for this user.
+    session_text: OnceLock<Arc<DecodedText>>,
 }
 
 type Source = (Database, PrimaryKeyValue, Patience);
 
 impl DjangoUser {
     /// The user in a row of [`Database::user_row`].
-    pub(crate) fn from_row(row: UserRow, source: Source) -> Self {
+    pub(crate) fn from_row(
+        row: Arc<UserRow>,
+        held: Option<HeldPermissions>,
+        source: Source,
+    ) -> Self {
         Self(Arc::new(Inner {
             row,
             source: Some(source),
             test_columns: BTreeMap::new(),
+            held,
             permissions: OnceLock::new(),
             groups: OnceLock::new(),
             password: OnceLock::new(),
             backend: OnceLock::new(),
+            session_text: OnceLock::new(),
         }))
     }
 
@@ -77,13 +88,15 @@ impl DjangoUser {
             columns: Vec::new(),
         };
         Self(Arc::new(Inner {
-            row,
+            row: Arc::new(row),
             source: None,
             test_columns: user.columns,
+            held: None,
             permissions: OnceLock::from(user.permissions),
             groups: OnceLock::from(user.groups),
             password: OnceLock::new(),
             backend: OnceLock::new(),
+            session_text: OnceLock::new(),
         }))
     }
 
@@ -98,6 +111,16 @@ impl DjangoUser {
     pub(super) fn set_password(&self, encoded: String) {
         // Nobody else has this user yet.
         let _ = self.0.password.set(encoded);
+    }
+
+    /// This session stands for this user.
+    pub(super) fn set_session_text(&self, text: &Arc<DecodedText>) {
+        self.0.session_text.get_or_init(|| Arc::clone(text));
+    }
+
+    /// The session that stands for this user, if the user was found by one.
+    pub(super) fn session_text(&self) -> Option<&Arc<DecodedText>> {
+        self.0.session_text.get()
     }
 
     /// This user, found by the backend with this path.
@@ -229,7 +252,10 @@ impl DjangoUser {
     /// # Errors
     /// [`Error::Unavailable`] if the permissions cannot be looked up.
     pub async fn has_perm(&self, permission: &str) -> Result<bool, Error> {
-        Ok(self.has_every_permission() || self.loaded().await?.contains(permission))
+        Ok(match self.knows_of(permission) {
+            Some(known) => known,
+            None => self.look_up_permissions().await?.contains(permission),
+        })
     }
 
     /// Whether the user has all of these permissions; of none, yes.
@@ -258,7 +284,7 @@ impl DjangoUser {
         let of_app = |permission: &String| {
             permission.split_once('.').is_some_and(|(label, _)| label == app_label)
         };
-        Ok(self.has_every_permission() || self.loaded().await?.iter().any(of_app))
+        Ok(self.has_every_permission() || self.look_up_permissions().await?.iter().any(of_app))
     }
 
     /// All permissions, as `get_all_permissions`: those of the user and of the user's groups; for a
@@ -267,7 +293,7 @@ impl DjangoUser {
     /// # Errors
     /// As [`DjangoUser::has_perm`].
     pub async fn permissions(&self) -> Result<&BTreeSet<String>, Error> {
-        self.loaded().await
+        self.look_up_permissions().await
     }
 
     /// The names of the groups that the user is in: Django's `user.groups`. One query, once a request.
@@ -313,30 +339,37 @@ impl DjangoUser {
     }
 
     /// Whether it takes a query for this user to know what the user may.
-    pub(super) fn looks_up_permissions(&self) -> bool {
+    fn looks_up_permissions(&self) -> bool {
         self.0.row.is_active && !self.0.row.is_superuser
     }
 
-    /// They were looked up already.
-    pub(super) fn set_permissions(&self, permissions: BTreeSet<String>) {
-        let _ = self.0.permissions.set(permissions);
+    /// Whether the user has a permission, if that takes no query.
+    fn knows_of(&self, permission: &str) -> Option<bool> {
+        if self.has_every_permission() {
+            return Some(true);
+        }
+        // The tables may say more than counts: an inactive user has no permission.
+        if !self.0.row.is_active {
+            return Some(false);
+        }
+        match self.0.permissions.get() {
+            Some(all) => Some(all.contains(permission)),
+            None => self.0.held.as_ref()?.get(permission),
+        }
     }
 
     /// [`DjangoUser::has_perms`] for a middleware, which reports errors itself.
     pub(crate) async fn meets(&self, permissions: &[String]) -> Result<bool, Error> {
-        Ok(permissions.is_empty() || self.has_every_permission() || {
-            let held = self.look_up_permissions().await?;
-            permissions.iter().all(|permission| held.contains(permission))
-        })
-    }
-
-    /// For a handler: whatever it makes of an error, the log says why there was one.
-    async fn loaded(&self) -> Result<&BTreeSet<String>, Error> {
-        let found = self.look_up_permissions().await;
-        if let (Err(error), Some((database, ..))) = (&found, &self.0.source) {
-            database.observer().turned_away(error, None);
+        for permission in permissions {
+            let has = match self.knows_of(permission) {
+                Some(known) => known,
+                None => self.look_up_permissions().await?.contains(permission),
+            };
+            if !has {
+                return Ok(false);
+            }
         }
-        found
+        Ok(true)
     }
 
     /// Whoever comes before the answer asks as well: nobody waits for another's future, which may

@@ -46,7 +46,7 @@ impl DjangoSite {
         let primary_key = self.database().primary_key(wait.deadline()).await?;
         let Some(key) = primary_key.parse_text(id) else { return Ok(None) };
         let row = self.database().user_row(&key, wait.deadline()).await?;
-        Ok(row.map(|row| self.user_in(row, key, &wait)))
+        Ok(row.map(|row| self.user_in(row, None, key, &wait)))
     }
 
     /// Active or not.
@@ -57,7 +57,7 @@ impl DjangoSite {
         let patience = self.database().patience();
         let wait = patience.wait();
         let found = self.database().user_row_by_username(username, wait.deadline()).await?;
-        Ok(found.map(|(key, row)| self.user_in(row, key, &wait)))
+        Ok(found.map(|(key, row)| self.user_in(row, None, key, &wait)))
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     session_lookup::SessionLookup,
     slides::Slides,
     users::Users,
+    visits::Visits,
 };
 use crate::error::Unavailable;
 
@@ -21,6 +22,8 @@ use crate::error::Unavailable;
 pub(super) struct Lanes {
     sessions: OnceLock<Lane<SessionLookup>>,
     users: OnceLock<Lane<Users>>,
+    visits: OnceLock<Lane<Visits>>,
+    visits_with_permissions: OnceLock<Lane<Visits>>,
     permissions: OnceLock<Lane<Permissions>>,
     slides: OnceLock<Lane<Slides>>,
     other: OnceLock<Lane<Reads>>,
@@ -34,6 +37,18 @@ impl Lanes {
 
     pub(super) fn users(&self, database: &Database, users: &Arc<Users>) -> &Lane<Users> {
         open(&self.users, users, database)
+    }
+
+    pub(super) fn visits(&self, database: &Database, visits: &Arc<Visits>) -> &Lane<Visits> {
+        open(&self.visits, visits, database)
+    }
+
+    pub(super) fn visits_with_permissions(
+        &self,
+        database: &Database,
+        visits: &Arc<Visits>,
+    ) -> &Lane<Visits> {
+        open(&self.visits_with_permissions, visits, database)
     }
 
     pub(super) fn permissions(
@@ -52,6 +67,8 @@ impl Lanes {
     pub(super) fn are_over(&self) -> bool {
         self.sessions.get().is_some_and(Lane::is_over)
             || self.users.get().is_some_and(Lane::is_over)
+            || self.visits.get().is_some_and(Lane::is_over)
+            || self.visits_with_permissions.get().is_some_and(Lane::is_over)
             || self.permissions.get().is_some_and(Lane::is_over)
             || self.slides.get().is_some_and(Lane::is_over)
             || self.other.get().is_some_and(Lane::is_over)

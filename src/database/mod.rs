@@ -6,7 +6,6 @@ mod changes;
 mod check;
 mod connection;
 mod expired;
-mod hints;
 mod lanes;
 mod needs;
 mod parameters;
@@ -17,12 +16,11 @@ mod session_lookup;
 mod sessions;
 mod slides;
 mod user_columns;
+mod user_queries;
 mod users;
+mod visits;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use deadpool_postgres::Pool;
 use tokio::time::Instant;
@@ -31,11 +29,10 @@ use crate::{observe::Observer, settings::DjangoSettings};
 pub(crate) use check::Readable;
 pub(crate) use connection::{Patience, Wait};
 use connection::{Runtimes, Server};
-pub(crate) use hints::UserHint;
-use hints::UserHints;
 use lanes::Lanes;
 pub(crate) use needs::Need;
 use needs::Needs;
+pub(crate) use permissions::HeldPermissions;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;
 pub(crate) use primary_key::PrimaryKeyValue;
@@ -45,7 +42,7 @@ use sessions::SessionQueries;
 pub(crate) use sessions::Written;
 use slides::Slides;
 use user_columns::UserColumns;
-use users::UserQueries;
+use user_queries::UserQueries;
 pub(crate) use users::{ColumnValue, UserRow};
 
 /// Django's tables, as the settings name them. Cheap to clone.
@@ -65,12 +62,12 @@ struct Shared {
     user_queries: UserQueries,
     user_columns: UserColumns,
     needs: Needs,
-    uses_groups: AtomicBool,
-    hints: UserHints,
+    address: String,
 }
 
 impl Database {
     pub(crate) fn new(pool: Pool, settings: DjangoSettings) -> Self {
+        let address = address(&pool);
         let server = Server::new(pool, settings.lookup_timeout, settings.prepared_statements);
         Self {
             shared: Arc::new(Shared {
@@ -80,9 +77,8 @@ impl Database {
                 slides: Arc::new(Slides::new(&settings.session_table)),
                 user_queries: UserQueries::new(&settings.user_model),
                 user_columns: UserColumns::default(),
-                hints: UserHints::default(),
                 needs: Needs::default(),
-                uses_groups: AtomicBool::default(),
+                address,
                 settings,
             }),
             runtimes: Arc::default(),
@@ -119,22 +115,27 @@ impl Database {
         self.shared.needs.add(need);
     }
 
-    /// Remembers that groups matter, likewise.
-    pub(crate) fn use_groups(&self) {
-        self.shared.uses_groups.store(true, Ordering::Relaxed);
-    }
-
-    fn uses_groups(&self) -> bool {
-        self.shared.uses_groups.load(Ordering::Relaxed)
-    }
-
-    /// Whom session keys stood for last.
-    pub(crate) fn hints(&self) -> &UserHints {
-        &self.shared.hints
-    }
-
     /// Whether both are clones of one.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether both connect to one database, in the same way.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        self.shared.address == other.shared.address
+    }
+}
+
+/// What connections of this pool are made of: server, database, role, options. The password is not in it.
+fn address(pool: &Pool) -> String {
+    // The pool hands its configuration out in no other way.
+    let manager = format!("{:?}", pool.manager());
+    let config = manager
+        .split_once("pg_config: ")
+        .and_then(|(_, rest)| rest.rsplit_once(", statement_caches"));
+    match config {
+        Some((config, _)) => config.to_owned(),
+        // Then no other pool is taken for this one.
+        None => format!("{:p}", pool.manager()),
     }
 }

@@ -16,6 +16,12 @@ impl KeyParameter {
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it can be asked for together with others: not every encoding of a database has every
+    /// character.
+    pub(super) fn is_sociable(&self) -> bool {
+        self.0.is_ascii()
+    }
 }
 
 impl From<&SessionKey> for KeyParameter {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::{Error, Unavailable},
     observe::Event,
-    session::SessionKey,
+    session::{SessionKey, SessionText},
     settings::TableName,
 };
 
@@ -28,7 +28,8 @@ const USUAL_LENGTH: usize = 40;
 /// What is in a row of the session table, beside its key.
 #[derive(Clone)]
 pub(crate) struct SessionRow {
-    pub(crate) session_data: String,
+    /// One for all who asked for the row.
+    pub(crate) session_data: Arc<SessionText>,
     pub(crate) expire_date: SystemTime,
 }
 
@@ -123,9 +124,8 @@ impl Lookup for SessionLookup {
         Question::new(&self.many, vec![Box::new(keys.to_vec())])
     }
 
-    /// Not every encoding of a database has every character.
     fn is_sociable(&self, key: &KeyParameter) -> bool {
-        key.as_str().is_ascii()
+        key.is_sociable()
     }
 
     fn read(&self, keys: &[KeyParameter], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
@@ -146,10 +146,15 @@ impl Lookup for SessionLookup {
 
 /// The key that a row answers, and what it has for it.
 fn session(row: &Row) -> Result<(&str, Option<SessionRow>), PgError> {
-    let expire_date: Option<SystemTime> = row.try_get(3)?;
-    let session_data: Option<String> = row.try_get(2)?;
-    let session = expire_date.zip(session_data);
-    let session =
-        session.map(|(expire_date, session_data)| SessionRow { session_data, expire_date });
-    Ok((row.try_get(1)?, session))
+    Ok((row.try_get(1)?, session_in(row, 2)?))
+}
+
+/// What stands in two columns of a row, from this one on: session data and the end of the session.
+pub(super) fn session_in(row: &Row, column: usize) -> Result<Option<SessionRow>, PgError> {
+    let session_data: Option<&str> = row.try_get(column)?;
+    let expire_date: Option<SystemTime> = row.try_get(column + 1)?;
+    Ok(session_data.zip(expire_date).map(|(session_data, expire_date)| SessionRow {
+        session_data: Arc::new(SessionText::new(session_data)),
+        expire_date,
+    }))
 }

@@ -117,7 +117,7 @@ impl Database {
     /// table, of which this one is made, and then no row was inserted into this one.
     async fn holds(&self, key: &SessionKey, session_data: &str) -> Result<bool, Error> {
         let row = self.session_row(key, self.deadline()).await?;
-        Ok(row.is_some_and(|row| *row.session_data == *session_data))
+        Ok(row.is_some_and(|row| row.session_data.as_str() == session_data))
     }
 
     /// Stores other data in a row, under another key or the same, if it still holds what was read.

@@ -1,10 +1,6 @@
 //! The user table, read by primary key.
 
-use std::{
-    collections::HashMap,
-    error::Error as StdError,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::HashMap, error::Error as StdError, sync::Arc};
 
 use tokio::time::Instant;
 use tokio_postgres::{
@@ -16,7 +12,6 @@ use tracing::Instrument;
 use super::{
     Database,
     connection::{self, Lookup, MANY_KEYS, Manner, ONE_KEY, Query, Question},
-    permissions::Permissions,
     primary_key::{PrimaryKey, PrimaryKeyValue},
 };
 use crate::{
@@ -26,7 +21,6 @@ use crate::{
 };
 
 /// What is in a row of the user table, as far as the settings ask for it.
-#[derive(Clone)]
 pub(crate) struct UserRow {
     pub(crate) id: String,
     pub(crate) username: String,
@@ -47,21 +41,6 @@ pub(crate) struct ColumnValue {
     pub(crate) value: Option<Vec<u8>>,
 }
 
-/// The queries about users. They are made when it is known of which types the columns are.
-pub(super) struct UserQueries {
-    types: Question,
-    known: OnceLock<Known>,
-}
-
-pub(super) struct Known {
-    pub(super) primary_key: PrimaryKey,
-    /// How a key stands in SQL that is `ads_key` as a parameter.
-    pub(super) key: String,
-    by_username: Arc<Query>,
-    pub(super) users: Arc<Users>,
-    pub(super) permissions: Option<Arc<Permissions>>,
-}
-
 /// How the user table is asked.
 pub(super) struct Users {
     one: Arc<Query>,
@@ -70,17 +49,12 @@ pub(super) struct Users {
 }
 
 impl Database {
-    /// How ids are read for the primary key of the user model.
-    pub(crate) async fn primary_key(&self, deadline: Instant) -> Result<PrimaryKey, Error> {
-        Ok(self.user_queries(deadline).await?.primary_key.clone())
-    }
-
     /// The row of the user with this key.
     pub(crate) async fn user_row(
         &self,
         key: &PrimaryKeyValue,
         deadline: Instant,
-    ) -> Result<Option<UserRow>, Error> {
+    ) -> Result<Option<Arc<UserRow>>, Error> {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::UserLookup);
         let lanes = self.lanes()?;
@@ -102,7 +76,7 @@ impl Database {
         &self,
         username: &str,
         deadline: Instant,
-    ) -> Result<Option<(PrimaryKeyValue, UserRow)>, Error> {
+    ) -> Result<Option<(PrimaryKeyValue, Arc<UserRow>)>, Error> {
         if username.contains('\0') {
             return Ok(None);
         }
@@ -121,71 +95,17 @@ impl Database {
         }
         let row = rows.first().map(user).transpose().map_err(Unavailable::from)?;
         let Some((_, Some(row))) = row else { return Ok(None) };
-        Ok(known.primary_key.parse_text(&row.id).map(|key| (key, row)))
-    }
-
-    /// Asks the queries about users for a user who does not exist.
-    pub(super) async fn try_user_queries(
-        &self,
-        with_permissions: bool,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let known = self.user_queries(deadline).await?;
-        let nobody = || vec![Box::new(None::<PrimaryKeyValue>) as _];
-        self.query(Question::new(&known.users.one, nobody()), deadline).await?;
-        if let Some(permissions) = known.permissions.as_ref().filter(|_| with_permissions) {
-            self.query(Question::new(permissions.one(), nobody()), deadline).await?;
-        }
-        Ok(())
-    }
-
-    pub(super) async fn user_queries(&self, deadline: Instant) -> Result<&Known, Error> {
-        let queries = &self.shared.user_queries;
-        if let Some(known) = queries.known.get() {
-            return Ok(known);
-        }
-        // Whoever comes before the answer asks as well.
-        let rows = self.query(queries.types.clone(), deadline).await?;
-        let known = rows.first().map(|row| Known::of(&self.settings().user_model, row)).transpose();
-        let known = known.map_err(Unavailable::from)?.ok_or(Unavailable::NoAnswer)?;
-        Ok(queries.known.get_or_init(|| known))
-    }
-}
-
-impl UserQueries {
-    pub(super) fn new(model: &UserModel) -> Self {
-        Self { types: Question::new(&type_query(model), vec![]), known: OnceLock::new() }
-    }
-}
-
-impl Known {
-    /// From the answer to [`type_query`].
-    fn of(model: &UserModel, row: &Row) -> Result<Self, PgError> {
-        let (oid, type_name): (u32, &str) = (row.try_get(1)?, row.try_get(2)?);
-        let username_type: &str = row.try_get(3)?;
-        let column_types: Vec<u32> = row.try_get(4)?;
-        let primary_key = PrimaryKey::of_type(oid);
-        let key = match primary_key {
-            PrimaryKey::Other => cast(type_name),
-            _ => "ads_key".to_owned(),
-        };
-        let has_username = format!("{} = {}", quote_name(&model.username), cast(username_type));
-        let by_username = |proof: &str| {
-            user_sql(model, proof, ONE_KEY, &has_username, &column_types) + " LIMIT 2"
-        };
-        let permissions = Permissions::new(model, &primary_key, &key);
-        Ok(Self {
-            by_username: Query::new(&[Type::TEXT], by_username),
-            users: Arc::new(Users::new(model, &primary_key, &key, &column_types)),
-            permissions: permissions.map(Arc::new),
-            primary_key,
-            key,
-        })
+        Ok(known.primary_key.parse_text(&row.id).map(|key| (key, Arc::new(row))))
     }
 }
 
 impl Users {
-    fn new(model: &UserModel, primary_key: &PrimaryKey, key: &str, column_types: &[u32]) -> Self {
+    pub(super) fn new(
+        model: &UserModel,
+        primary_key: &PrimaryKey,
+        key: &str,
+        column_types: &[u32],
+    ) -> Self {
         let [one, many] = primary_key.parameter_types();
         let has_key = format!("{} = {key}", key_column(model));
         let sql = |proof: &str, keys: &str| user_sql(model, proof, keys, &has_key, column_types);
@@ -195,12 +115,17 @@ impl Users {
             many: Query::new(&[many], |proof| sql(proof, MANY_KEYS)),
         }
     }
+
+    /// Asks for a user who does not exist.
+    pub(super) fn nobody(&self) -> Question {
+        Question::new(&self.one, vec![Box::new(None::<PrimaryKeyValue>)])
+    }
 }
 
 /// What there is for a key.
 #[derive(Clone)]
 pub(super) enum Answer {
-    User(UserRow),
+    User(Arc<UserRow>),
     Nobody,
     /// No row can have such a key.
     Misfit,
@@ -223,7 +148,7 @@ impl Lookup for Users {
 
     fn read(&self, keys: &[PrimaryKeyValue], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
         let mut found: HashMap<_, _> = rows.iter().filter_map(|row| user(row).ok()).collect();
-        let answer = |row: Option<UserRow>| row.map_or(Answer::Nobody, Answer::User);
+        let answer = |row: Option<_>| row.map_or(Answer::Nobody, |row| Answer::User(Arc::new(row)));
         keys.iter().map(|key| found.remove(key).map(answer)).collect()
     }
 
@@ -234,43 +159,55 @@ impl Lookup for Users {
 
 /// The key that a row answers, and the user who has it.
 fn user(row: &Row) -> Result<(PrimaryKeyValue, Option<UserRow>), PgError> {
-    let key = row.try_get(1)?;
-    let Some(id) = row.try_get(2)? else { return Ok((key, None)) };
+    Ok((row.try_get(1)?, user_in(row, 2)?))
+}
+
+/// The user in the last columns of a row, from this one on: those of [`user_columns`].
+pub(super) fn user_in(row: &Row, column: usize) -> Result<Option<UserRow>, PgError> {
+    let Some(id) = row.try_get(column)? else { return Ok(None) };
     // NULL is neither active nor anything else (A9).
-    let flag = |index| row.try_get::<_, Option<bool>>(index).map(|flag| flag.unwrap_or(false));
-    let columns = (FIRST_COLUMN..row.len()).map(|index| {
+    let flag =
+        |index| row.try_get::<_, Option<bool>>(column + index).map(|flag| flag.unwrap_or(false));
+    let columns = (column + FURTHER_COLUMNS..row.len()).map(|index| {
         let column_type = row.columns()[index].type_().clone();
         Ok(ColumnValue { column_type, value: row.try_get::<_, Bytes>(index)?.0 })
     });
     let user = UserRow {
         id,
-        username: row.try_get::<_, Option<String>>(3)?.unwrap_or_default(),
-        password: row.try_get(4)?,
-        is_active: flag(5)?,
-        is_staff: flag(6)?,
-        is_superuser: flag(7)?,
+        username: row.try_get::<_, Option<String>>(column + 1)?.unwrap_or_default(),
+        password: row.try_get(column + 2)?,
+        is_active: flag(3)?,
+        is_staff: flag(4)?,
+        is_superuser: flag(5)?,
         columns: columns.collect::<Result<_, PgError>>()?,
     };
-    Ok((key, Some(user)))
+    Ok(Some(user))
 }
 
-/// Where the further columns begin in a row.
-const FIRST_COLUMN: usize = 8;
+/// Where the further columns begin among [`user_columns`].
+const FURTHER_COLUMNS: usize = 6;
 
-fn user_sql(
+pub(super) fn user_sql(
     model: &UserModel,
     proof: &str,
     keys: &str,
     is_asked_for: &str,
     column_types: &[u32],
 ) -> String {
-    let key = key_column(model);
+    let columns = user_columns(model, column_types);
+    let joined = users_joined(model, is_asked_for);
+    format!("SELECT {proof}, ads_key, {columns} FROM {keys} {joined}")
+}
+
+/// What is read of a user.
+pub(super) fn user_columns(model: &UserModel, column_types: &[u32]) -> String {
     let flag = |column: &Option<String>, otherwise: &str| match column {
         Some(column) => format!("{}::boolean", quote_name(column)),
         None => otherwise.to_owned(),
     };
     let mut sql = format!(
-        "SELECT {proof}, ads_key, {key}::text, {}::text, {}, {}, {}, {}",
+        "{}::text, {}::text, {}, {}, {}, {}",
+        key_column(model),
         quote_name(&model.username),
         match &model.session_auth_hash {
             Some(_) => format!("{}::text", quote_name(&model.password)),
@@ -288,20 +225,16 @@ fn user_sql(
             sql += "::text";
         }
     }
-    let tables = tables(model);
-    sql += &format!(" FROM {keys} LEFT JOIN {tables} ON {is_asked_for}");
+    sql
+}
+
+/// The user who is asked for, if there is one, beside what stands in front of this.
+pub(super) fn users_joined(model: &UserModel, is_asked_for: &str) -> String {
+    let mut sql = format!("LEFT JOIN {} ON {is_asked_for}", tables(model));
     if let Some(condition) = &model.condition {
         sql += &format!(" AND ({condition})");
     }
     sql
-}
-
-/// A key that is text, as a value of this type: what compares like the column itself, and can use
-/// its index.
-fn cast(type_name: &str) -> String {
-    // By its SQL name, text would be cut to a length of one.
-    let type_name = if type_name == "character" { "bpchar" } else { type_name };
-    format!("CAST(ads_key AS {type_name})")
 }
 
 pub(super) fn key_column(model: &UserModel) -> String {
@@ -317,28 +250,6 @@ pub(super) fn tables(model: &UserModel) -> String {
         tables = format!("({tables} JOIN {table} ON {table}.{own} = {link})");
     }
     tables
-}
-
-/// Asks for the types of the primary key, the username and the further columns. Fails in the database's words if
-/// there is no such table or column.
-fn type_query(model: &UserModel) -> Arc<Query> {
-    let value = |column: &str, tables: &str| {
-        format!("(SELECT {} FROM {tables} LIMIT 0)", quote_name(column))
-    };
-    let key = value(&model.primary_key, &model.table.quoted());
-    let username = value(&model.username, &tables(model));
-    // `coalesce` with another type makes a domain what it is made of, which is how it is sent.
-    let base_type = |column: &String| {
-        format!("pg_typeof(coalesce({}, NULL))::oid", value(column, &tables(model)))
-    };
-    let columns: Vec<_> = model.columns.iter().map(base_type).collect();
-    Query::new(&[], |proof| {
-        format!(
-            "SELECT {proof}, pg_typeof({key})::oid, pg_typeof({key})::text, \
-             pg_typeof({username})::text, ARRAY[{}]::oid[]",
-            columns.join(", ")
-        )
-    })
 }
 
 impl ColumnValue {

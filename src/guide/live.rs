@@ -17,7 +17,7 @@
 //! async fn events(
 //!     user: DjangoUser,
 //!     session: DjangoSession,
-//!     site: web::Data<DjangoSite>,
+//!     site: DjangoSite,
 //! ) -> HttpResponse {
 //!     let timer = interval(Duration::from_secs(1));
 //!     let stream = unfold((timer, session, user, site), |(mut timer, session, user, site)| async move {

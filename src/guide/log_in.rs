@@ -4,7 +4,7 @@
 //! [`writes_sessions(true)`](crate::DjangoSettings::writes_sessions):
 //!
 //! ```
-//! use actix_django_session::{DjangoSessionMut, Error, DjangoSite};
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error};
 //! use actix_web::{HttpRequest, HttpResponse, web};
 //!
 //! #[derive(serde::Deserialize)]
@@ -17,7 +17,7 @@
 //! async fn log_in(
 //!     req: HttpRequest,
 //!     session: DjangoSessionMut,
-//!     site: web::Data<DjangoSite>,
+//!     site: DjangoSite,
 //!     form: web::Form<LogIn>,
 //! ) -> Result<HttpResponse, Error> {
 //!     match site.authenticate(form.username.trim(), &form.password).await? {
@@ -32,7 +32,7 @@
 //! async fn log_out(
 //!     req: HttpRequest,
 //!     session: DjangoSessionMut,
-//!     site: web::Data<DjangoSite>,
+//!     site: DjangoSite,
 //! ) -> Result<HttpResponse, Error> {
 //!     session.logout().await?;
 //!     let answer = site.redirect_after_logout(&req, None);
@@ -40,10 +40,11 @@
 //! }
 //!
 //! fn routes(site: DjangoSite) -> impl Fn(&mut web::ServiceConfig) + Clone {
+//!     let everyone = DjangoSessionMiddleware::optional(site);
 //!     move |app| {
-//!         app.app_data(web::Data::new(site.clone())) // what `web::Data<DjangoSite>` gives
-//!             .route("/login/", web::post().to(log_in))
-//!             .route("/logout/", web::post().to(log_out));
+//!         let login = web::resource("/login/").wrap(everyone.clone()).post(log_in);
+//!         let logout = web::resource("/logout/").wrap(everyone.clone()).post(log_out);
+//!         app.service(login).service(logout);
 //!     }
 //! }
 //! ```

@@ -76,11 +76,12 @@
 //! | warn | `the backend of a session is not among the AUTHENTICATION_BACKENDS here` | nobody is logged in who came in by it | `backend`, `unlogged` |
 //! | warn | `the user id in a session fits no user` | it cannot be a key of the user table | `column`, `kind`, `unlogged` |
 //! | warn | `a setting may be wrong` | `check()`, once for each warning in its report | `warning` |
-//! | warn | `a middleware was made after check() and needs what that has not looked at: ..` | once for users, once for permissions | `not_looked_at` |
+//! | warn | `a middleware was made after check() and needs what that has not looked at: ..` | once for each of users, permissions and groups | `not_looked_at` |
 //! | info | `settings checked against the database` | at the end of `check()` | tables, key type, cookie name, how many keys and backends |
 //! | warn | `the encoding of a password cannot be read`, `a password needs a hasher that is not built in: ..` | somebody tries to log in with it | |
 //! | warn | `there is a pooler in front of the database: ..`, `prepared statements keep getting lost, ..` | once a site | |
-//! | error | `a session could not be changed` | the function of an `update` used the session that it changes | `error` |
+//! | error | `a session has a new key, and the change could not be told to the cache` | `on_session_change` failed after a log-in or a `cycle_key`; the visitor has the new cookie | `error` |
+//! | error | `a CSRF secret cannot be kept in the session` | `CSRF_USE_SESSIONS`, and a session too large to be read | `error` |
 //! | error | `a session was changed after its answer was sent: that is not stored` | by something that a handler left running | |
 //! | error | `a flushed session could not be deleted` | the request was cut off or failed, and then the database was away | `error` |
 //! | error | `no URL from login_url_for` | your function gave nothing that can stand in a header; a 500 | `path` |
@@ -89,10 +90,10 @@
 //! | error | `session database unavailable` | a request got a 503, or a session was not extended; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |
 //! | warn | `too many log-ins at once` | a log-in got a 503; at most one line a second | `error`, `unlogged` |
 //! | error | `middleware missing` | an extractor on a route without a middleware | `error`, `path` |
-//! | error | `request failed` | a mistake in a handler or in the settings | `error` |
+//! | error | `request failed` | a mistake in a handler or in the settings: also what a handler returns, once | `error` |
 //!
-//! The spans `session lookup`, `user lookup`, `session write`, `session slide` and `user write` (debug) are
-//! around those queries.
+//! The spans `visit lookup` (session and user at once), `session lookup`, `user lookup`, `session write`,
+//! `session slide` and `user write` (debug) are around those queries.
 //!
 //! ## When the database is away
 //!

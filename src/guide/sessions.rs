@@ -68,6 +68,10 @@
 //! [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) sets another interval; with zero,
 //! each request moves the end, as in Django.
 //!
+//! A cookie goes out only for a row that was read or written a tenth of a second before, or is asked for
+//! again: a slow answer does not take the new key of a log-in away. If the session was ended meanwhile, the
+//! slow answer is a 400, as in Django.
+//!
 //! Those statements are committed with `synchronous_commit` off: nobody waits for the disk, or for a
 //! standby. A database server that crashes may forget the slides of its last moments, nothing else; those
 //! sessions end when they would have without them.

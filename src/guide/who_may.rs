@@ -36,6 +36,8 @@
 //! | `writes_sessions` is off | | | | | | 500 | with `CSRF_USE_SESSIONS` and no secret in the session: 500 | with `SessionStorage`: 500 |
 //! | database down, lookup too slow | 503 | 503 | 503 | 503 | 503 | 503 | 503 | 503 |
 //!
+//! [`DjangoSite`](crate::DjangoSite) is one too: the handle of the innermost middleware, for whatever visitor.
+//!
 //! ## Backends
 //!
 //! A session names the backend by which its user came in. What each one does has to be said, because only
@@ -64,7 +66,8 @@
 //!
 //! ## A page for those who may not
 //!
-//! Whoever is logged in and lacks a permission gets an empty 403. For a page of yours, keep the middleware's
+//! Whoever is logged in and lacks a permission gets an empty 403, be it from the middleware or because a
+//! handler returned [`Error::PermissionDenied`](crate::Error::PermissionDenied). For a page of yours, keep the middleware's
 //! own answer for everything else:
 //!
 //! ```

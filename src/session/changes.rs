@@ -1,8 +1,11 @@
 //! What a request did to its session, as data: nothing of it is stored yet.
 //!
 //! There are two questions. Which row is it to be ([`Row`]): the one that was read, that one under a
-//! new key, or a new one; a flush also dooms the one that was read. And what became of the data: an
-//! list of [`Edits`], which can be made again to data that somebody else has stored meanwhile.
+//! new key, or a new one; a flush also has the one that was read deleted. And what became of the data:
+//! a list of [`Edits`], which can be made again to data that somebody else has stored meanwhile.
+//!
+//! A save takes the edits out, so that what is done while it is under way is what is left for the next
+//! one. If it fails, they are put in front again.
 
 use std::rc::Rc;
 
@@ -10,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     DjangoSession, SessionData, SessionKey,
-    edits::{Edit, Edits},
+    edits::{Edit, Edits, readable},
 };
 use crate::{
     error::{DecodeError, Error},
@@ -21,17 +24,12 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Changes {
     row: Row,
-    /// A row that was flushed and has to be deleted.
-    doomed: Option<SessionKey>,
+    /// The row of a session that was flushed.
+    to_delete: Option<SessionKey>,
     data: SessionData,
     edits: Edits,
-    modified: bool,
-    /// Whether nothing was done but to bring the session auth hash up to date.
-    only_upgraded: bool,
-    /// Whether somebody logs in to what was a stranger's session.
-    logs_in: bool,
-    /// How often the session was flushed: what was planned before that is not what is wanted now.
-    flushes: u32,
+    modified: Modified,
+    saving: Saving,
 }
 
 /// Which row the session is to be.
@@ -41,8 +39,41 @@ pub(crate) enum Row {
     Kept(DjangoSession),
     /// The one that was read, moved to this key.
     Cycled(DjangoSession, SessionKey),
-    /// A new one with this key; none if there is nothing to keep in it.
-    New { key: SessionKey, even_if_empty: bool },
+    /// The same, because somebody logs in to the session of an anonymous visitor: should its row be gone
+    /// by then, there is a new one, with nothing of the old one.
+    LoggedIn(DjangoSession, SessionKey),
+    /// A new one with this key.
+    New(SessionKey),
+    /// None, until there is something in it: then one with this key.
+    Blank(SessionKey),
+}
+
+/// Django's `modified`, since the last save.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Modified {
+    #[default]
+    No,
+    /// By nothing but a session auth hash that was brought up to date: nobody asked for that.
+    OnlyUpgraded,
+    Yes,
+}
+
+/// What became of a save.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Saving {
+    #[default]
+    Nothing,
+    UnderWay,
+    /// The session was flushed meanwhile: what is being stored is to be deleted.
+    Void,
+}
+
+/// What is being stored: which row, and what is done to its data.
+#[derive(Debug)]
+pub(crate) struct Save {
+    row: Row,
+    edits: Edits,
+    modified: Modified,
 }
 
 impl Changes {
@@ -51,19 +82,21 @@ impl Changes {
     /// # Errors
     /// [`Error::Undecodable`] if the data is too large to be read: it may be sound, and must not be
     /// overwritten.
-    pub(crate) fn new(row: Option<DjangoSession>) -> Result<Self, Error> {
-        let data = row.as_ref().map_or(Ok(SessionData::new()), readable)?;
-        let row = row.map_or_else(new_row, Row::Kept);
-        Ok(Self {
-            row,
-            doomed: None,
-            data,
+    pub(crate) fn new(row: Option<&DjangoSession>) -> Result<Self, Error> {
+        let Some(row) = row else { return Ok(Self::of_no_row()) };
+        Ok(Self { data: readable(row)?, row: Row::Kept(row.clone()), ..Self::of_no_row() })
+    }
+
+    /// Nothing done yet, where there is no row.
+    pub(crate) fn of_no_row() -> Self {
+        Self {
+            row: Row::Blank(SessionKey::generate()),
+            to_delete: None,
+            data: SessionData::new(),
             edits: Edits::default(),
-            modified: false,
-            only_upgraded: false,
-            logs_in: false,
-            flushes: 0,
-        })
+            modified: Modified::No,
+            saving: Saving::Nothing,
+        }
     }
 
     pub(crate) fn data(&self) -> &SessionData {
@@ -74,7 +107,7 @@ impl Changes {
     pub(crate) fn stored(&self) -> Option<&DjangoSession> {
         match &self.row {
             Row::Kept(session) => Some(session),
-            Row::Cycled(..) | Row::New { .. } => None,
+            Row::Cycled(..) | Row::LoggedIn(..) | Row::New(_) | Row::Blank(_) => None,
         }
     }
 
@@ -82,29 +115,29 @@ impl Changes {
     pub(crate) fn key(&self) -> &SessionKey {
         match &self.row {
             Row::Kept(session) => session.key(),
-            Row::Cycled(_, key) | Row::New { key, .. } => key,
+            Row::Cycled(_, key) | Row::LoggedIn(_, key) | Row::New(key) | Row::Blank(key) => key,
         }
     }
 
     /// The row that is to be deleted.
-    pub(crate) fn doomed(&self) -> Option<&SessionKey> {
-        self.doomed.as_ref()
+    pub(crate) fn to_delete(&self) -> Option<&SessionKey> {
+        self.to_delete.as_ref()
     }
 
-    /// Whether there is something to store: Django's `modified`, since the last save.
+    /// Whether there is something that is not stored yet.
     pub(crate) fn is_modified(&self) -> bool {
-        self.modified
+        self.modified != Modified::No || self.saving == Saving::UnderWay
     }
 
     /// Django's `is_empty`: no session, and nothing that would need one.
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self.row, Row::New { even_if_empty: false, .. }) && self.data.is_empty()
+        matches!(self.row, Row::Blank(_)) && self.data.is_empty()
     }
 
     /// Whether all there is to store is a session auth hash that was brought up to date: nobody asked
     /// for that.
     pub(crate) fn is_only_upgraded(&self) -> bool {
-        self.modified && self.only_upgraded
+        self.modified == Modified::OnlyUpgraded
     }
 
     /// Sets a key.
@@ -135,16 +168,17 @@ impl Changes {
         removed
     }
 
-    /// Changes a value by a function, which runs again should somebody else change the session.
+    /// Sets a key to what this function has made of its value. It runs again should somebody else change
+    /// the session.
     ///
     /// # Errors
-    /// [`DecodeError::Value`] if the value is no `T`, [`signing::Error::Unserializable`] if what
-    /// becomes of it has no JSON form.
-    pub(crate) fn update<T, F>(&mut self, key: &str, change: F) -> Result<(), Error>
+    /// [`signing::Error::Unserializable`] if the value has no JSON form.
+    pub(crate) fn updated<T, F>(&mut self, key: &str, value: &T, change: F) -> Result<(), Error>
     where
         T: Serialize + DeserializeOwned + Default,
         F: Fn(&mut T) + 'static,
     {
+        self.data.insert(key, value).map_err(DecodeError::from)?;
         let key: Rc<str> = key.into();
         let of_key = Rc::clone(&key);
         let update = move |data: &mut SessionData| {
@@ -152,7 +186,6 @@ impl Changes {
             change(&mut value);
             Ok(data.insert(&of_key, &value).map_err(DecodeError::from)?)
         };
-        update(&mut self.data)?;
         self.edited(Edit::Update { key, update: Rc::new(update) });
         Ok(())
     }
@@ -163,21 +196,23 @@ impl Changes {
         self.edited(Edit::Clear);
     }
 
-    /// Gives the session a new key; the data stays. A session that was none yet will be one.
+    /// Gives the session a new key; the data stays. What has no row yet will have one.
     pub(crate) fn cycle_key(&mut self) {
-        self.row = match std::mem::replace(&mut self.row, new_row()) {
+        self.move_row(|row| match row {
             Row::Kept(session) => Row::Cycled(session, SessionKey::generate()),
-            Row::New { key, .. } => Row::New { key, even_if_empty: true },
-            cycled @ Row::Cycled(..) => cycled,
-        };
-        self.changed();
+            Row::Blank(key) => Row::New(key),
+            moved => moved,
+        });
     }
 
-    /// Gives a stranger's session a new key, because somebody logs in to it. Should its row be gone by
-    /// then, who logs in gets a session all the same, with nothing of the old one.
+    /// Gives the session of an anonymous visitor a new key, because somebody logs in to it.
     pub(crate) fn cycle_for_login(&mut self) {
-        self.cycle_key();
-        self.logs_in = true;
+        self.move_row(|row| match row {
+            Row::Kept(session) => Row::LoggedIn(session, SessionKey::generate()),
+            Row::Cycled(session, key) => Row::LoggedIn(session, key),
+            Row::Blank(key) => Row::New(key),
+            moved => moved,
+        });
     }
 
     /// Gives the session a new key, and the key of the session auth hash this value.
@@ -185,117 +220,119 @@ impl Changes {
     /// # Errors
     /// As [`Changes::insert`].
     pub(crate) fn upgrade(&mut self, key: &str, hash: &str) -> Result<(), signing::Error> {
-        let is_all = !self.modified;
+        let was = self.modified;
         self.cycle_key();
         self.insert(key, hash)?;
-        self.only_upgraded = is_all;
+        self.modified = was.max(Modified::OnlyUpgraded);
         Ok(())
+    }
+
+    /// Has a row made or written by the next save, be there something to store or not: Django's `save()`.
+    pub(crate) fn save_anyway(&mut self) {
+        if let Row::Blank(key) = &self.row {
+            self.row = Row::New(key.clone());
+            self.modified = Modified::Yes;
+        }
     }
 
     /// Forgets the data and has the row deleted. What is set afterwards makes a new session.
     pub(crate) fn flush(&mut self) {
-        if let Row::Kept(session) | Row::Cycled(session, _) = &self.row {
-            self.doomed = Some(session.key().clone());
+        if let Row::Kept(session) | Row::Cycled(session, _) | Row::LoggedIn(session, _) = &self.row
+        {
+            self.to_delete = Some(session.key().clone());
         }
-        self.row = new_row();
+        self.row = Row::Blank(SessionKey::generate());
         self.data = SessionData::new();
         self.edits = Edits::default();
-        self.changed();
-        self.logs_in = false;
-        self.flushes += 1;
-    }
-
-    /// What is to be stored.
-    pub(crate) fn plan(&self) -> Plan {
-        Plan {
-            row: self.row.clone(),
-            edits: self.edits.clone(),
-            logs_in: self.logs_in,
-            flushes: self.flushes,
+        self.modified = Modified::Yes;
+        if self.saving == Saving::UnderWay {
+            self.saving = Saving::Void;
         }
     }
 
-    /// The doomed row was deleted.
+    /// The flushed row was deleted.
     pub(crate) fn deleted(&mut self) {
-        self.doomed = None;
+        self.to_delete = None;
     }
 
-    /// The session was stored as planned. What was done while that was under way is still to be
-    /// stored.
-    ///
-    /// # Errors
-    /// Those of an `update` that finds another type than it had changed before.
-    pub(crate) fn saved(&mut self, session: DjangoSession, plan: &Plan) -> Result<(), Error> {
-        if self.flushes != plan.flushes {
-            self.doomed = Some(session.key().clone());
-            return Ok(());
+    /// Takes out what is to be stored. Either [`saved`](Self::saved) or [`not_saved`](Self::not_saved)
+    /// has to follow.
+    pub(crate) fn start_save(&mut self) -> Save {
+        self.saving = Saving::UnderWay;
+        Save {
+            row: self.row.clone(),
+            edits: std::mem::take(&mut self.edits),
+            modified: std::mem::take(&mut self.modified),
         }
-        let later = std::mem::take(&mut self.edits).since(&plan.edits);
-        let cycled_since = matches!((&plan.row, &self.row), (Row::Kept(_), Row::Cycled(..)));
-        self.modified = cycled_since || !later.is_empty();
-        self.data = later.apply(readable(&session)?)?;
-        self.edits = later;
-        self.logs_in &= cycled_since;
-        self.row = match std::mem::replace(&mut self.row, new_row()) {
-            Row::Cycled(_, key) if cycled_since => Row::Cycled(session, key),
+    }
+
+    /// What was done since the save began.
+    pub(crate) fn since_save(&self) -> Edits {
+        self.edits.clone()
+    }
+
+    /// The session was stored, and this is its data with what was done since.
+    pub(crate) fn saved(&mut self, save: &Save, session: DjangoSession, data: SessionData) {
+        if std::mem::take(&mut self.saving) == Saving::Void {
+            self.to_delete = Some(session.key().clone());
+            return;
+        }
+        self.data = data;
+        let was_kept = matches!(save.row, Row::Kept(_));
+        self.row = match std::mem::replace(&mut self.row, Row::Kept(session.clone())) {
+            Row::Cycled(_, key) if was_kept => Row::Cycled(session, key),
+            Row::LoggedIn(_, key) if was_kept => Row::LoggedIn(session, key),
             _ => Row::Kept(session),
         };
-        Ok(())
+    }
+
+    /// Nothing was stored: what was taken out is put in front again.
+    pub(crate) fn not_saved(&mut self, save: Save) {
+        if std::mem::take(&mut self.saving) == Saving::Void {
+            return;
+        }
+        self.edits = save.edits.then(std::mem::take(&mut self.edits));
+        self.modified = self.modified.max(save.modified);
+    }
+
+    fn move_row(&mut self, to: impl FnOnce(Row) -> Row) {
+        let row = std::mem::replace(&mut self.row, Row::Blank(SessionKey::generate()));
+        self.row = to(row);
+        self.modified = Modified::Yes;
     }
 
     fn edited(&mut self, edit: Edit) {
         self.edits.push(edit);
-        self.changed();
-    }
-
-    fn changed(&mut self) {
-        self.modified = true;
-        self.only_upgraded = false;
+        self.modified = Modified::Yes;
     }
 }
 
-/// What is to be stored: which row, and what was done to the data.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    row: Row,
-    edits: Edits,
-    logs_in: bool,
-    flushes: u32,
-}
-
-impl Plan {
+impl Save {
     pub(crate) fn row(&self) -> &Row {
         &self.row
+    }
+
+    /// Whether there is something new in it: Django's `modified`.
+    pub(crate) fn is_modified(&self) -> bool {
+        self.modified != Modified::No
     }
 
     /// The data of this row after the edits, if it is what somebody else stored meanwhile.
     ///
     /// # Errors
-    /// As [`Changes::new`] and [`Changes::update`].
+    /// As [`Edits::apply_to`].
     pub(crate) fn apply_to(&self, row: &DjangoSession) -> Result<SessionData, Error> {
-        self.edits.apply(readable(row)?)
+        self.edits.apply_to(row)
     }
 
     /// The data of a new row, if there is to be one where the old one is gone: nothing that somebody
     /// ended comes back, only what this request has put in.
     ///
     /// # Errors
-    /// As [`Changes::update`].
-    pub(crate) fn anew(&self) -> Result<Option<SessionData>, Error> {
-        self.logs_in.then(|| self.edits.apply(SessionData::new())).transpose()
-    }
-}
-
-fn new_row() -> Row {
-    Row::New { key: SessionKey::generate(), even_if_empty: false }
-}
-
-/// The data of a row. What Django cannot read counts as empty there, and here.
-fn readable(session: &DjangoSession) -> Result<SessionData, Error> {
-    match session.data() {
-        Ok(data) => Ok(data.clone()),
-        Err(error @ DecodeError::Signing(signing::Error::TooLarge { .. })) => Err(error.into()),
-        Err(_) => Ok(SessionData::new()),
+    /// As [`Edits::apply_to`].
+    pub(crate) fn without_row(&self) -> Result<Option<SessionData>, Error> {
+        let logs_in = matches!(self.row, Row::LoggedIn(..));
+        logs_in.then(|| self.edits.apply(SessionData::new())).transpose()
     }
 }
 
@@ -314,7 +351,28 @@ mod tests {
     }
 
     fn changes(json: &str) -> Changes {
-        Changes::new(Some(row(json))).unwrap()
+        Changes::new(Some(&row(json))).unwrap()
+    }
+
+    /// As a handler does it.
+    fn update<T>(changes: &mut Changes, key: &str, change: fn(&mut T))
+    where
+        T: Serialize + DeserializeOwned + Default + 'static,
+    {
+        let mut value = changes.data().get::<T>(key).unwrap().unwrap_or_default();
+        change(&mut value);
+        changes.updated(key, &value, change).unwrap();
+    }
+
+    /// What another request's row becomes.
+    fn applied_to(changes: &Changes, json: &str) -> Result<String, Error> {
+        Ok(changes.since_save().apply_to(&row(json))?.as_json().into_owned())
+    }
+
+    /// The save comes to this row.
+    fn saved(changes: &mut Changes, save: &Save, stored: DjangoSession) {
+        let data = changes.since_save().apply_to(&stored).unwrap();
+        changes.saved(save, stored, data);
     }
 
     fn json(changes: &Changes) -> String {
@@ -332,18 +390,15 @@ mod tests {
     #[test]
     fn edits_are_applied_again_in_order_to_what_others_stored() {
         let mut changes = changes(r#"{"cart":[1],"a":1,"gone":0}"#);
-        changes.update("cart", |cart: &mut Vec<u8>| cart.push(2)).unwrap();
+        update(&mut changes, "cart", |cart: &mut Vec<u8>| cart.push(2));
         changes.remove("gone");
         changes.insert("a", &2).unwrap();
-        changes.update("a", |a: &mut u8| *a += 1).unwrap();
+        update(&mut changes, "a", |a: &mut u8| *a += 1);
         assert_eq!(json(&changes), r#"{"cart":[1,2],"a":3}"#);
-        let theirs = row(r#"{"b":1.50,"cart":[7],"gone":1}"#);
-        let data = changes.plan().apply_to(&theirs).unwrap();
-        assert_eq!(data.as_json(), r#"{"b":1.50,"cart":[7,2],"a":3}"#);
-        let cleared = row("{}");
-        assert_eq!(changes.plan().apply_to(&cleared).unwrap().as_json(), r#"{"cart":[2],"a":3}"#);
-        let misfit = row(r#"{"cart":"x"}"#);
-        assert!(changes.plan().apply_to(&misfit).is_err());
+        let theirs = applied_to(&changes, r#"{"b":1.50,"cart":[7],"gone":1}"#);
+        assert_eq!(theirs.unwrap(), r#"{"b":1.50,"cart":[7,2],"a":3}"#);
+        assert_eq!(applied_to(&changes, "{}").unwrap(), r#"{"cart":[2],"a":3}"#);
+        assert!(applied_to(&changes, r#"{"cart":"x"}"#).is_err());
     }
 
     #[test]
@@ -353,13 +408,12 @@ mod tests {
         changes.clear();
         changes.insert("c", &1).unwrap();
         assert!(changes.stored().is_some());
-        let data = changes.plan().apply_to(&row(r#"{"x":1}"#)).unwrap();
-        assert_eq!(data.as_json(), r#"{"c":1}"#);
+        assert_eq!(applied_to(&changes, r#"{"x":1}"#).unwrap(), r#"{"c":1}"#);
     }
 
     #[test]
     fn a_new_session_is_empty_until_something_needs_it() {
-        let mut changes = Changes::new(None).unwrap();
+        let mut changes = Changes::of_no_row();
         assert!(changes.is_empty() && !changes.is_modified());
         changes.insert("a", &1).unwrap();
         assert!(!changes.is_empty());
@@ -368,11 +422,11 @@ mod tests {
         changes.cycle_key();
         assert!(!changes.is_empty());
         changes.flush();
-        assert!(changes.is_empty() && changes.doomed().is_none());
+        assert!(changes.is_empty() && changes.to_delete().is_none());
     }
 
     #[test]
-    fn a_flush_dooms_the_row_that_was_read_whatever_was_done_to_it() {
+    fn a_flush_deletes_the_row_that_was_read_whatever_was_done_to_it() {
         for cycle in [false, true] {
             let mut changes = changes(r#"{"a":1}"#);
             if cycle {
@@ -380,14 +434,14 @@ mod tests {
                 assert_ne!(changes.key().as_str(), "a-session-key");
             }
             changes.flush();
-            assert_eq!(changes.doomed().unwrap().as_str(), "a-session-key");
+            assert_eq!(changes.to_delete().unwrap().as_str(), "a-session-key");
             assert!(changes.is_empty());
             changes.insert("b", &1).unwrap();
             assert!(changes.stored().is_none());
             assert_ne!(changes.key().as_str(), "a-session-key");
             assert_eq!(json(&changes), r#"{"b":1}"#);
             changes.deleted();
-            assert!(changes.doomed().is_none());
+            assert!(changes.to_delete().is_none());
         }
     }
 
@@ -395,26 +449,44 @@ mod tests {
     fn what_is_done_while_a_save_is_under_way_is_kept_for_the_next() {
         let mut changes = changes(r#"{"a":1}"#);
         changes.insert("b", &1).unwrap();
-        let plan = changes.plan();
+        let save = changes.start_save();
+        assert!(changes.is_modified(), "nothing is stored yet");
         changes.insert("c", &1).unwrap();
-        changes.saved(row(r#"{"theirs":1,"a":1,"b":1}"#), &plan).unwrap();
+        saved(&mut changes, &save, row(r#"{"theirs":1,"a":1,"b":1}"#));
         assert!(changes.is_modified());
         assert_eq!(json(&changes), r#"{"theirs":1,"a":1,"b":1,"c":1}"#);
-        let plan = changes.plan();
-        changes.saved(row(&json(&changes)), &plan).unwrap();
+        let save = changes.start_save();
+        let stored = row(&json(&changes));
+        saved(&mut changes, &save, stored);
         assert!(!changes.is_modified());
+    }
+
+    #[test]
+    fn what_was_not_saved_comes_before_what_was_done_since() {
+        let mut changes = changes(r#"{"n":1}"#);
+        update(&mut changes, "n", |n: &mut u8| *n *= 2);
+        let save = changes.start_save();
+        update(&mut changes, "n", |n: &mut u8| *n += 1);
+        changes.not_saved(save);
+        assert!(changes.is_modified());
+        assert_eq!(json(&changes), r#"{"n":3}"#);
+        assert_eq!(applied_to(&changes, r#"{"n":10}"#).unwrap(), r#"{"n":21}"#);
+        let save = changes.start_save();
+        changes.flush();
+        changes.not_saved(save);
+        assert_eq!(applied_to(&changes, r#"{"n":10}"#).unwrap(), r#"{"n":10}"#);
     }
 
     #[test]
     fn what_is_ended_while_a_save_is_under_way_stays_ended() {
         let mut changes = changes(r#"{"a":1}"#);
         changes.cycle_key();
-        let plan = changes.plan();
+        let save = changes.start_save();
         changes.flush();
         changes.insert("b", &1).unwrap();
         let stored = row(r#"{"a":1}"#);
-        changes.saved(stored.clone(), &plan).unwrap();
-        assert_eq!(changes.doomed().unwrap().as_str(), stored.key().as_str());
+        saved(&mut changes, &save, stored.clone());
+        assert_eq!(changes.to_delete().unwrap().as_str(), stored.key().as_str());
         assert_eq!(json(&changes), r#"{"b":1}"#);
         assert!(changes.stored().is_none() && changes.is_modified());
     }
@@ -423,12 +495,37 @@ mod tests {
     fn a_key_that_is_cycled_while_a_save_is_under_way_is_cycled_next() {
         let mut changes = changes(r#"{"a":1}"#);
         changes.insert("b", &1).unwrap();
-        let plan = changes.plan();
+        let save = changes.start_save();
         changes.cycle_key();
         let key = changes.key().clone();
-        changes.saved(row(r#"{"a":1,"b":1}"#), &plan).unwrap();
+        saved(&mut changes, &save, row(r#"{"a":1,"b":1}"#));
         assert!(changes.is_modified() && changes.stored().is_none());
         assert_eq!(changes.key().as_str(), key.as_str());
+    }
+
+    #[test]
+    fn a_log_in_makes_a_row_where_the_old_one_is_gone_and_nothing_else_does() {
+        for logs_in in [false, true] {
+            let mut changes = changes(r#"{"old":1}"#);
+            changes.cycle_key();
+            if logs_in {
+                changes.cycle_for_login();
+            }
+            changes.insert("new", &1).unwrap();
+            let data = changes.start_save().without_row().unwrap();
+            let json = data.map(|data| data.as_json().into_owned());
+            assert_eq!(json.as_deref(), logs_in.then_some(r#"{"new":1}"#));
+        }
+    }
+
+    #[test]
+    fn a_save_of_what_has_no_row_makes_one_and_of_what_has_one_is_no_modification() {
+        let mut none = Changes::of_no_row();
+        none.save_anyway();
+        assert!(!none.is_empty() && none.start_save().is_modified());
+        let mut some = changes("{}");
+        some.save_anyway();
+        assert!(!some.is_modified() && !some.start_save().is_modified());
     }
 
     #[test]
@@ -451,12 +548,12 @@ mod tests {
             let key = SessionKey::generate();
             DjangoSession::new(key, SystemTime::now(), session_data.into(), signer)
         };
-        let changes = Changes::new(Some(with(DjangoSettings::new("k"), &sealed))).unwrap();
+        let changes = Changes::new(Some(&with(DjangoSettings::new("k"), &sealed))).unwrap();
         assert!(changes.data().is_empty() && !changes.is_empty());
         let many = format!(r#"{{"a":"{}"}}"#, "a".repeat(100));
         let sealed = SessionData::from_json(&many).unwrap().encode(&signer);
         let small = DjangoSettings::new("other").max_decompressed_size(10);
-        assert!(Changes::new(Some(with(small, &sealed))).is_err());
+        assert!(Changes::new(Some(&with(small, &sealed))).is_err());
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl SessionData {
     /// [`DecodeError`]: where Django would see an empty session, or fail over one that is no
     /// dictionary.
     pub fn decode(session_data: &str, signer: &SessionSigner) -> Result<Self, DecodeError> {
-        Self::index(signer.unsign(session_data)?)
+        Self::index(signer.unsign(session_data)?.0)
     }
 
     /// The text for the `session_data` column, signed at this moment, as Django's
@@ -98,7 +98,8 @@ impl SessionData {
         Self::index(signing::to_json(object)?)
     }
 
-    fn index(text: String) -> Result<Self, DecodeError> {
+    /// The dictionary in what was signed.
+    pub(super) fn index(text: String) -> Result<Self, DecodeError> {
         let entries = index(&text)?;
         let live = BRACES + entries.iter().map(|entry| entry.length()).sum::<usize>();
         Ok(Self { whole: Some(text.len()), text, entries, live })
@@ -176,10 +177,16 @@ impl SessionData {
         match self.get_json(USER_ID)? {
             "\"\"" => None,
             "-0" => Some("0".into()),
-            json if json.starts_with('"') => json::unescape_to_str(&json[1..json.len() - 1]),
+            json if json.starts_with('"') => self.text(USER_ID),
             json if json.bytes().all(|b| b.is_ascii_digit() || b == b'-') => Some(json.into()),
             _ => None,
         }
+    }
+
+    /// The text that a key's value is. `None` if it is no text, or none that Rust can hold.
+    pub(crate) fn text(&self, key: &str) -> Option<Cow<'_, str>> {
+        let json = self.get_json(key)?;
+        json::unescape_to_str(json.strip_prefix('"')?.strip_suffix('"')?)
     }
 
     /// The entries in order: keys, and values as JSON text. In keys, lone surrogates show as
@@ -244,6 +251,17 @@ impl SessionData {
         }
         (self.text, self.entries) = (text, entries);
         Ok(())
+    }
+
+    /// Takes no more place than it needs, for data that is kept.
+    pub(super) fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.entries.shrink_to_fit();
+    }
+
+    /// How many bytes it points to.
+    pub(super) fn heap_size(&self) -> usize {
+        self.text.capacity() + self.entries.capacity() * size_of::<Entry>()
     }
 
     fn append(&mut self, text: &str) -> Result<Span, signing::Error> {

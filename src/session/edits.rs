@@ -3,17 +3,16 @@
 
 use std::{fmt, rc::Rc};
 
-use super::SessionData;
-use crate::error::{DecodeError, Error};
+use super::{DjangoSession, SessionData};
+use crate::{
+    error::{DecodeError, Error},
+    signing,
+};
 
 /// What was done, without what something later made void: a request that sets one key a thousand
 /// times has set it once.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Edits {
-    /// Each with its number, by which those that were done since a save began are known.
-    done: Vec<(u64, Edit)>,
-    last: u64,
-}
+pub(crate) struct Edits(Vec<Edit>);
 
 /// One thing that was done to the data.
 #[derive(Clone)]
@@ -29,35 +28,39 @@ type Update = dyn Fn(&mut SessionData) -> Result<(), Error>;
 impl Edits {
     /// Adds what was done last.
     pub(super) fn push(&mut self, edit: Edit) {
-        self.last += 1;
         match &edit {
-            Edit::Clear => self.done.clear(),
-            Edit::Remove { key } => self.done.retain(|(_, earlier)| earlier.key() != Some(key)),
+            Edit::Clear => self.0.clear(),
+            Edit::Remove { key } => self.0.retain(|earlier| earlier.key() != Some(key)),
             Edit::Set { key, .. } => {
                 let is_set = |edit: &Edit| !matches!(edit, Edit::Remove { .. });
-                let of_key = |(_, edit): &(u64, Edit)| edit.key() == Some(key);
-                let first = self.done.iter().position(|done| of_key(done) && is_set(&done.1));
+                let of_key = |edit: &Edit| edit.key() == Some(key);
+                let first = self.0.iter().position(|done| of_key(done) && is_set(done));
                 if let Some(first) = first {
                     // In the place that the key has been given.
-                    let later = self.done.split_off(first + 1);
-                    self.done.extend(later.into_iter().filter(|done| !of_key(done)));
-                    self.done[first] = (self.last, edit);
+                    let later = self.0.split_off(first + 1);
+                    self.0.extend(later.into_iter().filter(|done| !of_key(done)));
+                    self.0[first] = edit;
                     return;
                 }
             }
             Edit::Update { .. } => {}
         }
-        self.done.push((self.last, edit));
+        self.0.push(edit);
     }
 
-    /// What was done since these were all.
-    pub(super) fn since(mut self, then: &Self) -> Self {
-        self.done.retain(|(number, _)| *number > then.last);
+    /// These, and then those.
+    pub(super) fn then(mut self, later: Self) -> Self {
+        later.0.into_iter().for_each(|edit| self.push(edit));
         self
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.done.is_empty()
+    /// Does it all to the data of this row.
+    ///
+    /// # Errors
+    /// [`Error::Undecodable`] if that is too large to be read: it may be sound, and must not be
+    /// overwritten; those of an `update` that finds another type than it had changed before.
+    pub(crate) fn apply_to(&self, row: &DjangoSession) -> Result<SessionData, Error> {
+        self.apply(readable(row)?)
     }
 
     /// Does it all to this data.
@@ -65,7 +68,7 @@ impl Edits {
     /// # Errors
     /// Those of an `update` that finds another type than it had changed before.
     pub(super) fn apply(&self, mut data: SessionData) -> Result<SessionData, Error> {
-        for (_, edit) in &self.done {
+        for edit in &self.0 {
             match edit {
                 Edit::Clear => data = SessionData::new(),
                 Edit::Set { key, json } => {
@@ -76,6 +79,18 @@ impl Edits {
             }
         }
         Ok(data)
+    }
+}
+
+/// The data of a row. What Django cannot read counts as empty there, and here.
+///
+/// # Errors
+/// [`Error::Undecodable`] if it is too large to be read.
+pub(super) fn readable(row: &DjangoSession) -> Result<SessionData, Error> {
+    match row.data() {
+        Ok(data) => Ok(data.clone()),
+        Err(error @ DecodeError::Signing(signing::Error::TooLarge { .. })) => Err(error.into()),
+        Err(_) => Ok(SessionData::new()),
     }
 }
 
@@ -153,9 +168,11 @@ mod tests {
         ];
         for sequence in sequences(&edits, 4) {
             let mut all = Edits::default();
-            let mut saved = Vec::new();
-            for edit in &sequence {
-                saved.push(all.clone());
+            let mut parts = Vec::new();
+            for (i, edit) in sequence.iter().enumerate() {
+                let mut rest = Edits::default();
+                sequence[i..].iter().for_each(|edit| rest.push(edit.clone()));
+                parts.push((all.clone(), rest));
                 all.push(edit.clone());
             }
             for row in ["{}", r#"{"b":7}"#, r#"{"x":0,"a":8,"b":9}"#] {
@@ -163,11 +180,13 @@ mod tests {
                 let expected = literally(&sequence, row.clone());
                 let applied = all.apply(row.clone()).unwrap();
                 assert_eq!(applied.as_json(), expected.as_json(), "{all:?}");
-                // In two parts, as when a save begins in between.
-                for part in &saved {
-                    let stored = part.apply(row.clone()).unwrap();
-                    let applied = all.clone().since(part).apply(stored).unwrap();
-                    assert_eq!(applied.as_json(), expected.as_json(), "{part:?} {all:?}");
+                // In two parts: those of a save that was done, and of one that was not.
+                for (first, rest) in &parts {
+                    let stored = first.apply(row.clone()).unwrap();
+                    let applied = rest.apply(stored).unwrap();
+                    assert_eq!(applied.as_json(), expected.as_json(), "{first:?} {rest:?}");
+                    let again = first.clone().then(rest.clone()).apply(row.clone()).unwrap();
+                    assert_eq!(again.as_json(), expected.as_json(), "{first:?} {rest:?}");
                 }
             }
         }
@@ -183,8 +202,8 @@ mod tests {
             edits.push(remove("c"));
             edits.push(set("c", "1"));
         }
-        assert_eq!(edits.done.len(), 5);
+        assert_eq!(edits.0.len(), 5);
         edits.push(Edit::Clear);
-        assert_eq!(edits.done.len(), 1);
+        assert_eq!(edits.0.len(), 1);
     }
 }

@@ -7,7 +7,9 @@ mod expiry;
 mod index;
 mod iso_format;
 mod key;
+mod memo;
 mod signer;
+mod text;
 #[cfg(test)]
 mod vectors;
 
@@ -21,13 +23,15 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::error::DecodeError;
-pub(crate) use changes::{Changes, Plan, Row};
+pub(crate) use changes::{Changes, Row, Save};
 pub use data::SessionData;
 pub(crate) use data::USER_ID;
 pub use expiry::Expiry;
 pub(crate) use expiry::{CookieLife, ExpiryPolicy, SESSION_EXPIRY};
 pub use key::SessionKey;
+pub(crate) use memo::Memo;
 pub use signer::SessionSigner;
+pub(crate) use text::{DecodedText, SessionText};
 
 /// The first instant after all that Python's `datetime` can be, in seconds since 1970.
 const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
@@ -44,12 +48,15 @@ pub(crate) fn is_live(expire_date: SystemTime, now: SystemTime) -> bool {
 #[derive(Clone)]
 pub struct DjangoSession(Arc<Snapshot>);
 
+#[derive(Clone)]
 struct Snapshot {
     key: SessionKey,
     expire_date: SystemTime,
-    session_data: String,
+    text: Arc<SessionText>,
     signer: Arc<SessionSigner>,
-    data: OnceLock<Result<SessionData, DecodeError>>,
+    /// What was decoded before, and where to say what is decoded now.
+    memo: Option<Arc<Memo>>,
+    decoded: OnceLock<Result<Arc<DecodedText>, DecodeError>>,
 }
 
 impl DjangoSession {
@@ -59,8 +66,20 @@ impl DjangoSession {
         session_data: String,
         signer: Arc<SessionSigner>,
     ) -> Self {
-        let data = OnceLock::new();
-        Self(Arc::new(Snapshot { key, expire_date, session_data, signer, data }))
+        let text = Arc::new(SessionText::new(session_data));
+        Self::of_row(key, expire_date, text, signer, None)
+    }
+
+    /// A session in a row that others may have read as well.
+    pub(crate) fn of_row(
+        key: SessionKey,
+        expire_date: SystemTime,
+        text: Arc<SessionText>,
+        signer: Arc<SessionSigner>,
+        memo: Option<Arc<Memo>>,
+    ) -> Self {
+        let decoded = OnceLock::new();
+        Self(Arc::new(Snapshot { key, expire_date, text, signer, memo, decoded }))
     }
 
     /// A session as it is stored now, with this data.
@@ -70,28 +89,33 @@ impl DjangoSession {
         data: SessionData,
         signer: Arc<SessionSigner>,
     ) -> Self {
-        let session_data = data.encode(&signer);
-        let data = OnceLock::from(Ok(data));
-        Self(Arc::new(Snapshot { key, expire_date, session_data, signer, data }))
+        let decoded = DecodedText::encode(data, &signer);
+        let text = Arc::new(decoded.text());
+        let decoded = OnceLock::from(Ok(Arc::new(decoded)));
+        Self(Arc::new(Snapshot { key, expire_date, text, signer, memo: None, decoded }))
     }
 
-    /// A session that is its own key: the text of a `signed_cookies` session.
-    pub(crate) fn decoded(
+    /// A session whose text is its key: that of a `signed_cookies` site.
+    ///
+    /// # Errors
+    /// As [`DjangoSession::data`]; nothing is said of it, for everybody can send such a text.
+    pub(crate) fn in_cookie(
         key: SessionKey,
         expire_date: SystemTime,
-        data: SessionData,
         signer: Arc<SessionSigner>,
-    ) -> Self {
-        let (session_data, data) = (key.as_str().to_owned(), OnceLock::from(Ok(data)));
-        Self(Arc::new(Snapshot { key, expire_date, session_data, signer, data }))
+    ) -> Result<Self, DecodeError> {
+        // Not by the memo: the text would stand in it, which is a session key here.
+        let text = Arc::new(SessionText::new(key.as_str()));
+        let session = Self::of_row(key, expire_date, text, signer, None);
+        let decoded = session.decode()?;
+        session.0.decoded.get_or_init(|| Ok(decoded));
+        Ok(session)
     }
 
     /// This session as a `signed_cookies` session, whose text is its key.
     pub(crate) fn as_its_own_key(&self) -> Self {
         let Some(key) = SessionKey::new(self.session_data()) else { return self.clone() };
-        let (end, data) = (self.0.expire_date, self.0.data.clone());
-        let (session_data, signer) = (self.0.session_data.clone(), Arc::clone(&self.0.signer));
-        Self(Arc::new(Snapshot { key, expire_date: end, session_data, signer, data }))
+        Self(Arc::new(Snapshot { key, ..Snapshot::clone(&self.0) }))
     }
 
     /// This session with another key and other data.
@@ -101,9 +125,7 @@ impl DjangoSession {
 
     /// This session with another end.
     pub(crate) fn ending(&self, expire_date: SystemTime) -> Self {
-        let (key, session_data) = (self.0.key.clone(), self.0.session_data.clone());
-        let (signer, data) = (Arc::clone(&self.0.signer), self.0.data.clone());
-        Self(Arc::new(Snapshot { key, expire_date, session_data, signer, data }))
+        Self(Arc::new(Snapshot { expire_date, ..Snapshot::clone(&self.0) }))
     }
 
     /// The session key: whoever has it is this visitor.
@@ -118,7 +140,7 @@ impl DjangoSession {
 
     /// The signed text in the row.
     pub fn session_data(&self) -> &str {
-        &self.0.session_data
+        self.0.text.as_str()
     }
 
     /// The decoded dictionary.
@@ -127,11 +149,26 @@ impl DjangoSession {
     /// [`DecodeError`] if the signature is wrong or what was signed cannot be read. Django shows
     /// its views an empty session then.
     pub fn data(&self) -> Result<&SessionData, DecodeError> {
-        let decoded = self.0.data.get_or_init(|| {
-            SessionData::decode(&self.0.session_data, &self.0.signer)
-                .inspect_err(|error| self.0.signer.undecodable(error))
-        });
+        self.decoded_text().map(|text| text.data())
+    }
+
+    /// What is in the text. It is decoded when somebody first asks, and not at all if exactly this
+    /// text was decoded before.
+    pub(crate) fn decoded_text(&self) -> Result<&Arc<DecodedText>, DecodeError> {
+        let decoded = self
+            .0
+            .decoded
+            .get_or_init(|| self.decode().inspect_err(|error| self.0.signer.undecodable(error)));
         decoded.as_ref().map_err(Clone::clone)
+    }
+
+    fn decode(&self) -> Result<Arc<DecodedText>, DecodeError> {
+        let Snapshot { key, text, signer, memo, .. } = &*self.0;
+        let Some(memo) = memo else { return text.decode(signer) };
+        match memo.get(key).filter(|remembered| remembered.as_str() == text.as_str()) {
+            Some(remembered) => remembered.read_again(signer).map(|()| remembered),
+            None => text.decode(signer).inspect(|decoded| memo.remember(key, Arc::clone(decoded))),
+        }
     }
 
     /// The value of a key in the session: [`SessionData::get`].

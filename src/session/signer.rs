@@ -40,13 +40,26 @@ impl SessionSigner {
         self
     }
 
-    /// The JSON text in session data, or what should be one.
-    pub(super) fn unsign(&self, session_data: &str) -> Result<String, signing::Error> {
+    /// The JSON text in session data, or what should be one, and the key that it was signed with.
+    pub(super) fn unsign(&self, session_data: &str) -> Result<(String, KeyUsed), signing::Error> {
         let (text, key) = self.signer.unsign_text(session_data, self.max_age)?;
+        self.was_signed_with(key);
+        Ok((text, key))
+    }
+
+    /// Session data was read that is signed with this key.
+    pub(super) fn was_signed_with(&self, key: KeyUsed) {
         if key == KeyUsed::Fallback {
             self.observer.event(Event::FallbackKey);
         }
-        Ok(text)
+    }
+
+    /// Whether session data whose signature was found right before is still young enough.
+    ///
+    /// # Errors
+    /// [`signing::Error::SignatureExpired`].
+    pub(super) fn check_age(&self, session_data: &str) -> Result<(), signing::Error> {
+        self.signer.check_age(session_data, self.max_age)
     }
 
     /// Which key opens this, without telling anybody.

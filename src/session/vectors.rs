@@ -122,7 +122,7 @@ fn a_session_is_modified_and_empty_when_django_says_so() {
             let session_data = row["session_data"].as_str().unwrap().to_owned();
             DjangoSession::new(key, SystemTime::now(), session_data, signer)
         });
-        let mut changes = Changes::new(row).unwrap();
+        let mut changes = Changes::new(row.as_ref()).unwrap();
         let all_done = case["ops"].as_array().unwrap().iter().all(|op| done(op, &mut changes));
         // A middleware asks for the row at once. Before that, Django believes in every key there is.
         let unread = case["expect"]["end"]["accessed"] == false

@@ -143,12 +143,7 @@ impl TimestampSigner {
         max_age: Option<f64>,
     ) -> Result<(&'a str, KeyUsed), Error> {
         let (value, timestamp, key) = self.split(signed)?;
-        if let Some(max_age) = max_age {
-            let age = now - timestamp as f64;
-            if age > max_age {
-                return Err(SignatureExpired { age, max_age }.into());
-            }
-        }
+        is_young_enough(timestamp, now, max_age)?;
         Ok((value, key))
     }
 
@@ -226,6 +221,15 @@ impl TimestampSigner {
         Ok((self.signer.decode(body)?, key))
     }
 
+    /// The age of a text whose signature was found right before: [`unsign`](Self::unsign) without
+    /// checking that again.
+    pub(crate) fn check_age(&self, signed: &str, max_age: Option<Duration>) -> Result<(), Error> {
+        let Some(max_age) = seconds(max_age) else { return Ok(()) };
+        let stamped = rsplit(signed, self.signer.separator()).ok_or(Error::BadTimestamp)?.0;
+        let timestamp = self.timestamp(stamped)?.1;
+        is_young_enough(timestamp, now(), Some(max_age))
+    }
+
     fn stamp_and_sign(&self, mut value: String, unix_seconds: i64) -> String {
         value.push_str(self.signer.separator());
         value.push_str(&b62_encode(unix_seconds.into()));
@@ -234,10 +238,23 @@ impl TimestampSigner {
 
     fn split<'a>(&self, signed: &'a str) -> Result<(&'a str, i128, KeyUsed), Error> {
         let (stamped, key) = self.signer.unsign_with_key(signed)?;
+        let (value, timestamp) = self.timestamp(stamped)?;
+        Ok((value, timestamp, key))
+    }
+
+    /// The value and the time in what was signed.
+    fn timestamp<'a>(&self, stamped: &'a str) -> Result<(&'a str, i128), Error> {
         let (value, timestamp) =
             rsplit(stamped, self.signer.separator()).ok_or(Error::BadTimestamp)?;
-        Ok((value, b62_decode(timestamp)?, key))
+        Ok((value, b62_decode(timestamp)?))
     }
+}
+
+/// Whether what was signed then may still be read.
+fn is_young_enough(timestamp: i128, now: f64, max_age: Option<f64>) -> Result<(), Error> {
+    let Some(max_age) = max_age else { return Ok(()) };
+    let age = now - timestamp as f64;
+    if age > max_age { Err(SignatureExpired { age, max_age }.into()) } else { Ok(()) }
 }
 
 impl fmt::Debug for TimestampSigner {

@@ -5,11 +5,10 @@ use std::{fmt, sync::Arc};
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
-use super::request::{Found, Visit};
+use super::{request::Visit, request_session::RequestSession};
 use crate::{
     auth::{DjangoSite, DjangoUser},
     error::{Error, Unavailable},
-    session::DjangoSession,
 };
 
 /// Whom a middleware lets through.
@@ -57,36 +56,37 @@ impl Admits {
         matches!(self, Self::User(_))
     }
 
-    /// Whether it takes the permissions of any user to decide it.
-    pub(crate) fn asks_permissions(&self) -> bool {
-        matches!(self, Self::User(demands) if !demands.staff && !demands.permissions.is_empty())
+    /// The permissions that decide it.
+    pub(crate) fn permissions(&self) -> &[String] {
+        match self {
+            Self::User(demands) => &demands.permissions,
+            Self::Anyone | Self::Session => &[],
+        }
     }
 
     /// Whether this can be decided without asking the database.
-    pub(crate) fn can_decide(&self, found: &Found) -> bool {
-        !self.user_matters() || found.session.is_err()
+    pub(crate) fn can_decide(&self, session: &RequestSession) -> bool {
+        !self.user_matters() || session.is_absent()
     }
 
     /// Says why the visitor does not come through. What is between an outer middleware and this one may
     /// have changed the session: it counts as it is by now.
     pub(crate) async fn check(&self, visit: &Visit) -> Result<(), Error> {
         match self {
-            Self::Anyone => self.check_session(&visit.found.session),
-            Self::Session => self.check_session(&visit.session()),
+            Self::Anyone | Self::Session => self.check_session(&visit.session),
             Self::User(demands) => demands.check(&visit.user().await?, visit).await,
         }
     }
 
-    /// [`Admits::check`], where the session decides. Nobody comes through as a stranger of whom it
-    /// cannot be told.
-    pub(crate) fn check_session(
-        &self,
-        session: &Result<DjangoSession, Error>,
-    ) -> Result<(), Error> {
-        match session {
-            Err(reason) if reason.is_rejection() && matches!(self, Self::Anyone) => Ok(()),
-            Err(reason) => Err(reason.clone()),
-            Ok(_) => Ok(()),
+    /// [`Admits::check`], where the session decides. Nobody comes through as an anonymous visitor of whom
+    /// it cannot be told.
+    pub(crate) fn check_session(&self, session: &RequestSession) -> Result<(), Error> {
+        match self {
+            Self::Anyone => match session.loaded() {
+                Err(reason) if !reason.is_rejection() => Err(reason),
+                _ => Ok(()),
+            },
+            Self::Session | Self::User(_) => session.session().map(drop),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From `Cookie` headers to the session key, by Django's parsing rules.
+//! From `Cookie` headers to a cookie, by Django's parsing rules.
 //!
 //! Not `HttpRequest::cookie()`: that takes the first of two cookies with one name where Django
 //! takes the last, decodes percent signs where Django does not, does not unquote, and finds no
@@ -8,12 +8,7 @@ use std::borrow::Cow;
 
 use actix_web::http::header::{COOKIE, HeaderMap};
 
-use crate::{session::SessionKey, url::strip};
-
-/// The session key in the request, if there is one that Django would look up.
-pub(crate) fn session_key(headers: &HeaderMap, cookie_name: &str) -> Option<SessionKey> {
-    SessionKey::new(last_cookie(headers, cookie_name)?)
-}
+use crate::url::strip;
 
 /// The value of the last cookie with this name, as `parse_cookie` of `django.http.cookie` reads it.
 ///

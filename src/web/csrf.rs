@@ -1,7 +1,7 @@
 //! The CSRF check of a middleware, and the secret of one request.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
     time::SystemTime,
 };
@@ -19,13 +19,14 @@ use super::{
     body,
     cookie::last_cookie,
     host::{Address, header},
+    request_session::RequestSession,
     set_cookie::SetCookie,
-    writing::Writing,
 };
 use crate::{
+    auth::DjangoSite,
     csrf::{CsrfCheck, Provenance, Secret},
     error::{CsrfReason, CsrfTokenFault, DecodeError, Error},
-    session::DjangoSession,
+    session::Changes,
     settings::DjangoSettings,
 };
 
@@ -91,13 +92,16 @@ pub(crate) async fn check(
     wanted: Wanted,
     check: &CsrfCheck,
     state: &CsrfState,
-    session: Option<&DjangoSession>,
-    settings: &DjangoSettings,
+    site: &DjangoSite,
 ) -> Result<(), Error> {
+    let settings = site.settings();
     if wanted == Wanted::Nothing {
         return Ok(());
     }
-    let verdict = judge(req, wanted, check, state, session, settings).await;
+    let verdict = judge(req, wanted, check, state, settings).await;
+    if verdict.is_ok() {
+        state.is_checked_by(site);
+    }
     if let Err(Error::CsrfFailed(reason)) = &verdict {
         let from = Provenance::from(&Address::of(req.request(), settings));
         let expected = check.expected(&from, reason);
@@ -130,7 +134,6 @@ async fn judge(
     wanted: Wanted,
     check: &CsrfCheck,
     state: &CsrfState,
-    session: Option<&DjangoSession>,
     settings: &DjangoSettings,
 ) -> Result<(), Error> {
     let from = Provenance::from(&Address::of(req.request(), settings));
@@ -139,10 +142,10 @@ async fn judge(
     }
     check.page(&from).map_err(Error::CsrfFailed)?;
 
-    let secret = match &state.brought {
-        _ if state.is_in_session => secret_in(session),
-        Ok(secret) => secret.clone(),
-        Err(fault) => return Err(Error::CsrfFailed(CsrfReason::BadCookie(*fault))),
+    let secret = match state.brought.get() {
+        None => None,
+        Some(Ok(secret)) => secret.clone(),
+        Some(Err(fault)) => return Err(Error::CsrfFailed(CsrfReason::BadCookie(*fault))),
     };
     let secret = secret.ok_or(Error::CsrfFailed(CsrfReason::NoCookie))?;
     let in_header = header(req.headers(), &settings.csrf.header_name).map(|text| text.into_owned());
@@ -153,79 +156,57 @@ async fn judge(
         }
         false => None,
     };
-    check.token(&secret, in_form.as_deref(), in_header.as_deref()).map_err(Error::CsrfFailed)?;
-    state.is_checked.set(true);
-    Ok(())
-}
-
-/// The secret in a session. What is none counts for nothing, where Django fails or compares.
-// CD2.
-fn secret_in(session: Option<&DjangoSession>) -> Option<Secret> {
-    let stored: String = session?.get(SESSION_KEY).ok().flatten()?;
-    Secret::read(&stored).ok()
-}
-
-/// The secret in a session that may be written: as it stands there, or in its place.
-// A session that was flushed has none: it gets a new one (CD4). Masked, it is unmasked (C9).
-fn written_secret(writing: &Writing) -> Result<Secret, Error> {
-    let stored: Option<String> =
-        writing.look(|changes| Ok(changes.data().get(SESSION_KEY).ok().flatten()))?;
-    let secret = stored.as_deref().and_then(|stored| Secret::read(stored).ok());
-    match secret {
-        Some(secret) if stored.as_deref() == Some(secret.as_str()) => Ok(secret),
-        other => {
-            let secret = other.unwrap_or_else(Secret::new);
-            write(writing, &secret)?;
-            Ok(secret)
-        }
-    }
-}
-
-fn write(writing: &Writing, secret: &Secret) -> Result<(), Error> {
-    let secret = secret.as_str();
-    writing.change(|changes| Ok(changes.insert(SESSION_KEY, secret).map_err(DecodeError::from)?))
+    check.token(&secret, in_form.as_deref(), in_header.as_deref()).map_err(Error::CsrfFailed)
 }
 
 /// What is known of the CSRF secret of one request: `request.META["CSRF_COOKIE"]` in Django.
 pub(crate) struct CsrfState {
-    /// What the request's cookie holds.
-    brought: Result<Option<Secret>, CsrfTokenFault>,
+    /// What the request's cookie or its session holds; nothing until the session is known.
+    brought: OnceCell<Result<Option<Secret>, CsrfTokenFault>>,
     /// What tokens are made of from now on.
     current: RefCell<Option<Secret>>,
-    /// Whether the response has to carry it: `CSRF_COOKIE_NEEDS_UPDATE`.
+    /// Whether the response, or the session, has to carry it: `CSRF_COOKIE_NEEDS_UPDATE`.
     is_used: Cell<bool>,
-    is_checked: Cell<bool>,
+    checked: RefCell<Checked>,
     /// `CSRF_USE_SESSIONS`
     is_in_session: bool,
+}
+
+/// By whose rules the request was checked.
+enum Checked {
+    By(Vec<DjangoSite>),
+    /// A test says that it was meant.
+    InTest,
 }
 
 impl CsrfState {
     /// What the request brings.
     pub(crate) fn of(headers: &HeaderMap, settings: &DjangoSettings) -> Rc<Self> {
-        let brought = match settings.csrf.use_sessions {
-            true => Ok(None),
-            false => last_cookie(headers, &settings.csrf.cookie.name)
-                .map(|cookie| Secret::read(&cookie))
-                .transpose(),
-        };
-        // What is no secret is replaced at once, whatever the request is for (C8).
-        let current = brought.clone().unwrap_or_else(|_| Some(Secret::new()));
-        Rc::new(Self {
-            is_used: Cell::new(brought.is_err()),
-            current: RefCell::new(current),
-            brought,
-            is_checked: Cell::new(false),
+        let state = Self {
+            brought: OnceCell::new(),
+            current: RefCell::default(),
+            is_used: Cell::new(false),
+            checked: Checked::By(Vec::new()).into(),
             is_in_session: settings.csrf.use_sessions,
-        })
+        };
+        if !settings.csrf.use_sessions {
+            let cookie = last_cookie(headers, &settings.csrf.cookie.name);
+            let brought = cookie.map(|cookie| Secret::read(&cookie)).transpose();
+            // What is no secret is replaced at once, whatever the request is for (C8).
+            state.is_used.set(brought.is_err());
+            state.current.replace(brought.clone().unwrap_or_else(|_| Some(Secret::new())));
+            state.brought.get_or_init(|| brought);
+        }
+        Rc::new(state)
     }
 
     /// One of a test, that counts as checked.
     pub(crate) fn of_test(secret: Secret) -> Rc<Self> {
         Rc::new(Self {
-            brought: Ok(Some(secret.clone())),
+            brought: OnceCell::from(Ok(Some(secret.clone()))),
             current: RefCell::new(Some(secret)),
             is_used: Cell::new(false),
-            is_checked: Cell::new(true),
+            checked: Checked::InTest.into(),
             is_in_session: false,
         })
     }
@@ -235,42 +216,79 @@ impl CsrfState {
         req.extensions().get::<Rc<Self>>().cloned()
     }
 
-    /// Whether a middleware has checked the request: once is enough.
-    pub(crate) fn is_checked(&self) -> bool {
-        self.is_checked.get()
+    /// Whether middlewares with these settings share one: they mean one cookie.
+    pub(crate) fn serves(ours: &DjangoSettings, settings: &DjangoSettings) -> bool {
+        let (ours, theirs) = (&ours.csrf, &settings.csrf);
+        ours.use_sessions == theirs.use_sessions && ours.cookie.name == theirs.cookie.name
     }
 
-    /// `get_token`: a token for a page, of the secret that is there or of a new one. The response
-    /// carries the cookie, so that it is renewed.
-    pub(crate) fn get_token(
-        &self,
-        session: Option<&DjangoSession>,
-        writing: Option<&Writing>,
-    ) -> Result<String, Error> {
-        let token = |secret: &Secret| Ok(secret.masked());
-        match writing {
-            _ if !self.is_in_session => {
-                self.is_used.set(true);
-                token(self.current.borrow_mut().get_or_insert_with(Secret::new))
-            }
-            Some(writing) => token(&written_secret(writing)?),
-            None => match secret_in(session) {
-                Some(secret) => token(&secret),
-                None => Err(Error::ImproperlyConfigured(NO_SECRET.into())),
-            },
+    /// Reads the secret in the session that the request came with, as `CsrfViewMiddleware` does of every
+    /// request: Django calls the session accessed then. What is no secret counts for nothing, where Django
+    /// fails or compares.
+    // CD2.
+    pub(crate) fn read(&self, session: &RequestSession) {
+        if !self.is_in_session || self.brought.get().is_some() {
+            return;
         }
+        session.touch();
+        let stored = session.loaded().ok();
+        let stored = stored.and_then(|session| session.get::<String>(SESSION_KEY).ok().flatten());
+        let secret = stored.and_then(|stored| Secret::read(&stored).ok());
+        self.current.replace(secret.clone());
+        self.brought.get_or_init(|| Ok(secret));
+    }
+
+    /// Whether the request was checked by the rules of this handle: once is enough.
+    pub(crate) fn was_checked_by(&self, site: &DjangoSite) -> bool {
+        match &*self.checked.borrow() {
+            Checked::InTest => true,
+            Checked::By(sites) => sites.iter().any(|other| other.has_settings_of(site)),
+        }
+    }
+
+    fn is_checked_by(&self, site: &DjangoSite) {
+        if let Checked::By(sites) = &mut *self.checked.borrow_mut() {
+            sites.push(site.clone());
+        }
+    }
+
+    /// `get_token`: a token for a page, of the secret that is there or of a new one, if that can be kept.
+    /// The response carries the cookie, so that it is renewed.
+    pub(crate) fn get_token(&self, is_session_kept: bool) -> Result<String, Error> {
+        let mut current = self.current.borrow_mut();
+        if self.is_in_session && !is_session_kept && current.is_none() {
+            return Err(Error::ImproperlyConfigured(NO_SECRET.into()));
+        }
+        self.is_used.set(true);
+        Ok(current.get_or_insert_with(Secret::new).masked())
     }
 
     /// `rotate_token`: from now on, and in the response, another secret.
-    pub(crate) fn rotate_token(&self, writing: Option<&Writing>) -> Result<(), Error> {
-        match writing {
-            Some(writing) if self.is_in_session => write(writing, &Secret::new()),
-            _ => {
-                self.current.replace(Some(Secret::new()));
-                self.is_used.set(true);
-                Ok(())
-            }
+    pub(crate) fn rotate_token(&self) {
+        self.current.replace(Some(Secret::new()));
+        self.is_used.set(true);
+    }
+
+    /// Puts the secret into the session, if it was used and is not there: also into one that was flushed
+    /// since, so that the page that was given a token can use it.
+    ///
+    /// # Errors
+    /// As [`RequestSession::begin`].
+    // A masked one that an old Django left there is unmasked (C9).
+    pub(crate) fn store(&self, session: &RequestSession) -> Result<(), Error> {
+        let current = self.current.borrow();
+        let Some(secret) = current.as_ref().filter(|_| self.is_in_session) else { return Ok(()) };
+        if !session.is_kept() || !self.is_used.take() {
+            return Ok(());
         }
+        session.begin()?;
+        let secret = secret.as_str();
+        let stored = session.look(|changes| changes.data().get::<String>(SESSION_KEY));
+        if stored.ok().flatten().as_deref() != Some(secret) {
+            let insert = |changes: &mut Changes| changes.insert(SESSION_KEY, secret);
+            session.change(insert).map_err(DecodeError::from)?;
+        }
+        Ok(())
     }
 
     /// Puts the cookie into the response, if it was used or has to be replaced; once.

@@ -32,8 +32,7 @@ use crate::{
 /// Recognises the visitor whom Django logged in, by the session cookie and the row behind it.
 ///
 /// Build it once, outside `HttpServer::new`, and wrap an `App`, a `Scope` or a `Resource` in a
-/// clone. Extractors inside read what it found; middlewares nested on one route make one lookup, and an
-/// inner one goes by what a middleware between them did to the session.
+/// clone. Extractors inside read what it found.
 ///
 /// ```no_run
 /// use actix_django_session::{DjangoSessionMiddleware, DjangoUserId, DjangoSite};
@@ -58,6 +57,23 @@ use crate::{
 ///
 /// Every response that passed a middleware carries `Vary: Cookie`. When PostgreSQL does not answer, the
 /// visitor gets a 503 with `Retry-After`, never the page for strangers.
+///
+/// # Middlewares in middlewares
+///
+/// A request has to pass all of them, the outermost first. Those whose session is the same one share it:
+/// it is looked up once, each goes by what was done to it before, also by a middleware of yours between
+/// them, and no outer one undoes what was done further in. Who the visitor is, each site handle finds out
+/// by its own hooks: none is skipped because another one let the visitor in.
+///
+/// | their site handles | session | user and hooks | who stores it and sends the cookie | CSRF |
+/// |---|---|---|---|---|
+/// | the same, or clones | one | one | the outermost one, once | checked once |
+/// | clones that differ in a hook | one | each its own | the outermost one, with its `on_session_change` | checked once |
+/// | made apart on one table: with the same connection parameters, cookie name, engine, keys, and limits of what is read | one | each its own | the outermost one that has [`writes_sessions`](crate::DjangoSettings::writes_sessions) | each by its own settings, if they differ |
+/// | another table, database, engine or key, and another cookie name | each its own | each its own | each its own | the same |
+/// | the same, under one cookie name | each its own: a browser can keep only one of them | each its own | each stores its own; the innermost that has something to say of the cookie sends it | the same |
+///
+/// Extractors are those of the innermost one. The CSRF cookie of one name is one for all, and goes out once.
 #[derive(Clone)]
 #[must_use = "a middleware does nothing until something is wrapped in it"]
 pub struct DjangoSessionMiddleware {
@@ -93,7 +109,8 @@ impl DjangoSessionMiddleware {
 
     /// Lets a request through only if Django's `request.user.is_authenticated` would be true: the
     /// user exists, is active, has not changed the password since, and came in by a backend that
-    /// is still listed. Two indexed reads.
+    /// is still listed. Two indexed reads: in one query for a visitor who was here before (see
+    /// [`DjangoSettings::max_memo_size`](crate::DjangoSettings::max_memo_size)).
     ///
     /// See [`DjangoSite::get_user`] for what is checked, and where this differs from Django.
     pub fn login_required(site: DjangoSite) -> Self {
@@ -135,7 +152,7 @@ impl DjangoSessionMiddleware {
     ///
     /// Makes any middleware one for `login_required`.
     pub fn group_required(mut self, group: impl Into<String>) -> Self {
-        self.site.database().use_groups();
+        self.site.database().need(Need::Groups);
         self.demands().groups.push(group.into());
         self
     }
@@ -228,8 +245,8 @@ impl DjangoSessionMiddleware {
     /// other means that it was meant. Without this, a middleware refuses what `CsrfViewMiddleware` would:
     /// see [`CsrfToken`](crate::CsrfToken).
     ///
-    /// Of nested middlewares, each one checks that is not exempt, and once is enough: exempt the outer
-    /// one, or put the route outside of it.
+    /// With nested middlewares, the outermost one that is not exempt does the check: exempt that one, or put
+    /// the route outside of it.
     pub fn csrf_exempt(mut self) -> Self {
         self.csrf = CsrfPolicy::Exempt;
         self
@@ -304,8 +321,8 @@ impl DjangoSessionMiddleware {
     }
 
     /// Answers every request that the middleware or one of its extractors turns away: rejections, and
-    /// failures such as [`Error::Unavailable`]. [`Error::default_response`] is the answer without a
-    /// handler, so this need not know them all:
+    /// failures such as [`Error::Unavailable`]; and every [`Error`] that a handler behind it returns.
+    /// [`Error::default_response`] is the answer to the former without this, so it need not know them all:
     ///
     /// ```
     /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
@@ -319,6 +336,8 @@ impl DjangoSessionMiddleware {
     /// })
     /// # }
     /// ```
+    ///
+    /// A 503 without a `Retry-After` gets one.
     ///
     /// Answer all errors alike for which [`is_rejection`](Error::is_rejection) is true: which of
     /// them it was tells strangers whether an account exists, is locked, or has a new password. The

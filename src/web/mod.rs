@@ -15,12 +15,12 @@ mod next;
 mod redirect;
 mod rejection;
 mod request;
+mod request_session;
 mod service;
 mod session_cookie;
 mod set_cookie;
 pub mod test;
 mod vary;
-mod writing;
 
 #[cfg(fuzzing)]
 pub(crate) use cookie::last_cookie;

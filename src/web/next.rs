@@ -42,7 +42,7 @@ impl DjangoSite {
     ///
     /// async fn log_in(
     ///     req: HttpRequest,
-    ///     site: web::Data<DjangoSite>,
+    ///     site: DjangoSite,
     ///     session: DjangoSessionMut,
     ///     form: web::Form<LogIn>,
     /// ) -> Result<HttpResponse, Error> {

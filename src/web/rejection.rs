@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
-    http::{StatusCode, header},
+    http::{StatusCode, header, header::HeaderValue},
 };
 
 use super::redirect::LoginUrl;
@@ -41,10 +41,20 @@ impl Rejection {
         req: &HttpRequest,
         settings: &DjangoSettings,
     ) -> HttpResponse {
-        match &self.handler {
-            Some(handler) => handler(error, req),
-            None => self.answer.to(error, req, settings),
+        let handled = self.handled(error, req);
+        handled.unwrap_or_else(|| self.answer.to(error, req, settings))
+    }
+
+    /// What the application answers, if it does.
+    pub(crate) fn handled(&self, error: &Error, req: &HttpRequest) -> Option<HttpResponse> {
+        let mut response = self.handler.as_ref()?(error, req);
+        // Whatever page it is: clients and proxies are to know that they may come again.
+        let is_passing = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+        if is_passing && !response.headers().contains_key(header::RETRY_AFTER) {
+            let seconds = HeaderValue::from_static(RETRY_AFTER_SECONDS);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
+        Some(response)
     }
 }
 

@@ -1,90 +1,26 @@
 //! What is known of a request, kept in its extensions.
 
-use std::{any::type_name, cell::OnceCell, rc::Rc, sync::Arc};
+use std::{
+    any::type_name,
+    cell::{Cell, OnceCell, RefCell},
+    iter::successors,
+    rc::Rc,
+    sync::Arc,
+};
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, error::InternalError};
-use tokio::{sync::Mutex, time::timeout};
 
 use super::{
-    cookie::last_cookie,
-    csrf::CsrfState,
-    messages::{RequestMessages, SessionPart},
-    rejection::Rejection,
-    writing::Writing,
+    cookie::last_cookie, csrf::CsrfState, messages::RequestMessages, rejection::Rejection,
+    request_session::RequestSession,
 };
 use crate::{
     auth::{DjangoSite, DjangoUser},
-    database::Patience,
-    error::{Error, Unavailable},
+    error::Error,
     messages::{COOKIE_NAME, CookieChange, MessageSite, Source, Storage},
     session::DjangoSession,
-    settings::{DjangoSettings, MessageStorage},
+    settings::DjangoSettings,
 };
-
-/// Who a visitor is, as far as it was looked up.
-pub(crate) struct Found {
-    pub(crate) session: Result<DjangoSession, Error>,
-    /// Looked up when the first one asks.
-    user: OnceCell<Result<DjangoUser, Error>>,
-    /// Held while it is looked up: extractors of one handler ask at the same time.
-    asking: Mutex<()>,
-    /// How long this request still waits for the database.
-    patience: OnceCell<Patience>,
-}
-
-impl Found {
-    pub(crate) fn session(session: Result<DjangoSession, Error>) -> Rc<Self> {
-        Rc::new(Self {
-            session,
-            user: OnceCell::new(),
-            asking: Mutex::default(),
-            patience: OnceCell::new(),
-        })
-    }
-
-    pub(crate) fn session_and_user(
-        session: Result<DjangoSession, Error>,
-        user: Result<DjangoUser, Error>,
-    ) -> Rc<Self> {
-        Rc::new(Self {
-            session,
-            user: user.into(),
-            asking: Mutex::default(),
-            patience: OnceCell::new(),
-        })
-    }
-
-    /// With what is left of the patience with which it was found.
-    pub(crate) fn after(self: Rc<Self>, patience: Patience) -> Rc<Self> {
-        self.patience.get_or_init(|| patience);
-        self
-    }
-
-    /// The user, looked up once for all who ask: that nobody is logged in is remembered too, and is
-    /// final for this request.
-    pub(crate) async fn user(&self, site: &DjangoSite) -> Result<DjangoUser, Error> {
-        if let Some(user) = self.known_user() {
-            return user;
-        }
-        let limit = site.settings().lookup_timeout;
-        let turn = timeout(limit, self.asking.lock()).await;
-        let _turn = turn.map_err(|_| Unavailable::Timeout(limit))?;
-        if let Some(user) = self.known_user() {
-            return user;
-        }
-        let patience = self.patience.get_or_init(|| site.database().patience());
-        let session = self.session.as_ref().map_err(Clone::clone)?;
-        match site.get_user_within(session, patience).await {
-            Err(error) if !error.is_rejection() => Err(error),
-            user => self.user.get_or_init(|| user).clone(),
-        }
-    }
-
-    /// The user, if that is known without asking the database.
-    pub(crate) fn known_user(&self) -> Option<Result<DjangoUser, Error>> {
-        self.user.get().cloned()
-    }
-}
 
 /// What a middleware lends to the extractors behind it.
 pub(crate) struct Context {
@@ -97,12 +33,17 @@ pub(crate) struct Context {
 impl Context {
     /// The answer of the middleware to a request that it, or an extractor, turns away; that is counted.
     pub(crate) fn respond(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
-        self.site.observer().turned_away(error, Some(&self.name));
+        self.report(error);
         self.respond_again(error, req)
     }
 
-    /// The same answer, for whoever asks after the request was turned away.
-    fn respond_again(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
+    /// Counts and logs an error that ends a request.
+    pub(crate) fn report(&self, error: &Error) {
+        self.site.observer().turned_away(error, Some(&self.name));
+    }
+
+    /// The same answer, for an error that was reported.
+    pub(crate) fn respond_again(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
         self.rejection.respond(error, req, self.site.settings())
     }
 }
@@ -122,7 +63,7 @@ impl Error {
     /// use actix_web::{HttpRequest, HttpResponse};
     ///
     /// async fn checkout(req: HttpRequest, user: OptionalDjangoUser) -> HttpResponse {
-    ///     match &*user {
+    ///     match &user.0 {
     ///         Some(user) => HttpResponse::Ok().body(format!("thank you, {}", user.username())),
     ///         None => Error::Anonymous.default_response(&req),
     ///     }
@@ -142,22 +83,46 @@ impl Error {
 pub(crate) struct Visit {
     /// `None` when a test put the session there: then any middleware takes it as its own.
     pub(crate) context: Option<Rc<Context>>,
-    pub(crate) found: Rc<Found>,
-    /// What the handlers do to the session. `None` where nothing may be written.
-    pub(crate) writing: Option<Rc<Writing>>,
-    /// Whether the middleware has turned the request away: that is counted already.
-    pub(crate) is_over: bool,
+    pub(crate) session: Rc<RequestSession>,
     pub(crate) csrf: Rc<CsrfState>,
+    pub(crate) answer: Rc<AnswerState>,
+    /// What the middleware around that one left.
+    pub(crate) outer: Option<Rc<Visit>>,
+}
+
+/// What is known of the answer to a request, by all middlewares on its way.
+#[derive(Default)]
+pub(crate) struct AnswerState {
+    /// Whether an error that ends the request was counted and logged.
+    is_reported: Cell<bool>,
+    /// The names of the session cookies in it.
+    session_cookies: RefCell<Vec<String>>,
     /// Made when the first one asks.
-    pub(crate) messages: Rc<OnceCell<RequestMessages>>,
+    messages: OnceCell<RequestMessages>,
+}
+
+impl AnswerState {
+    /// Whether this error is still to be reported: once is enough.
+    pub(crate) fn report(&self) -> bool {
+        !self.is_reported.replace(true)
+    }
+
+    /// Whether the session cookie of this name may be sent. The innermost middleware that has something to
+    /// say of it has the say: what one further out knows is older.
+    pub(crate) fn takes_session_cookie(&self, name: &str) -> bool {
+        let mut names = self.session_cookies.borrow_mut();
+        let is_free = !names.iter().any(|taken| taken == name);
+        if is_free {
+            names.push(name.to_owned());
+        }
+        is_free
+    }
 }
 
 impl Visit {
     /// A visit of a test's making.
-    pub(crate) fn in_test(found: Rc<Found>, csrf: Rc<CsrfState>) -> Self {
-        let writing = Writing::new(None, found.session.clone(), false);
-        let messages = Rc::default();
-        Self { context: None, found, writing: Some(writing), csrf, messages, is_over: false }
+    pub(crate) fn in_test(session: Rc<RequestSession>, csrf: Rc<CsrfState>) -> Self {
+        Self { context: None, session, csrf, answer: Rc::default(), outer: None }
     }
 
     /// The visit of this request, if it came to a middleware.
@@ -165,8 +130,13 @@ impl Visit {
         req.extensions().get::<Self>().cloned()
     }
 
+    /// The visits of this request at all middlewares that it came to, the innermost first.
+    pub(crate) fn all_of(req: &impl HttpMessage) -> impl Iterator<Item = Self> {
+        successors(Self::of(req), |visit| visit.outer.as_deref().cloned())
+    }
+
     /// The visit of this request, or the error that names the fix.
-    pub(crate) fn behind_gate<E>(req: &HttpRequest) -> Result<Self, actix_web::Error> {
+    pub(crate) fn behind_middleware<E>(req: &HttpRequest) -> Result<Self, actix_web::Error> {
         Self::of(req).ok_or_else(|| {
             let error = Error::MiddlewareMissing { extractor: type_name::<E>() };
             tracing::error!(error = %error.chain(), path = req.path(), "middleware missing");
@@ -178,57 +148,50 @@ impl Visit {
         req.extensions_mut().insert(self);
     }
 
-    /// The live session, as the handlers have changed it.
-    pub(crate) fn session(&self) -> Result<DjangoSession, Error> {
-        match &self.writing {
-            Some(writing) => writing.session(),
-            None => self.found.session.clone(),
-        }
+    /// The handle that the extractors go by. `None` in a test, where nothing is stored.
+    pub(crate) fn site(&self) -> Option<&DjangoSite> {
+        self.session.site().and(self.context.as_deref()).map(|context| &context.site)
     }
 
     /// The live session if there is one. That it cannot be told is no reason to say there is none.
     pub(crate) fn optional_session(&self) -> Result<Option<DjangoSession>, Error> {
-        match self.session() {
+        match self.session.session() {
             Ok(session) => Ok(Some(session)),
             Err(reason) if reason.is_rejection() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The session, to be changed.
-    pub(crate) fn writing(&self) -> Result<Rc<Writing>, Error> {
-        match (&self.writing, &self.context) {
-            (Some(writing), _) => writing.begin().map(|()| Rc::clone(writing)),
-            (None, Some(context)) => {
-                Err(context.site.require_writing().err().unwrap_or(Error::NoSessionKey))
+    /// Makes sure that the session can be changed.
+    pub(crate) fn begin_changes(&self) -> Result<(), Error> {
+        if self.session.is_kept() {
+            if let Some(site) = self.site() {
+                site.require_writing()?;
             }
-            (None, None) => Err(Error::NoSessionKey),
+            return self.session.begin();
         }
+        self.session.begin()?;
+        let context = self.context.as_deref();
+        context.map_or(Ok(()), |context| context.site.require_writing())
     }
 
     /// `get_token` of `django.middleware.csrf`.
     pub(crate) fn csrf_token(&self) -> Result<String, Error> {
-        self.csrf.get_token(self.found.session.as_ref().ok(), self.writing.as_deref())
+        self.csrf.get_token(self.session.is_kept())
     }
 
-    /// `rotate_token` of `django.middleware.csrf`: at log-in.
-    pub(crate) fn rotate_csrf_token(&self) -> Result<(), Error> {
-        self.csrf.rotate_token(self.writing.as_deref())
-    }
-
-    /// Makes the request's messages, unless they are there: where they are kept.
-    pub(crate) fn begin_messages(&self, req: &HttpRequest) -> Result<&MessageStorage, Error> {
-        if self.messages.get().is_none() {
-            let site = match &self.context {
-                Some(context) => Arc::clone(context.site.messages()),
-                None => Arc::new(MessageSite::new(&DjangoSettings::new("of a test"))?),
-            };
-            let cookie = last_cookie(req.headers(), COOKIE_NAME);
-            self.messages.get_or_init(|| RequestMessages::new(site, cookie));
+    /// The request's messages, made when the first one asks.
+    pub(crate) fn begin_messages(&self, req: &HttpRequest) -> Result<&RequestMessages, Error> {
+        if let Some(messages) = self.answer.messages.get() {
+            return Ok(messages);
         }
-        let messages = self.messages.get();
-        let storage = messages.map(|messages| &messages.site.settings.storage);
-        storage.ok_or(Error::NoSessionKey)
+        let site = match &self.context {
+            Some(context) => Arc::clone(context.site.messages()),
+            None => Arc::new(MessageSite::new(&DjangoSettings::new("of a test"))?),
+        };
+        let cookie = last_cookie(req.headers(), COOKIE_NAME);
+        let new = || RequestMessages::new(site, Rc::clone(&self.session), cookie);
+        Ok(self.answer.messages.get_or_init(new))
     }
 
     /// Does something to the request's messages.
@@ -236,42 +199,25 @@ impl Visit {
         &self,
         f: impl FnOnce(&mut Storage, &Source<'_>) -> T,
     ) -> Option<T> {
-        Some(self.messages.get()?.with(self.session_part(), f))
+        Some(self.answer.messages.get()?.with(f))
     }
 
-    /// What becomes of the messages with the answer.
+    /// What becomes of the messages with the answer. That is not for the middleware of another session
+    /// than theirs.
     pub(crate) fn update_messages(&self) -> CookieChange {
-        let messages = self.messages.get();
-        messages.map(|messages| messages.update(self.session_part())).unwrap_or_default()
-    }
-
-    fn session_part(&self) -> SessionPart<'_> {
-        match &self.writing {
-            Some(writing) => SessionPart::Writing(writing),
-            None => SessionPart::Reading(self.found.session.as_ref().ok()),
-        }
+        let messages = self.answer.messages.get();
+        let own = messages.filter(|messages| messages.are_of(&self.session));
+        own.map(RequestMessages::update).unwrap_or_default()
     }
 
     pub(crate) async fn user(&self) -> Result<DjangoUser, Error> {
-        if let Some(user) = self.writing.as_ref().and_then(|writing| writing.user()) {
-            return user;
-        }
-        let Some(context) = &self.context else {
-            return self.found.known_user().unwrap_or(Err(Error::Anonymous));
-        };
-        let user = match &self.writing {
-            Some(writing) if writing.is_touched() => {
-                match (writing.session(), self.found.known_user()) {
-                    (Err(error), _) => Err(error),
-                    (Ok(_), Some(user)) if !writing.names_another() => user,
-                    (Ok(session), _) => context.site.get_user(&session).await,
-                }
-            }
-            _ => self.found.user(&context.site).await,
-        };
-        match &self.writing {
-            Some(writing) => writing.found_user(&user).and(user),
-            None => user,
+        self.session.user(self.context.as_deref().map(|context| &context.site)).await
+    }
+
+    /// An error leaves the middleware: it is counted and logged, unless one further in has done that.
+    pub(crate) fn report(&self, error: &Error) {
+        if let (Some(context), true) = (&self.context, self.answer.report()) {
+            context.report(error);
         }
     }
 
@@ -279,7 +225,8 @@ impl Visit {
     pub(crate) fn reject(&self, error: Error, req: &HttpRequest) -> actix_web::Error {
         match &self.context {
             Some(context) => {
-                let response = match self.is_over {
+                // Whom the middleware has turned away is counted already.
+                let response = match self.answer.is_reported.get() {
                     true => context.respond_again(&error, req),
                     false => context.respond(&error, req),
                 };

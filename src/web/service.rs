@@ -5,13 +5,14 @@ use std::{
     future::{Future, Ready, ready},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{self, Poll},
 };
 
 use actix_web::{
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse},
-    http::header::HeaderMap,
+    http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, SET_COOKIE},
 };
 use futures_util::future::{Either, FutureExt, LocalBoxFuture};
 use pin_project_lite::pin_project;
@@ -21,9 +22,9 @@ use super::{
     cookie,
     csrf::{self, CsrfPolicy, CsrfState, Wanted},
     messages,
-    request::{Context, Found, Visit},
+    request::{AnswerState, Context, Visit},
+    request_session::{Loaded, RequestSession},
     vary::vary_on_cookie,
-    writing::Writing,
 };
 use crate::{
     auth::DjangoSite,
@@ -37,102 +38,116 @@ use crate::{
 pub(crate) struct Middleware {
     context: Rc<Context>,
     admits: Admits,
+    /// Those that it asks for.
+    permissions: Arc<[String]>,
     csrf: CsrfPolicy,
     csrf_check: CsrfCheck,
-    /// What is known of all requests without a session key.
-    nobody: Rc<Found>,
     /// Whether sessions may be changed.
     writes: bool,
 }
 
-/// Who a visitor is, or the key under which that can be looked up.
-enum Visitor {
-    Known(Rc<Found>),
+/// The session of a request, or the key under which it can be looked up.
+enum Brought {
+    Known(Rc<RequestSession>),
     Unknown(SessionKey),
+}
+
+/// What a middleware makes of a request before it knows who it is.
+struct Arrival {
+    session: Brought,
+    csrf: Rc<CsrfState>,
+    answer: Rc<AnswerState>,
+    outer: Option<Rc<Visit>>,
 }
 
 impl Middleware {
     pub(crate) fn new(context: Context, admits: Admits, csrf: CsrfPolicy) -> Self {
-        let nobody = Found::session(Err(Error::NoSessionKey));
         let writes = context.site.require_writing().is_ok();
         let csrf_check = CsrfCheck::new(context.site.settings());
-        Self { context: Rc::new(context), admits, csrf, csrf_check, nobody, writes }
+        let (context, permissions) = (Rc::new(context), admits.permissions().into());
+        Self { context, admits, permissions, csrf, csrf_check, writes }
     }
 
-    /// Who it is, as far as that is known, and what the request brings against CSRF.
-    fn visitor(&self, req: &ServiceRequest) -> (Visitor, Rc<CsrfState>) {
+    /// What is known already: by middlewares further out, by a test, or by the cookies alone.
+    fn arrival(&self, req: &ServiceRequest) -> Arrival {
         let settings = self.site().settings();
-        let brought = || {
-            let of_test = CsrfState::given_by_test(req);
-            of_test.unwrap_or_else(|| CsrfState::of(req.headers(), settings))
+        let is_ours = |visit: &Visit| {
+            let context = visit.context.as_deref();
+            context.is_none_or(|context| context.site.shares_sessions(self.site()))
         };
-        match self.outer_visit(req) {
-            Some(Visit { context: None, found, .. }) => (Visitor::Known(found), brought()),
-            Some(Visit { found, csrf, .. }) => (Visitor::Known(found), csrf),
-            None => match cookie::session_key(req.headers(), &settings.session_cookie_name) {
-                Some(key) => (Visitor::Unknown(key), brought()),
-                None => (Visitor::Known(Rc::clone(&self.nobody)), brought()),
+        let shares_csrf = |visit: &Visit| {
+            let serves = |context: &Context| {
+                CsrfState::serves(context.site.settings(), settings)
+                    && (!settings.csrf.use_sessions || is_ours(visit))
+            };
+            visit.context.as_deref().is_some_and(serves)
+        };
+        let csrf = Visit::all_of(req).find(shares_csrf).map(|visit| visit.csrf);
+        let csrf = csrf.or_else(|| CsrfState::given_by_test(req));
+        let csrf = csrf.unwrap_or_else(|| CsrfState::of(req.headers(), settings));
+        let outer = Visit::of(req).map(Rc::new);
+        let answer = outer.as_deref().map(|outer| Rc::clone(&outer.answer)).unwrap_or_default();
+        let session = match Visit::all_of(req).find(is_ours) {
+            Some(visit) => Brought::Known(visit.session),
+            None => match cookie::last_cookie(req.headers(), &settings.session_cookie_name) {
+                None => Brought::Known(RequestSession::new(Loaded::NoCookie)),
+                Some(cookie) => match SessionKey::new(cookie) {
+                    None => Brought::Known(RequestSession::new(Loaded::NoKey)),
+                    Some(key) => Brought::Unknown(key),
+                },
             },
-        }
+        };
+        Arrival { session, csrf, answer, outer }
     }
 
-    /// What an outer middleware of the same site, or a test, has found out already.
-    fn outer_visit(&self, req: &ServiceRequest) -> Option<Visit> {
-        let is_ours = |context: &Context| context.site.is_same(self.site());
-        Visit::of(req).filter(|visit| visit.context.as_deref().is_none_or(is_ours))
-    }
-
-    async fn look_up(&self, key: &SessionKey) -> Result<Rc<Found>, Error> {
+    async fn look_up(&self, key: &SessionKey) -> Result<Rc<RequestSession>, Error> {
         let patience = self.site().database().patience();
-        let found = if self.admits.user_matters() {
-            let asks_permissions = self.admits.asks_permissions();
+        let session = if self.admits.user_matters() {
             let (session, user) =
-                self.site().load_with_user(key, asks_permissions, &patience).await?;
-            Found::session_and_user(session, user)
+                self.site().load_with_user(key, &self.permissions, &patience).await?;
+            RequestSession::new(Loaded::from(session)).with_user(self.site(), user)
         } else {
             let wait = patience.wait();
             match self.site().load_by(key, wait.deadline()).await {
                 Err(error) if !error.is_rejection() => return Err(error),
-                session => Found::session(session),
+                session => RequestSession::new(Loaded::from(session)),
             }
         };
-        Ok(found.after(patience))
+        Ok(session.after(patience))
     }
 
     fn site(&self) -> &DjangoSite {
         &self.context.site
     }
 
-    /// What the extractors are to know, and whether what they do to the session is this middleware's to
-    /// store: that is for the outermost one.
-    fn visit(&self, found: Rc<Found>, csrf: Rc<CsrfState>, req: &ServiceRequest) -> (Visit, bool) {
-        let context = Some(Rc::clone(&self.context));
-        if let Some(outer) = self.outer_visit(req) {
-            let Visit { writing, messages, .. } = outer;
-            return (Visit { context, found, writing, csrf, messages, is_over: false }, false);
-        }
-        let name = &self.site().settings().session_cookie_name;
-        let writing = self.writes.then(|| {
-            let has_cookie = cookie::last_cookie(req.headers(), name).is_some();
-            Writing::new(Some(self.site().clone()), found.session.clone(), has_cookie)
-        });
-        let messages = Rc::default();
-        (Visit { context, found, writing, csrf, messages, is_over: false }, self.writes)
+    /// What the extractors are to know, and whether what is done to the session is this middleware's to
+    /// store: that is for the outermost one that may.
+    fn visit(&self, session: Rc<RequestSession>, arrival: &Arrival) -> (Visit, bool) {
+        let stores = self.writes && session.keep(self.site());
+        let csrf = Rc::clone(&arrival.csrf);
+        csrf.read(&session);
+        (self.visit_of(session, arrival), stores)
     }
 
-    /// A visit of which nothing is known but this error.
-    fn blind_visit(&self, error: &Error, csrf: Rc<CsrfState>) -> Visit {
-        let (context, found) = (Some(Rc::clone(&self.context)), Found::session(Err(error.clone())));
-        let messages = Rc::default();
-        Visit { context, found, writing: None, csrf, messages, is_over: false }
+    fn visit_of(&self, session: Rc<RequestSession>, arrival: &Arrival) -> Visit {
+        Visit {
+            context: Some(Rc::clone(&self.context)),
+            session,
+            csrf: Rc::clone(&arrival.csrf),
+            answer: Rc::clone(&arrival.answer),
+            outer: arrival.outer.clone(),
+        }
     }
 
     /// What there is to check of the request against CSRF.
     fn wanted(&self, req: &ServiceRequest, csrf: &CsrfState) -> Wanted {
         match self.csrf {
             CsrfPolicy::Exempt => Wanted::Nothing,
-            _ if csrf.is_checked() => Wanted::Nothing,
-            _ => Wanted::of(req),
+            CsrfPolicy::Checked | CsrfPolicy::IfLoggedIn => match Wanted::of(req) {
+                Wanted::Nothing => Wanted::Nothing,
+                _ if csrf.was_checked_by(self.site()) => Wanted::Nothing,
+                wanted => wanted,
+            },
         }
     }
 
@@ -146,10 +161,8 @@ impl Middleware {
         req: &mut ServiceRequest,
         wanted: Wanted,
         csrf: &CsrfState,
-        session: Option<&DjangoSession>,
     ) -> Result<(), Error> {
-        let settings = self.site().settings();
-        csrf::check(req, wanted, &self.csrf_check, csrf, session, settings).await
+        csrf::check(req, wanted, &self.csrf_check, csrf, self.site()).await
     }
 
     /// The same, for a visitor who is known.
@@ -162,16 +175,17 @@ impl Middleware {
         if wanted == Wanted::Nothing {
             return Ok(());
         }
-        let session = visit.optional_session()?;
         // Also one whom `get_user` would refuse, for handlers may go by the id alone, and an id that
         // Django would never write, for `get_user` reads it (A5).
         let names_user = |session: &DjangoSession| {
             session.data().is_ok_and(|data| data.get_json(USER_ID).is_some())
         };
-        if self.csrf == CsrfPolicy::IfLoggedIn && !session.as_ref().is_some_and(names_user) {
+        if self.csrf == CsrfPolicy::IfLoggedIn
+            && !visit.optional_session()?.as_ref().is_some_and(names_user)
+        {
             return Ok(());
         }
-        self.check_csrf(req, wanted, &visit.csrf, session.as_ref()).await
+        self.check_csrf(req, wanted, &visit.csrf).await
     }
 }
 
@@ -194,7 +208,7 @@ impl<S> fmt::Debug for DjangoSessionService<S> {
     }
 }
 
-type Answer<B> = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>;
+type Reply<B> = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>;
 
 impl<S, B> Service<ServiceRequest> for DjangoSessionService<S>
 where
@@ -205,7 +219,7 @@ where
     type Error = actix_web::Error;
     #[allow(clippy::type_complexity)]
     type Future =
-        Either<Ready<Answer<B>>, Either<Admitted<S::Future>, LocalBoxFuture<'static, Answer<B>>>>;
+        Either<Ready<Reply<B>>, Either<Admitted<S::Future>, LocalBoxFuture<'static, Reply<B>>>>;
 
     fn poll_ready(&self, cx: &mut task::Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.service.poll_ready(cx)
@@ -213,14 +227,14 @@ where
 
     fn call(&self, req: ServiceRequest) -> Self::Future {
         let middleware = &self.middleware;
-        let (visitor, csrf) = middleware.visitor(&req);
-        let wanted = middleware.wanted(&req, &csrf);
+        let arrival = middleware.arrival(&req);
+        let wanted = middleware.wanted(&req, &arrival.csrf);
         let is_simple = wanted == Wanted::Nothing && !middleware.writes;
-        match visitor {
+        match &arrival.session {
             // Nothing to look up, to check or to store: no query, and no future in a box.
-            Visitor::Known(found) if is_simple && middleware.admits.can_decide(&found) => {
-                let visit = middleware.visit(found, csrf, &req).0;
-                match middleware.admits.check_session(&visit.found.session) {
+            Brought::Known(session) if is_simple && middleware.admits.can_decide(session) => {
+                let (visit, _) = middleware.visit(Rc::clone(session), &arrival);
+                match middleware.admits.check_session(&visit.session) {
                     Ok(()) => {
                         visit.clone().attach(&req);
                         Either::Right(Either::Left(Admitted::new(self.service.call(req), visit)))
@@ -230,9 +244,9 @@ where
                     }
                 }
             }
-            visitor => {
+            _ => {
                 let (middleware, service) = (Rc::clone(middleware), Rc::clone(&self.service));
-                let answer = answer(middleware, service, visitor, req, wanted, csrf);
+                let answer = answer(middleware, service, req, wanted, arrival);
                 Either::Right(Either::Right(answer.boxed_local()))
             }
         }
@@ -244,11 +258,10 @@ where
 async fn answer<S, B>(
     middleware: Rc<Middleware>,
     service: Rc<S>,
-    visitor: Visitor,
     mut req: ServiceRequest,
     wanted: Wanted,
-    csrf: Rc<CsrfState>,
-) -> Answer<B>
+    arrival: Arrival,
+) -> Reply<B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
 {
@@ -256,21 +269,22 @@ where
         false => (wanted, Wanted::Nothing),
         true => (Wanted::Nothing, wanted),
     };
-    let checked = middleware.check_csrf(&mut req, now, &csrf, None).await;
-    let found = match (visitor, &checked) {
-        (Visitor::Known(found), _) => Ok(found),
-        (Visitor::Unknown(key), Ok(())) => middleware.look_up(&key).await,
+    let checked = middleware.check_csrf(&mut req, now, &arrival.csrf).await;
+    let session = match (&arrival.session, &checked) {
+        (Brought::Known(session), _) => Ok(Rc::clone(session)),
+        (Brought::Unknown(key), Ok(())) => middleware.look_up(key).await,
         // For this answer nothing has to be looked up.
-        (Visitor::Unknown(_), Err(error)) => Err(error.clone()),
+        (Brought::Unknown(_), Err(error)) => Err(error.clone()),
     };
-    let found = match found {
-        Ok(found) => found,
+    let session = match session {
+        Ok(session) => session,
         Err(error) => {
-            return Ok(turned_away(&middleware, &error, middleware.blind_visit(&error, csrf), req));
+            let unknown = RequestSession::new(Loaded::Unavailable(error.clone()));
+            let visit = middleware.visit_of(unknown, &arrival);
+            return Ok(turned_away(&middleware, &error, visit, req));
         }
     };
-    let (visit, sites) = middleware.visit(found, csrf, &req);
-    let writing = visit.writing.clone().filter(|_| sites);
+    let (visit, stores) = middleware.visit(session, &arrival);
     let mut admitted = checked;
     if admitted.is_ok() {
         admitted = middleware.check_csrf_of(&visit, &mut req, later).await;
@@ -278,28 +292,30 @@ where
     if admitted.is_ok() {
         admitted = middleware.admits.check(&visit).await;
     }
-    let answer = match admitted {
+    let reply = match admitted {
         Ok(()) => {
             visit.clone().attach(&req);
-            Admitted::new(service.call(req), visit).await
+            Admitted::new(service.call(req), visit.clone()).await
         }
-        Err(error) => Ok(turned_away(&middleware, &error, visit, req)),
+        Err(error) => Ok(turned_away(&middleware, &error, visit.clone(), req)),
     };
-    match writing {
-        Some(writing) => stored(&middleware, &writing, answer).await,
-        None => answer,
+    match stores {
+        true => stored(&middleware, &visit, reply).await,
+        false => reply,
     }
 }
 
 /// The answer, once what was done to the session is stored; another one if it cannot be.
-async fn stored<B>(middleware: &Middleware, writing: &Writing, answer: Answer<B>) -> Answer<B> {
-    let status = match &answer {
+async fn stored<B>(middleware: &Middleware, visit: &Visit, reply: Reply<B>) -> Reply<B> {
+    let status = match &reply {
         Ok(response) => response.status(),
         Err(error) => error.as_response_error().status_code(),
     };
     let settings = middleware.site().settings();
-    match (writing.finish(status).await, answer) {
-        (Ok(None), answer) => answer,
+    let cookie = visit.session.finish(status).await;
+    let may_send = || visit.answer.takes_session_cookie(&settings.session_cookie_name);
+    match (cookie.map(|cookie| cookie.filter(|_| may_send())), reply) {
+        (Ok(None), reply) => reply,
         (Ok(Some(cookie)), Ok(mut response)) => {
             cookie.send(settings, response.headers_mut());
             Ok(response)
@@ -320,7 +336,7 @@ async fn stored<B>(middleware: &Middleware, writing: &Writing, answer: Answer<B>
         }
         // There is no request any more that the middleware's own answer could be made for.
         (Err(error), Err(_)) => {
-            middleware.site().observer().turned_away(&error, Some(&middleware.context.name));
+            middleware.context.report(&error);
             let mut error = actix_web::Error::from(error);
             error.add_response_mapper(|mut response| {
                 vary_on_cookie(response.headers_mut());
@@ -357,7 +373,7 @@ impl<F, B> Future for Admitted<F>
 where
     F: Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
 {
-    type Output = Answer<B>;
+    type Output = Reply<B>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -366,11 +382,18 @@ where
         // Before the session is stored: some of them may go there.
         let messages = visit.as_ref().map(Visit::update_messages).unwrap_or_default();
         Poll::Ready(match answer {
-            Ok(mut response) => {
+            Ok(response) => {
+                let mut response = match &visit {
+                    Some(visit) => answered(visit, response),
+                    None => response.map_into_left_body(),
+                };
                 add_headers(response.headers_mut(), visit.as_ref(), &messages);
-                Ok(response.map_into_left_body())
+                Ok(response)
             }
             Err(mut error) => {
+                if let (Some(visit), Some(error)) = (&visit, error.as_error::<Error>()) {
+                    visit.report(error);
+                }
                 error.add_response_mapper(move |mut response| {
                     add_headers(response.headers_mut(), visit.as_ref(), &messages);
                     response
@@ -381,12 +404,36 @@ where
     }
 }
 
+/// The answer of the service inside. An [`Error`] that a handler returned is reported, and the application
+/// may answer it; those of extractors, and of middlewares inside, have their answer.
+fn answered<B>(visit: &Visit, response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+    let error = response.response().error().and_then(|error| error.as_error::<Error>());
+    let Some(error) = error.cloned() else { return response.map_into_left_body() };
+    visit.report(&error);
+    let rejection = visit.context.as_deref().map(|context| &context.rejection);
+    let handled = rejection.and_then(|rejection| rejection.handled(&error, response.request()));
+    let Some(mut handled) = handled else { return response.map_into_left_body() };
+    let (req, unhandled) = response.into_parts();
+    // What was put there on the way, such as cookies.
+    let headers = handled.headers_mut();
+    for (name, value) in unhandled.headers() {
+        let is_about_body = name == CONTENT_TYPE || name == CONTENT_LENGTH;
+        if !is_about_body && (name == SET_COOKIE || !headers.contains_key(name)) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    ServiceResponse::new(req, handled).map_into_right_body()
+}
+
 /// The answer of the service inside depends on the cookie, as everything behind a middleware does.
 fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>, messages: &CookieChange) {
     vary_on_cookie(headers);
-    if let Some(Visit { context: Some(context), csrf, .. }) = visit {
+    if let Some(Visit { context: Some(context), csrf, session, .. }) = visit {
         messages::send(messages, headers, context.site.settings());
         csrf.send(headers, context.site.settings());
+        if let Err(error) = csrf.store(session) {
+            tracing::error!(error = %error.chain(), "a CSRF secret cannot be kept in the session");
+        }
     }
 }
 
@@ -400,12 +447,14 @@ fn turned_away<B>(
 ) -> ServiceResponse<EitherBody<B>> {
     let csrf = Rc::clone(&visit.csrf);
     // What could not be found out now is not asked again for a log.
-    let visit = match error.reason() {
-        Some(_) => visit,
-        None => middleware.blind_visit(error, Rc::clone(&csrf)),
+    let session = match error.reason() {
+        Some(_) => Rc::clone(&visit.session),
+        None => RequestSession::new(Loaded::Unavailable(error.clone())),
     };
-    Visit { is_over: true, ..visit }.attach(&req);
+    let answer = Rc::clone(&visit.answer);
+    Visit { session, ..visit }.attach(&req);
     let mut response = middleware.context.respond(error, req.request());
+    answer.report();
     vary_on_cookie(response.headers_mut());
     csrf.send(response.headers_mut(), middleware.site().settings());
     req.into_response(response).map_into_right_body()

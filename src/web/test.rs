@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Display,
-    rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -15,7 +14,8 @@ use tokio_postgres::NoTls;
 use super::{
     csrf::CsrfState,
     extract::CsrfToken,
-    request::{Found, Visit},
+    request::Visit,
+    request_session::{Loaded, RequestSession},
 };
 pub use crate::auth::TestUser;
 use crate::{
@@ -78,7 +78,7 @@ fn give(req: &impl HttpMessage, data: SessionData) -> DjangoSession {
         data.encode(&signer),
         Arc::new(signer),
     );
-    attach(req, Found::session(Ok(session.clone())));
+    attach(req, Loaded::Live(session.clone()), None);
     session
 }
 
@@ -146,7 +146,7 @@ pub(super) fn store_with(settings: DjangoSettings) -> Result<DjangoSite, Error> 
 pub fn user(req: &impl HttpMessage, user: TestUser) -> DjangoUser {
     let session = give(req, logged_in(&user.id, user.session_data.clone()));
     let user = DjangoUser::of_test(user);
-    attach(req, Found::session_and_user(Ok(session), Ok(user.clone())));
+    attach(req, Loaded::Live(session), Some(user.clone()));
     user
 }
 
@@ -180,7 +180,7 @@ pub async fn session_row(site: &DjangoSite, username: &str) -> String {
 /// Makes a test request one without a session: for handlers that are tested without a middleware, and for
 /// those behind one that change the session of a stranger.
 pub fn no_session(req: &impl HttpMessage) {
-    attach(req, Found::session(Err(Error::NoSessionKey)));
+    attach(req, Loaded::NoCookie, None);
 }
 
 /// What is in the session of a test request by now: as the handler left it, if it is the request of an
@@ -210,8 +210,8 @@ pub fn no_session(req: &impl HttpMessage) {
 /// # Panics
 /// If no function of this module gave the request a session, or [`no_session`].
 pub fn session_data(req: &impl HttpMessage) -> SessionData {
-    let writing = Visit::of(req).and_then(|visit| visit.writing);
-    let data = writing.and_then(|writing| writing.look(|changes| Ok(changes.data().clone())).ok());
+    let visit = Visit::of(req).filter(|visit| visit.session.is_kept());
+    let data = visit.map(|visit| visit.session.look(|changes| changes.data().clone()));
     data.expect("no function of this crate's `test` gave the request a session")
 }
 
@@ -268,6 +268,7 @@ pub fn csrf(req: &impl HttpMessage) -> CsrfToken {
     token
 }
 
-fn attach(req: &impl HttpMessage, found: Rc<Found>) {
-    Visit::in_test(found, CsrfState::of(req.headers(), &settings())).attach(req);
+fn attach(req: &impl HttpMessage, loaded: Loaded, user: Option<DjangoUser>) {
+    let session = RequestSession::of_test(loaded, user);
+    Visit::in_test(session, CsrfState::of(req.headers(), &settings())).attach(req);
 }

@@ -11,7 +11,7 @@ from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponse
-from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.csrf import CsrfViewMiddleware, get_token
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
@@ -118,6 +118,7 @@ OPERATIONS = {
     "cycle_key": lambda request: request.session.cycle_key(),
     "flush": lambda request: request.session.flush(),
     "get": lambda request, key: request.session.get(key),
+    "get_token": lambda request: len(get_token(request)),
     "insert": put,
     "is_admitted": is_admitted,
     "is_empty": lambda request: request.session.is_empty(),

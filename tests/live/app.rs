@@ -206,7 +206,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route(
             "/optional",
             web::get()
-                .to(async |session: OptionalDjangoSession| Json(session.as_ref().map(report))),
+                .to(async |session: OptionalDjangoSession| Json(session.0.as_ref().map(report))),
         )
         .route("/user", web::get().to(async |DjangoUserId(id): DjangoUserId| id))
         .route("/number", web::get().to(async |id: DjangoUserId<i64>| id.to_string()));

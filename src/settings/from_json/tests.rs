@@ -120,6 +120,7 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         key_salt,
         max_age: _,
         max_decompressed_size: _,
+        max_memo_size: _,
         lookup_timeout: _,
         prepared_statements: _,
         sessions,

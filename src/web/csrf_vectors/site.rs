@@ -32,14 +32,14 @@ pub(super) async fn answer(req: HttpRequest, mut body: web::Payload, view: Strin
     }
     let mut response = HttpResponse::Ok();
     match view.strip_prefix("template_form").or(view.strip_suffix("_token")) {
-        _ if view == "rotate" => Visit::of(&req).unwrap().rotate_csrf_token().unwrap(),
+        _ if view == "rotate" => Visit::of(&req).unwrap().csrf.rotate_token(),
         Some(_) => drop(response.insert_header(token(&req).await)),
         None if view == "token" || view == "ensure" => {
             response.insert_header(token(&req).await);
         }
         None if view == "token_rotate" => {
             let one = token(&req).await;
-            Visit::of(&req).unwrap().rotate_csrf_token().unwrap();
+            Visit::of(&req).unwrap().csrf.rotate_token();
             let other = token(&req).await;
             assert_ne!(one, other);
             response.insert_header(other);

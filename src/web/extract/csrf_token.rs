@@ -65,9 +65,9 @@ impl FromRequest for CsrfToken {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         if let Some(csrf) = CsrfState::given_by_test(req) {
-            return ready(csrf.get_token(None, None).map(Self::new).map_err(Into::into));
+            return ready(csrf.get_token(true).map(Self::new).map_err(Into::into));
         }
-        ready(Visit::behind_gate::<Self>(req).and_then(|visit| {
+        ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
             let token = visit.csrf_token().map_err(|error| visit.reject(error, req))?;
             Ok(Self::new(token))
         }))

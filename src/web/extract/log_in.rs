@@ -3,7 +3,7 @@
 use super::DjangoSessionMut;
 use crate::{
     auth::{DjangoUser, HASH, Login},
-    error::{DecodeError, Error},
+    error::Error,
 };
 
 impl DjangoSessionMut {
@@ -29,7 +29,7 @@ impl DjangoSessionMut {
     ///
     /// async fn log_in(
     ///     session: DjangoSessionMut,
-    ///     site: web::Data<DjangoSite>,
+    ///     site: DjangoSite,
     ///     form: web::Form<Credentials>,
     /// ) -> Result<HttpResponse, Error> {
     ///     match site.authenticate(form.username.trim(), &form.password).await? {
@@ -51,7 +51,7 @@ impl DjangoSessionMut {
     /// [`login_by`](Self::login_by); [`Error::Unavailable`] when PostgreSQL does not answer or the role
     /// may not update `last_login`. Nothing is changed then.
     pub async fn login(&self, user: &DjangoUser) -> Result<(), Error> {
-        self.told(self.log_in(user, None).await)
+        self.log_in(user, None).await
     }
 
     /// [`login`](Self::login) with the path of the backend by which the user came in, as it stands in
@@ -62,30 +62,24 @@ impl DjangoSessionMut {
     /// # Errors
     /// As [`login`](Self::login).
     pub async fn login_by(&self, user: &DjangoUser, backend: &str) -> Result<(), Error> {
-        self.told(self.log_in(user, Some(backend)).await)
-    }
-
-    /// Whatever the handler makes of an error, the log says why there was one.
-    fn told(&self, done: Result<(), Error>) -> Result<(), Error> {
-        if let (Err(error), Some(site)) = (&done, self.writing.site()) {
-            site.observer().turned_away(error, None);
-        }
-        done
+        self.log_in(user, Some(backend)).await
     }
 
     async fn log_in(&self, user: &DjangoUser, backend: Option<&str>) -> Result<(), Error> {
-        let login = match self.writing.site() {
+        let site = self.visit.site();
+        let login = match site {
             Some(site) => {
-                let login = site.login_of(user, backend, &self.data()?).await?;
+                let login = site.login_of(user, backend, &self.data()).await?;
                 // Django writes it last; who reads either sees both or `last_login` alone (I4).
                 site.update_last_login(user).await?;
                 login
             }
             None => Login::of_test(user, backend),
         };
-        self.writing.change(|changes| login.apply(changes))?;
-        self.writing.set_user(Ok(user.clone()));
-        self.visit.rotate_csrf_token()
+        self.session().change(|changes| login.apply(changes))?;
+        self.session().set_user(site, Ok(user.clone()));
+        self.visit.csrf.rotate_token();
+        Ok(())
     }
 
     /// Logs out whoever is logged in, as Django's `logout(request)`: the session's row is deleted at
@@ -98,9 +92,9 @@ impl DjangoSessionMut {
     /// [`Error::Unavailable`] when PostgreSQL does not answer: then the visitor may still be logged
     /// in.
     pub async fn logout(&self) -> Result<(), Error> {
-        self.writing.flush()?;
-        self.writing.set_user(Err(Error::Anonymous));
-        self.told(self.writing.delete_flushed().await)
+        self.flush();
+        self.session().set_user(self.visit.site(), Err(Error::Anonymous));
+        self.session().delete_flushed().await
     }
 
     /// Keeps a user logged in whose password was changed in this request, as Django's
@@ -114,13 +108,18 @@ impl DjangoSessionMut {
     /// use actix_django_session::{DjangoSessionMut, DjangoUser, Error, DjangoSite};
     /// use actix_web::web;
     ///
+    /// #[derive(serde::Deserialize)]
+    /// struct NewPassword {
+    ///     password: String,
+    /// }
+    ///
     /// async fn change_password(
     ///     user: DjangoUser,
     ///     session: DjangoSessionMut,
-    ///     site: web::Data<DjangoSite>,
-    ///     new: web::Form<String>,
+    ///     site: DjangoSite,
+    ///     new: web::Form<NewPassword>,
     /// ) -> Result<&'static str, Error> {
-    ///     let encoded = site.make_password(&new).await?;
+    ///     let encoded = site.make_password(&new.password).await?;
     ///     // UPDATE auth_user SET password = $1 WHERE id = $2, by a pool of the application's own
     ///     # drop(encoded);
     ///     let user = site.user(user.id()).await?;
@@ -140,14 +139,13 @@ impl DjangoSessionMut {
             Err(error) if error.is_rejection() => false,
             Err(error) => return Err(error),
         };
-        let site = self.writing.site().filter(|_| is_theirs);
+        let site = self.visit.site().filter(|_| is_theirs);
         let Some(hash) = site.map(|site| site.session_auth_hash(user)).transpose()?.flatten()
         else {
             return Ok(());
         };
-        self.writing
-            .change(|changes| Ok(changes.insert(HASH, &hash).map_err(DecodeError::from)?))?;
-        self.writing.set_user(Ok(user.clone()));
+        self.insert(HASH, &hash)?;
+        self.session().set_user(self.visit.site(), Ok(user.clone()));
         Ok(())
     }
 }

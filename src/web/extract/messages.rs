@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     messages::{Item, Message},
     settings::{MessageLevel, MessageStorage},
-    web::request::Visit,
+    web::{messages::RequestMessages, request::Visit},
 };
 
 /// The messages for this visitor: `django.contrib.messages`.
@@ -139,25 +139,22 @@ impl FromRequest for Messages {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Visit::behind_gate::<Self>(req).and_then(|visit| {
-            visit
-                .begin_messages(req)
-                .and_then(|storage| usable(storage, &visit))
-                .map_err(|error| visit.reject(error, req))?;
+        ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
+            visit.begin_messages(req).and_then(usable).map_err(|error| visit.reject(error, req))?;
             Ok(Self { visit })
         }))
     }
 }
 
 /// Whether messages can be kept there.
-fn usable(storage: &MessageStorage, visit: &Visit) -> Result<(), Error> {
+fn usable(messages: &RequestMessages) -> Result<(), Error> {
     let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
-    match storage {
+    match messages.kept_in() {
         MessageStorage::Other(path) => improper(format!(
             "MESSAGE_STORAGE is {path}, a storage of the site's own: `Messages` can use those of Django \
              only"
         )),
-        MessageStorage::Session if visit.writing.is_none() => improper(
+        MessageStorage::Session if !messages.may_use_session() => improper(
             "MESSAGE_STORAGE keeps messages in the session: `Messages` needs `writes_sessions(true)`"
                 .into(),
         ),

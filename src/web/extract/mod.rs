@@ -5,6 +5,7 @@ mod log_in;
 mod messages;
 mod session;
 mod session_mut;
+mod site;
 mod user;
 mod user_id;
 

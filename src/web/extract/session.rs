@@ -1,9 +1,6 @@
 //! `DjangoSession` in the arguments of a handler.
 
-use std::{
-    future::{Ready, ready},
-    ops::Deref,
-};
+use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
@@ -22,8 +19,9 @@ impl FromRequest for DjangoSession {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(
-            Visit::behind_gate::<Self>(req)
-                .and_then(|visit| visit.session().map_err(|reason| visit.reject(reason, req))),
+            Visit::behind_middleware::<Self>(req).and_then(|visit| {
+                visit.session.session().map_err(|reason| visit.reject(reason, req))
+            }),
         )
     }
 }
@@ -46,14 +44,6 @@ impl FromRequest for DjangoSession {
 #[derive(Clone, Debug)]
 pub struct OptionalDjangoSession(pub Option<DjangoSession>);
 
-impl Deref for OptionalDjangoSession {
-    type Target = Option<DjangoSession>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
 impl FromRequest for OptionalDjangoSession {
     /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
     /// which handlers return.
@@ -61,7 +51,7 @@ impl FromRequest for OptionalDjangoSession {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Visit::behind_gate::<Self>(req).and_then(|visit| {
+        ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
             visit.optional_session().map(Self).map_err(|error| visit.reject(error, req))
         }))
     }

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::{Ready, ready},
-    rc::Rc,
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
@@ -11,8 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     error::{DecodeError, Error},
-    session::{Expiry, SESSION_EXPIRY, SessionData},
-    web::{request::Visit, writing::Writing},
+    session::{Changes, Expiry, SESSION_EXPIRY, SessionData},
+    web::{request::Visit, request_session::RequestSession},
 };
 
 /// The session of this request, to be changed: Django's `request.session`.
@@ -35,7 +34,25 @@ use crate::{
 ///
 /// It works behind any middleware whose settings have
 /// [`writes_sessions(true)`](crate::DjangoSettings::writes_sessions); without, the answer is a 500,
-/// and the log names the setting.
+/// and the log names the setting. A session whose data is larger than
+/// [`max_decompressed_size`](crate::DjangoSettings::max_decompressed_size) is refused when this is
+/// extracted, so that it is never overwritten.
+///
+/// # What each does to row and cookie
+///
+/// | method | the row | the cookie |
+/// |---|---|---|
+/// | `get`, `data` | | that of a session which is not there is deleted |
+/// | `insert`, `remove` of a key that is there, `update`, `set_expiry` | written after the handler; made if there was none | sent |
+/// | `clear` | written after the handler, empty; none is made | sent if there is a row |
+/// | `cycle_key` | moved to a new key after the handler; made if there was none | sent, with the new key |
+/// | `flush` | deleted after the handler, whatever its status | deleted |
+/// | `logout` | deleted at once | deleted |
+/// | `login` | as `cycle_key`, or as `flush` and `insert`; `last_login` is written at once | sent, with the new key |
+/// | `save` | written at once, and its end moved, also where nothing was changed; made if there was none | sent if something was changed or the row is new |
+///
+/// After the handler means: if the status of the answer is below 500. Otherwise nothing but what was
+/// ended is stored, and no cookie is sent.
 ///
 /// # What happens when several change one session
 /// Django stores whole sessions, and the last one wins. This stores changes: the row is replaced only
@@ -46,25 +63,25 @@ use crate::{
 /// had read before overwrites what was stored here, as it does with Django's own.
 #[derive(Clone)]
 pub struct DjangoSessionMut {
-    pub(crate) writing: Rc<Writing>,
     pub(crate) visit: Visit,
 }
 
 impl DjangoSessionMut {
+    pub(crate) fn session(&self) -> &RequestSession {
+        &self.visit.session
+    }
+
     /// The value of a key. `None` if there is no such key.
     ///
     /// # Errors
     /// [`Error::Undecodable`] if the value is no `T`.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
-        self.writing.look(|changes| Ok(changes.data().get(key)?))
+        Ok(self.session().look(|changes| changes.data().get(key))?)
     }
 
     /// All of the session's data, as it is now.
-    ///
-    /// # Errors
-    /// Never in practice: what cannot be read was refused when this was extracted.
-    pub fn data(&self) -> Result<SessionData, Error> {
-        self.writing.look(|changes| Ok(changes.data().clone()))
+    pub fn data(&self) -> SessionData {
+        self.session().look(|changes| changes.data().clone())
     }
 
     /// Sets a key, in its place if it is there and at the end if not.
@@ -72,15 +89,13 @@ impl DjangoSessionMut {
     /// # Errors
     /// [`Error::Undecodable`] if the value has no JSON form.
     pub fn insert<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), Error> {
-        self.writing.change(|changes| Ok(changes.insert(key, value).map_err(DecodeError::from)?))
+        let inserted = self.session().change(|changes| changes.insert(key, value));
+        Ok(inserted.map_err(DecodeError::from)?)
     }
 
-    /// Removes a key; says whether it was there.
-    ///
-    /// # Errors
-    /// As [`DjangoSessionMut::data`].
-    pub fn remove(&self, key: &str) -> Result<bool, Error> {
-        self.writing.change(|changes| Ok(changes.remove(key)))
+    /// Removes a key; says whether it was there. If it was not, nothing has changed.
+    pub fn remove(&self, key: &str) -> bool {
+        self.session().change(|changes| changes.remove(key))
     }
 
     /// Changes the value of a key by a function, which starts with the default where there is none.
@@ -89,24 +104,18 @@ impl DjangoSessionMut {
     /// so of many who add to one list at once none is lost.
     ///
     /// # Errors
-    /// [`Error::Undecodable`] if the value is no `T`, or what becomes of it has no JSON form. A clone
-    /// of this that the function uses gives it nothing but errors.
+    /// [`Error::Undecodable`] if the value is no `T`, or what becomes of it has no JSON form.
     pub fn update<T, F>(&self, key: &str, change: F) -> Result<(), Error>
     where
         T: Serialize + DeserializeOwned + Default,
         F: Fn(&mut T) + 'static,
     {
-        self.writing.change(|changes| changes.update(key, change))
+        self.session().update(key, change)
     }
 
     /// Removes all keys. The session itself stays, with its cookie; [`flush`](Self::flush) ends it.
     pub fn clear(&self) {
-        self.infallibly(|writing| {
-            writing.change(|changes| {
-                changes.clear();
-                Ok(())
-            })
-        });
+        self.session().change(Changes::clear);
     }
 
     /// When the session is to end: see [`Expiry`].
@@ -114,52 +123,41 @@ impl DjangoSessionMut {
     /// # Errors
     /// [`Error::Expiry`] for a moment beyond the year 9999.
     pub fn set_expiry(&self, expiry: Expiry) -> Result<(), Error> {
-        let stored = self.writing.stored_expiry(expiry)?;
-        self.writing.change(|changes| match stored {
+        match self.session().stored_expiry(expiry)? {
             Some(json) => {
-                Ok(changes.insert_json(SESSION_EXPIRY, &json).map_err(DecodeError::from)?)
+                let insert = |changes: &mut Changes| changes.insert_json(SESSION_EXPIRY, &json);
+                self.session().change(insert).map_err(DecodeError::from)?;
             }
-            None => {
-                changes.remove(SESSION_EXPIRY);
-                Ok(())
-            }
-        })
+            None => drop(self.remove(SESSION_EXPIRY)),
+        }
+        Ok(())
     }
 
     /// Gives the session a new key and keeps what is in it: whoever knows the old one has nothing.
     ///
     /// A session that somebody else ended meanwhile stays ended, where Django would bring it back.
     pub fn cycle_key(&self) {
-        self.infallibly(|writing| {
-            writing.change(|changes| {
-                changes.cycle_key();
-                Ok(())
-            })
-        });
+        self.session().change(Changes::cycle_key);
     }
 
     /// Ends the session: its row is deleted and its cookie too, whatever the status of the answer.
     /// What is set afterwards makes a new one. In the body of an answer that is streamed, the row is
     /// deleted at its end: `logout` does so at once.
     pub fn flush(&self) {
-        self.infallibly(Writing::flush);
+        self.session().flush();
     }
 
-    /// Stores what was done so far, now and not after the handler. Afterwards
-    /// [`get`](Self::get) shows what is stored, others' changes included.
+    /// Stores what was done so far, now and not after the handler: Django's `save()`. It also writes a
+    /// session of which nothing was changed, and so moves its end, and makes one where there is none; a
+    /// key that no session has gives way to a new one. Afterwards [`get`](Self::get) shows what is stored,
+    /// others' changes included.
     ///
     /// # Errors
     /// [`Error::SessionInterrupted`] if somebody else ended the session,
-    /// [`Error::Unavailable`] when PostgreSQL does not answer, [`Error::Expiry`].
+    /// [`Error::Unavailable`] when PostgreSQL does not answer, [`Error::Expiry`]. What was to be stored
+    /// then is still to be stored.
     pub async fn save(&self) -> Result<(), Error> {
-        self.writing.save().await
-    }
-
-    /// Where it cannot fail: the data was read when this was extracted.
-    fn infallibly(&self, change: impl FnOnce(&Writing) -> Result<(), Error>) {
-        if let Err(error) = change(&self.writing) {
-            tracing::error!(error = %error.chain(), "a session could not be changed");
-        }
+        self.session().save().await
     }
 }
 
@@ -170,9 +168,9 @@ impl FromRequest for DjangoSessionMut {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Visit::behind_gate::<Self>(req).and_then(|visit| {
-            let writing = visit.writing().map_err(|error| visit.reject(error, req))?;
-            Ok(Self { writing, visit })
+        ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
+            visit.begin_changes().map_err(|error| visit.reject(error, req))?;
+            Ok(Self { visit })
         }))
     }
 }

@@ -1,7 +1,5 @@
 //! `DjangoUser` in the arguments of a handler.
 
-use std::ops::Deref;
-
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use futures_util::future::LocalBoxFuture;
 
@@ -16,7 +14,7 @@ impl FromRequest for DjangoUser {
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let visit = Visit::behind_gate::<Self>(req);
+        let visit = Visit::behind_middleware::<Self>(req);
         let req = req.clone();
         Box::pin(async move {
             let visit = visit?;
@@ -30,14 +28,6 @@ impl FromRequest for DjangoUser {
 #[derive(Clone, Debug)]
 pub struct OptionalDjangoUser(pub Option<DjangoUser>);
 
-impl Deref for OptionalDjangoUser {
-    type Target = Option<DjangoUser>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
 impl FromRequest for OptionalDjangoUser {
     /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
     /// which handlers return.
@@ -45,7 +35,7 @@ impl FromRequest for OptionalDjangoUser {
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let visit = Visit::behind_gate::<Self>(req);
+        let visit = Visit::behind_middleware::<Self>(req);
         let req = req.clone();
         Box::pin(async move {
             let visit = visit?;

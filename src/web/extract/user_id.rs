@@ -53,8 +53,8 @@ impl<T: FromStr + 'static> FromRequest for DjangoUserId<T> {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Visit::behind_gate::<Self>(req).and_then(|visit| {
-            let id = visit.session().and_then(|session| user_id(&session));
+        ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
+            let id = visit.session.session().and_then(|session| user_id(&session));
             id.map_err(|error| visit.reject(error, req))
         }))
     }

@@ -318,7 +318,7 @@ async fn a_handler_of_a_test_logs_in_and_out() {
     let ada = DjangoUser::extract(&req).await.unwrap();
     let session = DjangoSessionMut::extract(&req).await.unwrap();
     session.logout().await.unwrap();
-    assert!(OptionalDjangoUser::extract(&req).await.unwrap().is_none());
+    assert!(OptionalDjangoUser::extract(&req).await.unwrap().0.is_none());
     session.login(&ada).await.unwrap();
     assert_eq!(DjangoUser::extract(&req).await.unwrap().id(), "7");
     assert_eq!(session.get::<String>("_auth_user_id").unwrap().as_deref(), Some("7"));

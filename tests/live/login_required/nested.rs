@@ -171,12 +171,12 @@ async fn access_log(
     let response = next.call(req).await?;
     let user = OptionalDjangoUser::extract(response.request()).await;
     let session = OptionalDjangoSession::extract(response.request()).await;
-    let user = user.map(|user| user.as_ref().map(|user| user.username().to_owned()));
+    let user = user.map(|user| user.0.map(|user| user.username().to_owned()));
     let line = format!(
         "{} {:?} {:?}",
         response.status().as_u16(),
         user.map_err(drop),
-        session.map(|session| session.is_some()).map_err(drop)
+        session.map(|session| session.0.is_some()).map_err(drop)
     );
     log.lock().unwrap().push(line);
     Ok(response)

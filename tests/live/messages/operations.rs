@@ -142,7 +142,7 @@ async fn operate(
         "render" => return rendered(op[1].as_str().unwrap(), messages).into(),
         "flags" => {}
         "session_set" => session.insert(key(), &op[2]).unwrap(),
-        "session_pop" => drop(session.remove(key()).unwrap()),
+        "session_pop" => drop(session.remove(key())),
         "cycle_key" => session.cycle_key(),
         "flush" => session.flush(),
         "clear" => session.clear(),

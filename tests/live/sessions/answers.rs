@@ -38,7 +38,7 @@ async fn a_stream_is_sent_after_the_session_is_stored() {
             session.insert("a", &1)?;
             // What is sent is what the row holds by then.
             let body = stream::once(async move {
-                let key = session.data()?.get::<String>("key")?.unwrap();
+                let key = session.data().get::<String>("key")?.unwrap();
                 let seen = a(&site, &key).await;
                 Ok::<_, Error>(web::Bytes::from(format!("{seen:?}")))
             });

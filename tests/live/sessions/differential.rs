@@ -6,7 +6,7 @@ use testbed::{Django, Settings};
 
 use crate::{
     beds::{Bed, Dice, PASSWORD, seed, settings},
-    sessions::operations::{Outcome, django, operate},
+    sessions::operations::{Layers, Outcome, django, operate, operate_behind},
 };
 
 /// Who answers a request.
@@ -18,24 +18,42 @@ enum Side {
 
 #[actix_web::test]
 async fn what_django_would_have_stored_is_stored_and_what_it_would_have_sent_is_sent() {
+    compare(510, false).await;
+}
+
+/// With CSRF_USE_SESSIONS: which secret stays, and whom it gives a session.
+#[actix_web::test]
+async fn a_csrf_secret_is_in_the_session_as_in_django() {
+    compare(210, true).await;
+}
+
+async fn compare(sequences: usize, csrf_use_sessions: bool) {
     let mut dice = Dice(seed());
     let versions = Django::available().unwrap();
-    let sequences = 510 / versions.len();
+    let sequences = sequences / versions.len();
     for version in versions {
         // Of its own: others log in as the same users, and `last_login` is compared.
-        let bed = Bed::start(version, Settings::default()).await;
+        let django = Settings::default().set("CSRF_USE_SESSIONS", csrf_use_sessions);
+        let bed = Bed::start(version, django).await;
         let bed = &bed;
         let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations: 1000 }];
-        let settings = settings().writes_sessions(true).password_hashers(hashers);
-        let site = bed.store_with(settings);
+        let settings = settings()
+            .writes_sessions(true)
+            .password_hashers(hashers)
+            .csrf_use_sessions(csrf_use_sessions);
+        let site = bed.store_with(settings.clone());
+        let hooked = site.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
+        let sites = [site, hooked, bed.store_with(settings)];
         for number in 0..sequences {
-            let sequence = Sequence::random(&mut dice);
-            let djangos = sequence.run(bed, &site, |_| Side::Django).await;
-            let rusts = sequence.run(bed, &site, |_| Side::Rust).await;
+            let sequence = Sequence::random(&mut dice, csrf_use_sessions);
+            let mut layers = layers(&mut dice, &sites);
+            layers.csrf_if_logged_in &= !csrf_use_sessions;
+            let djangos = sequence.run(bed, &layers, |_| Side::Django).await;
+            let rusts = sequence.run(bed, &layers, |_| Side::Rust).await;
             assert_eq!(rusts, djangos, "{version}, sequence {number}: {sequence:?}");
             let first = dice.below(2);
             let turns = sequence
-                .run(bed, &site, |i| if i % 2 == first { Side::Django } else { Side::Rust })
+                .run(bed, &layers, |i| if i % 2 == first { Side::Django } else { Side::Rust })
                 .await;
             assert_eq!(turns, djangos, "{version}, sequence {number} in turns: {sequence:?}");
         }
@@ -59,8 +77,10 @@ enum Start {
 }
 
 impl Sequence {
-    fn random(dice: &mut Dice) -> Self {
+    fn random(dice: &mut Dice, has_tokens: bool) -> Self {
+        let secret = r#"{"a":1,"_csrftoken":"abcdefghijklmnopqrstuvwxyzABCDEF"}"#;
         let start = match dice.below(6) {
+            3 | 4 if has_tokens => Start::Json(secret),
             0 => Start::None,
             1 => Start::Unknown,
             2 => Start::Json(r#"{"cart":[1,2],"theme":"dark"}"#),
@@ -73,7 +93,11 @@ impl Sequence {
         while left > 0 {
             let count = (1 + dice.below(4)).min(left);
             left -= count;
-            let ops: Vec<_> = (0..count).map(|_| operation(dice)).collect();
+            let op = |dice: &mut Dice| match has_tokens && dice.below(3) == 0 {
+                true => json!(["get_token"]),
+                false => operation(dice),
+            };
+            let ops: Vec<_> = (0..count).map(|_| op(dice)).collect();
             let mut status = [200, 200, 200, 200, 302, 404, 500][dice.below(7)];
             // Django has moved the row by then, and the visitor, who is not told, loses the session.
             let cycles = ["authenticate_login", "cycle_key", "login", "update_session_auth_hash"];
@@ -88,10 +112,15 @@ impl Sequence {
                 true => ops.into_iter().filter(|op| op[0] != "user" && op[0] != "flush").collect(),
                 false => ops,
             };
+            let mut ops = ops;
+            // Django would believe in a key that it has not asked for, and fail to save.
+            if ops.first().is_some_and(|op| op[0] == "clear" || op[0] == "save") {
+                ops.insert(0, json!(["get", "a"]));
+            }
             requests.push((ops, status));
         }
         if matches!(start, Start::Unknown) {
-            // Django would believe in that key until it has asked for it, and fail to save.
+            // The same.
             requests[0].0.insert(0, json!(["get", "a"]));
         }
         Self { start, requests }
@@ -101,7 +130,7 @@ impl Sequence {
     async fn run(
         &self,
         bed: &Bed,
-        site: &DjangoSite,
+        layers: &Layers,
         side: impl Fn(usize) -> Side,
     ) -> Vec<(Outcome, Value)> {
         let key = match self.start {
@@ -111,14 +140,17 @@ impl Sequence {
             Start::LoggedIn => Some(bed.login("ada").await),
         };
         bed.sql("UPDATE auth_user SET last_login = NULL").await;
-        let mut browser = Browser { seen: Vec::new(), cookie: None };
+        let mut browser = Browser { seen: Vec::new(), secrets: Vec::new(), cookie: None };
         browser.cookie = key.inspect(|key| browser.seen.push(key.clone()));
         let mut story = Vec::new();
         for (i, (ops, status)) in self.requests.iter().enumerate() {
             let cookie = browser.cookie.as_ref().map(|key| format!("sessionid={key}"));
             let ops = Value::from(ops.clone());
             let outcome = match side(i) {
-                Side::Rust => operate(site, cookie.as_deref(), &ops, *status).await,
+                Side::Rust if layers.sites.len() == 1 => {
+                    operate(&layers.sites[0], cookie.as_deref(), &ops, *status).await
+                }
+                Side::Rust => operate_behind(layers, cookie.as_deref(), &ops, *status).await,
                 Side::Django => django(bed, cookie.as_deref(), &ops, *status).await,
             };
             let outcome = browser.hears(outcome);
@@ -129,11 +161,23 @@ impl Sequence {
     }
 }
 
+/// One middleware, or three of handles that differ.
+fn layers(dice: &mut Dice, sites: &[DjangoSite; 3]) -> Layers {
+    let nested = dice.below(2) == 0;
+    let count = if nested { 3 } else { 1 };
+    Layers {
+        sites: (0..count).map(|_| sites[dice.below(3)].clone()).collect(),
+        csrf_if_logged_in: dice.below(2) == 0,
+        looks: false,
+        between: dice.below(3),
+    }
+}
+
 fn operation(dice: &mut Dice) -> Value {
     let keys = ["cart", "theme", "a", "b"];
     let key = keys[dice.below(4)];
     let user = ["ada", "grace"][dice.below(2)];
-    match dice.below(20) {
+    match dice.below(21) {
         0..4 => json!(["insert", key, dice.below(3)]),
         4..6 => json!(["append", "list", dice.below(9)]),
         6 | 7 => json!(["get", key]),
@@ -153,6 +197,7 @@ fn operation(dice: &mut Dice) -> Value {
         }
         17 => json!(["logout"]),
         18 => json!(["update_session_auth_hash", user]),
+        19 => json!(["save"]),
         _ => json!(["user"]),
     }
 }
@@ -160,6 +205,8 @@ fn operation(dice: &mut Dice) -> Value {
 /// Keeps the cookie, and knows keys by the order in which they came.
 struct Browser {
     seen: Vec<String>,
+    /// CSRF secrets, likewise.
+    secrets: Vec<String>,
     cookie: Option<String>,
 }
 
@@ -201,15 +248,27 @@ impl Browser {
     }
 
     /// The rows of all keys that this browser ever had.
-    async fn rows(&self, bed: &Bed) -> Value {
+    async fn rows(&mut self, bed: &Bed) -> Value {
         let users = "SELECT username FROM auth_user WHERE last_login IS NOT NULL ORDER BY 1";
         let mut questions = vec![json!({ "cmd": "sql", "statement": users })];
         questions.extend(self.seen.iter().map(|key| json!({ "cmd": "read_row", "key": key })));
         let mut answers = bed.judge.ask_all(questions).await.unwrap().into_iter();
         let last_login = answers.next().unwrap()["rows"].take();
         let rows = answers.enumerate().filter(|(_, row)| !row.is_null()).map(|(number, row)| {
-            assert!(row["json"].is_string(), "{row}");
-            json!({ "key": number, "json": row["json"], "lives": row["lives"] })
+            let json = row["json"].as_str().unwrap();
+            let json = match json.split_once("\"_csrftoken\": \"") {
+                None => json.to_owned(),
+                Some((before, rest)) => {
+                    let (secret, after) = rest.split_once('"').unwrap();
+                    let seen = self.secrets.iter().position(|seen| seen == secret);
+                    let secret = seen.unwrap_or_else(|| {
+                        self.secrets.push(secret.to_owned());
+                        self.secrets.len() - 1
+                    });
+                    format!("{before}\"_csrftoken\": {secret}{after}")
+                }
+            };
+            json!({ "key": number, "json": json, "lives": row["lives"] })
         });
         json!({ "rows": rows.collect::<Vec<_>>(), "last_login": last_login })
     }

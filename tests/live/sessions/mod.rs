@@ -3,9 +3,12 @@
 mod answers;
 mod cached_db;
 mod constraints;
+mod cookies;
 mod differential;
 mod engines;
 mod expired;
+mod handler_errors;
+mod handles;
 mod hashes;
 mod interleavings;
 mod nested;

@@ -1,11 +1,15 @@
 //! A service whose one route does to the session what a request says, as `tests/django/writes.py`.
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error, Expiry, OptionalDjangoUser,
+    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error, Expiry,
+    OptionalDjangoUser,
 };
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpResponseBuilder,
+    App, FromRequest, HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder,
+    body::{MessageBody, to_bytes},
+    dev::{ServiceRequest, ServiceResponse},
     http::{StatusCode, header::SET_COOKIE},
+    middleware::{Next, from_fn},
     test::{self, TestRequest},
     web,
 };
@@ -37,13 +41,91 @@ pub(crate) async fn operate(
     if let Some(cookie) = cookie {
         request = request.insert_header(("Cookie", cookie));
     }
-    let response = test::call_service(&app, request.to_request()).await;
+    outcome(test::call_service(&app, request.to_request()).await).await
+}
+
+async fn outcome(response: ServiceResponse<impl MessageBody>) -> Outcome {
+    outcome_of(response.into_parts().1).await
+}
+
+async fn outcome_of(response: HttpResponse<impl MessageBody>) -> Outcome {
     let status = response.status().as_u16().into();
     let set_cookie = response.headers().get_all(SET_COOKIE);
     let set_cookie = set_cookie.map(|header| header.to_str().unwrap().to_owned()).collect();
-    let body = test::read_body(response).await;
+    let body = to_bytes(response.into_body()).await.unwrap_or_default();
     let results = serde_json::from_slice(&body).unwrap_or(Value::Null);
     Outcome { status, set_cookie, results }
+}
+
+/// Middlewares around the one route, the outermost first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layers {
+    pub(crate) sites: Vec<DjangoSite>,
+    /// The outermost one checks for CSRF only who is logged in.
+    pub(crate) csrf_if_logged_in: bool,
+    /// Something behind the outermost one looks who it is.
+    pub(crate) looks: bool,
+    /// So many of the operations are done there, and not by the handler.
+    pub(crate) between: usize,
+}
+
+/// Has a service do the same behind three middlewares, by a form that was meant.
+pub(crate) async fn operate_behind(
+    layers: &Layers,
+    cookie: Option<&str>,
+    ops: &Value,
+    status: u16,
+) -> Outcome {
+    let optional = |i: usize| DjangoSessionMiddleware::optional(layers.sites[i].clone());
+    let outer = match layers.csrf_if_logged_in {
+        true => optional(0).csrf_if_logged_in(),
+        false => optional(0),
+    };
+    let app = App::new()
+        .app_data(web::Data::new(layers.sites[2].clone()))
+        .app_data(web::Data::new(layers.clone()))
+        .wrap(optional(2))
+        .wrap(optional(1))
+        .wrap(from_fn(between))
+        .wrap(outer)
+        .default_service(web::to(perform));
+    let app = test::init_service(app).await;
+    const SECRET: &str = "abcdefghijklmnopqrstuvwxyzABCDEF";
+    let cookie = cookie.map_or(String::new(), |cookie| format!("; {cookie}"));
+    // With CSRF_USE_SESSIONS there is no secret that could be known here.
+    let is_checked = layers.csrf_if_logged_in;
+    let request = if is_checked { TestRequest::post() } else { TestRequest::get() };
+    let request = request
+        .insert_header(("Cookie", format!("csrftoken={SECRET}{cookie}")))
+        .insert_header(("X-CSRFToken", SECRET))
+        .set_json(json!({ "ops": ops, "status": status }));
+    // The form is the middleware's too.
+    let request = request.insert_header(("X-Plan", json!({ "ops": ops }).to_string()));
+    match test::try_call_service(&app, request.to_request()).await {
+        Ok(response) => outcome(response).await,
+        Err(error) => outcome_of(error.error_response()).await,
+    }
+}
+
+async fn between(
+    layers: web::Data<Layers>,
+    mut req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    if layers.looks {
+        req.extract::<OptionalDjangoUser>().await?;
+    }
+    if layers.between > 0 {
+        let plan: Value =
+            serde_json::from_str(req.headers().get("X-Plan").unwrap().to_str().unwrap()).unwrap();
+        let session = req.extract::<DjangoSessionMut>().await?;
+        let mut results = Vec::new();
+        for op in plan["ops"].as_array().unwrap().iter().take(layers.between) {
+            results.push(done(&session, op, req.request()).await?);
+        }
+        req.extensions_mut().insert(results);
+    }
+    next.call(req).await
 }
 
 /// Cookies that can be no session key, beside others, and one that could be one.
@@ -95,8 +177,8 @@ async fn perform(
     plan: web::Json<Value>,
     req: HttpRequest,
 ) -> Result<HttpResponse, Error> {
-    let mut results = Vec::new();
-    for op in plan["ops"].as_array().unwrap() {
+    let mut results = req.extensions_mut().remove::<Vec<Value>>().unwrap_or_default();
+    for op in plan["ops"].as_array().unwrap().iter().skip(results.len()) {
         results.push(done(&session, op, &req).await?);
     }
     let status = StatusCode::from_u16(plan["status"].as_u64().unwrap() as u16).unwrap();
@@ -122,6 +204,10 @@ pub(crate) async fn done(
         "cycle_key" => session.cycle_key(),
         "flush" => session.flush(),
         "get" => return Ok(session.get(key)?.unwrap_or_default()),
+        "get_token" => {
+            let token = CsrfToken::extract(req).await.map_err(|_| Error::Anonymous)?;
+            return Ok(token.as_str().len().into());
+        }
         "authenticate_login" => {
             let password = op[2].as_str().unwrap();
             let user = site(req).authenticate(key, password).await?;
@@ -139,7 +225,7 @@ pub(crate) async fn done(
             }
         }
         "logout" => session.logout().await?,
-        "remove" => return Ok(session.remove(key)?.into()),
+        "remove" => return Ok(session.remove(key).into()),
         "save" => session.save().await?,
         "set_expiry" => {
             session.set_expiry(op[1].as_i64().map_or(Expiry::Default, Expiry::Seconds))?;
@@ -156,9 +242,8 @@ pub(crate) async fn done(
             client.batch_execute(key).await.unwrap();
         }
         "user" => {
-            use actix_web::FromRequest;
             let user = OptionalDjangoUser::extract(req).await.map_err(|_| Error::Anonymous)?;
-            return Ok(user.as_ref().map(|user| user.username().to_owned()).into());
+            return Ok(user.0.map(|user| user.username().to_owned()).into());
         }
         "update_session_auth_hash" => {
             let user = site(req).user_by_username(key).await?;

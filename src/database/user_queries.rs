@@ -1,0 +1,145 @@
+//! The questions about users, made when it is known of which types the columns are.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::time::Instant;
+use tokio_postgres::{Error as PgError, Row, types::Type};
+
+use super::{
+    Database,
+    connection::{ONE_KEY, Query, Question},
+    permissions::Permissions,
+    primary_key::PrimaryKey,
+    users::{Users, tables, user_sql},
+    visits::Visits,
+};
+use crate::{
+    error::{Error, Unavailable},
+    settings::{DjangoSettings, UserModel, quote_name},
+};
+
+/// The queries about users. They are made when it is known of which types the columns are.
+pub(super) struct UserQueries {
+    types: Question,
+    known: OnceLock<Known>,
+}
+
+pub(super) struct Known {
+    pub(super) primary_key: PrimaryKey,
+    /// How a key stands in SQL that is `ads_key` as a parameter.
+    pub(super) key: String,
+    pub(super) by_username: Arc<Query>,
+    pub(super) users: Arc<Users>,
+    pub(super) permissions: Option<Arc<Permissions>>,
+    pub(super) visits: Arc<Visits>,
+    /// `None` if the model has no permissions.
+    pub(super) visits_with_permissions: Option<Arc<Visits>>,
+}
+
+impl Database {
+    /// How ids are read for the primary key of the user model.
+    pub(crate) async fn primary_key(&self, deadline: Instant) -> Result<PrimaryKey, Error> {
+        Ok(self.user_queries(deadline).await?.primary_key.clone())
+    }
+
+    /// Asks the queries about users for a user who does not exist.
+    pub(super) async fn try_user_queries(
+        &self,
+        with_permissions: bool,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let known = self.user_queries(deadline).await?;
+        self.query(known.users.nobody(), deadline).await?;
+        self.query(known.visits.nobody(), deadline).await?;
+        if with_permissions {
+            if let Some(permissions) = &known.permissions {
+                self.query(permissions.nobody(), deadline).await?;
+            }
+            if let Some(visits) = &known.visits_with_permissions {
+                self.query(visits.nobody(), deadline).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn user_queries(&self, deadline: Instant) -> Result<&Known, Error> {
+        let queries = &self.shared.user_queries;
+        if let Some(known) = queries.known.get() {
+            return Ok(known);
+        }
+        // Whoever comes before the answer asks as well.
+        let rows = self.query(queries.types.clone(), deadline).await?;
+        let known = rows.first().map(|row| Known::of(self.settings(), row)).transpose();
+        let known = known.map_err(Unavailable::from)?.ok_or(Unavailable::NoAnswer)?;
+        Ok(queries.known.get_or_init(|| known))
+    }
+}
+
+impl UserQueries {
+    pub(super) fn new(model: &UserModel) -> Self {
+        Self { types: Question::new(&type_query(model), vec![]), known: OnceLock::new() }
+    }
+}
+
+impl Known {
+    /// From the answer to [`type_query`].
+    fn of(settings: &DjangoSettings, row: &Row) -> Result<Self, PgError> {
+        let model = &settings.user_model;
+        let (oid, type_name): (u32, &str) = (row.try_get(1)?, row.try_get(2)?);
+        let username_type: &str = row.try_get(3)?;
+        let column_types: Vec<u32> = row.try_get(4)?;
+        let primary_key = PrimaryKey::of_type(oid);
+        let key = match primary_key {
+            PrimaryKey::Other => cast(type_name),
+            _ => "ads_key".to_owned(),
+        };
+        let has_username = format!("{} = {}", quote_name(&model.username), cast(username_type));
+        let by_username = |proof: &str| {
+            user_sql(model, proof, ONE_KEY, &has_username, &column_types) + " LIMIT 2"
+        };
+        let permissions = Permissions::new(model, &primary_key, &key);
+        let visits = |permissions| {
+            let sessions = &settings.session_table;
+            Arc::new(Visits::new(sessions, model, &primary_key, &key, &column_types, permissions))
+        };
+        Ok(Self {
+            by_username: Query::new(&[Type::TEXT], by_username),
+            users: Arc::new(Users::new(model, &primary_key, &key, &column_types)),
+            permissions: permissions.map(Arc::new),
+            visits: visits(None),
+            visits_with_permissions: model.permission_tables.as_ref().map(|of| visits(Some(of))),
+            primary_key,
+            key,
+        })
+    }
+}
+
+/// A key that is text, as a value of this type: what compares like the column itself, and can use
+/// its index.
+fn cast(type_name: &str) -> String {
+    // By its SQL name, text would be cut to a length of one.
+    let type_name = if type_name == "character" { "bpchar" } else { type_name };
+    format!("CAST(ads_key AS {type_name})")
+}
+
+/// Asks for the types of the primary key, the username and the further columns. Fails in the
+/// database's words if there is no such table or column.
+fn type_query(model: &UserModel) -> Arc<Query> {
+    let value = |column: &str, tables: &str| {
+        format!("(SELECT {} FROM {tables} LIMIT 0)", quote_name(column))
+    };
+    let key = value(&model.primary_key, &model.table.quoted());
+    let username = value(&model.username, &tables(model));
+    // `coalesce` with another type makes a domain what it is made of, which is how it is sent.
+    let base_type = |column: &String| {
+        format!("pg_typeof(coalesce({}, NULL))::oid", value(column, &tables(model)))
+    };
+    let columns: Vec<_> = model.columns.iter().map(base_type).collect();
+    Query::new(&[], |proof| {
+        format!(
+            "SELECT {proof}, pg_typeof({key})::oid, pg_typeof({key})::text, \
+             pg_typeof({username})::text, ARRAY[{}]::oid[]",
+            columns.join(", ")
+        )
+    })
+}

@@ -1,0 +1,172 @@
+//! What was found in session data before: nothing is unsigned, decompressed and parsed twice.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
+
+use super::{SessionKey, text::DecodedText};
+
+/// The last text of each session that was decoded, with what was found in it.
+///
+/// It is exact: what is remembered counts only for a text that is byte for byte the remembered one.
+/// So nothing has to be told of a change, and a wrong entry can only cost the work that it would
+/// have saved. Session keys are not kept, only their hashes, with a key that leaves no process: two
+/// that have one hash take each other's place.
+///
+/// Bounded by bytes. When it is full, entries that were not asked for lately leave, one at a time.
+pub(crate) struct Memo {
+    hasher: RandomState,
+    texts: Cache<u64, Arc<DecodedText>, Bytes>,
+    /// The size of the largest text that is remembered. One must not drive out all others.
+    largest: usize,
+}
+
+/// How many parts have a lock each.
+const PARTS: usize = 16;
+
+/// What a session of an ordinary site takes. From this, the cache knows how many keys of those that
+/// left it is worth to remember, 8 bytes each.
+const USUAL_SIZE: usize = 1024;
+
+/// Each text takes no more than this part of the whole: an eighth of what one lock guards.
+const LARGEST_PART: usize = 8 * PARTS;
+
+/// What an entry takes in the cache, in both counters of an [`Arc`], and is lost between allocations.
+const OVERHEAD: usize = 192;
+
+impl Memo {
+    /// One of so many bytes.
+    pub(crate) fn new(size: usize) -> Self {
+        let options = OptionsBuilder::new()
+            .shards(PARTS)
+            .estimated_items_capacity(size.div_ceil(USUAL_SIZE))
+            .weight_capacity(size as u64)
+            .build()
+            .expect("both capacities are set");
+        let texts = Cache::with_options(options, Bytes, Default::default(), Default::default());
+        Self { hasher: RandomState::new(), texts, largest: size / LARGEST_PART }
+    }
+
+    /// What is remembered of the session with this key.
+    pub(crate) fn get(&self, key: &SessionKey) -> Option<Arc<DecodedText>> {
+        self.texts.get(&self.hash(key))
+    }
+
+    /// Remembers what was found in a text, in place of what was there for this key.
+    pub(crate) fn remember(&self, key: &SessionKey, text: Arc<DecodedText>) {
+        if text.size() <= self.largest {
+            self.texts.insert(self.hash(key), text);
+        } else {
+            self.forget(key);
+        }
+    }
+
+    pub(crate) fn forget(&self, key: &SessionKey) {
+        self.texts.remove(&self.hash(key));
+    }
+
+    fn hash(&self, key: &SessionKey) -> u64 {
+        self.hasher.hash_one(key.as_str())
+    }
+}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memo").field("len", &self.texts.len()).finish_non_exhaustive()
+    }
+}
+
+/// An entry weighs what it takes. That never changes while it is there: see [`DecodedText::size`].
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<u64, Arc<DecodedText>> for Bytes {
+    fn weight(&self, _: &u64, text: &Arc<DecodedText>) -> u64 {
+        (text.size() + OVERHEAD) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        session::{SessionData, SessionSigner, text::SessionText},
+        settings::DjangoSettings,
+    };
+
+    fn decoded(json: &str) -> Arc<DecodedText> {
+        let signer = SessionSigner::new(&DjangoSettings::new("k")).unwrap();
+        let data = SessionData::from_json(json).unwrap();
+        SessionText::new(data.encode(&signer)).decode(&signer).unwrap()
+    }
+
+    /// What Django's `login()` writes, and a few things of a shop.
+    fn usual() -> Arc<DecodedText> {
+        decoded(&format!(
+            r#"{{"_auth_user_id":"123456","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"{}","cart":[17,4,33],"last_seen":"2026-11-30T12:00:00"}}"#,
+            "0123456789abcdef".repeat(4)
+        ))
+    }
+
+    fn key(number: usize) -> SessionKey {
+        SessionKey::new(format!("session-{number}")).unwrap()
+    }
+
+    #[test]
+    fn the_default_is_enough_for_a_hundred_thousand_visitors() {
+        let memo = Memo::new(DjangoSettings::new("k").max_memo_size);
+        let text = usual();
+        for number in 0..100_000 {
+            memo.remember(&key(number), Arc::clone(&text));
+        }
+        assert_eq!(memo.texts.len(), 100_000);
+    }
+
+    #[test]
+    fn it_is_bounded_by_bytes_and_one_leaves_at_a_time() {
+        let size = 1 << 20;
+        let memo = Memo::new(size);
+        let text = usual();
+        let room = size / (text.size() + OVERHEAD);
+        for number in 0..10 * room {
+            memo.remember(&key(number), Arc::clone(&text));
+            assert!(memo.texts.weight() <= size as u64);
+            assert!(memo.texts.len() >= number.min(room) * 3 / 4, "{number}");
+        }
+        // Who comes often stays.
+        for number in 0..10 * room {
+            memo.remember(&key(number), Arc::clone(&text));
+            assert!(number < room || memo.get(&key(3)).is_some(), "{number}");
+            memo.get(&key(3)).map_or_else(|| memo.remember(&key(3), Arc::clone(&text)), drop);
+        }
+        memo.forget(&key(3));
+        assert!(memo.get(&key(3)).is_none());
+    }
+
+    #[test]
+    fn what_is_large_drives_nobody_out_and_takes_its_former_self_away() {
+        let memo = Memo::new(1 << 20);
+        memo.remember(&key(0), usual());
+        memo.remember(&key(1), usual());
+        memo.remember(&key(1), decoded(&format!(r#"{{"large":"{}"}}"#, "é!".repeat(4_000))));
+        assert!(memo.get(&key(0)).is_some() && memo.get(&key(1)).is_none());
+    }
+
+    #[test]
+    fn nothing_is_remembered_in_no_bytes() {
+        let memo = Memo::new(0);
+        memo.remember(&key(0), usual());
+        assert!(memo.get(&key(0)).is_none());
+    }
+
+    #[test]
+    fn it_shows_no_session_key_and_no_data() {
+        let memo = Memo::new(1 << 20);
+        memo.remember(&SessionKey::new("hush-hush").unwrap(), decoded(r#"{"hush":1}"#));
+        assert!(!format!("{memo:?}").contains("hush"));
+    }
+}

@@ -1,0 +1,36 @@
+//! `DjangoSite` in the arguments of a handler.
+
+use std::future::{Ready, ready};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+
+use crate::{auth::DjangoSite, error::Error, web::request::Visit};
+
+/// Extracts the site handle of the innermost middleware around the route, with its hooks: no `web::Data`
+/// is needed. On a route without a middleware the answer is a 500, and the log says what to wrap.
+///
+/// ```
+/// use actix_django_session::{DjangoSite, DjangoUser, Error};
+/// use actix_web::web;
+///
+/// async fn profile(site: DjangoSite, id: web::Path<i64>) -> Result<String, Error> {
+///     Ok(site.user(id.into_inner()).await?.username().to_owned())
+/// }
+/// ```
+impl FromRequest for DjangoSite {
+    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
+    /// which handlers return.
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
+            let site = visit.context.as_deref().map(|context| context.site.clone());
+            let missing = || Error::ImproperlyConfigured(NONE_IN_TEST.into()).into();
+            site.ok_or_else(missing)
+        }))
+    }
+}
+
+const NONE_IN_TEST: &str = "a handler that takes a `DjangoSite` needs a middleware around it in its test too: \
+                            one of `test::site()`";

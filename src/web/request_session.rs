@@ -1,0 +1,596 @@
+//! The session of one request: one truth for extractors, the CSRF check and all middlewares on its way.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    rc::Rc,
+    time::SystemTime,
+};
+
+use actix_web::http::StatusCode;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, MutexGuard},
+    time::{Instant, timeout},
+};
+
+use super::session_cookie::SessionCookie;
+use crate::{
+    auth::{BACKEND, DjangoSite, DjangoUser, HASH, RowNow},
+    database::Patience,
+    error::{DecodeError, Error, NotLoggedIn, Unavailable},
+    session::{Changes, DjangoSession, Expiry, ExpiryPolicy, Save, SessionData, USER_ID},
+};
+
+const OVER: &str = "a session was to be saved after its answer was sent";
+
+/// The session that a request came with, and what becomes of it.
+///
+/// There is one for each session table and cookie. It is made by the outermost middleware that comes to it;
+/// those inside share it, whichever site handle they have.
+pub(crate) struct RequestSession {
+    loaded: Loaded,
+    /// When its row was read or written last.
+    seen: Cell<Instant>,
+    /// Who stores it: the outermost middleware that may.
+    keeper: OnceCell<Keeper>,
+    state: RefCell<State>,
+    /// How long this request still waits for the database.
+    patience: OnceCell<Patience>,
+    /// One lookup of a user at a time: extractors of one handler ask together.
+    asking: Mutex<()>,
+    /// One save at a time.
+    saving: Mutex<()>,
+}
+
+/// What there was of the session when the request came.
+#[derive(Debug)]
+pub(crate) enum Loaded {
+    /// The request has no session cookie.
+    NoCookie,
+    /// The cookie is none that Django would look up.
+    NoKey,
+    /// There is no such session, or it has expired.
+    Missing(Error),
+    Live(DjangoSession),
+    /// That cannot be told now.
+    Unavailable(Error),
+}
+
+/// Who stores a session.
+enum Keeper {
+    Site(DjangoSite),
+    /// Nobody: it is that of a test, which reads it back from the request.
+    Test,
+}
+
+#[derive(Default)]
+struct State {
+    /// Made when the first one asks.
+    changes: Option<Changes>,
+    /// The user who was looked up together with the session, until somebody asks.
+    found: Option<Identity>,
+    identities: Vec<Identity>,
+    phase: Phase,
+}
+
+/// Who the visitor is by one site handle, whose hooks have a say in that.
+struct Identity {
+    /// `None`: by all of them, because a test said so.
+    site: Option<DjangoSite>,
+    user: Result<DjangoUser, Error>,
+}
+
+/// How far the request has come with its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    #[default]
+    Untouched,
+    /// Something looked into it: Django's `accessed`.
+    Accessed,
+    /// Something that changed is stored.
+    Saved,
+    /// The answer is on its way, and nothing is stored any more.
+    Sent,
+}
+
+impl RequestSession {
+    pub(crate) fn new(loaded: Loaded) -> Rc<Self> {
+        Rc::new(Self {
+            loaded,
+            seen: Instant::now().into(),
+            keeper: OnceCell::new(),
+            state: RefCell::default(),
+            patience: OnceCell::new(),
+            asking: Mutex::default(),
+            saving: Mutex::default(),
+        })
+    }
+
+    /// One that a test made, with its user if it has one.
+    pub(crate) fn of_test(loaded: Loaded, user: Option<DjangoUser>) -> Rc<Self> {
+        let session = Self::new(loaded);
+        let _ = session.keeper.set(Keeper::Test);
+        let identity = user.map(|user| Identity { site: None, user: Ok(user) });
+        session.state.borrow_mut().identities.extend(identity);
+        session
+    }
+
+    /// Its user was looked up with it.
+    pub(crate) fn with_user(
+        self: Rc<Self>,
+        site: &DjangoSite,
+        user: Result<DjangoUser, Error>,
+    ) -> Rc<Self> {
+        self.state.borrow_mut().found = Some(Identity { site: Some(site.clone()), user });
+        self
+    }
+
+    /// With what is left of the patience with which it was found.
+    pub(crate) fn after(self: Rc<Self>, patience: Patience) -> Rc<Self> {
+        self.patience.get_or_init(|| patience);
+        self
+    }
+
+    /// Says that this handle's middleware stores the session, unless one further out does; whether that
+    /// is so.
+    pub(crate) fn keep(&self, site: &DjangoSite) -> bool {
+        self.keeper.get().is_none() && self.keeper.set(Keeper::Site(site.clone())).is_ok()
+    }
+
+    /// Whether what is done to it is stored, or read back by a test.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keeper.get().is_some()
+    }
+
+    /// Who stores it. `None` where nobody does.
+    pub(crate) fn site(&self) -> Option<&DjangoSite> {
+        match self.keeper.get()? {
+            Keeper::Site(site) => Some(site),
+            Keeper::Test => None,
+        }
+    }
+
+    // What it is by now.
+
+    /// The live session, as it is by now.
+    pub(crate) fn session(&self) -> Result<DjangoSession, Error> {
+        self.touch();
+        let state = self.state.borrow();
+        let Some(changes) = &state.changes else { return self.loaded() };
+        if !changes.is_modified() {
+            return changes.stored().map_or_else(|| self.loaded(), |session| Ok(session.clone()));
+        }
+        if changes.is_empty() {
+            return Err(Error::NoSessionKey);
+        }
+        let (key, data) = (changes.key().clone(), changes.data().clone());
+        match (self.site(), &self.loaded) {
+            (Some(site), _) => site.sealed(key, data),
+            (None, Loaded::Live(session)) => Ok(session.changed(key, data)),
+            (None, _) => self.loaded(),
+        }
+    }
+
+    /// The session as the request brought it.
+    pub(crate) fn loaded(&self) -> Result<DjangoSession, Error> {
+        match &self.loaded {
+            Loaded::NoCookie | Loaded::NoKey => Err(Error::NoSessionKey),
+            Loaded::Missing(error) | Loaded::Unavailable(error) => Err(error.clone()),
+            Loaded::Live(session) => Ok(session.clone()),
+        }
+    }
+
+    /// Whether there was none, and nothing has made one.
+    pub(crate) fn is_absent(&self) -> bool {
+        let is_live = matches!(self.loaded, Loaded::Live(_) | Loaded::Unavailable(_));
+        !is_live && self.state.borrow().changes.is_none()
+    }
+
+    /// Makes sure that there is something to change.
+    ///
+    /// # Errors
+    /// [`Error::Undecodable`] if the session's data is too large to be read; why it cannot be told
+    /// whether there is a session.
+    pub(crate) fn begin(&self) -> Result<(), Error> {
+        self.touch();
+        if let Loaded::Unavailable(error) = &self.loaded {
+            return Err(error.clone());
+        }
+        let state = &mut *self.state.borrow_mut();
+        if state.changes.is_none() {
+            state.changes = Some(Changes::new(self.live())?);
+        }
+        Ok(())
+    }
+
+    /// Looks at the session as it is by now.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Changes) -> T) -> T {
+        self.look_mut(|changes| look(changes))
+    }
+
+    fn look_mut<T>(&self, look: impl FnOnce(&mut Changes) -> T) -> T {
+        self.touch();
+        look(self.changes(&mut self.state.borrow_mut()))
+    }
+
+    /// Changes the session. That may make another user of its visitor.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Changes) -> T) -> T {
+        self.touch();
+        let state = &mut *self.state.borrow_mut();
+        if state.phase == Phase::Sent {
+            tracing::error!("a session was changed after its answer was sent: that is not stored");
+        }
+        let changes = self.changes(state);
+        let was = who(changes.data());
+        let changed = change(changes);
+        if was != who(changes.data()) {
+            state.identity_changed();
+        }
+        changed
+    }
+
+    /// Changes the value of a key. No code of the application runs while the session is borrowed.
+    ///
+    /// # Errors
+    /// [`Error::Undecodable`] if the value is no `T`, or what becomes of it has no JSON form.
+    pub(crate) fn update<T, F>(&self, key: &str, change: F) -> Result<(), Error>
+    where
+        T: Serialize + DeserializeOwned + Default,
+        F: Fn(&mut T) + 'static,
+    {
+        let mut value = self.look(|changes| changes.data().get::<T>(key))?.unwrap_or_default();
+        change(&mut value);
+        self.change(|changes| changes.updated(key, &value, change))
+    }
+
+    /// Forgets the session, and who was logged in to it.
+    pub(crate) fn flush(&self) {
+        // Also when the answer is on its way: then the row is deleted at its end.
+        self.look_mut(Changes::flush);
+        self.state.borrow_mut().identity_changed();
+    }
+
+    /// What `set_expiry` puts into the session; `None` takes it out.
+    ///
+    /// # Errors
+    /// [`Error::Expiry`].
+    pub(crate) fn stored_expiry(&self, expiry: Expiry) -> Result<Option<String>, Error> {
+        match self.site() {
+            Some(site) => site.stored_expiry(expiry),
+            None => ExpiryPolicy::default().stored(expiry, SystemTime::now()),
+        }
+    }
+
+    /// The changes, made when the first one asks. [`begin`](Self::begin) has refused what cannot be read;
+    /// should nobody have asked it, that is left alone, and there is a new session.
+    fn changes<'a>(&self, state: &'a mut State) -> &'a mut Changes {
+        let new = || Changes::new(self.live()).unwrap_or_else(|_| Changes::of_no_row());
+        state.changes.get_or_insert_with(new)
+    }
+
+    fn live(&self) -> Option<&DjangoSession> {
+        match &self.loaded {
+            Loaded::Live(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    fn look_if_any<T>(&self, look: impl FnOnce(&Changes) -> T) -> Option<T> {
+        self.state.borrow().changes.as_ref().map(look)
+    }
+
+    /// Something looks into the session.
+    pub(crate) fn touch(&self) {
+        self.reach(Phase::Accessed);
+    }
+
+    fn reach(&self, phase: Phase) {
+        let mut state = self.state.borrow_mut();
+        state.phase = state.phase.max(phase);
+    }
+
+    // Who it stands for.
+
+    /// The user by this handle, looked up once for all who ask: that nobody is logged in is remembered
+    /// too. `None` stands for the middleware of a test.
+    pub(crate) async fn user(&self, site: Option<&DjangoSite>) -> Result<DjangoUser, Error> {
+        self.touch();
+        if let Some(user) = self.known_user(site) {
+            return user;
+        }
+        let Some(site) = site else { return Err(Error::Anonymous) };
+        let limit = site.settings().lookup_timeout;
+        let turn = timeout(limit, self.asking.lock()).await;
+        let _turn = turn.map_err(|_| Unavailable::Timeout(limit))?;
+        if let Some(user) = self.known_user(Some(site)) {
+            return user;
+        }
+        let is_of_site = |found: &mut Identity| found.is_by(Some(site));
+        let found = self.state.borrow_mut().found.take_if(is_of_site);
+        let user = match found {
+            Some(found) => found.user,
+            None => {
+                let session = self.session()?;
+                let patience = self.patience.get_or_init(|| site.database().patience());
+                let user = site.get_user_within(&session, patience).await;
+                // Something else may have logged somebody in or out meanwhile.
+                let now = self.session()?;
+                if who_in(&now) != who_in(&session) {
+                    return self.known_user(Some(site)).unwrap_or(Err(Error::Anonymous));
+                }
+                user
+            }
+        };
+        self.found_user(site, user)
+    }
+
+    /// `request.user = user`, by this handle. The others ask their own hooks.
+    pub(crate) fn set_user(&self, site: Option<&DjangoSite>, user: Result<DjangoUser, Error>) {
+        let mut state = self.state.borrow_mut();
+        state.identity_changed();
+        state.identities.push(Identity { site: site.cloned(), user });
+    }
+
+    fn known_user(&self, site: Option<&DjangoSite>) -> Option<Result<DjangoUser, Error>> {
+        let state = self.state.borrow();
+        let known = state.identities.iter().find(|identity| identity.is_by(site));
+        known.map(|identity| identity.user.clone())
+    }
+
+    /// The user of the session was looked up: a hash of another password ends the session, one
+    /// that was made with a fallback key gives way to one of today, under a new session key.
+    fn found_user(
+        &self,
+        site: &DjangoSite,
+        user: Result<DjangoUser, Error>,
+    ) -> Result<DjangoUser, Error> {
+        let may_write = self.site().is_some() && site.require_writing().is_ok();
+        match &user {
+            Err(Error::NotLoggedIn(NotLoggedIn::WrongHash)) if may_write => {
+                self.begin()?;
+                self.flush();
+                return user;
+            }
+            Ok(found) if may_write => {
+                self.begin()?;
+                let hash = self.look(|changes| site.upgraded_hash(changes.data(), found))?;
+                if let Some(hash) = hash {
+                    let upgrade = |changes: &mut Changes| changes.upgrade(HASH, &hash);
+                    self.change(upgrade).map_err(DecodeError::from)?;
+                }
+            }
+            // It will not be another one: the application is asked once a request.
+            Err(error) if !error.is_rejection() => return user,
+            _ => {}
+        }
+        let identity = Identity { site: Some(site.clone()), user: user.clone() };
+        self.state.borrow_mut().identities.push(identity);
+        user
+    }
+
+    // What becomes of it.
+
+    /// Django's `save()`: stores what was done so far, and moves the end of a session of which nothing was
+    /// changed. Where there is no session, it makes one.
+    ///
+    /// # Errors
+    /// [`Error::SessionInterrupted`] if somebody else ended the session, [`Error::Expiry`], and
+    /// [`Error::Unavailable`].
+    pub(crate) async fn save(&self) -> Result<(), Error> {
+        self.change(Changes::save_anyway);
+        self.store().await
+    }
+
+    async fn store(&self) -> Result<(), Error> {
+        let Some(site) = self.site() else { return Ok(()) };
+        let _turn = self.turn(site).await?;
+        if self.state.borrow().phase == Phase::Sent {
+            // The visitor could not be told its key.
+            return Err(Error::ImproperlyConfigured(OVER.into()));
+        }
+        self.delete_ended(site).await?;
+        let (data, save) = self.look_mut(|changes| (changes.data().clone(), changes.start_save()));
+        let saving = Unfinished { session: self, save: Some(save) };
+        let Some(save) = &saving.save else { return Ok(()) };
+        let stored = site.save(save, data).await?;
+        self.seen.set(Instant::now());
+        // Functions of the application run here, so nothing is borrowed.
+        let data = self.look(Changes::since_save).apply_to(&stored);
+        saving.done(stored, data)
+    }
+
+    /// Deletes the row of a session that was flushed, now.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(crate) async fn delete_flushed(&self) -> Result<(), Error> {
+        let Some(site) = self.site() else { return Ok(()) };
+        let _turn = self.turn(site).await?;
+        self.delete_ended(site).await
+    }
+
+    /// The turn to save. A handler may have left a save unfinished that nobody goes on with.
+    async fn turn(&self, site: &DjangoSite) -> Result<MutexGuard<'_, ()>, Error> {
+        let limit = site.settings().lookup_timeout;
+        let turn = timeout(limit, self.saving.lock()).await;
+        Ok(turn.map_err(|_| Unavailable::Timeout(limit))?)
+    }
+
+    async fn delete_ended(&self, site: &DjangoSite) -> Result<(), Error> {
+        if let Some(key) = self.look_if_any(|changes| changes.to_delete().cloned()).flatten() {
+            site.delete(&key).await?;
+            self.forget_ended();
+        }
+        Ok(())
+    }
+
+    fn forget_ended(&self) {
+        self.state.borrow_mut().changes.iter_mut().for_each(Changes::deleted);
+    }
+
+    /// `SessionMiddleware.process_response`: stores what is to be stored, given the status of the
+    /// answer, and says what the browser is to be told.
+    ///
+    /// # Errors
+    /// As [`RequestSession::save`].
+    pub(crate) async fn finish(&self, status: StatusCode) -> Result<Option<SessionCookie>, Error> {
+        let outcome = self.finished(status).await;
+        self.reach(Phase::Sent);
+        outcome
+    }
+
+    async fn finished(&self, status: StatusCode) -> Result<Option<SessionCookie>, Error> {
+        let Some(site) = self.site() else { return Ok(None) };
+        // Who logs out is logged out, whatever comes after.
+        if let Err(error) = self.delete_flushed().await {
+            // Who asked for it hears that it was not done. Nobody would hear of another attempt.
+            self.forget_ended();
+            return Err(error);
+        }
+        let phase = self.state.borrow().phase;
+        let is_empty = self.look_if_any(Changes::is_empty).unwrap_or(match &self.loaded {
+            Loaded::Live(_) => false,
+            // What can be no key is known for that without a look (R7).
+            Loaded::NoCookie | Loaded::NoKey => true,
+            Loaded::Missing(_) | Loaded::Unavailable(_) => phase >= Phase::Accessed,
+        });
+        if is_empty || status.is_server_error() {
+            let deletes = is_empty && !matches!(self.loaded, Loaded::NoCookie);
+            return Ok(deletes.then_some(SessionCookie::Delete));
+        }
+        if self.look_if_any(Changes::is_modified).unwrap_or_default() {
+            // Before anything is stored: a date that is none spoils nothing (W16).
+            self.look(|changes| site.cookie_life(changes.data()))?;
+            match self.store().await {
+                // Another request of this visitor was faster, as with a page and its images: this
+                // one has nothing of its own to store.
+                Err(Error::SessionInterrupted)
+                    if self.look_if_any(Changes::is_only_upgraded).unwrap_or_default() =>
+                {
+                    return Ok(None);
+                }
+                outcome => outcome?,
+            }
+        }
+        let stored = self.look_if_any(|changes| changes.stored().cloned()).flatten();
+        let Ok(session) = stored.map_or_else(|| self.loaded(), Ok) else { return Ok(None) };
+        let was_saved = self.state.borrow().phase == Phase::Saved;
+        let row = match (was_saved, site.settings().sessions.save_every_request) {
+            (true, _) => site.row_now(&session, self.seen.get()).await,
+            (false, true) => site.slide(&session, self.seen.get()).await,
+            (false, false) => return Ok(None),
+        };
+        // That it cannot be asked is no reason to withhold an answer: the session ends when it would
+        // have, and what this request has stored itself is its visitor's.
+        let row = row.unwrap_or_else(|error| {
+            site.observer().not_extended(&error);
+            if was_saved { RowNow::Live(session) } else { RowNow::Uncertain }
+        });
+        match row {
+            RowNow::Live(session) => {
+                let empty = SessionData::new();
+                let life = site.cookie_life(session.data().unwrap_or(&empty))?;
+                Ok(Some(SessionCookie::Set(session.key().clone(), life)))
+            }
+            // Who did not look has nothing to lose: Django makes a new session then, and here is none.
+            RowNow::Gone if phase >= Phase::Accessed => Err(Error::SessionInterrupted),
+            RowNow::Gone | RowNow::Uncertain => Ok(None),
+        }
+    }
+}
+
+/// What was looked up, and whether that could be done.
+impl From<Result<DjangoSession, Error>> for Loaded {
+    fn from(session: Result<DjangoSession, Error>) -> Self {
+        match session {
+            Ok(session) => Self::Live(session),
+            Err(error) if error.is_rejection() => Self::Missing(error),
+            Err(error) => Self::Unavailable(error),
+        }
+    }
+}
+
+impl State {
+    /// Somebody else may be logged in by now: whoever asks has to find out.
+    fn identity_changed(&mut self) {
+        self.identities.clear();
+        self.found = None;
+    }
+}
+
+impl Identity {
+    fn is_by(&self, site: Option<&DjangoSite>) -> bool {
+        match (&self.site, site) {
+            (Some(one), Some(other)) => one.is_same(other),
+            (None, _) => true,
+            (Some(_), None) => false,
+        }
+    }
+}
+
+/// A save that is under way. A handler may drop it: then nothing of what was to be stored is lost.
+struct Unfinished<'a> {
+    session: &'a RequestSession,
+    save: Option<Save>,
+}
+
+impl Unfinished<'_> {
+    /// The session was stored, and this is its data with what was done since.
+    fn done(
+        mut self,
+        stored: DjangoSession,
+        data: Result<SessionData, Error>,
+    ) -> Result<(), Error> {
+        let Some(save) = self.save.take() else { return Ok(()) };
+        let state = &mut *self.session.state.borrow_mut();
+        let changes = self.session.changes(state);
+        let was = who(changes.data());
+        let (data, outcome) = match data {
+            Ok(data) => (data, Ok(())),
+            Err(error) => (stored.data().cloned().unwrap_or_default(), Err(error)),
+        };
+        changes.saved(&save, stored, data);
+        // Another request may have logged somebody out of the same session.
+        if was != who(changes.data()) {
+            state.identity_changed();
+        }
+        if save.is_modified() {
+            state.phase = state.phase.max(Phase::Saved);
+        }
+        outcome
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let Some(save) = self.save.take() else { return };
+        let state = &mut *self.session.state.borrow_mut();
+        self.session.changes(state).not_saved(save);
+    }
+}
+
+/// A handler that panics, is given up, or flushes when the answer is on its way, has ended the
+/// session all the same: its visitor was told so, or is gone.
+impl Drop for RequestSession {
+    fn drop(&mut self) {
+        let changes = self.state.get_mut().changes.as_ref();
+        let ended = changes.and_then(Changes::to_delete).cloned();
+        let (Some(Keeper::Site(site)), Some(key)) = (self.keeper.take(), ended) else { return };
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Err(error) = site.delete(&key).await {
+                tracing::error!(error = %error.chain(), "a flushed session could not be deleted");
+            }
+        });
+    }
+}
+
+/// What says who is logged in.
+fn who(data: &SessionData) -> [Option<String>; 3] {
+    [USER_ID, BACKEND, HASH].map(|key| data.get_json(key).map(str::to_owned))
+}
+
+fn who_in(session: &DjangoSession) -> Option<[Option<String>; 3]> {
+    session.data().ok().map(who)
+}

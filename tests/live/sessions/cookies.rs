@@ -1,0 +1,160 @@
+//! A cookie is a promise: there is a row for it.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_django_session::{
+    DjangoSession, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, Error,
+    SessionEngine, SessionKey, Unavailable,
+};
+use actix_web::{
+    App, HttpResponse,
+    http::header::SET_COOKIE,
+    test::{TestRequest, call_service, init_service},
+    web,
+};
+use futures_util::future::join;
+use serde_json::json;
+use testbed::Log;
+use tokio::sync::Notify;
+
+use crate::{
+    beds::{Bed, settings},
+    sessions::operations::operate,
+};
+
+fn sliding() -> DjangoSettings {
+    settings().writes_sessions(true).session_save_every_request(true)
+}
+
+/// The status of a slow answer, and how many session cookies came with it. While it was made, another
+/// request of the same visitor went to `meanwhile`.
+async fn slow_beside(site: &DjangoSite, key: &str, slow: &str, meanwhile: &str) -> (u16, usize) {
+    let (begun, other_is_done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let gates = (Arc::clone(&begun), Arc::clone(&other_is_done));
+    let wait = move || {
+        let (begun, other_is_done) = gates.clone();
+        async move {
+            begun.notify_one();
+            other_is_done.notified().await;
+            // Longer than what was seen counts for.
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+    };
+    let wait_too = wait.clone();
+    let reads = move |_: DjangoSession| {
+        let wait = wait.clone();
+        async move {
+            wait().await;
+            HttpResponse::Ok().finish()
+        }
+    };
+    let saves = move |session: DjangoSessionMut| {
+        let wait = wait_too.clone();
+        async move {
+            session.insert("slow", &1)?;
+            session.save().await?;
+            wait().await;
+            Ok::<_, Error>(HttpResponse::Ok().finish())
+        }
+    };
+    let app = App::new()
+        .wrap(DjangoSessionMiddleware::optional(site.clone()))
+        .route("/reads", web::get().to(reads))
+        .route("/saves", web::get().to(saves))
+        .route("/page", web::get().to(async |_: DjangoSession| ""))
+        .route(
+            "/cycle",
+            web::get().to(async |session: DjangoSessionMut| {
+                session.cycle_key();
+                ""
+            }),
+        )
+        .route(
+            "/logout",
+            web::get().to(async |session: DjangoSessionMut| session.logout().await.map(|()| "")),
+        );
+    let app = init_service(app).await;
+    let get = async |path: &str| {
+        let request = TestRequest::get().uri(path);
+        let request = request.insert_header(("Cookie", format!("sessionid={key}")));
+        let response = call_service(&app, request.to_request()).await;
+        (response.status().as_u16(), response.headers().get_all(SET_COOKIE).count())
+    };
+    // So that it has slid.
+    assert_eq!(get("/page").await.0, 200);
+    let other = async {
+        begun.notified().await;
+        assert_eq!(get(meanwhile).await.0, 200);
+        other_is_done.notify_one();
+    };
+    join(get(slow), other).await.0
+}
+
+#[actix_web::test]
+async fn no_answer_sends_the_cookie_of_a_session_that_is_gone() {
+    let bed = Bed::shared().await;
+    let until_2099 = r#"{"a":1,"_session_expiry":"2099-01-01T00:00:00+00:00"}"#;
+    for settings in [
+        sliding(),
+        sliding().slide_at_most_every(Duration::from_secs(60)),
+        sliding().slide_at_most_every(Duration::ZERO),
+    ] {
+        let site = bed.store_with(settings);
+        for json in [r#"{"a":1}"#, until_2099] {
+            for (slow, meanwhile, expected) in [
+                ("/reads", "/cycle", (400, 0)),
+                ("/reads", "/logout", (400, 0)),
+                ("/saves", "/logout", (400, 0)),
+                ("/reads", "/page", (200, 1)),
+                ("/saves", "/page", (200, 1)),
+            ] {
+                let key = bed.session(json).await;
+                let came = slow_beside(&site, &key, slow, meanwhile).await;
+                assert_eq!(came, expected, "{json} {slow} {meanwhile}");
+            }
+        }
+    }
+    // Where sessions do not slide, none is sent for having looked.
+    let site = bed.store_with(settings().writes_sessions(true));
+    for (slow, meanwhile, expected) in
+        [("/reads", "/logout", (200, 0)), ("/saves", "/cycle", (400, 0))]
+    {
+        let key = bed.session(r#"{"a":1}"#).await;
+        assert_eq!(slow_beside(&site, &key, slow, meanwhile).await, expected, "{slow}");
+    }
+}
+
+/// As in Django from 5.1 on: the session has moved, so its visitor has to hear of it.
+#[actix_web::test]
+async fn a_cache_that_is_away_costs_nobody_the_session() {
+    let bed = Bed::shared().await;
+    let cached = settings().session_engine(SessionEngine::CachedDb).writes_sessions(true);
+    let site = bed.store_with(cached).on_session_change(|_: SessionKey| async {
+        Err::<(), _>(std::io::Error::other("the cache is away"))
+    });
+    let log = Log::default();
+    log.listen();
+    for ops in [json!([["cycle_key"]]), json!([["login", "ada"]])] {
+        let key = bed.session(r#"{"cart":[1]}"#).await;
+        log.clear();
+        let came = operate(&site, Some(&format!("sessionid={key}")), &ops, 200).await;
+        assert_eq!(came.status, 200, "{ops}");
+        let cookie = came.set_cookie.iter().find(|cookie| cookie.starts_with("sessionid="));
+        let new = cookie.unwrap().split(['=', ';']).nth(1).unwrap();
+        assert_ne!(new, key);
+        let row = bed.ask(json!({ "cmd": "read_row", "key": new })).await;
+        assert!(row["json"].as_str().unwrap().starts_with(r#"{"cart": [1]"#), "{row}");
+        let said = log.of_this_crate(&["ERROR"]);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("the cache is away"), "{said:?}");
+        assert!(!said[0].contains(new) && !said[0].contains(&key));
+    }
+    // What was ended, or changed under its key, may still be in the cache as it was.
+    for ops in [json!([["flush"]]), json!([["logout"]]), json!([["insert", "cart", 2]])] {
+        let key = bed.session(r#"{"cart":[1]}"#).await;
+        let came = operate(&site, Some(&format!("sessionid={key}")), &ops, 200).await;
+        assert_eq!((came.status, came.set_cookie), (503, vec![]), "{ops}");
+    }
+    let away = Unavailable::Cache("away".into());
+    assert!(away.to_string().contains("cache"));
+}

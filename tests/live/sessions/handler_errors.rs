@@ -1,0 +1,130 @@
+//! Errors that handlers return: the log says each once, and the application's handler is asked.
+
+use actix_django_session::{
+    DjangoSession, DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, OptionalDjangoUser,
+    Unavailable,
+};
+use actix_web::{
+    App, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::RETRY_AFTER,
+    middleware::{Next, from_fn},
+    test::{TestRequest, call_service, init_service, read_body, try_call_service},
+    web,
+};
+use testbed::Log;
+
+use crate::beds::{Bed, settings};
+
+async fn column(user: DjangoUser) -> Result<String, Error> {
+    user.get::<bool>("is_verified").map(|is| is.to_string())
+}
+
+async fn value(session: DjangoSession) -> Result<String, actix_web::Error> {
+    let cart = session.get::<Vec<String>>("_auth_user_id").map_err(Error::from)?;
+    Ok(format!("{cart:?}"))
+}
+
+async fn refused(_: OptionalDjangoUser) -> Result<String, Error> {
+    Err(Error::PermissionDenied)
+}
+
+async fn busy(site: DjangoSite) -> Result<String, Error> {
+    drop(site);
+    Err(Unavailable::Timeout(std::time::Duration::from_secs(1)).into())
+}
+
+async fn well() -> &'static str {
+    "well"
+}
+
+/// Returns the error in place of an answer.
+async fn fails(
+    req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    if req.path() == "/fails" {
+        return Err(Error::Expiry.into());
+    }
+    next.call(req).await
+}
+
+#[actix_web::test]
+async fn each_is_logged_once_and_answered_by_the_application() {
+    let bed = Bed::shared().await;
+    let cookie = format!("sessionid={}", bed.login("ada").await);
+    let log = Log::default();
+    log.listen();
+    for is_handled in [false, true] {
+        // Each says once a second that the database is away.
+        let site = bed.store_with(settings().writes_sessions(true));
+        let optional = || {
+            let optional = DjangoSessionMiddleware::optional(site.clone());
+            if !is_handled {
+                return optional;
+            }
+            optional.error_handler(|error, _| {
+                use actix_web::ResponseError;
+                HttpResponse::build(error.status_code()).body(format!("page: {error}"))
+            })
+        };
+        let strict = site.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
+        let app = App::new()
+            .wrap(from_fn(fails))
+            .wrap(DjangoSessionMiddleware::optional(strict))
+            .wrap(optional())
+            .service(
+                web::scope("")
+                    .wrap(optional())
+                    .route("/column", web::get().to(column))
+                    .route("/value", web::get().to(value))
+                    .route("/refused", web::get().to(refused))
+                    .route("/busy", web::get().to(busy))
+                    .route("/well", web::get().to(well)),
+            );
+        let app = init_service(app).await;
+        for (path, status, level, said) in [
+            ("/column", 500, "ERROR", "is_verified"),
+            ("/value", 500, "ERROR", "not of the type asked for"),
+            ("/refused", 403, "DEBUG", "permission_denied"),
+            ("/busy", 503, "ERROR", "session database unavailable"),
+            ("/fails", 500, "ERROR", "expiry is no date"),
+            ("/well", 200, "", ""),
+        ] {
+            log.clear();
+            let request = TestRequest::get().uri(path).insert_header(("Cookie", &*cookie));
+            let (got, retry, body) = match try_call_service(&app, request.to_request()).await {
+                Ok(response) => {
+                    let retry = response.headers().contains_key(RETRY_AFTER);
+                    (response.status().as_u16(), retry, read_body(response).await)
+                }
+                Err(error) => (error.error_response().status().as_u16(), false, web::Bytes::new()),
+            };
+            assert_eq!(got, status, "{path}");
+            assert_eq!(retry, status == 503, "{path}");
+            if path != "/fails" && status != 200 {
+                assert_eq!(body.starts_with(b"page: "), is_handled, "{path}: {body:?}");
+            }
+            let lines = log.of_this_crate(&["ERROR", "WARN", "DEBUG"]);
+            let lines: Vec<_> = lines.iter().filter(|line| line.contains(said)).collect();
+            if !said.is_empty() {
+                assert_eq!(lines.len(), 1, "{path}, {level}: {lines:?}");
+            }
+        }
+    }
+}
+
+/// What the application leaves out is put in.
+#[actix_web::test]
+async fn a_page_for_an_outage_says_when_to_come_again() {
+    let site = actix_django_session::test::site();
+    let middleware = DjangoSessionMiddleware::optional(site)
+        .error_handler(|_, _| HttpResponse::ServiceUnavailable().body("{}"));
+    let app = App::new().wrap(middleware).route("/", web::get().to(well));
+    let app = init_service(app).await;
+    let request =
+        TestRequest::get().insert_header(("Cookie", format!("sessionid={}", "a".repeat(32))));
+    let response = call_service(&app, request.to_request()).await;
+    assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1");
+}

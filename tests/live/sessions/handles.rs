@@ -1,0 +1,253 @@
+//! Middlewares of several site handles around one route: on one table they are as good as one.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use actix_django_session::{DjangoSettings, DjangoSite, SessionEngine, SessionKey};
+use serde_json::{Value, json};
+use testbed::{Django, Settings};
+
+use crate::{
+    beds::{Bed, pool, settings},
+    sessions::operations::{Layers, Outcome, operate_behind},
+};
+
+/// How a handle differs from another one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Same,
+    /// A clone with a hook of its own.
+    Hook,
+    /// Made apart, with a pool of its own.
+    Apart,
+    /// The same, and it may not write.
+    Reads,
+}
+
+fn handle(kind: Kind, site: &DjangoSite, url: &str) -> DjangoSite {
+    let apart = |settings| DjangoSite::new(pool(url), settings).unwrap();
+    match kind {
+        Kind::Same => site.clone(),
+        Kind::Hook => site.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) }),
+        Kind::Apart => apart(site.settings().clone()),
+        Kind::Reads => apart(site.settings().clone().writes_sessions(false)),
+    }
+}
+
+/// Every nesting, the outermost first. The handler's may write.
+fn nestings(site: &DjangoSite, url: &str) -> Vec<(String, Layers)> {
+    use Kind::{Apart, Hook, Reads, Same};
+    let mut all = Vec::new();
+    for kinds in [
+        [Same, Same, Hook],
+        [Hook, Same, Same],
+        [Same, Hook, Apart],
+        [Apart, Same, Apart],
+        [Same, Apart, Same],
+        [Reads, Same, Hook],
+        [Reads, Reads, Apart],
+        [Same, Reads, Apart],
+    ] {
+        let sites = kinds.map(|kind| handle(kind, site, url)).to_vec();
+        for (csrf_if_logged_in, looks, between) in
+            [(false, false, 0), (true, true, 0), (true, false, 1), (false, true, 2)]
+        {
+            let between = if kinds[0] == Reads { 0 } else { between };
+            let layers = Layers { sites: sites.clone(), csrf_if_logged_in, looks, between };
+            all.push((format!("{kinds:?} {csrf_if_logged_in} {looks} {between}"), layers));
+        }
+    }
+    all
+}
+
+/// What a visitor meets: the answer, and what the next request finds.
+async fn story(layers: &Layers, cookie: Option<&str>, ops: &Value, status: u16) -> Value {
+    let came = operate_behind(layers, cookie, ops, status).await;
+    let next = set(&came).map_or_else(|| cookie.map(str::to_owned), |(cookie, _)| cookie);
+    let next_ops = json!([["get", "a"], ["get", "cart"], ["user"]]);
+    let mut alone = layers.clone();
+    alone.between = 0;
+    let seen = operate_behind(&alone, next.as_deref(), &next_ops, 200).await;
+    let old = operate_behind(&alone, cookie, &next_ops, 200).await;
+    let told = set(&came).map(|(cookie, rest)| (cookie.is_some(), rest));
+    json!([came.status, came.results, told, seen.results, old.results])
+}
+
+/// The session cookie that an answer sets, `None` if it deletes it, and its attributes.
+fn set(outcome: &Outcome) -> Option<(Option<String>, String)> {
+    let sessions: Vec<_> =
+        outcome.set_cookie.iter().filter(|one| one.starts_with("sessionid=")).collect();
+    assert!(sessions.len() <= 1, "{sessions:?}");
+    let (cookie, rest) = sessions.first()?.split_once("; ")?;
+    let rest = rest.split("; ").filter(|part| !part.starts_with("expires="));
+    let cookie = (cookie != "sessionid=\"\"").then(|| cookie.to_owned());
+    Some((cookie, rest.collect::<Vec<_>>().join("; ")))
+}
+
+/// The visitor's cookie, with a session of its own for each story.
+async fn visitor(
+    kind: &str,
+    bed: &Bed,
+    engine: SessionEngine,
+    reference: &Layers,
+) -> Option<String> {
+    let ops = match kind {
+        "none" => return None,
+        "stale" => return Some(format!("sessionid={}", SessionKey::generate().as_str())),
+        "anonymous" => json!([["insert", "cart", [1]]]),
+        _ => json!([["insert", "cart", [1]], ["login", "ada"]]),
+    };
+    if engine == SessionEngine::Db && kind == "ada" {
+        return Some(format!("sessionid={}", bed.login("ada").await));
+    }
+    set(&operate_behind(reference, None, &ops, 200).await)?.0
+}
+
+#[actix_web::test]
+async fn handles_on_one_table_are_as_good_as_one() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    let url = bed.bed().database_url();
+    let mut seen = BTreeSet::new();
+    for engine in [SessionEngine::Db, SessionEngine::SignedCookies] {
+        for every in [None, Some(Duration::ZERO), Some(Duration::from_secs(3600))] {
+            let mut settings: DjangoSettings =
+                settings().session_engine(engine).writes_sessions(true);
+            if let Some(every) = every {
+                settings = settings.session_save_every_request(true).slide_at_most_every(every);
+            }
+            let site = bed.store_with(settings);
+            let one = Layers { sites: vec![site.clone(); 3], ..Layers::default() };
+            let nestings = nestings(&site, url);
+            for (kind, ops, status) in [
+                ("none", json!([]), 200),
+                ("none", json!([["login", "ada"], ["insert", "a", 1]]), 200),
+                ("none", json!([["insert", "a", 1], ["flush"]]), 200),
+                ("stale", json!([]), 200),
+                ("stale", json!([["login", "ada"]]), 200),
+                ("stale", json!([["user"], ["login", "ada"]]), 302),
+                ("anonymous", json!([["insert", "a", 1], ["login", "ada"]]), 200),
+                ("anonymous", json!([["get", "a"]]), 200),
+                ("anonymous", json!([["login", "ada"], ["logout"]]), 200),
+                ("anonymous", json!([["insert", "a", 1], ["save"]]), 500),
+                ("ada", json!([["user"], ["logout"]]), 200),
+                ("ada", json!([["logout"], ["login", "grace"], ["user"]]), 200),
+                ("ada", json!([["flush"], ["user"]]), 200),
+                ("ada", json!([["flush"], ["user"]]), 500),
+                ("ada", json!([["cycle_key"], ["insert", "a", 1], ["user"]]), 200),
+                ("ada", json!([["insert", "a", 1], ["user"]]), 404),
+            ] {
+                let cookie = visitor(kind, &bed, engine, &one).await;
+                let expected = story(&one, cookie.as_deref(), &ops, status).await;
+                seen.insert(expected.to_string());
+                for (name, layers) in &nestings {
+                    let cookie = visitor(kind, &bed, engine, &one).await;
+                    // It was looked at: then Django deletes the cookie of no session.
+                    if kind == "stale" && layers.looks && ops == json!([]) {
+                        continue;
+                    }
+                    let came = story(layers, cookie.as_deref(), &ops, status).await;
+                    assert_eq!(came, expected, "{engine:?} {every:?} {kind} {ops} {status} {name}");
+                }
+            }
+        }
+    }
+    assert!(seen.len() > 20, "stories that differ: {}", seen.len());
+}
+
+/// Who the visitor is, each handle says for itself: of a session that both share.
+#[actix_web::test]
+async fn no_hook_is_skipped_because_another_handle_let_the_visitor_in() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(settings().writes_sessions(true));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let strict = site.clone().after_get_user(move |session, user, _| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let is_verified = session.get::<bool>("verified").ok().flatten() == Some(true);
+        async move { Ok(is_verified.then_some(user)) }
+    });
+    for sites in [[&site, &site, &strict], [&site, &strict, &strict]] {
+        let sites = sites.map(Clone::clone).to_vec();
+        for (looks, between, ops, user) in [
+            (true, 0, json!([["user"]]), Value::Null),
+            // Logged in by another handle: that is not this one's word.
+            (true, 1, json!([["login", "ada"], ["user"]]), Value::Null),
+            (
+                true,
+                2,
+                json!([["insert", "verified", true], ["login", "ada"], ["user"]]),
+                json!("ada"),
+            ),
+        ] {
+            let before = asked.load(Ordering::Relaxed);
+            let cookie = format!("sessionid={}", bed.login("ada").await);
+            let layers = Layers { sites: sites.clone(), looks, between, ..Layers::default() };
+            let came = operate_behind(&layers, Some(&cookie), &ops, 200).await;
+            assert_eq!(came.results[ops.as_array().unwrap().len() - 1], user, "{ops}");
+            assert!(asked.load(Ordering::Relaxed) > before, "{ops}");
+        }
+    }
+}
+
+/// Each its own, and no outer one takes the cookie of an inner one away.
+#[actix_web::test]
+async fn handles_of_two_tables_or_cookies_have_two_sessions() {
+    let bed = Bed::start(Django::default(), Settings::default()).await;
+    bed.sql("CREATE TABLE other_session (LIKE django_session INCLUDING ALL)").await;
+    let sliding = || {
+        let sliding = settings().writes_sessions(true).session_save_every_request(true);
+        sliding.slide_at_most_every(Duration::ZERO)
+    };
+    let site = bed.store_with(sliding());
+    let other_cookie = bed.store_with(sliding().session_cookie_name("other"));
+    let other_table = bed.store_with(sliding().session_table("other_session"));
+    let names = |outcome: &Outcome| -> Vec<String> {
+        let names = outcome.set_cookie.iter().map(|one| one.split('=').next().unwrap().to_owned());
+        names.filter(|name| name != "csrftoken").collect()
+    };
+    let table_of = async |key: &str| {
+        let mut found = Vec::new();
+        for table in ["django_session", "other_session"] {
+            let rows = bed.sql(&format!("SELECT 1 FROM {table} WHERE session_key = '{key}'")).await;
+            found.extend((rows["rows"] != json!([])).then_some(table));
+        }
+        found
+    };
+
+    // The outer one's operation is done between them, the inner one's by the handler.
+    let key = bed.session(r#"{"cart":1}"#).await;
+    let cookie = format!("sessionid={key}");
+    let ops = json!([["insert", "a", 1], ["login", "ada"], ["get", "a"], ["user"]]);
+    let sites = vec![site.clone(), site.clone(), other_cookie.clone()];
+    let layers = Layers { sites, between: 1, ..Layers::default() };
+    let came = operate_behind(&layers, Some(&cookie), &ops, 200).await;
+    assert_eq!(came.results, json!([null, null, null, "ada"]));
+    assert_eq!(names(&came), ["other", "sessionid"]);
+    let row = bed.ask(json!({ "cmd": "read_row", "key": key })).await;
+    assert_eq!(row["json"], r#"{"cart": 1, "a": 1}"#);
+
+    for (ops, expected) in [
+        (json!([["insert", "a", 1], ["login", "ada"], ["user"]]), Some("other_session")),
+        // The inner one has no session, and says so of the cookie: the outer one's row stays.
+        (json!([["insert", "a", 1], ["get", "a"], ["get", "a"]]), None),
+    ] {
+        let key = bed.session(r#"{"cart":1}"#).await;
+        let cookie = format!("sessionid={key}");
+        let sites = vec![site.clone(), site.clone(), other_table.clone()];
+        let layers = Layers { sites, between: 1, ..Layers::default() };
+        let came = operate_behind(&layers, Some(&cookie), &ops, 200).await;
+        assert_eq!(names(&came), ["sessionid"], "{came:?}");
+        let (sent, _) = set(&came).unwrap();
+        let sent = sent.map(|cookie| cookie.split_once('=').unwrap().1.to_owned());
+        let table = match &sent {
+            Some(key) => table_of(key).await.pop(),
+            None => None,
+        };
+        assert_eq!(table, expected, "{ops}");
+        assert_eq!(table_of(&key).await, ["django_session"]);
+    }
+}
