@@ -4,5 +4,6 @@
 mod differential;
 mod export;
 mod extractor;
+mod nested;
 mod operations;
 mod vectors;
