@@ -41,6 +41,8 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // What goes wrong is said in the log, and nowhere else.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
         // As in settings.py: without it, no page of this site may send a form.

@@ -56,6 +56,8 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn StdError>> {
+    // What goes wrong is said in the log, and nowhere else.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let secret_key = variable("DJANGO_SECRET_KEY")?;
     let settings = match env::var("DJANGO_SETTINGS") {

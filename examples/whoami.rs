@@ -83,6 +83,8 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // What goes wrong is said in the log, and nowhere else.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     // One that is empty is none.
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let settings = settings(variable)?;

@@ -66,6 +66,12 @@ pub enum Error {
     #[error("the user lacks a permission")]
     PermissionDenied,
 
+    /// The user is logged in and does not pass a test of the middleware: see
+    /// [`user_passes_test`](crate::DjangoSessionMiddleware::user_passes_test). Rejected; a 403 where
+    /// nobody is sent to log in.
+    #[error("the user does not pass the test")]
+    TestNotPassed,
+
     /// The user has no such column, or it holds no value of the type asked for: a mistake in the
     /// handler or in the user model. Status 500.
     #[error("the column \"{column}\" of the user {}", column_fault(.found, .expected))]
@@ -200,6 +206,7 @@ impl Error {
             Self::NotLoggedIn(NotLoggedIn::RefusedByHook) => "refused_by_hook",
             Self::NotLoggedIn(NotLoggedIn::AnotherUser) => "another_user",
             Self::PermissionDenied => "permission_denied",
+            Self::TestNotPassed => "test_not_passed",
             Self::CsrfFailed(_) => "csrf_failed",
             Self::BadForm(_) => "bad_form",
             Self::SessionInterrupted => "session_interrupted",

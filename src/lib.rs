@@ -27,6 +27,9 @@
 //! [`OptionalDjangoSession`]: OptionalDjangoSession
 //! [`DjangoSessionMut`]: DjangoSessionMut
 //! [`CsrfToken`]: CsrfToken
+//! [`Messages`]: Messages
+//! [messages]: guide::messages
+//! [log in]: guide::log_in
 //! [rules]: https://docs.rs/crate/actix-django-session/latest/source/docs/django-semantics.md
 //! [benchmarks]: https://docs.rs/crate/actix-django-session/latest/source/benches/README.md
 //! [examples]: https://docs.rs/crate/actix-django-session/latest/source/examples/
@@ -45,12 +48,14 @@ mod error;
 pub mod fuzzing;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod messages;
 mod observe;
 mod report;
 mod rest;
 mod session;
 mod settings;
 pub mod signing;
+mod url;
 mod web;
 
 pub use auth::{DjangoSite, DjangoUser, RequestParts};
@@ -58,19 +63,21 @@ pub use error::{
     AuthenticationFailed, CsrfReason, CsrfTokenFault, DatabaseError, DecodeError, Error, FormError,
     NotLoggedIn, TokenMessage, Unavailable,
 };
+pub use messages::Message;
 pub use observe::Event;
 pub use report::CheckReport;
 pub use session::{DjangoSession, Expiry, SessionData, SessionKey, SessionSigner};
 pub use settings::{
-    AuthenticationBackend, AuthenticationClass, DjangoSettings, ManyToMany, PasswordHasher,
-    RestAuthentication, RestFramework, SessionAuthHash, SessionEngine, SimpleJwt, TableName,
-    TokenAuthentication, TokenClass, UserModel,
+    AuthenticationBackend, AuthenticationClass, DjangoSettings, ManyToMany, MessageLevel,
+    MessageStorage, PasswordHasher, RestAuthentication, RestFramework, SessionAuthHash,
+    SessionEngine, SimpleJwt, TableName, TokenAuthentication, TokenClass, UserModel,
 };
+pub use url::url_has_allowed_host_and_scheme;
 #[doc(hidden)]
 pub use web::DjangoSessionService;
 pub use web::{
-    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoUserId, OptionalDjangoSession,
-    OptionalDjangoUser, RestAuth, RestScheme, test,
+    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoUserId, Messages,
+    OptionalDjangoSession, OptionalDjangoUser, RestAuth, RestScheme, test,
 };
 // Their types are part of the interface: use these to have the same versions.
 pub use {deadpool_postgres, tokio_postgres};

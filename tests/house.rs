@@ -21,12 +21,12 @@ const STOREYS: &[&[&str]] = &[
     &["auth"],
     &["csrf", "rest"],
     &["database"],
-    &["session"],
+    &["session", "messages"],
     &["settings"],
     &["observe"],
     &["error"],
     &["report"],
-    &["crypto", "signing"],
+    &["crypto", "signing", "url"],
 ];
 
 /// What no storey may name: chapters that show everything.

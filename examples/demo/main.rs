@@ -33,6 +33,8 @@ const PASSWORD: &str = "lovelace-1815";
 
 #[actix_web::main]
 async fn main() -> ExitCode {
+    // What goes wrong is said in the log, and nowhere else.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     match demo().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

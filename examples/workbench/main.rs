@@ -44,6 +44,8 @@ use tokio_postgres::NoTls;
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    // What goes wrong is said in the log, and nowhere else.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let url = environment::required("DATABASE_URL")?;
     let pool =
         Config { url: Some(url), ..Config::default() }.create_pool(Some(Runtime::Tokio1), NoTls)?;

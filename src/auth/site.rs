@@ -17,6 +17,7 @@ use super::{
 use crate::{
     database::{Database, SessionRow},
     error::{DecodeError, Error},
+    messages::MessageSite,
     observe::{Event, Observer},
     session::{DjangoSession, Memo, SessionKey, SessionSigner, is_live},
     settings::{DjangoSettings, SessionEngine},
@@ -37,6 +38,7 @@ pub struct DjangoSite {
     signer: Arc<SessionSigner>,
     memo: Arc<Memo>,
     session_auth_keys: Option<Arc<SessionAuthKeys>>,
+    messages: Arc<MessageSite>,
     hooks: Arc<Hooks>,
     /// What is being answered, for a hook that is being asked.
     request: Option<Arc<RequestParts>>,
@@ -81,6 +83,7 @@ impl DjangoSite {
             signer: Arc::new(SessionSigner::new(&settings)?.observed_by(observer.clone())),
             memo: Arc::new(Memo::new(settings.max_memo_size)),
             session_auth_keys: SessionAuthKeys::new(&settings).map(Arc::new),
+            messages: Arc::new(MessageSite::new(&settings)?),
             writer: Arc::new(Writer::new(&settings)?),
             database: Database::new(pool, settings).observed_by(observer),
             hooks: Arc::default(),
@@ -218,6 +221,10 @@ impl DjangoSite {
     /// What signs and reads the session data of this site.
     pub fn signer(&self) -> &SessionSigner {
         &self.signer
+    }
+
+    pub(crate) fn messages(&self) -> &Arc<MessageSite> {
+        &self.messages
     }
 
     pub(crate) fn database(&self) -> &Database {

@@ -43,6 +43,7 @@ pub struct TestUser {
     pub(crate) is_staff: bool,
     pub(crate) is_superuser: bool,
     pub(crate) permissions: BTreeSet<String>,
+    pub(crate) groups: BTreeSet<String>,
     pub(crate) columns: BTreeMap<String, ColumnValue>,
     pub(crate) session_data: SessionData,
 }
@@ -56,6 +57,7 @@ impl TestUser {
             is_staff: false,
             is_superuser: false,
             permissions: BTreeSet::new(),
+            groups: BTreeSet::new(),
             columns: BTreeMap::new(),
             session_data: SessionData::new(),
         }
@@ -104,6 +106,16 @@ impl TestUser {
         I::Item: Into<String>,
     {
         self.permissions = permissions.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Puts the user into these groups.
+    pub fn groups<I>(mut self, groups: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.groups = groups.into_iter().map(Into::into).collect();
         self
     }
 }

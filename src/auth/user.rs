@@ -51,6 +51,7 @@ struct Inner {
     /// Those of them that the application does not refuse, if it has a say.
     allowed: OnceLock<BTreeSet<String>>,
     policy: PermissionPolicy,
+    groups: OnceLock<BTreeSet<String>>,
     /// The encoding that took the place of the one in the row.
     password: OnceLock<String>,
     /// By which backend `authenticate` found this user.
@@ -91,6 +92,7 @@ impl DjangoUser {
             permissions: OnceLock::new(),
             allowed: OnceLock::new(),
             policy,
+            groups: OnceLock::new(),
             password: OnceLock::new(),
             backend: OnceLock::new(),
             session_text: OnceLock::new(),
@@ -116,6 +118,7 @@ impl DjangoUser {
             permissions: OnceLock::from(user.permissions),
             allowed: OnceLock::new(),
             policy: PermissionPolicy::Tables,
+            groups: OnceLock::from(user.groups),
             password: OnceLock::new(),
             backend: OnceLock::new(),
             session_text: OnceLock::new(),
@@ -170,9 +173,9 @@ impl DjangoUser {
     /// The primary key as a type of yours.
     ///
     /// # Errors
-    /// What `T` says about text that is none.
-    pub fn parse_id<T: FromStr>(&self) -> Result<T, T::Err> {
-        self.0.row.id.parse()
+    /// [`Error::UserIdType`] if it is no `T`: a mistake in the handler.
+    pub fn parse_id<T: FromStr>(&self) -> Result<T, Error> {
+        self.0.row.id.parse().map_err(|_| Error::UserIdType { expected: type_name::<T>() })
     }
 
     /// The value of the username column.
@@ -319,6 +322,40 @@ impl DjangoUser {
     /// As [`DjangoUser::has_perm`].
     pub async fn permissions(&self) -> Result<&BTreeSet<String>, Error> {
         self.look_up_allowed().await
+    }
+
+    /// The names of the groups that the user is in: Django's `user.groups`. One query, once a request.
+    /// A superuser is in those groups only that the table names.
+    ///
+    /// ```
+    /// use actix_django_session::{DjangoUser, Error};
+    ///
+    /// async fn desk(user: DjangoUser) -> Result<&'static str, Error> {
+    ///     Ok(if user.groups().await?.contains("editors") { "drafts" } else { "news" })
+    /// }
+    /// ```
+    ///
+    /// The role of the pool needs `SELECT` on `auth_group` for it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the groups cannot be looked up.
+    pub async fn groups(&self) -> Result<&BTreeSet<String>, Error> {
+        self.look_up_groups().await
+    }
+
+    /// [`DjangoUser::groups`] for a middleware, which reports errors itself.
+    pub(crate) async fn look_up_groups(&self) -> Result<&BTreeSet<String>, Error> {
+        if let Some(groups) = self.0.groups.get() {
+            return Ok(groups);
+        }
+        let groups = match &self.0.source {
+            Some((database, key, budget)) => {
+                let wait = budget.wait();
+                database.groups_of(key, wait.deadline()).await?
+            }
+            None => BTreeSet::new(),
+        };
+        Ok(self.0.groups.get_or_init(|| groups))
     }
 
     fn has_every_permission(&self) -> bool {

@@ -11,7 +11,6 @@ mod origin;
 mod provenance;
 mod referer;
 mod token;
-mod url;
 #[cfg(test)]
 pub(crate) mod vectors;
 
@@ -19,4 +18,3 @@ pub(crate) use check::CsrfCheck;
 pub(crate) use domain::is_same_domain;
 pub(crate) use provenance::Provenance;
 pub(crate) use token::Secret;
-pub(crate) use url::UrlParts;

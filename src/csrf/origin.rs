@@ -1,6 +1,7 @@
 //! The `Origin` header, and `CSRF_TRUSTED_ORIGINS`.
 
-use super::{domain::is_same_domain, url::UrlParts};
+use super::domain::is_same_domain;
+use crate::url::UrlParts;
 
 /// `CSRF_TRUSTED_ORIGINS`, taken apart once.
 pub(super) struct TrustedOrigins {

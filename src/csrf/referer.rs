@@ -3,9 +3,8 @@
 use super::{
     origin::{TrustedOrigins, is_host_of},
     provenance::Provenance,
-    url::UrlParts,
 };
-use crate::error::CsrfReason;
+use crate::{error::CsrfReason, url::UrlParts};
 
 /// `_check_referer`
 pub(super) fn check(

@@ -4,7 +4,11 @@ use std::{fmt, num::NonZero, sync::Arc, thread::available_parallelism};
 
 use tokio_postgres::{Row, types::Type};
 
-use super::{Database, needs::Need, statement::Statement};
+use super::{
+    Database,
+    needs::{Need, NeedSet},
+    statement::Statement,
+};
 use crate::{
     error::{Error, Unavailable},
     report::CheckReport,
@@ -13,11 +17,11 @@ use crate::{
 impl Database {
     /// How many connections this service has when all of its workers are at work: actix makes one
     /// worker for each processor, unless it is told otherwise.
-    pub(super) fn most_connections(&self, need: Need) -> usize {
+    pub(super) fn most_connections(&self, needs: NeedSet) -> usize {
         let sessions = &self.settings().sessions;
         let each = 1
-            + usize::from(need >= Need::Users)
-            + usize::from(need >= Need::Permissions)
+            + usize::from(needs.has(Need::Users))
+            + usize::from(needs.has(Need::Permissions))
             + usize::from(sessions.writes)
             + usize::from(sessions.writes && sessions.save_every_request);
         let all = each * available_parallelism().map_or(1, NonZero::get);

@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 use super::{
     Database,
     catalog::{Catalog, Column, Table},
-    needs::Need,
+    needs::{Need, NeedSet},
     statement::Statement,
 };
 use crate::{
@@ -52,17 +52,21 @@ impl Database {
         let settings = self.settings();
         let model = &settings.user_model;
         let has_sessions = settings.sessions.engine != SessionEngine::SignedCookies;
-        let need = self.need_to_check(report);
+        let needs = self.needs_to_check(report);
         let permissions = model
             .permission_tables
             .as_ref()
-            .filter(|_| need == Need::Permissions && settings.grants_permissions());
-        self.check_capacity(self.most_connections(need), report).await?;
+            .filter(|_| needs.has(Need::Permissions) && settings.grants_permissions());
+        self.check_capacity(self.most_connections(needs), report).await?;
         let mut names = vec![&settings.session_table, &model.table];
         names.extend(model.parents.iter().map(|parent| &parent.table));
         if let Some(tables) = permissions {
             names.extend([&tables.permission, &tables.content_type]);
             names.extend(tables.many_to_many().map(|table| &table.table));
+        }
+        let groups = model.permission_tables.as_ref().filter(|_| needs.has(Need::Groups));
+        if let Some(tables) = groups {
+            names.extend([&tables.group, &tables.user_groups.table]);
         }
         let catalog = self.catalog(&names).await?;
         let mut looks = Looks { catalog, report, is_sound: true };
@@ -80,7 +84,7 @@ impl Database {
             }
         }
         let sessions = std::mem::replace(&mut looks.is_sound, true);
-        if need < Need::Users {
+        if !needs.has(Need::Users) {
             return Ok(Readable { sessions: sessions && has_sessions, users: false });
         }
         looks.at_users(model, settings.sessions.writes, settings.upgrades_passwords());
@@ -94,6 +98,12 @@ impl Database {
             looks.at_columns("AUTH_USER_MODEL", setter, &tables.permission, &columns);
             looks.at_columns("AUTH_USER_MODEL", setter, &tables.content_type, &["id", "app_label"]);
         }
+        if let Some(tables) = groups {
+            let setter = "UserModel::group_table";
+            let ManyToMany { table, from_column, to_column } = &tables.user_groups;
+            looks.at_columns("AUTH_USER_MODEL", setter, &tables.group, &["id", "name"]);
+            looks.at_columns("AUTH_USER_MODEL", setter, table, &[from_column, to_column]);
+        }
         // What is sound column by column may still be no query: a condition, say.
         if looks.is_sound {
             users = self.try_users(permissions.is_some(), looks.report).await?;
@@ -102,12 +112,12 @@ impl Database {
     }
 
     /// What is to be looked at; says what is not.
-    fn need_to_check(&self, report: &mut CheckReport) -> Need {
-        let needed = self.shared.needs.greatest();
+    fn needs_to_check(&self, report: &mut CheckReport) -> NeedSet {
+        let needed = self.shared.needs.all();
         let named = if self.settings().user_model_is_set { Need::Users } else { Need::Sessions };
-        let need = needed.map_or(named, |needed| needed.max(named));
-        self.shared.needs.looked_at(need);
-        if let Some(left_out) = need.leaves_out() {
+        let needs = needed.map_or_else(|| named.into(), |needed| needed.with(named));
+        self.shared.needs.looked_at(needs);
+        if let Some(left_out) = needs.leaves_out() {
             match needed {
                 None => report.warning(format!(
                     "no middleware was made yet: {left_out} were not looked at: call `check()` after \
@@ -117,7 +127,7 @@ impl Database {
                     .fact(format!("no middleware asks for {left_out}: they were not looked at")),
             }
         }
-        need
+        needs
     }
 
     async fn try_users(

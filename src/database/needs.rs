@@ -2,32 +2,83 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// How much of the database a middleware needs; each needs what those before it need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What a middleware needs of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
-    Sessions = 1,
+    Sessions,
+    /// And sessions.
     Users,
+    /// And users.
     Permissions,
+    /// And users.
+    Groups,
 }
 
 impl Need {
-    const ALL: [Self; 3] = [Self::Sessions, Self::Users, Self::Permissions];
+    const ALL: [Self; 4] = [Self::Sessions, Self::Users, Self::Permissions, Self::Groups];
 
-    fn of(level: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|need| *need as u8 == level)
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Users => "users",
+            Self::Permissions => "permissions",
+            Self::Groups => "groups",
+        }
     }
 
-    /// What is not looked at for this, in words.
-    pub(super) fn leaves_out(self) -> Option<&'static str> {
-        match self {
-            Self::Sessions => Some("users and permissions"),
-            Self::Users => Some("permissions"),
-            Self::Permissions => None,
-        }
+    fn bit(self) -> u8 {
+        1 << self as u8
     }
 }
 
-/// The greatest need of the middlewares of a site, and what was checked for.
+/// Several needs, a bit for each.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct NeedSet(u8);
+
+impl NeedSet {
+    pub(super) fn has(self, need: Need) -> bool {
+        self.0 & need.bit() != 0
+    }
+
+    pub(super) fn with(self, need: Need) -> Self {
+        Self(self.0 | Self::from(need).0)
+    }
+
+    fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// What is not looked at for these, in words.
+    pub(super) fn leaves_out(self) -> Option<String> {
+        let all = Need::ALL.into_iter().fold(0, |bits, need| bits | need.bit());
+        Self(all).without(self).words()
+    }
+
+    /// `None` if it is empty.
+    fn words(self) -> Option<String> {
+        let needs = Need::ALL.into_iter().filter(|need| self.has(*need));
+        let names: Vec<_> = needs.map(Need::name).collect();
+        let (last, others) = names.split_last()?;
+        Some(match others {
+            [] => (*last).to_owned(),
+            _ => format!("{} and {last}", others.join(", ")),
+        })
+    }
+}
+
+/// With all that it needs in its turn.
+impl From<Need> for NeedSet {
+    fn from(need: Need) -> Self {
+        let below = match need {
+            Need::Sessions => 0,
+            Need::Users => Self::from(Need::Sessions).0,
+            Need::Permissions | Need::Groups => Self::from(Need::Users).0,
+        };
+        Self(below | need.bit())
+    }
+}
+
+/// What the middlewares of a site need, and what was checked for.
 #[derive(Default)]
 pub(super) struct Needs {
     needed: AtomicU8,
@@ -37,11 +88,15 @@ pub(super) struct Needs {
 impl Needs {
     /// A middleware needs this.
     pub(super) fn add(&self, need: Need) {
-        let before = Need::of(self.needed.fetch_max(need as u8, Ordering::Relaxed));
-        let Some(checked) = Need::of(self.checked.load(Ordering::Relaxed)) else { return };
+        let needed = NeedSet::from(need);
+        let before = NeedSet(self.needed.fetch_or(needed.0, Ordering::Relaxed));
+        let checked = self.checked.load(Ordering::Relaxed);
+        if checked == 0 {
+            return;
+        }
         // Once is enough: the closure of `HttpServer::new` makes one for each worker.
-        let is_news = before.is_none_or(|before| need > before) && need > checked;
-        if let Some(not_looked_at) = checked.leaves_out().filter(|_| is_news) {
+        let news = needed.without(before).without(NeedSet(checked));
+        if let Some(not_looked_at) = news.words() {
             tracing::warn!(
                 not_looked_at,
                 "a middleware was made after check() and needs what that has not looked at: make \
@@ -50,13 +105,13 @@ impl Needs {
         }
     }
 
-    /// The greatest need; `None` if no middleware was made.
-    pub(super) fn greatest(&self) -> Option<Need> {
-        Need::of(self.needed.load(Ordering::Relaxed))
+    /// `None` if no middleware was made.
+    pub(super) fn all(&self) -> Option<NeedSet> {
+        Some(NeedSet(self.needed.load(Ordering::Relaxed))).filter(|needed| needed.0 != 0)
     }
 
-    /// `check()` has looked at what this needs.
-    pub(super) fn looked_at(&self, need: Need) {
-        self.checked.fetch_max(need as u8, Ordering::Relaxed);
+    /// `check()` has looked at what these need.
+    pub(super) fn looked_at(&self, needs: NeedSet) {
+        self.checked.fetch_or(needs.0, Ordering::Relaxed);
     }
 }

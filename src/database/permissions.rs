@@ -26,6 +26,7 @@ pub(super) struct Permissions {
     many: Arc<Statement>,
     key: Arc<Statement>,
     all: Arc<Statement>,
+    groups: Arc<Statement>,
 }
 
 impl Database {
@@ -57,6 +58,23 @@ impl Database {
     }
 }
 
+impl Database {
+    /// The names of the groups of a user.
+    pub(crate) async fn groups_of(
+        &self,
+        key: &PrimaryKeyValue,
+        deadline: Instant,
+    ) -> Result<BTreeSet<String>, Error> {
+        let Some(permissions) = &self.user_queries(deadline).await?.permissions else {
+            return Ok(BTreeSet::new());
+        };
+        let question = permissions.groups.with(vec![Box::new(key.clone())]);
+        let rows = self.query(question, deadline).await?;
+        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        Ok(held(row, 1).map_err(Unavailable::from)?)
+    }
+}
+
 impl Permissions {
     /// `None` if the model has no permissions.
     pub(super) fn new(model: &UserModel, primary_key: &PrimaryKey, key: &str) -> Option<Self> {
@@ -68,7 +86,10 @@ impl Permissions {
             format!("SELECT {nonce}, ads_key, ARRAY({of_users}) FROM {keys}")
         };
         let all = |nonce: &str| format!("SELECT {nonce}, ARRAY({})", all_sql(tables));
+        let of_groups = groups_sql(tables, key);
+        let groups = |nonce: &str| format!("SELECT {nonce}, ARRAY({of_groups}) FROM {ONE_KEY}");
         Some(Self {
+            groups: Statement::new(std::slice::from_ref(&one), groups),
             key: Statement::of_key(&one, key),
             one: Statement::new(&[one], |nonce| sql(nonce, ONE_KEY)),
             many: Statement::new(&[many], |nonce| sql(nonce, MANY_KEYS)),
@@ -120,6 +141,16 @@ fn all_sql(tables: &PermissionTables) -> String {
          FROM {} p JOIN {} c ON c.id = p.content_type_id",
         tables.permission.quoted(),
         tables.content_type.quoted()
+    )
+}
+
+fn groups_sql(tables: &PermissionTables, key: &str) -> String {
+    let of_user = &tables.user_groups;
+    let (user, group) = (quote_name(&of_user.from_column), quote_name(&of_user.to_column));
+    format!(
+        "SELECT g.name::text FROM {} g JOIN {} ug ON ug.{group} = g.id WHERE ug.{user} = {key}",
+        tables.group.quoted(),
+        of_user.table.quoted()
     )
 }
 

@@ -35,6 +35,18 @@
 //! handler gets the body as it came, byte for byte: `web::Form`, `actix-multipart`, `web::Payload`. For an
 //! upload, put the token first, or into the header: then nothing of the file is held back.
 //!
+//! Django takes forms of up to 2.5 MiB (`DATA_UPLOAD_MAX_MEMORY_SIZE`), `web::Form` of up to 16 KiB: a
+//! larger one is a 413. [`form_config`](crate::DjangoSite::form_config) gives it the site's limit:
+//!
+//! ```
+//! # use actix_django_session::DjangoSite;
+//! # use actix_web::{App, web};
+//! # fn f(site: DjangoSite) {
+//! App::new().app_data(site.form_config())
+//! # ;
+//! # }
+//! ```
+//!
 //! ## A page with scripts
 //!
 //! As Django's documentation has it: read the cookie `csrftoken`, send its value in `X-CSRFToken`.

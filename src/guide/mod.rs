@@ -4,14 +4,16 @@
 //! 2. [Move one endpoint](move_one_endpoint): a Django view and its Rust handler side by side, the
 //!    proxy in front, and the way back.
 //! 3. [Forms and CSRF](forms): what a middleware checks before a handler changes anything.
-//! 4. [Sessions that change](sessions): carts, log-in, log-out, sliding expiry.
-//! 5. [Who may](who_may): permissions, staff, second factors, impersonation, tokens.
-//! 6. [WebSockets and streams](live): what stays open ends with the session.
-//! 7. [Several tenants](tenants): one site for each.
-//! 8. [Testing your handlers](testing): with a database and without.
-//! 9. [In production](production): rights, keys, counters, log lines, outages, poolers.
-//! 10. [Move an API endpoint](rest): tokens, JWTs and sessions of the Django REST framework.
-//! 11. [Coming from go-gin-django-session](go_gin): what is called what.
+//! 4. [Sessions that change](sessions): carts, sliding expiry, engines.
+//! 5. [Log in and log out](log_in): `next`, passwords, what Django does beside it.
+//! 6. [Messages](messages): what Django's pages show, and the other way round.
+//! 7. [Who may](who_may): permissions, groups, staff, second factors, impersonation, tokens.
+//! 8. [WebSockets and streams](live): what stays open ends with the session.
+//! 9. [Several tenants](tenants): one site for each.
+//! 10. [Testing your handlers](testing): with a database and without.
+//! 11. [In production](production): rights, keys, counters, log lines, outages, poolers.
+//! 12. [Move an API endpoint](rest): tokens, JWTs and sessions of the Django REST framework.
+//! 13. [Coming from go-gin-django-session](go_gin): what is called what.
 //!
 //! Every piece of code in it compiles. What it calls `examples/..`, `docs/..` and `src/..` are files of the
 //! package: [here](https://docs.rs/crate/actix-django-session/latest/source/), or in a checkout.
@@ -19,6 +21,8 @@
 pub mod forms;
 pub mod go_gin;
 pub mod live;
+pub mod log_in;
+pub mod messages;
 pub mod move_one_endpoint;
 pub mod production;
 pub mod rest;

@@ -23,7 +23,7 @@
 //! use serde_json::json;
 //!
 //! async fn orders(user: DjangoUser, pool: web::Data<Pool>) -> actix_web::Result<HttpResponse> {
-//!     let customer: i32 = user.parse_id().map_err(|_| Error::UserIdType { expected: "i32" })?;
+//!     let customer: i32 = user.parse_id()?;
 //!     let database = pool.get().await.map_err(ErrorServiceUnavailable)?;
 //!     let sql = "SELECT id, total FROM shop_order WHERE customer_id = $1 ORDER BY id DESC LIMIT 50";
 //!     let rows = database.query(sql, &[&customer]).await.map_err(ErrorServiceUnavailable)?;

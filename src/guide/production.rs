@@ -76,7 +76,7 @@
 //! | warn | `the backend of a session is not among the AUTHENTICATION_BACKENDS here` | nobody is logged in who came in by it | `backend`, `unlogged` |
 //! | warn | `the user id in a session fits no user` | it cannot be a key of the user table | `column`, `kind`, `unlogged` |
 //! | warn | `a setting may be wrong` | `check()`, once for each warning in its report | `warning` |
-//! | warn | `a middleware was made after check() and needs what that has not looked at: ..` | once for users, once for permissions | `not_looked_at` |
+//! | warn | `a middleware was made after check() and needs what that has not looked at: ..` | once for each of users, permissions and groups | `not_looked_at` |
 //! | info | `settings checked against the database` | at the end of `check()` | tables, key type, cookie name, how many keys and backends |
 //! | warn | `the encoding of a password cannot be read`, `a password needs a hasher that is not built in: ..` | somebody tries to log in with it | |
 //! | warn | `there is a pooler in front of the database: ..`, `prepared statements keep getting lost, ..` | once a site | |

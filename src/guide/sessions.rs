@@ -78,58 +78,7 @@
 //!
 //! ## Log in and log out
 //!
-//! ```
-//! use actix_django_session::{DjangoSessionMut, Error, DjangoSite};
-//! use actix_web::{HttpResponse, web};
-//!
-//! #[derive(serde::Deserialize)]
-//! struct Credentials {
-//!     username: String,
-//!     password: String,
-//! }
-//!
-//! async fn log_in(
-//!     session: DjangoSessionMut,
-//!     site: DjangoSite,
-//!     form: web::Form<Credentials>,
-//! ) -> Result<HttpResponse, Error> {
-//!     match site.authenticate(form.username.trim(), &form.password).await? {
-//!         Some(user) => {
-//!             session.login(&user).await?;
-//!             Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
-//!         }
-//!         None => Ok(HttpResponse::Unauthorized().body("wrong name or password")),
-//!     }
-//! }
-//!
-//! async fn log_out(session: DjangoSessionMut) -> Result<HttpResponse, Error> {
-//!     session.logout().await?;
-//!     Ok(HttpResponse::SeeOther().insert_header(("Location", "/")).finish())
-//! }
-//! ```
-//!
-//! [`authenticate`](crate::DjangoSite::authenticate) finds whom Django's `ModelBackend` finds, and takes as
-//! long whether there is such a user, the password is wrong, or the account is not active. PBKDF2,
-//! Django's default, is always there; argon2, bcrypt, scrypt and the old digests need the feature
-//! `hashers`. No more passwords are hashed at once than there are processors; who gets no turn in time
-//! gets a 503. Old encodings are brought up to date as in Django once
-//! [`password_hashers`](crate::DjangoSettings::password_hashers) says what is up to date; settings that
-//! Django exported do.
-//!
-//! [`login`](crate::DjangoSessionMut::login) keeps, cycles or ends the session that the visitor had by
-//! Django's rules, writes `last_login` and changes the CSRF secret;
-//! [`logout`](crate::DjangoSessionMut::logout) deletes the row at once. For a form that changes the
-//! password there are [`make_password`](crate::DjangoSite::make_password) and
-//! [`update_session_auth_hash`](crate::DjangoSessionMut::update_session_auth_hash), which keeps this session
-//! and ends the user's others.
-//!
-//! **What runs in Django and not here:** the signals `user_logged_in`, `user_logged_out` and
-//! `user_login_failed`, and with them whatever listens: the attempts that django-axes counts to lock out
-//! who tries too often, the mails and "remember me" of django-allauth, audit logs; the form's own
-//! cleaning of the name (NFKC) and its `clean` methods; backends other than `ModelBackend` and
-//! `AllowAllUsersModelBackend`. A backend of another kind in front of them is an error until
-//! [`checks_passwords`](crate::AuthenticationBackend::checks_passwords) says that it may be passed over. If
-//! you need any of these, leave log-in to Django: what it does counts here all the same.
+//! Stands in [a chapter of its own](crate::guide::log_in).
 //!
 //! ## Other engines
 //!

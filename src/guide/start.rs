@@ -48,6 +48,8 @@
 //! | | [`writes_sessions`](crate::DjangoSettings::writes_sessions) | `false`: nothing is written, so nothing slides either |
 //! | | [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) | one second; a sixtieth of the life of a session that lives for less than a minute |
 //! | `LOGIN_URL` | [`login_url`](crate::DjangoSettings::login_url); with `i18n_patterns`, [`login_url_for`](crate::DjangoSessionMiddleware::login_url_for) of the middleware | `/accounts/login/`; a URL, not the name of one |
+//! | `LOGIN_REDIRECT_URL`, `LOGOUT_REDIRECT_URL` | the same in lower case | `/accounts/profile/`, none |
+//! | `MESSAGE_STORAGE`, `MESSAGE_LEVEL`, `MESSAGE_TAGS` | the same in lower case | Django's |
 //! | `FORCE_SCRIPT_NAME` | [`force_script_name`](crate::DjangoSettings::force_script_name) | none |
 //! | `REDIRECT_FIELD_NAME` | [`redirect_field_name`](crate::DjangoSessionMiddleware::redirect_field_name) of the middleware | `next` |
 //! | `AUTH_USER_MODEL` | [`user_model`](crate::DjangoSettings::user_model): its table and columns | `auth.User` |

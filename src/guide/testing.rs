@@ -57,6 +57,7 @@
 //! | a session with data of your own | [`test::session`](crate::test::session) |
 //! | nobody, for handlers without a middleware, and for those that change the session | [`test::no_session`](crate::test::no_session) |
 //! | a CSRF cookie and a token that goes with it | [`test::csrf`](crate::test::csrf) |
+//! | what the handler left for the next page | read by [`test::messages`](crate::test::messages) |
 //!
 //! A handler that changes the session does so, and nothing is stored:
 //! [`test::session_data`](crate::test::session_data) of the answer's request has what it did.

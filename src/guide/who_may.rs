@@ -8,25 +8,33 @@
 //! | [`required`](crate::DjangoSessionMiddleware::required) | whoever has a live session row | that the row is there and has not expired. Its data is not looked at: a visitor with a cart and no name comes through, and so does one who was deactivated |
 //! | [`login_required`](crate::DjangoSessionMiddleware::login_required) | whom Django's `request.user.is_authenticated` is true for | everything that Django checks: signature, backend, user, active, password of today |
 //!
-//! [`permission_required`](crate::DjangoSessionMiddleware::permission_required) and
-//! [`staff_required`](crate::DjangoSessionMiddleware::staff_required) make any of them stricter. Handlers that
-//! decide themselves take [`DjangoUser`](crate::DjangoUser): `user.has_perm("shop.add_item").await?`.
+//! These make any of them stricter, and one of them a `login_required`:
+//!
+//! | of the middleware | who comes through | who is logged in and does not |
+//! |---|---|---|
+//! | [`permission_required`](crate::DjangoSessionMiddleware::permission_required) | who has the permission | 403 |
+//! | [`group_required`](crate::DjangoSessionMiddleware::group_required) | who is in the group; superusers too have to be | 403 |
+//! | [`staff_required`](crate::DjangoSessionMiddleware::staff_required) | who may use the admin site | 403 |
+//! | [`user_passes_test`](crate::DjangoSessionMiddleware::user_passes_test), [`user_passes_test_async`](crate::DjangoSessionMiddleware::user_passes_test_async) | who passes a test of yours | as Django's decorator: to the login page, with `next`. One that sends on who is logged in sends them back without end: give the middleware another `login_url`. With `unauthorized()`, 403 |
+//!
+//! Handlers that decide themselves take [`DjangoUser`](crate::DjangoUser):
+//! `user.has_perm("shop.add_item").await?`, `user.groups().await?.contains("editors")`.
 //!
 //! ## What each extractor gives
 //!
 //! They work behind any middleware that lets the visitor through. "Reject" is the middleware's rejection.
 //!
-//! | situation | [`DjangoUser`](crate::DjangoUser) | [`OptionalDjangoUser`](crate::OptionalDjangoUser) | [`DjangoUserId`](crate::DjangoUserId) | [`DjangoSession`](crate::DjangoSession) | [`OptionalDjangoSession`](crate::OptionalDjangoSession) | [`DjangoSessionMut`](crate::DjangoSessionMut) | [`CsrfToken`](crate::CsrfToken) |
-//! |---|---|---|---|---|---|---|---|
-//! | no middleware around this route | 500 | 500 | 500 | 500 | 500 | 500 | 500 |
-//! | no live session | reject | `None` | reject | reject | `None` | an empty one | a token |
-//! | live session: wrong signature or undecodable | reject | `None` | reject | the session; `data()` is an error | same | an empty one in its place, as in Django | a token |
-//! | live session, nobody logged in | reject | `None` | reject | the session | the session | the session | a token |
-//! | user deleted, inactive, other password, backend not listed | reject | `None` | the id | the session | the session | the session | a token |
-//! | logged in | the user | the user | the id | the session | the session | the session | a token |
-//! | the id is no `T` of `DjangoUserId<T>` | | | 500 | | | | |
-//! | `writes_sessions` is off | | | | | | 500 | with `CSRF_USE_SESSIONS` and no secret in the session: 500 |
-//! | database down, lookup too slow | 503 | 503 | 503 | 503 | 503 | 503 | 503 |
+//! | situation | [`DjangoUser`](crate::DjangoUser) | [`OptionalDjangoUser`](crate::OptionalDjangoUser) | [`DjangoUserId`](crate::DjangoUserId) | [`DjangoSession`](crate::DjangoSession) | [`OptionalDjangoSession`](crate::OptionalDjangoSession) | [`DjangoSessionMut`](crate::DjangoSessionMut) | [`CsrfToken`](crate::CsrfToken) | [`Messages`](crate::Messages) |
+//! |---|---|---|---|---|---|---|---|---|
+//! | no middleware around this route | 500 | 500 | 500 | 500 | 500 | 500 | 500 | 500 |
+//! | no live session | reject | `None` | reject | reject | `None` | an empty one | a token | messages |
+//! | live session: wrong signature or undecodable | reject | `None` | reject | the session; `data()` is an error | same | an empty one in its place, as in Django | a token | messages |
+//! | live session, nobody logged in | reject | `None` | reject | the session | the session | the session | a token | messages |
+//! | user deleted, inactive, other password, backend not listed | reject | `None` | the id | the session | the session | the session | a token | messages |
+//! | logged in | the user | the user | the id | the session | the session | the session | a token | messages |
+//! | the id is no `T` of `DjangoUserId<T>` | | | 500 | | | | | |
+//! | `writes_sessions` is off | | | | | | 500 | with `CSRF_USE_SESSIONS` and no secret in the session: 500 | with `SessionStorage`: 500 |
+//! | database down, lookup too slow | 503 | 503 | 503 | 503 | 503 | 503 | 503 | 503 |
 //!
 //! [`DjangoSite`](crate::DjangoSite) is one too: the handle of the innermost middleware, for whatever visitor.
 //!

@@ -197,7 +197,8 @@ LOCALE_MIDDLEWARE = "django.middleware.locale.LocaleMiddleware"
 PASSWORD_HASHER = "`DjangoSite::password_hasher`"
 SESSION_COLUMNS = "`DjangoSite::session_columns`"
 
-# In the place of a user model that could not be looked at, which is refused.
+# In the place of messages and of a user model that could not be looked at, which is refused.
+NO_MESSAGES = {"storage": "fallback", "level": 20, "tags": []}
 NO_USER_MODEL = {
     "table": "",
     "primary_key": "",
@@ -285,6 +286,9 @@ class Export:
             ("ALLOWED_HOSTS", self.allowed_hosts, []),
             ("CSRF_HEADER_NAME", self.csrf_header_name, None),
             ("LOGIN_URL", self.login_url, ""),
+            ("LOGIN_REDIRECT_URL", self.login_redirect_url, None),
+            ("LOGOUT_REDIRECT_URL", self.logout_redirect_url, None),
+            ("messages", self.messages, NO_MESSAGES),
             ("PASSWORD_HASHERS", self.password_hashers, []),
             ("SECURE_PROXY_SSL_HEADER", self.secure_proxy_ssl_header, None),
             ("session", self.session, None),
@@ -294,8 +298,7 @@ class Export:
         for name, section, unknown in sections:
             found[name] = self.seen(name, section, settings, unknown)
         found["rest_framework"] = self.seen("REST_FRAMEWORK", self.rest_framework, settings, None)
-        for name, section in (("MIDDLEWARE", self.middlewares), ("MESSAGE_STORAGE", self.messages)):
-            self.seen(name, section, settings, None, NOTE)
+        self.seen("MIDDLEWARE", self.middlewares, settings, None, NOTE)
         self.seen("user_logged_in", self.receivers, found, None, NOTE)
         self.seen("DATABASES", self.schemas, found, None)
         found["not_honoured"] = self.not_honoured
@@ -430,6 +433,51 @@ class Export:
             reason = "is another URL in other languages ({}): `DjangoSessionMiddleware::login_url_for` chooses".format(shown)
             self.complain(NOTE, "LOGIN_URL", url, reason)
         return url
+
+    def login_redirect_url(self, settings):
+        return self.redirect_url("LOGIN_REDIRECT_URL", settings.LOGIN_REDIRECT_URL)
+
+    def logout_redirect_url(self, settings):
+        return self.redirect_url("LOGOUT_REDIRECT_URL", settings.LOGOUT_REDIRECT_URL)
+
+    def redirect_url(self, name, value):
+        """Null if there is none, or if nobody but Django knows where it leads."""
+        from django.shortcuts import resolve_url
+
+        if not value:
+            return None
+        try:
+            return str(resolve_url(value))
+        except Exception as error:
+            reason = "is the name of no URL ({}): Django fails over it after a log-in or log-out".format(type(error).__name__)
+            self.complain(NOTE, name, lazy_text(value), reason)
+            return None
+
+    # django.contrib.messages
+
+    def messages(self, settings):
+        from django.contrib.messages.storage import cookie, fallback, session
+        from django.utils.module_loading import import_string
+
+        path = str(settings.MESSAGE_STORAGE)
+        known = {fallback.FallbackStorage: "fallback", cookie.CookieStorage: "cookie", session.SessionStorage: "session"}
+        try:
+            storage = known.get(import_string(path), {"other": path})
+        except Exception:
+            storage = {"other": path}
+        signer = str(settings.SIGNING_BACKEND)
+        if storage in ("fallback", "cookie") and signer != "django.core.signing.TimestampSigner":
+            # What signs the cookie is the site's own then.
+            storage = {"other": signer}
+        if isinstance(storage, dict):
+            reason = "keeps messages in a way of the site's own: `Messages` cannot be used"
+            self.complain(NOTE, "MESSAGE_STORAGE", storage["other"], reason)
+        tags = getattr(settings, "MESSAGE_TAGS", {})
+        return {
+            "storage": storage,
+            "level": int(getattr(settings, "MESSAGE_LEVEL", 20)),
+            "tags": [[level, str(tag)] for level, tag in sorted(tags.items()) if isinstance(level, int)],
+        }
 
     def password_hashers(self, settings):
         from django.contrib.auth.hashers import get_hashers
@@ -703,6 +751,7 @@ class Export:
             "group_permissions": many_to_many(of_group),
             "permission": table_name(Permission),
             "content_type": table_name(ContentType),
+            "group": table_name(groups.related_model),
         }
 
     def session_auth_hash(self, user, setting, settings_have_fallbacks):
@@ -815,18 +864,6 @@ class Export:
         if "django.middleware.csrf.CsrfViewMiddleware" not in classes:
             reason = "has no CsrfViewMiddleware, while the gates here check CSRF tokens unless they are exempt"
             self.complain("note", "MIDDLEWARE", "", reason)
-
-    def messages(self, settings):
-        """The storage of `django.contrib.messages`."""
-        from django.utils.module_loading import import_string
-
-        if not apps.is_installed("django.contrib.messages"):
-            return
-        storage = import_string(settings.MESSAGE_STORAGE)
-        overrides = ["{}.{}".format(definer, name) for name, definer in overridden(storage, ())]
-        if overrides or not path_of(storage).startswith("django."):
-            value = ", ".join(overrides) or path_of(storage)
-            self.complain(NOTE, "MESSAGE_STORAGE", value, "keeps messages in its own way: they are not read here")
 
     def receivers(self, found):
         """Who else wants to know when somebody logs in or out: none of it is called here."""
@@ -1231,7 +1268,7 @@ def qualify(value, cursor):
     """Puts the schema to every table in what was found."""
     members = value.items() if isinstance(value, dict) else enumerate(value)
     for place, member in list(members):
-        if place in ("table", "permission", "content_type") and isinstance(member, str):
+        if place in ("table", "permission", "content_type", "group") and isinstance(member, str):
             cursor.execute(
                 "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
                 " WHERE c.oid = to_regclass(quote_ident(%s))",

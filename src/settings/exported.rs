@@ -49,6 +49,10 @@ pub(super) struct Exported {
     #[serde(deserialize_with = "nullable")]
     pub(super) force_script_name: Option<String>,
     pub(super) login_url: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) login_redirect_url: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) logout_redirect_url: Option<String>,
     pub(super) password_hashers: Vec<ExportedHasher>,
     #[serde(deserialize_with = "nullable")]
     pub(super) secure_proxy_ssl_header: Option<(String, String)>,
@@ -76,6 +80,8 @@ pub(super) struct Exported {
     #[serde(rename = "session")]
     #[serde(deserialize_with = "nullable")]
     pub(super) session: Option<ExportedSession>,
+    #[serde(rename = "messages")]
+    pub(super) messages: ExportedMessages,
     #[serde(rename = "user_model")]
     pub(super) user_model: ExportedUserModel,
     #[serde(rename = "rest_framework")]
@@ -143,6 +149,24 @@ pub(super) enum ExportedEngine {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct ExportedMessages {
+    pub(super) storage: ExportedMessageStorage,
+    pub(super) level: i64,
+    pub(super) tags: Vec<(i64, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ExportedMessageStorage {
+    Fallback,
+    Cookie,
+    Session,
+    /// The dotted path of what is the site's own.
+    Other(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ExportedUserModel {
     pub(super) table: ExportedTable,
     pub(super) primary_key: String,
@@ -182,6 +206,7 @@ pub(super) struct ExportedPermissionTables {
     pub(super) group_permissions: ExportedManyToMany,
     pub(super) permission: ExportedTable,
     pub(super) content_type: ExportedTable,
+    pub(super) group: ExportedTable,
 }
 
 #[derive(Deserialize)]

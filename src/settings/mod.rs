@@ -7,6 +7,7 @@ mod exported;
 mod exported_rest;
 mod fingerprint;
 mod from_json;
+mod messages;
 mod password_hashers;
 mod permission_tables;
 mod rest_framework;
@@ -23,6 +24,8 @@ pub use backend::AuthenticationBackend;
 pub(crate) use cookie::CookieSettings;
 pub(crate) use csrf::{CsrfSettings, UploadLimits};
 pub(crate) use exported::{Level, NotHonoured, Power};
+pub(crate) use messages::MessageSettings;
+pub use messages::{MessageLevel, MessageStorage};
 pub(crate) use password_hashers::DEFAULT_PASSWORD_HASHERS;
 pub use password_hashers::PasswordHasher;
 pub use permission_tables::ManyToMany;
@@ -86,6 +89,9 @@ pub struct DjangoSettings {
     /// The paths of what the site overrides and this service answers for.
     pub(crate) accepted_overrides: Vec<String>,
     pub(crate) rest_framework: RestFramework,
+    pub(crate) messages: MessageSettings,
+    pub(crate) login_redirect_url: String,
+    pub(crate) logout_redirect_url: Option<String>,
     /// Where these settings come from, if a site exported them.
     pub(crate) site: Option<Site>,
 }
@@ -123,6 +129,9 @@ impl DjangoSettings {
             upgrade_passwords: true,
             accepted_overrides: Vec::new(),
             rest_framework: RestFramework::default(),
+            messages: MessageSettings::default(),
+            login_redirect_url: "/accounts/profile/".into(),
+            logout_redirect_url: None,
             site: None,
         }
     }
@@ -156,6 +165,23 @@ impl DjangoSettings {
     /// Defaults to `/accounts/login/`.
     pub fn login_url(mut self, url: impl Into<String>) -> Self {
         self.login_url = url.into();
+        self
+    }
+
+    /// `LOGIN_REDIRECT_URL`: where a log-in leads that has no `next`; a path or URL, as for
+    /// [`login_url`](Self::login_url). It may be another site.
+    ///
+    /// Defaults to `/accounts/profile/`.
+    pub fn login_redirect_url(mut self, url: impl Into<String>) -> Self {
+        self.login_redirect_url = url.into();
+        self
+    }
+
+    /// `LOGOUT_REDIRECT_URL`: where a log-out leads that has no `next`, likewise.
+    ///
+    /// Defaults to none: the page of the log-out itself.
+    pub fn logout_redirect_url(mut self, url: impl Into<String>) -> Self {
+        self.logout_redirect_url = Some(url.into()).filter(|url| !url.is_empty());
         self
     }
 
@@ -392,6 +418,7 @@ impl fmt::Debug for DjangoSettings {
             .field("csrf", &self.csrf)
             .field("upload_limits", &self.upload_limits)
             .field("password_hashers", &self.password_hashers)
+            .field("messages", &self.messages)
             .finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ pub(crate) struct PermissionTables {
     pub(crate) group_permissions: ManyToMany,
     pub(crate) permission: TableName,
     pub(crate) content_type: TableName,
+    pub(crate) group: TableName,
 }
 
 /// The table of a many-to-many field, and its two columns: the one that names the model with the
@@ -53,6 +54,7 @@ impl PermissionTables {
             group_permissions: ManyToMany::new(groups, "group_id", "permission_id"),
             permission: table.sibling("auth_permission"),
             content_type: table.sibling("django_content_type"),
+            group: table.sibling("auth_group"),
         }
     }
 
@@ -64,5 +66,6 @@ impl PermissionTables {
         self.many_to_many().iter().all(|table| table.is_valid())
             && self.permission.is_valid()
             && self.content_type.is_valid()
+            && self.group.is_valid()
     }
 }

@@ -246,6 +246,16 @@ impl UserModel {
         self
     }
 
+    /// The table of groups, where it has another name.
+    ///
+    /// Defaults to `auth_group`.
+    pub fn group_table(mut self, group: impl Into<TableName>) -> Self {
+        if let Some(tables) = &mut self.permission_tables {
+            tables.group = group.into();
+        }
+        self
+    }
+
     /// For a model without `PermissionsMixin`: nobody has any permission.
     pub fn without_permissions(mut self) -> Self {
         self.permission_tables = None;

@@ -34,6 +34,12 @@ impl DjangoSettings {
                 "LOGIN_URL is the name of a URL pattern: give the path that it stands for",
             ),
             (
+                !is_url(&self.login_redirect_url)
+                    || !self.logout_redirect_url.as_deref().is_none_or(is_url),
+                "LOGIN_REDIRECT_URL and LOGOUT_REDIRECT_URL must not be names of URL patterns: give \
+                 the paths that they stand for",
+            ),
+            (
                 self.secure_proxy_ssl_header.iter().any(|(name, _)| !is_header_name(name)),
                 "SECURE_PROXY_SSL_HEADER takes the HTTP name of a header: X-Forwarded-Proto",
             ),

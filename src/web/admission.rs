@@ -1,7 +1,15 @@
 //! Whom a middleware lets through, once it is known who the visitor is.
 
+use std::{fmt, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use tokio::time::timeout;
+
 use super::{request::Visit, request_session::RequestSession, rest::Rest};
-use crate::{auth::DjangoUser, error::Error};
+use crate::{
+    auth::{DjangoSite, DjangoUser},
+    error::{Error, Unavailable},
+};
 
 /// Whom a middleware lets through.
 #[derive(Clone, Debug)]
@@ -21,7 +29,19 @@ pub(crate) enum Admits {
 pub(crate) struct Demands {
     pub(crate) staff: bool,
     pub(crate) permissions: Vec<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) tests: Vec<UserTest>,
 }
+
+/// A test of the application's, which a user has to pass.
+#[derive(Clone)]
+pub(crate) enum UserTest {
+    OfUser(Arc<dyn Fn(&DjangoUser) -> bool + Send + Sync>),
+    Async(Arc<AsyncTest>),
+}
+
+type AsyncTest =
+    dyn Fn(DjangoUser, DjangoSite) -> BoxFuture<'static, Result<bool, Error>> + Send + Sync;
 
 impl Admits {
     /// What a middleware is called that says nothing else.
@@ -58,7 +78,7 @@ impl Admits {
     pub(crate) async fn check(&self, visit: &Visit) -> Result<(), Error> {
         match self {
             Self::Anyone | Self::Session => self.check_session(&visit.session),
-            Self::User(demands) => demands.check(&visit.user().await?).await,
+            Self::User(demands) => demands.check(&visit.user().await?, visit).await,
             // It decides for itself, before there is a visit.
             Self::Rest(_) => Ok(()),
         }
@@ -78,11 +98,44 @@ impl Admits {
 }
 
 impl Demands {
-    async fn check(&self, user: &DjangoUser) -> Result<(), Error> {
+    async fn check(&self, user: &DjangoUser, visit: &Visit) -> Result<(), Error> {
         let lacks_staff = self.staff && !user.is_active_staff();
         if lacks_staff || !user.meets(&self.permissions).await? {
             return Err(Error::PermissionDenied);
         }
+        if !self.groups.is_empty() {
+            let groups = user.look_up_groups().await?;
+            if !self.groups.iter().all(|group| groups.contains(group)) {
+                return Err(Error::PermissionDenied);
+            }
+        }
+        for test in &self.tests {
+            if !test.passes(user, visit).await? {
+                return Err(Error::TestNotPassed);
+            }
+        }
         Ok(())
+    }
+}
+
+impl UserTest {
+    async fn passes(&self, user: &DjangoUser, visit: &Visit) -> Result<bool, Error> {
+        match (self, &visit.context) {
+            (Self::OfUser(test), _) => Ok(test(user)),
+            (Self::Async(test), Some(context)) => {
+                // Nobody waits longer for it than for the database.
+                let limit = context.site.settings().timeout;
+                let passes = timeout(limit, test(user.clone(), context.site.clone())).await;
+                passes.map_err(|_| Unavailable::Timeout(limit))?
+            }
+            // No middleware, nothing to let through.
+            (Self::Async(_), None) => Ok(false),
+        }
+    }
+}
+
+impl fmt::Debug for UserTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserTest(..)")
     }
 }

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use actix_web::http::header::{COOKIE, HeaderMap};
 
+use crate::url::strip;
+
 /// The value of the last cookie with this name, as `parse_cookie` of `django.http.cookie` reads it.
 ///
 /// Several headers count as one, in order.
@@ -30,12 +32,6 @@ fn last_value(header: &[u8], cookie_name: &str) -> Option<String> {
         let (name, value) = chunk.split_once('=')?;
         (strip(name) == cookie_name).then(|| unquote(strip(value)).into_owned())
     })
-}
-
-/// Python's `str.strip()`.
-fn strip(text: &str) -> &str {
-    // Python's white space is Unicode's and the four separators of ASCII (R30).
-    text.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c))
 }
 
 /// `http.cookies._unquote`: takes off double quotes, `\ooo` is a code point, other `\c` is `c`.

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::{Ready, ready},
+    future::{Future, Ready, ready},
     sync::Arc,
 };
 
@@ -12,8 +12,10 @@ use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
 };
 
+use futures_util::future::BoxFuture;
+
 use super::{
-    admission::{Admits, Demands},
+    admission::{Admits, Demands, UserTest},
     csrf::CsrfPolicy,
     redirect::{LoginUrl, REDIRECT_FIELD_NAME},
     rejection::{ChooseLoginUrl, ErrorHandler, Rejection, RejectionAnswer},
@@ -21,7 +23,12 @@ use super::{
     rest::{Permission, RestAnswer},
     service::{DjangoSessionService, Middleware},
 };
-use crate::{auth::DjangoSite, database::Need, error::Error, settings::is_url};
+use crate::{
+    auth::{DjangoSite, DjangoUser},
+    database::Need,
+    error::Error,
+    settings::is_url,
+};
 
 /// Recognises the visitor whom Django logged in, by the session cookie and the row behind it.
 ///
@@ -158,6 +165,71 @@ impl DjangoSessionMiddleware {
             Admits::Rest(rest) => rest.permission = Permission::IsAdminUser,
             _ => self.demands().staff = true,
         }
+        self
+    }
+
+    /// Lets only users through who are in the group of this name; called several times, in all of them.
+    /// Others who are logged in get a 403, as with
+    /// [`permission_required`](Self::permission_required), superusers too. For one group of several, take
+    /// [`user_passes_test_async`](Self::user_passes_test_async) and
+    /// [`DjangoUser::groups`](crate::DjangoUser::groups).
+    ///
+    /// Makes any middleware one for `login_required`.
+    pub fn group_required(mut self, group: impl Into<String>) -> Self {
+        self.site.database().need(Need::Groups);
+        self.demands().groups.push(group.into());
+        self
+    }
+
+    /// Lets only users through who pass this test; called several times, all of them. Whoever is not
+    /// logged in does not pass, and is not asked about. Makes any middleware one for `login_required`.
+    ///
+    /// ```
+    /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
+    /// # fn f(site: DjangoSite) -> DjangoSessionMiddleware {
+    /// DjangoSessionMiddleware::login_required(site)
+    ///     .user_passes_test(|user| user.get("is_verified").unwrap_or(false))
+    ///     .login_url("/verify/")
+    /// # }
+    /// ```
+    ///
+    /// Others get what Django's decorator `user_passes_test` answers: a redirect to the login page, with
+    /// `next`, though they are logged in. **A login page that sends those on who are logged in**
+    /// (`redirect_authenticated_user` of Django's `LoginView`) **sends them back, without end**: give
+    /// such a middleware a [`login_url`](Self::login_url) of its own, as above. With
+    /// [`unauthorized`](Self::unauthorized) they get a 403. The error is
+    /// [`Error::TestNotPassed`].
+    #[doc(alias = "UserPassesTestMixin")]
+    pub fn user_passes_test<F>(mut self, test: F) -> Self
+    where
+        F: Fn(&DjangoUser) -> bool + Send + Sync + 'static,
+    {
+        self.demands().tests.push(UserTest::OfUser(Arc::new(test)));
+        self
+    }
+
+    /// [`user_passes_test`](Self::user_passes_test) with a test that asks the database, or something else
+    /// that takes time. It is given the user and the site.
+    ///
+    /// ```
+    /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
+    /// # fn f(site: DjangoSite) -> DjangoSessionMiddleware {
+    /// DjangoSessionMiddleware::login_required(site).user_passes_test_async(|user, _site| async move {
+    ///     let groups = user.groups().await?;
+    ///     Ok(groups.contains("editors") || groups.contains("authors"))
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// An error of it lets nobody through: it is the answer. So is a test that takes longer than the
+    /// `timeout`, a 503.
+    pub fn user_passes_test_async<F, R>(mut self, test: F) -> Self
+    where
+        F: Fn(DjangoUser, DjangoSite) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<bool, Error>> + Send + 'static,
+    {
+        let test = move |user, site| -> BoxFuture<'static, _> { Box::pin(test(user, site)) };
+        self.demands().tests.push(UserTest::Async(Arc::new(test)));
         self
     }
 

@@ -7,8 +7,11 @@ mod csrf;
 #[cfg(test)]
 mod csrf_vectors;
 mod extract;
+mod form_config;
 mod host;
+mod messages;
 mod middleware;
+mod next;
 mod redirect;
 mod rejection;
 mod request;
@@ -25,7 +28,7 @@ mod vary;
 #[cfg(fuzzing)]
 pub(crate) use cookie::last_cookie;
 pub use extract::{
-    CsrfToken, DjangoSessionMut, DjangoUserId, OptionalDjangoSession, OptionalDjangoUser,
+    CsrfToken, DjangoSessionMut, DjangoUserId, Messages, OptionalDjangoSession, OptionalDjangoUser,
 };
 pub use middleware::DjangoSessionMiddleware;
 #[cfg(fuzzing)]

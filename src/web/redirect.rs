@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::host::Address;
-use crate::{csrf::UrlParts, settings::DjangoSettings};
+use crate::{settings::DjangoSettings, url::UrlParts};
 
 /// `REDIRECT_FIELD_NAME` of `django.contrib.auth`.
 pub(crate) const REDIRECT_FIELD_NAME: &str = "next";
@@ -81,18 +81,7 @@ impl LoginUrl {
     /// to this request. `None` if that is longer than Django allows, or the host is none of the
     /// `allowed_hosts`.
     pub(crate) fn location(&self, req: &HttpRequest, settings: &DjangoSettings) -> Option<String> {
-        let address = Address::of(req, settings);
-        let is_checked = !settings.allowed_hosts.is_empty();
-        let host = if is_checked { address.host()? } else { address.raw_host() };
-        let visited = Visited {
-            script_name: settings.force_script_name.as_deref().unwrap_or_default(),
-            path: req.uri().path(),
-            query: req.uri().query().unwrap_or_default(),
-            scheme: if address.is_secure() { "https" } else { "http" },
-            host,
-            is_checked,
-        };
-        self.redirect_from(&visited)
+        Visited::of(req, settings).and_then(|visited| self.redirect_from(&visited))
     }
 
     fn redirect_from(&self, visited: &Visited<'_>) -> Option<String> {
@@ -159,22 +148,44 @@ impl LoginUrl {
     }
 }
 
-/// What `next` is made of.
-struct Visited<'a> {
+/// The request as Django's `HttpRequest` tells where it went: what `next` is made of.
+pub(super) struct Visited<'a> {
     /// `FORCE_SCRIPT_NAME`
     script_name: &'a str,
     /// As in the request line, percent-encoded.
     path: &'a str,
     query: &'a str,
-    scheme: &'a str,
-    host: Cow<'a, str>,
+    pub(super) scheme: &'a str,
+    pub(super) host: Cow<'a, str>,
     /// Whether the host is one of the `ALLOWED_HOSTS`.
-    is_checked: bool,
+    pub(super) is_checked: bool,
+}
+
+impl<'a> Visited<'a> {
+    /// `None` if the host is none of the `allowed_hosts`.
+    pub(super) fn of(req: &'a HttpRequest, settings: &'a DjangoSettings) -> Option<Self> {
+        let address = Address::of(req, settings);
+        let is_checked = !settings.allowed_hosts.is_empty();
+        let host = if is_checked { address.host()? } else { address.raw_host() };
+        Some(Self {
+            script_name: settings.force_script_name.as_deref().unwrap_or_default(),
+            path: req.uri().path(),
+            query: req.uri().query().unwrap_or_default(),
+            scheme: if address.is_secure() { "https" } else { "http" },
+            host,
+            is_checked,
+        })
+    }
 }
 
 impl Visited<'_> {
+    /// The last value of a field in the query.
+    pub(super) fn query_field(&self, name: &str) -> Option<String> {
+        query_pairs(self.query).filter(|(field, _)| field == name).last().map(|(_, value)| value)
+    }
+
     /// `HttpRequest.get_full_path()`.
-    fn full_path(&self) -> String {
+    pub(super) fn full_path(&self) -> String {
         let mut full_path = self.quoted_path();
         self.push_query(&mut full_path);
         full_path
@@ -190,7 +201,7 @@ impl Visited<'_> {
         quote(&format!("{}://{}{path}", self.scheme, self.host), URI)
     }
 
-    fn quoted_path(&self) -> String {
+    pub(super) fn quoted_path(&self) -> String {
         // An invalid byte stays percent-encoded, as text (`repercent_broken_unicode`).
         let decoded: Vec<u8> = percent_decode_str(self.path).collect();
         let script_name = self.script_name.trim_end_matches('/');
@@ -231,6 +242,15 @@ fn without_dot_segments(path: &str) -> String {
     }
     let resolved = resolved.join("/");
     if resolved.starts_with('/') { resolved } else { format!("/{resolved}") }
+}
+
+/// The `Location` that `HttpResponseRedirect` sends to this URL. `None` for one that Django refuses: by
+/// its scheme, or too long.
+pub(super) fn location_of(url: &str) -> Option<String> {
+    let scheme = UrlParts::split(url)?.scheme;
+    let location = quote(url, URI);
+    let is_allowed = ["", "http", "https", "ftp"].contains(&&*scheme);
+    (is_allowed && location.len() <= MAX_REDIRECT_LENGTH).then_some(location)
 }
 
 fn quote(text: &str, set: &'static AsciiSet) -> String {
@@ -362,5 +382,52 @@ mod tests {
         let path = format!("/{}", "a".repeat(MAX_REDIRECT_LENGTH));
         let visited = visited("", &path, "");
         assert!(LoginUrl::new("/login", "next").redirect_from(&visited).is_none());
+    }
+
+    /// What Django 4.2, 5.2 and 6.1 send.
+    #[test]
+    fn redirect_to_login_is_djangos() {
+        for (login_url, field, next, expected) in [
+            ("/accounts/login/", "next", "/next/page/", "/accounts/login/?next=/next/page/"),
+            (
+                "/accounts/login/",
+                "next",
+                "/next/page/?x=1&y=%C3%A9",
+                "/accounts/login/?next=/next/page/%3Fx%3D1%26y%3D%25C3%25A9",
+            ),
+            ("/accounts/login/", "next", "/\u{e9} b/", "/accounts/login/?next=/%C3%A9%20b/"),
+            (
+                "/accounts/login/",
+                "next",
+                "http://example.com/x?a=1&b=2#c",
+                "/accounts/login/?next=http%3A//example.com/x%3Fa%3D1%26b%3D2%23c",
+            ),
+            ("/accounts/login/", "next", "", "/accounts/login/?next="),
+            ("/in/", "next", "/next/page/", "/in/?next=/next/page/"),
+            ("/in/?a=1", "next", "/next/page/", "/in/?a=1&next=/next/page/"),
+            ("/in/?next=/old/&a=\u{e9}", "next", "/next/page/", "/in/?next=/next/page/&a=%C3%A9"),
+            ("/in/#f", "next", "/next/page/", "/in/?next=/next/page/#f"),
+            (
+                "https://sso.test/in?x",
+                "next",
+                "/next/page/",
+                "https://sso.test/in?x=&next=/next/page/",
+            ),
+            ("/in/", "to", "/next/page/", "/in/?to=/next/page/"),
+            ("/in/", "", "/next/page/", "/in/"),
+            ("/in/", "", "/next/page/", "/in/"),
+            (
+                "/accounts/login/",
+                "next",
+                "/a+b/%20/~'()*!;:@&=$,",
+                "/accounts/login/?next=/a%2Bb/%2520/~%27%28%29%2A%21%3B%3A%40%26%3D%24%2C",
+            ),
+            ("/in/;p?x=1", "next", "/next/page/", "/in/;p?x=1&next=/next/page/"),
+            ("/in/?a=&b", "next", "/next/page/", "/in/?a=&b=&next=/next/page/"),
+            ("/in/?a=1&a=2", "next", "/next/page/", "/in/?a=1&a=2&next=/next/page/"),
+        ] {
+            let url = LoginUrl::new(login_url, field).with_next(Some(next));
+            assert_eq!(location_of(&url).as_deref(), Some(expected), "{login_url} {next}");
+        }
     }
 }

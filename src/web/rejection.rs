@@ -98,7 +98,9 @@ fn redirect(login_url: &LoginUrl, req: &HttpRequest, settings: &DjangoSettings) 
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::PermissionDenied | Self::CsrfFailed(_) => StatusCode::FORBIDDEN,
+            Self::PermissionDenied | Self::TestNotPassed | Self::CsrfFailed(_) => {
+                StatusCode::FORBIDDEN
+            }
             Self::BadForm(_) => StatusCode::BAD_REQUEST,
             Self::SessionInterrupted => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

@@ -2,18 +2,24 @@
 
 use std::{
     any::type_name,
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     iter::successors,
     rc::Rc,
+    sync::Arc,
 };
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, error::InternalError};
 
-use super::{csrf::CsrfState, rejection::Rejection, request_session::RequestSession};
+use super::{
+    cookie::last_cookie, csrf::CsrfState, messages::RequestMessages, rejection::Rejection,
+    request_session::RequestSession,
+};
 use crate::{
     auth::{DjangoSite, DjangoUser},
     error::Error,
+    messages::{COOKIE_NAME, CookieChange, MessageSite, Source, Storage},
     session::DjangoSession,
+    settings::DjangoSettings,
 };
 
 /// What a middleware lends to the extractors behind it.
@@ -91,6 +97,8 @@ pub(crate) struct AnswerState {
     is_reported: Cell<bool>,
     /// The names of the session cookies in it.
     session_cookies: RefCell<Vec<String>>,
+    /// Made when the first one asks.
+    messages: OnceCell<RequestMessages>,
 }
 
 impl AnswerState {
@@ -170,6 +178,36 @@ impl Visit {
     /// `get_token` of `django.middleware.csrf`.
     pub(crate) fn csrf_token(&self) -> Result<String, Error> {
         self.csrf.get_token(self.session.is_kept())
+    }
+
+    /// The request's messages, made when the first one asks.
+    pub(crate) fn begin_messages(&self, req: &HttpRequest) -> Result<&RequestMessages, Error> {
+        if let Some(messages) = self.answer.messages.get() {
+            return Ok(messages);
+        }
+        let site = match &self.context {
+            Some(context) => Arc::clone(context.site.messages()),
+            None => Arc::new(MessageSite::new(&DjangoSettings::new("of a test"))?),
+        };
+        let cookie = last_cookie(req.headers(), COOKIE_NAME);
+        let new = || RequestMessages::new(site, Rc::clone(&self.session), cookie);
+        Ok(self.answer.messages.get_or_init(new))
+    }
+
+    /// Does something to the request's messages.
+    pub(crate) fn with_messages<T>(
+        &self,
+        f: impl FnOnce(&mut Storage, &Source<'_>) -> T,
+    ) -> Option<T> {
+        Some(self.answer.messages.get()?.with(f))
+    }
+
+    /// What becomes of the messages with the answer. That is not for the middleware of another session
+    /// than theirs.
+    pub(crate) fn update_messages(&self) -> CookieChange {
+        let messages = self.answer.messages.get();
+        let own = messages.filter(|messages| messages.are_of(&self.session));
+        own.map(RequestMessages::update).unwrap_or_default()
     }
 
     pub(crate) async fn user(&self) -> Result<DjangoUser, Error> {

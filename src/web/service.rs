@@ -23,6 +23,7 @@ use super::{
     admission::Admits,
     cookie,
     csrf::{self, CsrfPolicy, CsrfState, Wanted},
+    messages,
     request::{AnswerState, Context, Visit},
     request_parts::request_parts,
     request_session::{Loaded, RequestSession},
@@ -33,6 +34,7 @@ use crate::{
     auth::DjangoSite,
     csrf::CsrfCheck,
     error::Error,
+    messages::CookieChange,
     session::{DjangoSession, SessionKey, USER_ID},
 };
 
@@ -461,13 +463,15 @@ where
         let this = self.project();
         let answer = std::task::ready!(this.answer.poll(cx));
         let visit = this.visit.take();
+        // Before the session is stored: some of them may go there.
+        let messages = visit.as_ref().map(Visit::update_messages).unwrap_or_default();
         Poll::Ready(match answer {
             Ok(response) => {
                 let mut response = match &visit {
                     Some(visit) => answered(visit, response),
                     None => response.map_into_left_body(),
                 };
-                add_headers(response.headers_mut(), visit.as_ref());
+                add_headers(response.headers_mut(), visit.as_ref(), &messages);
                 Ok(response)
             }
             Err(mut error) => {
@@ -475,7 +479,7 @@ where
                     visit.report(error);
                 }
                 error.add_response_mapper(move |mut response| {
-                    add_headers(response.headers_mut(), visit.as_ref());
+                    add_headers(response.headers_mut(), visit.as_ref(), &messages);
                     response
                 });
                 Err(error)
@@ -506,9 +510,10 @@ fn answered<B>(visit: &Visit, response: ServiceResponse<B>) -> ServiceResponse<E
 }
 
 /// The answer of the service inside depends on the cookie, as everything behind a middleware does.
-fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>) {
+fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>, messages: &CookieChange) {
     vary_on_cookie(headers);
     if let Some(Visit { context: Some(context), csrf, session, .. }) = visit {
+        messages::send(messages, headers, context.site.settings());
         csrf.send(headers, context.site.settings());
         if let Err(error) = csrf.store(session) {
             tracing::error!(error = %error.chain(), "a CSRF secret cannot be kept in the session");

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::HeaderMap;
 
-use super::set_cookie::{Lifetime, SetCookie};
+use super::set_cookie::{Lifetime, SetCookie, is_deleted_securely};
 use crate::{
     session::{CookieLife, SessionKey},
     settings::DjangoSettings,
@@ -47,13 +47,6 @@ impl SessionCookie {
             }
         }
     }
-}
-
-/// Browsers would not believe it otherwise. What the setting says does not matter.
-fn is_deleted_securely(name: &str, samesite: Option<&str>) -> bool {
-    name.starts_with("__Secure-")
-        || name.starts_with("__Host-")
-        || samesite.is_some_and(|samesite| samesite.eq_ignore_ascii_case("none"))
 }
 
 #[cfg(test)]

@@ -105,6 +105,13 @@ impl<'a> SetCookie<'a> {
     }
 }
 
+/// Browsers would not believe it otherwise. What the setting says does not matter.
+pub(crate) fn is_deleted_securely(name: &str, samesite: Option<&str>) -> bool {
+    name.starts_with("__Secure-")
+        || name.starts_with("__Host-")
+        || samesite.is_some_and(|samesite| samesite.eq_ignore_ascii_case("none"))
+}
+
 /// An attribute, unless it is empty.
 fn push(text: &mut String, attribute: &str, value: Option<&str>) {
     if let Some(value) = value.filter(|value| !value.is_empty()) {

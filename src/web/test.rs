@@ -22,6 +22,7 @@ use crate::{
     auth::{DjangoSite, DjangoUser},
     csrf::Secret,
     error::Error,
+    messages::Message,
     session::{DjangoSession, Expiry, SessionData, SessionKey, SessionSigner},
     settings::DjangoSettings,
 };
@@ -212,6 +213,31 @@ pub fn session_data(req: &impl HttpMessage) -> SessionData {
     let visit = Visit::of(req).filter(|visit| visit.session.is_kept());
     let data = visit.map(|visit| visit.session.look(|changes| changes.data().clone()));
     data.expect("no function of this crate's `test` gave the request a session")
+}
+
+/// The messages that are there for the next page: what the handler has left by
+/// [`Messages`](crate::Messages), if this is the request of an answer. None of them counts as shown.
+///
+/// ```
+/// use actix_django_session::{DjangoSessionMiddleware, Messages, test};
+/// use actix_web::{App, test::{TestRequest, call_service, init_service}, web};
+///
+/// # actix_web::rt::System::new().block_on(async {
+/// async fn save(messages: Messages) -> &'static str {
+///     messages.success("Your profile is saved.");
+///     "done"
+/// }
+/// let middleware = DjangoSessionMiddleware::optional(test::site());
+/// let app = init_service(App::new().wrap(middleware).route("/", web::get().to(save))).await;
+///
+/// let answer = call_service(&app, TestRequest::get().to_request()).await;
+/// assert_eq!(test::messages(answer.request())[0].text(), "Your profile is saved.");
+/// # });
+/// ```
+pub fn messages(req: &impl HttpMessage) -> Vec<Message> {
+    let left = Visit::of(req)
+        .and_then(|visit| visit.with_messages(|storage, source| storage.left(source)));
+    left.unwrap_or_default()
 }
 
 /// Gives a test request what it takes to pass the CSRF check of any middleware, as a form of your own page

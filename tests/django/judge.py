@@ -31,7 +31,7 @@ from django.contrib import auth  # noqa: E402
 from django.contrib.admin.sites import AdminSite  # noqa: E402
 from django.contrib.admin.views.decorators import staff_member_required  # noqa: E402
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model  # noqa: E402
-from django.contrib.auth.decorators import login_required  # noqa: E402
+from django.contrib.auth.decorators import login_required, user_passes_test  # noqa: E402
 from django.contrib.auth.models import AnonymousUser  # noqa: E402
 from django.core.exceptions import SuspiciousOperation  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest  # noqa: E402
@@ -40,10 +40,12 @@ from django.db import close_old_connections, connection, transaction  # noqa: E4
 from django.http import HttpResponse  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
+from django.utils.http import url_has_allowed_host_and_scheme  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
 import passwords  # noqa: E402
 import csrf  # noqa: E402
+import messages  # noqa: E402
 import sessions  # noqa: E402
 import writes  # noqa: E402
 from accounts import people  # noqa: E402
@@ -321,6 +323,17 @@ def redirect(
         return {"status": response.status_code, "location": response["Location"]}
 
 
+def group_test(username, group):
+    """What `user_passes_test` answers a user, or an anonymous visitor, where one has to be in a group."""
+    request = WSGIRequest(environ(path="/desk/", query="a=1") | {"HTTP_HOST": "example.com"})
+    request.user = known(username) if username else AnonymousUser()
+    with override_settings(ALLOWED_HOSTS=["*"]):
+        test = user_passes_test(lambda user: user.groups.filter(name=group).exists())
+        response = test(lambda request: HttpResponse())(request)
+    groups = sorted(request.user.groups.values_list("name", flat=True)) if username else []
+    return {"status": response.status_code, "location": response.get("Location"), "groups": groups}
+
+
 def csrf_answers(settings, requests):
     """Arguments of `csrf.answers`: what CsrfViewMiddleware makes of each request."""
     return {"answers": csrf.answers(settings, requests)}
@@ -333,6 +346,15 @@ def rest_answers(**arguments):
 
 def rest_user(username):
     return import_module("rest").rest_user(username)
+
+
+def messages_operate(storage, ops, cookie=None, status=200):
+    """Arguments of `messages.operate`."""
+    return messages.operate(environ(cookie), storage, ops, status)
+
+
+def safe_urls(urls, allowed_hosts, require_https):
+    return {"safe": [url_has_allowed_host_and_scheme(url, allowed_hosts, require_https) for url in urls]}
 
 
 def sql(statement, parameters=None):
@@ -419,10 +441,10 @@ COMMANDS = {
     command.__name__: command
     for command in (
         *(authenticate, batch, canonical, check_passwords, make_password, make_passwords),
-        *(csrf_answers, decode, delete_row, delete_user, edit, encode, get_row, get_user, login),
-        *(make_odd_sessions, make_sessions, parse_cookie, put_row, put_rows, read_session, redirect),
+        *(csrf_answers, decode, delete_row, delete_user, edit, encode, get_row, get_user, group_test, login),
+        *(make_odd_sessions, make_sessions, messages_operate, parse_cookie, put_row, put_rows, read_session, redirect),
         *(writes.epoch, writes.operate, writes.read_row),
-        *(request_users, rest_answers, rest_user, set_user, sign_row, sql, time_decode, visit),
+        *(request_users, rest_answers, rest_user, safe_urls, set_user, sign_row, sql, time_decode, visit),
     )
 }
 

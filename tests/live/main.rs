@@ -13,6 +13,7 @@ mod csrf;
 mod handlers;
 mod login;
 mod login_required;
+mod messages;
 mod outages;
 mod recognise;
 mod rest;

@@ -1,11 +1,12 @@
 //! Settings made of what `export_settings.py` printed.
 
 use super::{
-    AuthenticationBackend, DjangoSettings, ManyToMany, PasswordHasher, SessionAuthHash,
-    SessionEngine, UserModel,
+    AuthenticationBackend, DjangoSettings, ManyToMany, MessageLevel, MessageStorage,
+    PasswordHasher, SessionAuthHash, SessionEngine, UserModel,
     exported::{
-        Exported, ExportedBackend, ExportedEngine, ExportedHasher, ExportedSession,
-        ExportedSessionAuthHash, ExportedUserModel, Level, NotHonoured,
+        Exported, ExportedBackend, ExportedEngine, ExportedHasher, ExportedMessageStorage,
+        ExportedMessages, ExportedSession, ExportedSessionAuthHash, ExportedUserModel, Level,
+        NotHonoured,
     },
     fingerprint::Fingerprints,
     site::{Site, SiteSessions},
@@ -91,6 +92,8 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         data_upload_max_number_files,
         force_script_name,
         login_url,
+        login_redirect_url,
+        logout_redirect_url,
         password_hashers,
         secure_proxy_ssl_header,
         session_cookie_age,
@@ -109,6 +112,7 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         use_x_forwarded_host,
         use_x_forwarded_port,
         session,
+        messages,
         user_model,
         rest_framework,
         mut not_honoured,
@@ -142,6 +146,13 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         .use_tz(use_tz)
         .use_x_forwarded_host(use_x_forwarded_host)
         .use_x_forwarded_port(use_x_forwarded_port);
+    settings = with_messages(settings, messages);
+    if let Some(url) = login_redirect_url {
+        settings = settings.login_redirect_url(url);
+    }
+    if let Some(url) = logout_redirect_url {
+        settings = settings.logout_redirect_url(url);
+    }
     // Not by the setter, which says that the user table matters here.
     settings.user_model = self::user_model(user_model);
     if let Some(rest_framework) = rest_framework {
@@ -218,6 +229,20 @@ fn with_session(
     (settings, SiteSessions { key_length, further_columns, cache_key })
 }
 
+fn with_messages(settings: DjangoSettings, exported: ExportedMessages) -> DjangoSettings {
+    let ExportedMessages { storage, level, tags } = exported;
+    let storage = match storage {
+        ExportedMessageStorage::Fallback => MessageStorage::Fallback,
+        ExportedMessageStorage::Cookie => MessageStorage::Cookie,
+        ExportedMessageStorage::Session => MessageStorage::Session,
+        ExportedMessageStorage::Other(path) => MessageStorage::Other(path),
+    };
+    settings
+        .message_storage(storage)
+        .message_level(MessageLevel(level))
+        .message_tags(tags.into_iter().map(|(level, tag)| (MessageLevel(level), tag)))
+}
+
 fn user_model(exported: ExportedUserModel) -> UserModel {
     let ExportedUserModel {
         table,
@@ -252,6 +277,7 @@ fn user_model(exported: ExportedUserModel) -> UserModel {
             let groups = ManyToMany::from(tables.group_permissions);
             model
                 .auth_tables(groups.table.clone(), tables.permission, tables.content_type)
+                .group_table(tables.group)
                 .many_to_many(tables.user_groups.into(), tables.user_permissions.into(), groups)
         }
         None => model.without_permissions(),

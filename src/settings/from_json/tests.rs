@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::settings::{
-    AuthenticationClass, CookieSettings, CsrfSettings, RestAuthentication, RestFramework,
-    SessionSettings, SimpleJwt, TokenAuthentication, TokenClass, UploadLimits,
+    AuthenticationClass, CookieSettings, CsrfSettings, MessageSettings, RestAuthentication,
+    RestFramework, SessionSettings, SimpleJwt, TokenAuthentication, TokenClass, UploadLimits,
     fingerprint::Fingerprint, permission_tables::PermissionTables,
 };
 
@@ -47,6 +47,11 @@ fn the_setters_make_the_same() {
         .force_script_name("/shop")
         .key_salt("django.contrib.sessions.ShopStore")
         .login_url("/shop/in/")
+        .login_redirect_url("/shop/mine/")
+        .logout_redirect_url("/shop/")
+        .message_storage(MessageStorage::Other("shop.Storage".into()))
+        .message_level(MessageLevel::SUCCESS)
+        .message_tags([(MessageLevel::ERROR, "danger")])
         .password_hashers([PasswordHasher::Pbkdf2Sha1 { iterations: 1000 }])
         .secure_proxy_ssl_header("X-Forwarded-Proto", "https")
         .session_cookie_age(3600)
@@ -76,6 +81,7 @@ fn the_setters_make_the_same() {
                 .last_login_column(None)
                 .condition("gone IS NULL")
                 .auth_tables("g", "web.permission", "web.content_type")
+                .group_table("web.group")
                 .many_to_many(
                     ManyToMany::new("a", "b", "c"),
                     ManyToMany::new("d", "e", "f"),
@@ -143,6 +149,8 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         secret_key_fallbacks: _, // by its setter
         session_cookie_name,
         login_url,
+        login_redirect_url,
+        logout_redirect_url,
         allowed_hosts,
         force_script_name,
         use_x_forwarded_host,
@@ -167,12 +175,19 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         upgrade_passwords: _,
         accepted_overrides: _, // by its setter
         rest_framework,
+        messages,
         site,
     } = read(&exported()).unwrap();
     assert_ne!(rest_framework, default.rest_framework);
     assert_ne!(secret_key, default.secret_key);
     assert_ne!(session_cookie_name, default.session_cookie_name);
     assert_ne!(login_url, default.login_url);
+    assert_ne!(login_redirect_url, default.login_redirect_url);
+    assert_ne!(logout_redirect_url, default.logout_redirect_url);
+    let MessageSettings { storage, level, tags } = messages;
+    assert_ne!(storage, default.messages.storage);
+    assert_ne!(level, default.messages.level);
+    assert_ne!(tags, default.messages.tags);
     assert_ne!(allowed_hosts, default.allowed_hosts);
     assert_ne!(force_script_name, default.force_script_name);
     assert_ne!(use_x_forwarded_host, default.use_x_forwarded_host);
@@ -271,12 +286,14 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         group_permissions,
         permission,
         content_type,
+        group,
     } = found;
     assert_ne!(user_groups, default.user_groups);
     assert_ne!(user_permissions, default.user_permissions);
     assert_ne!(group_permissions, default.group_permissions);
     assert_ne!(permission, default.permission);
     assert_ne!(content_type, default.content_type);
+    assert_ne!(group, default.group);
 
     let [backend] = &authentication_backends[..] else { panic!("{authentication_backends:?}") };
     let AuthenticationBackend {

@@ -90,6 +90,9 @@ EXTRA_MIDDLEWARE = []
 
 globals().update(json.loads(os.environ.get("TESTSITE_SETTINGS", "{}"), object_hook=bytes_from_hex))
 
+# Levels are numbers, and keys in JSON are not.
+MESSAGE_TAGS = {int(level): tag for level, tag in globals().get("MESSAGE_TAGS", {}).items()}
+
 MIDDLEWARE += EXTRA_MIDDLEWARE
 if SHOW_TIMES:
     MIDDLEWARE.insert(0, "accounts.times.ShowTimes")

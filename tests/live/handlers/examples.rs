@@ -12,6 +12,8 @@ pub(crate) mod error_handler;
 pub(crate) mod forms;
 #[path = "../../../examples/impersonation.rs"]
 pub(crate) mod impersonation;
+#[path = "../../../examples/log_in.rs"]
+pub(crate) mod log_in;
 #[path = "../../../examples/metrics.rs"]
 pub(crate) mod metrics;
 #[path = "../../../examples/mixed_pages.rs"]

@@ -10,6 +10,7 @@ mod demo;
 mod error_handler;
 mod examples;
 mod forms;
+mod log_in;
 mod metrics;
 mod mixed_pages;
 mod permissions_and_pages;

@@ -3,6 +3,7 @@
 mod authenticate;
 mod journey;
 mod log_in;
+mod next;
 #[cfg(feature = "hashers")]
 mod passwords;
 mod redirects;

@@ -12,3 +12,4 @@ mod promises;
 mod queries;
 pub(crate) mod sessions;
 mod user_models;
+mod user_tests;

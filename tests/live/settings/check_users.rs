@@ -154,33 +154,41 @@ async fn what_was_not_looked_at_is_said_and_a_later_middleware_that_needs_it_too
         lines.into_iter().filter(|line| line.contains("made after check()")).collect::<Vec<_>>()
     };
     let warning = said().await;
-    let start = "warning: no middleware was made yet: users and permissions were not looked at";
+    let start = "warning: no middleware was made yet: users, permissions and groups were not \
+                 looked at";
     assert!(warning.starts_with(start), "{warning}");
 
     // It needs nothing more.
     let sessions = DjangoSessionMiddleware::required(site.clone());
     assert_eq!(later(), [""; 0]);
-    let fact = "no middleware asks for users and permissions: they were not looked at";
+    let fact = "no middleware asks for users, permissions and groups: they were not looked at";
     assert_eq!(said().await, fact);
 
     for _ in 0..3 {
         drop(DjangoSessionMiddleware::login_required(site.clone()));
     }
     let [line] = &later()[..] else { panic!("{:?}", later()) };
-    assert!(line.contains("users and permissions"), "{line}");
-    assert_eq!(said().await, "no middleware asks for permissions: they were not looked at");
+    assert!(line.contains("users") && !line.contains("permissions"), "{line}");
+    let fact = "no middleware asks for permissions and groups: they were not looked at";
+    assert_eq!(said().await, fact);
     for _ in 0..3 {
         drop(sessions.clone().permission_required("a.b"));
     }
     let [_, line] = &later()[..] else { panic!("{:?}", later()) };
-    assert!(line.contains("permissions") && !line.contains("users and"), "{line}");
+    assert!(line.contains("permissions") && !line.contains("users"), "{line}");
+    assert_eq!(said().await, "no middleware asks for groups: they were not looked at");
+    for _ in 0..3 {
+        drop(sessions.clone().group_required("editors"));
+    }
+    let [_, _, line] = &later()[..] else { panic!("{:?}", later()) };
+    assert!(line.contains("groups") && !line.contains("permissions"), "{line}");
     assert_eq!(said().await, "");
 
     // And now it is looked at.
     let role = format!("reader_{}", new_key());
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reader'")).await;
     bed.sql(&format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")).await;
-    bed.sql(&format!("REVOKE SELECT ON auth_permission FROM {role}")).await;
+    bed.sql(&format!("REVOKE SELECT ON auth_permission, auth_group FROM {role}")).await;
     let (_, address) = bed.url().split_once('@').unwrap();
     let pool = pool(&format!("postgres://{role}:reader@{address}"));
     let site = DjangoSite::new(pool, settings()).unwrap();
@@ -190,6 +198,10 @@ async fn what_was_not_looked_at_is_said_and_a_later_middleware_that_needs_it_too
         DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
     let said = complaint(&site).await;
     assert!(said.contains("may not read \"public\".\"auth_permission\""), "{said}");
+    assert!(!said.contains("auth_group\""), "{said}");
+    let _middleware = DjangoSessionMiddleware::login_required(site.clone()).group_required("a");
+    let said = complaint(&site).await;
+    assert!(said.contains("may not read \"public\".\"auth_group\""), "{said}");
     bed.sql(&format!("DROP OWNED BY {role}")).await;
     bed.sql(&format!("DROP ROLE {role}")).await;
 }

@@ -1,0 +1,228 @@
+//! Log in, log out and change the password here instead of in Django: the page, `next`, a wrong password, and
+//! messages that Django's pages show too.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     cargo run --example log_in
+//! ```
+//!
+//! The role needs `UPDATE (last_login, password)` on the user table, and `INSERT`, `UPDATE` and `DELETE` on
+//! `django_session`.
+//!
+//! What it leaves out: **the site's `AUTH_PASSWORD_VALIDATORS` are Python classes, and are not asked here.**
+//! A log-in needs none of them, in Django neither. A new password does: this example asks for eight
+//! characters and no more than that. Where a site has other rules, leave the page that changes passwords to
+//! Django; what it does counts here.
+
+use std::env;
+
+use actix_django_session::{
+    CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, DjangoUser,
+    Error, Messages, OptionalDjangoUser, Unavailable,
+};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, Responder,
+    http::header::ContentType,
+    web::{self, Data, Form, Redirect, ServiceConfig},
+};
+use deadpool_postgres::{Config, Pool, Runtime};
+use serde::Deserialize;
+use tokio_postgres::NoTls;
+
+/// `MinimumLengthValidator` of Django, in characters.
+const MINIMUM_LENGTH: usize = 8;
+
+#[derive(Deserialize)]
+struct LogIn {
+    username: String,
+    password: String,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ChangePassword {
+    old_password: String,
+    new_password1: String,
+    new_password2: String,
+}
+
+async fn log_in_page(
+    req: HttpRequest,
+    site: DjangoSite,
+    csrf_token: CsrfToken,
+    messages: Messages,
+) -> HttpResponse {
+    let next = site.safe_next(&req, None);
+    log_in_form(&csrf_token, next.as_deref(), &shown(&messages))
+}
+
+/// Comes here only from a page of this site: the middleware has seen to that.
+async fn log_in(
+    req: HttpRequest,
+    site: DjangoSite,
+    session: DjangoSessionMut,
+    csrf_token: CsrfToken,
+    messages: Messages,
+    Form(form): Form<LogIn>,
+) -> Result<HttpResponse, Error> {
+    let posted = form.next.as_deref();
+    // The same answer, after the same time, whether there is no such user or the password is wrong.
+    let Some(user) = site.authenticate(form.username.trim(), &form.password).await? else {
+        let next = site.safe_next(&req, posted);
+        return Ok(log_in_form(&csrf_token, next.as_deref(), "<p>Wrong name or password.</p>"));
+    };
+    session.login(&user).await?;
+    messages.success(format!("Welcome, {}.", user.username()));
+    Ok(site.redirect_after_login(&req, posted))
+}
+
+fn log_in_form(csrf_token: &CsrfToken, next: Option<&str>, above: &str) -> HttpResponse {
+    let next = next
+        .map(|next| format!("<input type=\"hidden\" name=\"next\" value=\"{}\">", escape(next)));
+    html(&format!(
+        "{above}<form method=\"post\">{}{}\
+         <label>Name <input name=\"username\" autocomplete=\"username\" required></label>\
+         <label>Password <input name=\"password\" type=\"password\" \
+         autocomplete=\"current-password\" required></label><button>Log in</button></form>",
+        csrf_token.input(),
+        next.unwrap_or_default()
+    ))
+}
+
+/// A form and not a link: no other page can log somebody out.
+async fn log_out(
+    req: HttpRequest,
+    site: DjangoSite,
+    session: DjangoSessionMut,
+    messages: Messages,
+) -> Result<HttpResponse, Error> {
+    session.logout().await?;
+    messages.info("You are logged out.");
+    let answer = site.redirect_after_logout(&req, None);
+    Ok(answer.unwrap_or_else(|| html("<p>You are logged out.</p>")))
+}
+
+async fn front_page(
+    user: OptionalDjangoUser,
+    csrf_token: CsrfToken,
+    messages: Messages,
+) -> HttpResponse {
+    let body = match &user.0 {
+        Some(user) => format!(
+            "<p>Hello, {}.</p><p><a href=\"/password/\">Change the password</a></p>\
+             <form method=\"post\" action=\"/logout/\">{}<button>Log out</button></form>",
+            escape(user.username()),
+            csrf_token.input()
+        ),
+        None => "<p><a href=\"/login/\">Log in</a></p>".to_owned(),
+    };
+    html(&format!("{}{body}", shown(&messages)))
+}
+
+async fn password_page(_: DjangoUser, csrf_token: CsrfToken, messages: Messages) -> HttpResponse {
+    html(&format!(
+        "{}<form method=\"post\">{}\
+         <label>Old password <input name=\"old_password\" type=\"password\" required></label>\
+         <label>New password <input name=\"new_password1\" type=\"password\" required></label>\
+         <label>Once more <input name=\"new_password2\" type=\"password\" required></label>\
+         <button>Change it</button></form>",
+        shown(&messages),
+        csrf_token.input()
+    ))
+}
+
+/// This session lives on; the user's others end when they are next used.
+async fn change_password(
+    user: DjangoUser,
+    session: DjangoSessionMut,
+    site: DjangoSite,
+    pool: Data<Pool>,
+    messages: Messages,
+    Form(form): Form<ChangePassword>,
+) -> Result<impl Responder, Error> {
+    let again = || Redirect::to("/password/").see_other();
+    if form.new_password1 != form.new_password2 {
+        messages.error("The two new passwords differ.");
+        return Ok(again());
+    }
+    if form.new_password1.chars().count() < MINIMUM_LENGTH {
+        messages.error(format!("A password has at least {MINIMUM_LENGTH} characters."));
+        return Ok(again());
+    }
+    if site.authenticate(user.username(), &form.old_password).await?.is_none() {
+        messages.error("That is not your old password.");
+        return Ok(again());
+    }
+    let encoded = site.make_password(&form.new_password1).await?;
+    let id: i32 = user.parse_id()?;
+    let client = pool.get().await.map_err(Unavailable::from)?;
+    let update = "UPDATE auth_user SET password = $1 WHERE id = $2";
+    client.execute(update, &[&encoded, &id]).await.map_err(Unavailable::from)?;
+    let user = site.user(user.id()).await?;
+    session.update_session_auth_hash(&user).await?;
+    messages.success("Your password is changed.");
+    Ok(Redirect::to("/").see_other())
+}
+
+/// What the last page, or one of Django's, wanted to say.
+fn shown(messages: &Messages) -> String {
+    let item = |tags: String, html: String| format!("<p class=\"{}\">{html}</p>", escape(&tags));
+    messages.read().iter().map(|message| item(message.tags(), message.html())).collect()
+}
+
+fn html(body: &str) -> HttpResponse {
+    let page =
+        format!("<!doctype html>\n<meta charset=\"utf-8\">\n<title>Account</title>\n{body}\n");
+    HttpResponse::Ok().content_type(ContentType::html()).body(page)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
+
+/// Built once; every worker gets a clone of the middlewares.
+pub(crate) fn routes(site: DjangoSite, pool: Pool) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let everyone = DjangoSessionMiddleware::optional(site.clone());
+    let users = DjangoSessionMiddleware::login_required(site);
+    let pool = Data::new(pool);
+    move |app| {
+        app.app_data(pool.clone());
+        let login = web::resource("/login/").wrap(everyone.clone()).get(log_in_page).post(log_in);
+        let logout = web::resource("/logout/").wrap(everyone.clone()).post(log_out);
+        let password = web::resource("/password/").wrap(users.clone());
+        app.service(login)
+            .service(logout)
+            .service(password.get(password_page).post(change_password))
+            .service(web::resource("/").wrap(everyone.clone()).get(front_page));
+    }
+}
+
+/// What a service that logs in needs; with `from_json`, the site has said the most of it.
+pub(crate) fn settings(secret_key: &str) -> DjangoSettings {
+    DjangoSettings::new(secret_key)
+        .writes_sessions(true)
+        // Without it, no page of this site may send a form.
+        .allowed_hosts(["localhost", "127.0.0.1"])
+        .login_url("/login/")
+        .login_redirect_url("/")
+        .logout_redirect_url("/")
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // What goes wrong is said in the log, and nowhere else.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let site = DjangoSite::new(pool.clone(), settings(&variable("DJANGO_SECRET_KEY")?))?;
+    let routes = routes(site.clone(), pool);
+    site.check().await?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! The messages of one request, and what becomes of them with the answer.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use actix_web::http::header::HeaderMap;
+
+use super::{
+    request_session::RequestSession,
+    set_cookie::{Lifetime, SetCookie, is_deleted_securely},
+};
+use crate::{
+    error::{DecodeError, Error},
+    messages::{
+        COOKIE_NAME, CookieChange, Kept, MessageSite, SESSION_KEY, SessionChange, Source, Storage,
+    },
+    settings::{DjangoSettings, MessageStorage},
+};
+
+/// What the handlers of one request read and leave.
+pub(crate) struct RequestMessages {
+    site: Arc<MessageSite>,
+    storage: RefCell<Storage>,
+    brought: Brought,
+    /// What was done last to the session.
+    done: RefCell<SessionChange>,
+}
+
+/// Where the browser's own are: the value of the cookie, and the session as it is by now.
+struct Brought {
+    cookie: Option<String>,
+    session: Rc<RequestSession>,
+}
+
+impl RequestMessages {
+    pub(crate) fn new(
+        site: Arc<MessageSite>,
+        session: Rc<RequestSession>,
+        cookie: Option<String>,
+    ) -> Self {
+        let brought = Brought { cookie, session };
+        Self { site, storage: RefCell::default(), brought, done: RefCell::default() }
+    }
+
+    /// Where the settings keep them.
+    pub(crate) fn kept_in(&self) -> &MessageStorage {
+        &self.site.settings.storage
+    }
+
+    /// Whether some of them can be put into the session.
+    pub(crate) fn may_use_session(&self) -> bool {
+        self.brought.session.is_kept()
+    }
+
+    pub(crate) fn are_of(&self, session: &Rc<RequestSession>) -> bool {
+        Rc::ptr_eq(&self.brought.session, session)
+    }
+
+    /// Does something to them, given where the browser's own are.
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Storage, &Source<'_>) -> T) -> T {
+        let source = Source { kept: &self.brought, site: &self.site };
+        f(&mut self.storage.borrow_mut(), &source)
+    }
+
+    /// `MessageMiddleware.process_response`: stores what goes into the session, and says what
+    /// becomes of the cookie. It counts what has happened until then, and may be asked again.
+    pub(crate) fn update(&self) -> CookieChange {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let (cookie, change) = self.with(|storage, source| storage.update(source, now));
+        if let Err(error) = self.change_session(change) {
+            tracing::error!(error = %error.chain(), "messages were not kept in the session");
+        }
+        cookie
+    }
+
+    fn change_session(&self, change: SessionChange) -> Result<(), Error> {
+        // A middleware further in may have stored the session by now.
+        if *self.done.borrow() == change && self.brought.has(&change)? {
+            return Ok(());
+        }
+        let session = &self.brought.session;
+        match &change {
+            SessionChange::Keep => {}
+            SessionChange::Set(_) if !session.is_kept() => {
+                return Err(Error::ImproperlyConfigured(
+                    "messages that do not fit into the cookie need `writes_sessions(true)`".into(),
+                ));
+            }
+            // They stay, and are not shown again: no cookie says that there are any.
+            SessionChange::Remove if !session.is_kept() => {}
+            SessionChange::Set(json) => {
+                session.begin()?;
+                let insert = session.change(|changes| changes.insert_json(SESSION_KEY, json));
+                insert.map_err(DecodeError::from)?;
+            }
+            SessionChange::Remove => {
+                session.begin()?;
+                session.change(|changes| changes.remove(SESSION_KEY));
+            }
+        }
+        self.done.replace(change);
+        Ok(())
+    }
+}
+
+impl Brought {
+    /// What the session has of them, as JSON.
+    fn entry(&self) -> Result<Option<String>, Error> {
+        self.session.begin()?;
+        let json = self.session.look(|changes| {
+            let json = changes.data().get_json(SESSION_KEY);
+            json.map(str::to_owned)
+        });
+        Ok(json)
+    }
+
+    /// Whether that change is done.
+    fn has(&self, change: &SessionChange) -> Result<bool, Error> {
+        Ok(match change {
+            SessionChange::Keep => true,
+            SessionChange::Set(json) => self.entry()?.as_ref() == Some(json),
+            SessionChange::Remove => self.entry()?.is_none(),
+        })
+    }
+}
+
+impl Kept for Brought {
+    fn cookie(&self) -> Option<String> {
+        self.cookie.clone()
+    }
+
+    fn session(&self) -> Option<String> {
+        self.entry().unwrap_or_else(|error| {
+            tracing::error!(error = %error.chain(), "the session's messages cannot be read");
+            None
+        })
+    }
+}
+
+/// Tells the browser, with the attributes of the session cookie but for its path and its age.
+pub(crate) fn send(change: &CookieChange, headers: &mut HeaderMap, settings: &DjangoSettings) {
+    let sessions = &settings.sessions;
+    let samesite = sessions.cookie_samesite.as_deref();
+    let cookie = SetCookie {
+        name: COOKIE_NAME,
+        value: "",
+        lifetime: Lifetime::Deleted,
+        domain: sessions.cookie_domain.as_deref(),
+        path: Some("/"),
+        samesite,
+        secure: is_deleted_securely(COOKIE_NAME, samesite),
+        httponly: false,
+    };
+    match change {
+        CookieChange::Keep => {}
+        CookieChange::Delete => cookie.send(headers),
+        CookieChange::Set(value) => SetCookie {
+            value,
+            lifetime: Lifetime::Browser,
+            secure: sessions.cookie_secure,
+            httponly: sessions.cookie_httponly,
+            ..cookie
+        }
+        .send(headers),
+    }
+}

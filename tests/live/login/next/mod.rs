@@ -1,0 +1,4 @@
+//! `next` after a log-in, beside Django.
+
+mod differential;
+mod vectors;

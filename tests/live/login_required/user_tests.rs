@@ -1,0 +1,146 @@
+//! Groups, and middlewares with a test of the application's, beside Django's `user_passes_test`.
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, Unavailable, test,
+};
+use actix_web::{
+    App,
+    http::{StatusCode, header::LOCATION},
+    test::{TestRequest, call_and_read_body, call_service, init_service},
+    web,
+};
+use serde_json::json;
+use testbed::{Django, Settings};
+
+use crate::beds::{Bed, settings};
+
+/// Names that SQL or JSON might take for something else.
+const GROUPS: [&str; 4] = ["editors", "Editors", "a \"b\" 'c'; --", "gr\u{fc}\u{df}e"];
+
+async fn groups(user: DjangoUser) -> Result<String, Error> {
+    Ok(json!(user.groups().await?).to_string())
+}
+
+#[actix_web::test]
+async fn groups_and_the_test_of_a_group_are_djangos() {
+    for version in Django::available().unwrap() {
+        let bed = Bed::without_users(version, &Settings::default()).await;
+        let of = |names: &[&str]| {
+            json!(
+                names
+                    .iter()
+                    .map(|name| ((*name).to_owned(), json!([])))
+                    .collect::<serde_json::Map<_, _>>()
+            )
+        };
+        bed.user("nora", json!({ "password": "x" })).await;
+        bed.user("root", json!({ "password": "x", "is_superuser": true, "groups": of(&[]) })).await;
+        bed.user("ada", json!({ "password": "x", "groups": of(&GROUPS) })).await;
+        bed.user("bob", json!({ "password": "x", "groups": of(&["Editors"]) })).await;
+        let site = DjangoSite::new(bed.pool(), settings().allowed_hosts(["example.com"])).unwrap();
+        for name in [None, Some("nora"), Some("root"), Some("ada"), Some("bob")] {
+            for group in GROUPS {
+                let django =
+                    bed.ask(json!({ "cmd": "group_test", "username": name, "group": group })).await;
+                let by_test = DjangoSessionMiddleware::optional(site.clone())
+                    .user_passes_test_async(move |user, _| async move {
+                        Ok(user.groups().await?.contains(group))
+                    });
+                let by_name =
+                    DjangoSessionMiddleware::login_required(site.clone()).group_required(group);
+                let app = App::new()
+                    .service(web::resource("/desk/").wrap(by_test).to(groups))
+                    .service(web::resource("/by-name/").wrap(by_name).to(groups));
+                let app = init_service(app).await;
+                let request = async |uri: &str| {
+                    let mut request =
+                        TestRequest::with_uri(uri).insert_header(("Host", "example.com"));
+                    if let Some(name) = name {
+                        request =
+                            request.insert_header(("Cookie", test::session_row(&site, name).await));
+                    }
+                    request.to_request()
+                };
+                let answer = call_service(&app, request("/desk/?a=1").await).await;
+                let location = answer.headers().get(LOCATION).map(|text| text.to_str().unwrap());
+                assert_eq!(answer.status().as_u16(), django["status"], "{name:?} {group}");
+                assert_eq!(location, django["location"].as_str(), "{name:?} {group}");
+                let passes = answer.status() == StatusCode::OK;
+
+                let by_name =
+                    call_service(&app, request("/by-name/").await).await.status().as_u16();
+                let expected = match name {
+                    _ if passes => 200,
+                    None => 302,
+                    Some(_) => 403,
+                };
+                assert_eq!(by_name, expected, "{name:?} {group}");
+                if passes {
+                    let body = call_and_read_body(&app, request("/desk/").await).await;
+                    let ours: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                    let mut theirs: Vec<_> = django["groups"].as_array().unwrap().clone();
+                    theirs.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+                    assert_eq!(ours, json!(theirs));
+                }
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_test_lets_those_through_who_pass_it() {
+    let verified = DjangoSessionMiddleware::login_required(test::site())
+        .user_passes_test(|user| user.get("is_verified").unwrap_or(false))
+        .user_passes_test(|user| user.username() != "bob");
+    let api = verified.clone().unauthorized();
+    let app = App::new()
+        .service(web::resource("/").wrap(verified).to(async || "in"))
+        .service(web::resource("/api").wrap(api).to(async || "in"));
+    let app = init_service(app).await;
+    let status = async |uri: &str, user: Option<test::TestUser>| {
+        let request = TestRequest::with_uri(uri).to_request();
+        if let Some(user) = user {
+            test::user(&request, user);
+        }
+        call_service(&app, request).await.status().as_u16()
+    };
+    let user = |name: &str, is_verified: bool| {
+        Some(test::TestUser::new(7, name).column("is_verified", is_verified))
+    };
+    for (who, page, api) in [
+        (user("ada", true), 200, 200),
+        (user("ada", false), 302, 403),
+        (user("bob", true), 302, 403),
+        // Without the column the test cannot be passed.
+        (Some(test::TestUser::new(7, "ada")), 302, 403),
+        (None, 302, 401),
+    ] {
+        assert_eq!(status("/", who.clone()).await, page, "{who:?}");
+        assert_eq!(status("/api", who.clone()).await, api, "{who:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_test_that_fails_or_hangs_lets_nobody_through() {
+    let failing = DjangoSessionMiddleware::optional(test::site())
+        .user_passes_test_async(|_, _| async { Err(Error::from(Unavailable::NoAnswer)) });
+    let app = App::new().service(web::resource("/failing").wrap(failing).to(async || "in"));
+    let app = init_service(app).await;
+    let request = TestRequest::with_uri("/failing").to_request();
+    test::user(&request, test::TestUser::new(7, "ada"));
+    let answer = call_service(&app, request).await;
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("Retry-After"));
+}
+
+#[actix_web::test]
+async fn groups_of_a_test_user_are_what_the_test_says() {
+    let middleware = DjangoSessionMiddleware::optional(test::site()).group_required("editors");
+    let app =
+        init_service(App::new().service(web::resource("/").wrap(middleware).to(groups))).await;
+    for (names, status) in [(vec!["editors", "x"], 200), (vec!["x"], 403), (vec![], 403)] {
+        let request = TestRequest::get().to_request();
+        test::user(&request, test::TestUser::new(7, "ada").groups(names));
+        assert_eq!(call_service(&app, request).await.status(), status);
+    }
+}

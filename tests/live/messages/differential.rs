@@ -1,0 +1,182 @@
+//! Random requests of one browser: to Django alone, to this crate alone, and to both in turns.
+
+use actix_django_session::{DjangoSite, SessionData};
+use serde_json::{Value, json};
+use testbed::{Dice, Django, Judge, Settings, TestBed, seed};
+
+use super::operations::{SECRET_KEY, request, settings, signer};
+use crate::beds::pool;
+
+/// Who answers a request.
+#[derive(Clone, Copy)]
+enum Side {
+    Django,
+    Rust,
+}
+
+/// What one request came to: results, what the messages cookie holds, and what each session does.
+type Step = (Vec<Value>, Option<String>, Vec<String>);
+
+#[actix_web::test]
+async fn what_django_would_have_kept_and_shown_is_kept_and_shown() {
+    let mut dice = Dice(seed());
+    let mut overflows = 0;
+    for version in Django::available().unwrap() {
+        let bed =
+            TestBed::with_settings(version, Settings::default().set("SECRET_KEY", SECRET_KEY));
+        let bed = bed.await.unwrap();
+        for storage in ["cookie", "session", "fallback"] {
+            let site = DjangoSite::new(pool(bed.database_url()), settings(storage)).unwrap();
+            let story = Story { storage, site, judge: bed.judge().await.unwrap() };
+            for number in 0..40 {
+                let requests = random_requests(&mut dice);
+                let djangos = story.run(&requests, |_| Side::Django).await;
+                let case = format!("{version}, {storage} {number}: {requests:?}");
+                assert_eq!(story.run(&requests, |_| Side::Rust).await, djangos, "{case}");
+                let in_turns = |i| if i % 2 == 0 { Side::Django } else { Side::Rust };
+                assert_eq!(story.run(&requests, in_turns).await, djangos, "in turns, {case}");
+                let is_full = |json: &String| json.contains("__messagesnotfinished__");
+                overflows +=
+                    djangos.iter().filter(|step| step.1.as_ref().is_some_and(is_full)).count();
+            }
+        }
+    }
+    assert!(overflows > 50, "{overflows}");
+}
+
+/// Each with its operations and the status of the answer.
+fn random_requests(dice: &mut Dice) -> Vec<(Vec<Value>, u16)> {
+    let count = 2 + dice.below(4);
+    (0..count)
+        .map(|_| {
+            let ops: Vec<_> = (0..1 + dice.below(4)).map(|_| operation(dice)).collect();
+            let status = *dice.choose(&[200, 200, 200, 302, 404, 500]);
+            // Django has moved the row by then, and the visitor, who is not told, loses the session.
+            let moves = status == 500 && ops.iter().any(|op| op[0] == "cycle_key");
+            (ops, if moves { 403 } else { status })
+        })
+        .collect()
+}
+
+fn operation(dice: &mut Dice) -> Value {
+    match dice.below(14) {
+        0..8 => {
+            let name = if dice.below(6) == 0 { "add_safe" } else { "add" };
+            let level = *dice.choose(&[10, 20, 25, 30, 40, 50, 19]);
+            let tags = *dice.choose(&["", "", "x", " a  b"]);
+            json!([name, level, text(dice), tags])
+        }
+        8 | 9 => json!(["read"]),
+        10 => json!(["len"]),
+        11 => json!(["set_level", *dice.choose(&[0, 20, 30])]),
+        12 => json!(["session_set", "theme", dice.below(3)]),
+        _ => json!([*dice.choose(&["flush", "clear", "cycle_key", "get_level"])]),
+    }
+}
+
+/// Of sizes that never come near the limit of the cookie: the deflates of zlib and of this crate differ by
+/// a few bytes.
+fn text(dice: &mut Dice) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let odd = [
+        "Saved.",
+        "",
+        "<b>Gr\u{fc}\u{df}e</b> & 'x' \"y\"",
+        "\u{6771}\u{4eac} \u{1f600}\u{7f}\n\\/",
+        " ",
+    ];
+    let length = match dice.below(8) {
+        0 | 1 => 500,
+        2 => 1500,
+        3 => 2500,
+        _ => return odd[dice.below(odd.len())].into(),
+    };
+    (0..length).map(|_| char::from(ALPHABET[dice.below(ALPHABET.len())])).collect()
+}
+
+struct Story<'a> {
+    storage: &'a str,
+    site: DjangoSite,
+    judge: &'a Judge,
+}
+
+impl Story<'_> {
+    async fn run(&self, requests: &[(Vec<Value>, u16)], side: impl Fn(usize) -> Side) -> Vec<Step> {
+        self.sql("DELETE FROM django_session").await;
+        let mut browser = Browser::default();
+        let mut story = Vec::new();
+        for (index, (ops, status)) in requests.iter().enumerate() {
+            let cookie = browser.header();
+            let (results, messages, session) = match side(index) {
+                Side::Django => self.django(ops, *status, cookie).await,
+                Side::Rust => {
+                    let outcome = request(&self.site, ops, *status, cookie.as_deref()).await;
+                    assert_eq!(outcome.status, *status);
+                    (outcome.results, outcome.cookie, outcome.session_key)
+                }
+            };
+            let holds = messages.as_deref().map(|value| match value {
+                "" => String::new(),
+                value => signer().unsign_json(value, None).unwrap(),
+            });
+            browser.take(messages, session);
+            story.push((results, holds, self.rows().await));
+        }
+        story
+    }
+
+    async fn django(
+        &self,
+        ops: &[Value],
+        status: u16,
+        cookie: Option<String>,
+    ) -> (Vec<Value>, Option<String>, Option<String>) {
+        let question = json!({
+            "cmd": "messages_operate", "storage": self.storage, "ops": ops, "status": status, "cookie": cookie,
+        });
+        let mut answer = self.judge.ask(question).await.unwrap();
+        let cookie = |name: &str| answer["cookies"][name]["value"].as_str().map(str::to_owned);
+        let (messages, session) = (cookie("messages"), cookie("sessionid"));
+        let Value::Array(results) = answer["results"].take() else { panic!("{answer}") };
+        (results, messages, session)
+    }
+
+    async fn rows(&self) -> Vec<String> {
+        let rows = self.sql("SELECT session_data FROM django_session").await;
+        let data = |row: &Value| {
+            let data = SessionData::decode(row[0].as_str().unwrap(), self.site.signer()).unwrap();
+            data.as_json().into_owned()
+        };
+        rows["rows"].as_array().unwrap().iter().map(data).collect()
+    }
+
+    async fn sql(&self, statement: &str) -> Value {
+        self.judge.ask(json!({ "cmd": "sql", "statement": statement })).await.unwrap()
+    }
+}
+
+#[derive(Default)]
+struct Browser {
+    messages: Option<String>,
+    session: Option<String>,
+}
+
+impl Browser {
+    fn header(&self) -> Option<String> {
+        let cookie = |name: &str, value: &Option<String>| {
+            value.as_ref().map(|value| format!("{name}={value}"))
+        };
+        let cookies = [cookie("sessionid", &self.session), cookie("messages", &self.messages)];
+        let cookies: Vec<_> = cookies.into_iter().flatten().collect();
+        (!cookies.is_empty()).then(|| cookies.join("; "))
+    }
+
+    /// An empty value deletes.
+    fn take(&mut self, messages: Option<String>, session: Option<String>) {
+        for (kept, new) in [(&mut self.messages, messages), (&mut self.session, session)] {
+            if let Some(new) = new {
+                *kept = Some(new).filter(|value| !value.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a site exports of its messages, and where it sends people after a log-in.
+
+use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoSite, Messages, test};
+use actix_web::{
+    App, HttpResponse,
+    test::{TestRequest, call_service, init_service, read_body},
+    web,
+};
+use serde_json::json;
+use testbed::{Django, Settings, TestBed};
+
+use super::operations::SECRET_KEY;
+use crate::beds::pool;
+
+/// The site with these settings, as it exports itself.
+async fn exported(version: Django, settings: Settings) -> (TestBed, DjangoSite) {
+    let settings = settings.set("SECRET_KEY", SECRET_KEY);
+    let bed = TestBed::with_settings(version, settings).await.unwrap();
+    let json = bed.export_settings().await.unwrap();
+    let settings = DjangoSettings::from_json(&json, SECRET_KEY).unwrap().writes_sessions(true);
+    let site = DjangoSite::new(pool(bed.database_url()), settings).unwrap();
+    (bed, site)
+}
+
+async fn leave(messages: Messages) -> &'static str {
+    messages.info("not kept");
+    messages.error("kept");
+    "left"
+}
+
+#[actix_web::test]
+async fn a_site_says_how_it_keeps_messages() {
+    let storage = "django.contrib.messages.storage.session.SessionStorage";
+    for version in Django::available().unwrap() {
+        let settings = Settings::default()
+            .set("MESSAGE_STORAGE", storage)
+            .set("MESSAGE_LEVEL", 30)
+            .set("MESSAGE_TAGS", json!({ "40": "danger", "25": "" }))
+            .set("LOGIN_REDIRECT_URL", "account")
+            .set("LOGOUT_REDIRECT_URL", "nowhere");
+        let (_bed, site) = exported(version, settings).await;
+        let middleware = DjangoSessionMiddleware::optional(site.clone());
+        let app = init_service(App::new().wrap(middleware).route("/", web::get().to(leave))).await;
+        let answer = call_service(&app, TestRequest::get().to_request()).await;
+        let cookies = answer.headers().get_all("set-cookie");
+        let cookies: Vec<_> = cookies.map(|cookie| cookie.to_str().unwrap()).collect();
+        assert!(matches!(cookies[..], [one] if one.starts_with("sessionid=")), "{cookies:?}");
+        let left = test::messages(answer.request());
+        assert_eq!(left.len(), 1);
+        assert_eq!((left[0].text(), left[0].level_tag()), ("kept", "danger"));
+
+        let request = TestRequest::with_uri("/out/").to_http_request();
+        assert_eq!(
+            site.redirect_after_login(&request, None).headers().get("location").unwrap(),
+            "/account/"
+        );
+        let report = site.check().await.unwrap().to_string();
+        assert!(report.contains("LOGOUT_REDIRECT_URL: nowhere is the name of no URL"), "{report}");
+    }
+}
+
+/// What a class of the site's own does, nobody here can know.
+#[actix_web::test]
+async fn a_storage_of_the_sites_own_is_an_error_of_messages_alone() {
+    for (setting, path) in [
+        ("MESSAGE_STORAGE", "django.contrib.messages.storage.base.BaseStorage"),
+        ("MESSAGE_STORAGE", "no.such.Storage"),
+        ("SIGNING_BACKEND", "django.core.signing.Signer"),
+    ] {
+        let settings = Settings::default().set(setting, path);
+        let (_bed, site) = exported(Django::default(), settings).await;
+        let report = site.check().await.unwrap().to_string();
+        assert!(report.contains(path), "{report}");
+        let middleware = DjangoSessionMiddleware::optional(site)
+            .error_handler(|error, _| HttpResponse::InternalServerError().body(error.to_string()));
+        let app = App::new().wrap(middleware).route("/", web::get().to(leave));
+        let app = init_service(app.route("/other", web::get().to(async || "other"))).await;
+        let other = call_service(&app, TestRequest::with_uri("/other").to_request()).await;
+        assert_eq!(other.status(), 200);
+        let answer = call_service(&app, TestRequest::get().to_request()).await;
+        assert_eq!(answer.status(), 500);
+        let said = String::from_utf8(read_body(answer).await.to_vec()).unwrap();
+        assert!(said.contains(path), "{said}");
+    }
+}

@@ -1,0 +1,140 @@
+//! What handlers get, without a database.
+
+use std::{cell::RefCell, rc::Rc};
+
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error, MessageLevel, MessageStorage,
+    Messages, deadpool_postgres, test,
+};
+use actix_web::{
+    App, HttpResponse,
+    body::MessageBody,
+    dev::ServiceResponse,
+    http::header::{COOKIE, SET_COOKIE},
+    test::{TestRequest, call_service, init_service, read_body},
+    web,
+};
+
+use super::operations::SECRET_KEY;
+
+fn site(storage: MessageStorage) -> DjangoSite {
+    let settings = DjangoSettings::new(SECRET_KEY).message_storage(storage);
+    let nowhere = deadpool_postgres::Manager::new(
+        actix_django_session::tokio_postgres::Config::new(),
+        actix_django_session::tokio_postgres::NoTls,
+    );
+    DjangoSite::new(deadpool_postgres::Pool::builder(nowhere).build().unwrap(), settings).unwrap()
+}
+
+fn cookie<B>(answer: &ServiceResponse<B>) -> Option<String> {
+    let mut cookies = answer.headers().get_all(SET_COOKIE);
+    let ours = cookies.find_map(|cookie| cookie.to_str().unwrap().strip_prefix("messages="));
+    ours.map(|cookie| cookie.split(';').next().unwrap().trim_matches('"').to_owned())
+}
+
+async fn text(answer: ServiceResponse<impl MessageBody>) -> String {
+    String::from_utf8(read_body(answer).await.to_vec()).unwrap()
+}
+
+async fn show(messages: Messages) -> String {
+    let messages = messages.read();
+    messages.iter().map(|each| format!("[{}: {}]", each.tags(), each.html())).collect()
+}
+
+#[actix_web::test]
+async fn messages_go_out_with_whatever_the_answer_is() {
+    let middleware = DjangoSessionMiddleware::optional(site(MessageStorage::Cookie));
+    let app = App::new().wrap(middleware.clone()).route("/show", web::get().to(show));
+    let app = app
+        .route(
+            "/redirect",
+            web::get().to(async |messages: Messages| {
+                messages.success("Saved.");
+                HttpResponse::Found().insert_header(("Location", "/show")).finish()
+            }),
+        )
+        .route(
+            "/error",
+            web::get().to(async |messages: Messages| -> Result<&str, Error> {
+                messages.add(MessageLevel::ERROR, "No <b>luck</b>.", "modal");
+                Err(Error::PermissionDenied)
+            }),
+        )
+        // Two middlewares, one list of messages.
+        .service(web::resource("/nested").wrap(middleware).to(async |messages: Messages| {
+            messages.add_safe(MessageLevel::INFO, "<b>1</b>", "");
+            "nested"
+        }));
+    let app = init_service(app).await;
+    for (uri, status, shown) in [
+        ("/redirect", 302, "[success: Saved.]"),
+        ("/error", 403, "[modal error: No &lt;b&gt;luck&lt;/b&gt;.]"),
+        ("/nested", 200, "[info: <b>1</b>]"),
+    ] {
+        let answer = call_service(&app, TestRequest::with_uri(uri).to_request()).await;
+        assert_eq!(answer.status(), status, "{uri}");
+        let kept = cookie(&answer).unwrap();
+        let page =
+            TestRequest::with_uri("/show").insert_header((COOKIE, format!("messages={kept}")));
+        let page = call_service(&app, page.to_request()).await;
+        assert_eq!(cookie(&page).as_deref(), Some(""), "{uri}");
+        assert_eq!(text(page).await, shown);
+    }
+}
+
+/// Whose cookie it is, is nothing that a visitor says.
+#[actix_web::test]
+async fn a_forged_cookie_is_no_message() {
+    let middleware = DjangoSessionMiddleware::optional(site(MessageStorage::Cookie));
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(show))).await;
+    let long = "x".repeat(100_000);
+    for forged in
+        ["W1siX19qc29uX21lc3NhZ2UiLDEsMjAsIng8eSIsIiJdXQ:1r31eq:AAAA", "x", ".", "..", &long]
+    {
+        let request = TestRequest::get().insert_header((COOKIE, format!("messages={forged}")));
+        let answer = call_service(&app, request.to_request()).await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(cookie(&answer).as_deref(), Some(""));
+        assert_eq!(text(answer).await, "");
+    }
+}
+
+#[actix_web::test]
+async fn a_storage_that_cannot_be_used_is_said_by_its_name() {
+    for (storage, named) in [
+        (MessageStorage::Other("shop.messages.Storage".into()), "shop.messages.Storage"),
+        (MessageStorage::Session, "writes_sessions"),
+    ] {
+        let said = Rc::new(RefCell::new(String::new()));
+        let middleware = DjangoSessionMiddleware::optional(site(storage))
+            .error_handler(|error, _| HttpResponse::InternalServerError().body(error.to_string()));
+        let app = init_service(App::new().wrap(middleware).route("/", web::get().to(show))).await;
+        let answer = call_service(&app, TestRequest::get().to_request()).await;
+        assert_eq!(answer.status(), 500);
+        *said.borrow_mut() = text(answer).await;
+        assert!(said.borrow().contains(named), "{said:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_handler_is_tested_by_what_it_leaves() {
+    async fn save(messages: Messages) -> &'static str {
+        messages.debug("not kept");
+        messages.success("Saved.");
+        "done"
+    }
+    let middleware = DjangoSessionMiddleware::optional(test::site());
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(save))).await;
+    let answer = call_service(&app, TestRequest::get().to_request()).await;
+    let left = test::messages(answer.request());
+    assert_eq!(left.len(), 1);
+    assert_eq!((left[0].level(), left[0].text()), (MessageLevel::SUCCESS, "Saved."));
+
+    // And without a middleware.
+    use actix_web::FromRequest;
+    let request = TestRequest::get().to_http_request();
+    test::no_session(&request);
+    Messages::extract(&request).await.unwrap().warning("Careful.");
+    assert_eq!(test::messages(&request)[0].tags(), "warning");
+    assert!(test::messages(&TestRequest::get().to_http_request()).is_empty());
+}
