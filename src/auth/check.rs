@@ -30,7 +30,7 @@ impl DjangoSite {
     ///
     /// - whether the tables are there, with the columns that are read, and whether this role may
     ///   read them. Those of users matter if the settings name a user model by hand or a middleware needs
-    ///   users, those of permissions if a middleware asks for one.
+    ///   users, those of permissions and groups if a middleware asks for one.
     /// - with [`writes_sessions`](DjangoSettings::writes_sessions), whether this role may change sessions,
     ///   and whether what refers to them lets them end.
     /// - how many connections the server, the role and the database still have to give, with a warning
