@@ -4,15 +4,18 @@
 //! cargo run --example demo
 //! ```
 //!
-//! Starts PostgreSQL and a small Django site, then a Rust server in front of both. That server
-//! answers `/`, `/dashboard`, `/notes`, `/api/me`, `/cart/add`, `/language` and `/logout` itself and
-//! passes every other path on to Django.
-//! `--port` names another port than 8080; 0 takes any that is free.
+//! Starts PostgreSQL and a small Django site, then a Rust server in front of both. That server answers the paths of
+//! `routes.rs` itself (log-in, log-out, a new password, a permission, a WebSocket, ..) and passes every other path on
+//! to Django. `--port` names another port than 8080; 0 takes any that is free.
 
-mod pages;
+mod account;
+mod compare;
+mod home;
+mod html;
+mod live;
 mod proxy;
 mod routes;
-mod session;
+mod warm_up;
 
 use std::{env, error::Error, io, net::TcpListener, process::ExitCode};
 
@@ -20,21 +23,23 @@ use actix_django_session::{DjangoSettings, DjangoSite};
 use actix_web::{
     App, HttpServer,
     dev::Service,
+    rt,
     web::{self, Data},
 };
 use deadpool_postgres::{Config, Runtime};
+use serde_json::{Value, json};
 use testbed::{Django, Postgres, Settings, TestBed};
 use tokio_postgres::NoTls;
+use tracing_subscriber::{
+    Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
+use account::{PASSWORD, USERNAME};
 use proxy::Upstream;
-
-const USERNAME: &str = "ada";
-const PASSWORD: &str = "lovelace-1815";
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    // What goes wrong is said in the log, and nowhere else.
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    log();
     match demo().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -42,6 +47,16 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What this service and the crate have to say, on stderr: who was turned away and why, too.
+fn log() {
+    let targets = Targets::new()
+        .with_target("demo", tracing::Level::INFO)
+        .with_target("actix_django_session", tracing::Level::DEBUG)
+        .with_default(tracing::Level::WARN);
+    let lines = fmt::layer().with_writer(io::stderr).with_filter(targets);
+    tracing_subscriber::registry().with(lines).init();
 }
 
 async fn demo() -> Result<(), Box<dyn Error>> {
@@ -61,7 +76,14 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     let settings = Settings::default()
         .user(USERNAME, PASSWORD)
         .set("LOGIN_HINT", format!("{USERNAME} / {PASSWORD}"))
-        .set("SHOW_TIMES", true);
+        .set("SHOW_TIMES", true)
+        // As fast as this server of Django's gets.
+        .set("CONN_MAX_AGE", Value::Null)
+        // Rust's, for Django's pages too.
+        .login_url("/login/")
+        .set("LOGIN_REDIRECT_URL", "/dashboard")
+        .extra_apps(["django.contrib.messages"])
+        .set("EXTRA_MIDDLEWARE", json!(["django.contrib.messages.middleware.MessageMiddleware"]));
     let bed = TestBed::on(&postgres, Django::default(), settings).await?;
 
     println!("Starting the Rust service");
@@ -70,16 +92,16 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     // As the guide says to: Django itself tells the settings.
     let settings = DjangoSettings::from_json(&bed.export_settings().await?, Settings::SECRET_KEY)?
         .writes_sessions(true);
-    let sessions = DjangoSite::new(pool.clone(), settings)?;
+    let site = DjangoSite::new(pool.clone(), settings)?;
 
-    let routes = routes::routes(sessions.clone());
-    sessions.check().await?;
+    let routes = routes::routes(site.clone(), pool.clone());
+    site.check().await?;
     let django = bed.site().url().to_owned();
     let server = HttpServer::new(move || {
         App::new()
             .configure(routes.clone())
             .wrap_fn(|req, service| {
-                pages::begin(&req);
+                html::begin(&req);
                 service.call(req)
             })
             .app_data(Data::new(Upstream::new(&django)))
@@ -89,10 +111,12 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     .shutdown_timeout(2)
     .listen(listener)?
     .run();
+    let server = rt::spawn(server);
+    warm_up::warm_up(&address).await?;
 
     print!("{}", greeting(&address));
     // Until Ctrl-C or SIGTERM.
-    server.await?;
+    server.await??;
 
     println!("Stopping");
     pool.close();
@@ -119,15 +143,15 @@ fn greeting(address: &str) -> String {
   Password   {PASSWORD}
 
   What to try
-    - Open {address}/dashboard: Rust sends you to Django's login page, and back.
-    - Leave a note on the dashboard: a form of a Rust page.
-    - Choose a language, put something into the cart: Rust does it, and Django's cart has it.
-    - Log out on the Rust page, or on a Django page: the dashboard is closed again.
+    - Open {address}/dashboard: you have to log in, and come back.
+    - Put something into the cart: Rust does it, Django shows it, with Rust's message.
+    - Let Django grant you the permission for {address}/letters.
+    - Open {address}/live, and log out in another tab.
     - Log in with two browsers and change the password in one: the other is out, at once.
-    - Put something into the cart without logging in: a session, and nobody in it.
+    - Ask both the same: {address}/compare
     - curl -i {address}/api/me: a 401 instead of a redirect.
 
-  Ctrl-C stops everything and leaves nothing behind.
+  Ctrl-C stops everything and leaves nothing behind. What Rust has to say follows.
 
 "
     )

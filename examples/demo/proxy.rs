@@ -44,6 +44,14 @@ impl Upstream {
             .finish();
         Self { client, url: url.to_owned() }
     }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
 }
 
 /// Answers with what Django answers. Bodies stream in both directions; WebSockets are left out.
@@ -89,7 +97,7 @@ pub(crate) async fn pass_on(
         }
         Err(SendRequestError::Timeout) => HttpResponse::GatewayTimeout().body("Django is slow\n"),
         Err(error) => {
-            eprintln!("Django does not answer: {error}");
+            tracing::error!(%error, "Django does not answer");
             HttpResponse::build(StatusCode::BAD_GATEWAY).body("Django does not answer\n")
         }
     }

@@ -4,7 +4,7 @@ use std::{net::TcpListener, sync::mpsc, thread};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 
-use crate::{Demo, webdriver::Chromium};
+use crate::{process::Demo, webdriver::Chromium};
 
 /// A page of another origin: the same host, and so the same cookies, on another port.
 fn elsewhere(page: String) -> String {
@@ -31,46 +31,96 @@ fn elsewhere(page: String) -> String {
     url
 }
 
+async fn log_in(chromium: &Chromium, demo: &Demo, path: &str, password: &str) {
+    chromium.arrive(path).await;
+    chromium.type_into("input[name=username]", &demo.username).await;
+    chromium.type_into("input[name=password]", password).await;
+    chromium.follow("main button").await;
+}
+
 #[actix_web::test]
 #[ignore = "needs chromium and chromium-driver: .ci/run browser"]
-async fn a_browser_sends_forms_of_the_site_and_no_others() {
+async fn a_visitor_goes_through_both_sides() {
     let demo = Demo::start("browser");
     let chromium = Chromium::start().await;
+    chromium.open(&demo.url("/letters")).await;
+    log_in(&chromium, &demo, "/login/", "wrong").await;
+    chromium.read("do not belong together").await;
+    log_in(&chromium, &demo, "/login/", &demo.password).await;
+    // Back to where the way began, which needs a permission; and the message waits for a page that shows it.
+    chromium.arrive("/letters").await;
+    chromium.read("You may not read these letters").await;
+    chromium.follow("main a").await;
+    chromium.read("Rust logged you in, ada.").await;
 
-    // Rust sends the stranger to Django's login page, and that one back.
+    // Django grants, and says so on Rust's page; Rust puts in, and says so on Django's.
+    chromium.follow("form[action='/permission/'] button").await;
+    chromium.arrive("/dashboard").await;
+    chromium.read("Django granted you accounts.read_letters.").await;
+    chromium.open(&demo.url("/letters")).await;
+    chromium.read("The Analytical Engine weaves").await;
     chromium.open(&demo.url("/dashboard")).await;
-    chromium.arrive("/accounts/login/").await;
-    chromium.type_into("input[name=username]", &demo.username).await;
-    chromium.type_into("input[name=password]", &demo.password).await;
+    chromium.follow("form[action='/cart/add'] button").await;
+    chromium.arrive("/cart/").await;
+    chromium.read("Rust put one into your cart.").await;
+    chromium.open(&demo.url("/cart/")).await;
+    assert!(!chromium.text().await.contains("Rust put one"), "a message is shown once");
+
+    chromium.open(&demo.url("/password/")).await;
+    for (field, text) in [("old_password", &*demo.password), ("new_password1", "analytical-engine")]
+    {
+        chromium.type_into(&format!("input[name={field}]"), text).await;
+    }
+    chromium.type_into("input[name=new_password2]", "analytical-engine").await;
     chromium.follow("main button").await;
     chromium.arrive("/dashboard").await;
-    assert!(chromium.text().await.contains(&format!("Hello, {}", demo.username)));
+    chromium.read("Rust changed your password.").await;
 
-    // A form of a Rust page.
-    chromium.type_into("form[action='/notes'] input[name=text]", "tea at five").await;
-    chromium.follow("form[action='/notes'] button").await;
+    // A WebSocket, until the log-out.
+    chromium.open(&demo.url("/live")).await;
+    chromium.read("The connection is open.").await;
+    chromium.type_into("#text", "tea at five").await;
+    chromium.click("#say button").await;
+    chromium.read("ada: tea at five").await;
+    chromium.click("#stay").await;
+    chromium.read("closed by Rust: you are no longer logged in").await;
+
+    // Django's log-in, and Rust's log-out.
+    chromium.open(&demo.url("/accounts/login/?next=/dashboard")).await;
+    log_in(&chromium, &demo, "/accounts/login/", "analytical-engine").await;
     chromium.arrive("/dashboard").await;
-    assert!(chromium.text().await.contains("tea at five"));
+    chromium.read("Hello, ada").await;
+    chromium.follow("header form button").await;
+    chromium.arrive("/").await;
+    chromium.read("Rust logged you out.").await;
+    chromium.open(&demo.url("/dashboard")).await;
+    chromium.arrive("/login/").await;
+    chromium.quit().await;
+}
+
+#[actix_web::test]
+#[ignore = "needs chromium and chromium-driver: .ci/run browser"]
+async fn a_form_of_another_site_gets_a_page_of_ours() {
+    let demo = Demo::start("evil");
+    let chromium = Chromium::start().await;
+    chromium.open(&demo.url("/dashboard")).await;
+    log_in(&chromium, &demo, "/login/", &demo.password).await;
+    chromium.arrive("/dashboard").await;
 
     // The same form, with a token that is good, on a page of another origin.
     let token = chromium.attribute("input[name=csrfmiddlewaretoken]", "value").await;
-    let action = demo.url("/notes");
+    let action = demo.url("/cart/add");
     let evil = elsewhere(format!(
         "<form method=post action='{action}'><input name=csrfmiddlewaretoken value={token}>\
-         <input name=text value=poison><button>Win</button></form>"
+         <button>Win</button></form>"
     ));
     chromium.open(&evil).await;
     chromium.follow("button").await;
-    chromium.arrive("/notes").await;
-    assert!(chromium.text().await.contains("403"), "{}", chromium.text().await);
-    chromium.open(&demo.url("/dashboard")).await;
-    let page = chromium.text().await;
-    assert!(page.contains("tea at five") && !page.contains("poison"), "{page}");
-
-    // The log-out button of the Rust page, which Django answers.
-    chromium.follow("header form button").await;
-    chromium.arrive("/").await;
-    chromium.open(&demo.url("/dashboard")).await;
-    chromium.arrive("/accounts/login/").await;
+    chromium.arrive("/cart/add").await;
+    chromium.read("This form is no longer valid").await;
+    chromium.follow("main a").await;
+    chromium.arrive("/dashboard").await;
+    let cart = chromium.tell("return document.querySelector('dd:last-of-type').textContent").await;
+    assert_eq!(cart, "0");
     chromium.quit().await;
 }

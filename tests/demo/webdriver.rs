@@ -40,7 +40,7 @@ impl Chromium {
         // What else it prints must not fill the pipe.
         thread::spawn(move || lines.for_each(drop));
 
-        let folder = env::temp_dir().join(format!("chromium-{}", std::process::id()));
+        let folder = env::temp_dir().join(format!("chromium-{}", driver.id()));
         fs::create_dir_all(&folder).unwrap();
         let profile = format!("--user-data-dir={}", folder.display());
         let options = json!({
@@ -115,6 +115,50 @@ impl Chromium {
         panic!("nothing came of a click on {selector}: {}", self.text().await);
     }
 
+    /// Clicks what leads nowhere else.
+    pub(crate) async fn click(&self, selector: &str) {
+        let element = self.find(selector).await;
+        self.post(&format!("/element/{element}/click"), json!({})).await;
+    }
+
+    /// Waits until a visitor can read this.
+    pub(crate) async fn read(&self, text: &str) {
+        for _ in 0..600 {
+            if self.text().await.contains(text) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{text:?} does not come: {}", self.text().await);
+    }
+
+    /// Presses a key, where the focus is.
+    pub(crate) async fn press(&self, key: &str) {
+        let actions =
+            json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": actions });
+        self.post("/actions", json!({ "actions": [keyboard] })).await;
+    }
+
+    /// A window of this width, by day or by night.
+    pub(crate) async fn show_as(&self, width: u32, color_scheme: &str) {
+        let size =
+            json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        let media = json!([{ "name": "prefers-color-scheme", "value": color_scheme }]);
+        for (command, parameters) in [
+            ("Emulation.setDeviceMetricsOverride", size),
+            ("Emulation.setEmulatedMedia", json!({ "features": media })),
+        ] {
+            let command = json!({ "cmd": command, "params": parameters });
+            self.post("/goog/cdp/execute", command).await;
+        }
+    }
+
+    /// What a script returns.
+    pub(crate) async fn tell(&self, script: &str) -> Value {
+        Self::checked(self.run(script).await)
+    }
+
     /// What a script returns, or an object with the error.
     async fn run(&self, script: &str) -> Value {
         self.ask("/execute/sync", &json!({ "script": script, "args": [] })).await
@@ -146,7 +190,7 @@ impl Chromium {
     }
 
     fn checked(value: Value) -> Value {
-        assert!(value["error"].is_null(), "{value}");
+        assert!(value.get("error").is_none_or(Value::is_null), "{value}");
         value
     }
 

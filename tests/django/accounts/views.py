@@ -3,10 +3,18 @@
 import json
 import time
 
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.sessions.models import Session
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from accounts import people
+
+# The permission that the demo's button grants and takes away.
+LETTERS = "accounts.read_letters"
 
 
 def home(request):
@@ -26,8 +34,31 @@ def cart(request):
     held = request.session.get("cart", 0)
     if request.method == "POST":
         request.session["cart"] = held + 1
+        messages.success(request, "Django put one into your cart.", fail_silently=True)
         return redirect("cart")
     return render(request, "cart.html", {"cart": held})
+
+
+@login_required
+@require_POST
+def permission(request):
+    """Grants LETTERS, or takes it away. The page that needs it is Rust's."""
+    held, letters = request.user.user_permissions, people.permission(LETTERS)
+    if held.filter(pk=letters.pk).exists():
+        held.remove(letters)
+        messages.warning(request, f"Django took {LETTERS} from you.", fail_silently=True)
+    else:
+        held.add(letters)
+        messages.success(request, f"Django granted you {LETTERS}.", fail_silently=True)
+    return redirect(f"{settings.RUST_URL}/dashboard")
+
+
+def me(request):
+    """What the Rust side of the demo answers at the same path, in the same words."""
+    if not request.user.is_authenticated:
+        return JsonResponse({"error": "not logged in"}, status=401)
+    user = request.user
+    return JsonResponse({"id": str(user.pk), "username": user.get_username(), "permissions": permissions_of(user)})
 
 
 @login_required

@@ -88,11 +88,15 @@ LOGGING = {
 # Behind the others.
 EXTRA_MIDDLEWARE = []
 
+# How many seconds a connection to the database stays open: none, Django's default. None is forever.
+CONN_MAX_AGE = 0
+
 globals().update(json.loads(os.environ.get("TESTSITE_SETTINGS", "{}"), object_hook=bytes_from_hex))
 
 # Levels are numbers, and keys in JSON are not.
 MESSAGE_TAGS = {int(level): tag for level, tag in globals().get("MESSAGE_TAGS", {}).items()}
 
+DATABASES["default"]["CONN_MAX_AGE"] = CONN_MAX_AGE
 MIDDLEWARE += EXTRA_MIDDLEWARE
 if SHOW_TIMES:
     MIDDLEWARE.insert(0, "accounts.times.ShowTimes")

@@ -36,10 +36,13 @@ pub(crate) mod whoami;
 /// Its pages; what starts PostgreSQL and Django is left out.
 #[path = "../../../examples/demo"]
 pub(crate) mod demo {
-    pub(crate) mod pages;
+    mod account;
+    mod compare;
+    mod home;
+    pub(crate) mod html;
+    mod live;
     pub(crate) mod proxy;
     pub(crate) mod routes;
-    mod session;
 }
 
 #[path = "../../../examples/workbench"]

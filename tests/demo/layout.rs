@@ -1,0 +1,151 @@
+//! The look of the demo in a real browser: narrow, by night, with the keyboard.
+
+use serde_json::Value;
+
+use crate::{process::Demo, webdriver::Chromium};
+
+const PAGES: [&str; 11] = [
+    "/",
+    "/login/",
+    "/dashboard",
+    "/letters",
+    "/live",
+    "/compare",
+    "/password/",
+    "/cart/",
+    "/account/",
+    "/accounts/login/",
+    "/accounts/password_change/",
+];
+
+/// Buttons and fields of which two are nearer to each other than a finger or an eye wants.
+const TOO_NEAR: &str = "
+const boxes = [...document.querySelectorAll('button, .button, input:not([type=hidden])')]
+  .map(element => element.getBoundingClientRect());
+const apart = (a, b) => Math.max(a.left - b.right, b.left - a.right, a.top - b.bottom, b.top - a.bottom);
+return boxes.flatMap((a, i) => boxes.slice(i + 1).map(b => apart(a, b))).filter(gap => gap < 6)";
+
+/// The least contrast between a text and what is behind it (WCAG asks for 4.5).
+const CONTRAST: &str = "
+const light = color => {
+  const [r, g, b] = color.match(/[\\d.]+/g).map(part => part / 255)
+    .map(part => part <= .03928 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4);
+  return .2126 * r + .7152 * g + .0722 * b;
+};
+const behind = element => {
+  const color = getComputedStyle(element).backgroundColor;
+  return color.endsWith(', 0)') ? behind(element.parentElement) : color;
+};
+return Math.min(...[...document.querySelectorAll('body *:not(style, script)')]
+  .filter(element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+  .map(element => [light(getComputedStyle(element).color), light(behind(element))].sort((a, b) => a - b))
+  .map(([dark, bright]) => (bright + .05) / (dark + .05)))";
+
+/// What can have the focus, and is to be seen.
+const FOCUSABLE: &str =
+    "return [...document.querySelectorAll('a, button, input:not([type=hidden])')].length";
+
+/// The number of what has the focus; nothing if that does not show.
+const FOCUS: &str = "
+const focus = document.activeElement;
+const style = getComputedStyle(focus);
+const shows = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+return shows ? [...document.querySelectorAll('a, button, input:not([type=hidden])')].indexOf(focus) : null";
+
+async fn log_in(chromium: &Chromium, demo: &Demo) {
+    chromium.open(&demo.url("/login/")).await;
+    chromium.type_into("#username", &demo.username).await;
+    chromium.type_into("#password", &demo.password).await;
+    chromium.follow("main button").await;
+    chromium.arrive("/dashboard").await;
+}
+
+#[actix_web::test]
+#[ignore = "needs chromium and chromium-driver: .ci/run browser"]
+async fn every_page_fits_wide_and_narrow_by_day_and_by_night() {
+    let demo = Demo::start("layout");
+    let chromium = Chromium::start().await;
+    log_in(&chromium, &demo).await;
+    chromium.open(&demo.url("/dashboard")).await;
+    chromium.follow("form[action='/permission/'] button").await;
+    for page in PAGES {
+        chromium.open(&demo.url(page)).await;
+        for (width, color_scheme) in
+            [(390, "light"), (390, "dark"), (1000, "dark"), (1000, "light")]
+        {
+            chromium.show_as(width, color_scheme).await;
+            let found = format!("{page} {width} {color_scheme}");
+            let fits = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";
+            assert_eq!(chromium.tell(fits).await, true, "{found} scrolls sideways");
+            let near = chromium.tell(TOO_NEAR).await;
+            assert_eq!(near.as_array().map(Vec::len), Some(0), "{found}: gaps of {near}");
+            let contrast = chromium.tell(CONTRAST).await.as_f64().unwrap();
+            assert!(contrast >= 4.5, "{found}: contrast {contrast}");
+            let red = "return parseInt(getComputedStyle(document.body).backgroundColor.slice(4))";
+            let red = chromium.tell(red).await.as_u64().unwrap();
+            assert_eq!(red < 128, color_scheme == "dark", "{found}: {red}");
+        }
+    }
+    chromium.quit().await;
+}
+
+/// Every page has the same header at the same height: Rust's and Django's, with a login and without.
+#[actix_web::test]
+#[ignore = "needs chromium and chromium-driver: .ci/run browser"]
+async fn the_header_does_not_jump() {
+    let demo = Demo::start("header");
+    let chromium = Chromium::start().await;
+    let place = "
+const places = ['header', 'nav', 'nav a:last-child', 'main'].map(selector => document.querySelector(selector))
+  .map(element => element.getBoundingClientRect()).map(({ x, y, height }) => [x, y, height]);
+places[3].pop();
+const last = document.querySelector('header .last').getBoundingClientRect();
+return [places, last.y, last.right]";
+    for width in [390, 1000] {
+        chromium.show_as(width, "light").await;
+        let mut places: Vec<Value> = Vec::new();
+        for path in ["/", "/login/", "/cart/"] {
+            chromium.open(&demo.url(path)).await;
+            places.push(chromium.tell(place).await);
+        }
+        log_in(&chromium, &demo).await;
+        for path in ["/", "/dashboard", "/letters", "/cart/", "/account/"] {
+            chromium.open(&demo.url(path)).await;
+            places.push(chromium.tell(place).await);
+        }
+        assert!(places.iter().all(|other| *other == places[0]), "{places:?}");
+        chromium.follow("header form button").await;
+    }
+    chromium.quit().await;
+}
+
+#[actix_web::test]
+#[ignore = "needs chromium and chromium-driver: .ci/run browser"]
+async fn the_keyboard_reaches_everything_and_shows_where_it_is() {
+    const TAB: &str = "\u{E004}";
+    const ENTER: &str = "\u{E007}";
+
+    let demo = Demo::start("keyboard");
+    let chromium = Chromium::start().await;
+    // The log-in, by the keyboard alone.
+    chromium.open(&demo.url("/login/")).await;
+    while chromium.tell("return document.activeElement.id").await != "username" {
+        chromium.press(TAB).await;
+    }
+    chromium.type_into("#username", &demo.username).await;
+    chromium.press(TAB).await;
+    chromium.type_into("#password", &demo.password).await;
+    chromium.press(ENTER).await;
+    chromium.arrive("/dashboard").await;
+    chromium.read("Hello, ada").await;
+
+    for page in ["/", "/dashboard", "/live", "/cart/"] {
+        chromium.open(&demo.url(page)).await;
+        let count = chromium.tell(FOCUSABLE).await.as_u64().unwrap();
+        for index in 0..count {
+            chromium.press(TAB).await;
+            assert_eq!(chromium.tell(FOCUS).await, index, "on {page}");
+        }
+    }
+    chromium.quit().await;
+}

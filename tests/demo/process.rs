@@ -1,0 +1,87 @@
+//! The demo as somebody starts it, and ends it.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The demo, as a process.
+pub(crate) struct Demo {
+    process: Child,
+    /// A folder for temporary files of its own.
+    pub(crate) folder: PathBuf,
+    url: String,
+    pub(crate) username: String,
+    pub(crate) password: String,
+}
+
+impl Demo {
+    pub(crate) fn start(name: &str) -> Self {
+        let folder = env::temp_dir().join(format!("demo-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let mut process = Command::new(program())
+            .args(["--port", "0"])
+            .env("TMPDIR", &folder)
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(folder.with_extension("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut value_of = |name: &str| loop {
+            let line = lines.next().expect("the demo has ended").unwrap();
+            let mut words = line.split_whitespace();
+            if words.next() == Some(name) && words.clone().count() == 1 {
+                return words.next().unwrap().to_owned();
+            }
+        };
+        let (url, username, password) = (value_of("Open"), value_of("User"), value_of("Password"));
+        // What else it prints must not fill the pipe.
+        thread::spawn(move || lines.for_each(drop));
+        Self { process, folder, url, username, password }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// What it has said on stderr so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.with_extension("log")).unwrap()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ctrl-C is `INT`.
+    pub(crate) fn end_by(&mut self, signal: &str) -> ExitStatus {
+        let kill = format!("kill -{signal} {}", self.process.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            match self.process.try_wait().unwrap() {
+                Some(status) => return status,
+                None if Instant::now() > deadline => panic!("the demo does not end"),
+                None => thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // Of no use after an orderly end; what it started ends with it.
+        drop(self.process.kill());
+        drop(self.process.wait());
+        drop(fs::remove_dir_all(&self.folder));
+        drop(fs::remove_file(self.folder.with_extension("log")));
+    }
+}
+
+pub(crate) fn program() -> PathBuf {
+    testbed::Example::program("demo").unwrap()
+}
