@@ -162,7 +162,7 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         ("export: fallbacks in one", json(KEY).map(|s| s.secret_key_fallbacks(["last year's,the year before"])), Refused, &["SECRET_KEY_FALLBACKS: number 1 is none"]),
         // What else an export may be.
         ("export: of a newer version", changed("/format", json!(2)), Refused, &["a newer version"]),
-        ("export: of a site with a cache", changed("/not_honoured", json!([{"level": "unsafe", "setting": "SESSION_ENGINE", "value": "cache", "reason": "keeps", "hook": null}])), Refused, &["SESSION_ENGINE: cache keeps"]),
+        ("export: of a site with a cache", changed("/not_honoured", json!([{"level": "unsafe", "setting": "SESSION_ENGINE", "value": "cache", "reason": "keeps", "hook": null, "power": null}])), Refused, &["SESSION_ENGINE: cache keeps"]),
         // Sessions.
         ("another salt", on(|s| s.key_salt("django.contrib.sessions.Other")), Refused, &["`key_salt` is not the site's: Django's default opens them"]),
         ("a table that is not there", on(|s| s.session_table("shop.sessions")), Refused, &["SESSION_ENGINE", "no table \"shop\".\"sessions\"", "session_table"]),

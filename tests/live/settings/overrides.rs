@@ -8,6 +8,7 @@ use actix_django_session::{
 use serde_json::{Value, json};
 use testbed::{Django, Postgres, Settings, Site};
 
+use super::check::in_use;
 use crate::beds::{Bed, MODEL_BACKEND};
 
 const KEY: &str = Settings::SECRET_KEY;
@@ -45,14 +46,14 @@ async fn a_model_that_checks_passwords_and_a_manager_that_finds_names_in_their_o
         bed.user("locked@example.com", json!({ "password": "pw", "locked": true })).await;
         bed.user("closed@example.com", json!({ "password": "pw", "closed": true })).await;
         let settings = exported(&bed).await;
-        let site = bed.store_with(settings.clone());
+        let site = in_use(bed.store_with(settings.clone()));
         let manager = "users.natural.models.AnyCase.get_by_natural_key";
         let model = "users.natural.models.NaturalUser.check_password";
         let refused = refusal(site.user_by_username("ada@example.com").await);
         said(&refused, &[manager, "username_to_column", "username_iexact", "accept_override"]);
         let any_case = |model: UserModel| model.username_iexact(true).columns(["locked", "closed"]);
         let settings = settings.map_user_model(any_case);
-        let site = bed.store_with(settings);
+        let site = in_use(bed.store_with(settings));
         let refused = refusal(site.authenticate("ada@example.com", "pw").await);
         said(&refused, &[model, "after_check_password"]);
         let warnings = format!("{:?}", site.check().await.unwrap().warnings());

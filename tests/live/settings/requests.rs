@@ -15,6 +15,7 @@ use actix_web::{
 use serde_json::{Value, json};
 use testbed::{Django, Settings};
 
+use super::check::in_use;
 use crate::beds::{Bed, MODEL_BACKEND};
 
 const SECRET: &str = "ZJxCrFQsBYoQ7kHzIDN1EiSGzOWrzzUR";
@@ -143,7 +144,7 @@ async fn sessions_that_django_restricted_sessions_has_bound_to_a_client() {
     let read: Value = serde_json::from_str(&exported).unwrap();
     assert_eq!(read["not_honoured"][0]["hook"], "after_get_user");
     let settings = DjangoSettings::from_json(&exported, Settings::SECRET_KEY).unwrap();
-    let site = bed.store_with(settings.allowed_hosts(["*"]));
+    let site = in_use(bed.store_with(settings.allowed_hosts(["*"])));
     assert_eq!(site.check().await.unwrap().warnings().len(), 1);
     let site = site.after_get_user(|session, user, site| async move {
         let request = site.request()?;
