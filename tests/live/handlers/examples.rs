@@ -10,6 +10,8 @@ pub(crate) mod cart;
 pub(crate) mod error_handler;
 #[path = "../../../examples/forms.rs"]
 pub(crate) mod forms;
+#[path = "../../../examples/health.rs"]
+pub(crate) mod health;
 #[path = "../../../examples/impersonation.rs"]
 pub(crate) mod impersonation;
 #[path = "../../../examples/log_in.rs"]

@@ -8,7 +8,7 @@ mod cached_db;
 mod cart;
 mod demo;
 mod error_handler;
-mod examples;
+pub(crate) mod examples;
 mod forms;
 mod log_in;
 mod metrics;

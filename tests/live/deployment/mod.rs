@@ -1,0 +1,4 @@
+//! What a service is in production: started, asked for its health, deployed anew, told to end.
+
+mod health;
+mod shutdown;
