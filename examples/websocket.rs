@@ -40,7 +40,7 @@ pub(crate) type Shutdown = watch::Receiver<bool>;
 
 /// Waits until a visitor who stays has to go, and says why.
 async fn end(
-    site: web::Data<DjangoSite>,
+    site: DjangoSite,
     session: DjangoSession,
     user: DjangoUser,
     shutdown: web::Data<Shutdown>,
@@ -71,7 +71,7 @@ async fn socket(
     body: web::Payload,
     session: DjangoSession,
     user: DjangoUser,
-    site: web::Data<DjangoSite>,
+    site: DjangoSite,
     shutdown: web::Data<Shutdown>,
 ) -> actix_web::Result<HttpResponse> {
     let (response, mut socket, mut messages) = actix_ws::handle(&req, body)?;
@@ -104,7 +104,7 @@ async fn socket(
 async fn events(
     session: DjangoSession,
     user: DjangoUser,
-    site: web::Data<DjangoSite>,
+    site: DjangoSite,
     shutdown: web::Data<Shutdown>,
 ) -> HttpResponse {
     let event = Bytes::from(format!("data: {}\n\n", user.username()));
@@ -124,14 +124,14 @@ pub(crate) fn routes(
     site: DjangoSite,
     shutdown: Shutdown,
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let middleware = DjangoSessionMiddleware::login_required(site.clone());
-    let (site, shutdown) = (web::Data::new(site), web::Data::new(shutdown));
+    let middleware = DjangoSessionMiddleware::login_required(site);
+    let shutdown = web::Data::new(shutdown);
     move |app| {
         let live = web::scope("/live")
             .wrap(middleware.clone())
             .route("/socket", web::get().to(socket))
             .route("/events", web::get().to(events));
-        app.app_data(site.clone()).app_data(shutdown.clone()).service(live);
+        app.app_data(shutdown.clone()).service(live);
     }
 }
 
