@@ -10,7 +10,9 @@
 
 use std::env;
 
-use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error};
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, Error,
+};
 use actix_web::{
     App, HttpResponse, HttpServer, Responder,
     http::header::{CACHE_CONTROL, HeaderValue},
@@ -41,7 +43,8 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
     let middleware = DjangoSessionMiddleware::login_required(site.clone());
     let site = web::Data::new(site);
     move |app| {
-        let never = DefaultHeaders::new().add((CACHE_CONTROL, HeaderValue::from_static("no-store")));
+        let never =
+            DefaultHeaders::new().add((CACHE_CONTROL, HeaderValue::from_static("no-store")));
         let health = web::scope("/health")
             .wrap(never)
             .app_data(site.clone())

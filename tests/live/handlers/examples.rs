@@ -30,6 +30,8 @@ pub(crate) mod single_page_app;
 pub(crate) mod tls;
 #[path = "../../../examples/two_factor.rs"]
 pub(crate) mod two_factor;
+#[path = "../../../examples/upload.rs"]
+pub(crate) mod upload;
 #[path = "../../../examples/websocket.rs"]
 pub(crate) mod websocket;
 #[path = "../../../examples/whoami.rs"]

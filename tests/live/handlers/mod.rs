@@ -17,6 +17,7 @@ mod permissions_and_pages;
 mod rest_framework;
 mod signing;
 mod single_page_app;
+mod upload;
 mod websocket;
 mod whoami;
 mod workbench;
