@@ -220,7 +220,7 @@ impl DjangoSite {
     /// Mirrors `connection.is_usable()`.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when PostgreSQL does not answer within the `lookup_timeout`. As a response
+    /// [`Error::Unavailable`] when PostgreSQL does not answer within the `timeout`. As a response
     /// that is a 503. It is neither logged nor counted here.
     pub async fn ping(&self) -> Result<(), Error> {
         self.database.ping().await

@@ -5,12 +5,12 @@
 //! | route | asks | who looks at it |
 //! |---|---|---|
 //! | `/health/live` | nothing: the process answers | what restarts it; a restart does not bring a database back |
-//! | `/health/ready` | [`DjangoSite::ping`](crate::DjangoSite::ping): one query, within the [`lookup_timeout`](crate::DjangoSettings::lookup_timeout) | what waits for a new process before it stops the old one |
+//! | `/health/ready` | [`DjangoSite::ping`](crate::DjangoSite::ping): one query, within the [`timeout`](crate::DjangoSettings::timeout) | what waits for a new process before it stops the old one |
 //!
 //! `examples/health.rs` has both. Let no proxy take a service out because it is not ready: when the database
 //! is away, all are not ready, and visitors get the proxy's error in place of the 503 with
 //! `Retry-After` and of the pages that need no session. Give the check a longer timeout than the
-//! `lookup_timeout`, and do not pass the routes on to the outside.
+//! `timeout`, and do not pass the routes on to the outside.
 //!
 //! [`check`](crate::DjangoSite::check) is for the start: it asks more, and says more.
 //!
@@ -82,11 +82,11 @@
 //!
 //! | | default |
 //! |---|---|
-//! | [`lookup_timeout`](crate::DjangoSettings::lookup_timeout): a request waits for what it reads, and once more for what it writes | 5 s |
+//! | [`timeout`](crate::DjangoSettings::timeout): a request waits for what it reads, and once more for what it writes | 5 s |
 //! | the proxy's for this service (`proxy_read_timeout` of nginx) | 60 s |
 //! | the load balancer's | 60 s for AWS |
 //!
-//! So the proxy's has to be longer than twice the `lookup_timeout` and what the handler itself takes.
+//! So the proxy's has to be longer than twice the `timeout` and what the handler itself takes.
 //! Connections that the proxy keeps open must end there first, or it meets some that were just closed: set
 //! [`keep_alive`](actix_web::HttpServer::keep_alive) to more than nginx's `keepalive_timeout` for
 //! the upstream (60 s): actix-web's 5 s are less. `proxy_next_upstream` tries a GET again elsewhere.
@@ -127,7 +127,7 @@
 //! | rename one | add the new one and fill it; start both sides with it; drop the old one |
 //!
 //! `ALTER TABLE` needs the table for itself for a moment. While it waits behind a long transaction,
-//! everybody else waits behind it, Django's visitors too: here they get a 503 after the `lookup_timeout`,
+//! everybody else waits behind it, Django's visitors too: here they get a 503 after the `timeout`,
 //! while pages that need no user go on. So let migrations give up early, and try again:
 //!
 //! ```python

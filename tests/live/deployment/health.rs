@@ -42,7 +42,7 @@ async fn ready_is_who_reaches_the_database() {
     assert_eq!(health().await, (200, 200));
 }
 
-/// A server that accepts and says nothing costs a `lookup_timeout`, and no more.
+/// A server that accepts and says nothing costs a `timeout`, and no more.
 #[actix_web::test]
 async fn a_silent_database_is_not_waited_for() {
     let postgres = Postgres::start().await.unwrap();
@@ -50,9 +50,8 @@ async fn a_silent_database_is_not_waited_for() {
         testbed::not_tested("a ping of a silent PostgreSQL: it is not ours to freeze");
         return;
     }
-    let site = |url: &str, timeout| {
-        DjangoSite::new(pool(url), settings().lookup_timeout(timeout)).unwrap()
-    };
+    let site =
+        |url: &str, timeout| DjangoSite::new(pool(url), settings().timeout(timeout)).unwrap();
     let patient = site(postgres.url(), Duration::from_secs(60));
     patient.ping().await.unwrap();
 
@@ -76,4 +75,16 @@ async fn live_asks_nothing() {
         let request = TestRequest::get().uri(path).to_request();
         assert_eq!(call_service(&app, request).await.status(), status, "{path}");
     }
+}
+
+/// So that it can be told in `pg_stat_activity` whose they are.
+#[actix_web::test]
+async fn the_connections_have_the_name_in_the_address() {
+    let bed = Bed::shared().await;
+    let name = format!("orders_{}", std::process::id());
+    let url = format!("{}?application_name={name}", bed.url());
+    let site = DjangoSite::new(pool(&url), settings()).unwrap();
+    site.ping().await.unwrap();
+    let named = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'");
+    assert_ne!(bed.sql(&named).await[0][0], 0);
 }

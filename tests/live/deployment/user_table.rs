@@ -78,9 +78,8 @@ async fn a_migration_costs_no_request() {
 async fn a_migration_that_waits_is_an_outage() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let timeout = Duration::from_millis(500);
-    let app = TestApp::probe(bed.store_with(settings().lookup_timeout(timeout)));
-    let patient =
-        TestApp::probe(bed.store_with(settings().lookup_timeout(Duration::from_secs(60))));
+    let app = TestApp::probe(bed.store_with(settings().timeout(timeout)));
+    let patient = TestApp::probe(bed.store_with(settings().timeout(Duration::from_secs(60))));
     let ada = bed.login("ada").await;
     until("the tables are known", async || app.status("/user", &ada).await == 200).await;
     assert_eq!(patient.status("/user", &ada).await, 200);
