@@ -6,6 +6,10 @@
 //!     ALLOWED_HOSTS=www.example.com cargo run --example websocket
 //! ```
 //!
+//! They end, too, when the process is told to by SIGTERM: with the code 1001, so that a client comes
+//! back at once and meets the next process. Without that, actix-web waits for them as long as the
+//! `shutdown_timeout` is, and then cuts them off.
+//!
 //! A WebSocket's handshake carries the cookie whatever page opened it, so the middleware looks at its
 //! `Origin`: the host has to be one of the `ALLOWED_HOSTS`.
 
@@ -15,24 +19,44 @@ use actix_django_session::{
     DjangoSession, DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser,
 };
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer, rt,
+    App, HttpRequest, HttpResponse, HttpServer,
+    rt::{
+        self,
+        signal::unix::{SignalKind, signal},
+    },
     web::{self, Bytes, ServiceConfig},
 };
 use actix_ws::{CloseCode, CloseReason, Message};
 use deadpool_postgres::{Config, Runtime};
 use futures_util::{StreamExt, stream};
-use tokio::time;
+use tokio::{sync::watch, time};
 use tokio_postgres::NoTls;
 
 /// How long it takes at most until somebody who logged out notices.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// Turns true when the process has to end.
+pub(crate) type Shutdown = watch::Receiver<bool>;
+
 /// Waits until a visitor who stays has to go, and says why.
-async fn end(site: DjangoSite, session: DjangoSession, user: DjangoUser) -> CloseCode {
+async fn end(
+    site: DjangoSite,
+    session: DjangoSession,
+    user: DjangoUser,
+    shutdown: web::Data<Shutdown>,
+) -> CloseCode {
+    let mut shutdown = Shutdown::clone(&shutdown);
+    tokio::select! {
+        code = log_out(&site, &session, &user) => code,
+        _ = shutdown.wait_for(|ends| *ends) => CloseCode::Away,
+    }
+}
+
+async fn log_out(site: &DjangoSite, session: &DjangoSession, user: &DjangoUser) -> CloseCode {
     let mut timer = time::interval(EVERY);
     loop {
         timer.tick().await;
-        match site.revalidate(&session, &user).await {
+        match site.revalidate(session, user).await {
             Ok(_) => {}
             Err(error) if error.is_rejection() => return CloseCode::Policy,
             // The database is away: whether the session still stands cannot be told.
@@ -47,14 +71,15 @@ async fn socket(
     body: web::Payload,
     session: DjangoSession,
     user: DjangoUser,
-    site: web::Data<DjangoSite>,
+    site: DjangoSite,
+    shutdown: web::Data<Shutdown>,
 ) -> actix_web::Result<HttpResponse> {
     let (response, mut socket, mut messages) = actix_ws::handle(&req, body)?;
     let name = user.username().to_owned();
     rt::spawn(async move {
         // One future for all of its life: a new one for each message would let those stay who never
         // stop sending.
-        let mut end = pin!(end(DjangoSite::clone(&site), session, user));
+        let mut end = pin!(end(site, session, user, shutdown));
         let code = loop {
             let message = tokio::select! {
                 code = &mut end => break code,
@@ -79,7 +104,8 @@ async fn socket(
 async fn events(
     session: DjangoSession,
     user: DjangoUser,
-    site: web::Data<DjangoSite>,
+    site: DjangoSite,
+    shutdown: web::Data<Shutdown>,
 ) -> HttpResponse {
     let event = Bytes::from(format!("data: {}\n\n", user.username()));
     let events = stream::unfold(time::interval(EVERY), move |mut timer| {
@@ -89,20 +115,23 @@ async fn events(
             Some((Ok::<_, io::Error>(event), timer))
         }
     });
-    let end = Box::pin(end(DjangoSite::clone(&site), session, user));
+    let end = Box::pin(end(site, session, user, shutdown));
     HttpResponse::Ok().content_type("text/event-stream").streaming(events.take_until(end))
 }
 
 /// Built once; every worker gets a clone of the middleware.
-pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let middleware = DjangoSessionMiddleware::login_required(site.clone());
-    let site = web::Data::new(site);
+pub(crate) fn routes(
+    site: DjangoSite,
+    shutdown: Shutdown,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware = DjangoSessionMiddleware::login_required(site);
+    let shutdown = web::Data::new(shutdown);
     move |app| {
         let live = web::scope("/live")
             .wrap(middleware.clone())
             .route("/socket", web::get().to(socket))
             .route("/events", web::get().to(events));
-        app.app_data(site.clone()).service(live);
+        app.app_data(shutdown.clone()).service(live);
     }
 }
 
@@ -116,9 +145,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let site = DjangoSite::new(pool, settings)?;
-    let routes = routes(site.clone());
+    // actix-web listens to the signal as well: it accepts no more, and waits for what is open.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (ends, shutdown) = watch::channel(false);
+    rt::spawn(async move {
+        terminate.recv().await;
+        ends.send_replace(true);
+        ends.closed().await;
+    });
+    let routes = routes(site.clone(), shutdown);
     site.check().await?;
+    // For those who do not leave. Less than the time that is given to the process before SIGKILL:
+    // 10 seconds by Docker, 30 by Kubernetes.
+    let seconds = variable("SHUTDOWN_TIMEOUT").map_or(Ok(5), |seconds| seconds.parse())?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .shutdown_timeout(seconds)
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {
         println!("listening on http://{address}");

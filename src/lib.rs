@@ -10,6 +10,7 @@
 //! [testing]: guide::testing
 //! [production]: guide::production
 //! [rest]: guide::rest
+//! [deployment]: guide::deployment
 //! [go-gin]: guide::go_gin
 //! [`login_required`]: DjangoSessionMiddleware::login_required
 //! [`required`]: DjangoSessionMiddleware::required

@@ -213,6 +213,19 @@ impl DjangoSite {
         Ok(session)
     }
 
+    /// Asks PostgreSQL for nothing, to see whether it answers: for the readiness route of a service, as
+    /// in `examples/health.rs`. It takes one of the site's own connections, so what a handler does with
+    /// the pool has no say in it. No table is read: [`DjangoSite::check`] looks at those.
+    ///
+    /// Mirrors `connection.is_usable()`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when PostgreSQL does not answer within the `timeout`. As a response
+    /// that is a 503. It is neither logged nor counted here.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.database.ping().await
+    }
+
     /// The settings of this site.
     pub fn settings(&self) -> &DjangoSettings {
         self.database.settings()

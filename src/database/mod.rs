@@ -25,6 +25,7 @@ mod line;
 mod needs;
 mod parameters;
 mod permissions;
+mod ping;
 mod pool;
 mod primary_key;
 mod process_id;

@@ -33,7 +33,9 @@
 //!
 //! The middleware reads a form only as far as it needs to find the token, within Django's limits, and the
 //! handler gets the body as it came, byte for byte: `web::Form`, `actix-multipart`, `web::Payload`. For an
-//! upload, put the token first, or into the header: then nothing of the file is held back.
+//! upload, put the token first, or into the header: then nothing of the file is held back. Behind more than
+//! `DATA_UPLOAD_MAX_MEMORY_SIZE` of a file the token is not looked for, and the answer is a 403, where Django
+//! reads on. `examples/upload.rs` is a form with a file.
 //!
 //! Django takes forms of up to 2.5 MiB (`DATA_UPLOAD_MAX_MEMORY_SIZE`), `web::Form` of up to 16 KiB: a
 //! larger one is a 413. [`form_config`](crate::DjangoSite::form_config) gives it the site's limit:

@@ -58,6 +58,11 @@
 //! }
 //! ```
 //!
+//! ## When the process ends
+//!
+//! actix-web waits for what is open, and then cuts it off: see [Deployment](super::deployment#shutdown). The
+//! example closes all that is open at SIGTERM, with the code 1001.
+//!
 //! ## Sliding expiry
 //!
 //! Neither a WebSocket nor a stream extends a session while it is open. Where it should

@@ -12,12 +12,14 @@
 //! 9. [Several tenants](tenants): one site for each.
 //! 10. [Testing your handlers](testing): with a database and without.
 //! 11. [In production](production): rights, keys, counters, log lines, outages, poolers.
-//! 12. [Move an API endpoint](rest): tokens, JWTs and sessions of the Django REST framework.
-//! 13. [Coming from go-gin-django-session](go_gin): what is called what.
+//! 12. [Deployment](deployment): health, shutdown, containers, migrations, roll-back.
+//! 13. [Move an API endpoint](rest): tokens, JWTs and sessions of the Django REST framework.
+//! 14. [Coming from go-gin-django-session](go_gin): what is called what.
 //!
 //! Every piece of code in it compiles. What it calls `examples/..`, `docs/..` and `src/..` are files of the
 //! package: [here](https://docs.rs/crate/actix-django-session/latest/source/), or in a checkout.
 
+pub mod deployment;
 pub mod forms;
 pub mod go_gin;
 pub mod live;

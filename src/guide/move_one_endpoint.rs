@@ -16,36 +16,11 @@
 //!
 //! ## The handler
 //!
+//! This is `examples/orders.rs`. A handler finds in [`web::Data`](actix_web::web::Data) what `app_data`
+//! registered, here the pool.
+//!
 //! ```no_run
-//! use actix_django_session::{DjangoSessionMiddleware, DjangoUser, Error, DjangoSite};
-//! use actix_web::{HttpResponse, error::ErrorServiceUnavailable, web};
-//! use deadpool_postgres::Pool;
-//! use serde_json::json;
-//!
-//! async fn orders(user: DjangoUser, pool: web::Data<Pool>) -> actix_web::Result<HttpResponse> {
-//!     let customer: i32 = user.parse_id()?;
-//!     let database = pool.get().await.map_err(ErrorServiceUnavailable)?;
-//!     let sql = "SELECT id, total FROM shop_order WHERE customer_id = $1 ORDER BY id DESC LIMIT 50";
-//!     let rows = database.query(sql, &[&customer]).await.map_err(ErrorServiceUnavailable)?;
-//!     let orders: Vec<_> = rows
-//!         .iter()
-//!         .map(|row| json!({ "id": row.get::<_, i32>(0), "total": row.get::<_, i32>(1) }))
-//!         .collect();
-//!     Ok(HttpResponse::Ok().json(json!({ "orders": orders })))
-//! }
-//!
-//! /// Called once, before `check()`; each worker gets a clone: `App::new().configure(routes.clone())`.
-//! fn routes(sessions: DjangoSite) -> impl Fn(&mut web::ServiceConfig) + Clone + Send {
-//!     let middleware = DjangoSessionMiddleware::login_required(sessions)
-//!         .permission_required("shop.view_order");
-//!     move |app| {
-//!         let orders = web::resource("/api/orders/")
-//!             .wrap(middleware.clone())
-//!             .route(web::get().to(orders))
-//!             .route(web::head().to(orders)); // Django answers HEAD as GET, without the body
-//!         app.service(orders);
-//!     }
-//! }
+#![doc = include_str!("../../examples/orders.rs")]
 //! ```
 //!
 //! | Django | here |
@@ -104,26 +79,41 @@
 //!
 //! ## Compare before you switch
 //!
-//! Ask both sides the same with the same cookie, before any visitor is sent to the new one:
+//! `examples/compare.rs` asks both sides the same with the same cookie, and prints where status, headers
+//! or JSON differ. Do so before any visitor is sent to the new one:
 //!
 //! ```sh
-//! cookie="sessionid=..."            # from a browser that is logged in, out of its developer tools
-//! ask() {                           # port, path: the body, the status and where it leads
-//!     curl -s --connect-to "::127.0.0.1:$1" -b "$cookie" -H "X-Forwarded-Proto: https" \
-//!         -w '\n%{http_code} %{redirect_url}\n' "http://example.com$2" |
-//!         sed 's/\([,:]\) /\1/g'    # Django writes JSON with spaces
-//! }
-//! diff <(ask 8000 /api/orders/) <(ask 8080 /api/orders/)
+//! # cookie.txt: "sessionid=..", from the developer tools of a browser that is logged in
+//! COOKIE_FILE=cookie.txt HOST=www.example.com PROTO=https cargo run --example compare -- \
+//!     http://127.0.0.1:8000 http://127.0.0.1:8080 < paths.txt
 //! ```
 //!
-//! Do so with the cookie of somebody who may, of somebody who may not, with one that was logged out
-//! and with none: there should be no difference four times. Headers that middleware
-//! of the site adds (`X-Frame-Options`, `Referrer-Policy`, a content security policy) are yours to
-//! add in the proxy or with [`DefaultHeaders`](actix_web::middleware::DefaultHeaders).
+//! `paths.txt` has a path a line, or is an access log: `grep 'GET /api/orders/' access.log`.
+//! JSON is compared by value, so spaces and the order of keys do not count. Do it four times: with the
+//! cookie of somebody who may, of somebody who may not, with one that was logged out, and without. There
+//! should be no difference. Headers that middleware of the site adds (`X-Frame-Options`,
+//! `Referrer-Policy`, a content security policy) are yours to add in the proxy or with
+//! [`DefaultHeaders`](actix_web::middleware::DefaultHeaders).
 //!
-//! For a day of real visitors, let nginx send a copy of each request to Rust with
-//! `mirror` and compare the counters: the answers of a mirror reach nobody. Mirror only what reads, to a
-//! service that writes no sessions: a cookie that it sets is lost.
+//! ## Shadow traffic
+//!
+//! For a day of real visitors, let nginx send a copy of each GET to Rust. Django answers; what Rust
+//! answers reaches nobody. The role of that service has `SELECT` and no other right, and
+//! [`writes_sessions`](crate::DjangoSettings::writes_sessions) is off: what it would write, or set as a
+//! cookie, is lost. This is `docs/deployment/mirror.conf`:
+//!
+//! ```nginx
+#![doc = include_str!("../../docs/deployment/mirror.conf")]
+//! ```
+//!
+//! Both answers to a request have one id in `sides.log`. This prints those whose status differs:
+//!
+//! ```sh
+//! awk '$3 ~ /^[0-9]+$/ { s[$1,$2] = $3; d = s[$1,"django"]; r = s[$1,"rust"]; if (d && r && d != r) print $4, $5, d, r }' /var/log/nginx/sides.log
+//! ```
+//!
+//! nginx waits for a copy before it takes the next request of the same connection: hence the short
+//! timeouts. To compare what is in the answers too, give the log of a quiet hour to `compare`.
 //!
 //! ## The way back
 //!

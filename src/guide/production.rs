@@ -76,12 +76,18 @@
 //! | warn | `the backend of a session is not among the AUTHENTICATION_BACKENDS here` | nobody is logged in who came in by it | `backend`, `unlogged` |
 //! | warn | `the user id in a session fits no user` | it cannot be a key of the user table | `column`, `kind`, `unlogged` |
 //! | warn | `a setting may be wrong` | `check()`, once for each warning in its report | `warning` |
-//! | warn | `a middleware was made after check() and needs what that has not looked at: ..` | once for each of users, permissions and groups | `not_looked_at` |
+//! | warn | `` a middleware was made after check() and needs what that has not looked at: make the middlewares first, before `HttpServer::new` `` | once for each of users, permissions and groups | `not_looked_at` |
 //! | info | `settings checked against the database` | at the end of `check()` | tables, key type, cookie name, how many keys and backends |
-//! | warn | `the encoding of a password cannot be read`, `a password needs a hasher that is not built in: ..` | somebody tries to log in with it | |
-//! | warn | `there is a pooler in front of the database: ..`, `prepared statements keep getting lost, ..` | once a site | |
+//! | warn | `the encoding of a password cannot be read` | somebody tries to log in with it | |
+//! | warn | `` there is a pooler in front of the database: going on without prepared statements, as by `DjangoSettings::prepared_statements(false)` `` | once a site | |
+//! | warn | `` prepared statements keep getting lost, as behind a pooler in transaction mode: going on without them, as by `DjangoSettings::prepared_statements(false)` `` | once a site | |
 //! | error | `a session has a new key, and the change could not be told to the cache` | `on_session_change` failed after a log-in or a `cycle_key`; the visitor has the new cookie | `error` |
 //! | error | `a CSRF secret cannot be kept in the session` | `CSRF_USE_SESSIONS`, and a session too large to be read | `error` |
+//! | error | `messages were not kept in the session` | the session could not be changed | `error` |
+//! | error | `the session's messages cannot be read` | the session could not be read; the page shows none | `error` |
+//! | warn | `messages do not fit into their cookie` | the oldest are lost | `lost`: how many |
+//! | warn | `the messages cookie is signed by the site, and holds no messages` | another serializer | |
+//! | warn | `the session's messages are no messages` | something else wrote their key | |
 //! | error | `a session was changed after its answer was sent: that is not stored` | by something that a handler left running | |
 //! | error | `a flushed session could not be deleted` | the request was cut off or failed, and then the database was away | `error` |
 //! | error | `no URL from login_url_for` | your function gave nothing that can stand in a header; a 500 | `path` |

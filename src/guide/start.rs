@@ -8,6 +8,7 @@
 //! cargo add serde --features derive                 # for forms, and values of your own in sessions
 //! cargo add serde_json futures-util                 # some of these chapters use them
 //! cargo add rustls tokio-postgres-rustls            # if the database wants TLS
+//! cargo add tokio-postgres --features with-uuid-1   # and `uuid`: for your queries, if primary keys are UUIDs
 //! ```
 //!
 //! ## The settings
@@ -30,6 +31,22 @@
 //!     let json = std::fs::read_to_string("django-settings.json")?;
 //!     let secret_key = std::env::var("DJANGO_SECRET_KEY")?;
 //!     Ok(DjangoSettings::from_json(&json, secret_key)?)
+//! }
+//! ```
+//!
+//! Of the user table, what Django itself has is read. A column of your own is read if you name it, and then
+//! [`DjangoUser::get`](crate::DjangoUser::get) has it:
+//!
+//! ```
+//! use actix_django_session::{DjangoSettings, DjangoUser, Error};
+//!
+//! fn with_own_columns(settings: DjangoSettings) -> DjangoSettings {
+//!     settings.map_user_model(|model| model.columns(["is_verified"]))
+//! }
+//!
+//! async fn page(user: DjangoUser) -> Result<String, Error> {
+//!     let is_verified: bool = user.get("is_verified")?;
+//!     Ok(format!("{}: {is_verified}", user.username()))
 //! }
 //! ```
 //!

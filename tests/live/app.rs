@@ -161,7 +161,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn parse(answer: &[u8]) -> Self {
+    pub(crate) fn parse(answer: &[u8]) -> Self {
         let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no answer: {}", answer.escape_ascii()));
         let head = String::from_utf8_lossy(&answer[..end]);

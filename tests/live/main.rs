@@ -10,6 +10,7 @@ mod beds;
 mod probe;
 
 mod csrf;
+mod deployment;
 mod handlers;
 mod login;
 mod login_required;

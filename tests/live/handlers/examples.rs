@@ -10,6 +10,8 @@ pub(crate) mod cart;
 pub(crate) mod error_handler;
 #[path = "../../../examples/forms.rs"]
 pub(crate) mod forms;
+#[path = "../../../examples/health.rs"]
+pub(crate) mod health;
 #[path = "../../../examples/impersonation.rs"]
 pub(crate) mod impersonation;
 #[path = "../../../examples/log_in.rs"]
@@ -28,6 +30,8 @@ pub(crate) mod single_page_app;
 pub(crate) mod tls;
 #[path = "../../../examples/two_factor.rs"]
 pub(crate) mod two_factor;
+#[path = "../../../examples/upload.rs"]
+pub(crate) mod upload;
 #[path = "../../../examples/websocket.rs"]
 pub(crate) mod websocket;
 #[path = "../../../examples/whoami.rs"]

@@ -1,13 +1,26 @@
 //! What stays open. That it ends with the session takes real rows:
 //! `tests/live/login_required/examples.rs`.
 
-use actix_django_session::test::{self, TestUser};
+use actix_django_session::{
+    DjangoSite,
+    test::{self, TestUser},
+};
 use actix_web::{
     App,
     test::{TestRequest, call_service, init_service, read_body},
+    web::ServiceConfig,
 };
 
-use crate::handlers::{answers::header, examples::websocket::routes};
+use tokio::sync::watch;
+
+use crate::handlers::{answers::header, examples::websocket};
+
+/// For a process that goes on.
+fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let (ends, shutdown) = watch::channel(false);
+    std::mem::forget(ends);
+    websocket::routes(site, shutdown)
+}
 
 /// A handshake, with the key and the answer of RFC 6455.
 fn handshake() -> TestRequest {

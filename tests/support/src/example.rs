@@ -2,7 +2,7 @@ use std::{
     env,
     io::{self, BufRead, BufReader},
     path::PathBuf,
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
 };
 
 use crate::{Error, Result, Settings, process::here};
@@ -77,6 +77,26 @@ impl Example {
     /// The address, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Asks it to end, as a service manager does: SIGTERM.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn terminate(&self) -> Result<()> {
+        let pid = self.child.id().to_string();
+        match Command::new("kill").args(["-TERM", &pid]).status()?.success() {
+            true => Ok(()),
+            false => Err(Error::new(format!("kill -TERM {pid} failed"))),
+        }
+    }
+
+    /// How it ended; `None` while it runs.
+    ///
+    /// # Errors
+    /// When that cannot be asked.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// What it writes to stderr; for the first who asks.

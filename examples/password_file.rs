@@ -1,0 +1,67 @@
+//! A database password that is renewed while the service runs: a token of RDS IAM or Cloud SQL, or
+//! what Vault leases. Something beside this service writes it to a file (Vault Agent, a sidecar, a
+//! mounted secret); it is read whenever a connection is made, so an old one is never sent.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user@localhost/site PASSWORD_FILE=/run/secrets/database \
+//!     DJANGO_SECRET_KEY=... cargo run --example password_file
+//! ```
+//!
+//! Where a library makes the token, let a task write it to a `tokio::sync::watch` some minutes before
+//! it ends, and read that in `connect` in place of the file.
+
+use std::{env, fs, future::Future, path::PathBuf, pin::Pin};
+
+use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser};
+use actix_web::{App, HttpServer, Responder, web};
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool};
+use tokio::{spawn, task::JoinHandle};
+use tokio_postgres::{Client, Config, Error, NoTls};
+
+struct PasswordFile(PathBuf);
+
+type Connecting<'a> =
+    Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
+
+impl Connect for PasswordFile {
+    fn connect(&self, config: &Config) -> Connecting<'_> {
+        let mut config = config.clone();
+        Box::pin(async move {
+            // Small and local. Without the file, PostgreSQL refuses, and says so in the log.
+            let password = fs::read_to_string(&self.0).unwrap_or_default();
+            config.password(password.trim_end());
+            // In place of `NoTls`, the connector of `examples/tls.rs`: clouds want TLS.
+            let (client, connection) = config.connect(NoTls).await?;
+            let task = spawn(async move {
+                // How it ended, the client is told.
+                drop(connection.await);
+            });
+            Ok((client, task))
+        })
+    }
+}
+
+async fn account(user: DjangoUser) -> impl Responder {
+    format!("hello, {}", user.username())
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    let config: Config = variable("DATABASE_URL")?.parse()?;
+    let connect = PasswordFile(variable("PASSWORD_FILE")?.into());
+    let manager = Manager::from_connect(config, connect, ManagerConfig::default());
+    let site = DjangoSite::new(Pool::builder(manager).build()?, settings)?;
+    let middleware = DjangoSessionMiddleware::login_required(site.clone());
+    site.check().await?;
+    let server = HttpServer::new(move || {
+        App::new().service(web::resource("/account").wrap(middleware.clone()).get(account))
+    })
+    .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
+    Ok(())
+}

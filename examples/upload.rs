@@ -1,0 +1,83 @@
+//! A form with a file, as Django protects it.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
+//!     ALLOWED_HOSTS=www.example.com cargo run --example upload
+//! ```
+//!
+//! The token stands before the file: so the middleware has read a few hundred bytes when it knows that the form
+//! is one of ours, and the file goes to the handler as it comes, however large it is.
+
+use std::env;
+
+use actix_django_session::{CsrfToken, DjangoSessionMiddleware, DjangoSettings, DjangoSite};
+use actix_multipart::Multipart;
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    error::{ErrorBadRequest, ErrorPayloadTooLarge},
+    http::header::ContentType,
+    web::{self, ServiceConfig},
+};
+use deadpool_postgres::{Config, Runtime};
+use futures_util::TryStreamExt;
+use tokio_postgres::NoTls;
+
+/// How large a file may be, in bytes.
+const LARGEST: u64 = 100 * 1024 * 1024;
+
+async fn page(csrf_token: CsrfToken) -> HttpResponse {
+    let page = format!(
+        "<!doctype html>\n<title>Upload</title>\n\
+         <form method=\"post\" enctype=\"multipart/form-data\">{}<input type=\"file\" name=\"file\">\
+         <button>Send</button></form>\n",
+        csrf_token.input()
+    );
+    HttpResponse::Ok().content_type(ContentType::html()).body(page)
+}
+
+/// Comes here only from a page of this site: the middleware has seen to that.
+async fn upload(mut form: Multipart) -> actix_web::Result<String> {
+    let mut size = None;
+    while let Some(mut field) = form.try_next().await? {
+        let is_file = field.name() == Some("file");
+        while let Some(chunk) = field.try_next().await? {
+            // Write it where it belongs, chunk by chunk.
+            if is_file {
+                let size = size.get_or_insert(0);
+                *size += chunk.len() as u64;
+                if *size > LARGEST {
+                    return Err(ErrorPayloadTooLarge("too large"));
+                }
+            }
+        }
+    }
+    size.map(|size| format!("{size} bytes")).ok_or_else(|| ErrorBadRequest("no file"))
+}
+
+/// Built once; every worker gets a clone of the middleware.
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    let middleware = DjangoSessionMiddleware::optional(site);
+    move |app| {
+        let pages = web::resource("/upload").wrap(middleware.clone()).get(page).post(upload);
+        app.service(pages);
+    }
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
+    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
+        .allowed_hosts(variable("ALLOWED_HOSTS")?.split(','));
+    let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)?;
+    let site = DjangoSite::new(pool, settings)?;
+    let routes = routes(site.clone());
+    site.check().await?;
+    let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}");
+    }
+    server.run().await?;
+    Ok(())
+}

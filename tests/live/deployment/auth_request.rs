@@ -1,0 +1,64 @@
+//! nginx asks who it is, for a server that knows nothing of Django.
+
+use actix_django_session::{DjangoSessionMiddleware, DjangoSite, DjangoUser};
+use actix_web::{App, HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
+
+use super::nginx::Nginx;
+use crate::{
+    app::TestApp,
+    beds::{Bed, nowhere, pool, settings},
+};
+
+/// As in the chapter.
+async fn who(user: DjangoUser) -> HttpResponse {
+    HttpResponse::NoContent().insert_header(("X-User-Id", user.id())).finish()
+}
+
+fn rust(site: DjangoSite) -> TestApp {
+    let middleware = DjangoSessionMiddleware::login_required(site).unauthorized();
+    TestApp::start(move || {
+        App::new().service(web::resource("/who").wrap(middleware.clone()).get(who))
+    })
+}
+
+/// What the protected server is told.
+async fn report(req: HttpRequest) -> HttpResponse {
+    let header = |name: &str| req.headers().get(name).map(|value| value.to_str().unwrap());
+    let (user_id, cookie) = (header("x-user-id"), header("cookie"));
+    HttpResponse::Ok().json(json!({ "user_id": user_id, "cookie": cookie }))
+}
+
+#[actix_web::test]
+async fn only_who_is_logged_in_gets_through() {
+    let bed = Bed::shared().await;
+    let reports = TestApp::start(|| App::new().default_service(web::to(report)));
+    let django = bed.bed().site().url().to_owned();
+    let (ada, cart) = (bed.login("ada").await, bed.session("{\"cart\":1}").await);
+    let ask = async |rust: &TestApp, method: &str, key: &str| {
+        let servers = [
+            ("127.0.0.1:8000", &*django),
+            ("127.0.0.1:8080", &rust.url()),
+            ("127.0.0.1:9000", &reports.url()),
+        ];
+        let nginx = Nginx::start("auth_request.conf", &servers).await?;
+        // What the client says of itself does not count.
+        let headers = format!("Cookie: sessionid={key}\r\nX-User-Id: 4711\r\n");
+        Some(nginx.send(method, "/reports/?page=2", &headers).await)
+    };
+    let up = rust(bed.site());
+    let Some(answer) = ask(&up, "GET", &ada).await else { return };
+    assert_eq!(answer.json(), json!({ "user_id": "1", "cookie": Value::Null }));
+    for key in ["", "nobodys-key", &cart] {
+        let answer = ask(&up, "GET", key).await.unwrap();
+        assert_eq!(answer.status, 302);
+        let to = answer.header("location").unwrap();
+        assert!(to.ends_with("/accounts/login/?next=/reports/?page=2"), "{to}");
+    }
+    assert_eq!(ask(&up, "POST", &ada).await.unwrap().status, 403);
+
+    // An outage lets nobody in, and sends nobody to the login page.
+    let away = rust(DjangoSite::new(pool(&nowhere()), settings()).unwrap());
+    let answer = ask(&away, "GET", &ada).await.unwrap();
+    assert_eq!((answer.status, answer.header("retry-after").is_some()), (503, true));
+}

@@ -1,0 +1,127 @@
+//! `examples/compare.rs` between Django and a service.
+
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+use actix_django_session::{DjangoSessionMiddleware, DjangoUser};
+use actix_web::{App, HttpRequest, HttpResponse, http::header::ContentType, middleware, web};
+use testbed::{Example, nobody_listens};
+use tokio::task::spawn_blocking;
+
+use crate::{app::TestApp, beds::Bed};
+
+/// Runs it with this on stdin.
+async fn compare(servers: [String; 2], environment: &[(&str, &str)], lines: &str) -> Output {
+    let program = Example::program("compare").unwrap();
+    let mut command = Command::new(program);
+    command.args(servers).env_clear().envs(environment.iter().copied());
+    let lines = lines.to_owned();
+    spawn_blocking(move || {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+/// What it says, if the cookie is in none of it.
+fn said(output: &Output, secret: &str) -> String {
+    let all = [&output.stdout[..], &output.stderr].concat();
+    let all = String::from_utf8(all).unwrap();
+    assert!(!all.contains(secret), "{all}");
+    all
+}
+
+/// Spaces and the order of keys as Django does not write them.
+async fn path(_: DjangoUser, req: HttpRequest) -> HttpResponse {
+    let wrong = req.query_string() == "wrong";
+    let path = if wrong { "somewhere else" } else { &req.uri().to_string() };
+    let json = format!("{{ \"path\":\n {path:?} }}");
+    HttpResponse::Ok().content_type(ContentType::json()).body(json)
+}
+
+async fn user(user: DjangoUser) -> HttpResponse {
+    // As Django calls it.
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(user.id().to_owned())
+}
+
+#[actix_web::test]
+async fn only_what_means_something_else_is_a_difference() {
+    let bed = Bed::shared().await;
+    let ada = bed.login("ada").await;
+    let site = bed.site();
+    let rust = TestApp::start(move || {
+        let login_required = DjangoSessionMiddleware::login_required(site.clone());
+        let as_django = middleware::DefaultHeaders::new()
+            .add(("X-Content-Type-Options", "nosniff"))
+            .add(("Referrer-Policy", "same-origin"))
+            .add(("Cross-Origin-Opener-Policy", "same-origin"));
+        App::new()
+            .wrap(as_django)
+            .service(web::resource("/protected/{any:.*}").wrap(login_required.clone()).get(path))
+            .service(web::resource("/user/").wrap(login_required).get(user))
+    });
+    let servers = || [bed.bed().site().url().to_owned(), format!("{}/", rust.url())];
+    let cookie = format!("sessionid={ada}");
+
+    // Paths, and what access logs have of them.
+    let same = "/protected/?page=2\n\n\
+        127.0.0.1 - - [30/Nov/2026:07:52:29 +0000] \"GET /protected/a?b=%C3%BC HTTP/1.1\" 200 5 \"-\" \"curl\"\n\
+        127.0.0.1 - - [30/Nov/2026:07:52:29 +0000] \"POST /cart/ HTTP/1.1\" 302 0 \"-\" \"curl\"\n\
+        127.0.0.1 - - [30/Nov/2026:07:52:29 +0000] \"GET /\\x22 HTTP/1.1\" 404 0 \"-\" \"curl\"\n\
+        /user/\n";
+    let output = compare(servers(), &[("COOKIE", &cookie)], same).await;
+    assert_eq!(said(&output, &ada), "3 compared, 0 differ, 3 lines without a GET\n");
+    assert!(output.status.success());
+    // For those who are not logged in, too: the same redirect. But `/user/` has none in Django.
+    let output = compare(servers(), &[], "/protected/?page=2\n/user/\n").await;
+    let told = said(&output, &ada);
+    assert!(told.starts_with("GET /user/\n  status: 200 | 302\n"), "{told}");
+    assert!(
+        told.contains("  location: (not there) | \"/accounts/login/?next=/user/\"\n"),
+        "{told}"
+    );
+    assert!(told.ends_with("2 compared, 1 differ, 0 lines without a GET\n"), "{told}");
+    assert!(!output.status.success());
+
+    let file = std::env::temp_dir().join(format!("{}.txt", crate::beds::new_key()));
+    std::fs::write(&file, format!("{cookie}\n")).unwrap();
+    let environment = [("COOKIE_FILE", file.to_str().unwrap()), ("IGNORE", "Vary,content-type")];
+    let output = compare(servers(), &environment, "/protected/?wrong\n/cart/\n").await;
+    std::fs::remove_file(file).unwrap();
+    let told = said(&output, &ada);
+    assert!(told.starts_with("GET /protected/?wrong\n  JSON at \"/path\"\nGET /cart/\n"), "{told}");
+    assert!(told.contains("  status: 200 | 404\n"), "{told}");
+    // Django sets one: its name and attributes, without the token.
+    assert!(
+        told.contains("  set-cookie: \"csrftoken; path=/; samesite=lax\" | (not there)\n"),
+        "{told}"
+    );
+    assert!(told.ends_with("2 compared, 2 differ, 0 lines without a GET\n"), "{told}");
+
+    // A server that is not there is a difference, and the next line is asked all the same.
+    let away = [format!("http://{}", nobody_listens()), rust.url()];
+    let output = compare(away, &[("COOKIE", &cookie)], "/user/\n/user/\n").await;
+    let told = said(&output, &ada);
+    assert!(told.contains("no answer: "), "{told}");
+    assert!(told.ends_with("2 compared, 2 differ, 0 lines without a GET\n"), "{told}");
+}
+
+/// A form has a new token in each answer: the page is the same.
+#[actix_web::test]
+async fn tokens_in_forms_are_no_difference() {
+    let bed = Bed::shared().await;
+    let ada = bed.login("ada").await;
+    let servers = || [bed.bed().site().url().to_owned(), bed.bed().site().url().to_owned()];
+    let cookie = format!("sessionid={ada}");
+    let output = compare(servers(), &[("COOKIE", &cookie)], "/\n/cart/\n/account/\n").await;
+    assert_eq!(said(&output, &ada), "3 compared, 0 differ, 0 lines without a GET\n");
+}
