@@ -2,40 +2,12 @@
 // the first one counts.
 //! [start]: guide::start
 //! [move one endpoint]: guide::move_one_endpoint
-//! [forms]: guide::forms
-//! [sessions]: guide::sessions
-//! [who may]: guide::who_may
-//! [live]: guide::live
-//! [tenants]: guide::tenants
-//! [testing]: guide::testing
-//! [production]: guide::production
-//! [rest]: guide::rest
-//! [deployment]: guide::deployment
-//! [go-gin]: guide::go_gin
-//! [`login_required`]: DjangoSessionMiddleware::login_required
-//! [`required`]: DjangoSessionMiddleware::required
-//! [`optional`]: DjangoSessionMiddleware::optional
-//! [`rest_framework`]: DjangoSessionMiddleware::rest_framework
-//! [`permission_required`]: DjangoSessionMiddleware::permission_required
-//! [`staff_required`]: DjangoSessionMiddleware::staff_required
-//! [`after_get_user`]: DjangoSite::after_get_user
-//! [`writes_sessions`]: DjangoSettings::writes_sessions
-//! [`slide_at_most_every`]: DjangoSettings::slide_at_most_every
-//! [`DjangoUser`]: DjangoUser
-//! [`OptionalDjangoUser`]: OptionalDjangoUser
-//! [`DjangoUserId`]: DjangoUserId
-//! [`DjangoSession`]: DjangoSession
-//! [`OptionalDjangoSession`]: OptionalDjangoSession
-//! [`DjangoSessionMut`]: DjangoSessionMut
-//! [`CsrfToken`]: CsrfToken
-//! [`Messages`]: Messages
-//! [messages]: guide::messages
-//! [log in]: guide::log_in
-//! [rules]: https://docs.rs/crate/actix-django-session/latest/source/docs/django-semantics.md
-//! [benchmarks]: https://docs.rs/crate/actix-django-session/latest/source/benches/README.md
-//! [examples]: https://docs.rs/crate/actix-django-session/latest/source/examples/
+//! [Who may]: guide::who_may
+//! [differences]: guide::differences
 //! [script]: https://docs.rs/crate/actix-django-session/latest/source/src/settings/export_settings.py
-//! [licence]: https://docs.rs/crate/actix-django-session/latest/source/LICENSE
+//! [examples]: https://docs.rs/crate/actix-django-session/latest/source/examples/
+//! [benchmarks]: https://docs.rs/crate/actix-django-session/latest/source/benches/README.md
+//! [security]: https://docs.rs/crate/actix-django-session/latest/source/.github/SECURITY.md
 //! [changelog]: https://docs.rs/crate/actix-django-session/latest/source/CHANGELOG.md
 #![doc = include_str!("../README.md")]
 

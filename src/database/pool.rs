@@ -383,7 +383,7 @@ impl State {
         // Where all of a kind are silent, each may be followed by another one.
         let times = 1 + usize::from(heard_since.is_some());
         let held = self.held.get(&(runtime, kind)).copied().unwrap_or_default();
-        held >= kind.most_of_runtime()
+        held >= kind.most_of_runtime().saturating_mul(times)
             || self.held_by_kind[kind as usize] >= times * kind.most(connections)
     }
 

@@ -41,9 +41,10 @@ impl Server {
         (self.timeout / 4).clamp(Duration::from_millis(20), Duration::from_secs(1))
     }
 
-    /// How long a statement waits for a lock before it says so, and stands in line again.
+    /// How long a statement waits for a lock before it says so, and stands in line again: longer than until
+    /// a second connection is asked, which tells a lock from a dead connection.
     pub(super) fn lock_timeout(&self) -> Duration {
-        self.share() / 2
+        (self.share() / 2).max(self.timeout / 20)
     }
 
     pub(super) fn prepares(&self) -> bool {

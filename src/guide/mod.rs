@@ -14,12 +14,14 @@
 //! 11. [In production](production): rights, keys, counters, log lines, outages, poolers.
 //! 12. [Deployment](deployment): health, shutdown, containers, migrations, roll-back.
 //! 13. [Move an API endpoint](rest): tokens, JWTs and sessions of the Django REST framework.
-//! 14. [Coming from go-gin-django-session](go_gin): what is called what.
+//! 14. [What differs from Django](differences): every case, and what stays with Django.
+//! 15. [Coming from go-gin-django-session](go_gin): what is called what.
 //!
 //! Every piece of code in it compiles. What it calls `examples/..`, `docs/..` and `src/..` are files of the
 //! package: [here](https://docs.rs/crate/actix-django-session/latest/source/), or in a checkout.
 
 pub mod deployment;
+pub mod differences;
 pub mod forms;
 pub mod go_gin;
 pub mod live;

@@ -1,0 +1,31 @@
+//! # What differs from Django
+//!
+//! Where this crate does not answer as Django does, it is stricter, or it loses less. All differences:
+//!
+//! | situation | Django | here |
+//! |---|---|---|
+//! | the user id in a session cannot be a primary key (`"abc"` for an integer) | 500 | anonymous |
+//! | `expire_date` is beyond the year 9999 | 500 | anonymous |
+//! | [`writes_sessions`](crate::DjangoSettings::writes_sessions) is off, and the session auth hash is wrong | the row is deleted | the user is rejected; nothing is written |
+//! | `writes_sessions` is off, and the hash was made with a fallback key | the session gets a new key | the user is accepted; nothing is written |
+//! | two requests change one session | the last one wins, whole | both changes are kept; of one key the last, unless by [`update`](crate::DjangoSessionMut::update) |
+//! | `SESSION_SAVE_EVERY_REQUEST`, requests within one second | each one moves `expire_date` | one of them does: [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) |
+//! | `Host` is not in `ALLOWED_HOSTS` | 400 | 400 for anonymous visitors who would be redirected, 403 for forms; else it is answered |
+//! | CSRF: text that no browser sends (`https://evil.com\.example.com`) under a wildcard | trusted | refused |
+//! | a `POST` to a path that does not exist, behind a middleware | 404 | 403 |
+//! | a messages cookie with a right signature and no messages in it | 500 | no messages |
+//! | REST framework: a refused credential that makes the framework fail | 500 | 401 |
+//! | REST framework: an RSA key of less than 2048 bits | accepted | refused |
+//!
+//! Changing sessions has more: see [the table of that chapter](super::sessions#what-differs-from-django).
+//!
+//! ## What stays with Django
+//!
+//! - Signals, and what listens to them: the attempts that django-axes counts, the mails of django-allauth.
+//! - Object permissions, and permissions that a backend computes, unless a hook does
+//!   ([`after_has_perm`](crate::DjangoSite::after_has_perm)).
+//! - What middleware of your site makes of `request.user`, unless a hook does
+//!   ([`after_get_user`](crate::DjangoSite::after_get_user)).
+//!
+//! The rules of Django, each as several versions were seen to behave, stand in `docs/django-semantics.md` of the
+//! package.
