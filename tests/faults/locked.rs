@@ -12,9 +12,8 @@ use crate::{
     until,
 };
 
-/// Two workers, each with two connections for sessions, users, permissions and whatever else, and
-/// another one for sessions, as long as both of these are silent.
-pub(crate) const MOST_WHILE_LOCKED: i64 = 2 * (4 * 2 + 1);
+/// The default of `max_connections`: all that waits, and what was given up on, is within it.
+pub(crate) const MOST_WHILE_LOCKED: i64 = 32;
 
 /// Longer than the machine ever halts: whoever does not answer for that long waits for a lock.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
