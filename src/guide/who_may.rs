@@ -87,6 +87,9 @@
 //! | django-allauth | its backend knows more ways in than a name: log in at Django. Sessions of it are read |
 //! | `RemoteUserMiddleware` | `after_get_user` with `site.request()`: the header has to name the user of the session |
 //!
+//! Tried with the real package: django-otp, django-impersonate, django-hijack, django-allauth, django-session-timeout and
+//! django-restricted-sessions. What is said of the others is what their source does.
+//!
 //! ### Sessions that end when nobody is there
 //!
 //! A rule of idleness has two halves: it ends a session, and it writes down that somebody was there. Only

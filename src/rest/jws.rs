@@ -9,8 +9,8 @@ use base64::{
 use super::keys::VerifyingKey;
 use crate::{session::SessionData, signing::json};
 
-/// Only what an encoder writes is read: a text that decodes to the same bytes in another way is refused
-/// (X3).
+/// Only what an encoder writes is read: a text that decodes to the same bytes in another way is refused.
+// Rule X3 of docs/rest-semantics.md: packages differ in what they make of such a text.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
