@@ -100,18 +100,17 @@ impl Results {
                     .await?;
             servers.push((variant, server, variant.requests(site)));
         }
-        // Whoever comes first opens connections and prepares statements: not in a round.
+        // What comes first opens connections and prepares statements, and a visitor's first visit takes
+        // a second query: not in a round.
         let widest = options.connections.iter().copied().max().unwrap_or(1);
         for (variant, server, requests) in &servers {
-            Load::new(
-                server.address,
-                widest,
-                requests,
-                variant.in_a_row(),
-                Dice::new(options.seed),
-            )
-            .and_then(|mut load| load.run(Until::Elapsed(options.window())))
-            .map_err(|error| format!("{}: {error}", variant.name()))?;
+            let dice = Dice::new(options.seed);
+            Load::new(server.address, widest, requests, variant.in_a_row(), dice)
+                .and_then(|mut load| match variant.remembers_visitors() {
+                    true => load.run_through(),
+                    false => load.run(Until::Elapsed(options.window())),
+                })
+                .map_err(|error| format!("{}: {error}", variant.name()))?;
         }
 
         let mut dice = Dice::new(options.seed);

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream as StdTcpStream},
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -53,6 +54,8 @@ pub(crate) struct Load<'a> {
     requests: &'a [Request],
     /// How often each is asked before another one is.
     in_a_row: usize,
+    /// Those that are asked in their order, before others are drawn at random.
+    in_order: Range<usize>,
     dice: Dice,
     poll: Poll,
     events: Events,
@@ -82,11 +85,18 @@ impl<'a> Load<'a> {
             address,
             requests,
             in_a_row,
+            in_order: 0..0,
             dice,
             connections: connections.collect::<io::Result<_>>()?,
             poll,
             events: Events::with_capacity(1024),
         })
+    }
+
+    /// Asks everything once.
+    pub(crate) fn run_through(&mut self) -> Result<Answers> {
+        self.in_order = 0..self.requests.len();
+        self.run(Until::Answered(self.requests.len()))
     }
 
     /// Keeps every connection busy, then waits for the last responses.
@@ -139,7 +149,8 @@ impl<'a> Load<'a> {
         match connection.again.checked_sub(1) {
             Some(again) => connection.again = again,
             None => {
-                connection.request = self.dice.below(self.requests.len());
+                let at_random = || self.dice.below(self.requests.len());
+                connection.request = self.in_order.next().unwrap_or_else(at_random);
                 connection.again = self.in_a_row - 1;
             }
         }

@@ -139,6 +139,11 @@ impl Variant {
         ) || self.slides()
     }
 
+    /// Whether a visitor who was here before costs less.
+    pub(crate) fn remembers_visitors(self) -> bool {
+        matches!(self, Self::UserId | Self::LoginRequired | Self::Permission)
+    }
+
     fn slides(self) -> bool {
         matches!(self, Self::Slide | Self::SlidePages | Self::SlideEach)
     }

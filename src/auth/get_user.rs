@@ -8,7 +8,7 @@ use super::{DjangoSite, DjangoUser};
 use crate::{
     database::{Budget, HeldPermissions, PrimaryKeyValue, UserRow, Wait},
     error::{Error, NotLoggedIn},
-    session::{DjangoSession, SessionData, SessionKey, USER_ID},
+    session::{DecodedText, DjangoSession, SessionData, SessionKey, USER_ID},
     settings::AuthenticationBackend,
 };
 
@@ -121,9 +121,9 @@ impl DjangoSite {
         key: &SessionKey,
         permissions: &Arc<[String]>,
         wait: &Wait<'_>,
-    ) -> Result<Option<(Result<DjangoSession, Error>, Hinted)>, Error> {
+    ) -> Result<Option<(Result<DjangoSession, Error>, Hinted<'_>)>, Error> {
         let Some(remembered) = self.memo().get(key) else { return Ok(None) };
-        let Some(user) = self.hint(remembered.data(), wait.deadline()).await? else {
+        let Some((backend, user)) = self.hint(remembered.data(), wait.deadline()).await? else {
             return Ok(None);
         };
         let permissions = match self.settings().grants_permissions() {
@@ -139,36 +139,55 @@ impl DjangoSite {
         if session.is_err() {
             self.memo().forget(key);
         }
-        Ok(Some((session, Hinted { key: user, row: visit.user, held: visit.held })))
+        let hinted =
+            Hinted { text: remembered, backend, key: user, row: visit.user, held: visit.held };
+        Ok(Some((session, hinted)))
     }
 
-    /// The primary key of the user whom a session named, if that may count.
+    /// The backend and the primary key of the user whom a session named, if that may count.
     async fn hint(
         &self,
         data: &SessionData,
         deadline: Instant,
-    ) -> Result<Option<PrimaryKeyValue>, Error> {
+    ) -> Result<Option<(&AuthenticationBackend, PrimaryKeyValue)>, Error> {
         match self.backend_in(data) {
-            Some(backend) if backend.reads_users => self.parse_primary_key(data, deadline).await,
+            Some(backend) if backend.reads_users => {
+                let key = self.parse_primary_key(data, deadline).await?;
+                Ok(key.map(|key| (backend, key)))
+            }
             _ => Ok(None),
         }
     }
 
-    async fn get_user_from(
-        &self,
+    async fn get_user_from<'a>(
+        &'a self,
         session: &DjangoSession,
-        hinted: Option<Hinted>,
+        hinted: Option<Hinted<'a>>,
         wait: &Wait<'_>,
-    ) -> Result<(DjangoUser, &AuthenticationBackend), Error> {
+    ) -> Result<(DjangoUser, &'a AuthenticationBackend), Error> {
         let text = session.decoded_text()?;
-        let data = text.data();
-        if data.get_json(USER_ID).is_none() {
-            return Err(Error::Anonymous);
-        }
-        let backend = self.listed_backend(data)?;
-        let key = self.primary_key_in(data, wait.deadline()).await?;
-        let key = key.ok_or(NotLoggedIn::NoSuchUser)?;
-        let user = self.user_of_key(key, hinted, wait).await?.ok_or(NotLoggedIn::NoSuchUser)?;
+        let (backend, key, row, held) = match hinted {
+            // The session is as it was: so is whom it names.
+            Some(hinted) if Arc::ptr_eq(&hinted.text, text) => {
+                (hinted.backend, hinted.key, hinted.row, hinted.held)
+            }
+            hinted => {
+                let data = text.data();
+                if data.get_json(USER_ID).is_none() {
+                    return Err(Error::Anonymous);
+                }
+                let backend = self.listed_backend(data)?;
+                let key = self.primary_key_in(data, wait.deadline()).await?;
+                let key = key.ok_or(NotLoggedIn::NoSuchUser)?;
+                let (row, held) = match hinted {
+                    Some(hinted) if hinted.key == key => (hinted.row, hinted.held),
+                    _ => (self.database().user_row(&key, wait.deadline()).await?, None),
+                };
+                (backend, key, row, held)
+            }
+        };
+        let row = row.ok_or(NotLoggedIn::NoSuchUser)?;
+        let user = self.user_in(row, held, key, wait);
         if !user.is_active() && !backend.admits_inactive {
             return Err(NotLoggedIn::Inactive.into());
         }
@@ -210,19 +229,6 @@ impl DjangoSite {
         })
     }
 
-    async fn user_of_key(
-        &self,
-        key: PrimaryKeyValue,
-        hinted: Option<Hinted>,
-        wait: &Wait<'_>,
-    ) -> Result<Option<DjangoUser>, Error> {
-        let (row, held) = match hinted {
-            Some(hinted) if hinted.key == key => (hinted.row, hinted.held),
-            _ => (self.database().user_row(&key, wait.deadline()).await?, None),
-        };
-        Ok(row.map(|row| self.user_in(row, held, key, wait)))
-    }
-
     pub(super) fn user_in(
         &self,
         row: Arc<UserRow>,
@@ -256,7 +262,10 @@ impl DjangoSite {
 }
 
 /// Who was asked for beside a session.
-struct Hinted {
+struct Hinted<'a> {
+    /// What the session held then.
+    text: Arc<DecodedText>,
+    backend: &'a AuthenticationBackend,
     key: PrimaryKeyValue,
     row: Option<Arc<UserRow>>,
     held: Option<HeldPermissions>,

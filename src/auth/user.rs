@@ -378,7 +378,7 @@ impl DjangoUser {
         }
         match self.0.permissions.get() {
             Some(all) => Some(all.contains(permission)),
-            None => self.0.held.as_ref()?.get(permission),
+            None => self.0.held.as_ref()?.has(permission).then_some(true),
         }
     }
 

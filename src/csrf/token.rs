@@ -1,6 +1,6 @@
 //! The secret that the cookie holds, and the tokens made of it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     crypto::{LETTERS_AND_DIGITS, constant_time_compare, get_random_string},
@@ -15,12 +15,12 @@ const TOKEN_LENGTH: usize = 2 * SECRET_LENGTH;
 ///
 /// Whoever knows it can send forms in the name of this visitor, so `Debug` does not show it.
 #[derive(Clone)]
-pub(crate) struct Secret(String);
+pub(crate) struct Secret(Arc<str>);
 
 impl Secret {
     /// A new one.
     pub(crate) fn new() -> Self {
-        Self(get_random_string(SECRET_LENGTH, LETTERS_AND_DIGITS))
+        Self(get_random_string(SECRET_LENGTH, LETTERS_AND_DIGITS).into())
     }
 
     /// The secret in a cookie, a form or a header, where it may be masked:
@@ -30,13 +30,17 @@ impl Secret {
         if ![SECRET_LENGTH, TOKEN_LENGTH].contains(&text.chars().count()) {
             return Err(CsrfTokenFault::IncorrectLength);
         }
-        let indices: Option<Vec<usize>> = text.bytes().map(index).collect();
-        let indices = indices.ok_or(CsrfTokenFault::InvalidCharacters)?;
-        Ok(match indices.split_at(SECRET_LENGTH) {
-            (_, []) => Self(text.to_owned()),
-            (mask, cipher) => Self(combined(cipher, mask, |cipher, mask| {
-                (cipher + LETTERS_AND_DIGITS.len() - mask) % LETTERS_AND_DIGITS.len()
-            })),
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(CsrfTokenFault::InvalidCharacters);
+        }
+        Ok(match text.split_at(SECRET_LENGTH) {
+            (_, "") => Self(text.into()),
+            (mask, cipher) => {
+                let unmasked = combined(cipher, mask, |cipher, mask| {
+                    (cipher + LETTERS_AND_DIGITS.len() - mask) % LETTERS_AND_DIGITS.len()
+                });
+                Self(unmasked.into())
+            }
         })
     }
 
@@ -52,17 +56,15 @@ impl Secret {
 
     /// `_mask_cipher_secret`.
     fn masked_with(&self, mask: &str) -> String {
-        let indices = |text: &str| -> Vec<usize> { text.bytes().filter_map(index).collect() };
-        let cipher = combined(&indices(&self.0), &indices(mask), |secret, mask| {
-            (secret + mask) % LETTERS_AND_DIGITS.len()
-        });
+        let cipher =
+            combined(&self.0, mask, |secret, mask| (secret + mask) % LETTERS_AND_DIGITS.len());
         [mask, &cipher].concat()
     }
 
     /// Whether the token is one of this secret, in constant time: `_does_token_match`.
     pub(crate) fn matches(&self, token: &str) -> Result<(), CsrfTokenFault> {
         let Self(secret) = Self::read(token)?;
-        constant_time_compare(&secret, &self.0).then_some(()).ok_or(CsrfTokenFault::Incorrect)
+        constant_time_compare(secret.as_bytes(), self.0.as_bytes()).then_some(()).ok_or(CsrfTokenFault::Incorrect)
     }
 }
 
@@ -83,9 +85,9 @@ fn index(byte: u8) -> Option<usize> {
     Some(usize::from(byte - first) + offset)
 }
 
-fn combined(one: &[usize], other: &[usize], index: impl Fn(usize, usize) -> usize) -> String {
-    let letters = one.iter().zip(other).map(|(&one, &other)| LETTERS_AND_DIGITS[index(one, other)]);
-    letters.map(char::from).collect()
+fn combined(one: &str, other: &str, combine: impl Fn(usize, usize) -> usize) -> String {
+    let pairs = one.bytes().filter_map(index).zip(other.bytes().filter_map(index));
+    pairs.map(|(one, other)| char::from(LETTERS_AND_DIGITS[combine(one, other)])).collect()
 }
 
 #[cfg(test)]

@@ -190,29 +190,25 @@ impl<B: Batched> Gathered<B> {
             if one.answer.is_closed() {
                 continue;
             }
-            // One alone needs no table of what there is.
-            let known = match &*keys {
-                [] => None,
-                [first] if indices.is_empty() => (*first == key).then_some(0),
-                _ => indices.get(&key).copied(),
-            };
-            let index = match known {
-                Some(index) => index,
-                None if keys.len() >= B::AT_ONCE => {
-                    self.waiting.push_front((key, one));
-                    break;
-                }
-                None => {
-                    if let [first] = &*keys {
+            let next = keys.len();
+            let index = match &*keys {
+                [] => next,
+                // One alone needs no table of what there is.
+                [first] if *first == key => 0,
+                [first, ..] => {
+                    if indices.is_empty() {
                         indices.insert(first.clone(), 0);
                     }
-                    if !keys.is_empty() {
-                        indices.insert(key.clone(), keys.len());
-                    }
-                    keys.push(key);
-                    keys.len() - 1
+                    *indices.entry(key.clone()).or_insert(next)
                 }
             };
+            if index == B::AT_ONCE {
+                self.waiting.push_front((key, one));
+                break;
+            }
+            if index == next {
+                keys.push(key);
+            }
             asked.push((index, one));
         }
         self.look_at_deadlines();

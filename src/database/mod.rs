@@ -24,6 +24,7 @@ mod latency;
 mod line;
 mod needs;
 mod parameters;
+mod permission_ids;
 mod permissions;
 mod ping;
 mod pool;
@@ -62,7 +63,7 @@ pub(crate) use check::Readable;
 use direct::Direct;
 pub(crate) use needs::Need;
 use needs::Needs;
-pub(crate) use permissions::HeldPermissions;
+pub(crate) use permission_ids::HeldPermissions;
 use pool::Pool;
 #[cfg(fuzzing)]
 pub(crate) use primary_key::PrimaryKey;

@@ -6,14 +6,15 @@ use std::{
 };
 
 use tokio::time::Instant;
-use tokio_postgres::{Error as PgError, Row, types::Type};
+use tokio_postgres::{Error as PgError, Row};
 
 use super::{
     Database,
     batcher::Batched,
     kind::Kind,
+    permission_ids::PermissionIds,
     primary_key::{PrimaryKey, PrimaryKeyValue},
-    statement::{MANY_KEYS, ONE_KEY, Parameter, Query, Statement},
+    statement::{MANY_KEYS, ONE_KEY, Query, Statement},
 };
 use crate::{
     error::{Error, Unavailable},
@@ -27,6 +28,8 @@ pub(super) struct Permissions {
     key: Arc<Statement>,
     all: Arc<Statement>,
     groups: Arc<Statement>,
+    /// Of those that middlewares ask for.
+    pub(super) ids: PermissionIds,
 }
 
 impl Database {
@@ -94,6 +97,7 @@ impl Permissions {
             one: Statement::new(&[one], |nonce| sql(nonce, ONE_KEY)),
             many: Statement::new(&[many], |nonce| sql(nonce, MANY_KEYS)),
             all: Statement::new(&[], all),
+            ids: PermissionIds::new(tables),
         })
     }
 
@@ -175,89 +179,18 @@ fn of_user_sql(tables: &PermissionTables, key: &str) -> String {
     )
 }
 
-/// Permissions that a middleware asks for, and those of them that a user has. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct HeldPermissions {
-    asked: Arc<[String]>,
-    /// In the same order.
-    held: Arc<[bool]>,
-}
-
-impl HeldPermissions {
-    /// Whether the user has this one. `None` if it was not asked for.
-    pub(crate) fn get(&self, permission: &str) -> Option<bool> {
-        let index = self.asked.iter().position(|asked| asked == permission)?;
-        self.held.get(index).copied()
-    }
-}
-
-/// The different permissions that one question asks for, each by its number in it.
-pub(super) struct AskedPermissions<'a>(Vec<&'a str>);
-
-impl<'a> AskedPermissions<'a> {
-    /// The types of the parameters: number, app label and codename.
-    pub(super) const TYPES: [Type; 3] = [Type::INT4_ARRAY, Type::TEXT_ARRAY, Type::TEXT_ARRAY];
-
-    pub(super) fn of(permissions: impl IntoIterator<Item = &'a String>) -> Self {
-        let mut asked: Vec<&str> = Vec::new();
-        for permission in permissions {
-            if !asked.contains(&&**permission) {
-                asked.push(permission);
-            }
-        }
-        Self(asked)
-    }
-
-    /// Django compares `app_label.codename` as a whole: any dot may be the one between them.
-    pub(super) fn parameters(&self) -> [Parameter; 3] {
-        let (mut numbers, mut labels, mut codenames) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, permission) in (0_i32..).zip(&self.0) {
-            for (dot, _) in permission.match_indices('.') {
-                numbers.push(number);
-                labels.push(permission[..dot].to_owned());
-                codenames.push(permission[dot + 1..].to_owned());
-            }
-        }
-        [Box::new(numbers), Box::new(labels), Box::new(codenames)]
-    }
-
-    /// What a user has of these permissions, by the numbers of those that the user has of all.
-    pub(super) fn held(&self, permissions: &Arc<[String]>, numbers: &[i32]) -> HeldPermissions {
-        let number = |permission: &String| self.0.iter().position(|asked| asked == permission);
-        let holds = |permission| {
-            let number = number(permission).and_then(|number| i32::try_from(number).ok());
-            number.is_some_and(|number| numbers.contains(&number))
-        };
-        let held = permissions.iter().map(holds).collect();
-        HeldPermissions { asked: Arc::clone(permissions), held }
-    }
-}
-
-/// The permissions that are asked for, looked up once for all users (a `WITH`), and the numbers of
-/// those that one user has.
-pub(super) fn held_sql(
-    tables: &PermissionTables,
-    key: &str,
-    [numbers, labels, codenames]: [&str; 3],
-) -> (String, String) {
+/// Which of the permissions with these primary keys a user has: an array of their keys.
+pub(super) fn held_sql(tables: &PermissionTables, key: &str, ids: &str) -> String {
     let [
         (groups, user_of_group, group_of_user),
         (held, user_of_held, held_by_user),
         (of_groups, group, of_group),
     ] = links(tables);
-    let (permission, content_type) = (tables.permission.quoted(), tables.content_type.quoted());
-    let asked = format!(
-        "WITH ads_asked AS MATERIALIZED (SELECT a.number, p.id \
-         FROM unnest({numbers}, {labels}, {codenames}) a(number, label, codename) \
-         JOIN {content_type} c ON c.app_label::text = a.label \
-         JOIN {permission} p ON p.content_type_id = c.id AND p.codename::text = a.codename) "
-    );
-    let held = format!(
-        "ARRAY(SELECT ads_asked.number FROM ads_asked JOIN {held} h ON h.{held_by_user} = ads_asked.id \
-         WHERE h.{user_of_held} = {key} \
-         UNION ALL SELECT ads_asked.number FROM {groups} ug \
+    format!(
+        "ARRAY(SELECT h.{held_by_user}::bigint FROM {held} h \
+         WHERE h.{user_of_held} = {key} AND h.{held_by_user} = ANY ({ids}) \
+         UNION ALL SELECT gp.{of_group}::bigint FROM {groups} ug \
          JOIN {of_groups} gp ON gp.{group} = ug.{group_of_user} \
-         JOIN ads_asked ON gp.{of_group} = ads_asked.id WHERE ug.{user_of_group} = {key})"
-    );
-    (asked, held)
+         WHERE ug.{user_of_group} = {key} AND gp.{of_group} = ANY ({ids}))"
+    )
 }

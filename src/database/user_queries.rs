@@ -56,6 +56,7 @@ impl Database {
         if with_permissions {
             if let Some(permissions) = &known.permissions {
                 self.query(permissions.nobody(), deadline).await?;
+                permissions.ids.named(&Arc::from([]), self, deadline).await?;
             }
             if let Some(visits) = &known.visits_with_permissions {
                 self.query(visits.nobody(), deadline).await?;

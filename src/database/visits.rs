@@ -1,7 +1,10 @@
 //! A session, its user and what that user may, in one question: for visitors who were here before, of
 //! whom is known which user their session names.
 
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use tokio::time::Instant;
 use tokio_postgres::{Error as PgError, Row, types::Type};
@@ -13,7 +16,8 @@ use super::{
     kind::Kind,
     large_keys::LargeKeys,
     parameters::KeyParameter,
-    permissions::{AskedPermissions, HeldPermissions, held_sql},
+    permission_ids::{HeldPermissions, NamedPermissions},
+    permissions::held_sql,
     primary_key::{PrimaryKey, PrimaryKeyValue},
     session_lookup::{SessionRow, session_in},
     statement::{Parameter, Query, Statement},
@@ -49,8 +53,12 @@ pub(super) struct Visits {
 pub(super) struct VisitKey {
     session: KeyParameter,
     user: PrimaryKeyValue,
-    permissions: Arc<[String]>,
+    permissions: Option<SamePermissions>,
 }
+
+/// Compared by which ones they are: those of a middleware are the same each time.
+#[derive(Clone)]
+struct SamePermissions(Arc<NamedPermissions>);
 
 impl Database {
     /// The row with this session key, and that of the user with this primary key, with those of these
@@ -68,14 +76,19 @@ impl Database {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::SessionLookup);
         self.observer.event(Event::UserLookup);
-        let batchers = self.batchers()?;
-        let with_permissions =
-            known.visits_with_permissions.as_ref().filter(|_| !permissions.is_empty());
-        let batcher = match with_permissions {
-            Some(visits) => batchers.visits_with_permissions(self, visits),
-            None => batchers.visits(self, &known.visits),
+        let asked = match &known.permissions {
+            Some(of_model) if !permissions.is_empty() => {
+                Some(of_model.ids.named(permissions, self, deadline).await?)
+            }
+            _ => None,
         };
-        let key = VisitKey { session: session.into(), user, permissions: Arc::clone(permissions) };
+        let batchers = self.batchers()?;
+        let batcher = match (&asked, &known.visits_with_permissions) {
+            (Some(_), Some(visits)) => batchers.visits_with_permissions(self, visits),
+            _ => batchers.visits(self, &known.visits),
+        };
+        let permissions = asked.map(SamePermissions);
+        let key = VisitKey { session: session.into(), user, permissions };
         let lookup = batcher.ask(key, deadline);
         Ok(lookup.instrument(tracing::debug_span!("visit lookup")).await?)
     }
@@ -93,19 +106,20 @@ impl Visits {
         let [one_user, many_users] = primary_key.parameter_types();
         let [mut one, mut many] =
             [vec![Type::VARCHAR, one_user], vec![Type::VARCHAR_ARRAY, many_users]];
-        let (mut asked, mut held) = (String::new(), "NULL::int[]".to_owned());
-        if let Some(tables) = permissions {
-            (asked, held) = held_sql(tables, user_key, ["$3", "$4", "$5"]);
-            for types in [&mut one, &mut many] {
-                types.extend(AskedPermissions::TYPES);
+        let held = match permissions {
+            Some(tables) => {
+                one.push(Type::INT8_ARRAY);
+                many.push(Type::INT8_ARRAY);
+                held_sql(tables, user_key, "$3")
             }
-        }
+            None => "NULL::bigint[]".to_owned(),
+        };
         let sessions = sessions.quoted();
         let has_key = format!("{} = {user_key}", key_column(model));
         // The columns of the session table have names here that no user model has.
         let sql = |nonce: &str, keys: &str| {
             format!(
-                "{asked}SELECT {nonce}, ads_number, ads_session, ads_key, ads_session_data, \
+                "SELECT {nonce}, ads_number, ads_session, ads_key, ads_session_data, \
                  ads_expire_date, {held}, {} FROM {keys} \
                  LEFT JOIN (SELECT session_key AS ads_session_key, \
                  session_data::text AS ads_session_data, expire_date AS ads_expire_date \
@@ -138,7 +152,11 @@ impl Visits {
         keys: &[VisitKey],
     ) -> Query {
         if self.with_permissions {
-            parameters.extend(asked_by(keys).parameters());
+            let asked = keys.iter().filter_map(|key| key.permissions.as_ref());
+            let mut ids: Vec<i64> = asked.flat_map(|SamePermissions(asked)| asked.ids()).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            parameters.push(Box::new(ids));
         }
         statement.with(parameters)
     }
@@ -171,10 +189,9 @@ impl Batched for Visits {
     }
 
     fn read(&self, keys: &[VisitKey], rows: Vec<Row>) -> Vec<Option<Visit>> {
-        let asked = asked_by(keys);
         let mut visits: Vec<_> = keys.iter().map(|_| None).collect();
         for row in &rows {
-            if let Ok((index, visit)) = visit(row, keys, &asked) {
+            if let Ok((index, visit)) = visit(row, keys) {
                 let session = visit.as_ref().and_then(|visit| visit.session.as_ref());
                 if let (Some(session), Some(key)) = (session, keys.get(index)) {
                     self.large.note(key.session.as_str(), session.session_data.as_str().len());
@@ -190,18 +207,9 @@ impl Batched for Visits {
     }
 }
 
-/// The permissions that any of these visits asks for.
-fn asked_by(keys: &[VisitKey]) -> AskedPermissions<'_> {
-    AskedPermissions::of(keys.iter().flat_map(|key| key.permissions.iter()))
-}
-
 /// The number of the key that a row answers, and what it has for it. None if it has another one than
 /// was asked for.
-fn visit(
-    row: &Row,
-    keys: &[VisitKey],
-    asked: &AskedPermissions<'_>,
-) -> Result<(usize, Option<Visit>), PgError> {
+fn visit(row: &Row, keys: &[VisitKey]) -> Result<(usize, Option<Visit>), PgError> {
     let number: i64 = row.try_get(1)?;
     let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
     let Some(key) = keys.get(index) else { return Ok((0, None)) };
@@ -209,11 +217,26 @@ fn visit(
     if session_key != key.session.as_str() || user != key.user {
         return Ok((index, None));
     }
-    let held: Option<Vec<i32>> = row.try_get(6)?;
+    let held: Option<Vec<i64>> = row.try_get(6)?;
+    let asked = key.permissions.as_ref();
     let visit = Visit {
         session: session_in(row, 4)?,
-        held: held.map(|held| asked.held(&key.permissions, &held)),
+        held: asked.zip(held).map(|(SamePermissions(asked), held)| asked.held(held)),
         user: user_in(row, 7)?.map(Arc::new),
     };
     Ok((index, Some(visit)))
+}
+
+impl PartialEq for SamePermissions {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for SamePermissions {}
+
+impl Hash for SamePermissions {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
 }

@@ -1,0 +1,130 @@
+//! The primary keys of the permissions that a middleware asks for.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout_at},
+};
+use tokio_postgres::{Error as PgError, Row, types::Type};
+
+use super::{Database, statement::Statement};
+use crate::{error::Unavailable, settings::PermissionTables};
+
+/// How long the keys of a permission are remembered.
+///
+/// What a permission is called changes with a migration, who has it with a click: so the name is read
+/// once a second, and who has it with each visit. A visitor who seems not to have a permission is
+/// looked up by its name.
+const REMEMBERED: Duration = Duration::from_secs(1);
+
+/// The permissions of each middleware, by their names.
+pub(super) struct PermissionIds {
+    statement: Arc<Statement>,
+    /// Locked while they are read, so that of all who need them one reads them.
+    known: Mutex<HashMap<Arc<[String]>, (Arc<NamedPermissions>, Instant)>>,
+}
+
+/// The permissions that a middleware asks for.
+pub(super) struct NamedPermissions {
+    names: Arc<[String]>,
+    /// Of each, the primary keys: permissions of several models may have one name.
+    ids: Vec<Vec<i64>>,
+}
+
+/// What a user has of the permissions that a middleware asks for. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct HeldPermissions {
+    asked: Arc<NamedPermissions>,
+    held: Arc<[i64]>,
+}
+
+impl PermissionIds {
+    pub(super) fn new(tables: &PermissionTables) -> Self {
+        let (permission, content_type) = (tables.permission.quoted(), tables.content_type.quoted());
+        let sql = |nonce: &str| {
+            format!(
+                "SELECT {nonce}, array_agg(a.number), array_agg(p.id::bigint) \
+                 FROM unnest($1, $2, $3) a(number, label, codename) \
+                 JOIN {content_type} c ON c.app_label::text = a.label \
+                 JOIN {permission} p ON p.content_type_id = c.id AND p.codename::text = a.codename"
+            )
+        };
+        let types = [Type::INT4_ARRAY, Type::TEXT_ARRAY, Type::TEXT_ARRAY];
+        Self { statement: Statement::new(&types, sql), known: Mutex::default() }
+    }
+
+    /// The permissions with these names, `app_label.codename`.
+    pub(super) async fn named(
+        &self,
+        names: &Arc<[String]>,
+        database: &Database,
+        deadline: Instant,
+    ) -> Result<Arc<NamedPermissions>, Arc<Unavailable>> {
+        let Ok(mut known) = timeout_at(deadline, self.known.lock()).await else {
+            return Err(Unavailable::Timeout(database.settings().timeout).into());
+        };
+        if let Some((named, since)) = known.get(names)
+            && since.elapsed() < REMEMBERED
+        {
+            return Ok(Arc::clone(named));
+        }
+        let since = Instant::now();
+        let named = Arc::new(self.read(names, database, deadline).await?);
+        known.insert(Arc::clone(names), (Arc::clone(&named), since));
+        Ok(named)
+    }
+
+    async fn read(
+        &self,
+        names: &Arc<[String]>,
+        database: &Database,
+        deadline: Instant,
+    ) -> Result<NamedPermissions, Arc<Unavailable>> {
+        // Django compares `app_label.codename` as a whole: any dot may be the one between them.
+        let (mut numbers, mut labels, mut codenames) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, name) in (0_i32..).zip(&**names) {
+            for (dot, _) in name.match_indices('.') {
+                numbers.push(number);
+                labels.push(name[..dot].to_owned());
+                codenames.push(name[dot + 1..].to_owned());
+            }
+        }
+        let asked = vec![Box::new(numbers) as _, Box::new(labels) as _, Box::new(codenames) as _];
+        let rows = database.query(self.statement.with(asked), deadline).await?;
+        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        Ok(NamedPermissions::of(names, row).map_err(Unavailable::from)?)
+    }
+}
+
+impl NamedPermissions {
+    fn of(names: &Arc<[String]>, row: &Row) -> Result<Self, PgError> {
+        let numbers: Option<Vec<i32>> = row.try_get(1)?;
+        let found: Option<Vec<i64>> = row.try_get(2)?;
+        let mut ids = vec![Vec::new(); names.len()];
+        for (number, id) in numbers.into_iter().flatten().zip(found.into_iter().flatten()) {
+            let of_name = usize::try_from(number).ok().and_then(|number| ids.get_mut(number));
+            of_name.into_iter().for_each(|ids| ids.push(id));
+        }
+        Ok(Self { names: Arc::clone(names), ids })
+    }
+
+    /// All their primary keys.
+    pub(super) fn ids(&self) -> impl Iterator<Item = i64> + '_ {
+        self.ids.iter().flatten().copied()
+    }
+
+    /// What a user has of them who has the permissions with these keys.
+    pub(super) fn held(self: &Arc<Self>, held: Vec<i64>) -> HeldPermissions {
+        HeldPermissions { asked: Arc::clone(self), held: held.into() }
+    }
+}
+
+impl HeldPermissions {
+    /// Whether the user is known to have this permission. If not, it may have been made a moment ago.
+    pub(crate) fn has(&self, permission: &str) -> bool {
+        let mut asked = self.asked.names.iter().zip(&self.asked.ids);
+        let ids = asked.find(|(name, _)| *name == permission).map(|(_, ids)| ids);
+        ids.is_some_and(|ids| ids.iter().any(|id| self.held.contains(id)))
+    }
+}
