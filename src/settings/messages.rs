@@ -59,57 +59,25 @@ pub enum MessageStorage {
     Other(String),
 }
 
-/// What a site's settings say of messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a site's settings say of messages, by itself.
+#[derive(Clone, Debug)]
 pub(crate) struct MessageSettings {
     pub(crate) storage: MessageStorage,
     pub(crate) level: MessageLevel,
-    pub(super) tags: BTreeMap<MessageLevel, String>,
-}
-
-impl Default for MessageSettings {
-    fn default() -> Self {
-        Self {
-            storage: MessageStorage::default(),
-            level: MessageLevel::INFO,
-            tags: BTreeMap::new(),
-        }
-    }
+    tags: BTreeMap<MessageLevel, String>,
 }
 
 impl MessageSettings {
+    pub(crate) fn of(settings: &DjangoSettings) -> Self {
+        Self {
+            storage: settings.message_storage.clone(),
+            level: settings.message_level,
+            tags: settings.message_tags.clone(),
+        }
+    }
+
     /// `Message.level_tag`
     pub(crate) fn level_tag(&self, level: MessageLevel) -> &str {
         self.tags.get(&level).map_or(level.default_tag(), String::as_str)
-    }
-}
-
-impl DjangoSettings {
-    /// `MESSAGE_STORAGE`
-    ///
-    /// Defaults to [`MessageStorage::Fallback`].
-    pub fn message_storage(mut self, storage: MessageStorage) -> Self {
-        self.messages.storage = storage;
-        self
-    }
-
-    /// `MESSAGE_LEVEL`: messages of a lower level are not kept.
-    ///
-    /// Defaults to [`MessageLevel::INFO`].
-    pub fn message_level(mut self, level: MessageLevel) -> Self {
-        self.messages.level = level;
-        self
-    }
-
-    /// `MESSAGE_TAGS`: the CSS classes of levels, where they are not Django's.
-    ///
-    /// Defaults to none.
-    pub fn message_tags<I, T>(mut self, tags: I) -> Self
-    where
-        I: IntoIterator<Item = (MessageLevel, T)>,
-        T: Into<String>,
-    {
-        self.messages.tags = tags.into_iter().map(|(level, tag)| (level, tag.into())).collect();
-        self
     }
 }

@@ -193,7 +193,10 @@ mod tests {
             Some((Ok(Bytes::copy_from_slice(&[byte])), bytes))
         });
         req.set_payload(Payload::Stream { payload: Box::pin(bytes) });
-        let token = csrf_field(&mut req, UploadLimits::default(), None, |_| false).await.unwrap();
+        let token =
+            csrf_field(&mut req, crate::DjangoSettings::new("").upload_limits(), None, |_| false)
+                .await
+                .unwrap();
         let pieces = req.take_payload().map(|piece| piece.unwrap()).collect().await;
         (token, pieces)
     }
