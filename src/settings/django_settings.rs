@@ -4,9 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     AuthenticationBackend, DEFAULT_PASSWORD_HASHERS, MessageLevel, MessageStorage, PasswordHasher,
-    RestFramework, SecretKey, SessionEngine, TableName, UploadLimits, UserModel, site::Site,
+    RestFramework, SecretKey, SessionEngine, TableName, UserModel, site::Site,
 };
 use crate::signing;
+
+/// Django's default of `DATA_UPLOAD_MAX_MEMORY_SIZE`.
+pub(crate) const DEFAULT_UPLOAD_MEMORY_SIZE: usize = 2_621_440;
 
 /// The settings that Django and this service must agree on, and how lookups behave.
 ///
@@ -484,7 +487,7 @@ impl DjangoSettings {
             csrf_cookie_samesite: Some("Lax".into()),
             csrf_cookie_secure: false,
             csrf_cookie_httponly: false,
-            data_upload_max_memory_size: Some(UploadLimits::DEFAULT_MEMORY_SIZE),
+            data_upload_max_memory_size: Some(DEFAULT_UPLOAD_MEMORY_SIZE),
             data_upload_max_number_fields: Some(1000),
             data_upload_max_number_files: Some(100),
             user_model: UserModel::default(),

@@ -1,9 +1,5 @@
 //! The `MESSAGE_*` settings of `django.contrib.messages`.
 
-use std::collections::BTreeMap;
-
-use super::DjangoSettings;
-
 /// How important a message is: one of Django's five levels, or a number of the site's own.
 ///
 /// ```
@@ -29,7 +25,7 @@ impl MessageLevel {
     pub const ERROR: Self = Self(40);
 
     /// The tag that Django gives to this level; empty for levels of the site's own.
-    fn default_tag(self) -> &'static str {
+    pub(super) fn default_tag(self) -> &'static str {
         match self {
             Self::DEBUG => "debug",
             Self::INFO => "info",
@@ -57,27 +53,4 @@ pub enum MessageStorage {
     /// A storage of the site's own, by its dotted path: [`Messages`](crate::Messages) cannot use it, and
     /// says so.
     Other(String),
-}
-
-/// What a site's settings say of messages, by itself.
-#[derive(Clone, Debug)]
-pub(crate) struct MessageSettings {
-    pub(crate) storage: MessageStorage,
-    pub(crate) level: MessageLevel,
-    tags: BTreeMap<MessageLevel, String>,
-}
-
-impl MessageSettings {
-    pub(crate) fn of(settings: &DjangoSettings) -> Self {
-        Self {
-            storage: settings.message_storage.clone(),
-            level: settings.message_level,
-            tags: settings.message_tags.clone(),
-        }
-    }
-
-    /// `Message.level_tag`
-    pub(crate) fn level_tag(&self, level: MessageLevel) -> &str {
-        self.tags.get(&level).map_or(level.default_tag(), String::as_str)
-    }
 }

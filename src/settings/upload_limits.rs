@@ -13,11 +13,6 @@ pub(crate) struct UploadLimits {
     pub(crate) reads_charsets: bool,
 }
 
-impl UploadLimits {
-    /// Django's default of `DATA_UPLOAD_MAX_MEMORY_SIZE`.
-    pub(crate) const DEFAULT_MEMORY_SIZE: usize = 2_621_440;
-}
-
 impl DjangoSettings {
     pub(crate) fn upload_limits(&self) -> UploadLimits {
         // Django 5.0 was the first to refuse other charsets.
