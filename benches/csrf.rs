@@ -94,6 +94,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 fn site() -> DjangoSite {
     let pool = Pool::builder(Manager::new(tokio_postgres::Config::new(), NoTls)).build();
-    let settings = DjangoSettings::new("k").allowed_hosts(["example.com"]);
+    let mut settings = DjangoSettings::new("k");
+    settings.allowed_hosts = vec!["example.com".into()];
     DjangoSite::new(pool.expect("no runtime is needed"), settings).expect("sound settings")
 }

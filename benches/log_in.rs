@@ -116,10 +116,10 @@ impl Pair {
             Settings::default().set("PASSWORD_HASHERS", vec![hasher]).user(USERNAME, PASSWORD);
         let database = postgres.django_database(DJANGO, &site).await?;
         let django = Site::start_gunicorn(DJANGO, database.url(), &site, 1).await?;
-        let settings = DjangoSettings::new(SECRET_KEY)
-            .allowed_hosts(["127.0.0.1"])
-            .password_hashers([PasswordHasher::Pbkdf2Sha256 { iterations }])
-            .writes_sessions(true);
+        let mut settings = DjangoSettings::new(SECRET_KEY);
+        settings.allowed_hosts = vec!["127.0.0.1".into()];
+        settings.password_hashers = Some(vec![PasswordHasher::Pbkdf2Sha256 { iterations }]);
+        settings.write_sessions = true;
         let rust = serve(database.url(), settings)?;
         Ok(Self { title, django, rust, _database: database })
     }

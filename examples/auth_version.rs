@@ -31,11 +31,14 @@ use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
 pub(crate) fn user_model(table: String) -> UserModel {
-    let hash = SessionAuthHash::default()
-        .overrides_private_get_session_auth_hash()
-        .key_salt("versioned.session_auth_hash")
-        .algorithm(Algorithm::Sha512);
-    UserModel::new(table).columns(["auth_version"]).session_auth_hash(hash)
+    let mut hash = SessionAuthHash::default();
+    hash.overrides_private_get_session_auth_hash = true;
+    hash.key_salt = "versioned.session_auth_hash".into();
+    hash.algorithm = Algorithm::Sha512;
+    let mut model = UserModel::new(table);
+    model.columns = vec!["auth_version".into()];
+    model.session_auth_hash = Some(hash);
+    model
 }
 
 pub(crate) fn message(password: &str, user: &DjangoUser) -> Result<String, Error> {
@@ -59,8 +62,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // What goes wrong is said in the log, and nowhere else.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
-    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
-        .user_model(user_model(variable("AUTH_USER_TABLE")?));
+    let mut settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    settings.user_model = user_model(variable("AUTH_USER_TABLE")?);
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let site = DjangoSite::new(pool, settings)?.session_auth_hash_message(message);

@@ -44,11 +44,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // What goes wrong is said in the log, and nowhere else.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
-    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
-        // As in settings.py: without it, no page of this site may send a form.
-        .allowed_hosts(["localhost", "127.0.0.1"])
-        .session_engine(SessionEngine::CachedDb)
-        .writes_sessions(true);
+    let mut settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    // As in settings.py: without it, no page of this site may send a form.
+    settings.allowed_hosts = vec!["localhost".into(), "127.0.0.1".into()];
+    settings.session_engine = SessionEngine::CachedDb;
+    settings.write_sessions = true;
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let cache = redis::Client::open(variable("REDIS_URL")?)?;

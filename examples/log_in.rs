@@ -199,13 +199,14 @@ pub(crate) fn routes(site: DjangoSite, pool: Pool) -> impl Fn(&mut ServiceConfig
 
 /// What a service that logs in needs; with `from_json`, the site has said the most of it.
 pub(crate) fn settings(secret_key: &str) -> DjangoSettings {
-    DjangoSettings::new(secret_key)
-        .writes_sessions(true)
-        // Without it, no page of this site may send a form.
-        .allowed_hosts(["localhost", "127.0.0.1"])
-        .login_url("/login/")
-        .login_redirect_url("/")
-        .logout_redirect_url("/")
+    let mut settings = DjangoSettings::new(secret_key);
+    settings.write_sessions = true;
+    // Without it, no page of this site may send a form.
+    settings.allowed_hosts = vec!["localhost".into(), "127.0.0.1".into()];
+    settings.login_url = "/login/".into();
+    settings.login_redirect_url = "/".into();
+    settings.logout_redirect_url = Some("/".into());
+    settings
 }
 
 #[actix_web::main]

@@ -62,8 +62,12 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     let secret_key = variable("DJANGO_SECRET_KEY")?;
     let settings = match env::var("DJANGO_SETTINGS") {
         Ok(path) => DjangoSettings::from_json(&fs::read_to_string(path)?, secret_key)?,
-        // As in settings.py: without it, no page of this site may send anything.
-        Err(_) => DjangoSettings::new(secret_key).allowed_hosts(["localhost", "127.0.0.1"]),
+        Err(_) => {
+            let mut settings = DjangoSettings::new(secret_key);
+            // As in settings.py: without it, no page of this site may send anything.
+            settings.allowed_hosts = vec!["localhost".into(), "127.0.0.1".into()];
+            settings
+        }
     };
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;

@@ -77,10 +77,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // What goes wrong is said in the log, and nowhere else.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
-    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
-        .allowed_hosts(["localhost", "127.0.0.1"])
-        // Where the application is developed, on a port of its own.
-        .csrf_trusted_origins(["http://localhost:5173"]);
+    let mut settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    settings.allowed_hosts = vec!["localhost".into(), "127.0.0.1".into()];
+    // Where the application is developed, on a port of its own.
+    settings.csrf_trusted_origins = vec!["http://localhost:5173".into()];
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let site = DjangoSite::new(pool, settings)?;

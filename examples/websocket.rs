@@ -140,8 +140,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // What goes wrong is said in the log, and nowhere else.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
-    let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?)
-        .allowed_hosts(variable("ALLOWED_HOSTS")?.split(','));
+    let mut settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
+    settings.allowed_hosts = variable("ALLOWED_HOSTS")?.split(',').map(Into::into).collect();
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let site = DjangoSite::new(pool, settings)?;

@@ -119,18 +119,18 @@ pub(crate) fn settings(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<DjangoSettings, Box<dyn std::error::Error>> {
     let secret_key = variable("DJANGO_SECRET_KEY").ok_or("DJANGO_SECRET_KEY is not set")?;
-    let settings = match variable("DJANGO_SETTINGS") {
+    let mut settings = match variable("DJANGO_SETTINGS") {
         Some(path) => {
             let json = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
             DjangoSettings::from_json(&json, secret_key)?
         }
         None => by_variables(DjangoSettings::new(secret_key), &variable),
     };
-    let settings = match variable("MAX_CONNECTIONS") {
-        Some(connections) => settings.max_connections(connections.parse()?),
-        None => settings,
-    };
-    Ok(settings.secret_key_fallbacks(list(variable("DJANGO_SECRET_KEY_FALLBACKS"))))
+    if let Some(connections) = variable("MAX_CONNECTIONS") {
+        settings.max_connections = connections.parse()?;
+    }
+    settings.secret_key_fallbacks = list(variable("DJANGO_SECRET_KEY_FALLBACKS"));
+    Ok(settings)
 }
 
 fn by_variables(
@@ -138,22 +138,22 @@ fn by_variables(
     variable: impl Fn(&str) -> Option<String>,
 ) -> DjangoSettings {
     if let Some(name) = variable("SESSION_COOKIE_NAME") {
-        settings = settings.session_cookie_name(name);
+        settings.session_cookie_name = name;
     }
     if let Some(url) = variable("LOGIN_URL") {
-        settings = settings.login_url(url);
+        settings.login_url = url;
     }
     if let Some(table) = variable("AUTH_USER_TABLE") {
-        settings = settings.user_model(UserModel::new(table));
+        settings.user_model = UserModel::new(table);
     }
     if let Some(backends) = variable("AUTHENTICATION_BACKENDS") {
-        settings = settings.authentication_backends(list(Some(backends)));
+        settings.authentication_backends = list(Some(backends));
     }
     settings
 }
 
 /// A comma-separated list; `None` is an empty one.
-fn list(text: Option<String>) -> Vec<String> {
+fn list<T: for<'a> From<&'a str>>(text: Option<String>) -> Vec<T> {
     let items = text.unwrap_or_default();
     items.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Into::into).collect()
 }

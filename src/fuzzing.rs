@@ -80,7 +80,7 @@ pub fn csrf_page(
 
 /// The token in a form that comes in these pieces, `Err` being a 400.
 pub fn csrf_field(content_type: &str, pieces: &[&[u8]]) -> Result<Option<String>, String> {
-    let limits = DjangoSettings::new("secret").upload_limits;
+    let limits = DjangoSettings::new("secret").upload_limits();
     let length = pieces.iter().map(|piece| piece.len() as u64).sum();
     let found = Form::of(content_type, Some(length), limits).and_then(|form| match form {
         Form::None => Ok(None),

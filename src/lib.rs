@@ -42,8 +42,9 @@ pub use report::CheckReport;
 pub use session::{DjangoSession, Expiry, SessionData, SessionKey, SessionSigner};
 pub use settings::{
     AuthenticationBackend, AuthenticationClass, DjangoSettings, ManyToMany, MessageLevel,
-    MessageStorage, PasswordHasher, RestAuthentication, RestFramework, SessionAuthHash,
-    SessionEngine, SimpleJwt, TableName, TokenAuthentication, TokenClass, UserModel,
+    MessageStorage, ParentModel, PasswordHasher, PermissionTables, RestAuthentication,
+    RestFramework, SecretKey, SessionAuthHash, SessionEngine, SimpleJwt, TableName,
+    TokenAuthentication, TokenClass, UserModel,
 };
 pub use url::url_has_allowed_host_and_scheme;
 #[doc(hidden)]

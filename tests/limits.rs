@@ -26,7 +26,7 @@ use deadpool_postgres::{Config, Runtime};
 use flate2::{Compression, write::ZlibEncoder};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
-use testbed::{Django, Judge, Postgres, Settings, TestDatabase};
+use testbed::{Django, Judge, Postgres, Settings, TestDatabase, With};
 use tokio_postgres::NoTls;
 
 const MIB: usize = 1 << 20;
@@ -385,7 +385,7 @@ async fn put(judge: &Judge, key: &str, session_data: &str) {
 fn site(database: &TestDatabase) -> DjangoSite {
     let config = Config { url: Some(database.url().into()), ..Config::default() };
     let pool = config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap();
-    DjangoSite::new(pool, settings().timeout(PATIENCE)).unwrap()
+    DjangoSite::new(pool, settings().with(|s| s.timeout = PATIENCE)).unwrap()
 }
 
 fn route(database: &TestDatabase) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {

@@ -341,13 +341,12 @@ struct LoginBaseline {
 
 impl Service {
     async fn new(variant: Variant, pool: Pool) -> Result<Self> {
-        let settings = DjangoSettings::new(SECRET_KEY)
-            .writes_sessions(variant.writes())
-            .session_save_every_request(variant.slides());
-        let settings = match variant {
-            Variant::SlideEach => settings.slide_at_most_every(Duration::ZERO),
-            _ => settings,
-        };
+        let mut settings = DjangoSettings::new(SECRET_KEY);
+        settings.write_sessions = variant.writes();
+        settings.session_save_every_request = variant.slides();
+        if let Variant::SlideEach = variant {
+            settings.session_save_interval = Some(Duration::ZERO);
+        }
         let signer = SessionSigner::new(&settings)?;
         let site = DjangoSite::new(pool.clone(), settings)?;
         site.check().await?;

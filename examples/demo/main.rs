@@ -90,8 +90,9 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     let pool = Config { url: Some(bed.database_url().to_owned()), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     // As the guide says to: Django itself tells the settings.
-    let settings = DjangoSettings::from_json(&bed.export_settings().await?, Settings::SECRET_KEY)?
-        .writes_sessions(true);
+    let mut settings =
+        DjangoSettings::from_json(&bed.export_settings().await?, Settings::SECRET_KEY)?;
+    settings.write_sessions = true;
     let site = DjangoSite::new(pool.clone(), settings)?;
 
     let routes = routes::routes(site.clone(), pool.clone());

@@ -6,39 +6,40 @@ use actix_django_session::{DjangoSettings, UserModel};
 
 pub(crate) fn settings() -> Result<DjangoSettings, Box<dyn Error>> {
     let secret_key = required("DJANGO_SECRET_KEY")?;
-    let settings = match optional("DJANGO_SETTINGS") {
+    let mut settings = match optional("DJANGO_SETTINGS") {
         Some(path) => {
             let json = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
             DjangoSettings::from_json(&json, secret_key)?
         }
         None => by_variables(DjangoSettings::new(secret_key)),
     };
-    let settings = match optional("MAX_CONNECTIONS") {
-        Some(connections) => settings.max_connections(connections.parse()?),
-        None => settings,
-    };
-    let fallbacks = list("DJANGO_SECRET_KEY_FALLBACKS");
-    Ok(settings.secret_key_fallbacks(fallbacks).writes_sessions(true))
+    if let Some(connections) = optional("MAX_CONNECTIONS") {
+        settings.max_connections = connections.parse()?;
+    }
+    settings.secret_key_fallbacks = list("DJANGO_SECRET_KEY_FALLBACKS");
+    settings.write_sessions = true;
+    Ok(settings)
 }
 
 fn by_variables(mut settings: DjangoSettings) -> DjangoSettings {
     if let Some(name) = optional("SESSION_COOKIE_NAME") {
-        settings = settings.session_cookie_name(name);
+        settings.session_cookie_name = name;
     }
     if let Some(url) = optional("LOGIN_URL") {
-        settings = settings.login_url(url);
+        settings.login_url = url;
     }
     if let Some(table) = optional("AUTH_USER_TABLE") {
-        settings = settings.user_model(UserModel::new(table));
+        settings.user_model = UserModel::new(table);
     }
     if optional("AUTHENTICATION_BACKENDS").is_some() {
-        settings = settings.authentication_backends(list("AUTHENTICATION_BACKENDS"));
+        settings.authentication_backends = list("AUTHENTICATION_BACKENDS");
     }
     // Django's own hosts of a machine where somebody develops.
-    settings.allowed_hosts(match optional("ALLOWED_HOSTS") {
+    settings.allowed_hosts = match optional("ALLOWED_HOSTS") {
         Some(_) => list("ALLOWED_HOSTS"),
         None => [".localhost", "127.0.0.1", "[::1]"].map(Into::into).to_vec(),
-    })
+    };
+    settings
 }
 
 /// An environment variable that is set and not empty.
@@ -51,7 +52,7 @@ pub(crate) fn required(name: &str) -> io::Result<String> {
 }
 
 /// A comma-separated list; unset or empty means none.
-fn list(name: &str) -> Vec<String> {
+fn list<T: for<'a> From<&'a str>>(name: &str) -> Vec<T> {
     let items = optional(name).unwrap_or_default();
     items.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Into::into).collect()
 }

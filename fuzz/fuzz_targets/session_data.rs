@@ -16,7 +16,8 @@ const OLD_SECRET: &str = "old-key";
 const SALT: &str = "django.contrib.sessions.SessionStore";
 
 static SIGNER: LazyLock<SessionSigner> = LazyLock::new(|| {
-    let settings = DjangoSettings::new(SECRET).secret_key_fallbacks([OLD_SECRET]);
+    let mut settings = DjangoSettings::new(SECRET);
+    settings.secret_key_fallbacks = vec![OLD_SECRET.into()];
     SessionSigner::new(&settings).unwrap()
 });
 static KEYS: LazyLock<[Signer; 2]> =

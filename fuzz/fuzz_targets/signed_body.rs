@@ -28,7 +28,9 @@ const SALT: &str = "django.contrib.sessions.SessionStore";
 const LIMIT: usize = 1 << 14;
 
 static SIGNER: LazyLock<SessionSigner> = LazyLock::new(|| {
-    SessionSigner::new(&DjangoSettings::new(SECRET).max_decompressed_size(LIMIT)).unwrap()
+    let mut settings = DjangoSettings::new(SECRET);
+    settings.max_decompressed_size = LIMIT;
+    SessionSigner::new(&settings).unwrap()
 });
 static DJANGO: LazyLock<Signer> = LazyLock::new(|| Signer::new(SECRET).unwrap().salt(SALT));
 static STAMPED: LazyLock<TimestampSigner> =

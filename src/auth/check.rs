@@ -31,7 +31,7 @@ impl DjangoSite {
     /// - whether the tables are there, with the columns that are read, and whether this role may
     ///   read them. Those of users matter if the settings name a user model by hand or a middleware needs
     ///   users, those of permissions and groups if a middleware asks for one.
-    /// - with [`writes_sessions`](DjangoSettings::writes_sessions), whether this role may change sessions,
+    /// - with [`write_sessions`](DjangoSettings::write_sessions), whether this role may change sessions,
     ///   and whether what refers to them lets them end.
     /// - how many connections the server, the role and the database still have to give, with a warning
     ///   if a worker for each processor would have more.
@@ -92,14 +92,14 @@ impl DjangoSite {
     /// What can be told without asking anybody.
     fn check_settings(&self, report: &mut CheckReport) {
         let settings = self.settings();
-        if settings.sessions.writes
+        if settings.write_sessions
             && let Err(error) = self.require_writing()
         {
             report.problem(error.to_string());
         }
-        if settings.sessions.save_every_request && !settings.sessions.writes {
+        if settings.session_save_every_request && !settings.write_sessions {
             report.warning(
-                "SESSION_SAVE_EVERY_REQUEST: nothing slides here without `writes_sessions(true)`, so \
+                "SESSION_SAVE_EVERY_REQUEST: nothing slides here without `write_sessions`, so \
                  who stays on pages of this service is logged out when the session ends"
                     .into(),
             );
@@ -130,7 +130,7 @@ impl DjangoSite {
 
     async fn shared(&self, readable: Readable) -> Result<Shared, Error> {
         let settings = self.settings();
-        let session_table = match settings.sessions.engine {
+        let session_table = match settings.session_engine {
             SessionEngine::SignedCookies => "the cookie itself".into(),
             SessionEngine::Db | SessionEngine::CachedDb => settings.session_table.quoted(),
         };
@@ -217,7 +217,7 @@ impl DjangoSite {
                 "are opened by no key: {}",
                 self.why_no_key_opens(sessions).unwrap_or(
                     "is this Django's SECRET_KEY, with all of SECRET_KEY_FALLBACKS? A session class \
-                     by another name has another `key_salt`"
+                     by another name has another `session_key_salt`"
                 )
             )
         });
@@ -231,19 +231,19 @@ impl DjangoSite {
     /// Tries what people get wrong.
     fn why_no_key_opens(&self, sessions: &[String]) -> Option<&'static str> {
         let settings = DjangoSettings { site: None, ..self.settings().clone() };
-        let key = settings.secret_key.trim_ascii();
+        let key = settings.secret_key.as_bytes().trim_ascii();
         let unquoted = match key {
             [b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"'] => inner,
             _ => key,
         };
         let with_key = |key: &[u8]| DjangoSettings { secret_key: key.into(), ..settings.clone() };
-        let salt = DjangoSettings::new("").key_salt;
+        let salt = DjangoSettings::new("").session_key_salt;
         [
             (with_key(key), "SECRET_KEY has white space or a line break at its end"),
             (with_key(unquoted), "SECRET_KEY is in quotes"),
             (
-                settings.clone().key_salt(salt),
-                "`key_salt` is not the site's: Django's default opens them",
+                DjangoSettings { session_key_salt: salt, ..settings.clone() },
+                "`session_key_salt` is not the site's: Django's default opens them",
             ),
         ]
         .into_iter()
@@ -335,7 +335,7 @@ impl DjangoSite {
             wrong += usize::from(self.key_of_session_auth_hash(data, user)?.is_none());
         }
         report.of_sessions(wrong, found.len(), || {
-            "whose user is found have another session auth hash: `UserModel::password_column` or \
+            "whose user is found have another session auth hash: `UserModel::password` or \
              `UserModel::session_auth_hash` is not the site's, or SECRET_KEY_FALLBACKS lacks a key; or \
              the passwords were changed since"
                 .into()

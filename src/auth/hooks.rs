@@ -143,11 +143,13 @@ impl DjangoSite {
     /// //     message = f"{self.password}{self.auth_version}"
     /// //     return salted_hmac("shop.hash", message, secret=secret, algorithm="sha256").hexdigest()
     /// # fn f(pool: Pool) -> Result<DjangoSite, Error> {
-    /// let hash = SessionAuthHash::default()
-    ///     .overrides_private_get_session_auth_hash()
-    ///     .key_salt("shop.hash");
-    /// let model = UserModel::new("shop_user").columns(["auth_version"]).session_auth_hash(hash);
-    /// let settings = DjangoSettings::new("secret").user_model(model);
+    /// let mut hash = SessionAuthHash::default();
+    /// hash.overrides_private_get_session_auth_hash = true;
+    /// hash.key_salt = "shop.hash".into();
+    /// let mut settings = DjangoSettings::new("secret");
+    /// settings.user_model = UserModel::new("shop_user");
+    /// settings.user_model.columns = vec!["auth_version".into()];
+    /// settings.user_model.session_auth_hash = Some(hash);
     /// let site = DjangoSite::new(pool, settings)?.session_auth_hash_message(|password, user| {
     ///     Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
     /// });
@@ -265,8 +267,8 @@ fn sentence(each: &NotHonoured) -> String {
         None => String::new(),
     };
     format!(
-        "{each}: this is off here until {hook}`DjangoSettings::accept_override(\"{}\")` says that it \
-         makes no difference",
+        "{each}: this is off here until {hook}\"{}\" is one of \
+         `DjangoSettings::accepted_overrides`, which says that it makes no difference",
         each.value
     )
 }

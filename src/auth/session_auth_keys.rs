@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
-    settings::{DjangoSettings, SessionAuthHash},
+    settings::{DjangoSettings, SecretKey, SessionAuthHash},
     signing::{KeyUsed, SaltedHmac},
 };
 
@@ -24,8 +24,8 @@ impl SessionAuthKeys {
         let djangos = SessionAuthHash::default();
         let fallbacks_are_djangos = hash.has_fallbacks_of_django();
         let of_fallbacks = if fallbacks_are_djangos { &djangos } else { hash };
-        let key = |hash: &SessionAuthHash, secret: &Vec<u8>| {
-            SaltedHmac::new(&hash.key_salt, secret, hash.algorithm)
+        let key = |hash: &SessionAuthHash, secret: &SecretKey| {
+            SaltedHmac::new(&hash.key_salt, secret.as_bytes(), hash.algorithm)
         };
         let fallbacks = settings.secret_key_fallbacks.iter();
         Some(Self {

@@ -85,7 +85,7 @@ impl DjangoSite {
     ///
     /// # Errors
     /// [`Error::ImproperlyConfigured`] without
-    /// [`writes_sessions`](crate::DjangoSettings::writes_sessions), or where the table wants a value
+    /// [`write_sessions`](crate::DjangoSettings::write_sessions), or where the table wants a value
     /// that Django's has not; [`Error::Expiry`]; [`Error::Unavailable`] when PostgreSQL does not
     /// answer.
     pub async fn create(&self, data: &SessionData, expiry: Expiry) -> Result<DjangoSession, Error> {
@@ -197,7 +197,7 @@ impl DjangoSite {
         }
         let (was, end) = (session.expire_date(), self.expire_date(data)?);
         let life = end.duration_since(SystemTime::now()).unwrap_or_default();
-        let worth_it = self.settings().sessions.slide_of(life);
+        let worth_it = self.settings().save_interval(life);
         if was == end || end.duration_since(was).is_ok_and(|moved| moved < worth_it) {
             return self.row_now(session, seen, budget).await;
         }
@@ -270,15 +270,15 @@ impl DjangoSite {
     /// [`Error::ImproperlyConfigured`] if this service may not change sessions.
     pub(crate) fn require_writing(&self) -> Result<(), Error> {
         let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
-        let sessions = &self.settings().sessions;
+        let settings = self.settings();
         if let Err(error) = self.require(Power::WriteSessions) {
             Err(error)
-        } else if !sessions.writes {
-            improper("to change sessions, set `DjangoSettings::writes_sessions(true)`".into())
-        } else if sessions.engine == SessionEngine::CachedDb
+        } else if !settings.write_sessions {
+            improper("to change sessions, set `DjangoSettings::write_sessions`".into())
+        } else if settings.session_engine == SessionEngine::CachedDb
             && self.hooks().on_session_change.is_none()
         {
-            let site = self.settings().site.as_ref();
+            let site = settings.site.as_ref();
             let key = site.and_then(|site| site.sessions.cache_key.as_deref());
             improper(format!(
                 "with SESSION_ENGINE cached_db, changing sessions needs a \
@@ -441,7 +441,7 @@ impl DjangoSite {
     }
 
     fn is_in_cookie(&self) -> bool {
-        self.settings().sessions.engine == SessionEngine::SignedCookies
+        self.settings().session_engine == SessionEngine::SignedCookies
     }
 
     /// Changes a row and tells of it. A visitor who goes away in between must not leave a copy behind

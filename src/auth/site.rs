@@ -172,7 +172,7 @@ impl DjangoSite {
         now: impl FnOnce() -> SystemTime,
         deadline: Instant,
     ) -> Result<DjangoSession, Error> {
-        if self.settings().sessions.engine == SessionEngine::SignedCookies {
+        if self.settings().session_engine == SessionEngine::SignedCookies {
             return self.session_in_cookie(key, now());
         }
         self.live_session(key, self.database.session_row(key, deadline).await?, now())
@@ -295,10 +295,10 @@ impl DjangoSite {
             || self.database.is_beside(&other.database)
                 && ours.session_table == theirs.session_table
                 && ours.session_cookie_name == theirs.session_cookie_name
-                && ours.sessions.engine == theirs.sessions.engine
+                && ours.session_engine == theirs.session_engine
                 && ours.secret_key == theirs.secret_key
                 && ours.secret_key_fallbacks == theirs.secret_key_fallbacks
-                && ours.key_salt == theirs.key_salt
+                && ours.session_key_salt == theirs.session_key_salt
                 && ours.session_max_age() == theirs.session_max_age()
                 && ours.max_decompressed_size == theirs.max_decompressed_size
     }
@@ -325,6 +325,7 @@ mod tests {
     use std::time::Duration;
 
     use deadpool_postgres::Manager;
+    use testbed::With;
     use tokio_postgres::{Config, NoTls};
 
     use super::*;
@@ -341,22 +342,21 @@ mod tests {
         let settings = || DjangoSettings::new("k");
         let one = site("a", settings());
         let hooked = one.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
-        for same in
-            [&one, &hooked, &site("a", settings()), &site("a", settings().writes_sessions(true))]
-        {
+        let but = |change: fn(&mut DjangoSettings)| site("a", settings().with(change));
+        for same in [&one, &hooked, &but(|_| ()), &but(|s| s.write_sessions = true)] {
             assert!(one.shares_sessions(same) && same.shares_sessions(&one));
         }
         // Whoever is let in by the one need not be by the other.
         for other in [
             site("b", settings()),
             site("a", DjangoSettings::new("other")),
-            site("a", settings().secret_key_fallbacks(["old"])),
-            site("a", settings().session_table("other_session")),
-            site("a", settings().session_cookie_name("other")),
-            site("a", settings().session_engine(SessionEngine::SignedCookies)),
-            site("a", settings().key_salt("other")),
-            site("a", settings().max_age(Duration::from_secs(60))),
-            site("a", settings().max_decompressed_size(1000)),
+            but(|s| s.secret_key_fallbacks = vec!["old".into()]),
+            but(|s| s.session_table = "other_session".into()),
+            but(|s| s.session_cookie_name = "other".into()),
+            but(|s| s.session_engine = SessionEngine::SignedCookies),
+            but(|s| s.session_key_salt = "other".into()),
+            but(|s| s.session_data_max_age = Some(Duration::from_secs(60))),
+            but(|s| s.max_decompressed_size = 1000),
         ] {
             assert!(!one.shares_sessions(&other) && !other.shares_sessions(&one));
         }

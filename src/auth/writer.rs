@@ -35,7 +35,7 @@ impl Writer {
     /// [`Error::ImproperlyConfigured`] if there is no such time zone.
     pub(super) fn new(settings: &DjangoSettings) -> Result<Self, Error> {
         Ok(Self {
-            policy: ExpiryPolicy::new(&settings.sessions)?,
+            policy: ExpiryPolicy::new(settings)?,
             queues: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
         })

@@ -16,15 +16,14 @@ pub(crate) struct CsrfCheck {
 
 impl CsrfCheck {
     pub(crate) fn new(settings: &DjangoSettings) -> Self {
-        let csrf = &settings.csrf;
-        let domain = match csrf.use_sessions {
-            true => settings.sessions.cookie_domain.clone(),
-            false => csrf.cookie.domain.clone(),
+        let cookie_domain = match settings.csrf_use_sessions {
+            true => settings.session_cookie_domain.clone(),
+            false => settings.csrf_cookie_domain.clone(),
         };
         Self {
-            trusted: TrustedOrigins::new(&csrf.trusted_origins),
-            cookie_domain: domain,
-            header: python_title(&csrf.header_name),
+            trusted: TrustedOrigins::new(&settings.csrf_trusted_origins),
+            cookie_domain,
+            header: python_title(&settings.csrf_header_name),
         }
     }
 
@@ -145,7 +144,8 @@ mod tests {
 
     #[test]
     fn what_a_browser_would_read_otherwise_is_no_subdomain() {
-        let settings = DjangoSettings::new("k").csrf_trusted_origins(["https://*.example.com"]);
+        let mut settings = DjangoSettings::new("k");
+        settings.csrf_trusted_origins = vec!["https://*.example.com".into()];
         let check = CsrfCheck::new(&settings);
         let verdict = |origin: &str| {
             let from = Provenance {

@@ -18,14 +18,14 @@ impl Database {
     /// How many connections this service has when all of its workers are at work: actix makes one
     /// worker for each processor, unless it is told otherwise.
     pub(super) fn most_connections(&self, needs: NeedSet) -> usize {
-        let sessions = &self.settings().sessions;
+        let settings = self.settings();
         let each = 1
             + usize::from(needs.has(Need::Users))
             + usize::from(needs.has(Need::Permissions))
-            + usize::from(sessions.writes)
-            + usize::from(sessions.writes && sessions.save_every_request);
+            + usize::from(settings.write_sessions)
+            + usize::from(settings.write_sessions && settings.session_save_every_request);
         let all = each * available_parallelism().map_or(1, NonZero::get);
-        all.min(self.settings().max_connections)
+        all.min(settings.max_connections)
     }
 
     /// Says how many connections there still are, and warns if there are fewer than `at_most`.

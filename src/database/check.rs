@@ -51,7 +51,7 @@ impl Database {
     pub(crate) async fn check(&self, report: &mut CheckReport) -> Result<Readable, Error> {
         let settings = self.settings();
         let model = &settings.user_model;
-        let has_sessions = settings.sessions.engine != SessionEngine::SignedCookies;
+        let has_sessions = settings.session_engine != SessionEngine::SignedCookies;
         let needs = self.needs_to_check(report);
         let permissions = model
             .permission_tables
@@ -72,9 +72,9 @@ impl Database {
         let mut looks = Looks { catalog, report, is_sound: true };
 
         if has_sessions {
-            looks.at_sessions(&settings.session_table, settings.sessions.writes);
+            looks.at_sessions(&settings.session_table, settings.write_sessions);
             if let Ok(table) = looks.catalog.table(&settings.session_table)
-                && settings.sessions.writes
+                && settings.write_sessions
                 && looks.is_sound
             {
                 self.check_references(&table.quoted(), looks.report).await?;
@@ -87,22 +87,22 @@ impl Database {
         if !needs.has(Need::Users) {
             return Ok(Readable { sessions: sessions && has_sessions, users: false });
         }
-        looks.at_users(model, settings.sessions.writes, settings.upgrades_passwords());
+        looks.at_users(model, settings.write_sessions, settings.upgrades_passwords());
         let mut users = looks.is_sound;
         if let Some(tables) = permissions {
-            let setter = "UserModel::permission_tables, many_to_many or auth_tables";
+            let field = "UserModel::permission_tables";
             for ManyToMany { table, from_column, to_column } in tables.many_to_many() {
-                looks.at_columns("AUTH_USER_MODEL", setter, table, &[from_column, to_column]);
+                looks.at_columns("AUTH_USER_MODEL", field, table, &[from_column, to_column]);
             }
             let columns = ["id", "codename", "content_type_id"];
-            looks.at_columns("AUTH_USER_MODEL", setter, &tables.permission, &columns);
-            looks.at_columns("AUTH_USER_MODEL", setter, &tables.content_type, &["id", "app_label"]);
+            looks.at_columns("AUTH_USER_MODEL", field, &tables.permission, &columns);
+            looks.at_columns("AUTH_USER_MODEL", field, &tables.content_type, &["id", "app_label"]);
         }
         if let Some(tables) = groups {
-            let setter = "UserModel::group_table";
+            let field = "UserModel::permission_tables";
             let ManyToMany { table, from_column, to_column } = &tables.user_groups;
-            looks.at_columns("AUTH_USER_MODEL", setter, &tables.group, &["id", "name"]);
-            looks.at_columns("AUTH_USER_MODEL", setter, table, &[from_column, to_column]);
+            looks.at_columns("AUTH_USER_MODEL", field, &tables.group, &["id", "name"]);
+            looks.at_columns("AUTH_USER_MODEL", field, table, &[from_column, to_column]);
         }
         // What is sound column by column may still be no query: a condition, say.
         if looks.is_sound {
@@ -114,7 +114,7 @@ impl Database {
     /// What is to be looked at; says what is not.
     fn needs_to_check(&self, report: &mut CheckReport) -> NeedSet {
         let needed = self.shared.needs.all();
-        let named = if self.settings().user_model_is_set { Need::Users } else { Need::Sessions };
+        let named = if self.settings().names_user_model() { Need::Users } else { Need::Sessions };
         let needs = needed.map_or_else(|| named.into(), |needed| needed.with(named));
         self.shared.needs.looked_at(needs);
         if let Some(left_out) = needs.leaves_out() {
@@ -182,8 +182,8 @@ struct Looks<'a> {
 
 impl Looks<'_> {
     fn at_sessions(&mut self, name: &TableName, writes: bool) {
-        let (setting, setter) = ("SESSION_ENGINE", "session_table");
-        if !self.at_columns(setting, setter, name, &SESSION_COLUMNS.map(|(column, _)| column)) {
+        let (setting, field) = ("SESSION_ENGINE", "session_table");
+        if !self.at_columns(setting, field, name, &SESSION_COLUMNS.map(|(column, _)| column)) {
             return;
         }
         let Self { catalog, report, is_sound } = self;
@@ -195,7 +195,7 @@ impl Looks<'_> {
                 *is_sound = false;
                 report.problem(format!(
                     "{setting}: the column \"{name}\" of {quoted} is of type {}, not {}: correct \
-                     `{setter}`",
+                     `{field}`",
                     column.type_name, types[0]
                 ));
             }
@@ -212,14 +212,14 @@ impl Looks<'_> {
             rights.iter().filter(|(_, has)| !has).map(|(right, _)| *right).collect();
         if !lacks.is_empty() {
             report.problem(format!(
-                "writes_sessions: this role may not change sessions: {}",
+                "write_sessions: this role may not change sessions: {}",
                 catalog.grant(&lacks.join(", "), &quoted)
             ));
         }
         let is_own = |name: &str| SESSION_COLUMNS.iter().any(|(own, _)| *own == name);
         for column in table.columns.iter().filter(|c| c.is_required && !is_own(&c.name)) {
             report.warning(format!(
-                "writes_sessions: a new session has nothing for the column \"{}\" of {quoted}, and \
+                "write_sessions: a new session has nothing for the column \"{}\" of {quoted}, and \
                  cannot be made: ALTER TABLE {quoted} ALTER {} SET DEFAULT ..",
                 column.name,
                 quote_name(&column.name)
@@ -254,7 +254,7 @@ impl Looks<'_> {
         let mut are_there = self.at_columns(setting, "UserModel::new", &model.table, &[]);
         for parent in &model.parents {
             let columns = [parent.primary_key.as_str()];
-            are_there &= self.at_columns(setting, "UserModel::parent", &parent.table, &columns);
+            are_there &= self.at_columns(setting, "UserModel::parents", &parent.table, &columns);
         }
         if !are_there {
             return;
@@ -264,18 +264,18 @@ impl Looks<'_> {
         let parents = model.parents.iter().map(|parent| &parent.table);
         let names: Vec<_> = std::iter::once(&model.table).chain(parents).collect();
         let password = model.session_auth_hash.as_ref().map(|_| &model.password);
-        let columns = [("username_column", Some(&model.username)), ("password_column", password)]
+        let columns = [("username", Some(&model.username)), ("password", password)]
             .into_iter()
             .chain([
-                ("is_active_column", model.is_active.as_ref()),
-                ("is_staff_column", model.is_staff.as_ref()),
-                ("is_superuser_column", model.is_superuser.as_ref()),
+                ("is_active", model.is_active.as_ref()),
+                ("is_staff", model.is_staff.as_ref()),
+                ("is_superuser", model.is_superuser.as_ref()),
             ])
-            .filter_map(|(setter, column)| Some((setter, column?)))
-            .chain(model.parents.iter().map(|parent| ("parent", &parent.link)))
+            .filter_map(|(field, column)| Some((field, column?)))
+            .chain(model.parents.iter().map(|parent| ("parents", &parent.link)))
             .chain(model.columns.iter().map(|column| ("columns", column)));
-        for (setter, column) in columns {
-            self.at_column_of_any(setter, column, &names);
+        for (field, column) in columns {
+            self.at_column_of_any(field, column, &names);
         }
         if writes {
             let passwords = Some(&model.password).filter(|_| upgrades_passwords);
@@ -286,12 +286,12 @@ impl Looks<'_> {
     }
 
     /// A column that multi-table inheritance may have put into any of these tables.
-    fn at_column_of_any(&mut self, setter: &str, column: &str, names: &[&TableName]) {
+    fn at_column_of_any(&mut self, field: &str, column: &str, names: &[&TableName]) {
         let tables = names.iter().filter_map(|name| self.catalog.table(name).ok());
         let has = tables.clone().find_map(|table| Some((table, table.column(column)?)));
         let complaint = match has {
             None => format!(
-                "AUTH_USER_MODEL: {} has no column \"{column}\": correct `UserModel::{setter}`",
+                "AUTH_USER_MODEL: {} has no column \"{column}\": correct `UserModel::{field}`",
                 tables.map(Table::quoted).collect::<Vec<_>>().join(", or ")
             ),
             Some((table, found)) if !found.is_readable => {
@@ -310,7 +310,7 @@ impl Looks<'_> {
             if table.column(column).is_some_and(|column| !column.is_writable) {
                 let right = format!("UPDATE ({})", quote_name(column));
                 self.report.warning(format!(
-                    "writes_sessions: this role may not write \"{column}\", which a log-in does: {}",
+                    "write_sessions: this role may not write \"{column}\", which a log-in does: {}",
                     self.catalog.grant(&right, &table.quoted())
                 ));
             }
@@ -321,7 +321,7 @@ impl Looks<'_> {
     fn at_columns(
         &mut self,
         setting: &str,
-        setter: &str,
+        field: &str,
         name: &TableName,
         columns: &[&str],
     ) -> bool {
@@ -330,7 +330,7 @@ impl Looks<'_> {
             Ok(table) => table,
             Err(elsewhere) => {
                 *is_sound = false;
-                report.problem(missing(setting, setter, name, &elsewhere, catalog));
+                report.problem(missing(setting, field, name, &elsewhere, catalog));
                 return false;
             }
         };
@@ -345,7 +345,7 @@ impl Looks<'_> {
         for column in columns.iter().copied() {
             let complaint = match table.column(column) {
                 None => format!(
-                    "{setting}: {} has no column \"{column}\": correct `{setter}`",
+                    "{setting}: {} has no column \"{column}\": correct `{field}`",
                     table.quoted()
                 ),
                 Some(found) if !found.is_readable => not_readable(setting, table, catalog),
@@ -365,7 +365,7 @@ fn not_readable(setting: &str, table: &Table, catalog: &Catalog) -> String {
 
 fn missing(
     setting: &str,
-    setter: &str,
+    field: &str,
     name: &TableName,
     elsewhere: &[&str],
     catalog: &Catalog,
@@ -380,11 +380,11 @@ fn missing(
         name.quoted()
     );
     match elsewhere {
-        [] => format!("{start}: correct `{setter}` or the database, or run Django's `migrate`"),
+        [] => format!("{start}: correct `{field}` or the database, or run Django's `migrate`"),
         [schema] => format!(
-            "{start}, but one in the schema \"{schema}\": say so in `{setter}`: (\"{schema}\", \"{}\")",
+            "{start}, but one in the schema \"{schema}\": say so in `{field}`: (\"{schema}\", \"{}\")",
             name.name()
         ),
-        schemas => format!("{start}, but in {}: say which in `{setter}`", schemas.join(", ")),
+        schemas => format!("{start}, but in {}: say which in `{field}`", schemas.join(", ")),
     }
 }

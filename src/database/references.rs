@@ -21,7 +21,7 @@ impl Database {
         let asked = query().with(vec![Box::new(session_table.to_owned())]);
         for row in self.query(asked, self.deadline()).await? {
             if let Some(reference) = Reference::of(&row).map_err(Unavailable::from)? {
-                report.warning(format!("writes_sessions: {reference}"));
+                report.warning(format!("write_sessions: {reference}"));
             }
         }
         Ok(())

@@ -57,7 +57,7 @@ impl Server {
         if lost >= LOST_STATEMENTS && self.prepares.swap(false, Ordering::Relaxed) {
             tracing::warn!(
                 "prepared statements keep getting lost, as behind a pooler in transaction mode: \
-                 going on without them, as by `DjangoSettings::prepared_statements(false)`"
+                 going on without them, as without `DjangoSettings::prepared_statements`"
             );
         }
     }
@@ -68,7 +68,7 @@ impl Server {
         if !self.has_pooler.swap(true, Ordering::Relaxed) && self.prepares() {
             tracing::warn!(
                 "there is a pooler in front of the database: going on without prepared statements, \
-                 as by `DjangoSettings::prepared_statements(false)`"
+                 as without `DjangoSettings::prepared_statements`"
             );
         }
     }

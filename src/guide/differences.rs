@@ -6,10 +6,10 @@
 //! |---|---|---|
 //! | the user id in a session cannot be a primary key (`"abc"` for an integer) | 500 | anonymous |
 //! | `expire_date` is beyond the year 9999 | 500 | anonymous |
-//! | [`writes_sessions`](crate::DjangoSettings::writes_sessions) is off, and the session auth hash is wrong | the row is deleted | the user is rejected; nothing is written |
-//! | `writes_sessions` is off, and the hash was made with a fallback key | the session gets a new key | the user is accepted; nothing is written |
+//! | [`write_sessions`](crate::DjangoSettings::write_sessions) is off, and the session auth hash is wrong | the row is deleted | the user is rejected; nothing is written |
+//! | `write_sessions` is off, and the hash was made with a fallback key | the session gets a new key | the user is accepted; nothing is written |
 //! | two requests change one session | the last one wins, whole | both changes are kept; of one key the last, unless by [`update`](crate::DjangoSessionMut::update) |
-//! | `SESSION_SAVE_EVERY_REQUEST`, requests within one second | each one moves `expire_date` | one of them does: [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) |
+//! | `SESSION_SAVE_EVERY_REQUEST`, requests within one second | each one moves `expire_date` | one of them does: [`session_save_interval`](crate::DjangoSettings::session_save_interval) |
 //! | `Host` is not in `ALLOWED_HOSTS` | 400 | 400 for anonymous visitors who would be redirected, 403 for forms; else it is answered |
 //! | CSRF: text that no browser sends (`https://evil.com\.example.com`) under a wildcard | trusted | refused |
 //! | a `POST` to a path that does not exist, behind a middleware | 404 | 403 |

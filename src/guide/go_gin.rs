@@ -9,7 +9,7 @@
 //! | `Client.GetRawSession` | [`DjangoSite::load`](crate::DjangoSite::load) |
 //! | `RawSession` | [`DjangoSession`](crate::DjangoSession) |
 //! | `Client.DecodeSessionUserID` | [`DjangoUserId`](crate::DjangoUserId), or [`DjangoSession::user_id`](crate::DjangoSession::user_id) |
-//! | `DecodeSessionData`, `...WithMaxAge`, `...WithSalt` | [`SessionData::decode`](crate::SessionData::decode) and [`SessionData::user_id`](crate::SessionData::user_id); [`max_age`](crate::DjangoSettings::max_age) and [`key_salt`](crate::DjangoSettings::key_salt) are settings |
+//! | `DecodeSessionData`, `...WithMaxAge`, `...WithSalt` | [`SessionData::decode`](crate::SessionData::decode) and [`SessionData::user_id`](crate::SessionData::user_id); [`session_data_max_age`](crate::DjangoSettings::session_data_max_age) and [`session_key_salt`](crate::DjangoSettings::session_key_salt) are settings |
 //! | `EncodeSessionData`, `...WithSalt` | [`SessionData::from_object`](crate::SessionData::from_object) and [`SessionData::encode`](crate::SessionData::encode) |
 //! | `UpdateSessionData`, `...WithSalt` | [`DjangoSessionMut`](crate::DjangoSessionMut); or decode, [`SessionData::insert`](crate::SessionData::insert) or [`SessionData::remove`](crate::SessionData::remove), encode |
 //! | `DjangoSigner.SignObject`, `.UnsignObject` | [`signing::TimestampSigner::sign_object`](crate::signing::TimestampSigner::sign_object), [`unsign_object`](crate::signing::TimestampSigner::unsign_object) |

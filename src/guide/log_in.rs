@@ -1,7 +1,7 @@
 //! # Log in and log out
 //!
 //! Most sites leave this to Django: whom it logs in is logged in here. To do it here, with
-//! [`writes_sessions(true)`](crate::DjangoSettings::writes_sessions):
+//! [`write_sessions`](crate::DjangoSettings::write_sessions):
 //!
 //! ```
 //! use actix_django_session::{DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error};

@@ -38,7 +38,7 @@
 //! | `SessionStorage` | the session alone |
 //! | a class of the site's own | an error of [`Messages`](crate::Messages), by its name |
 //!
-//! What goes into the session needs [`writes_sessions(true)`](crate::DjangoSettings::writes_sessions).
+//! What goes into the session needs [`write_sessions`](crate::DjangoSettings::write_sessions).
 //! Without, `Messages` works with the cookie: more than fits is lost, with an error in the log, and
 //! `SessionStorage` is refused. Exported settings have all of this, `MESSAGE_LEVEL` and `MESSAGE_TAGS`.
 //!

@@ -54,7 +54,7 @@
 //!     proxy_set_header Host $http_host;                # with its port: CSRF checks compare it
 //!     proxy_set_header X-Forwarded-Proto $scheme;      # behind another proxy: what that one says
 //!     proxy_set_header X-Forwarded-For $remote_addr;
-//!     # 127.0.0.1:8080 is not the port of the site: `DjangoSettings::server_port(443)`, or, with
+//!     # 127.0.0.1:8080 is not the port of the site: `server_port = Some(443)` in the settings, or, with
 //!     # USE_X_FORWARDED_PORT on both sides, this:
 //!     # proxy_set_header X-Forwarded-Port $server_port;
 //!
@@ -99,7 +99,7 @@
 //!
 //! For a day of real visitors, let nginx send a copy of each GET to Rust. Django answers; what Rust
 //! answers reaches nobody. The role of that service has `SELECT` and no other right, and
-//! [`writes_sessions`](crate::DjangoSettings::writes_sessions) is off: what it would write, or set as a
+//! [`write_sessions`](crate::DjangoSettings::write_sessions) is off: what it would write, or set as a
 //! cookie, is lost. This is `docs/deployment/mirror.conf`:
 //!
 //! ```nginx

@@ -79,8 +79,8 @@
 //! | warn | `` a middleware was made after check() and needs what that has not looked at: make the middlewares first, before `HttpServer::new` `` | once for each of users, permissions and groups | `not_looked_at` |
 //! | info | `settings checked against the database` | at the end of `check()` | tables, key type, cookie name, how many keys and backends |
 //! | warn | `the encoding of a password cannot be read` | somebody tries to log in with it | |
-//! | warn | `` there is a pooler in front of the database: going on without prepared statements, as by `DjangoSettings::prepared_statements(false)` `` | once a site | |
-//! | warn | `` prepared statements keep getting lost, as behind a pooler in transaction mode: going on without them, as by `DjangoSettings::prepared_statements(false)` `` | once a site | |
+//! | warn | `` there is a pooler in front of the database: going on without prepared statements, as without `DjangoSettings::prepared_statements` `` | once a site | |
+//! | warn | `` prepared statements keep getting lost, as behind a pooler in transaction mode: going on without them, as without `DjangoSettings::prepared_statements` `` | once a site | |
 //! | error | `a session has a new key, and the change could not be told to the cache` | `on_session_change` failed after a log-in or a `cycle_key`; the visitor has the new cookie | `error` |
 //! | error | `a CSRF secret cannot be kept in the session` | `CSRF_USE_SESSIONS`, and a session too large to be read | `error` |
 //! | error | `messages were not kept in the session` | the session could not be changed | `error` |
@@ -131,7 +131,7 @@
 //! ## Poolers
 //!
 //! Behind PgBouncer in transaction mode, set
-//! [`prepared_statements(false)`](crate::DjangoSettings::prepared_statements). A pooler that was not
+//! [`prepared_statements`](crate::DjangoSettings::prepared_statements) to `false`. A pooler that was not
 //! announced is noticed, and the log says so once. Connections are shared with others there, and no
 //! setting of one's own can be left on them: queries are planned anew each time, and what ends a query
 //! that waits for a lock is PgBouncer's `query_timeout`, or `ALTER ROLE .. SET statement_timeout`. Without

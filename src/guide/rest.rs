@@ -56,29 +56,25 @@
 //! ```
 //! use actix_django_session::{AuthenticationClass, DjangoSettings};
 //!
-//! # fn f(settings: DjangoSettings, signing_key: String) -> DjangoSettings {
-//! settings.map_rest_framework(|mut rest| {
-//!     for each in &mut rest.default_authentication_classes {
-//!         if let AuthenticationClass::Jwt(jwt) = &mut each.class {
-//!             jwt.signing_key = Some(signing_key.as_bytes().to_vec());
-//!         }
+//! # fn f(mut settings: DjangoSettings, signing_key: String) {
+//! for each in &mut settings.rest_framework.default_authentication_classes {
+//!     if let AuthenticationClass::Jwt(jwt) = &mut each.class {
+//!         jwt.signing_key = Some(signing_key.as_str().into());
 //!     }
-//!     rest
-//! })
+//! }
 //! # }
 //! ```
 //!
 //! By hand:
 //!
 //! ```
-//! use actix_django_session::{DjangoSettings, RestAuthentication, RestFramework, SimpleJwt};
+//! use actix_django_session::{DjangoSettings, RestAuthentication, SimpleJwt};
 //!
 //! let mut jwt = SimpleJwt::default();
 //! jwt.audience = Some(vec!["shop".into()]);
-//! let mut rest = RestFramework::default();
-//! rest.default_authentication_classes =
+//! let mut settings = DjangoSettings::new("the SECRET_KEY");
+//! settings.rest_framework.default_authentication_classes =
 //!     vec![RestAuthentication::jwt(jwt), RestAuthentication::session()];
-//! let settings = DjangoSettings::new("the SECRET_KEY").rest_framework(rest);
 //! ```
 //!
 //! Whether the table of tokens can be read and the keys fit their algorithm says

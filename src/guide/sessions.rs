@@ -5,7 +5,8 @@
 //! ```
 //! use actix_django_session::DjangoSettings;
 //!
-//! let settings = DjangoSettings::new("the SECRET_KEY of settings.py").writes_sessions(true);
+//! let mut settings = DjangoSettings::new("the SECRET_KEY of settings.py");
+//! settings.write_sessions = true;
 //! ```
 //!
 //! ## `request.session`
@@ -59,13 +60,13 @@
 //!
 //! ## Expiry that slides
 //!
-//! With `SESSION_SAVE_EVERY_REQUEST` and `writes_sessions` every answer behind a middleware moves the end of
+//! With `SESSION_SAVE_EVERY_REQUEST` and `write_sessions` every answer behind a middleware moves the end of
 //! the session, and sends its cookie again. Without the latter nothing slides, and who stays on pages of
 //! this service is logged out when the session ends: `check()` warns of that. Only `expire_date` is
 //! written, for many visitors in one statement, and no session's twice within a second: the requests of a
 //! page move it once. So a visitor who stays away is logged out up to a second earlier than by Django (of
 //! a session that lives for less than a minute, by a sixtieth of that).
-//! [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) sets another interval; with zero,
+//! [`session_save_interval`](crate::DjangoSettings::session_save_interval) sets another interval; with zero,
 //! each request moves the end, as in Django.
 //!
 //! A cookie goes out only for a row that was read or written a tenth of a second before, or is asked for

@@ -40,8 +40,9 @@
 //! ```
 //! use actix_django_session::{DjangoSettings, DjangoUser, Error};
 //!
-//! fn with_own_columns(settings: DjangoSettings) -> DjangoSettings {
-//!     settings.map_user_model(|model| model.columns(["is_verified"]))
+//! fn with_own_columns(mut settings: DjangoSettings) -> DjangoSettings {
+//!     settings.user_model.columns = vec!["is_verified".into()];
+//!     settings
 //! }
 //!
 //! async fn page(user: DjangoUser) -> Result<String, Error> {
@@ -50,9 +51,9 @@
 //! }
 //! ```
 //!
-//! Fallback keys are not in the file either: give them by
-//! [`secret_key_fallbacks`](crate::DjangoSettings::secret_key_fallbacks). Or tell all of it by hand; every
-//! setting has a setter:
+//! Fallback keys are not in the file either: put them into
+//! [`secret_key_fallbacks`](crate::DjangoSettings::secret_key_fallbacks). Or set all of it by hand; every
+//! setting is a field:
 //!
 //! | Django | here | default |
 //! |---|---|---|
@@ -62,8 +63,8 @@
 //! | `SESSION_ENGINE` | [`session_engine`](crate::DjangoSettings::session_engine) | `db`; also `cached_db`, `signed_cookies` |
 //! | `SESSION_COOKIE_AGE`, `_DOMAIN`, `_PATH`, `_SECURE`, `_HTTPONLY`, `_SAMESITE`, `SESSION_EXPIRE_AT_BROWSER_CLOSE`, `SESSION_SAVE_EVERY_REQUEST` | the same in lower case | Django's |
 //! | `USE_TZ`, `TIME_ZONE` | [`use_tz`](crate::DjangoSettings::use_tz), [`time_zone`](crate::DjangoSettings::time_zone) | `true`, `America/Chicago` |
-//! | | [`writes_sessions`](crate::DjangoSettings::writes_sessions) | `false`: nothing is written, so nothing slides either |
-//! | | [`slide_at_most_every`](crate::DjangoSettings::slide_at_most_every) | one second; a sixtieth of the life of a session that lives for less than a minute |
+//! | | [`write_sessions`](crate::DjangoSettings::write_sessions) | `false`: nothing is written, so nothing slides either |
+//! | | [`session_save_interval`](crate::DjangoSettings::session_save_interval) | one second; a sixtieth of the life of a session that lives for less than a minute |
 //! | `LOGIN_URL` | [`login_url`](crate::DjangoSettings::login_url); with `i18n_patterns`, [`login_url_for`](crate::DjangoSessionMiddleware::login_url_for) of the middleware | `/accounts/login/`; a URL, not the name of one |
 //! | `LOGIN_REDIRECT_URL`, `LOGOUT_REDIRECT_URL` | the same in lower case | `/accounts/profile/`, none |
 //! | `MESSAGE_STORAGE`, `MESSAGE_LEVEL`, `MESSAGE_TAGS` | the same in lower case | Django's |
@@ -79,12 +80,12 @@
 //! | `DATA_UPLOAD_MAX_MEMORY_SIZE`, `_NUMBER_FIELDS`, `_NUMBER_FILES` | the same in lower case | 2.5 MiB, 1000, 100 |
 //! | `SECURE_PROXY_SSL_HEADER` | [`secure_proxy_ssl_header`](crate::DjangoSettings::secure_proxy_ssl_header) | none |
 //! | the table of the session model | [`session_table`](crate::DjangoSettings::session_table) | `django_session` |
-//! | `SessionStore.key_salt` | [`key_salt`](crate::DjangoSettings::key_salt) | that of every store of Django's own |
+//! | `SessionStore.key_salt` | [`session_key_salt`](crate::DjangoSettings::session_key_salt) | that of every store of Django's own |
 //! | | [`timeout`](crate::DjangoSettings::timeout) | 5 seconds |
 //! | | [`max_connections`](crate::DjangoSettings::max_connections) | 32 |
 //! | | [`prepared_statements`](crate::DjangoSettings::prepared_statements) | `true` |
 //! | | [`max_decompressed_size`](crate::DjangoSettings::max_decompressed_size) | 16 MiB |
-//! | `max_age` of `signing.loads` | [`max_age`](crate::DjangoSettings::max_age) | none, as for Django's sessions |
+//! | `max_age` of `signing.loads` | [`session_data_max_age`](crate::DjangoSettings::session_data_max_age) | none, as for Django's sessions |
 //!
 //! ## The pool
 //!
@@ -101,7 +102,7 @@
 //!
 //! | to have | do |
 //! |---|---|
-//! | tables that are not in `public` | name the schema, `session_table("web.django_session")`, or (not behind PgBouncer) end the URL with `?options=-csearch_path%3Dweb`. A `SET search_path` in a hook of the pool does not reach the site |
+//! | tables that are not in `public` | name the schema, `settings.session_table = "web.django_session".into()`, or (not behind PgBouncer) end the URL with `?options=-csearch_path%3Dweb`. A `SET search_path` in a hook of the pool does not reach the site |
 //! | a role that may only read | see [In production](super::production) |
 //! | a pool for your own queries | any size: the site takes none of its connections |
 //!

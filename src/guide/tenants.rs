@@ -13,11 +13,10 @@
 //! use deadpool_postgres::Pool;
 //!
 //! fn store_of(tenant: &str, host: &str, pool: Pool, secret_key: &[u8]) -> Result<DjangoSite, Error> {
-//!     let users = UserModel::new((tenant, "auth_user"));
-//!     let settings = DjangoSettings::new(secret_key)
-//!         .allowed_hosts([host])
-//!         .session_table((tenant, "django_session"))
-//!         .user_model(users);
+//!     let mut settings = DjangoSettings::new(secret_key);
+//!     settings.allowed_hosts = vec![host.into()];
+//!     settings.session_table = (tenant, "django_session").into();
+//!     settings.user_model = UserModel::new((tenant, "auth_user"));
 //!     DjangoSite::new(pool, settings)
 //! }
 //! ```

@@ -33,7 +33,7 @@
 //! | user deleted, inactive, other password, backend not listed | reject | `None` | the id | the session | the session | the session | a token | messages |
 //! | logged in | the user | the user | the id | the session | the session | the session | a token | messages |
 //! | the id is no `T` of `DjangoUserId<T>` | | | 500 | | | | | |
-//! | `writes_sessions` is off | | | | | | 500 | with `CSRF_USE_SESSIONS` and no secret in the session: 500 | with `SessionStorage`: 500 |
+//! | `write_sessions` is off | | | | | | 500 | with `CSRF_USE_SESSIONS` and no secret in the session: 500 | with `SessionStorage`: 500 |
 //! | database down, lookup too slow | 503 | 503 | 503 | 503 | 503 | 503 | 503 | 503 |
 //!
 //! [`DjangoSite`](crate::DjangoSite) is one too: the handle of the innermost middleware, for whatever visitor.
@@ -69,7 +69,7 @@
 //! | `get` or `filter` of the manager, middleware that changes `request.user` | the manager: all users; middleware: nothing | [`after_get_user`](crate::DjangoSite::after_get_user) |
 //!
 //! What makes no difference, such as a method that only writes to the log, is accepted by its path:
-//! [`accept_override`](crate::DjangoSettings::accept_override).
+//! [`accepted_overrides`](crate::DjangoSettings::accepted_overrides).
 //!
 //! A hook cannot let anybody in by failing: an error is an error, and so is one that takes too long.
 //!
@@ -96,7 +96,7 @@
 //! with both is a visitor who stays on pages of this service logged in at Django afterwards. So it is a
 //! middleware around the one that asks who it is, and not an `after_get_user`, which cannot write. This is
 //! what django-session-timeout does with `SESSION_EXPIRE_AFTER_LAST_ACTIVITY`; the settings need
-//! [`writes_sessions`](crate::DjangoSettings::writes_sessions):
+//! [`write_sessions`](crate::DjangoSettings::write_sessions):
 //!
 //! ```
 //! use std::time::{SystemTime, UNIX_EPOCH};

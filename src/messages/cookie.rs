@@ -3,7 +3,7 @@
 use super::item::Item;
 use crate::{
     error::Error,
-    settings::{DjangoSettings, MessageSettings},
+    settings::{DjangoSettings, MessageSettings, SecretKey},
     signing::{self, TimestampSigner},
 };
 
@@ -48,7 +48,7 @@ impl MessageCookie {
     /// # Errors
     /// [`Error::ImproperlyConfigured`] for an empty key.
     pub(crate) fn new(settings: &DjangoSettings) -> Result<Self, Error> {
-        let of_cookies = |key: &Vec<u8>| [b"django.http.cookies", &**key].concat();
+        let of_cookies = |key: &SecretKey| [b"django.http.cookies", key.as_bytes()].concat();
         let signer = TimestampSigner::new(of_cookies(&settings.secret_key))
             .and_then(|signer| {
                 signer.fallback_keys(settings.secret_key_fallbacks.iter().map(of_cookies))

@@ -147,7 +147,7 @@ impl MessageSite {
     /// # Errors
     /// [`Error::ImproperlyConfigured`] for an empty key.
     pub(crate) fn new(settings: &DjangoSettings) -> Result<Self, Error> {
-        Ok(Self { cookie: MessageCookie::new(settings)?, settings: settings.messages.clone() })
+        Ok(Self { cookie: MessageCookie::new(settings)?, settings: MessageSettings::of(settings) })
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     database::python_int,
     error::{AuthenticationFailed, TokenMessage},
     session::SessionData,
-    settings::{DjangoSettings, SimpleJwt, TokenClass},
+    settings::{DjangoSettings, SecretKey, SimpleJwt, TokenClass},
 };
 
 /// The first second after all that Python's dates can be: SimpleJWT fails on an `exp` from there on.
@@ -52,14 +52,14 @@ impl Jwt {
                     .into(),
             );
         }
-        Self::new(settings, &site.secret_key)
+        Self::new(settings, site.secret_key.as_bytes())
     }
 
     fn new(settings: &SimpleJwt, secret_key: &[u8]) -> Result<Self, String> {
         if settings.jwk_url {
             return Err("JWK_URL is not supported: give the public key as VERIFYING_KEY".into());
         }
-        let secret = settings.signing_key.as_deref().unwrap_or(secret_key);
+        let secret = settings.signing_key.as_ref().map_or(secret_key, SecretKey::as_bytes);
         if settings.signing_key_fingerprint.as_ref().is_some_and(|found| !found.fits(secret)) {
             return Err(match settings.signing_key {
                 Some(_) => {
@@ -67,8 +67,8 @@ impl Jwt {
                             exported"
                         .into()
                 }
-                None => "SIGNING_KEY is another key than the SECRET_KEY: hand it over by \
-                         `DjangoSettings::map_rest_framework`"
+                None => "SIGNING_KEY is another key than the SECRET_KEY: hand it over in \
+                         `SimpleJwt::signing_key`"
                     .into(),
             });
         }
@@ -471,7 +471,7 @@ mod tests {
 
     #[test]
     fn debug_output_has_no_key() {
-        let settings = SimpleJwt { signing_key: Some(b"hush".to_vec()), ..SimpleJwt::default() };
+        let settings = SimpleJwt { signing_key: Some("hush".into()), ..SimpleJwt::default() };
         assert!(!format!("{settings:?}").contains("hush"));
     }
 

@@ -552,7 +552,8 @@ mod tests {
         assert!(changes.data().is_empty() && !changes.is_empty());
         let many = format!(r#"{{"a":"{}"}}"#, "a".repeat(100));
         let sealed = SessionData::from_json(&many).unwrap().encode(&signer);
-        let small = DjangoSettings::new("other").max_decompressed_size(10);
+        let mut small = DjangoSettings::new("other");
+        small.max_decompressed_size = 10;
         assert!(Changes::new(Some(&with(small, &sealed))).is_err());
     }
 

@@ -14,7 +14,7 @@ use jiff::{
 };
 
 use super::{SessionData, iso_format::IsoFormat};
-use crate::{error::Error, settings::SessionSettings};
+use crate::{error::Error, settings::DjangoSettings};
 
 /// Where `SessionBase` keeps the expiry of one session.
 pub(crate) const SESSION_EXPIRY: &str = "_session_expiry";
@@ -54,9 +54,9 @@ pub(crate) struct ExpiryPolicy {
 /// Django's own.
 impl Default for ExpiryPolicy {
     fn default() -> Self {
-        let SessionSettings { cookie_age, expire_at_browser_close, .. } =
-            SessionSettings::default();
-        Self { cookie_age, at_browser_close: expire_at_browser_close, local: None }
+        let settings = DjangoSettings::new("");
+        let at_browser_close = settings.session_expire_at_browser_close;
+        Self { cookie_age: settings.session_cookie_age, at_browser_close, local: None }
     }
 }
 
@@ -83,15 +83,15 @@ enum Stored {
 impl ExpiryPolicy {
     /// # Errors
     /// [`Error::ImproperlyConfigured`] if there is no time zone of that name.
-    pub(crate) fn new(settings: &SessionSettings) -> Result<Self, Error> {
+    pub(crate) fn new(settings: &DjangoSettings) -> Result<Self, Error> {
         let local = match settings.use_tz {
             true => None,
             false => Some(TimeZone::get(&settings.time_zone).map_err(|_| {
                 Error::ImproperlyConfigured("TIME_ZONE is not the name of a time zone".into())
             })?),
         };
-        let at_browser_close = settings.expire_at_browser_close;
-        Ok(Self { cookie_age: settings.cookie_age, at_browser_close, local })
+        let at_browser_close = settings.session_expire_at_browser_close;
+        Ok(Self { cookie_age: settings.session_cookie_age, at_browser_close, local })
     }
 
     /// The JSON text that `set_expiry` puts into the session; `None` takes the entry out.
@@ -285,16 +285,17 @@ fn epoch_seconds(now: SystemTime) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::DjangoSettings;
 
     const NOW: Duration = Duration::from_micros(1_700_000_000_123_456);
 
     fn policy(settings: DjangoSettings) -> ExpiryPolicy {
-        ExpiryPolicy::new(&settings.sessions).unwrap()
+        ExpiryPolicy::new(&settings).unwrap()
     }
 
     fn in_zone(name: &str) -> ExpiryPolicy {
-        policy(DjangoSettings::new("k").use_tz(false).time_zone(name))
+        let mut settings = DjangoSettings::new("k");
+        (settings.use_tz, settings.time_zone) = (false, name.into());
+        policy(settings)
     }
 
     /// The row's `expire_date` as microseconds since 1970.
@@ -342,9 +343,11 @@ mod tests {
 
     #[test]
     fn a_time_zone_has_to_exist() {
-        let settings = DjangoSettings::new("k").use_tz(false).time_zone("Mars/Olympus");
-        let refused = ExpiryPolicy::new(&settings.sessions).unwrap_err().to_string();
+        let mut settings = DjangoSettings::new("k");
+        (settings.use_tz, settings.time_zone) = (false, "Mars/Olympus".into());
+        let refused = ExpiryPolicy::new(&settings).unwrap_err().to_string();
         assert!(refused.contains("TIME_ZONE"), "{refused}");
-        assert!(ExpiryPolicy::new(&settings.use_tz(true).sessions).is_ok());
+        settings.use_tz = true;
+        assert!(ExpiryPolicy::new(&settings).is_ok());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     error::{DecodeError, Error},
     observe::{Event, Observer},
-    settings::DjangoSettings,
+    settings::{DjangoSettings, SecretKey},
     signing::{self, KeyUsed, TimestampSigner},
 };
 
@@ -18,16 +18,17 @@ pub struct SessionSigner {
 }
 
 impl SessionSigner {
-    /// The signer for `SECRET_KEY`, `SECRET_KEY_FALLBACKS` and `key_salt` of the settings.
+    /// The signer for `SECRET_KEY`, `SECRET_KEY_FALLBACKS` and `session_key_salt` of the settings.
     ///
     /// # Errors
     /// [`Error::ImproperlyConfigured`] if the settings cannot work, an empty key for example.
     pub fn new(settings: &DjangoSettings) -> Result<Self, Error> {
         settings.validate()?;
+        let fallbacks = settings.secret_key_fallbacks.iter();
         let improper =
             |error: signing::ImproperlyConfigured| Error::ImproperlyConfigured(error.to_string());
-        let signer = TimestampSigner::new(&settings.secret_key)
-            .and_then(|signer| signer.fallback_keys(&settings.secret_key_fallbacks))
+        let signer = TimestampSigner::new(settings.secret_key.as_bytes())
+            .and_then(|signer| signer.fallback_keys(fallbacks.map(SecretKey::as_bytes)))
             .map_err(improper)?
             .salt(settings.session_salt())
             .max_decompressed_size(settings.max_decompressed_size);

@@ -139,6 +139,8 @@ impl fmt::Debug for SessionText {
 mod tests {
     use std::time::Duration;
 
+    use testbed::With;
+
     use super::*;
     use crate::{settings::DjangoSettings, signing::TimestampSigner};
 
@@ -154,7 +156,7 @@ mod tests {
         text.decode(&signer(settings.clone())).unwrap();
         let (minute, age) = (Duration::from_secs(60), Duration::from_secs(1 << 40));
         for (max_age, is_read) in [(minute, false), (age, true)] {
-            let signer = signer(settings.clone().max_age(max_age));
+            let signer = signer(settings.clone().with(|s| s.session_data_max_age = Some(max_age)));
             assert_eq!(text.decode(&signer).is_ok(), is_read);
             // As it is without any memory.
             assert_eq!(SessionData::decode(text.as_str(), &signer).is_ok(), is_read);

@@ -38,17 +38,17 @@ fn moment(text: &Value) -> SystemTime {
 fn policy(case: &Value) -> ExpiryPolicy {
     let mut settings = DjangoSettings::new("k");
     for (name, value) in case["settings"].as_object().into_iter().flatten() {
-        settings = match (name.as_str(), value) {
-            ("SESSION_COOKIE_AGE", age) => settings.session_cookie_age(age.as_i64().unwrap()),
+        match (name.as_str(), value) {
+            ("SESSION_COOKIE_AGE", age) => settings.session_cookie_age = age.as_i64().unwrap(),
             ("SESSION_EXPIRE_AT_BROWSER_CLOSE", Value::Bool(yes)) => {
-                settings.session_expire_at_browser_close(*yes)
+                settings.session_expire_at_browser_close = *yes;
             }
-            ("USE_TZ", Value::Bool(yes)) => settings.use_tz(*yes),
-            ("TIME_ZONE", Value::String(name)) => settings.time_zone(name),
+            ("USE_TZ", Value::Bool(yes)) => settings.use_tz = *yes,
+            ("TIME_ZONE", Value::String(name)) => settings.time_zone.clone_from(name),
             other => panic!("{other:?}"),
-        };
+        }
     }
-    ExpiryPolicy::new(&settings.sessions).unwrap()
+    ExpiryPolicy::new(&settings).unwrap()
 }
 
 /// An instant as Python's `isoformat` shows it.

@@ -19,23 +19,52 @@
 /// ```
 /// use actix_django_session::{AuthenticationBackend, DjangoSettings};
 ///
-/// let settings = DjangoSettings::new("secret").authentication_backends([
-///     // class EmailBackend(ModelBackend): def authenticate(..)
-///     AuthenticationBackend::new("shop.backends.EmailBackend").grants_permissions(true),
-///     // class ApiKeyBackend(BaseBackend): def get_user(..), and no permissions
-///     AuthenticationBackend::new("shop.backends.ApiKeyBackend").grants_permissions(false),
-/// ]);
+/// // class EmailBackend(ModelBackend): def authenticate(..)
+/// let mut by_email = AuthenticationBackend::new("shop.backends.EmailBackend");
+/// by_email.grants_permissions = Some(true);
+/// // class ApiKeyBackend(BaseBackend): def get_user(..), and no permissions
+/// let mut by_api_key = AuthenticationBackend::new("shop.backends.ApiKeyBackend");
+/// by_api_key.grants_permissions = Some(false);
+///
+/// let mut settings = DjangoSettings::new("secret");
+/// settings.authentication_backends = vec![by_email, by_api_key];
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
+#[non_exhaustive]
 pub struct AuthenticationBackend {
-    pub(crate) path: String,
-    pub(crate) reads_users: bool,
-    /// `None`: it is not known, and nobody said; it grants none.
-    pub(crate) grants_permissions: Option<bool>,
-    pub(crate) admits_inactive: bool,
-    /// `None`: it is not known, and nobody said.
-    pub(crate) checks_passwords: Option<bool>,
+    /// The dotted path.
+    pub path: String,
+
+    /// Whether its `get_user` is that of `ModelBackend`: by the primary key, through the user
+    /// model's default manager. Otherwise nobody is logged in here who came in by it.
+    ///
+    /// Defaults to `true`.
+    pub reads_users: bool,
+
+    /// Whether it grants the permissions of Django's tables, as `ModelBackend` and all backends do
+    /// that derive from it and do not override that; one that derives from `BaseBackend` grants
+    /// none. Every backend that is listed grants to all users, whichever they came in by.
+    ///
+    /// Defaults to what the table above says. `None`, unknown, grants none; which backends have been
+    /// left at that shows in [`DjangoSite::check`](crate::DjangoSite::check).
+    pub grants_permissions: Option<bool>,
+
+    /// Whether it lets inactive users in, as one does whose `user_can_authenticate` says so.
+    ///
+    /// Defaults to what the table above says.
+    pub admits_inactive: bool,
+
+    /// Whether its `authenticate(username=.., password=..)` is that of `ModelBackend`, for
+    /// [`DjangoSite::authenticate`](crate::DjangoSite::authenticate). `Some(false)` passes it over: for
+    /// one that takes other arguments, or that knows other ways in, which are then not open here.
+    ///
+    /// **Think before you say `Some(false)` of a backend that refuses.** Django asks it first and heeds
+    /// its `PermissionDenied`; django-axes and others lock out by that whoever tries too often. Here
+    /// nobody does, unless you do it.
+    ///
+    /// Defaults to what the table above says; `authenticate` is an error while it is unknown, `None`, of
+    /// a backend that Django would ask first.
+    pub checks_passwords: Option<bool>,
 }
 
 impl AuthenticationBackend {
@@ -55,47 +84,6 @@ impl AuthenticationBackend {
         let is_model_backend = path.ends_with("ModelBackend");
         let checks_passwords = is_known.then_some(is_model_backend);
         Self { path, reads_users: true, grants_permissions, admits_inactive, checks_passwords }
-    }
-
-    /// Whether its `get_user` is that of `ModelBackend`: by the primary key, through the user
-    /// model's default manager. Otherwise nobody is logged in here who came in by it.
-    ///
-    /// Defaults to `true`.
-    pub fn reads_users(mut self, yes: bool) -> Self {
-        self.reads_users = yes;
-        self
-    }
-
-    /// Whether it grants the permissions of Django's tables, as `ModelBackend` and all backends do
-    /// that derive from it and do not override that; one that derives from `BaseBackend` grants
-    /// none. Every backend that is listed grants to all users, whichever they came in by.
-    ///
-    /// Defaults to `false`, but for the backends in the table above. Which others have been left
-    /// at that shows in [`DjangoSite::check`](crate::DjangoSite::check).
-    pub fn grants_permissions(mut self, yes: bool) -> Self {
-        self.grants_permissions = Some(yes);
-        self
-    }
-
-    /// Whether its `authenticate(username=.., password=..)` is that of `ModelBackend`, for
-    /// [`DjangoSite::authenticate`](crate::DjangoSite::authenticate). `false` passes it over: for
-    /// one that takes other arguments, or that knows other ways in, which are then not open here.
-    ///
-    /// **Think before you say `false` of a backend that refuses.** Django asks it first and heeds
-    /// its `PermissionDenied`; django-axes and others lock out by that whoever tries too often. Here
-    /// nobody does, unless you do it.
-    ///
-    /// Defaults to what the table above says; `authenticate` is an error while it is unknown of a
-    /// backend that Django would ask first.
-    pub fn checks_passwords(mut self, yes: bool) -> Self {
-        self.checks_passwords = Some(yes);
-        self
-    }
-
-    /// Has this backend let inactive users in, as one does whose `user_can_authenticate` says so.
-    pub fn admits_inactive(mut self) -> Self {
-        self.admits_inactive = true;
-        self
     }
 }
 

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{ManyToMany, TableName, exported_rest::ExportedRestFramework};
+use super::{
+    ManyToMany, ParentModel, PermissionTables, TableName, exported_rest::ExportedRestFramework,
+};
 
 /// The version of the shape; `FORMAT` in `export_settings.py` is the same number.
 const FORMAT: u64 = 1;
@@ -209,6 +211,25 @@ pub(super) struct ExportedPermissionTables {
     pub(super) group: ExportedTable,
 }
 
+impl From<ExportedParent> for ParentModel {
+    fn from(exported: ExportedParent) -> Self {
+        Self::new(exported.table, exported.primary_key, exported.link)
+    }
+}
+
+impl From<ExportedPermissionTables> for PermissionTables {
+    fn from(exported: ExportedPermissionTables) -> Self {
+        Self {
+            user_groups: exported.user_groups.into(),
+            user_permissions: exported.user_permissions.into(),
+            group_permissions: exported.group_permissions.into(),
+            permission: exported.permission.into(),
+            content_type: exported.content_type.into(),
+            group: exported.group.into(),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExportedManyToMany {
@@ -248,8 +269,8 @@ pub(super) enum ExportedTable {
 impl From<ExportedTable> for TableName {
     fn from(table: ExportedTable) -> Self {
         match table {
-            ExportedTable::Bare(table) => Self { schema: None, table },
-            ExportedTable::InSchema(schema, table) => Self { schema: Some(schema), table },
+            ExportedTable::Bare(table) => Self::exactly(None, table),
+            ExportedTable::InSchema(schema, table) => Self::exactly(Some(schema), table),
         }
     }
 }

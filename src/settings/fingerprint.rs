@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 
 use ring::pbkdf2;
 
+use super::SecretKey;
+
 /// The fingerprints that a site exported, as `export_settings.py` makes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprints {
@@ -55,9 +57,11 @@ impl Fingerprints {
     }
 
     /// What is the matter with these as `SECRET_KEY_FALLBACKS`, if anything.
-    pub(super) fn fault_of_fallbacks(&self, keys: &[Vec<u8>]) -> Option<String> {
+    pub(super) fn fault_of_fallbacks(&self, keys: &[SecretKey]) -> Option<String> {
         let known = |key: &[u8]| self.fallbacks.contains(&self.of(key));
-        if let Some((index, key)) = keys.iter().enumerate().find(|(_, key)| !known(key)) {
+        if let Some((index, key)) =
+            keys.iter().map(SecretKey::as_bytes).enumerate().find(|(_, key)| !known(key))
+        {
             let this = format!("SECRET_KEY_FALLBACKS: number {} is", index + 1);
             return Some(if self.of(key) == self.secret_key {
                 format!("{this} the SECRET_KEY itself")
@@ -72,7 +76,7 @@ impl Fingerprints {
         }
         (keys.len() < self.fallbacks.len()).then(|| {
             format!(
-                "SECRET_KEY_FALLBACKS: the site has {}, and here are {}: give them all to \
+                "SECRET_KEY_FALLBACKS: the site has {}, and here are {}: give them all in \
                  `secret_key_fallbacks`, or sessions that are older than the key are refused",
                 self.fallbacks.len(),
                 keys.len()
@@ -146,7 +150,7 @@ mod tests {
     #[test]
     fn fallbacks_have_to_be_all_of_the_sites() {
         let fault = |keys: &[&str]| {
-            let keys: Vec<_> = keys.iter().map(|key| key.as_bytes().to_vec()).collect();
+            let keys: Vec<_> = keys.iter().map(SecretKey::from).collect();
             of_site().fault_of_fallbacks(&keys).unwrap_or_default()
         };
         assert_eq!(fault(&["last year's", "before"]), "");

@@ -1,9 +1,5 @@
 //! The `MESSAGE_*` settings of `django.contrib.messages`.
 
-use std::collections::BTreeMap;
-
-use super::DjangoSettings;
-
 /// How important a message is: one of Django's five levels, or a number of the site's own.
 ///
 /// ```
@@ -29,7 +25,7 @@ impl MessageLevel {
     pub const ERROR: Self = Self(40);
 
     /// The tag that Django gives to this level; empty for levels of the site's own.
-    fn default_tag(self) -> &'static str {
+    pub(super) fn default_tag(self) -> &'static str {
         match self {
             Self::DEBUG => "debug",
             Self::INFO => "info",
@@ -57,59 +53,4 @@ pub enum MessageStorage {
     /// A storage of the site's own, by its dotted path: [`Messages`](crate::Messages) cannot use it, and
     /// says so.
     Other(String),
-}
-
-/// What a site's settings say of messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MessageSettings {
-    pub(crate) storage: MessageStorage,
-    pub(crate) level: MessageLevel,
-    pub(super) tags: BTreeMap<MessageLevel, String>,
-}
-
-impl Default for MessageSettings {
-    fn default() -> Self {
-        Self {
-            storage: MessageStorage::default(),
-            level: MessageLevel::INFO,
-            tags: BTreeMap::new(),
-        }
-    }
-}
-
-impl MessageSettings {
-    /// `Message.level_tag`
-    pub(crate) fn level_tag(&self, level: MessageLevel) -> &str {
-        self.tags.get(&level).map_or(level.default_tag(), String::as_str)
-    }
-}
-
-impl DjangoSettings {
-    /// `MESSAGE_STORAGE`
-    ///
-    /// Defaults to [`MessageStorage::Fallback`].
-    pub fn message_storage(mut self, storage: MessageStorage) -> Self {
-        self.messages.storage = storage;
-        self
-    }
-
-    /// `MESSAGE_LEVEL`: messages of a lower level are not kept.
-    ///
-    /// Defaults to [`MessageLevel::INFO`].
-    pub fn message_level(mut self, level: MessageLevel) -> Self {
-        self.messages.level = level;
-        self
-    }
-
-    /// `MESSAGE_TAGS`: the CSS classes of levels, where they are not Django's.
-    ///
-    /// Defaults to none.
-    pub fn message_tags<I, T>(mut self, tags: I) -> Self
-    where
-        I: IntoIterator<Item = (MessageLevel, T)>,
-        T: Into<String>,
-    {
-        self.messages.tags = tags.into_iter().map(|(level, tag)| (level, tag.into())).collect();
-        self
-    }
 }

@@ -1,7 +1,5 @@
 //! `PASSWORD_HASHERS`: which encodings of passwords there are, and what they cost.
 
-use super::DjangoSettings;
-
 /// One of `PASSWORD_HASHERS`, with the class's parameters.
 ///
 /// Django's classes have these values; a class of the site's own may have others:
@@ -82,70 +80,6 @@ pub(crate) const DEFAULT_PASSWORD_HASHERS: [PasswordHasher; 5] = [
     PasswordHasher::BcryptSha256 { rounds: 12 },
     PasswordHasher::Scrypt { work_factor: 16_384, block_size: 8, parallelism: 5 },
 ];
-
-impl DjangoSettings {
-    /// `PASSWORD_HASHERS`, with the parameters that the site's Django has: the first one makes new
-    /// encodings, all of them are read.
-    ///
-    /// What is named here is also what an old encoding is brought to when its user logs in, as
-    /// Django does; [`upgrade_passwords(false)`](Self::upgrade_passwords) leaves that to Django.
-    /// With other numbers than Django's, the two would change the column at every log-in, and end
-    /// the user's other sessions each time.
-    ///
-    /// Defaults to Django's own list with the parameters of Django 5.2, and to no upgrades: this
-    /// crate cannot know which Django it stands beside.
-    ///
-    /// ```
-    /// use actix_django_session::{DjangoSettings, PasswordHasher};
-    ///
-    /// // Django 5.2 with PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
-    /// let settings = DjangoSettings::new("the SECRET_KEY of settings.py")
-    ///     .password_hashers([PasswordHasher::Pbkdf2Sha256 { iterations: 1_000_000 }]);
-    /// ```
-    pub fn password_hashers(mut self, hashers: impl IntoIterator<Item = PasswordHasher>) -> Self {
-        self.password_hashers = Some(hashers.into_iter().collect());
-        self
-    }
-
-    /// Whether a log-in brings an old encoding of the password to what
-    /// [`password_hashers`](Self::password_hashers) names, for which the database role needs the
-    /// right to update the password column.
-    ///
-    /// Defaults to `true`; without `password_hashers` nothing is upgraded.
-    pub fn upgrade_passwords(mut self, yes: bool) -> Self {
-        self.upgrade_passwords = yes;
-        self
-    }
-
-    /// The hashers, the first of which is preferred.
-    pub(crate) fn hashers(&self) -> &[PasswordHasher] {
-        self.password_hashers.as_deref().unwrap_or(&DEFAULT_PASSWORD_HASHERS)
-    }
-
-    /// Whether an old encoding is to be replaced.
-    pub(crate) fn upgrades_passwords(&self) -> bool {
-        self.upgrade_passwords && self.password_hashers.is_some()
-    }
-
-    /// What is the matter with the hashers, if anything.
-    pub(super) fn improper_hashers(&self) -> Option<&'static str> {
-        let hashers = self.hashers();
-        if hashers.is_empty() {
-            Some("PASSWORD_HASHERS must not be empty")
-        } else if !hashers.iter().all(PasswordHasher::is_affordable) {
-            Some("PASSWORD_HASHERS has parameters that no hasher can have, or that would take ages")
-        } else if self.password_hashers.is_some()
-            && !hashers.iter().all(PasswordHasher::is_built_in)
-        {
-            Some(
-                "PASSWORD_HASHERS: all hashers but Pbkdf2Sha256 and Pbkdf2Sha1 need the feature \
-                 `hashers` of actix-django-session",
-            )
-        } else {
-            None
-        }
-    }
-}
 
 impl PasswordHasher {
     /// The class attribute `algorithm`: the text in front of an encoding's first `$`, of those

@@ -1,25 +1,37 @@
 //! The tables behind `PermissionsMixin` and `django.contrib.auth`.
 
-use super::{TableName, is_valid_name};
+use super::table_name::{TableName, is_valid_name};
 
-/// The tables that say who has which permission.
+/// The tables that say who has which permission: those of the many-to-many fields of
+/// `PermissionsMixin`, and those of `django.contrib.auth` and `contenttypes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PermissionTables {
-    pub(crate) user_groups: ManyToMany,
-    pub(crate) user_permissions: ManyToMany,
-    pub(crate) group_permissions: ManyToMany,
-    pub(crate) permission: TableName,
-    pub(crate) content_type: TableName,
-    pub(crate) group: TableName,
+#[non_exhaustive]
+pub struct PermissionTables {
+    /// The user model's `groups`.
+    pub user_groups: ManyToMany,
+    /// The user model's `user_permissions`.
+    pub user_permissions: ManyToMany,
+    /// The group model's `permissions`.
+    pub group_permissions: ManyToMany,
+    /// The table of permissions, `auth_permission`.
+    pub permission: TableName,
+    /// The table of content types, `django_content_type`.
+    pub content_type: TableName,
+    /// The table of groups, `auth_group`.
+    pub group: TableName,
 }
 
 /// The table of a many-to-many field, and its two columns: the one that names the model with the
 /// field, and the one that names what the field leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ManyToMany {
-    pub(crate) table: TableName,
-    pub(crate) from_column: String,
-    pub(crate) to_column: String,
+    /// `m2m_db_table()`.
+    pub table: TableName,
+    /// `m2m_column_name()`: the column that names the model with the field.
+    pub from_column: String,
+    /// `m2m_reverse_name()`: the column that names what the field leads to.
+    pub to_column: String,
 }
 
 impl ManyToMany {
@@ -39,12 +51,14 @@ impl ManyToMany {
 }
 
 impl PermissionTables {
-    /// Those of a model with `PermissionsMixin` in this table, in the same schema.
-    pub(super) fn of(table: &TableName) -> Self {
+    /// Those of a model with `PermissionsMixin` in this table, in the same schema: `<table>_groups`
+    /// and `<table>_user_permissions` with the column `<model>_id`, and Django's own names for the rest.
+    pub fn of(table: impl Into<TableName>) -> Self {
+        let table = table.into();
         // `<app label>_<model>`: a model's name has no underscore in it, an app's label may.
-        let model = table.table.rsplit('_').next().unwrap_or_default();
+        let model = table.name().rsplit('_').next().unwrap_or_default();
         let of_user = |field: &str, to_column: &str| {
-            let table = table.sibling(&format!("{}_{field}", table.table));
+            let table = table.sibling(&format!("{}_{field}", table.name()));
             ManyToMany::new(table, format!("{model}_id"), to_column)
         };
         let groups = table.sibling("auth_group_permissions");

@@ -1,8 +1,6 @@
 //! `REST_FRAMEWORK` and `SIMPLE_JWT`: how the site's API recognises its clients.
 
-use std::fmt;
-
-use super::{TableName, fingerprint::Fingerprint};
+use super::{SecretKey, TableName, fingerprint::Fingerprint};
 
 /// How the views of the REST framework recognise who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +113,7 @@ impl Default for TokenAuthentication {
 }
 
 /// `SIMPLE_JWT`: what an access token has to be.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SimpleJwt {
     /// `ALGORITHM`, the only one that a token may name: `HS256`, `HS384`, `HS512`, `RS..`, `PS..`,
@@ -123,7 +121,7 @@ pub struct SimpleJwt {
     pub algorithm: String,
     /// `SIGNING_KEY`, for the algorithms `HS..`: a secret, which is in no exported file. Defaults to
     /// `None`, the `SECRET_KEY`.
-    pub signing_key: Option<Vec<u8>>,
+    pub signing_key: Option<SecretKey>,
     /// That of the site's, if it is another key than the `SECRET_KEY`.
     pub(crate) signing_key_fingerprint: Option<Fingerprint>,
     /// `VERIFYING_KEY`, for all others: the public key in PEM (`BEGIN PUBLIC KEY`).
@@ -179,12 +177,6 @@ impl TokenClass {
     pub fn new(name: impl Into<String>, token_type: impl Into<String>) -> Self {
         Self { name: name.into(), token_type: token_type.into(), any_type: false }
     }
-
-    /// A class that takes tokens of every type.
-    pub fn of_any_type(mut self) -> Self {
-        self.any_type = true;
-        self
-    }
 }
 
 impl Default for SimpleJwt {
@@ -209,18 +201,5 @@ impl Default for SimpleJwt {
             tells_expired: true,
             jwk_url: false,
         }
-    }
-}
-
-/// Without the signing key.
-impl fmt::Debug for SimpleJwt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimpleJwt")
-            .field("algorithm", &self.algorithm)
-            .field("audience", &self.audience)
-            .field("issuer", &self.issuer)
-            .field("auth_header_types", &self.auth_header_types)
-            .field("auth_header_name", &self.auth_header_name)
-            .finish_non_exhaustive()
     }
 }

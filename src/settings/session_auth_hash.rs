@@ -17,22 +17,42 @@ const KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_
 ///
 /// // def _get_session_auth_hash(self, secret=None):
 /// //     return salted_hmac("shop.hash", self.password, secret=secret, algorithm="sha512").hexdigest()
-/// let hash = SessionAuthHash::default()
-///     .overrides_private_get_session_auth_hash()
-///     .key_salt("shop.hash")
-///     .algorithm(Algorithm::Sha512);
-/// let model = UserModel::new("shop_customer").session_auth_hash(hash);
+/// let mut hash = SessionAuthHash::default();
+/// hash.overrides_private_get_session_auth_hash = true;
+/// hash.key_salt = "shop.hash".into();
+/// hash.algorithm = Algorithm::Sha512;
+///
+/// let mut model = UserModel::new("shop_customer");
+/// model.session_auth_hash = Some(hash);
 /// ```
 ///
 /// Where a project hashes more than the password, see
 /// [`DjangoSite::session_auth_hash_message`](crate::DjangoSite::session_auth_hash_message).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
+#[non_exhaustive]
 pub struct SessionAuthHash {
-    pub(crate) key_salt: String,
-    pub(crate) algorithm: Algorithm,
-    pub(crate) overrides_get_session_auth_hash: bool,
-    pub(crate) overrides_private_get_session_auth_hash: bool,
+    /// The `key_salt` that goes into `salted_hmac`.
+    ///
+    /// Defaults to that of `AbstractBaseUser`.
+    pub key_salt: String,
+
+    /// The `algorithm` that goes into `salted_hmac`.
+    ///
+    /// Defaults to SHA-256.
+    pub algorithm: Algorithm,
+
+    /// Whether the model overrides `get_session_auth_hash`: what is set here makes the hash under
+    /// `SECRET_KEY`. Those under the fallback keys are Django's own, unless
+    /// `_get_session_auth_hash` is overridden as well.
+    ///
+    /// Defaults to `false`.
+    pub overrides_get_session_auth_hash: bool,
+
+    /// Whether the model overrides `_get_session_auth_hash`, with the underscore: what is set here
+    /// makes the hashes under all keys. If it overrides both methods, both must make the same hash.
+    ///
+    /// Defaults to `false`.
+    pub overrides_private_get_session_auth_hash: bool,
 }
 
 impl Default for SessionAuthHash {
@@ -47,37 +67,6 @@ impl Default for SessionAuthHash {
 }
 
 impl SessionAuthHash {
-    /// The model overrides `get_session_auth_hash`: what is set here makes the hash under
-    /// `SECRET_KEY`. Those under the fallback keys are Django's own, unless
-    /// `_get_session_auth_hash` is overridden as well.
-    pub fn overrides_get_session_auth_hash(mut self) -> Self {
-        self.overrides_get_session_auth_hash = true;
-        self
-    }
-
-    /// The model overrides `_get_session_auth_hash`, with the underscore: what is set here makes
-    /// the hashes under all keys. If it overrides both methods, both must make the same hash.
-    pub fn overrides_private_get_session_auth_hash(mut self) -> Self {
-        self.overrides_private_get_session_auth_hash = true;
-        self
-    }
-
-    /// The `key_salt` that goes into `salted_hmac`.
-    ///
-    /// Defaults to that of `AbstractBaseUser`.
-    pub fn key_salt(mut self, key_salt: impl Into<String>) -> Self {
-        self.key_salt = key_salt.into();
-        self
-    }
-
-    /// The `algorithm` that goes into `salted_hmac`.
-    ///
-    /// Defaults to SHA-256.
-    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
-        self.algorithm = algorithm;
-        self
-    }
-
     /// Whether it is known which method makes what is set here.
     pub(crate) fn is_overridden(&self) -> bool {
         self.overrides_get_session_auth_hash || self.overrides_private_get_session_auth_hash

@@ -1,6 +1,8 @@
 //! Settings that cannot work, refused at start by their names.
 
-use super::{DjangoSettings, Power, cookie::is_cookie_name, is_header_name, is_url};
+use jiff::tz::TimeZone;
+
+use super::{CookieSettings, DjangoSettings, PasswordHasher, Power, SecretKey};
 use crate::error::Error;
 
 impl DjangoSettings {
@@ -14,19 +16,14 @@ impl DjangoSettings {
     }
 
     fn faults(&self) -> Vec<String> {
-        let paths = || self.authentication_backends.iter().map(|backend| backend.path.as_str());
         let hash = self.user_model.session_auth_hash.as_ref();
-        let faults = [
+        let constant = [
             (self.secret_key.is_empty(), "the SECRET_KEY setting must not be empty"),
             (
                 // Django would accept a session auth hash made with the empty secret (A8): anybody
                 // can.
-                self.secret_key_fallbacks.iter().any(Vec::is_empty),
+                self.secret_key_fallbacks.iter().any(SecretKey::is_empty),
                 "SECRET_KEY_FALLBACKS must not contain an empty key",
-            ),
-            (
-                !is_cookie_name(&self.session_cookie_name),
-                "SESSION_COOKIE_NAME is not the name of a cookie",
             ),
             (self.login_url.trim().is_empty(), "LOGIN_URL must not be empty"),
             (
@@ -34,65 +31,114 @@ impl DjangoSettings {
                 "LOGIN_URL is the name of a URL pattern: give the path that it stands for",
             ),
             (
-                !is_url(&self.login_redirect_url)
-                    || !self.logout_redirect_url.as_deref().is_none_or(is_url),
-                "LOGIN_REDIRECT_URL and LOGOUT_REDIRECT_URL must not be names of URL patterns: give \
-                 the paths that they stand for",
+                !is_url(&self.login_redirect_url),
+                "LOGIN_REDIRECT_URL must not be the name of a URL pattern: give the path that it \
+                 stands for",
+            ),
+            (
+                !self.logout_redirect_url.as_deref().is_none_or(is_url),
+                "LOGOUT_REDIRECT_URL must not be the name of a URL pattern: give the path that it \
+                 stands for",
             ),
             (
                 self.secure_proxy_ssl_header.iter().any(|(name, _)| !is_header_name(name)),
                 "SECURE_PROXY_SSL_HEADER takes the HTTP name of a header: X-Forwarded-Proto",
             ),
             (
-                self.timeout.is_zero(),
-                "the timeout must not be zero: nothing is answered in no time",
+                !is_header_name(&self.csrf_header_name),
+                "CSRF_HEADER_NAME takes the HTTP name of a header: X-CSRFToken",
             ),
+            (
+                !self.use_tz && TimeZone::get(&self.time_zone).is_err(),
+                "TIME_ZONE is not the name of a time zone",
+            ),
+            (self.timeout.is_zero(), "the timeout must not be zero"),
             (
                 self.max_connections < 2,
                 "max_connections must be at least 2: one is set aside to end what was left behind",
             ),
             (
                 !self.session_table.is_valid(),
-                "the session table must have a name, without NUL characters",
+                "session_table must have a name, without NUL characters",
             ),
             (
                 !self.user_model.is_valid(),
-                "the tables and columns of the user model must have names",
+                "the tables and columns of user_model must have names, without NUL characters",
             ),
             (
                 hash.is_some_and(|hash| !hash.is_valid()),
-                "the session auth hash must say which method of the user model makes it: \
-                 overrides_get_session_auth_hash() or overrides_private_get_session_auth_hash()",
+                "session_auth_hash must say which method of the user model makes it: \
+                 overrides_get_session_auth_hash or overrides_private_get_session_auth_hash",
             ),
             (
                 self.authentication_backends.is_empty(),
                 "AUTHENTICATION_BACKENDS must not be empty: nobody could be logged in",
             ),
         ];
-        let faults = faults.into_iter().filter(|(is_fault, _)| *is_fault);
-        let faults = faults.map(|(_, reason)| reason.to_owned());
-        let no_path = paths().find(|path| !path.contains('.')).map(|path| {
-            format!("AUTHENTICATION_BACKENDS takes dotted paths, and \"{path}\" is none")
-        });
+        let constant = constant.into_iter().filter(|(is_fault, _)| *is_fault);
+        let of_cookie = |prefix: &'static str, cookie: CookieSettings<'_>| {
+            cookie.faults().map(move |fault| format!("{prefix}_{fault}")).collect::<Vec<_>>()
+        };
+        let backends = self.authentication_backends.iter().map(|backend| &backend.path);
+        let backends = backends.filter(|path| !path.contains('.'));
+        // Django's system check 4_0.E001: without a scheme it would never match (C15).
+        let origins = self.csrf_trusted_origins.iter().filter(|origin| !origin.contains("://"));
         let fallbacks = self.site.as_ref().and_then(|site| {
             // An empty one is refused above.
             site.fault_of_fallbacks(&self.secret_key_fallbacks)
         });
-        faults
-            .chain(no_path)
-            .chain(self.csrf.fault())
-            .chain(self.improper_hashers().map(Into::into))
-            .chain(self.sessions.fault().map(Into::into))
+        constant
+            .map(|(_, reason)| reason.to_owned())
+            .chain(of_cookie("SESSION", self.session_cookie()))
+            .chain(of_cookie("CSRF", self.csrf_cookie()))
+            .chain(backends.map(|path| {
+                format!("AUTHENTICATION_BACKENDS takes dotted paths, and \"{path}\" is not one")
+            }))
+            .chain(origins.map(|origin| {
+                format!(
+                    "CSRF_TRUSTED_ORIGINS must name a scheme, such as https://, in \"{origin}\""
+                )
+            }))
+            .chain(self.faults_of_hashers().map(Into::into))
             .chain(fallbacks)
             .chain(self.overrides_of(Power::Load).map(|each| {
                 format!(
-                    "{each}: sessions are not read here, unless \
-                     `DjangoSettings::accept_override(\"{}\")` says that it makes no difference",
+                    "{each}: sessions are not read here, unless \"{}\" is one of \
+                     `DjangoSettings::accepted_overrides`, which says that it makes no difference",
                     each.value
                 )
             }))
             .collect()
     }
+
+    fn faults_of_hashers(&self) -> impl Iterator<Item = &'static str> {
+        let hashers = self.hashers();
+        let is_own = self.password_hashers.is_some();
+        [
+            (hashers.is_empty(), "PASSWORD_HASHERS must not be empty"),
+            (
+                !hashers.iter().all(PasswordHasher::is_affordable),
+                "PASSWORD_HASHERS has parameters that no hasher can have, or that would take ages",
+            ),
+            (
+                is_own && !hashers.iter().all(PasswordHasher::is_built_in),
+                "PASSWORD_HASHERS: all hashers but Pbkdf2Sha256 and Pbkdf2Sha1 need the feature \
+                 `hashers` of actix-django-session",
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(is_fault, reason)| is_fault.then_some(reason))
+    }
+}
+
+/// Whether `resolve_url` takes this as it stands, and not as the name of a URL pattern.
+pub(crate) fn is_url(text: &str) -> bool {
+    text.contains(['/', '.'])
+}
+
+/// A header by its HTTP name, not by Django's `HTTP_X_..`.
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 #[cfg(test)]
@@ -100,46 +146,77 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{SessionAuthHash, UserModel};
+    use crate::SessionAuthHash;
 
     #[test]
     fn improper_settings_are_refused_by_name() {
-        let settings = || DjangoSettings::new("k");
-        let nobody: [&str; 0] = [];
-        let hash = SessionAuthHash::default().key_salt("own");
+        let of = |change: fn(&mut DjangoSettings)| {
+            let mut settings = DjangoSettings::new("k");
+            change(&mut settings);
+            settings
+        };
         for (settings, named) in [
-            (DjangoSettings::new(""), "SECRET_KEY"),
-            (settings().secret_key_fallbacks([""]), "FALLBACKS"),
-            (settings().session_cookie_name(""), "SESSION_COOKIE_NAME"),
-            (settings().session_cookie_name("a;b"), "SESSION_COOKIE_NAME"),
-            (settings().session_cookie_name("a b"), "SESSION_COOKIE_NAME"),
-            (settings().session_cookie_name("s\u{e9}ssion"), "SESSION_COOKIE_NAME"),
-            (settings().login_url(""), "LOGIN_URL"),
-            (settings().login_url("  "), "LOGIN_URL"),
-            (settings().login_url("login"), "LOGIN_URL"),
-            (settings().login_url("accounts:login"), "LOGIN_URL"),
-            (settings().session_table("web."), "table"),
-            (settings().timeout(Duration::ZERO), "timeout"),
-            (settings().max_connections(1), "max_connections"),
+            (of(|s| s.secret_key = "".into()), "SECRET_KEY"),
+            (of(|s| s.secret_key_fallbacks = vec!["".into()]), "FALLBACKS"),
+            (of(|s| s.login_url = "".into()), "LOGIN_URL"),
+            (of(|s| s.login_url = "  ".into()), "LOGIN_URL"),
+            (of(|s| s.login_url = "login".into()), "LOGIN_URL"),
+            (of(|s| s.login_url = "accounts:login".into()), "LOGIN_URL"),
+            (of(|s| s.login_redirect_url = "home".into()), "LOGIN_REDIRECT_URL"),
+            (of(|s| s.logout_redirect_url = Some("home".into())), "LOGOUT_REDIRECT_URL"),
+            (of(|s| s.session_table = "web.".into()), "session_table"),
+            (of(|s| s.timeout = Duration::ZERO), "timeout"),
+            (of(|s| s.max_connections = 1), "max_connections"),
+            (of(|s| s.csrf_header_name = "".into()), "CSRF_HEADER_NAME"),
+            (of(|s| s.csrf_header_name = "HTTP_X_CSRFTOKEN".into()), "CSRF_HEADER_NAME"),
+            (of(|s| s.csrf_header_name = "X CSRF".into()), "CSRF_HEADER_NAME"),
+            (of(|s| s.csrf_trusted_origins = vec!["example.com".into()]), "\"example.com\""),
+            (of(|s| s.csrf_trusted_origins = vec!["null".into()]), "CSRF_TRUSTED_ORIGINS"),
+            (of(|s| (s.use_tz, s.time_zone) = (false, "Mars/Olympus".into())), "TIME_ZONE"),
             (
-                settings().user_model(UserModel::default().session_auth_hash(hash)),
-                "session auth hash",
+                of(|s| {
+                    let hash = SessionAuthHash { key_salt: "own".into(), ..Default::default() };
+                    s.user_model.session_auth_hash = Some(hash);
+                }),
+                "session_auth_hash",
             ),
-            (settings().authentication_backends(nobody), "AUTHENTICATION_BACKENDS"),
-            (settings().authentication_backends(["ModelBackend"]), "\"ModelBackend\" is none"),
+            (of(|s| s.user_model.username = "".into()), "user_model"),
+            (of(|s| s.authentication_backends.clear()), "AUTHENTICATION_BACKENDS"),
+            (of(|s| s.authentication_backends = vec!["Backend".into()]), "\"Backend\" is not one"),
+            (of(|s| s.password_hashers = Some(Vec::new())), "PASSWORD_HASHERS"),
         ] {
             let refused = settings.validate().unwrap_err().to_string();
             assert!(refused.contains(named), "{named}: {refused}");
         }
         assert!(DjangoSettings::new(b"\xff\xfe").validate().is_ok());
+        let sound = of(|s| {
+            s.csrf_trusted_origins =
+                vec!["https://*.example.com".into(), "chrome-extension://abc".into()];
+        });
+        assert!(sound.validate().is_ok());
     }
 
     #[test]
     fn all_that_is_improper_is_said_at_once() {
-        let refused = DjangoSettings::new("").session_cookie_name("=").login_url("login");
-        let refused = refused.csrf_trusted_origins(["example.com"]).validate().unwrap_err();
-        for named in ["SECRET_KEY", "SESSION_COOKIE_NAME", "LOGIN_URL", "CSRF_TRUSTED_ORIGINS"] {
-            assert!(refused.to_string().contains(named), "{named}: {refused}");
+        let mut settings = DjangoSettings::new("");
+        settings.session_cookie_name = "=".into();
+        settings.session_cookie_path = Some(";".into());
+        settings.login_url = "login".into();
+        settings.csrf_trusted_origins = vec!["example.com".into(), "example.org".into()];
+        (settings.use_tz, settings.time_zone) = (false, "Mars/Olympus".into());
+        settings.password_hashers = Some(vec![PasswordHasher::Bcrypt { rounds: 31 }]);
+        let refused = settings.validate().unwrap_err().to_string();
+        for named in [
+            "SECRET_KEY",
+            "SESSION_COOKIE_NAME",
+            "SESSION_COOKIE_PATH",
+            "LOGIN_URL",
+            "\"example.com\"",
+            "\"example.org\"",
+            "TIME_ZONE",
+            "PASSWORD_HASHERS",
+        ] {
+            assert!(refused.contains(named), "{named}: {refused}");
         }
     }
 }

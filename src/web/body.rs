@@ -13,7 +13,7 @@ use super::host::header;
 use crate::{
     csrf::form::{Form, Multipart, urlencoded},
     error::FormError,
-    settings::UploadLimits,
+    settings::{DEFAULT_UPLOAD_MEMORY_SIZE, UploadLimits},
 };
 
 /// The token in the form that a POST brings. It is read as far as that takes, and no further.
@@ -52,8 +52,7 @@ pub(crate) async fn csrf_field(
             found
         }
         Form::Multipart(form) => {
-            let window =
-                limits.memory_size.unwrap_or_default().max(UploadLimits::DEFAULT_MEMORY_SIZE);
+            let window = limits.memory_size.unwrap_or_default().max(DEFAULT_UPLOAD_MEMORY_SIZE);
             let is_upload = length.is_none_or(|length| length > window as u64);
             if is_upload && in_header.is_some_and(&is_right) {
                 return Ok(None);
@@ -193,7 +192,10 @@ mod tests {
             Some((Ok(Bytes::copy_from_slice(&[byte])), bytes))
         });
         req.set_payload(Payload::Stream { payload: Box::pin(bytes) });
-        let token = csrf_field(&mut req, UploadLimits::default(), None, |_| false).await.unwrap();
+        let token =
+            csrf_field(&mut req, crate::DjangoSettings::new("").upload_limits(), None, |_| false)
+                .await
+                .unwrap();
         let pieces = req.take_payload().map(|piece| piece.unwrap()).collect().await;
         (token, pieces)
     }

@@ -20,7 +20,7 @@ use super::{
     cookie::last_cookie,
     host::{Address, header},
     request_session::RequestSession,
-    set_cookie::SetCookie,
+    set_cookie::{Lifetime, SetCookie},
 };
 use crate::{
     auth::DjangoSite,
@@ -34,7 +34,7 @@ use crate::{
 const SESSION_KEY: &str = "_csrftoken";
 
 const NO_SECRET: &str = "CSRF_USE_SESSIONS: the session has no CSRF secret, and this service writes \
-                         none into sessions: set `DjangoSettings::writes_sessions(true)`";
+                         none into sessions: set `DjangoSettings::write_sessions`";
 
 /// Of which requests a middleware checks that they were meant by the visitor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,11 +148,11 @@ async fn judge(
         Some(Err(fault)) => return Err(Error::CsrfFailed(CsrfReason::BadCookie(*fault))),
     };
     let secret = secret.ok_or(Error::CsrfFailed(CsrfReason::NoCookie))?;
-    let in_header = header(req.headers(), &settings.csrf.header_name).map(|text| text.into_owned());
+    let in_header = header(req.headers(), &settings.csrf_header_name).map(|text| text.into_owned());
     let in_form = match is_method(req, &Method::POST) {
         true => {
             let is_right = |token: &str| secret.matches(token).is_ok();
-            body::csrf_field(req, settings.upload_limits, in_header.as_deref(), is_right).await?
+            body::csrf_field(req, settings.upload_limits(), in_header.as_deref(), is_right).await?
         }
         false => None,
     };
@@ -187,10 +187,10 @@ impl CsrfState {
             current: RefCell::default(),
             is_used: Cell::new(false),
             checked: Checked::By(Vec::new()).into(),
-            is_in_session: settings.csrf.use_sessions,
+            is_in_session: settings.csrf_use_sessions,
         };
-        if !settings.csrf.use_sessions {
-            let cookie = last_cookie(headers, &settings.csrf.cookie.name);
+        if !settings.csrf_use_sessions {
+            let cookie = last_cookie(headers, &settings.csrf_cookie_name);
             let brought = cookie.map(|cookie| Secret::read(&cookie)).transpose();
             // What is no secret is replaced at once, whatever the request is for (C8).
             state.is_used.set(brought.is_err());
@@ -218,8 +218,8 @@ impl CsrfState {
 
     /// Whether middlewares with these settings share one: they mean one cookie.
     pub(crate) fn serves(ours: &DjangoSettings, settings: &DjangoSettings) -> bool {
-        let (ours, theirs) = (&ours.csrf, &settings.csrf);
-        ours.use_sessions == theirs.use_sessions && ours.cookie.name == theirs.cookie.name
+        ours.csrf_use_sessions == settings.csrf_use_sessions
+            && ours.csrf_cookie_name == settings.csrf_cookie_name
     }
 
     /// Reads the secret in the session that the request came with, as `CsrfViewMiddleware` does of every
@@ -297,7 +297,8 @@ impl CsrfState {
             return;
         }
         if let Some(secret) = &*self.current.borrow() {
-            SetCookie::of(&settings.csrf.cookie, secret.as_str(), SystemTime::now()).send(headers);
+            let lifetime = Lifetime::of_csrf(settings, SystemTime::now());
+            SetCookie::of(settings.csrf_cookie(), secret.as_str(), lifetime).send(headers);
         }
     }
 }

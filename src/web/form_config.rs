@@ -25,7 +25,7 @@ impl DjangoSite {
     #[doc(alias = "DATA_UPLOAD_MAX_MEMORY_SIZE")]
     #[must_use]
     pub fn form_config(&self) -> FormConfig {
-        let limit = self.settings().upload_limits.memory_size;
+        let limit = self.settings().data_upload_max_memory_size;
         FormConfig::default().limit(limit.unwrap_or(usize::MAX))
     }
 }
@@ -59,7 +59,8 @@ mod tests {
         assert_eq!(status(site.form_config(), 20_000).await, 200);
         assert_eq!(status(site.form_config(), 2_621_440).await, 200);
         assert_eq!(status(site.form_config(), 2_621_441).await, 413);
-        let unlimited = DjangoSettings::new("k").data_upload_max_memory_size(None);
+        let mut unlimited = DjangoSettings::new("k");
+        unlimited.data_upload_max_memory_size = None;
         let site = store_with(unlimited).unwrap();
         assert_eq!(status(site.form_config(), 2_621_441).await, 200);
     }

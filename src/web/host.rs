@@ -155,20 +155,20 @@ mod tests {
     /// Asks about the request of a vector.
     fn ask<T>(vector: &Value, question: impl Fn(&Address<'_>) -> T) -> Option<T> {
         let setting = |name: &str| &vector["settings"][name];
-        let mut settings = DjangoSettings::new("k")
-            .use_x_forwarded_host(setting("USE_X_FORWARDED_HOST") == true)
-            .use_x_forwarded_port(setting("USE_X_FORWARDED_PORT") == true)
-            .allowed_hosts(match list(vector, "ALLOWED_HOSTS") {
-                // What Django itself takes then.
-                Some(none) if none.is_empty() && *setting("DEBUG") == true => {
-                    [".localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec()
-                }
-                Some(hosts) => hosts,
-                None => vec!["example.com".into()],
-            });
+        let mut settings = DjangoSettings::new("k");
+        settings.use_x_forwarded_host = setting("USE_X_FORWARDED_HOST") == true;
+        settings.use_x_forwarded_port = setting("USE_X_FORWARDED_PORT") == true;
+        settings.allowed_hosts = match list(vector, "ALLOWED_HOSTS") {
+            // What Django itself takes then.
+            Some(none) if none.is_empty() && *setting("DEBUG") == true => {
+                [".localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec()
+            }
+            Some(hosts) => hosts,
+            None => vec!["example.com".into()],
+        };
         if let Some(header) = setting("SECURE_PROXY_SSL_HEADER").as_array() {
             let name = header[0].as_str().unwrap().replace("HTTP_", "").replace('_', "-");
-            settings = settings.secure_proxy_ssl_header(name, header[1].as_str().unwrap());
+            settings.secure_proxy_ssl_header = Some((name, header[1].as_str().unwrap().into()));
         }
         let is_secure = vector["scheme"] == "https";
         let server = &vector["server"];
@@ -214,12 +214,12 @@ mod tests {
     /// `"ok"` or the reason.
     fn page(vector: &Value) -> Option<String> {
         let setting = |name: &str| &vector["settings"][name];
-        let mut settings = DjangoSettings::new("k")
-            .csrf_trusted_origins(list(vector, "CSRF_TRUSTED_ORIGINS").unwrap_or_default())
-            .csrf_cookie_domain(setting("CSRF_COOKIE_DOMAIN").as_str())
-            .csrf_use_sessions(setting("CSRF_USE_SESSIONS") == true);
+        let mut settings = DjangoSettings::new("k");
+        settings.csrf_trusted_origins = list(vector, "CSRF_TRUSTED_ORIGINS").unwrap_or_default();
+        settings.csrf_cookie_domain = setting("CSRF_COOKIE_DOMAIN").as_str().map(str::to_owned);
+        settings.csrf_use_sessions = setting("CSRF_USE_SESSIONS") == true;
         if let Some(domain) = setting("SESSION_COOKIE_DOMAIN").as_str() {
-            settings = settings.session_cookie_domain(domain);
+            settings.session_cookie_domain = Some(domain.into());
         }
         let check = CsrfCheck::new(&settings);
         let verdict = ask(vector, |address| check.page(&Provenance::from(address)))?;

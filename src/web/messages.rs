@@ -11,14 +11,14 @@ use actix_web::http::header::HeaderMap;
 
 use super::{
     request_session::RequestSession,
-    set_cookie::{Lifetime, SetCookie, is_deleted_securely},
+    set_cookie::{Lifetime, SetCookie},
 };
 use crate::{
     error::{DecodeError, Error},
     messages::{
         COOKIE_NAME, CookieChange, Kept, MessageSite, SESSION_KEY, SessionChange, Source, Storage,
     },
-    settings::{DjangoSettings, MessageStorage},
+    settings::{CookieSettings, DjangoSettings, MessageStorage},
 };
 
 /// What the handlers of one request read and leave.
@@ -88,7 +88,7 @@ impl RequestMessages {
             SessionChange::Keep => {}
             SessionChange::Set(_) if !session.is_kept() => {
                 return Err(Error::ImproperlyConfigured(
-                    "messages that do not fit into the cookie need `writes_sessions(true)`".into(),
+                    "messages that do not fit into the cookie need `write_sessions`".into(),
                 ));
             }
             // They stay, and are not shown again: no cookie says that there are any.
@@ -144,28 +144,13 @@ impl Kept for Brought {
 
 /// Tells the browser, with the attributes of the session cookie but for its path and its age.
 pub(crate) fn send(change: &CookieChange, headers: &mut HeaderMap, settings: &DjangoSettings) {
-    let sessions = &settings.sessions;
-    let samesite = sessions.cookie_samesite.as_deref();
-    let cookie = SetCookie {
-        name: COOKIE_NAME,
-        value: "",
-        lifetime: Lifetime::Deleted,
-        domain: sessions.cookie_domain.as_deref(),
-        path: Some("/"),
-        samesite,
-        secure: is_deleted_securely(COOKIE_NAME, samesite),
-        httponly: false,
-    };
+    let settings =
+        CookieSettings { name: COOKIE_NAME, path: Some("/"), ..settings.session_cookie() };
     match change {
         CookieChange::Keep => {}
-        CookieChange::Delete => cookie.send(headers),
-        CookieChange::Set(value) => SetCookie {
-            value,
-            lifetime: Lifetime::Browser,
-            secure: sessions.cookie_secure,
-            httponly: sessions.cookie_httponly,
-            ..cookie
+        CookieChange::Delete => SetCookie::deleted(settings).send(headers),
+        CookieChange::Set(value) => {
+            SetCookie::of(settings, value, Lifetime::Browser).send(headers);
         }
-        .send(headers),
     }
 }

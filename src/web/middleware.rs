@@ -70,7 +70,7 @@ use crate::{
 /// |---|---|---|---|---|
 /// | the same, or clones | one | one | the outermost one, once | checked once |
 /// | clones that differ in a hook | one | each its own | the outermost one, with its `on_session_change` | checked once |
-/// | made apart on one table: with the same connection parameters, cookie name, engine, keys, and limits of what is read | one | each its own | the outermost one that has [`writes_sessions`](crate::DjangoSettings::writes_sessions) | each by its own settings, if they differ |
+/// | made apart on one table: with the same connection parameters, cookie name, engine, keys, and limits of what is read | one | each its own | the outermost one that has [`write_sessions`](crate::DjangoSettings::write_sessions) | each by its own settings, if they differ |
 /// | another table, database, engine or key, and another cookie name | each its own | each its own | each its own | the same |
 /// | the same, under one cookie name | each its own: a browser can keep only one of them | each its own | each stores its own; the innermost that has something to say of the cookie sends it | the same |
 ///

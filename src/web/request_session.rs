@@ -495,7 +495,7 @@ impl RequestSession {
         let Ok(session) = stored.map_or_else(|| self.loaded(), Ok) else { return Ok(None) };
         let was_saved = self.state.borrow().phase == Phase::Saved;
         let budget = self.write_budget(site);
-        let row = match (was_saved, site.settings().sessions.save_every_request) {
+        let row = match (was_saved, site.settings().session_save_every_request) {
             (true, _) => site.row_now(&session, self.seen.get(), budget).await,
             (false, true) => site.slide(&session, self.seen.get(), budget).await,
             (false, false) => return Ok(None),

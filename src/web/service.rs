@@ -76,7 +76,7 @@ impl Middleware {
         let shares_csrf = |visit: &Visit| {
             let serves = |context: &Context| {
                 CsrfState::serves(context.site.settings(), settings)
-                    && (!settings.csrf.use_sessions || is_ours(visit))
+                    && (!settings.csrf_use_sessions || is_ours(visit))
             };
             visit.context.as_deref().is_some_and(serves)
         };
@@ -151,7 +151,7 @@ impl Middleware {
 
     /// Whether the session has a say in that.
     fn asks_session_for_csrf(&self) -> bool {
-        self.csrf == CsrfPolicy::IfLoggedIn || self.site().settings().csrf.use_sessions
+        self.csrf == CsrfPolicy::IfLoggedIn || self.site().settings().csrf_use_sessions
     }
 
     async fn check_csrf(

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::HeaderMap;
 
-use super::set_cookie::{Lifetime, SetCookie, is_deleted_securely};
+use super::set_cookie::{Lifetime, SetCookie};
 use crate::{
     session::{CookieLife, SessionKey},
     settings::DjangoSettings,
@@ -17,33 +17,15 @@ pub(crate) enum SessionCookie {
 
 impl SessionCookie {
     pub(crate) fn send(&self, settings: &DjangoSettings, headers: &mut HeaderMap) {
-        let (name, sessions) = (&*settings.session_cookie_name, &settings.sessions);
-        let cookie = SetCookie {
-            name,
-            value: "",
-            lifetime: Lifetime::Deleted,
-            domain: sessions.cookie_domain.as_deref(),
-            path: Some(&*sessions.cookie_path),
-            samesite: sessions.cookie_samesite.as_deref(),
-            secure: is_deleted_securely(name, sessions.cookie_samesite.as_deref()),
-            httponly: false,
-        };
+        let cookie = settings.session_cookie();
         match self {
-            Self::Delete => cookie.send(headers),
+            Self::Delete => SetCookie::deleted(cookie).send(headers),
             Self::Set(key, life) => {
-                let set = SetCookie {
-                    value: key.as_str(),
-                    lifetime: match *life {
-                        CookieLife::Browser => Lifetime::Browser,
-                        CookieLife::Until { max_age, expires } => {
-                            Lifetime::Until { max_age, expires }
-                        }
-                    },
-                    secure: sessions.cookie_secure,
-                    httponly: sessions.cookie_httponly,
-                    ..cookie
+                let lifetime = match *life {
+                    CookieLife::Browser => Lifetime::Browser,
+                    CookieLife::Until { max_age, expires } => Lifetime::Until { max_age, expires },
                 };
-                set.send(headers);
+                SetCookie::of(cookie, key.as_str(), lifetime).send(headers);
             }
         }
     }
@@ -75,19 +57,19 @@ mod tests {
     fn settings(case: &Value) -> Option<DjangoSettings> {
         let mut settings = DjangoSettings::new("k");
         for (name, value) in case["settings"].as_object().unwrap() {
-            let text = value.as_str().unwrap_or_default();
+            let text = || value.as_str().map(str::to_owned);
             let yes = *value == true;
-            settings = match &**name {
-                "SESSION_COOKIE_AGE" => settings.session_cookie_age(value.as_i64()?),
-                "SESSION_COOKIE_DOMAIN" => settings.session_cookie_domain(text),
-                "SESSION_COOKIE_PATH" => settings.session_cookie_path(text),
-                "SESSION_COOKIE_SECURE" => settings.session_cookie_secure(yes),
-                "SESSION_COOKIE_HTTPONLY" => settings.session_cookie_httponly(yes),
-                "SESSION_COOKIE_SAMESITE" => settings.session_cookie_samesite(text),
-                "SESSION_COOKIE_NAME" => settings.session_cookie_name(text),
-                "SESSION_EXPIRE_AT_BROWSER_CLOSE" => settings.session_expire_at_browser_close(yes),
+            match &**name {
+                "SESSION_COOKIE_AGE" => settings.session_cookie_age = value.as_i64()?,
+                "SESSION_COOKIE_DOMAIN" => settings.session_cookie_domain = text(),
+                "SESSION_COOKIE_PATH" => settings.session_cookie_path = text(),
+                "SESSION_COOKIE_SECURE" => settings.session_cookie_secure = yes,
+                "SESSION_COOKIE_HTTPONLY" => settings.session_cookie_httponly = yes,
+                "SESSION_COOKIE_SAMESITE" => settings.session_cookie_samesite = text(),
+                "SESSION_COOKIE_NAME" => settings.session_cookie_name = text()?,
+                "SESSION_EXPIRE_AT_BROWSER_CLOSE" => settings.session_expire_at_browser_close = yes,
                 other => panic!("{other}"),
-            };
+            }
         }
         Some(settings)
     }
@@ -109,7 +91,7 @@ mod tests {
                 assert!(settings.validate().is_err(), "{case}");
                 continue;
             }
-            let policy = ExpiryPolicy::new(&settings.sessions).unwrap();
+            let policy = ExpiryPolicy::new(&settings).unwrap();
             let life = policy.cookie_life(&SessionData::new(), now).unwrap();
             let cookie = sent(&SessionCookie::Set(key.clone(), life), &settings);
             assert_eq!(cookie, [case["expect"]["set_cookie"][0].as_str().unwrap()]);

@@ -8,7 +8,7 @@ use std::{
 use actix_web::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use jiff::{SignedDuration, civil::date};
 
-use crate::settings::CookieSettings;
+use crate::settings::{CookieSettings, DjangoSettings};
 
 /// Of the years 1 and 9999, since 1970.
 const FIRST_SECOND: i64 = -62_135_596_800;
@@ -36,23 +36,27 @@ pub(crate) enum Lifetime {
     /// For `max_age` seconds; until `expires`, in seconds since 1970, which may differ.
     Until { max_age: i64, expires: i64 },
     /// Not at all: it is deleted.
-    #[allow(dead_code)] // For the cookies of sessions.
     Deleted,
+}
+
+impl Lifetime {
+    /// That of the CSRF cookie which is sent now.
+    pub(crate) fn of_csrf(settings: &DjangoSettings, now: SystemTime) -> Self {
+        settings.csrf_cookie_age.map_or(Self::Browser, |age| Self::Seconds(age, now))
+    }
 }
 
 impl<'a> SetCookie<'a> {
     /// This value, in the cookie that the settings describe.
-    pub(crate) fn of(settings: &'a CookieSettings, value: &'a str, now: SystemTime) -> Self {
-        Self {
-            name: &settings.name,
-            value,
-            lifetime: settings.age.map_or(Lifetime::Browser, |age| Lifetime::Seconds(age, now)),
-            domain: settings.domain.as_deref(),
-            path: settings.path.as_deref(),
-            samesite: settings.samesite.as_deref(),
-            secure: settings.secure,
-            httponly: settings.httponly,
-        }
+    pub(crate) fn of(settings: CookieSettings<'a>, value: &'a str, lifetime: Lifetime) -> Self {
+        let CookieSettings { name, domain, path, samesite, secure, httponly } = settings;
+        Self { name, value, lifetime, domain, path, samesite, secure, httponly }
+    }
+
+    /// `delete_cookie` of that cookie, which takes fewer of its attributes.
+    pub(crate) fn deleted(settings: CookieSettings<'a>) -> Self {
+        let secure = is_deleted_securely(settings.name, settings.samesite);
+        Self::of(CookieSettings { secure, httponly: false, ..settings }, "", Lifetime::Deleted)
     }
 
     /// The header's value. `None` if the value or a setting cannot stand in a header.
@@ -106,7 +110,7 @@ impl<'a> SetCookie<'a> {
 }
 
 /// Browsers would not believe it otherwise. What the setting says does not matter.
-pub(crate) fn is_deleted_securely(name: &str, samesite: Option<&str>) -> bool {
+fn is_deleted_securely(name: &str, samesite: Option<&str>) -> bool {
     name.starts_with("__Secure-")
         || name.starts_with("__Host-")
         || samesite.is_some_and(|samesite| samesite.eq_ignore_ascii_case("none"))
@@ -167,7 +171,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{csrf::vectors::of_kind, settings::CsrfSettings};
+    use crate::csrf::vectors::of_kind;
 
     fn cookie(lifetime: Lifetime) -> SetCookie<'static> {
         SetCookie {
@@ -198,13 +202,14 @@ mod tests {
             };
             let Some(sent) = sent else {
                 // Nothing to send, or what Django fails over is refused at the start.
-                let is_refused = settings.fault().is_some();
+                let is_refused = settings.validate().is_err();
                 assert_eq!(is_refused, vector["expect"]["raises"].is_string(), "{vector}");
                 continue;
             };
             let value = sent.split_once('=').unwrap().1.split(';').next().unwrap();
             let now = Duration::from_secs_f64(vector["now"].as_f64().unwrap());
-            let cookie = SetCookie::of(&settings, value, UNIX_EPOCH + now);
+            let lifetime = Lifetime::of_csrf(&settings, UNIX_EPOCH + now);
+            let cookie = SetCookie::of(settings.csrf_cookie(), value, lifetime);
             // A new secret stands as `<new>`, which would be quoted.
             assert_eq!(text(&cookie).replace("\"<new>\"", "<new>"), sent, "{vector}");
             seen += 1;
@@ -212,21 +217,23 @@ mod tests {
         assert_eq!(seen, 44);
     }
 
-    fn settings(vector: &Value) -> Option<CookieSettings> {
-        let mut settings = CsrfSettings::default().cookie;
+    fn settings(vector: &Value) -> Option<DjangoSettings> {
+        let mut settings = DjangoSettings::new("k");
         let given = |name: &str| vector["settings"].get(format!("CSRF_COOKIE_{name}"));
         let text = |value: &Value| value.as_str().map(str::to_owned);
         if let Some(name) = given("NAME") {
-            settings.name = text(name)?;
+            settings.csrf_cookie_name = text(name)?;
         }
         if let Some(age) = given("AGE") {
-            settings.age = if age.is_null() { None } else { Some(age.as_i64()?) };
+            settings.csrf_cookie_age = if age.is_null() { None } else { Some(age.as_i64()?) };
         }
-        settings.domain = given("DOMAIN").map_or(settings.domain, text);
-        settings.path = given("PATH").map_or(settings.path, text);
-        settings.samesite = given("SAMESITE").map_or(settings.samesite, text);
-        settings.secure = given("SECURE").is_some_and(|secure| *secure == true);
-        settings.httponly = given("HTTPONLY").is_some_and(|httponly| *httponly == true);
+        let text = |name, default| given(name).map_or(default, text);
+        settings.csrf_cookie_domain = text("DOMAIN", settings.csrf_cookie_domain);
+        settings.csrf_cookie_path = text("PATH", settings.csrf_cookie_path);
+        settings.csrf_cookie_samesite = text("SAMESITE", settings.csrf_cookie_samesite);
+        let yes = |name| given(name).is_some_and(|value| *value == true);
+        (settings.csrf_cookie_secure, settings.csrf_cookie_httponly) =
+            (yes("SECURE"), yes("HTTPONLY"));
         Some(settings)
     }
 

@@ -1,6 +1,7 @@
 //! A migration changes the table under running lookups.
 
 use actix_django_session::UserModel;
+use testbed::With;
 
 use crate::{
     beside_others,
@@ -14,7 +15,8 @@ use crate::{
 async fn no_visitor_notices_a_migration() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
-    let settings = patient().user_model(UserModel::default().columns(["first_name"]));
+    let mut settings = patient();
+    settings.user_model = UserModel::default().with(|m| m.columns = vec!["first_name".into()]);
     let service = Service::start(pool(scene.database.url(), 8), settings);
     let load = Load::start(&service, &scene, 200);
     load.serve(1_000).await;

@@ -1,6 +1,7 @@
 //! What the application does to the connections of its pool changes no answer.
 
 use std::time::Duration;
+use testbed::With;
 
 use actix_django_session::{DjangoSite, Error, SessionKey};
 use deadpool_postgres::{Hook, Manager, Pool, Runtime};
@@ -43,8 +44,9 @@ async fn a_session_of_one_tenant_opens_no_other() {
     let manager = Manager::new(scene.database.url().parse().unwrap(), NoTls);
     let pool = Pool::builder(manager).max_size(8).runtime(Runtime::Tokio1);
     let pool = pool.post_create(to_tenant_a()).pre_recycle(to_tenant_a()).build().unwrap();
-    let store_of =
-        |table: &str| DjangoSite::new(pool.clone(), settings().session_table(table)).unwrap();
+    let store_of = |table: &str| {
+        DjangoSite::new(pool.clone(), settings().with(|s| s.session_table = table.into())).unwrap()
+    };
     let (a, b) = (store_of("tenant_a.django_session"), store_of("tenant_b.django_session"));
     let unqualified = store_of("django_session");
     for _ in 0..20 {
@@ -93,7 +95,8 @@ async fn a_handler_that_forgets_its_statements_takes_none_from_a_lookup() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let pool = pool(scene.database.url(), 2);
-    let settings = settings().timeout(Duration::from_secs(5));
+    let mut settings = settings();
+    settings.timeout = Duration::from_secs(5);
     let site = DjangoSite::new(pool.clone(), settings).unwrap();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
     for _ in 0..3 {

@@ -8,7 +8,7 @@ use std::{
 use actix_django_session::{DjangoSite, Expiry, SessionData, SessionKey};
 use deadpool_postgres::{Config, Runtime};
 use futures_util::future::{join, join_all};
-use testbed::Postgres;
+use testbed::{Postgres, With};
 use tokio::time::sleep;
 use tokio_postgres::NoTls;
 
@@ -28,7 +28,7 @@ async fn eight_workers_with_four_connections_answer_everything() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let pool = pool(scene.database.url(), 1);
-    let site = DjangoSite::new(pool.clone(), patient().max_connections(4)).unwrap();
+    let site = DjangoSite::new(pool.clone(), patient().with(|s| s.max_connections = 4)).unwrap();
     let service = Service::with_workers(8, pool, routes(site));
     let load = Load::start(&service, &scene, 64);
     let backends = Backends::of(&scene).await;
@@ -77,8 +77,10 @@ async fn a_standby_that_is_gone_leaves_the_bound_true() {
     let _turn = beside_others().await;
     let postgres = Postgres::start().await.unwrap();
     let scene = Scene::on(&postgres).await;
-    let settings = settings().writes_sessions(true).timeout(TIMEOUT);
-    let settings = settings.max_connections(MOST as usize);
+    let mut settings = settings();
+    settings.write_sessions = true;
+    settings.timeout = TIMEOUT;
+    settings.max_connections = MOST as usize;
     let site = DjangoSite::new(pool(scene.database.url(), 1), settings).unwrap();
     let data = SessionData::new();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();

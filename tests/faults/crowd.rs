@@ -17,7 +17,8 @@ async fn a_crowd_asks_once_and_nobody_asks_the_same_twice() {
     let scene = Scene::new().await;
     for prepared in [true, false] {
         let proxy = Proxy::before(scene.database.url()).await;
-        let settings = settings().prepared_statements(prepared);
+        let mut settings = settings();
+        settings.prepared_statements = prepared;
         let site = DjangoSite::new(pool(proxy.url(), 1), settings).unwrap();
         let known: Vec<_> =
             scene.visitors.iter().filter_map(|visitor| visitor.key.clone()).collect();

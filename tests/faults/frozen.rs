@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testbed::Postgres;
+use testbed::{Postgres, With};
 
 use crate::{
     alone,
@@ -23,7 +23,8 @@ async fn a_frozen_server_means_503_in_time_and_leaves_nothing_behind() {
     let _turn = alone().await;
     let postgres = Postgres::start().await.unwrap();
     let scene = Scene::on(&postgres).await;
-    let service = Service::start(pool(scene.database.url(), 8), settings().timeout(TIMEOUT));
+    let service =
+        Service::start(pool(scene.database.url(), 8), settings().with(|s| s.timeout = TIMEOUT));
 
     let load = Load::start(&service, &scene, 200);
     load.serve(5_000).await;

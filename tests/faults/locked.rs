@@ -1,6 +1,7 @@
 //! A migration holds a table locked, for longer than a lookup may take.
 
 use std::time::{Duration, Instant};
+use testbed::With;
 
 use crate::{
     alone,
@@ -24,7 +25,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 async fn a_locked_table_means_503_and_no_heap_of_waiting_backends() {
     let _turn = alone().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 4), settings().timeout(TIMEOUT));
+    let service =
+        Service::start(pool(scene.database.url(), 4), settings().with(|s| s.timeout = TIMEOUT));
     let load = Load::start(&service, &scene, 200);
     load.serve(1_000).await;
 
@@ -40,7 +42,8 @@ async fn a_locked_table_means_503_and_no_heap_of_waiting_backends() {
 async fn those_who_come_first_to_a_locked_user_table_do_not_wait_in_line() {
     let _turn = alone().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 4), settings().timeout(TIMEOUT));
+    let service =
+        Service::start(pool(scene.database.url(), 4), settings().with(|s| s.timeout = TIMEOUT));
     let mut admin = scene.client().await;
     let transaction = admin.transaction().await.unwrap();
     transaction.batch_execute("LOCK TABLE auth_user").await.unwrap();
@@ -60,7 +63,8 @@ async fn a_locked_user_table_is_not_noticed_where_only_the_session_is_asked_for(
 
     let _turn = beside_others().await;
     let scene = Scene::new().await;
-    let service = Service::start(pool(scene.database.url(), 4), settings().timeout(TIMEOUT));
+    let service =
+        Service::start(pool(scene.database.url(), 4), settings().with(|s| s.timeout = TIMEOUT));
     let (users, sessions) = (&["/login_required"], &["/required", "/optional"]);
     let load = Load::start(&service, &scene, 20);
     load.serve(200).await;

@@ -3,6 +3,7 @@
 use actix_django_session::{DjangoSettings, DjangoSite, Error, SessionKey, UserModel};
 use futures_util::future::join_all;
 use serde_json::json;
+use testbed::With;
 
 use crate::{
     beside_others,
@@ -65,8 +66,11 @@ async fn an_id_outside_of_a_domain_is_nobody_and_spoils_no_other() {
         INSERT INTO members SELECT i::text, 'member ' || i, '', true, false, false \
         FROM generate_series(2, 40, 2) i";
     admin.batch_execute(domain).await.unwrap();
-    let model = UserModel::new("members").without_permissions().without_session_auth_hash();
-    let site = DjangoSite::new(pool(scene.database.url(), 1), settings().user_model(model));
+    let mut model = UserModel::new("members");
+    model.permission_tables = None;
+    model.session_auth_hash = None;
+    let site =
+        DjangoSite::new(pool(scene.database.url(), 1), settings().with(|s| s.user_model = model));
     let site = site.unwrap();
     let mut sessions = Vec::new();
     for id in 1..=40 {
@@ -108,7 +112,7 @@ async fn keys_are_looked_up_as_long_as_the_column_is() {
         DjangoSite::new(pool(scene.database.url(), 1), settings).unwrap()
     };
     for table in ["long_session", "any_session"] {
-        let site = store_of(settings().session_table(table));
+        let site = store_of(settings().with(|s| s.session_table = table.into()));
         site.check().await.unwrap();
         for length in [40, 41, 128] {
             site.load(&key(&"k".repeat(length))).await.unwrap();

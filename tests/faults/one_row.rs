@@ -27,7 +27,8 @@ async fn only_its_owner_sees_that_a_row_cannot_be_read() {
             bad.as_str()
         );
         admin.batch_execute(&sql).await.unwrap();
-        let settings = settings().session_table("decrypted");
+        let mut settings = settings();
+        settings.session_table = "decrypted".into();
         let site = DjangoSite::new(pool(scene.database.url(), 1), settings).unwrap();
         let known = scene.visitors.iter().filter_map(|visitor| visitor.key.clone());
         let others = (0..100).map(|number| format!("unknown-{number:03}"));

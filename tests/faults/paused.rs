@@ -21,7 +21,8 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn store_and_key(scene: &Scene) -> (DjangoSite, SessionKey) {
-    let settings = settings().timeout(TIMEOUT);
+    let mut settings = settings();
+    settings.timeout = TIMEOUT;
     let site = DjangoSite::new(pool(scene.database.url(), 4), settings).unwrap();
     (site, SessionKey::new(scene.user().key.clone().unwrap()).unwrap())
 }
@@ -104,7 +105,8 @@ async fn one_deadline_holds_for_all_that_a_request_asks() {
 
     let _turn = alone().await;
     let scene = Scene::new().await;
-    let settings = settings().timeout(TIMEOUT);
+    let mut settings = settings();
+    settings.timeout = TIMEOUT;
     let service = crate::service::Service::start(pool(scene.database.url(), 4), settings);
     let visitor = scene.user();
     let mut visit = crate::load::Connection::open(service.address).await.unwrap();

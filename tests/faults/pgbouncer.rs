@@ -32,7 +32,8 @@ async fn everything_works_through_pgbouncer_with_its_setting() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let Some(bouncer) = PgBouncer::start(scene.database.url()).await else { return };
-    let settings = patient().prepared_statements(false);
+    let mut settings = patient();
+    settings.prepared_statements = false;
     let site = DjangoSite::new(pool(&bouncer.url, 2), settings.clone()).unwrap();
     site.check().await.unwrap();
     let service = Service::start(pool(&bouncer.url, 8), settings);
@@ -77,7 +78,7 @@ async fn without_it_the_answers_are_right_and_the_log_names_the_setting() {
     // Once a store.
     assert_eq!(warnings.len(), 8, "{warnings:#?}");
     for warning in warnings {
-        assert!(warning.contains("DjangoSettings::prepared_statements(false)"), "{warning}");
+        assert!(warning.contains("DjangoSettings::prepared_statements"), "{warning}");
     }
 }
 

@@ -10,7 +10,7 @@ use actix_web::{
 };
 use deadpool_postgres::Pool;
 use futures_util::future::join_all;
-use testbed::{Log, Postgres, Proxy, nobody_listens};
+use testbed::{Log, Postgres, Proxy, With, nobody_listens};
 
 use crate::{
     beside_others,
@@ -39,7 +39,8 @@ async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
     // What a client meets that wants to write and is sent to a replica.
     let read_only = format!("{url}?target_session_attrs=read-write");
 
-    let wrong_table = settings().session_table("no_such_table");
+    let mut wrong_table = settings();
+    wrong_table.session_table = "no_such_table".into();
     for (case, url, settings, cause) in [
         ("wrong table", url, wrong_table, r#"relation "no_such_table" does not exist"#),
         ("no privilege", &role.url, settings(), "permission denied for table django_session"),
@@ -84,7 +85,7 @@ async fn is_refused_once(
 
 async fn is_refused(scene: &Scene, case: &str, pool: &Pool, settings: DjangoSettings, cause: &str) {
     let log = Log::of_this_thread();
-    let site = DjangoSite::new(pool.clone(), settings.timeout(TIMEOUT)).unwrap();
+    let site = DjangoSite::new(pool.clone(), settings.with(|s| s.timeout = TIMEOUT)).unwrap();
     let app = init_service(App::new().configure(routes(site))).await;
     let start = std::time::Instant::now();
     let cookie = scene.user().cookie().unwrap();

@@ -21,7 +21,8 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn store_and_key(scene: &Scene) -> (DjangoSite, SessionKey) {
-    let settings = settings().timeout(TIMEOUT);
+    let mut settings = settings();
+    settings.timeout = TIMEOUT;
     let site = DjangoSite::new(pool(scene.database.url(), 4), settings).unwrap();
     (site, SessionKey::new(scene.user().key.clone().unwrap()).unwrap())
 }
@@ -104,7 +105,8 @@ async fn a_check_leaves_no_connection_behind_good_or_bad() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     for table in ["django_session", "no_such_table"] {
-        let settings = settings().session_table(table);
+        let mut settings = settings();
+        settings.session_table = table.into();
         let site = DjangoSite::new(pool(scene.database.url(), 4), settings).unwrap();
         let (done, is_done) = mpsc::channel::<()>();
         let (checked, is_checked) = mpsc::channel();

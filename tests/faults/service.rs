@@ -16,7 +16,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
-use testbed::Settings;
+use testbed::{Settings, With};
 use tokio_postgres::NoTls;
 
 use crate::PATIENCE;
@@ -30,7 +30,7 @@ pub(crate) fn settings() -> DjangoSettings {
 
 /// For crowds whom nothing holds up but a busy machine: who fails then, fails for another reason.
 pub(crate) fn patient() -> DjangoSettings {
-    settings().timeout(PATIENCE)
+    settings().with(|s| s.timeout = PATIENCE)
 }
 
 pub(crate) fn pool(url: &str, size: usize) -> Pool {

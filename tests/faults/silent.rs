@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use actix_django_session::{DjangoSite, SessionKey};
-use testbed::Proxy;
+use testbed::{Proxy, With};
 
 use crate::{
     alone,
@@ -24,7 +24,7 @@ async fn connections_that_died_silently_cost_nobody_an_error() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
-    let service = Service::start(pool(proxy.url(), 16), settings().timeout(TIMEOUT));
+    let service = Service::start(pool(proxy.url(), 16), settings().with(|s| s.timeout = TIMEOUT));
     let load = Load::start(&service, &scene, 50);
     load.serve(1_000).await;
     for _ in 0..3 {
@@ -44,7 +44,8 @@ async fn all_connections_of_a_kind_may_die_at_once() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
-    let settings = settings().timeout(TIMEOUT);
+    let mut settings = settings();
+    settings.timeout = TIMEOUT;
     let site = DjangoSite::new(pool(proxy.url(), 1), settings).unwrap();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
     site.load(&key).await.unwrap();
@@ -70,7 +71,7 @@ async fn after_a_failover_the_answers_are_right_within_one_timeout() {
     let _turn = alone().await;
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
-    let service = Service::start(pool(proxy.url(), 16), settings().timeout(TIMEOUT));
+    let service = Service::start(pool(proxy.url(), 16), settings().with(|s| s.timeout = TIMEOUT));
     let load = Load::start(&service, &scene, 50);
     load.serve(1_000).await;
     proxy.set_deaf(true);

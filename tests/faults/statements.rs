@@ -48,11 +48,14 @@ async fn without_prepared_statements_there_are_none_whatever_the_columns() {
         ADD span span DEFAULT '[1,2)', ADD plans plan[] DEFAULT '{free,pro}'";
     admin.batch_execute(columns).await.unwrap();
     let columns = ["plan", "level", "span", "plans"];
-    let model = UserModel::default().columns(columns);
+    let mut model = UserModel::default();
+    model.columns = columns.map(Into::into).into();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
     for prepared in [false, true] {
         let proxy = Proxy::before(scene.database.url()).await;
-        let settings = settings().user_model(model.clone()).prepared_statements(prepared);
+        let mut settings = settings();
+        settings.user_model = model.clone();
+        settings.prepared_statements = prepared;
         let site = DjangoSite::new(pool(proxy.url(), 1), settings).unwrap();
         site.check().await.unwrap();
         let session = site.load(&key).await.unwrap();

@@ -1,6 +1,7 @@
 //! The way to PostgreSQL is encrypted, and there is none that is not: with a locked table too.
 
 use std::{process::Stdio, sync::Arc, time::Instant};
+use testbed::With;
 
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -125,7 +126,7 @@ async fn a_locked_table_leaves_no_heap_of_backends_behind_tls() {
     let _turn = alone().await;
     let scene = Scene::new().await;
     let gatekeeper = Gatekeeper::before(scene.database.url()).await;
-    let service = Service::start(gatekeeper.pool(4), settings().timeout(TIMEOUT));
+    let service = Service::start(gatekeeper.pool(4), settings().with(|s| s.timeout = TIMEOUT));
     let load = Load::start(&service, &scene, 200);
     load.serve(1_000).await;
 

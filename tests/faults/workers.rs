@@ -28,7 +28,8 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn site(scene: &Scene) -> DjangoSite {
-    let settings = settings().timeout(TIMEOUT);
+    let mut settings = settings();
+    settings.timeout = TIMEOUT;
     DjangoSite::new(pool(scene.database.url(), 4), settings).unwrap()
 }
 

@@ -4,7 +4,7 @@
 use actix_django_session::{DjangoSettings, DjangoSite, SessionKey, UserModel};
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use serde_json::{Value, json};
-use testbed::{Django, Judge, Postgres, Settings, Site, TestBed};
+use testbed::{Django, Judge, Postgres, Settings, Site, TestBed, With};
 use tokio::sync::OnceCell;
 use tokio_postgres::NoTls;
 
@@ -149,7 +149,7 @@ impl Bed {
     }
 
     pub(crate) fn store_of(&self, model: UserModel) -> DjangoSite {
-        self.store_with(settings().user_model(model))
+        self.store_with(settings().with(|s| s.user_model = model))
     }
 
     pub(crate) fn store_with(&self, settings: DjangoSettings) -> DjangoSite {

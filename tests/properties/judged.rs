@@ -275,8 +275,10 @@ async fn any_login_url_is_redirected_to_as_django_does() {
     let mut compared = 0;
     for (i, (login_url, field, host, https, target)) in all.iter().enumerate() {
         // As the judge's: any host may be named in the way back.
-        let settings = settings().login_url(login_url).allowed_hosts(["*"]);
-        let settings = settings.secure_proxy_ssl_header("X-Proto", "https");
+        let mut settings = settings();
+        settings.login_url = login_url.into();
+        settings.allowed_hosts = vec!["*".into()];
+        settings.secure_proxy_ssl_header = Some(("X-Proto".into(), "https".into()));
         let site = DjangoSite::new(pool.clone(), settings).unwrap();
         let middleware = DjangoSessionMiddleware::required(site).redirect_field_name(*field);
         let app = App::new().wrap(middleware).default_service(web::to(async || "never"));

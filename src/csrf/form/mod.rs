@@ -139,7 +139,7 @@ mod tests {
                 }
                 _ => default,
             };
-            let default = UploadLimits::default();
+            let default = crate::DjangoSettings::new("").upload_limits();
             let limits = UploadLimits {
                 memory_size: setting("DATA_UPLOAD_MAX_MEMORY_SIZE", default.memory_size),
                 number_fields: setting("DATA_UPLOAD_MAX_NUMBER_FIELDS", default.number_fields),

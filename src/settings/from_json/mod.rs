@@ -1,8 +1,8 @@
 //! Settings made of what `export_settings.py` printed.
 
 use super::{
-    AuthenticationBackend, DjangoSettings, ManyToMany, MessageLevel, MessageStorage,
-    PasswordHasher, SessionAuthHash, SessionEngine, UserModel,
+    AuthenticationBackend, DjangoSettings, MessageLevel, MessageStorage, PasswordHasher,
+    SessionAuthHash, SessionEngine, TableName, UserModel,
     exported::{
         Exported, ExportedBackend, ExportedEngine, ExportedHasher, ExportedMessageStorage,
         ExportedMessages, ExportedSession, ExportedSessionAuthHash, ExportedUserModel, Level,
@@ -27,14 +27,13 @@ impl DjangoSettings {
     /// use actix_django_session::DjangoSettings;
     ///
     /// let json = std::fs::read_to_string("django-settings.json")?;
-    /// let settings = DjangoSettings::from_json(&json, std::env::var("DJANGO_SECRET_KEY")?)?
-    ///     .secret_key_fallbacks(["last year's key"]);
+    /// let mut settings = DjangoSettings::from_json(&json, std::env::var("DJANGO_SECRET_KEY")?)?;
+    /// settings.secret_key_fallbacks = vec!["last year's key".into()];
     /// # Ok(())
     /// # }
     /// ```
     ///
-    /// Every setter works on the result. This service writes no sessions until
-    /// [`writes_sessions`](Self::writes_sessions) says so.
+    /// This service writes no sessions until [`write_sessions`](Self::write_sessions) says so.
     ///
     /// # Errors
     /// [`Error::ImproperlyConfigured`] if the text is of another version, if the key is not the
@@ -48,20 +47,6 @@ impl DjangoSettings {
             true => Ok(settings),
             false => Err(improper(faults.join("; "))),
         }
-    }
-
-    /// Changes the user model that these settings have: for further columns of the one that was
-    /// exported, say.
-    ///
-    /// ```
-    /// # use actix_django_session::DjangoSettings;
-    /// # fn f(settings: DjangoSettings) -> DjangoSettings {
-    /// settings.map_user_model(|model| model.columns(["plan"]))
-    /// # }
-    /// ```
-    pub fn map_user_model(self, change: impl FnOnce(UserModel) -> UserModel) -> Self {
-        let model = change(self.user_model.clone());
-        self.user_model(model)
     }
 }
 
@@ -118,63 +103,62 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         mut not_honoured,
     } = exported;
 
-    let mut settings = DjangoSettings::new(&secret_key)
-        .allowed_hosts(allowed_hosts)
-        .authentication_backends(authentication_backends.into_iter().map(backend))
-        .csrf_cookie_age(csrf_cookie_age)
-        .csrf_cookie_domain(csrf_cookie_domain.as_deref())
-        .csrf_cookie_httponly(csrf_cookie_httponly)
-        .csrf_cookie_name(csrf_cookie_name)
-        .csrf_cookie_path(csrf_cookie_path.as_deref())
-        .csrf_cookie_samesite(csrf_cookie_samesite.as_deref())
-        .csrf_cookie_secure(csrf_cookie_secure)
-        .csrf_trusted_origins(csrf_trusted_origins)
-        .csrf_use_sessions(csrf_use_sessions)
-        .data_upload_max_memory_size(data_upload_max_memory_size)
-        .data_upload_max_number_fields(data_upload_max_number_fields)
-        .data_upload_max_number_files(data_upload_max_number_files)
-        .login_url(login_url)
-        .session_cookie_age(session_cookie_age)
-        .session_cookie_domain(session_cookie_domain.unwrap_or_default())
-        .session_cookie_httponly(session_cookie_httponly)
-        .session_cookie_name(session_cookie_name)
-        .session_cookie_path(session_cookie_path.unwrap_or_default())
-        .session_cookie_samesite(session_cookie_samesite.unwrap_or_default())
-        .session_cookie_secure(session_cookie_secure)
-        .session_expire_at_browser_close(session_expire_at_browser_close)
-        .session_save_every_request(session_save_every_request)
-        .use_tz(use_tz)
-        .use_x_forwarded_host(use_x_forwarded_host)
-        .use_x_forwarded_port(use_x_forwarded_port);
-    settings = with_messages(settings, messages);
-    if let Some(url) = login_redirect_url {
-        settings = settings.login_redirect_url(url);
-    }
-    if let Some(url) = logout_redirect_url {
-        settings = settings.logout_redirect_url(url);
-    }
-    // Not by the setter, which says that the user table matters here.
-    settings.user_model = self::user_model(user_model);
-    if let Some(rest_framework) = rest_framework {
-        settings.rest_framework = rest_framework.into_settings(&fingerprint_salt);
-    }
-    if let Some(path) = force_script_name {
-        settings = settings.force_script_name(path);
-    }
-    if let Some(name) = csrf_header_name {
-        settings = settings.csrf_header_name(name);
-    }
-    if let Some((name, value)) = secure_proxy_ssl_header {
-        settings = settings.secure_proxy_ssl_header(name, value);
-    }
-    if let Some(name) = time_zone {
-        settings = settings.time_zone(name);
-    }
-    let mut sessions = SiteSessions::default();
-    if let Some(session) = session {
-        (settings, sessions) = with_session(settings, session);
-    }
-    settings = with_hashers(settings, password_hashers, &mut not_honoured);
+    let default = DjangoSettings::new(secret_key.as_ref());
+    let (session_engine, session_table, session_key_salt, sessions) = match session {
+        Some(exported) => session_of(exported),
+        None => Default::default(),
+    };
+    let ExportedMessages { storage, level, tags } = messages;
+    let user_model = self::user_model(user_model);
+    let settings = DjangoSettings {
+        allowed_hosts,
+        authentication_backends: authentication_backends.into_iter().map(backend).collect(),
+        csrf_cookie_age,
+        csrf_cookie_domain,
+        csrf_cookie_httponly,
+        csrf_cookie_name,
+        csrf_cookie_path,
+        csrf_cookie_samesite,
+        csrf_cookie_secure,
+        csrf_header_name: csrf_header_name.unwrap_or(default.csrf_header_name),
+        csrf_trusted_origins,
+        csrf_use_sessions,
+        data_upload_max_memory_size,
+        data_upload_max_number_fields,
+        data_upload_max_number_files,
+        force_script_name,
+        login_url,
+        login_redirect_url: login_redirect_url.unwrap_or(default.login_redirect_url),
+        // Django asks whether it is true, and an empty text is not.
+        logout_redirect_url: logout_redirect_url.filter(|url| !url.is_empty()),
+        message_level: MessageLevel(level),
+        message_storage: message_storage(storage),
+        message_tags: tags.into_iter().map(|(level, tag)| (MessageLevel(level), tag)).collect(),
+        password_hashers: hashers(password_hashers, &mut not_honoured),
+        rest_framework: match rest_framework {
+            Some(rest_framework) => rest_framework.into_settings(&fingerprint_salt),
+            None => default.rest_framework,
+        },
+        secure_proxy_ssl_header,
+        session_cookie_age,
+        session_cookie_domain,
+        session_cookie_httponly,
+        session_cookie_name,
+        session_cookie_path,
+        session_cookie_samesite,
+        session_cookie_secure,
+        session_engine,
+        session_expire_at_browser_close,
+        session_key_salt: session_key_salt.unwrap_or(default.session_key_salt),
+        session_save_every_request,
+        session_table: session_table.unwrap_or(default.session_table),
+        time_zone: time_zone.unwrap_or(default.time_zone),
+        use_tz,
+        use_x_forwarded_host,
+        use_x_forwarded_port,
+        user_model: user_model.clone(),
+        ..DjangoSettings::new(secret_key.as_ref())
+    };
 
     let fingerprints = Fingerprints {
         salt: fingerprint_salt,
@@ -188,10 +172,8 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         .into_iter()
         .chain(unsafes.map(ToString::to_string))
         .collect();
-    // Django 5.0 was the first to refuse them.
-    settings.upload_limits.reads_charsets = django_version.starts_with("4.");
-    settings.site = Some(Site { fingerprints, django_version, sessions, not_honoured });
-    (settings, faults)
+    let site = Site { fingerprints, django_version, sessions, user_model, not_honoured };
+    (DjangoSettings { site: Some(site), ..settings }, faults)
 }
 
 fn backend(exported: ExportedBackend) -> AuthenticationBackend {
@@ -202,19 +184,19 @@ fn backend(exported: ExportedBackend) -> AuthenticationBackend {
         admits_inactive,
         checks_passwords,
     } = exported;
-    let mut backend = AuthenticationBackend::new(path)
-        .reads_users(reads_users)
-        .grants_permissions(grants_permissions);
-    if let Some(yes) = checks_passwords {
-        backend = backend.checks_passwords(yes);
+    let known = AuthenticationBackend::new(path);
+    AuthenticationBackend {
+        reads_users,
+        grants_permissions: Some(grants_permissions),
+        admits_inactive: admits_inactive || known.admits_inactive,
+        checks_passwords: checks_passwords.or(known.checks_passwords),
+        ..known
     }
-    if admits_inactive { backend.admits_inactive() } else { backend }
 }
 
-fn with_session(
-    settings: DjangoSettings,
+fn session_of(
     exported: ExportedSession,
-) -> (DjangoSettings, SiteSessions) {
+) -> (SessionEngine, Option<TableName>, Option<String>, SiteSessions) {
     let ExportedSession { engine, table, key_length, further_columns, key_salt, cache_key } =
         exported;
     let engine = match engine {
@@ -222,25 +204,17 @@ fn with_session(
         ExportedEngine::CachedDb => SessionEngine::CachedDb,
         ExportedEngine::SignedCookies => SessionEngine::SignedCookies,
     };
-    let mut settings = settings.session_engine(engine).key_salt(key_salt);
-    if let Some(table) = table {
-        settings = settings.session_table(table);
-    }
-    (settings, SiteSessions { key_length, further_columns, cache_key })
+    let sessions = SiteSessions { key_length, further_columns, cache_key };
+    (engine, table.map(Into::into), Some(key_salt), sessions)
 }
 
-fn with_messages(settings: DjangoSettings, exported: ExportedMessages) -> DjangoSettings {
-    let ExportedMessages { storage, level, tags } = exported;
-    let storage = match storage {
+fn message_storage(exported: ExportedMessageStorage) -> MessageStorage {
+    match exported {
         ExportedMessageStorage::Fallback => MessageStorage::Fallback,
         ExportedMessageStorage::Cookie => MessageStorage::Cookie,
         ExportedMessageStorage::Session => MessageStorage::Session,
         ExportedMessageStorage::Other(path) => MessageStorage::Other(path),
-    };
-    settings
-        .message_storage(storage)
-        .message_level(MessageLevel(level))
-        .message_tags(tags.into_iter().map(|(level, tag)| (MessageLevel(level), tag)))
+    }
 }
 
 fn user_model(exported: ExportedUserModel) -> UserModel {
@@ -258,55 +232,44 @@ fn user_model(exported: ExportedUserModel) -> UserModel {
         permission_tables,
         session_auth_hash,
     } = exported;
-    let mut model = UserModel::new(table)
-        .primary_key(primary_key)
-        .username_column(username)
-        .password_column(password)
-        .is_active_column(is_active.as_deref())
-        .is_staff_column(is_staff.as_deref())
-        .is_superuser_column(is_superuser.as_deref())
-        .last_login_column(last_login.as_deref());
-    for parent in parents {
-        model = model.parent(parent.table, parent.primary_key, parent.link);
-    }
-    if let Some(sql) = condition {
-        model = model.condition(sql);
-    }
-    model = match permission_tables {
-        Some(tables) => {
-            let groups = ManyToMany::from(tables.group_permissions);
-            model
-                .auth_tables(groups.table.clone(), tables.permission, tables.content_type)
-                .group_table(tables.group)
-                .many_to_many(tables.user_groups.into(), tables.user_permissions.into(), groups)
-        }
-        None => model.without_permissions(),
-    };
-    match session_auth_hash {
-        Some(hash) => model.session_auth_hash(self::session_auth_hash(&hash)),
-        None => model.without_session_auth_hash(),
+    UserModel {
+        primary_key,
+        parents: parents.into_iter().map(Into::into).collect(),
+        username,
+        password,
+        is_active,
+        is_staff,
+        is_superuser,
+        last_login,
+        condition,
+        permission_tables: permission_tables.map(Into::into),
+        session_auth_hash: session_auth_hash.map(self::session_auth_hash),
+        ..UserModel::new(table)
     }
 }
 
-/// What the methods do that are overridden has to be said by a setter.
-fn session_auth_hash(exported: &ExportedSessionAuthHash) -> SessionAuthHash {
-    let mut hash = SessionAuthHash::default();
-    for method in &exported.overrides {
-        hash = match method.as_str() {
-            "get_session_auth_hash" => hash.overrides_get_session_auth_hash(),
-            _ => hash.overrides_private_get_session_auth_hash(),
-        };
+/// What the methods do that are overridden, the service has to say.
+fn session_auth_hash(exported: ExportedSessionAuthHash) -> SessionAuthHash {
+    SessionAuthHash {
+        overrides_get_session_auth_hash: exported
+            .overrides
+            .iter()
+            .any(|method| method == "get_session_auth_hash"),
+        // Of the methods that make the hashes of fallback keys.
+        overrides_private_get_session_auth_hash: exported
+            .overrides
+            .iter()
+            .any(|method| method != "get_session_auth_hash"),
+        ..SessionAuthHash::default()
     }
-    hash
 }
 
 /// The hashers of the site, in their order. What this build lacks, and what is the site's own, the
 /// service has to compute.
-fn with_hashers(
-    settings: DjangoSettings,
+fn hashers(
     exported: Vec<ExportedHasher>,
     not_honoured: &mut Vec<NotHonoured>,
-) -> DjangoSettings {
+) -> Option<Vec<PasswordHasher>> {
     let mut missing = Vec::new();
     let hashers: Vec<_> = exported
         .into_iter()
@@ -332,10 +295,7 @@ fn with_hashers(
             power: None,
         });
     }
-    match hashers.is_empty() {
-        true => settings,
-        false => settings.password_hashers(hashers),
-    }
+    Some(hashers).filter(|hashers| !hashers.is_empty())
 }
 
 fn hasher(exported: &ExportedHasher) -> Option<PasswordHasher> {

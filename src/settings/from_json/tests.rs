@@ -1,14 +1,12 @@
-//! That the setters and the JSON say the same things, all of them.
-
-use std::time::Duration;
+//! That fields and the JSON say the same things, all of them.
 
 use serde_json::{Value, json};
+use testbed::With;
 
 use super::*;
 use crate::settings::{
-    AuthenticationClass, CookieSettings, CsrfSettings, MessageSettings, RestAuthentication,
-    RestFramework, SessionSettings, SimpleJwt, TokenAuthentication, TokenClass, UploadLimits,
-    fingerprint::Fingerprint, permission_tables::PermissionTables,
+    AuthenticationClass, ManyToMany, ParentModel, PermissionTables, RestAuthentication,
+    RestFramework, SimpleJwt, TokenAuthentication, TokenClass, fingerprint::Fingerprint,
 };
 
 const KEY: &str = "the key";
@@ -23,76 +21,41 @@ fn read(exported: &Value) -> Result<DjangoSettings, Error> {
 }
 
 #[test]
-fn the_setters_make_the_same() {
-    let by_hand = DjangoSettings::new(KEY)
-        .allowed_hosts(["shop.example.com"])
-        .authentication_backends([AuthenticationBackend::new("shop.Backend")
-            .reads_users(false)
-            .grants_permissions(true)
-            .checks_passwords(true)
-            .admits_inactive()])
-        .csrf_cookie_age(60)
-        .csrf_cookie_domain(".example.com")
-        .csrf_cookie_httponly(true)
-        .csrf_cookie_name("token")
-        .csrf_cookie_path("/shop")
-        .csrf_cookie_samesite("Strict")
-        .csrf_cookie_secure(true)
-        .csrf_header_name("X-Token")
-        .csrf_trusted_origins(["https://example.org"])
-        .csrf_use_sessions(true)
-        .data_upload_max_memory_size(1000)
-        .data_upload_max_number_fields(10)
-        .data_upload_max_number_files(None)
-        .force_script_name("/shop")
-        .key_salt("django.contrib.sessions.ShopStore")
-        .login_url("/shop/in/")
-        .login_redirect_url("/shop/mine/")
-        .logout_redirect_url("/shop/")
-        .message_storage(MessageStorage::Other("shop.Storage".into()))
-        .message_level(MessageLevel::SUCCESS)
-        .message_tags([(MessageLevel::ERROR, "danger")])
-        .password_hashers([PasswordHasher::Pbkdf2Sha1 { iterations: 1000 }])
-        .secure_proxy_ssl_header("X-Forwarded-Proto", "https")
-        .session_cookie_age(3600)
-        .session_cookie_domain(".example.com")
-        .session_cookie_httponly(false)
-        .session_cookie_name("session")
-        .session_cookie_path("/shop")
-        .session_cookie_samesite("")
-        .session_cookie_secure(true)
-        .session_engine(SessionEngine::CachedDb)
-        .session_expire_at_browser_close(true)
-        .session_save_every_request(true)
-        .session_table("web.session")
-        .time_zone("Europe/Berlin")
-        .use_tz(false)
-        .use_x_forwarded_host(true)
-        .use_x_forwarded_port(true)
-        .user_model(
-            UserModel::new("shop.member")
-                .primary_key("user_ptr_id")
-                .parent("auth_user", "id", "user_ptr_id")
-                .username_column("email")
-                .password_column("pw")
-                .is_active_column(None)
-                .is_staff_column("staff")
-                .is_superuser_column("root")
-                .last_login_column(None)
-                .condition("gone IS NULL")
-                .auth_tables("g", "web.permission", "web.content_type")
-                .group_table("web.group")
-                .many_to_many(
-                    ManyToMany::new("a", "b", "c"),
-                    ManyToMany::new("d", "e", "f"),
-                    ManyToMany::new("g", "h", "i"),
-                )
-                .session_auth_hash(
-                    SessionAuthHash::default()
-                        .overrides_get_session_auth_hash()
-                        .overrides_private_get_session_auth_hash(),
-                ),
-        );
+fn the_fields_say_the_same() {
+    let hash = SessionAuthHash {
+        overrides_get_session_auth_hash: true,
+        overrides_private_get_session_auth_hash: true,
+        ..SessionAuthHash::default()
+    };
+    let tables = PermissionTables {
+        user_groups: ManyToMany::new("a", "b", "c"),
+        user_permissions: ManyToMany::new("d", "e", "f"),
+        group_permissions: ManyToMany::new("g", "h", "i"),
+        permission: "web.permission".into(),
+        content_type: "web.content_type".into(),
+        group: "web.group".into(),
+    };
+    let user_model = UserModel {
+        primary_key: "user_ptr_id".into(),
+        parents: vec![ParentModel::new("auth_user", "id", "user_ptr_id")],
+        username: "email".into(),
+        password: "pw".into(),
+        is_active: None,
+        is_staff: Some("staff".into()),
+        is_superuser: Some("root".into()),
+        last_login: None,
+        condition: Some("gone IS NULL".into()),
+        permission_tables: Some(tables),
+        session_auth_hash: Some(hash),
+        ..UserModel::new("shop.member")
+    };
+    let backend = AuthenticationBackend {
+        reads_users: false,
+        grants_permissions: Some(true),
+        checks_passwords: Some(true),
+        admits_inactive: true,
+        ..AuthenticationBackend::new("shop.Backend")
+    };
     let jwt = SimpleJwt {
         algorithm: "HS512".into(),
         signing_key_fingerprint: Some(Fingerprint::new("site.urls", "fb7b".into())),
@@ -101,7 +64,10 @@ fn the_setters_make_the_same() {
         leeway_microseconds: 1_500_000,
         jti_claim: None,
         token_type_claim: Some("type".into()),
-        auth_token_classes: vec![TokenClass::new("ShopToken", "shop").of_any_type()],
+        auth_token_classes: vec![TokenClass {
+            any_type: true,
+            ..TokenClass::new("ShopToken", "shop")
+        }],
         user_id_claim: "uid".into(),
         user_id_column: Some("email".into()),
         auth_header_types: vec!["JWT".into()],
@@ -123,7 +89,7 @@ fn the_setters_make_the_same() {
         class: AuthenticationClass::Token(token),
         www_authenticate: Some("Bearer".into()),
     };
-    let by_hand = by_hand.rest_framework(RestFramework {
+    let rest_framework = RestFramework {
         default_authentication_classes: vec![
             RestAuthentication::jwt(jwt),
             token,
@@ -131,12 +97,56 @@ fn the_setters_make_the_same() {
             RestAuthentication::session(),
             RestAuthentication::basic(),
         ],
-    });
+    };
+    let by_hand = DjangoSettings {
+        allowed_hosts: vec!["shop.example.com".into()],
+        authentication_backends: vec![backend],
+        csrf_cookie_age: Some(60),
+        csrf_cookie_domain: Some(".example.com".into()),
+        csrf_cookie_httponly: true,
+        csrf_cookie_name: "token".into(),
+        csrf_cookie_path: Some("/shop".into()),
+        csrf_cookie_samesite: Some("Strict".into()),
+        csrf_cookie_secure: true,
+        csrf_header_name: "X-Token".into(),
+        csrf_trusted_origins: vec!["https://example.org".into()],
+        csrf_use_sessions: true,
+        data_upload_max_memory_size: Some(1000),
+        data_upload_max_number_fields: Some(10),
+        data_upload_max_number_files: None,
+        force_script_name: Some("/shop".into()),
+        login_url: "/shop/in/".into(),
+        login_redirect_url: "/shop/mine/".into(),
+        logout_redirect_url: Some("/shop/".into()),
+        message_storage: MessageStorage::Other("shop.Storage".into()),
+        message_level: MessageLevel::SUCCESS,
+        message_tags: [(MessageLevel::ERROR, "danger".into())].into(),
+        password_hashers: Some(vec![PasswordHasher::Pbkdf2Sha1 { iterations: 1000 }]),
+        rest_framework,
+        secure_proxy_ssl_header: Some(("X-Forwarded-Proto".into(), "https".into())),
+        session_cookie_age: 3600,
+        session_cookie_domain: Some(".example.com".into()),
+        session_cookie_httponly: false,
+        session_cookie_name: "session".into(),
+        session_cookie_path: Some("/shop".into()),
+        session_cookie_samesite: None,
+        session_cookie_secure: true,
+        session_engine: SessionEngine::CachedDb,
+        session_expire_at_browser_close: true,
+        session_key_salt: "django.contrib.sessions.ShopStore".into(),
+        session_save_every_request: true,
+        session_table: "web.session".into(),
+        time_zone: "Europe/Berlin".into(),
+        use_tz: false,
+        use_x_forwarded_host: true,
+        use_x_forwarded_port: true,
+        user_model,
+        ..DjangoSettings::new(KEY)
+    };
     let mut exported = exported();
     // A bare name is a name, dots and all; by hand, a pair says so.
     exported["user_model"]["table"] = json!(["shop", "member"]);
-    let from_json =
-        DjangoSettings { site: None, user_model_is_set: true, ..read(&exported).unwrap() };
+    let from_json = DjangoSettings { site: None, ..read(&exported).unwrap() };
     assert!(from_json == by_hand, "{from_json:?}\n{by_hand:?}");
 }
 
@@ -146,111 +156,111 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
     let default = DjangoSettings::new("another key");
     let DjangoSettings {
         secret_key,
-        secret_key_fallbacks: _, // by its setter
-        session_cookie_name,
-        login_url,
-        login_redirect_url,
-        logout_redirect_url,
+        secret_key_fallbacks: _, // keys are in no file
         allowed_hosts,
         force_script_name,
         use_x_forwarded_host,
         use_x_forwarded_port,
         secure_proxy_ssl_header,
-        server_port: _, // what a server hands to Django, its settings do not say
+        use_tz,
+        time_zone,
+        login_url,
+        login_redirect_url,
+        logout_redirect_url,
+        session_engine,
         session_table,
-        key_salt,
-        max_age: _,
+        session_key_salt,
+        session_cookie_name,
+        session_cookie_age,
+        session_cookie_domain,
+        session_cookie_path,
+        session_cookie_secure,
+        session_cookie_httponly,
+        session_cookie_samesite,
+        session_expire_at_browser_close,
+        session_save_every_request,
+        csrf_use_sessions,
+        csrf_trusted_origins,
+        csrf_header_name,
+        csrf_cookie_name,
+        csrf_cookie_age,
+        csrf_cookie_domain,
+        csrf_cookie_path,
+        csrf_cookie_samesite,
+        csrf_cookie_secure,
+        csrf_cookie_httponly,
+        data_upload_max_memory_size,
+        data_upload_max_number_fields,
+        data_upload_max_number_files,
+        password_hashers,
+        message_storage,
+        message_level,
+        message_tags,
+        rest_framework,
+        user_model,
+        authentication_backends,
+        server_port: _, // what a server hands to Django, its settings do not say
+        session_save_interval: _,
+        write_sessions: _,
+        session_data_max_age: _,
         max_decompressed_size: _,
         max_memo_size: _,
+        upgrade_passwords: _,
+        accepted_overrides: _, // the service decides
         timeout: _,
         max_connections: _,
         prepared_statements: _,
-        sessions,
-        user_model,
-        user_model_is_set,
-        authentication_backends,
-        csrf,
-        upload_limits,
-        password_hashers,
-        upgrade_passwords: _,
-        accepted_overrides: _, // by its setter
-        rest_framework,
-        messages,
         site,
     } = read(&exported()).unwrap();
-    assert_ne!(rest_framework, default.rest_framework);
     assert_ne!(secret_key, default.secret_key);
-    assert_ne!(session_cookie_name, default.session_cookie_name);
-    assert_ne!(login_url, default.login_url);
-    assert_ne!(login_redirect_url, default.login_redirect_url);
-    assert_ne!(logout_redirect_url, default.logout_redirect_url);
-    let MessageSettings { storage, level, tags } = messages;
-    assert_ne!(storage, default.messages.storage);
-    assert_ne!(level, default.messages.level);
-    assert_ne!(tags, default.messages.tags);
     assert_ne!(allowed_hosts, default.allowed_hosts);
     assert_ne!(force_script_name, default.force_script_name);
     assert_ne!(use_x_forwarded_host, default.use_x_forwarded_host);
     assert_ne!(use_x_forwarded_port, default.use_x_forwarded_port);
     assert_ne!(secure_proxy_ssl_header, default.secure_proxy_ssl_header);
+    assert_ne!(use_tz, default.use_tz);
+    assert_ne!(time_zone, default.time_zone);
+    assert_ne!(login_url, default.login_url);
+    assert_ne!(login_redirect_url, default.login_redirect_url);
+    assert_ne!(logout_redirect_url, default.logout_redirect_url);
+    assert_ne!(session_engine, default.session_engine);
     assert_ne!(session_table, default.session_table);
-    assert_ne!(key_salt, default.key_salt);
-    // Whether the user table matters, a middleware says.
-    assert_eq!(user_model_is_set, default.user_model_is_set);
+    assert_ne!(session_key_salt, default.session_key_salt);
+    assert_ne!(session_cookie_name, default.session_cookie_name);
+    assert_ne!(session_cookie_age, default.session_cookie_age);
+    assert_ne!(session_cookie_domain, default.session_cookie_domain);
+    assert_ne!(session_cookie_path, default.session_cookie_path);
+    assert_ne!(session_cookie_secure, default.session_cookie_secure);
+    assert_ne!(session_cookie_httponly, default.session_cookie_httponly);
+    assert_ne!(session_cookie_samesite, default.session_cookie_samesite);
+    assert_ne!(session_expire_at_browser_close, default.session_expire_at_browser_close);
+    assert_ne!(session_save_every_request, default.session_save_every_request);
+    assert_ne!(csrf_use_sessions, default.csrf_use_sessions);
+    assert_ne!(csrf_trusted_origins, default.csrf_trusted_origins);
+    assert_ne!(csrf_header_name, default.csrf_header_name);
+    assert_ne!(csrf_cookie_name, default.csrf_cookie_name);
+    assert_ne!(csrf_cookie_age, default.csrf_cookie_age);
+    assert_ne!(csrf_cookie_domain, default.csrf_cookie_domain);
+    assert_ne!(csrf_cookie_path, default.csrf_cookie_path);
+    assert_ne!(csrf_cookie_samesite, default.csrf_cookie_samesite);
+    assert_ne!(csrf_cookie_secure, default.csrf_cookie_secure);
+    assert_ne!(csrf_cookie_httponly, default.csrf_cookie_httponly);
+    assert_ne!(data_upload_max_memory_size, default.data_upload_max_memory_size);
+    assert_ne!(data_upload_max_number_fields, default.data_upload_max_number_fields);
+    assert_ne!(data_upload_max_number_files, default.data_upload_max_number_files);
     assert_ne!(password_hashers, default.password_hashers);
+    assert_ne!(message_storage, default.message_storage);
+    assert_ne!(message_level, default.message_level);
+    assert_ne!(message_tags, default.message_tags);
+    assert_ne!(rest_framework, default.rest_framework);
     assert_eq!(site.unwrap().not_honoured.len(), 1);
-
-    let SessionSettings {
-        engine,
-        cookie_age,
-        cookie_domain,
-        cookie_path,
-        cookie_secure,
-        cookie_httponly,
-        cookie_samesite,
-        expire_at_browser_close,
-        save_every_request,
-        slide_at_most_every: _,
-        use_tz,
-        time_zone,
-        writes: _,
-    } = sessions;
-    assert_ne!(engine, default.sessions.engine);
-    assert_ne!(cookie_age, default.sessions.cookie_age);
-    assert_ne!(cookie_domain, default.sessions.cookie_domain);
-    assert_ne!(cookie_path, default.sessions.cookie_path);
-    assert_ne!(cookie_secure, default.sessions.cookie_secure);
-    assert_ne!(cookie_httponly, default.sessions.cookie_httponly);
-    assert_ne!(cookie_samesite, default.sessions.cookie_samesite);
-    assert_ne!(expire_at_browser_close, default.sessions.expire_at_browser_close);
-    assert_ne!(save_every_request, default.sessions.save_every_request);
-    assert_ne!(use_tz, default.sessions.use_tz);
-    assert_ne!(time_zone, default.sessions.time_zone);
-
-    let CsrfSettings { cookie, header_name, trusted_origins, use_sessions } = csrf;
-    assert_ne!(header_name, default.csrf.header_name);
-    assert_ne!(trusted_origins, default.csrf.trusted_origins);
-    assert_ne!(use_sessions, default.csrf.use_sessions);
-    let CookieSettings { name, age, domain, path, samesite, secure, httponly } = cookie;
-    assert_ne!(name, default.csrf.cookie.name);
-    assert_ne!(age, default.csrf.cookie.age);
-    assert_ne!(domain, default.csrf.cookie.domain);
-    assert_ne!(path, default.csrf.cookie.path);
-    assert_ne!(samesite, default.csrf.cookie.samesite);
-    assert_ne!(secure, default.csrf.cookie.secure);
-    assert_ne!(httponly, default.csrf.cookie.httponly);
-    let UploadLimits { memory_size, number_fields, number_files, reads_charsets } = upload_limits;
-    assert!(!reads_charsets);
-    assert_ne!(memory_size, default.upload_limits.memory_size);
-    assert_ne!(number_fields, default.upload_limits.number_fields);
-    assert_ne!(number_files, default.upload_limits.number_files);
 
     let UserModel {
         table,
         parents,
         primary_key,
         username,
-        username_iexact: _, // by its setter: what an overridden method does, Django cannot say
+        username_iexact: _, // what an overridden method does, Django cannot say
         password,
         is_active,
         is_staff,
@@ -273,7 +283,7 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
     assert_ne!(last_login, of_default.last_login);
     assert_ne!(condition, of_default.condition);
     let SessionAuthHash {
-        key_salt: _, // by their setters: what an overridden method does, Django cannot say
+        key_salt: _, // what an overridden method does, Django cannot say
         algorithm: _,
         overrides_get_session_auth_hash,
         overrides_private_get_session_auth_hash,
@@ -435,12 +445,13 @@ fn what_is_unsafe_for_one_power_switches_off_that_power_and_can_be_accepted() {
     }]);
     let settings = read(&exported).unwrap();
     let said = settings.validate().unwrap_err().to_string();
-    assert!(said.contains("shop.Store.load") && said.contains("accept_override"), "{said}");
+    assert!(said.contains("shop.Store.load") && said.contains("accepted_overrides"), "{said}");
+    let accepting = |path: &str| settings.clone().with(|s| s.accepted_overrides.push(path.into()));
     for accepted in ["shop.Store.load", "shop.Store", "shop"] {
-        assert!(settings.clone().accept_override(accepted).validate().is_ok(), "{accepted}");
+        assert!(accepting(accepted).validate().is_ok(), "{accepted}");
     }
     for another in ["shop.Store.save", "shop.Stor", "", "Store.load"] {
-        assert!(settings.clone().accept_override(another).validate().is_err(), "{another:?}");
+        assert!(accepting(another).validate().is_err(), "{another:?}");
     }
 }
 
@@ -449,20 +460,25 @@ fn fallbacks_are_held_against_the_sites_when_a_store_is_made() {
     let mut exported = exported();
     exported["SECRET_KEY_FALLBACKS_FINGERPRINTS"] = json!(["16b2"]);
     let settings = read(&exported).unwrap();
-    let said = settings.clone().validate().unwrap_err().to_string();
+    let with = |key: &str| settings.clone().with(|s| s.secret_key_fallbacks = vec![key.into()]);
+    let said = settings.validate().unwrap_err().to_string();
     assert!(said.contains("SECRET_KEY_FALLBACKS: the site has 1, and here are 0"), "{said}");
-    assert!(settings.clone().secret_key_fallbacks(["last year's"]).validate().is_ok());
-    let said = settings.secret_key_fallbacks(["another"]).validate().unwrap_err().to_string();
+    assert!(with("last year's").validate().is_ok());
+    let said = with("another").validate().unwrap_err().to_string();
     assert!(said.contains("number 1 is none of the 1"), "{said}");
     assert!(!said.contains("another"), "{said}");
 }
 
 #[test]
-fn a_further_column_can_be_added_to_the_model() {
-    let settings = read(&exported()).unwrap().map_user_model(|model| model.columns(["plan"]));
-    assert_eq!(settings.user_model.columns, ["plan"]);
-    assert_eq!(settings.user_model.username, "email");
-    assert_eq!(settings.timeout, Duration::from_secs(5));
+fn a_user_model_that_was_changed_is_one_that_somebody_names() {
+    let mut settings = read(&exported()).unwrap();
+    assert!(!settings.names_user_model());
+    settings.user_model.columns.push("plan".into());
+    assert!(settings.names_user_model());
+    let mut settings = DjangoSettings::new(KEY);
+    assert!(!settings.names_user_model());
+    settings.user_model = UserModel::new("shop_member");
+    assert!(settings.names_user_model());
 }
 
 #[test]

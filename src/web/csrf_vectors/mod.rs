@@ -74,7 +74,7 @@ fn worked_cases() -> Vec<String> {
 
 async fn replay(vector: &Value) {
     let settings = settings(vector);
-    let use_sessions = settings.csrf.use_sessions;
+    let use_sessions = settings.csrf_use_sessions;
     let site = store_with(settings).unwrap_or_else(|error| panic!("{error}: {vector}"));
     let view = vector["view"].as_str().unwrap_or("plain").to_owned();
     let middleware = |site| {

@@ -67,42 +67,46 @@ async fn token(req: &HttpRequest) -> (HeaderName, HeaderValue) {
 
 pub(super) fn settings(vector: &Value) -> DjangoSettings {
     let given = |name: &str| vector["settings"].get(name);
-    let mut settings = DjangoSettings::new("k")
-        .allowed_hosts(match list(vector, "ALLOWED_HOSTS") {
-            Some(none) if none.is_empty() && given("DEBUG").is_some_and(|debug| *debug == true) => {
-                [".localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec()
-            }
-            Some(hosts) => hosts,
-            None => vec!["example.com".into()],
-        })
-        .csrf_trusted_origins(list(vector, "CSRF_TRUSTED_ORIGINS").unwrap_or_default());
+    let mut settings = DjangoSettings::new("k");
+    settings.allowed_hosts = match list(vector, "ALLOWED_HOSTS") {
+        Some(none) if none.is_empty() && given("DEBUG").is_some_and(|debug| *debug == true) => {
+            [".localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec()
+        }
+        Some(hosts) => hosts,
+        None => vec!["example.com".into()],
+    };
+    settings.csrf_trusted_origins = list(vector, "CSRF_TRUSTED_ORIGINS").unwrap_or_default();
     let is = |name: &str| given(name).is_some_and(|value| *value == true);
-    settings = settings
-        .csrf_use_sessions(is("CSRF_USE_SESSIONS"))
-        .csrf_cookie_secure(is("CSRF_COOKIE_SECURE"))
-        .csrf_cookie_httponly(is("CSRF_COOKIE_HTTPONLY"))
-        .use_x_forwarded_host(is("USE_X_FORWARDED_HOST"))
-        .use_x_forwarded_port(is("USE_X_FORWARDED_PORT"));
+    settings.csrf_use_sessions = is("CSRF_USE_SESSIONS");
+    settings.csrf_cookie_secure = is("CSRF_COOKIE_SECURE");
+    settings.csrf_cookie_httponly = is("CSRF_COOKIE_HTTPONLY");
+    settings.use_x_forwarded_host = is("USE_X_FORWARDED_HOST");
+    settings.use_x_forwarded_port = is("USE_X_FORWARDED_PORT");
     for (name, value) in vector["settings"].as_object().into_iter().flatten() {
         let number = || value.as_u64().map(|number| usize::try_from(number).unwrap());
         let name_of =
             |key: &Value| key.as_str().unwrap().strip_prefix("HTTP_").unwrap().replace('_', "-");
-        settings = match name.as_str() {
-            "CSRF_COOKIE_NAME" => settings.csrf_cookie_name(value.as_str().unwrap()),
-            "CSRF_COOKIE_AGE" => settings.csrf_cookie_age(value.as_i64()),
-            "CSRF_COOKIE_DOMAIN" => settings.csrf_cookie_domain(value.as_str()),
-            "CSRF_COOKIE_PATH" => settings.csrf_cookie_path(value.as_str()),
-            "CSRF_COOKIE_SAMESITE" => settings.csrf_cookie_samesite(value.as_str()),
-            "CSRF_HEADER_NAME" => settings.csrf_header_name(name_of(value)),
-            "SESSION_COOKIE_DOMAIN" => settings.session_cookie_domain(value.as_str().unwrap()),
-            "SECURE_PROXY_SSL_HEADER" => {
-                settings.secure_proxy_ssl_header(name_of(&value[0]), value[1].as_str().unwrap())
+        match name.as_str() {
+            "CSRF_COOKIE_NAME" => settings.csrf_cookie_name = value.as_str().unwrap().into(),
+            "CSRF_COOKIE_AGE" => settings.csrf_cookie_age = value.as_i64(),
+            "CSRF_COOKIE_DOMAIN" => settings.csrf_cookie_domain = value.as_str().map(str::to_owned),
+            "CSRF_COOKIE_PATH" => settings.csrf_cookie_path = value.as_str().map(str::to_owned),
+            "CSRF_COOKIE_SAMESITE" => {
+                settings.csrf_cookie_samesite = value.as_str().map(str::to_owned)
             }
-            "DATA_UPLOAD_MAX_MEMORY_SIZE" => settings.data_upload_max_memory_size(number()),
-            "DATA_UPLOAD_MAX_NUMBER_FIELDS" => settings.data_upload_max_number_fields(number()),
-            "DATA_UPLOAD_MAX_NUMBER_FILES" => settings.data_upload_max_number_files(number()),
-            _ => settings,
-        };
+            "CSRF_HEADER_NAME" => settings.csrf_header_name = name_of(value),
+            "SESSION_COOKIE_DOMAIN" => {
+                settings.session_cookie_domain = Some(value.as_str().unwrap().into())
+            }
+            "SECURE_PROXY_SSL_HEADER" => {
+                settings.secure_proxy_ssl_header =
+                    Some((name_of(&value[0]), value[1].as_str().unwrap().into()))
+            }
+            "DATA_UPLOAD_MAX_MEMORY_SIZE" => settings.data_upload_max_memory_size = number(),
+            "DATA_UPLOAD_MAX_NUMBER_FIELDS" => settings.data_upload_max_number_fields = number(),
+            "DATA_UPLOAD_MAX_NUMBER_FILES" => settings.data_upload_max_number_files = number(),
+            _ => {}
+        }
     }
     settings
 }

@@ -37,7 +37,7 @@ use crate::{
 /// They are kept where `MESSAGE_STORAGE` of the settings says, in a cookie, in the session or in both,
 /// and go out with the answer, whatever its status: also with an error and with a redirect. What goes
 /// into the session is lost if the status is 500 or above, as in Django. Without
-/// [`writes_sessions(true)`](crate::DjangoSettings::writes_sessions) the cookie is all there is room in.
+/// [`write_sessions`](crate::DjangoSettings::write_sessions) the cookie is all there is room in.
 ///
 /// A storage of the site's own cannot be used: then, and on a route without a middleware, the answer is
 /// a 500, and the log says why.
@@ -155,7 +155,7 @@ fn usable(messages: &RequestMessages) -> Result<(), Error> {
              only"
         )),
         MessageStorage::Session if !messages.may_use_session() => improper(
-            "MESSAGE_STORAGE keeps messages in the session: `Messages` needs `writes_sessions(true)`"
+            "MESSAGE_STORAGE keeps messages in the session: `Messages` needs `write_sessions`"
                 .into(),
         ),
         _ => Ok(()),

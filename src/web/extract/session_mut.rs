@@ -33,7 +33,7 @@ use crate::{
 /// ```
 ///
 /// It works behind any middleware whose settings have
-/// [`writes_sessions(true)`](crate::DjangoSettings::writes_sessions); without, the answer is a 500,
+/// [`write_sessions`](crate::DjangoSettings::write_sessions); without, the answer is a 500,
 /// and the log names the setting. A session whose data is larger than
 /// [`max_decompressed_size`](crate::DjangoSettings::max_decompressed_size) is refused when this is
 /// extracted, so that it is never overwritten.

@@ -5,7 +5,7 @@ use actix_django_session::{
 };
 use actix_web::{App, FromRequest, HttpRequest, web};
 use serde_json::{Value, json};
-use testbed::{Browser, Django, Settings};
+use testbed::{Browser, Django, Settings, With};
 
 use super::requests::SECRET;
 use crate::{
@@ -14,7 +14,10 @@ use crate::{
 };
 
 fn in_session() -> DjangoSettings {
-    settings().csrf_use_sessions(true).allowed_hosts(["127.0.0.1"])
+    settings().with(|s| {
+        s.csrf_use_sessions = true;
+        s.allowed_hosts = vec!["127.0.0.1".into()];
+    })
 }
 
 /// A page with a token, a form, and a form to log in by, which answers with the token of who is in.
@@ -71,7 +74,7 @@ async fn one_session_serves_django_and_us() {
     let versions = Django::available().unwrap();
     for django in [versions[0], versions[versions.len() - 1]] {
         let bed = Bed::start(django, Settings::default().set("CSRF_USE_SESSIONS", true)).await;
-        let app = start(bed.store_with(in_session().writes_sessions(true)));
+        let app = start(bed.store_with(in_session().with(|s| s.write_sessions = true)));
         let (ours, log_in_here) = (app.url() + "/", app.url() + "/login");
         let theirs = format!("{}/", bed.bed().site().url());
         let log_in_there = format!("{theirs}accounts/login/");
@@ -124,14 +127,14 @@ async fn a_service_that_only_reads_writes_no_secret_and_says_so() {
     }
     assert_eq!(row().await, before);
     let log = app.log().of_this_crate(&["ERROR"]).join("\n");
-    assert!(log.contains("CSRF_USE_SESSIONS") && log.contains("writes_sessions(true)"), "{log}");
+    assert!(log.contains("CSRF_USE_SESSIONS") && log.contains("write_sessions"), "{log}");
 }
 
 /// What a page of ours writes is there for the next request, and what is no secret counts for none.
 #[actix_web::test]
 async fn the_secret_may_be_in_the_session() {
     let bed = Bed::shared().await;
-    let app = start(bed.store_with(in_session().writes_sessions(true)));
+    let app = start(bed.store_with(in_session().with(|s| s.write_sessions = true)));
     let page = app.get_without_cookie("/").await;
     let cookie = page.header("set-cookie").unwrap();
     assert!(cookie.starts_with("sessionid=") && !cookie.contains("csrftoken"), "{cookie}");

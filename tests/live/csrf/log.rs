@@ -2,6 +2,7 @@
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, test};
 use actix_web::{App, web};
+use testbed::With;
 
 use super::requests::{MASKED, SECRET, site};
 use crate::app::TestApp;
@@ -17,9 +18,9 @@ type Headers<'a> = &'a [(&'a str, &'a [u8])];
 
 #[actix_web::test]
 async fn a_refusal_is_one_warning_with_djangos_reason_what_came_and_what_was_expected() {
-    let settings = DjangoSettings::new("k")
-        .allowed_hosts(["example.com"])
-        .secure_proxy_ssl_header("X-Forwarded-Proto", "https");
+    let mut settings = DjangoSettings::new("k");
+    settings.allowed_hosts = vec!["example.com".into()];
+    settings.secure_proxy_ssl_header = Some(("X-Forwarded-Proto".into(), "https".into()));
     let app = app(settings);
     let cookie = format!("csrftoken={SECRET}");
     let host = ("Host", &b"example.com"[..]);
@@ -74,7 +75,7 @@ async fn a_refusal_is_one_warning_with_djangos_reason_what_came_and_what_was_exp
 
 #[actix_web::test]
 async fn what_a_visitor_sends_breaks_no_line_of_the_log() {
-    let app = app(DjangoSettings::new("k").allowed_hosts(["*"]));
+    let app = app(DjangoSettings::new("k").with(|s| s.allowed_hosts = vec!["*".into()]));
     let origin = "http://a\u{85}\t\u{1b}[31m".chars().map(|c| c as u8).collect::<Vec<_>>();
     let origin: Vec<u8> = origin.into_iter().filter(|&byte| byte != 0x1b).collect();
     app.send("POST", "/", &[("Origin", &origin)]).await;

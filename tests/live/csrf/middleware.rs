@@ -18,7 +18,7 @@ use actix_web::{
     web,
 };
 use serde_json::json;
-use testbed::{Browser, Django};
+use testbed::{Browser, Django, With};
 
 use super::requests::{MASKED, SECRET, site};
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 };
 
 fn own_settings() -> DjangoSettings {
-    DjangoSettings::new("k").allowed_hosts(["example.com"])
+    DjangoSettings::new("k").with(|s| s.allowed_hosts = vec!["example.com".into()])
 }
 
 fn optional() -> DjangoSessionMiddleware {
@@ -232,8 +232,9 @@ async fn a_middleware_for_apis_asks_django_s_tables_who_it_is() {
     }
 
     // Whose users are kept elsewhere may well be logged in.
-    let elsewhere = AuthenticationBackend::new("sso.Backend").reads_users(false);
-    let site = bed.store_with(settings().authentication_backends([elsewhere]));
+    let mut elsewhere = AuthenticationBackend::new("sso.Backend");
+    elsewhere.reads_users = false;
+    let site = bed.store_with(settings().with(|s| s.authentication_backends = vec![elsewhere]));
     let app = TestApp::start(move || {
         let middleware = DjangoSessionMiddleware::required(site.clone()).csrf_if_logged_in();
         App::new().wrap(middleware).default_service(web::to(async |_: DjangoUserId| "done"))
@@ -360,9 +361,9 @@ async fn a_test_has_a_token_with_and_without_a_middleware() {
 #[actix_web::test]
 async fn improper_settings_are_refused_at_the_start() {
     for settings in [
-        own_settings().csrf_trusted_origins(["example.com"]),
-        own_settings().csrf_header_name("HTTP_X_CSRFTOKEN"),
-        own_settings().csrf_cookie_name("a b"),
+        own_settings().with(|s| s.csrf_trusted_origins = vec!["example.com".into()]),
+        own_settings().with(|s| s.csrf_header_name = "HTTP_X_CSRFTOKEN".into()),
+        own_settings().with(|s| s.csrf_cookie_name = "a b".into()),
     ] {
         let pool = pool(&nowhere());
         let error = DjangoSite::new(pool, settings).unwrap_err();
@@ -379,7 +380,7 @@ async fn tokens_are_exchanged_with_a_running_django() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
         let django_site = bed.bed().site();
-        let site = bed.store_with(settings().allowed_hosts(["127.0.0.1"]));
+        let site = bed.store_with(settings().with(|s| s.allowed_hosts = vec!["127.0.0.1".into()]));
         let app = TestApp::start(move || {
             let middleware = DjangoSessionMiddleware::login_required(site.clone());
             App::new()
@@ -413,7 +414,9 @@ async fn tokens_are_exchanged_with_a_running_django() {
 async fn a_log_in_rotates_the_secret() {
     let bed = Bed::shared().await;
     for use_sessions in [false, true] {
-        let settings = settings().csrf_use_sessions(use_sessions).writes_sessions(true);
+        let mut settings = settings();
+        settings.csrf_use_sessions = use_sessions;
+        settings.write_sessions = true;
         let site = bed.store_with(settings);
         let app = TestApp::start(move || {
             let middleware = DjangoSessionMiddleware::optional(site.clone());

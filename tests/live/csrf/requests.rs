@@ -103,35 +103,41 @@ impl CsrfSettings {
             let items = value.as_array().unwrap().iter();
             items.map(|item| item.as_str().unwrap().to_owned()).collect()
         };
-        self.0.iter().fold(DjangoSettings::new("k"), |settings, (name, value)| {
+        let mut settings = DjangoSettings::new("k");
+        for (name, value) in &self.0 {
             let yes = *value == true;
             let text = value.as_str();
             let number = value.as_u64().map(|number| usize::try_from(number).unwrap());
             match name.as_str() {
-                "ALLOWED_HOSTS" => settings.allowed_hosts(list(value)),
-                "CSRF_TRUSTED_ORIGINS" => settings.csrf_trusted_origins(list(value)),
-                "CSRF_COOKIE_NAME" => settings.csrf_cookie_name(text.unwrap()),
-                "CSRF_COOKIE_AGE" => settings.csrf_cookie_age(value.as_i64()),
-                "CSRF_COOKIE_DOMAIN" => settings.csrf_cookie_domain(text),
-                "CSRF_COOKIE_PATH" => settings.csrf_cookie_path(text),
-                "CSRF_COOKIE_SAMESITE" => settings.csrf_cookie_samesite(text),
-                "CSRF_COOKIE_SECURE" => settings.csrf_cookie_secure(yes),
-                "CSRF_COOKIE_HTTPONLY" => settings.csrf_cookie_httponly(yes),
-                "CSRF_HEADER_NAME" => settings.csrf_header_name(http_name(text.unwrap())),
-                "CSRF_USE_SESSIONS" => settings.csrf_use_sessions(yes),
-                "SESSION_COOKIE_DOMAIN" => settings.session_cookie_domain(text.unwrap()),
-                "USE_X_FORWARDED_HOST" => settings.use_x_forwarded_host(yes),
-                "USE_X_FORWARDED_PORT" => settings.use_x_forwarded_port(yes),
-                "SECURE_PROXY_SSL_HEADER" => settings.secure_proxy_ssl_header(
-                    http_name(value[0].as_str().unwrap()),
-                    value[1].as_str().unwrap(),
-                ),
-                "DATA_UPLOAD_MAX_MEMORY_SIZE" => settings.data_upload_max_memory_size(number),
-                "DATA_UPLOAD_MAX_NUMBER_FIELDS" => settings.data_upload_max_number_fields(number),
-                "DATA_UPLOAD_MAX_NUMBER_FILES" => settings.data_upload_max_number_files(number),
+                "ALLOWED_HOSTS" => settings.allowed_hosts = list(value),
+                "CSRF_TRUSTED_ORIGINS" => settings.csrf_trusted_origins = list(value),
+                "CSRF_COOKIE_NAME" => settings.csrf_cookie_name = text.unwrap().into(),
+                "CSRF_COOKIE_AGE" => settings.csrf_cookie_age = value.as_i64(),
+                "CSRF_COOKIE_DOMAIN" => settings.csrf_cookie_domain = text.map(str::to_owned),
+                "CSRF_COOKIE_PATH" => settings.csrf_cookie_path = text.map(str::to_owned),
+                "CSRF_COOKIE_SAMESITE" => settings.csrf_cookie_samesite = text.map(str::to_owned),
+                "CSRF_COOKIE_SECURE" => settings.csrf_cookie_secure = yes,
+                "CSRF_COOKIE_HTTPONLY" => settings.csrf_cookie_httponly = yes,
+                "CSRF_HEADER_NAME" => settings.csrf_header_name = http_name(text.unwrap()),
+                "CSRF_USE_SESSIONS" => settings.csrf_use_sessions = yes,
+                "SESSION_COOKIE_DOMAIN" => {
+                    settings.session_cookie_domain = Some(text.unwrap().into())
+                }
+                "USE_X_FORWARDED_HOST" => settings.use_x_forwarded_host = yes,
+                "USE_X_FORWARDED_PORT" => settings.use_x_forwarded_port = yes,
+                "SECURE_PROXY_SSL_HEADER" => {
+                    settings.secure_proxy_ssl_header = Some((
+                        http_name(value[0].as_str().unwrap()),
+                        value[1].as_str().unwrap().into(),
+                    ))
+                }
+                "DATA_UPLOAD_MAX_MEMORY_SIZE" => settings.data_upload_max_memory_size = number,
+                "DATA_UPLOAD_MAX_NUMBER_FIELDS" => settings.data_upload_max_number_fields = number,
+                "DATA_UPLOAD_MAX_NUMBER_FILES" => settings.data_upload_max_number_files = number,
                 other => panic!("{other}"),
             }
-        })
+        }
+        settings
     }
 }
 

@@ -5,7 +5,7 @@ use actix_web::{
     App, ResponseError,
     test::{TestRequest, call_service, init_service},
 };
-use testbed::{Django, Postgres, Settings};
+use testbed::{Django, Postgres, Settings, With};
 use tokio::time::{Duration, Instant};
 
 use crate::{
@@ -50,8 +50,9 @@ async fn a_silent_database_is_not_waited_for() {
         testbed::not_tested("a ping of a silent PostgreSQL: it is not ours to freeze");
         return;
     }
-    let site =
-        |url: &str, timeout| DjangoSite::new(pool(url), settings().timeout(timeout)).unwrap();
+    let site = |url: &str, timeout| {
+        DjangoSite::new(pool(url), settings().with(|s| s.timeout = timeout)).unwrap()
+    };
     let patient = site(postgres.url(), Duration::from_secs(60));
     patient.ping().await.unwrap();
 

@@ -61,9 +61,9 @@ fn rust(
     (key, fallbacks): Step,
     count: impl Fn(Event<'_>) + Send + Sync + 'static,
 ) -> TestApp {
-    let settings = DjangoSettings::new(key)
-        .secret_key_fallbacks(fallbacks.iter().copied())
-        .writes_sessions(true);
+    let mut settings = DjangoSettings::new(key);
+    settings.secret_key_fallbacks = fallbacks.iter().copied().map(Into::into).collect();
+    settings.write_sessions = true;
     let site = DjangoSite::new(pool(bed.database_url()), settings).unwrap().on_event(count);
     let middleware = DjangoSessionMiddleware::optional(site);
     TestApp::start(move || {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use testbed::{Django, Settings, until};
+use testbed::{Django, Settings, With, until};
 use tokio_postgres::{Client, NoTls};
 
 use crate::{
@@ -78,8 +78,9 @@ async fn a_migration_costs_no_request() {
 async fn a_migration_that_waits_is_an_outage() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let timeout = Duration::from_millis(500);
-    let app = TestApp::probe(bed.store_with(settings().timeout(timeout)));
-    let patient = TestApp::probe(bed.store_with(settings().timeout(Duration::from_secs(60))));
+    let app = TestApp::probe(bed.store_with(settings().with(|s| s.timeout = timeout)));
+    let patient =
+        TestApp::probe(bed.store_with(settings().with(|s| s.timeout = Duration::from_secs(60))));
     let ada = bed.login("ada").await;
     until("the tables are known", async || app.status("/user", &ada).await == 200).await;
     assert_eq!(patient.status("/user", &ada).await, 200);

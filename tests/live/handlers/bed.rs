@@ -22,6 +22,7 @@ pub(crate) async fn bed() -> &'static TestBed {
 
 /// A store on it that may write.
 pub(crate) async fn site() -> DjangoSite {
-    let settings = DjangoSettings::new(Settings::SECRET_KEY).writes_sessions(true);
+    let mut settings = DjangoSettings::new(Settings::SECRET_KEY);
+    settings.write_sessions = true;
     DjangoSite::new(pool(bed().await.database_url()), settings).unwrap()
 }

@@ -27,7 +27,8 @@ fn form(parts: &[(&str, &str)]) -> String {
 #[actix_web::test]
 async fn a_file_of_any_size_comes_with_the_token_of_the_page() {
     let bed = Bed::shared().await;
-    let settings = DjangoSettings::new(Settings::SECRET_KEY).allowed_hosts(["127.0.0.1"]);
+    let mut settings = DjangoSettings::new(Settings::SECRET_KEY);
+    settings.allowed_hosts = vec!["127.0.0.1".into()];
     let site = DjangoSite::new(pool(bed.url()), settings).unwrap();
     let app = TestApp::start(move || App::new().configure(routes(site.clone())));
     let url = format!("{}/upload", app.url());

@@ -82,12 +82,12 @@ fn settings_come_from_variables() {
         };
         Some(value.to_owned())
     };
-    let expected = DjangoSettings::new("tea")
-        .secret_key_fallbacks(["coffee", "milk"])
-        .authentication_backends(["a.B", "c.D"])
-        .user_model(UserModel::new("accounts_user"))
-        .session_cookie_name("visit")
-        .login_url("/login");
+    let mut expected = DjangoSettings::new("tea");
+    expected.secret_key_fallbacks = vec!["coffee".into(), "milk".into()];
+    expected.authentication_backends = vec!["a.B".into(), "c.D".into()];
+    expected.user_model = UserModel::new("accounts_user");
+    expected.session_cookie_name = "visit".into();
+    expected.login_url = "/login".into();
     assert_eq!(settings(variables).unwrap(), expected);
 
     let of_key = |name: &str| (name == "DJANGO_SECRET_KEY").then(|| "tea".to_owned());

@@ -6,10 +6,11 @@ use std::sync::{
 };
 
 use actix_django_session::{
-    AuthenticationBackend, DjangoSettings, DjangoSite, Error, Event, PasswordHasher, UserModel,
+    AuthenticationBackend, DjangoSettings, DjangoSite, Error, Event, ParentModel, PasswordHasher,
+    PermissionTables, UserModel,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Settings, until};
+use testbed::{Django, Settings, With, until};
 
 use crate::beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, pool, seed, settings};
 
@@ -39,7 +40,7 @@ fn in_python() -> Value {
 
 /// A store that upgrades passwords to what Django here upgrades them to.
 fn upgrading() -> DjangoSettings {
-    settings().password_hashers(hashers())
+    settings().with(|s| s.password_hashers = Some(hashers().into()))
 }
 
 async fn password_of(bed: &Bed, username: &str) -> String {
@@ -69,7 +70,9 @@ async fn those_are_found_whom_django_finds_and_their_passwords_are_left_as_djang
     for &django in &versions {
         let bed = Bed::without_users(django, &Settings::default()).await;
         let sites = BACKENDS.map(|backends| {
-            bed.store_with(upgrading().authentication_backends(backends.iter().copied()))
+            bed.store_with(upgrading().with(|s| {
+                s.authentication_backends = backends.iter().copied().map(Into::into).collect()
+            }))
         });
         // As many in all, however many versions there are.
         for _ in 0..180 / versions.len() {
@@ -119,11 +122,12 @@ async fn nobody_learns_from_the_time_it_takes_who_has_a_password_here() {
     let bed = Bed::new().await;
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
-    let site = bed.store_with(upgrading().upgrade_passwords(false)).on_event(move |event| {
-        if event == Event::PasswordHashed {
-            counted.fetch_add(1, Ordering::Relaxed);
-        }
-    });
+    let site =
+        bed.store_with(upgrading().with(|s| s.upgrade_passwords = false)).on_event(move |event| {
+            if event == Event::PasswordHashed {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
     for (name, column, is_active) in [
         ("today", TODAY, true),
         ("inactive", TODAY, false),
@@ -155,17 +159,17 @@ async fn nobody_learns_from_the_time_it_takes_who_has_a_password_here() {
 
 #[actix_web::test]
 async fn a_password_is_upgraded_in_whichever_table_it_is() {
-    let child = UserModel::new("bigint_child")
-        .primary_key("biguser_ptr_id")
-        .parent("bigint_biguser", "id", "biguser_ptr_id")
-        .permissions_of("bigint_biguser");
+    let mut child = UserModel::new("bigint_child");
+    child.primary_key = "biguser_ptr_id".into();
+    child.parents.push(ParentModel::new("bigint_biguser", "id", "biguser_ptr_id"));
+    child.permission_tables = Some(PermissionTables::of("bigint_biguser"));
     let uuids = UserModel::new("uuids_uuiduser");
     for (name, model) in [("bigint.Child", child), ("uuids.UuidUser", uuids)] {
         let bed = Bed::of_model(name).await;
         for user in ["ada", "grace"] {
             bed.user(user, json!({ "password_column": OLD })).await;
         }
-        let site = bed.store_with(upgrading().user_model(model));
+        let site = bed.store_with(upgrading().with(|s| s.user_model = model));
         let user = site.authenticate("ada", PASSWORD).await.unwrap().unwrap();
         let column = password_of(&bed, "ada").await;
         assert!(column.starts_with("pbkdf2_sha256$1000$"), "{name}: {column}");
@@ -243,7 +247,7 @@ async fn a_role_needs_to_update_the_password_only_to_upgrade_it() {
     let pool = pool(&format!("postgres://{role}:secret@{address}"));
     let site = |settings| DjangoSite::new(pool.clone(), settings).unwrap();
 
-    let reads = site(upgrading().upgrade_passwords(false));
+    let reads = site(upgrading().with(|s| s.upgrade_passwords = false));
     assert!(reads.authenticate("ada", PASSWORD).await.unwrap().is_some());
     let writes = site(upgrading());
     let refused = writes.authenticate("ada", PASSWORD).await;
@@ -265,7 +269,7 @@ async fn a_backend_of_the_sites_own_is_not_passed_over_unsaid() {
     bed.user("ada", json!({ "password_column": TODAY })).await;
     let own = || AuthenticationBackend::new("axes.backends.AxesStandaloneBackend");
     let site = |backends: Vec<AuthenticationBackend>| {
-        bed.store_with(upgrading().authentication_backends(backends))
+        bed.store_with(upgrading().with(|s| s.authentication_backends = backends))
     };
     let model_backend = || AuthenticationBackend::new(MODEL_BACKEND);
 
@@ -274,13 +278,15 @@ async fn a_backend_of_the_sites_own_is_not_passed_over_unsaid() {
         Err(Error::ImproperlyConfigured(reason)) => assert!(reason.contains("Axes"), "{reason}"),
         other => panic!("{other:?}"),
     }
-    let said = site(vec![own().checks_passwords(false), model_backend()]);
+    let said = site(vec![own().with(|b| b.checks_passwords = Some(false)), model_backend()]);
     let user = said.authenticate("ada", PASSWORD).await.unwrap().unwrap();
     assert_eq!(user.backend(), Some(MODEL_BACKEND));
     // Django asks it only if the one before says no.
     let behind = site(vec![model_backend(), own()]);
     assert!(behind.authenticate("ada", PASSWORD).await.unwrap().is_some());
     assert!(behind.authenticate("ada", "wrong").await.unwrap().is_none());
-    let none = site(vec![own().checks_passwords(false)]).authenticate("ada", PASSWORD).await;
+    let none = site(vec![own().with(|b| b.checks_passwords = Some(false))])
+        .authenticate("ada", PASSWORD)
+        .await;
     assert!(matches!(none, Err(Error::ImproperlyConfigured(_))), "{none:?}");
 }

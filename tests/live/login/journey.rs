@@ -25,7 +25,9 @@ async fn journey(django: Django) {
     let site = Settings::default().rust_url(&rust).user("ada", "lovelace").user("grace", "hopper");
     let bed = TestBed::with_settings(django, site).await.unwrap();
     let login_url = format!("{}/accounts/login/", bed.site().url());
-    let settings = settings().login_url(&login_url).allowed_hosts(["127.0.0.1"]);
+    let mut settings = settings();
+    settings.login_url = login_url.clone();
+    settings.allowed_hosts = vec!["127.0.0.1".into()];
     let site = DjangoSite::new(pool(bed.database_url()), settings).unwrap();
     let middleware = DjangoSessionMiddleware::required(site);
     let app = TestApp::serve(listener, 2, move || {

@@ -21,7 +21,7 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Log, Settings};
+use testbed::{Django, Log, Settings, With};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -77,7 +77,10 @@ async fn whose_password_is_encoded_anew_is_still_logged_in_afterwards() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let site = |iterations| {
         let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations }];
-        bed.store_with(settings().password_hashers(hashers).writes_sessions(true))
+        bed.store_with(settings().with(|s| {
+            s.password_hashers = Some(hashers.into());
+            s.write_sessions = true;
+        }))
     };
     let old = site(7).make_password(PASSWORD).await.unwrap();
     bed.ask(json!({ "cmd": "set_user", "username": "ada", "password_column": old })).await;
@@ -112,11 +115,12 @@ async fn whoever_changes_the_password_stays_and_all_other_sessions_end() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let site =
-        bed.store_with(settings().writes_sessions(true)).after_get_user(move |_, user, _| {
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true)).after_get_user(
+        move |_, user, _| {
             count.fetch_add(1, Ordering::Relaxed);
             async { Ok(Some(user)) }
-        });
+        },
+    );
     let (here, elsewhere) = (bed.login("ada").await, bed.login("ada").await);
     let app = App::new()
         .app_data(web::Data::new(site.clone()))
@@ -140,7 +144,7 @@ async fn whoever_changes_the_password_stays_and_all_other_sessions_end() {
 #[actix_web::test]
 async fn a_log_in_that_fails_leaves_the_session_as_it_was() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let mut visitor = Visitor::new(&bed).await;
     let key = visitor.cookie.clone().unwrap();
     let before = row(&bed, &key).await;
@@ -152,9 +156,9 @@ async fn a_log_in_that_fails_leaves_the_session_as_it_was() {
 
     // Nobody says by which of two backends.
     let backends = ["django.contrib.auth.backends.ModelBackend", "shop.Backend"];
-    let two = settings()
-        .authentication_backends(backends.map(AuthenticationBackend::new))
-        .writes_sessions(true);
+    let mut two = settings();
+    two.authentication_backends = backends.map(AuthenticationBackend::new).into();
+    two.write_sessions = true;
     let outcome = visitor.does(&bed.store_with(two), json!([["login", "grace"]]), 200).await;
     assert_eq!((outcome.status, row(&bed, &key).await), (500, before.clone()));
     assert_eq!(last_login(&bed, "grace").await, Value::Null);
@@ -178,7 +182,7 @@ async fn a_log_in_that_fails_leaves_the_session_as_it_was() {
 #[actix_web::test]
 async fn who_logs_in_to_a_session_that_is_gone_gets_a_new_one() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let key = bed.session(r#"{"cart":[1]}"#).await;
     let ada = site.user_by_username("ada").await.unwrap();
     let handler = {
@@ -211,7 +215,7 @@ async fn who_logs_in_to_a_session_that_is_gone_gets_a_new_one() {
 #[actix_web::test]
 async fn a_log_out_is_done_when_it_returns() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let key = bed.login("ada").await;
     let (told, hears) = oneshot::channel();
     let told = std::cell::Cell::new(Some(told));
@@ -244,8 +248,11 @@ async fn a_role_needs_no_more_than_this_to_log_in_and_out() {
     bed.sql(&format!("GRANT SELECT ON auth_user, django_session TO {role}")).await;
     let (_, address) = bed.bed().database_url().split_once('@').unwrap();
     let pool = pool(&format!("postgres://{role}:secret@{address}"));
-    let model = UserModel::default().without_permissions();
-    let settings = settings().user_model(model).writes_sessions(true);
+    let mut model = UserModel::default();
+    model.permission_tables = None;
+    let mut settings = settings();
+    settings.user_model = model;
+    settings.write_sessions = true;
     let site = DjangoSite::new(pool, settings).unwrap();
     let grant = async |rights: &str| bed.sql(&format!("GRANT {rights} TO {role}")).await;
     let log_in = || json!([["authenticate_login", "ada", PASSWORD]]);
@@ -280,7 +287,7 @@ async fn a_role_needs_no_more_than_this_to_log_in_and_out() {
 #[actix_web::test]
 async fn no_log_line_has_a_password_a_hash_or_a_key() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let user = bed.ask(json!({ "cmd": "get_user", "username": "ada" })).await;
     let hash = user["session_auth_hash"].as_str().unwrap().to_owned();
     let password = user["password"].as_str().unwrap().split('$').next_back().unwrap().to_owned();

@@ -2,7 +2,7 @@
 
 use actix_django_session::{DjangoSettings, PasswordHasher};
 use serde_json::{Value, json};
-use testbed::Django;
+use testbed::{Django, With};
 
 use crate::beds::{Bed, seed, settings};
 
@@ -50,7 +50,7 @@ fn in_python(hasher: &PasswordHasher) -> Value {
 }
 
 fn settings_with(hashers: &[PasswordHasher]) -> DjangoSettings {
-    settings().password_hashers(hashers.iter().cloned())
+    settings().with(|s| s.password_hashers = Some(hashers.to_vec()))
 }
 
 #[actix_web::test]

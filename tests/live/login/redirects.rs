@@ -81,7 +81,9 @@ async fn a_rejected_visitor_is_sent_where_django_sends_him() {
         let middlewares: Vec<_> = GATES
             .iter()
             .map(|(login_url, field)| {
-                let settings = settings().login_url(*login_url).allowed_hosts(["*"]);
+                let mut settings = settings();
+                settings.login_url = (*login_url).to_owned();
+                settings.allowed_hosts = vec!["*".into()];
                 DjangoSessionMiddleware::required(bed.store_with(settings))
                     .redirect_field_name(*field)
             })
@@ -167,8 +169,10 @@ async fn the_way_back_has_the_prefix_of_the_site_and_a_host_that_is_allowed() {
             .iter()
             .map(|&(site, login_url)| {
                 let (script_name, hosts) = SITES[site];
-                let settings = settings().login_url(login_url).allowed_hosts(hosts.to_vec());
-                let settings = settings.force_script_name(script_name);
+                let mut settings = settings();
+                settings.login_url = login_url.into();
+                settings.allowed_hosts = hosts.iter().map(|&host| host.into()).collect();
+                settings.force_script_name = Some(script_name.into());
                 DjangoSessionMiddleware::required(bed.store_with(settings))
             })
             .collect();

@@ -22,7 +22,7 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::{
     beds::Bed,
@@ -280,33 +280,34 @@ fn settings(vector: &Value) -> DjangoSettings {
     let iterations = vector["hasher_iterations"].as_u64().unwrap_or(1_500_000);
     let iterations = u32::try_from(iterations).unwrap();
     let fallbacks = vector["fallbacks"].as_array().cloned().unwrap_or_default();
-    let mut settings = DjangoSettings::new(SECRET_KEY)
-        .secret_key_fallbacks(fallbacks.iter().map(|key| key.as_str().unwrap()))
-        .password_hashers([
-            PasswordHasher::Pbkdf2Sha256 { iterations },
-            PasswordHasher::Pbkdf2Sha1 { iterations },
-        ])
-        .writes_sessions(true);
+    let mut settings = DjangoSettings::new(SECRET_KEY);
+    settings.secret_key_fallbacks =
+        fallbacks.iter().map(|key| key.as_str().unwrap()).map(Into::into).collect();
+    settings.password_hashers = Some(vec![
+        PasswordHasher::Pbkdf2Sha256 { iterations },
+        PasswordHasher::Pbkdf2Sha1 { iterations },
+    ]);
+    settings.write_sessions = true;
     for (name, value) in vector["settings"].as_object().into_iter().flatten() {
-        settings = match name.as_str() {
+        match name.as_str() {
             "AUTHENTICATION_BACKENDS" => {
                 let paths = value.as_array().unwrap().iter();
                 let paths = paths.map(|path| match path.as_str().unwrap() {
                     own @ "writes_make.OtherBackend" => {
-                        AuthenticationBackend::new(own).checks_passwords(true)
+                        AuthenticationBackend::new(own).with(|b| b.checks_passwords = Some(true))
                     }
                     path => AuthenticationBackend::new(path),
                 });
-                settings.authentication_backends(paths)
+                settings.authentication_backends = paths.collect()
             }
-            "CSRF_USE_SESSIONS" => settings.csrf_use_sessions(value == true),
-            "SESSION_SAVE_EVERY_REQUEST" => settings.session_save_every_request(value == true),
+            "CSRF_USE_SESSIONS" => settings.csrf_use_sessions = value == true,
+            "SESSION_SAVE_EVERY_REQUEST" => settings.session_save_every_request = value == true,
             "SESSION_EXPIRE_AT_BROWSER_CLOSE" => {
-                settings.session_expire_at_browser_close(value == true)
+                settings.session_expire_at_browser_close = value == true
             }
-            "MIDDLEWARE" | "LOGIN_REDIRECT_URL" => settings,
+            "MIDDLEWARE" | "LOGIN_REDIRECT_URL" => {}
             other => panic!("{other}"),
-        };
+        }
     }
     settings
 }
@@ -375,7 +376,8 @@ async fn a_form_does_what_djangos_views_do() {
             continue;
         }
         lay(&bed, &vector).await;
-        let settings = settings(&vector).allowed_hosts(["testserver"]);
+        let mut settings = settings(&vector);
+        settings.allowed_hosts = vec!["testserver".into()];
         let signer = SessionSigner::new(&settings).unwrap();
         let site = DjangoSite::new(bed.pool(), settings).unwrap();
         let expect = &vector["expect"];

@@ -18,7 +18,8 @@ async fn what_ends_a_login_at_django_ends_it_here_at_the_next_request() {
         let site = Settings::default().user("ada", "lovelace");
         let bed = TestBed::with_settings(django, site.clone()).await.unwrap();
         let site = |backends: &[&str]| {
-            let settings = settings().authentication_backends(backends.iter().copied());
+            let mut settings = settings();
+            settings.authentication_backends = backends.iter().copied().map(Into::into).collect();
             let pool = pool(bed.database_url());
             actix_django_session::DjangoSite::new(pool, settings).unwrap()
         };

@@ -2,7 +2,7 @@
 
 use actix_django_session::{DjangoSettings, DjangoSite, Error, UserModel, signing::Algorithm};
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::{
     beds::{Bed, MODEL_BACKEND, settings},
@@ -37,7 +37,9 @@ async fn a_fallback_hash_counts_for_both_but_only_django_makes_a_new_key() {
         let hash = ada["fallback_hashes"][0].as_str().unwrap();
         let key = bed.session(&session_of(ada["pk"].as_str().unwrap(), hash)).await;
         let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
-        let app = TestApp::probe(bed.store_with(settings().secret_key_fallbacks(["old"])));
+        let app = TestApp::probe(
+            bed.store_with(settings().with(|s| s.secret_key_fallbacks = vec!["old".into()])),
+        );
 
         let answer = app.get("/user", &key).await;
         assert_eq!(answer.status(), 200);
@@ -90,7 +92,9 @@ async fn what_makes_django_fail_is_nobody_here() {
 #[actix_web::test]
 async fn lists_and_dictionaries_are_no_text_keys_here() {
     let bed = Bed::of_model("texts.TextUser").await;
-    let app = TestApp::probe(bed.store_of(UserModel::new("texts_textuser").primary_key("code")));
+    let app = TestApp::probe(
+        bed.store_of(UserModel::new("texts_textuser").with(|m| m.primary_key = "code".into())),
+    );
     for (code, id) in [("['a']", "[\"a\"]"), ("{'a': 1}", "{\"a\":1}")] {
         let user = bed.user(code, json!({ "code": code, "password": "x" })).await;
         let hash = quoted(user["session_auth_hash"].as_str().unwrap());
@@ -115,7 +119,8 @@ async fn an_empty_fallback_secret_lets_anybody_in_to_django_and_is_refused_here(
     let key = bed.session(&session_of(ada["pk"].as_str().unwrap(), &hash)).await;
     assert_eq!(bed.verdict(&key).await["user"]["username"], "ada");
 
-    let refused = DjangoSite::new(bed.pool(), settings().secret_key_fallbacks([""]));
+    let refused =
+        DjangoSite::new(bed.pool(), settings().with(|s| s.secret_key_fallbacks = vec!["".into()]));
     assert!(matches!(refused, Err(Error::ImproperlyConfigured(_))));
     assert!(DjangoSite::new(bed.pool(), DjangoSettings::new("")).is_err());
     assert_eq!(TestApp::probe(bed.site()).status("/user", &key).await, 302);

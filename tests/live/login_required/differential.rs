@@ -6,7 +6,7 @@ use actix_django_session::{
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::{
     beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, seed},
@@ -111,7 +111,8 @@ impl World {
     /// As the site exports them.
     pub(crate) fn of_crate(&self, exported: &str) -> DjangoSettings {
         let settings = DjangoSettings::from_json(exported, &self.secrets[0]).unwrap();
-        settings.secret_key_fallbacks(&self.secrets[1..])
+        settings
+            .with(|s| s.secret_key_fallbacks = self.secrets[1..].iter().map(Into::into).collect())
     }
 
     /// With what a service of this site has to say beyond what is exported.
@@ -120,23 +121,25 @@ impl World {
         match self.model {
             // What code of the site's own does, Django cannot tell.
             Model::Exported if self.backends[0].starts_with("accounts.") => {
-                bed.store_with(settings.authentication_backends(self.backends.iter().map(powers)))
+                bed.store_with(settings.with(|s| {
+                    s.authentication_backends = self.backends.iter().map(powers).collect()
+                }))
             }
             Model::Exported => bed.store_with(settings),
             Model::Ulid => bed.store_with(settings).user_id_to_primary_key(uuid_of_ulid),
             Model::Versioned(overrides) => {
-                let mut hash = SessionAuthHash::default()
-                    .key_salt("versioned.session_auth_hash")
-                    .algorithm(Algorithm::Sha512);
+                let mut hash = SessionAuthHash::default();
+                hash.key_salt = "versioned.session_auth_hash".into();
+                hash.algorithm = Algorithm::Sha512;
                 for method in overrides {
-                    hash = match *method {
-                        "get_session_auth_hash" => hash.overrides_get_session_auth_hash(),
-                        _ => hash.overrides_private_get_session_auth_hash(),
-                    };
+                    match *method {
+                        "get_session_auth_hash" => hash.overrides_get_session_auth_hash = true,
+                        _ => hash.overrides_private_get_session_auth_hash = true,
+                    }
                 }
-                let settings = settings.map_user_model(|model| {
-                    model.columns(["auth_version"]).session_auth_hash(hash)
-                });
+                let mut settings = settings;
+                settings.user_model.columns = vec!["auth_version".into()];
+                settings.user_model.session_auth_hash = Some(hash);
                 bed.store_with(settings).session_auth_hash_message(|password, user| {
                     Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
                 })
@@ -178,9 +181,15 @@ impl World {
 fn powers(path: &String) -> AuthenticationBackend {
     let backend = AuthenticationBackend::new(path);
     match path.rsplit('.').next().unwrap() {
-        "NoPermissions" => backend.grants_permissions(false),
-        "Lenient" => backend.grants_permissions(true).admits_inactive(),
-        "Rules" => backend.grants_permissions(true).reads_users(false),
+        "NoPermissions" => backend.with(|b| b.grants_permissions = Some(false)),
+        "Lenient" => backend.with(|b| {
+            b.grants_permissions = Some(true);
+            b.admits_inactive = true;
+        }),
+        "Rules" => backend.with(|b| {
+            b.grants_permissions = Some(true);
+            b.reads_users = false;
+        }),
         other => panic!("{other}"),
     }
 }

@@ -11,11 +11,11 @@ use std::{
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, DjangoUser, Error, NotLoggedIn,
-    OptionalDjangoUser, SessionKey, Unavailable, UserModel,
+    OptionalDjangoUser, ParentModel, PermissionTables, SessionKey, Unavailable, UserModel,
 };
 use actix_web::{HttpRequest, web};
 use serde_json::{Value, json};
-use testbed::{Django, Log, Settings};
+use testbed::{Django, Log, Settings, With};
 
 use crate::{
     beds::{Bed, MODEL_BACKEND, settings},
@@ -97,7 +97,7 @@ async fn the_last_word_may_be_another_user_nobody_or_an_error() {
     let ben = ben["pk"].as_str().unwrap().to_owned();
     let app = |seconds| {
         let ben = ben.clone();
-        let site = bed.store_with(settings().timeout(Duration::from_secs(seconds)));
+        let site = bed.store_with(settings().with(|s| s.timeout = Duration::from_secs(seconds)));
         TestApp::probe(site.after_get_user(move |session, user, site| {
             let ben = ben.clone();
             async move {
@@ -174,7 +174,7 @@ async fn users_are_found_without_a_session() {
     let fields = json!({ "password": "x", "groups": groups, "email": "ada@example.com" });
     let pk = bed.user("Ada", fields).await["pk"].as_str().unwrap().to_owned();
     bed.user("idle", json!({ "password": "x", "is_active": false })).await;
-    let site = bed.store_of(UserModel::default().columns(["email"]));
+    let site = bed.store_of(UserModel::default().with(|m| m.columns = vec!["email".into()]));
     let id: i32 = pk.parse().unwrap();
     for user in [site.user(id).await, site.user(&pk).await, site.user_by_username("Ada").await] {
         let user = user.unwrap();
@@ -198,10 +198,10 @@ async fn users_are_found_without_a_session() {
 async fn a_username_is_compared_as_its_column_compares() {
     let bed = Bed::of_model("bigint.Child").await;
     bed.user("ada", json!({ "password": "x", "nickname": "countess" })).await;
-    let model = UserModel::new("bigint_child")
-        .primary_key("biguser_ptr_id")
-        .parent("bigint_biguser", "id", "biguser_ptr_id")
-        .permissions_of("bigint_biguser");
+    let mut model = UserModel::new("bigint_child");
+    model.primary_key = "biguser_ptr_id".into();
+    model.parents.push(ParentModel::new("bigint_biguser", "id", "biguser_ptr_id"));
+    model.permission_tables = Some(PermissionTables::of("bigint_biguser"));
     let user = bed.store_of(model.clone()).user_by_username("ada").await.unwrap();
     assert!(!user.has_perm("shop.add_item").await.unwrap());
     // Numbers for names: a telephone number.
@@ -276,10 +276,10 @@ async fn a_log_in_writes_the_id_as_the_site_does() {
     let id = ada["pk"].as_str().unwrap().to_owned();
     let row = bed.sql("SELECT id::text FROM hashids_hashiduser").await;
     let key = row[0][0].as_str().unwrap().to_owned();
-    let settings = self::settings()
-        .user_model(UserModel::new("hashids_hashiduser"))
-        .writes_sessions(true)
-        .allowed_hosts(["*"]);
+    let mut settings = self::settings();
+    settings.user_model = UserModel::new("hashids_hashiduser");
+    settings.write_sessions = true;
+    settings.allowed_hosts = vec!["*".into()];
     let one_way = {
         let key = key.clone();
         bed.store_with(settings).user_id_to_primary_key(move |_| Some(key.clone()))

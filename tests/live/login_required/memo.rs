@@ -19,7 +19,7 @@ use actix_django_session::{
 use actix_web::web;
 use futures_util::future::{join_all, try_join_all};
 use serde_json::json;
-use testbed::{Proxy, Settings};
+use testbed::{Proxy, Settings, With};
 use tokio_postgres::{Client, NoTls, connect};
 
 use crate::{
@@ -79,7 +79,7 @@ async fn what_is_remembered_never_changes_an_answer() {
     let texts = users(&bed, &names).await;
     let keys: Vec<_> = (0..4).map(|_| new_key()).collect();
     let app = app(bed.site());
-    let plain = bed.store_with(settings().max_memo_size(0));
+    let plain = bed.store_with(settings().with(|s| s.max_memo_size = 0));
     let mut dice = Dice(seed());
     let (mut let_in, mut turned_away) = (0, 0);
     for step in 0..STEPS {
@@ -128,7 +128,8 @@ async fn a_wrong_hint_costs_one_query_and_none_after_that() {
     let key = new_key();
     let proxy = Proxy::before(bed.url()).await;
     // So that a busy machine does not look like a silent connection, where the same is asked again.
-    let settings = settings().timeout(Duration::from_secs(60));
+    let mut settings = settings();
+    settings.timeout = Duration::from_secs(60);
     let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
     put(&bed, &key, &texts[0]).await;
     // The second time there is a connection for it.
@@ -249,7 +250,8 @@ async fn a_fallback_key_is_told_of_with_every_request() {
     put(&bed, &key, &texts[0]).await;
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
-    let rotated = DjangoSettings::new("a new key").secret_key_fallbacks([Settings::SECRET_KEY]);
+    let mut rotated = DjangoSettings::new("a new key");
+    rotated.secret_key_fallbacks = vec![Settings::SECRET_KEY.into()];
     let site = bed.store_with(rotated).on_event(move |event| {
         if event == Event::FallbackKey {
             counted.fetch_add(1, Ordering::Relaxed);
@@ -303,7 +305,7 @@ async fn the_same_text_is_decoded_once() {
     assert_ne!(address(&first), address(&other));
     assert_ne!(first.user_id().unwrap(), other.user_id().unwrap());
 
-    let forgetful = bed.store_with(settings().max_memo_size(0));
+    let forgetful = bed.store_with(settings().with(|s| s.max_memo_size = 0));
     let (one, two) = (forgetful.load(&key).await.unwrap(), forgetful.load(&key).await.unwrap());
     assert_ne!(address(&one), address(&two));
 }
@@ -320,7 +322,7 @@ async fn all_who_ask_for_a_row_share_it() {
     let data = SessionData::from_object(&json!({ "noise": noise })).unwrap();
     let key = SessionKey::generate();
     put(&bed, key.as_str(), &data.encode(&SessionSigner::new(&settings()).unwrap())).await;
-    let site = bed.store_with(settings().timeout(Duration::from_secs(60)));
+    let site = bed.store_with(settings().with(|s| s.timeout = Duration::from_secs(60)));
     let sessions = try_join_all((0..300).map(|_| site.load(&key))).await.unwrap();
     let texts: BTreeSet<_> = sessions.iter().map(|one| one.session_data().as_ptr()).collect();
     assert!(texts.len() <= 2, "{} copies of the row", texts.len());

@@ -3,6 +3,7 @@
 use actix_django_session::DjangoSessionMiddleware;
 use actix_web::web;
 use serde_json::json;
+use testbed::With;
 
 use crate::{
     beds::{Bed, settings},
@@ -37,8 +38,8 @@ async fn each_middleware_keeps_its_promise() {
     bed.user("stale", json!({ "password": "changed" })).await;
 
     let serve = |backends: &[&str]| {
-        let backends: Vec<_> = backends.iter().map(|&path| path.to_owned()).collect();
-        let site = bed.store_with(settings().authentication_backends(backends));
+        let backends = backends.iter().map(|&path| path.into()).collect();
+        let site = bed.store_with(settings().with(|s| s.authentication_backends = backends));
         TestApp::start(move |config| {
             let optional = DjangoSessionMiddleware::optional(site.clone());
             let required = DjangoSessionMiddleware::required(site.clone());

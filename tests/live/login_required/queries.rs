@@ -8,7 +8,7 @@ use actix_django_session::{
 };
 use actix_web::web;
 use serde_json::json;
-use testbed::Proxy;
+use testbed::{Proxy, With};
 use tokio_postgres::types::Type;
 
 use crate::{
@@ -87,8 +87,9 @@ async fn a_request_makes_as_many_queries_as_it_needs() {
     for prepared_statements in [true, false] {
         let proxy = Proxy::before(bed.url()).await;
         // So that a busy machine does not look like a silent connection.
-        let settings = settings().timeout(Duration::from_secs(60));
-        let settings = settings.prepared_statements(prepared_statements);
+        let mut settings = settings();
+        settings.timeout = Duration::from_secs(60);
+        settings.prepared_statements = prepared_statements;
         let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
         // Warm: the type of the primary key is known, and there is a connection for every kind of query.
         for path in ["/asks", "/login", "/permitted"] {
@@ -155,14 +156,20 @@ async fn the_index_of_the_primary_key_serves_every_type_of_it() {
             UserModel::new("uuids_uuiduser"),
             "01234567-89ab-cdef-0123-456789abcdef",
         ),
-        ("texts.TextUser", UserModel::new("texts_textuser").primary_key("code"), "1"),
+        (
+            "texts.TextUser",
+            UserModel::new("texts_textuser").with(|m| m.primary_key = "code".into()),
+            "1",
+        ),
     ];
     for (name, model, sample) in models {
         let bed = Bed::of_model(name).await;
         bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
         let key = bed.login("ada").await;
         let proxy = Proxy::before(bed.url()).await;
-        let settings = settings().timeout(Duration::from_secs(60)).user_model(model);
+        let mut settings = settings();
+        settings.timeout = Duration::from_secs(60);
+        settings.user_model = model;
         let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
         for path in ["/permission", "/permission", "/login"] {
             assert_eq!(app.status(path, &key).await, 200);

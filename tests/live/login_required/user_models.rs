@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use actix_django_session::{
-    AuthenticationBackend, DjangoSite, DjangoUser, Error, SessionAuthHash, SessionKey, UserModel,
-    signing::Algorithm,
+    AuthenticationBackend, DjangoSite, DjangoUser, Error, ParentModel, PermissionTables,
+    SessionAuthHash, SessionKey, UserModel, signing::Algorithm,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Judge, Settings};
+use testbed::{Django, Judge, Settings, With};
 
 use crate::{
     beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, seed, settings},
@@ -114,11 +114,11 @@ async fn a_bigint_primary_key() {
 
 #[actix_web::test]
 async fn a_child_of_multi_table_inheritance() {
-    let child = UserModel::new("bigint_child")
-        .primary_key("biguser_ptr_id")
-        .parent("bigint_biguser", "id", "biguser_ptr_id")
-        .permissions_of("bigint_biguser")
-        .columns(["nickname"]);
+    let mut child = UserModel::new("bigint_child");
+    child.primary_key = "biguser_ptr_id".into();
+    child.parents.push(ParentModel::new("bigint_biguser", "id", "biguser_ptr_id"));
+    child.permission_tables = Some(PermissionTables::of("bigint_biguser"));
+    child.columns = vec!["nickname".into()];
     holds_for("bigint.Child", child, "id", &[]).await;
 }
 
@@ -167,26 +167,31 @@ async fn a_text_primary_key() {
         ("caf\u{e9}", &["\"caf\\u00e9\"", "\"cafe\\u0301\"", "\"CAF\\u00c9\""]),
         ("100000000000000000000000000000000000000", &["100000000000000000000000000000000000000"]),
     ];
-    let model = UserModel::new("texts_textuser").primary_key("code");
+    let mut model = UserModel::new("texts_textuser");
+    model.primary_key = "code".into();
     holds_for("texts.TextUser", model, "code", own).await;
 }
 
 #[actix_web::test]
 async fn a_table_and_columns_by_other_names() {
-    let renamed = UserModel::new("people")
-        .primary_key("person_id")
-        .password_column("pw_hash")
-        .is_active_column("enabled")
-        .permission_tables("people_groups", "people_user_permissions", "renameduser_id");
+    let mut renamed = UserModel::new("people");
+    renamed.primary_key = "person_id".into();
+    renamed.password = "pw_hash".into();
+    renamed.is_active = Some("enabled".into());
+    let mut tables = PermissionTables::of("people");
+    tables.user_groups.from_column = "renameduser_id".into();
+    tables.user_permissions.from_column = "renameduser_id".into();
+    renamed.permission_tables = Some(tables);
     holds_for("renamed.RenamedUser", renamed, "id", &[]).await;
 }
 
 fn bare() -> UserModel {
-    UserModel::new("bare_bareuser")
-        .is_active_column(None)
-        .is_staff_column(None)
-        .is_superuser_column(None)
-        .without_permissions()
+    UserModel::new("bare_bareuser").with(|m| {
+        m.is_active = None;
+        m.is_staff = None;
+        m.is_superuser = None;
+        m.permission_tables = None;
+    })
 }
 
 #[actix_web::test]
@@ -196,21 +201,22 @@ async fn a_model_without_is_active_and_permissions() {
 
 #[actix_web::test]
 async fn a_one_to_one_primary_key() {
-    let account = UserModel::new("onetoone_account").primary_key("person_id");
+    let mut account = UserModel::new("onetoone_account");
+    account.primary_key = "person_id".into();
     holds_for("onetoone.Account", account, "person_id", &[]).await;
 }
 
 /// As the model of the test site makes it.
 fn versioned() -> UserModel {
-    UserModel::new("versioned_versioneduser")
-        .columns(["auth_version"])
-        .condition("deleted_at IS NULL")
-        .session_auth_hash(
-            SessionAuthHash::default()
-                .overrides_private_get_session_auth_hash()
-                .key_salt("versioned.session_auth_hash")
-                .algorithm(Algorithm::Sha512),
-        )
+    UserModel::new("versioned_versioneduser").with(|m| {
+        m.columns = vec!["auth_version".into()];
+        m.condition = Some("deleted_at IS NULL".into());
+        m.session_auth_hash = Some(SessionAuthHash::default().with(|h| {
+            h.overrides_private_get_session_auth_hash = true;
+            h.key_salt = "versioned.session_auth_hash".into();
+            h.algorithm = Algorithm::Sha512;
+        }));
+    })
 }
 
 /// The store of such users.
@@ -231,8 +237,10 @@ async fn another_auth_version_ends_the_sessions_and_a_manager_hides_users() {
         .auth_user_model("versioned.VersionedUser")
         .secret_key_fallbacks(["old"]);
     let bed = Bed::without_users(Django::default(), &settings).await;
-    let site =
-        bed.store_with(self::settings().secret_key_fallbacks(["old"]).user_model(versioned()));
+    let site = bed.store_with(self::settings().with(|s| {
+        s.secret_key_fallbacks = vec!["old".into()];
+        s.user_model = versioned();
+    }));
     let app = TestApp::probe(with_auth_version(site));
     let agree = async |key: &str, is_user: bool| {
         let verdict = bed.verdict(key).await;
@@ -249,7 +257,7 @@ async fn another_auth_version_ends_the_sessions_and_a_manager_hides_users() {
     agree(&bed.session(&session_of(pk, fallback)).await, true).await;
     let default = DjangoSite::new(
         bed.pool(),
-        self::settings().user_model(UserModel::new("versioned_versioneduser")),
+        self::settings().with(|s| s.user_model = UserModel::new("versioned_versioneduser")),
     );
     assert_eq!(TestApp::probe(default.unwrap()).status("/user", &key).await, 302);
 
@@ -268,7 +276,7 @@ async fn a_model_without_get_session_auth_hash_takes_any_hash() {
     let pk = quoted(ada["pk"].as_str().unwrap());
     let backend = quoted(MODEL_BACKEND);
     // The model of the test site has the method, so Django's side of this stands in A4.
-    let app = TestApp::probe(bed.store_of(bare().without_session_auth_hash()));
+    let app = TestApp::probe(bed.store_of(bare().with(|m| m.session_auth_hash = None)));
     for hash in [Some("\"whatever\"".to_owned()), Some("null".to_owned()), None] {
         let json_text = session_json("", &Some(pk.clone()), &Some(backend.clone()), &hash);
         let key = bed.session(&json_text).await;
@@ -301,21 +309,20 @@ async fn tables_in_a_schema_of_their_own() {
     let visit = judge.visit(format!("sessionid={key}").as_bytes()).await.unwrap();
     assert_eq!(visit["verdict"]["username"], "ada");
 
-    let settings = self::settings()
-        .session_table("people.django_session")
-        .user_model(UserModel::new("people.auth_user"));
+    let mut settings = self::settings();
+    settings.session_table = "people.django_session".into();
+    settings.user_model = UserModel::new("people.auth_user");
     let site = bed.store_with(settings);
     site.check().await.unwrap();
     let who = TestApp::probe(site).json("/who", &key).await;
     assert_eq!(who["permissions"], json!(["shop.add_item"]));
     // A quoted name with a dot and capitals in it is one name.
     bed.sql("ALTER TABLE people.auth_user RENAME TO \"Auth.User\"").await;
-    let model = UserModel::new(("people", "Auth.User")).permission_tables(
-        "people.auth_user_groups",
-        "people.auth_user_user_permissions",
-        "user_id",
-    );
-    let settings = self::settings().session_table("people.django_session").user_model(model);
+    let mut model = UserModel::new(("people", "Auth.User"));
+    model.permission_tables = Some(PermissionTables::of("people.auth_user"));
+    let mut settings = self::settings();
+    settings.session_table = "people.django_session".into();
+    settings.user_model = model;
     let who = TestApp::probe(bed.store_with(settings)).json("/who", &key).await;
     assert_eq!(who["permissions"], json!(["shop.add_item"]));
 }
@@ -332,7 +339,9 @@ async fn some_backends_let_inactive_users_in() {
         let verdict = bed.verdict(&key).await;
         assert_eq!(verdict["user"]["is_active"], false, "{verdict}");
 
-        let site = bed.store_with(self::settings().authentication_backends([ALLOW_ALL]));
+        let site = bed.store_with(
+            self::settings().with(|s| s.authentication_backends = vec![ALLOW_ALL.into()]),
+        );
         let app = TestApp::probe(site);
         // A superuser who is not active has no permission (P2).
         assert_eq!(app.json("/who", &key).await, verdict["user"]);
@@ -345,9 +354,10 @@ async fn some_backends_let_inactive_users_in() {
         let key = bed.session(&session(&pk, &quoted(own), &hash)).await;
         for (backend, status) in [
             (AuthenticationBackend::new(own), 302),
-            (AuthenticationBackend::new(own).admits_inactive(), 200),
+            (AuthenticationBackend::new(own).with(|b| b.admits_inactive = true), 200),
         ] {
-            let settings = self::settings().authentication_backends([backend]);
+            let mut settings = self::settings();
+            settings.authentication_backends = vec![backend];
             let app = TestApp::probe(bed.store_with(settings));
             assert_eq!(app.status("/user", &key).await, status);
         }
@@ -365,7 +375,8 @@ async fn further_columns_come_by_name_and_type() {
     let fields = json!({ "password": "x", "email": "ada@example.com", "first_name": "Ada" });
     bed.user("ada", fields).await;
     let key = bed.login("ada").await;
-    let model = UserModel::default().columns(["email", "date_joined", "last_login", "id"]);
+    let mut model = UserModel::default();
+    model.columns = vec!["email".into(), "date_joined".into(), "last_login".into(), "id".into()];
     let user = user_of(&bed.store_of(model), &key).await.unwrap();
     assert_eq!(user.get::<String>("email").unwrap(), "ada@example.com");
     assert!(user.get::<SystemTime>("date_joined").unwrap() < SystemTime::now());
@@ -386,11 +397,11 @@ async fn a_column_that_a_child_has_beside_its_parents() {
     let bed = Bed::of_model("bigint.Child").await;
     bed.user("ada", json!({ "password": "x", "nickname": "countess" })).await;
     let key = bed.login("ada").await;
-    let model = UserModel::new("bigint_child")
-        .primary_key("biguser_ptr_id")
-        .parent("bigint_biguser", "id", "biguser_ptr_id")
-        .permissions_of("bigint_biguser")
-        .columns(["nickname", "last_login"]);
+    let mut model = UserModel::new("bigint_child");
+    model.primary_key = "biguser_ptr_id".into();
+    model.parents.push(ParentModel::new("bigint_biguser", "id", "biguser_ptr_id"));
+    model.permission_tables = Some(PermissionTables::of("bigint_biguser"));
+    model.columns = vec!["nickname".into(), "last_login".into()];
     let user = user_of(&bed.store_of(model), &key).await.unwrap();
     assert_eq!(user.get::<String>("nickname").unwrap(), "countess");
     assert_eq!(user.username(), "ada");
@@ -406,7 +417,9 @@ async fn a_primary_key_of_fixed_width() {
     let (a, abc) = (bed.login("a").await, bed.login("abc").await);
     bed.sql("CREATE TABLE legacy AS SELECT * FROM texts_textuser").await;
     bed.sql("ALTER TABLE legacy ALTER code TYPE char(8)").await;
-    let model = UserModel::new("legacy").primary_key("code").without_permissions();
+    let mut model = UserModel::new("legacy");
+    model.primary_key = "code".into();
+    model.permission_tables = None;
     let site = bed.store_of(model);
     assert_eq!(user_of(&site, &a).await.unwrap().username(), "a");
     assert_eq!(user_of(&site, &abc).await.unwrap().username(), "abc");

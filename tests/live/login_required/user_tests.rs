@@ -10,7 +10,7 @@ use actix_web::{
     web,
 };
 use serde_json::json;
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::beds::{Bed, settings};
 
@@ -37,7 +37,11 @@ async fn groups_and_the_test_of_a_group_are_djangos() {
         bed.user("root", json!({ "password": "x", "is_superuser": true, "groups": of(&[]) })).await;
         bed.user("ada", json!({ "password": "x", "groups": of(&GROUPS) })).await;
         bed.user("bob", json!({ "password": "x", "groups": of(&["Editors"]) })).await;
-        let site = DjangoSite::new(bed.pool(), settings().allowed_hosts(["example.com"])).unwrap();
+        let site = DjangoSite::new(
+            bed.pool(),
+            settings().with(|s| s.allowed_hosts = vec!["example.com".into()]),
+        )
+        .unwrap();
         for name in [None, Some("nora"), Some("root"), Some("ada"), Some("bob")] {
             for group in GROUPS {
                 let django =

@@ -17,7 +17,8 @@ async fn exported(version: Django, settings: Settings) -> (TestBed, DjangoSite) 
     let settings = settings.set("SECRET_KEY", SECRET_KEY);
     let bed = TestBed::with_settings(version, settings).await.unwrap();
     let json = bed.export_settings().await.unwrap();
-    let settings = DjangoSettings::from_json(&json, SECRET_KEY).unwrap().writes_sessions(true);
+    let mut settings = DjangoSettings::from_json(&json, SECRET_KEY).unwrap();
+    settings.write_sessions = true;
     let site = DjangoSite::new(pool(bed.database_url()), settings).unwrap();
     (bed, site)
 }

@@ -18,7 +18,8 @@ use actix_web::{
 use super::operations::SECRET_KEY;
 
 fn site(storage: MessageStorage) -> DjangoSite {
-    let settings = DjangoSettings::new(SECRET_KEY).message_storage(storage);
+    let mut settings = DjangoSettings::new(SECRET_KEY);
+    settings.message_storage = storage;
     let nowhere = deadpool_postgres::Manager::new(
         actix_django_session::tokio_postgres::Config::new(),
         actix_django_session::tokio_postgres::NoTls,
@@ -103,7 +104,7 @@ async fn a_forged_cookie_is_no_message() {
 async fn a_storage_that_cannot_be_used_is_said_by_its_name() {
     for (storage, named) in [
         (MessageStorage::Other("shop.messages.Storage".into()), "shop.messages.Storage"),
-        (MessageStorage::Session, "writes_sessions"),
+        (MessageStorage::Session, "write_sessions"),
     ] {
         let said = Rc::new(RefCell::new(String::new()));
         let middleware = DjangoSessionMiddleware::optional(site(storage))

@@ -10,7 +10,7 @@ use actix_web::{
     web,
 };
 use serde_json::json;
-use testbed::Log;
+use testbed::{Log, With};
 
 use crate::beds::{Bed, pool, settings};
 
@@ -45,7 +45,8 @@ async fn left_and_shown(bed: &Bed, outer: DjangoSite, inner: DjangoSite) {
 }
 
 fn site(bed: &Bed, change: impl FnOnce(DjangoSettings) -> DjangoSettings) -> DjangoSite {
-    let settings = settings().message_storage(MessageStorage::Session);
+    let mut settings = settings();
+    settings.message_storage = MessageStorage::Session;
     DjangoSite::new(pool(bed.url()), change(settings)).unwrap()
 }
 
@@ -55,8 +56,9 @@ async fn a_middleware_that_only_reads_may_be_around_one_that_writes() {
     let log = Log::default();
     log.listen();
     let bed = Bed::new().await;
-    let outer = site(&bed, |settings| settings.writes_sessions(false));
-    left_and_shown(&bed, outer, site(&bed, |settings| settings.writes_sessions(true))).await;
+    let outer = site(&bed, |settings| settings.with(|s| s.write_sessions = false));
+    left_and_shown(&bed, outer, site(&bed, |settings| settings.with(|s| s.write_sessions = true)))
+        .await;
     assert_eq!(log.of_this_crate(&["ERROR"]), [""; 0]);
 }
 
@@ -65,9 +67,12 @@ async fn a_middleware_that_only_reads_may_be_around_one_that_writes() {
 async fn messages_are_kept_in_one_of_two_sessions() {
     let bed = Bed::new().await;
     let outer = |settings: DjangoSettings| {
-        settings.writes_sessions(true).session_cookie_name("other_sessionid")
+        settings.with(|s| {
+            s.write_sessions = true;
+            s.session_cookie_name = "other_sessionid".into();
+        })
     };
-    let inner = site(&bed, |settings| settings.writes_sessions(true));
+    let inner = site(&bed, |settings| settings.with(|s| s.write_sessions = true));
     left_and_shown(&bed, site(&bed, outer), inner).await;
     let sessions = bed.sql("SELECT count(*) FROM django_session").await;
     assert_eq!(sessions, json!([[1]]));

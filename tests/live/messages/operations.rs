@@ -1,6 +1,7 @@
 //! One request to a service of this crate, whose handler does what a list says.
 
 use std::{cell::RefCell, rc::Rc};
+use testbed::With;
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, Message, MessageLevel,
@@ -38,7 +39,10 @@ pub(crate) fn storage(name: &str) -> MessageStorage {
 }
 
 pub(crate) fn settings(name: &str) -> DjangoSettings {
-    DjangoSettings::new(SECRET_KEY).message_storage(storage(name)).writes_sessions(true)
+    DjangoSettings::new(SECRET_KEY).with(|s| {
+        s.message_storage = storage(name);
+        s.write_sessions = true;
+    })
 }
 
 /// `django.core.signing.get_cookie_signer(salt="django.contrib.messages")`

@@ -98,32 +98,34 @@ fn why_left_out(vector: &Value) -> Option<&'static str> {
 fn settings_of(vector: &Value) -> DjangoSettings {
     let mut settings = settings(vector["storage"].as_str().unwrap());
     if let Some(fallbacks) = vector["fallbacks"].as_array() {
-        settings = settings.secret_key_fallbacks(fallbacks.iter().map(|key| key.as_str().unwrap()));
+        settings.secret_key_fallbacks =
+            fallbacks.iter().map(|key| key.as_str().unwrap()).map(Into::into).collect();
     }
     for (name, value) in vector["settings"].as_object().into_iter().flatten() {
         let text = value.as_str().unwrap_or_default();
         let yes = *value == true;
-        settings = match &**name {
-            "DEBUG" => settings,
-            "MESSAGE_LEVEL" => settings.message_level(MessageLevel(value.as_i64().unwrap())),
+        match &**name {
+            "DEBUG" => {}
+            "MESSAGE_LEVEL" => settings.message_level = MessageLevel(value.as_i64().unwrap()),
             "MESSAGE_TAGS" => {
-                settings.message_tags(value.as_object().unwrap().iter().map(|(level, tag)| {
-                    (MessageLevel(level.parse().unwrap()), tag.as_str().unwrap())
-                }))
+                let tags = value.as_object().unwrap().iter().map(|(level, tag)| {
+                    (MessageLevel(level.parse().unwrap()), tag.as_str().unwrap().into())
+                });
+                settings.message_tags = tags.collect();
             }
-            "SESSION_COOKIE_DOMAIN" => settings.session_cookie_domain(text),
-            "SESSION_COOKIE_PATH" => settings.session_cookie_path(text),
-            "SESSION_COOKIE_SECURE" => settings.session_cookie_secure(yes),
-            "SESSION_COOKIE_HTTPONLY" => settings.session_cookie_httponly(yes),
-            "SESSION_COOKIE_SAMESITE" => settings.session_cookie_samesite(text),
-            "SESSION_COOKIE_NAME" => settings.session_cookie_name(text),
-            "SESSION_COOKIE_AGE" => settings.session_cookie_age(value.as_i64().unwrap()),
-            "SESSION_EXPIRE_AT_BROWSER_CLOSE" => settings.session_expire_at_browser_close(yes),
-            "SESSION_SAVE_EVERY_REQUEST" => settings.session_save_every_request(yes),
-            "CSRF_COOKIE_SECURE" => settings.csrf_cookie_secure(yes),
-            "CSRF_COOKIE_DOMAIN" => settings.csrf_cookie_domain(Some(text)),
+            "SESSION_COOKIE_DOMAIN" => settings.session_cookie_domain = Some(text.into()),
+            "SESSION_COOKIE_PATH" => settings.session_cookie_path = Some(text.into()),
+            "SESSION_COOKIE_SECURE" => settings.session_cookie_secure = yes,
+            "SESSION_COOKIE_HTTPONLY" => settings.session_cookie_httponly = yes,
+            "SESSION_COOKIE_SAMESITE" => settings.session_cookie_samesite = Some(text.into()),
+            "SESSION_COOKIE_NAME" => settings.session_cookie_name = text.into(),
+            "SESSION_COOKIE_AGE" => settings.session_cookie_age = value.as_i64().unwrap(),
+            "SESSION_EXPIRE_AT_BROWSER_CLOSE" => settings.session_expire_at_browser_close = yes,
+            "SESSION_SAVE_EVERY_REQUEST" => settings.session_save_every_request = yes,
+            "CSRF_COOKIE_SECURE" => settings.csrf_cookie_secure = yes,
+            "CSRF_COOKIE_DOMAIN" => settings.csrf_cookie_domain = Some(text.into()),
             other => panic!("{other}"),
-        };
+        }
     }
     settings
 }

@@ -15,7 +15,7 @@ use actix_web::{
 };
 use futures_util::future::{Either, select};
 use serde_json::json;
-use testbed::{Django, Postgres, Settings, TestBed, until};
+use testbed::{Django, Postgres, Settings, TestBed, With, until};
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
 
 use crate::{
@@ -88,7 +88,9 @@ async fn a_server_that_is_killed_or_frozen_never_makes_a_success_of_what_is_not_
     let bed = TestBed::on(&postgres, Django::default(), Settings::default()).await.unwrap();
     let site = |seconds| {
         let timeout = Duration::from_secs(seconds);
-        let settings = settings().writes_sessions(true).timeout(timeout);
+        let mut settings = settings();
+        settings.write_sessions = true;
+        settings.timeout = timeout;
         DjangoSite::new(pool(bed.database_url()), settings).unwrap()
     };
     for change in Change::ALL {
@@ -124,7 +126,7 @@ async fn a_session_that_was_flushed_is_gone_also_if_the_handler_panics_or_is_giv
     static ENOUGH: Notify = Notify::const_new();
 
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let middleware = DjangoSessionMiddleware::optional(site.clone());
     let app = TestApp::start(move || {
         let handler = async |session: DjangoSessionMut, how: web::Path<String>| -> String {
@@ -185,7 +187,9 @@ impl Role {
     fn site(&self, sliding: bool) -> DjangoSite {
         let (_, rest) = self.bed.bed().database_url().split_once('@').unwrap();
         let url = format!("postgres://{}:secret@{rest}", self.name);
-        let settings = settings().writes_sessions(true).session_save_every_request(sliding);
+        let mut settings = settings();
+        settings.write_sessions = true;
+        settings.session_save_every_request = sliding;
         DjangoSite::new(pool(&url), settings).unwrap()
     }
 
@@ -262,7 +266,7 @@ async fn a_read_only_server_and_a_table_that_forbids_it_are_outages() {
 #[actix_web::test]
 async fn a_row_keeps_its_further_columns_and_a_new_one_needs_a_default_for_them() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let key = row(&site).await;
     for statement in [
         "ALTER TABLE django_session ADD user_id int, ADD device_info text NOT NULL DEFAULT 'x'",

@@ -8,7 +8,7 @@ use actix_django_session::{
 };
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
 use serde_json::json;
-use testbed::{Django, Postgres, Settings, not_tested};
+use testbed::{Django, Postgres, Settings, With, not_tested};
 
 use crate::{
     beds::{Bed, settings},
@@ -17,7 +17,7 @@ use crate::{
 
 /// The first to come after a crash may wait for long; where nobody listens, nobody waits at all.
 fn patient() -> DjangoSettings {
-    settings().timeout(Duration::from_secs(60))
+    settings().with(|s| s.timeout = Duration::from_secs(60))
 }
 
 async fn server_of_our_own() -> Option<Postgres> {
@@ -138,7 +138,8 @@ async fn a_user_model_that_does_not_fit_is_a_503_and_never_a_stranger() {
     bed.user("ada", json!({ "password": "x" })).await;
     let key = bed.login("ada").await;
     // A text that is no boolean: the query fails only for rows that are there.
-    let model = UserModel::default().is_active_column("username");
+    let mut model = UserModel::default();
+    model.is_active = Some("username".into());
     let app = TestApp::probe(bed.store_of(model));
     for path in ["/user", "/who"] {
         let answer = app.get(path, &key).await;

@@ -10,7 +10,7 @@ use actix_django_session::{
 };
 use actix_web::{App, web};
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::{
     app::{TestApp, report, routes},
@@ -391,8 +391,8 @@ async fn secrets_may_be_bytes_and_have_fallbacks() {
             .set("SECRET_KEY", "\u{e9}")
             .set("SECRET_KEY_FALLBACKS", json!(["old", unprintable]));
         let bed = Bed::start(django, site).await;
-        let settings = DjangoSettings::new("\u{e9}".as_bytes())
-            .secret_key_fallbacks([&b"old"[..], b"\xff\xfe"]);
+        let mut settings = DjangoSettings::new("\u{e9}".as_bytes());
+        settings.secret_key_fallbacks = vec![(&b"old"[..]).into(), b"\xff\xfe".into()];
         let site = bed.store_with(settings);
         for (secret, read) in [
             (json!({ "secret": "\u{e9}" }), true),
@@ -421,7 +421,11 @@ async fn secrets_may_be_bytes_and_have_fallbacks() {
 #[test]
 fn an_empty_fallback_is_refused() {
     let pool = crate::beds::pool("postgres://nobody@127.0.0.1/nowhere");
-    let error = DjangoSite::new(pool, settings().secret_key_fallbacks(["old", ""])).unwrap_err();
+    let error = DjangoSite::new(
+        pool,
+        settings().with(|s| s.secret_key_fallbacks = vec!["old".into(), "".into()]),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("SECRET_KEY_FALLBACKS"), "{error}");
 }
 

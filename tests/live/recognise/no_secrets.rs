@@ -6,7 +6,7 @@ use actix_django_session::{
 };
 use actix_web::{App, web};
 use serde_json::json;
-use testbed::{Django, Log, Settings};
+use testbed::{Django, Log, Settings, With};
 
 use crate::{
     app::{TestApp, routes},
@@ -32,7 +32,8 @@ impl Secrets {
 async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_secret() {
     let site = Settings::default().secret_key(SECRET_KEY).secret_key_fallbacks([FALLBACK]);
     let bed = Bed::start(Django::default(), site).await;
-    let settings = || DjangoSettings::new(SECRET_KEY).secret_key_fallbacks([FALLBACK]);
+    let settings =
+        || DjangoSettings::new(SECRET_KEY).with(|s| s.secret_key_fallbacks = vec![FALLBACK.into()]);
 
     // Sessions of every kind.
     let value = format!(r#""x":"{VALUE}","y":{{"{VALUE}":[1]}}"#);
@@ -59,7 +60,7 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
     // A password that is right and will be encoded anew.
     let password = |iterations| {
         let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations }];
-        bed.store_with(settings().password_hashers(hashers))
+        bed.store_with(settings().with(|s| s.password_hashers = Some(hashers.into())))
     };
     let encoded = password(1).make_password(PASSWORD).await.unwrap();
     let user = json!({ "cmd": "set_user", "username": "hush-user", "password_column": encoded });
@@ -70,8 +71,8 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
     // Through every middleware, with a database, without one, and without a table.
     let sites = [
         bed.store_with(settings()),
-        bed.store_with(settings().prepared_statements(false)),
-        bed.store_with(settings().session_table("no_such_table")),
+        bed.store_with(settings().with(|s| s.prepared_statements = false)),
+        bed.store_with(settings().with(|s| s.session_table = "no_such_table".into())),
         DjangoSite::new(pool(&nowhere()), settings()).unwrap(),
     ];
     for site in sites.clone() {
@@ -146,7 +147,10 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
     let data = SessionData::from_object(&json!({ "x": VALUE })).unwrap();
     shown.push(format!("{data:?} {:?}", data.encode(sites[0].signer()).len()));
     shown.push(format!("{:?}", SessionData::from_json(&format!("{VALUE}[")).unwrap_err()));
-    shown.push(format!("{:?}", DjangoSite::new(bed.pool(), settings().login_url("")).err()));
+    shown.push(format!(
+        "{:?}",
+        DjangoSite::new(bed.pool(), settings().with(|s| s.login_url = "".into())).err()
+    ));
     assert!(shown.len() > 60);
     for text in shown.iter().chain(log.lines().iter().map(|line| &line.text)) {
         secrets.assert_none_in(text);

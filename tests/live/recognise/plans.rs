@@ -93,7 +93,9 @@ async fn every_statement_uses_an_index_whether_the_table_was_analysed_or_not() {
             bed.sql("ANALYZE django_session").await;
         }
         let [all_before, _] = reads(&bed).await;
-        let writes = settings().writes_sessions(true).session_save_every_request(true);
+        let mut writes = settings();
+        writes.write_sessions = true;
+        writes.session_save_every_request = true;
         let site = bed.store_with(writes);
         look_up(&site).await;
 

@@ -14,9 +14,9 @@ fn every_session_that_django_stored_is_read_and_written_back() {
         }
         count += 1;
         let fallbacks = vector["fallbacks_hex"].as_array().unwrap();
-        let settings = DjangoSettings::new(unhex(&vector["secret_key_hex"]))
-            .secret_key_fallbacks(fallbacks.iter().map(unhex))
-            .key_salt(vector["salt"].as_str().unwrap());
+        let mut settings = DjangoSettings::new(unhex(&vector["secret_key_hex"]));
+        settings.secret_key_fallbacks = fallbacks.iter().map(unhex).map(Into::into).collect();
+        settings.session_key_salt = vector["salt"].as_str().unwrap().into();
         let signer = SessionSigner::new(&settings).unwrap();
 
         let data = SessionData::decode(vector["session_data"].as_str().unwrap(), &signer).unwrap();

@@ -14,7 +14,7 @@ use actix_web::{
 };
 use deadpool_postgres::PoolConfig;
 use serde_json::json;
-use testbed::{Django, Postgres, Settings};
+use testbed::{Django, Postgres, Settings, With};
 
 use crate::{
     app::{Answer, TestApp, routes},
@@ -273,7 +273,9 @@ async fn without_a_database_everybody_gets_a_503_and_nobody_is_a_stranger() {
 #[actix_web::test]
 async fn without_a_table_everybody_gets_a_503() {
     let bed = Bed::shared().await;
-    let app = every_middleware(&bed.store_with(settings().session_table("no_such_table")));
+    let app = every_middleware(
+        &bed.store_with(settings().with(|s| s.session_table = "no_such_table".into())),
+    );
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
 }
 
@@ -296,7 +298,8 @@ async fn a_lookup_that_takes_too_long_is_a_503() {
     let database = postgres.django_database(Django::default(), &settings).await.unwrap();
     let pool = pool(database.url());
     let timeout = Duration::from_millis(50);
-    let site = DjangoSite::new(pool.clone(), beds::settings().timeout(timeout)).unwrap();
+    let site =
+        DjangoSite::new(pool.clone(), beds::settings().with(|s| s.timeout = timeout)).unwrap();
     let app = every_middleware(&site);
     let client = pool.get().await.unwrap();
     client.batch_execute("BEGIN; LOCK TABLE django_session").await.unwrap();
@@ -327,7 +330,7 @@ async fn connections_that_died_cost_nobody_an_error() {
 #[actix_web::test]
 async fn the_way_to_the_login_page_can_be_set_for_each_middleware() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().login_url("/login"));
+    let site = bed.store_with(settings().with(|s| s.login_url = "/login".into()));
     let middleware = DjangoSessionMiddleware::required(site);
     let app = TestApp::start(move || {
         let scope = |path, middleware| web::scope(path).wrap(middleware).configure(routes);
@@ -510,7 +513,12 @@ async fn nested_middlewares_of_one_table_make_one_lookup_whichever_handle_they_h
     .await;
     // On a machine that is busy, a database may seem silent, and is asked again.
     let patience = Duration::from_secs(60);
-    let settings = || settings().session_table("counted").timeout(patience);
+    let settings = || {
+        settings().with(|s| {
+            s.session_table = "counted".into();
+            s.timeout = patience;
+        })
+    };
     let (one, other) = (bed.store_with(settings()), bed.store_with(settings()));
     let optional = DjangoSessionMiddleware::optional(one.clone());
     let required = DjangoSessionMiddleware::required(one);

@@ -30,11 +30,8 @@ async fn random_requests_get_the_answers_of_the_framework() {
             let theirs = bed.ask(question).await;
             let exported = &theirs["exported"]["found"];
             let theirs = theirs["answers"].as_array().unwrap();
-            let settings = bed.settings(exported);
-            let settings = settings.map_rest_framework(|mut rest| {
-                site.hand_over_signing_key(&mut rest);
-                rest
-            });
+            let mut settings = bed.settings(exported);
+            site.hand_over_signing_key(&mut settings.rest_framework);
             let ours = answers(bed.site(settings), &requests, theirs).await;
             for ((request, theirs), ours) in requests.iter().zip(theirs).zip(ours) {
                 let context =

@@ -11,7 +11,7 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use super::bed::{Bed, TOKENS, describe};
 
@@ -32,7 +32,7 @@ async fn get(view: DjangoSessionMiddleware, path: &str, headers: &[(&str, &str)]
 fn with_classes(classes: Vec<RestAuthentication>) -> DjangoSettings {
     let mut rest = RestFramework::default();
     rest.default_authentication_classes = classes;
-    DjangoSettings::new(Settings::SECRET_KEY).rest_framework(rest)
+    DjangoSettings::new(Settings::SECRET_KEY).with(|s| s.rest_framework = rest)
 }
 
 #[actix_web::test]

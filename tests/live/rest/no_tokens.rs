@@ -56,7 +56,7 @@ impl Subscriber for Log {
 async fn no_log_line_or_debug_output_has_a_token_a_password_or_a_key() {
     let bed = Bed::start(Django::default()).await;
     let mut jwt = SimpleJwt::default();
-    jwt.signing_key = Some(b"hush-the-signing-key".to_vec());
+    jwt.signing_key = Some("hush-the-signing-key".into());
     let mut rest = RestFramework::default();
     rest.default_authentication_classes = vec![
         RestAuthentication::session(),
@@ -64,7 +64,8 @@ async fn no_log_line_or_debug_output_has_a_token_a_password_or_a_key() {
         RestAuthentication::token(),
         RestAuthentication::jwt(jwt),
     ];
-    let settings = DjangoSettings::new(Settings::SECRET_KEY).rest_framework(rest);
+    let mut settings = DjangoSettings::new(Settings::SECRET_KEY);
+    settings.rest_framework = rest;
     let log = Log::default();
     let _heard = tracing::subscriber::set_default(log.clone());
     let mut text = format!("{settings:?}");
@@ -79,7 +80,8 @@ async fn no_log_line_or_debug_output_has_a_token_a_password_or_a_key() {
         format!("Bearer {header}.e30.hush-a-signature"),
         "Bearer hush a b".into(),
     ];
-    let broken = settings.clone().user_model(actix_django_session::UserModel::new("no_such_table"));
+    let mut broken = settings.clone();
+    broken.user_model = actix_django_session::UserModel::new("no_such_table");
     for settings in [settings, broken] {
         let view = DjangoSessionMiddleware::rest_framework(bed.site(settings));
         text += &format!("{view:?}");

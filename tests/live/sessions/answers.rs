@@ -8,7 +8,7 @@ use actix_django_session::{
 use actix_web::{App, HttpResponse, web};
 use futures_util::{FutureExt, TryFutureExt, stream};
 use serde_json::json;
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::{
     app::TestApp,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 fn site(bed: &Bed) -> DjangoSite {
-    bed.store_with(settings().writes_sessions(true))
+    bed.store_with(settings().with(|s| s.write_sessions = true))
 }
 
 /// The value of "a" in the row of this key.
@@ -155,7 +155,9 @@ async fn waited<F: Future + Unpin>(mut future: F, mut times: u64) -> bool {
 #[actix_web::test]
 async fn more_than_can_be_read_again_is_not_stored() {
     let bed = Bed::shared().await;
-    let small = settings().writes_sessions(true).max_decompressed_size(1000);
+    let mut small = settings();
+    small.write_sessions = true;
+    small.max_decompressed_size = 1000;
     let site = bed.store_with(small);
     let middleware = DjangoSessionMiddleware::optional(site.clone());
     let handler = async |session: DjangoSessionMut| {
@@ -197,7 +199,9 @@ async fn a_cache_that_hangs_keeps_nobody_waiting() {
     let hangs = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
     let cache = std::sync::Arc::clone(&hangs);
-    let impatient = settings().writes_sessions(true).timeout(Duration::from_secs(1));
+    let mut impatient = settings();
+    impatient.write_sessions = true;
+    impatient.timeout = Duration::from_secs(1);
     let site = bed.store_with(impatient).on_session_change(move |key| {
         let (cache, told) = (std::sync::Arc::clone(&cache), told.clone());
         async move {
@@ -315,7 +319,10 @@ async fn a_cookie_that_is_no_key_is_deleted_also_if_nothing_looks_into_the_sessi
 async fn a_save_that_a_handler_left_unfinished_keeps_nobody_waiting() {
     let bed = Bed::shared().await;
     let limit = Duration::from_secs(2);
-    let site = bed.store_with(settings().writes_sessions(true).timeout(limit));
+    let site = bed.store_with(settings().with(|s| {
+        s.write_sessions = true;
+        s.timeout = limit;
+    }));
     let handler = async |session: DjangoSessionMut| {
         session.insert("a", &1)?;
         let mut save = Box::pin(async move { session.save().await });

@@ -12,7 +12,7 @@ use std::{
 use actix_django_session::{SessionEngine, SessionKey};
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use serde_json::{Value, json};
-use testbed::{Browser, Django, Example, Settings, Venv};
+use testbed::{Browser, Django, Example, Settings, Venv, With};
 
 use crate::{
     beds::{Bed, settings},
@@ -107,7 +107,10 @@ async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
         let works = Arc::new(AtomicBool::new(true));
         let hook_works = Arc::clone(&works);
         let site = bed
-            .store_with(settings().session_engine(SessionEngine::CachedDb).writes_sessions(true))
+            .store_with(settings().with(|s| {
+                s.session_engine = SessionEngine::CachedDb;
+                s.write_sessions = true;
+            }))
             .on_session_change(move |key: SessionKey| {
                 let (mut cache, works) = (cache.clone(), hook_works.load(Ordering::Relaxed));
                 async move {

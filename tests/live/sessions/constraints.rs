@@ -33,7 +33,9 @@ async fn what_no_other_key_cures_is_tried_twice_at_most() {
     assert_eq!((refused.status, refused.set_cookie), (500, vec![]));
 
     // Without prepared statements each try is one statement.
-    let settings = settings().writes_sessions(true).prepared_statements(false);
+    let mut settings = settings();
+    settings.write_sessions = true;
+    settings.prepared_statements = false;
     let site = bed.store_with(settings);
     // Another key is tried only where there was to be another one.
     for (ops, most) in [(insert, 1), (json!([["cycle_key"], ["insert", "b", 1]]), 2)] {

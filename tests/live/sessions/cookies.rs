@@ -14,7 +14,7 @@ use actix_web::{
 };
 use futures_util::future::join;
 use serde_json::json;
-use testbed::Log;
+use testbed::{Log, With};
 use tokio::sync::Notify;
 
 use crate::{
@@ -23,7 +23,10 @@ use crate::{
 };
 
 fn sliding() -> DjangoSettings {
-    settings().writes_sessions(true).session_save_every_request(true)
+    settings().with(|s| {
+        s.write_sessions = true;
+        s.session_save_every_request = true;
+    })
 }
 
 /// The status of a slow answer, and how many session cookies came with it. While it was made, another
@@ -96,8 +99,8 @@ async fn no_answer_sends_the_cookie_of_a_session_that_is_gone() {
     let until_2099 = r#"{"a":1,"_session_expiry":"2099-01-01T00:00:00+00:00"}"#;
     for settings in [
         sliding(),
-        sliding().slide_at_most_every(Duration::from_secs(60)),
-        sliding().slide_at_most_every(Duration::ZERO),
+        sliding().with(|s| s.session_save_interval = Some(Duration::from_secs(60))),
+        sliding().with(|s| s.session_save_interval = Some(Duration::ZERO)),
     ] {
         let site = bed.store_with(settings);
         for json in [r#"{"a":1}"#, until_2099] {
@@ -115,7 +118,7 @@ async fn no_answer_sends_the_cookie_of_a_session_that_is_gone() {
         }
     }
     // Where sessions do not slide, none is sent for having looked.
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     for (slow, meanwhile, expected) in
         [("/reads", "/logout", (200, 0)), ("/saves", "/cycle", (400, 0))]
     {
@@ -128,7 +131,9 @@ async fn no_answer_sends_the_cookie_of_a_session_that_is_gone() {
 #[actix_web::test]
 async fn a_cache_that_is_away_costs_nobody_the_session() {
     let bed = Bed::shared().await;
-    let cached = settings().session_engine(SessionEngine::CachedDb).writes_sessions(true);
+    let mut cached = settings();
+    cached.session_engine = SessionEngine::CachedDb;
+    cached.write_sessions = true;
     let site = bed.store_with(cached).on_session_change(|_: SessionKey| async {
         Err::<(), _>(std::io::Error::other("the cache is away"))
     });

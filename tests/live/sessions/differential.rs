@@ -37,10 +37,10 @@ async fn compare(sequences: usize, csrf_use_sessions: bool) {
         let bed = Bed::start(version, django).await;
         let bed = &bed;
         let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations: 1000 }];
-        let settings = settings()
-            .writes_sessions(true)
-            .password_hashers(hashers)
-            .csrf_use_sessions(csrf_use_sessions);
+        let mut settings = settings();
+        settings.write_sessions = true;
+        settings.password_hashers = Some(hashers.into());
+        settings.csrf_use_sessions = csrf_use_sessions;
         let site = bed.store_with(settings.clone());
         let hooked = site.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
         let sites = [site, hooked, bed.store_with(settings)];

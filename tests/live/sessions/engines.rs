@@ -2,7 +2,7 @@
 
 use actix_django_session::{DjangoSettings, DjangoSite, SessionEngine};
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::{
     beds::{Bed, nowhere, pool, settings},
@@ -10,7 +10,10 @@ use crate::{
 };
 
 fn signed_cookies() -> DjangoSettings {
-    settings().session_engine(SessionEngine::SignedCookies).writes_sessions(true)
+    settings().with(|s| {
+        s.session_engine = SessionEngine::SignedCookies;
+        s.write_sessions = true;
+    })
 }
 
 /// The cookie of an answer, to be sent back, and what else it says, without the time of day.
@@ -68,11 +71,13 @@ async fn a_cookie_that_is_none_of_ours_is_no_session() {
     let (sound, _) = cookie(&made);
     let get = json!([["get", "a"]]);
     assert_eq!(operate(&site, Some(&sound), &get, 200).await.results, json!([1]));
-    let other_site = settings().key_salt("x");
+    let mut other_site = settings();
+    other_site.session_key_salt = "x".into();
     let row = DjangoSite::new(pool(&nowhere()), other_site).unwrap();
     let row =
         actix_django_session::SessionData::from_json(r#"{"a":1}"#).unwrap().encode(row.signer());
-    let short_lived = signed_cookies().session_cookie_age(0);
+    let mut short_lived = signed_cookies();
+    short_lived.session_cookie_age = 0;
     let short_lived = DjangoSite::new(pool(&nowhere()), short_lived).unwrap();
     for (site, cookie) in [
         (&site, sound.replace("eyJ", "eyK")),
@@ -90,7 +95,9 @@ async fn a_cookie_that_is_none_of_ours_is_no_session() {
 #[actix_web::test]
 async fn without_the_hook_nothing_is_written_beside_a_cache() {
     let bed = Bed::shared().await;
-    let beside_a_cache = settings().session_engine(SessionEngine::CachedDb).writes_sessions(true);
+    let mut beside_a_cache = settings();
+    beside_a_cache.session_engine = SessionEngine::CachedDb;
+    beside_a_cache.write_sessions = true;
     let site = bed.store_with(beside_a_cache);
     let refused = site.check().await.unwrap_err().to_string();
     assert!(refused.contains("on_session_change"), "{refused}");
@@ -110,5 +117,5 @@ async fn a_service_that_only_reads_says_which_setting_lets_it_write() {
     assert_eq!((seen.status, seen.set_cookie), (500, vec![]));
     let data = actix_django_session::SessionData::new();
     let refused = site.create(&data, actix_django_session::Expiry::Default).await.unwrap_err();
-    assert!(refused.to_string().contains("writes_sessions"), "{refused}");
+    assert!(refused.to_string().contains("write_sessions"), "{refused}");
 }

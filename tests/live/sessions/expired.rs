@@ -3,7 +3,7 @@
 use actix_django_session::DjangoSite;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use testbed::{Django, Settings, Site, until};
+use testbed::{Django, Settings, Site, With, until};
 
 use crate::beds::{Bed, settings};
 
@@ -19,7 +19,7 @@ async fn fill(bed: &Bed, rows: u32, expired: u32) {
 }
 
 fn site(bed: &Bed) -> DjangoSite {
-    bed.store_with(settings().writes_sessions(true))
+    bed.store_with(settings().with(|s| s.write_sessions = true))
 }
 
 async fn number(bed: &Bed, sql: &str) -> i64 {
@@ -185,6 +185,8 @@ async fn neither_the_timeout_of_a_lookup_nor_settings_of_the_database_end_it() {
     ] {
         bed.sql(statement).await;
     }
-    let hasty = settings().writes_sessions(true).timeout(std::time::Duration::from_millis(500));
+    let mut hasty = settings();
+    hasty.write_sessions = true;
+    hasty.timeout = std::time::Duration::from_millis(500);
     assert_eq!(bed.store_with(hasty).clear_expired().await.unwrap(), 2_500);
 }

@@ -13,7 +13,7 @@ use actix_web::{
     test::{TestRequest, call_service, init_service, read_body, try_call_service},
     web,
 };
-use testbed::Log;
+use testbed::{Log, With};
 
 use crate::beds::{Bed, settings};
 
@@ -58,7 +58,7 @@ async fn each_is_logged_once_and_answered_by_the_application() {
     log.listen();
     for is_handled in [false, true] {
         // Each says once a second that the database is away.
-        let site = bed.store_with(settings().writes_sessions(true));
+        let site = bed.store_with(settings().with(|s| s.write_sessions = true));
         let optional = || {
             let optional = DjangoSessionMiddleware::optional(site.clone());
             if !is_handled {

@@ -9,7 +9,7 @@ use std::{
 
 use actix_django_session::{DjangoSettings, DjangoSite, SessionEngine, SessionKey};
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::{
     beds::{Bed, pool, settings},
@@ -34,7 +34,7 @@ fn handle(kind: Kind, site: &DjangoSite, url: &str) -> DjangoSite {
         Kind::Same => site.clone(),
         Kind::Hook => site.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) }),
         Kind::Apart => apart(site.settings().clone()),
-        Kind::Reads => apart(site.settings().clone().writes_sessions(false)),
+        Kind::Reads => apart(site.settings().clone().with(|s| s.write_sessions = false)),
     }
 }
 
@@ -114,10 +114,13 @@ async fn handles_on_one_table_are_as_good_as_one() {
     let mut seen = BTreeSet::new();
     for engine in [SessionEngine::Db, SessionEngine::SignedCookies] {
         for every in [None, Some(Duration::ZERO), Some(Duration::from_secs(3600))] {
-            let mut settings: DjangoSettings =
-                settings().session_engine(engine).writes_sessions(true);
+            let mut settings: DjangoSettings = settings().with(|s| {
+                s.session_engine = engine;
+                s.write_sessions = true;
+            });
             if let Some(every) = every {
-                settings = settings.session_save_every_request(true).slide_at_most_every(every);
+                settings.session_save_every_request = true;
+                settings.session_save_interval = Some(every);
             }
             let site = bed.store_with(settings);
             let one = Layers { sites: vec![site.clone(); 3], ..Layers::default() };
@@ -162,7 +165,7 @@ async fn handles_on_one_table_are_as_good_as_one() {
 #[actix_web::test]
 async fn no_hook_is_skipped_because_another_handle_let_the_visitor_in() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let strict = site.clone().after_get_user(move |session, user, _| {
@@ -199,12 +202,14 @@ async fn handles_of_two_tables_or_cookies_have_two_sessions() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     bed.sql("CREATE TABLE other_session (LIKE django_session INCLUDING ALL)").await;
     let sliding = || {
-        let sliding = settings().writes_sessions(true).session_save_every_request(true);
-        sliding.slide_at_most_every(Duration::ZERO)
+        let mut sliding = settings();
+        sliding.write_sessions = true;
+        sliding.session_save_every_request = true;
+        sliding.with(|s| s.session_save_interval = Some(Duration::ZERO))
     };
     let site = bed.store_with(sliding());
-    let other_cookie = bed.store_with(sliding().session_cookie_name("other"));
-    let other_table = bed.store_with(sliding().session_table("other_session"));
+    let other_cookie = bed.store_with(sliding().with(|s| s.session_cookie_name = "other".into()));
+    let other_table = bed.store_with(sliding().with(|s| s.session_table = "other_session".into()));
     let names = |outcome: &Outcome| -> Vec<String> {
         let names = outcome.set_cookie.iter().map(|one| one.split('=').next().unwrap().to_owned());
         names.filter(|name| name != "csrftoken").collect()

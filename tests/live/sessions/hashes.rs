@@ -10,7 +10,7 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::{
     beds::Bed,
@@ -18,7 +18,10 @@ use crate::{
 };
 
 fn settings() -> DjangoSettings {
-    DjangoSettings::new("new").secret_key_fallbacks(["old"]).writes_sessions(true)
+    DjangoSettings::new("new").with(|s| {
+        s.secret_key_fallbacks = vec!["old".into()];
+        s.write_sessions = true;
+    })
 }
 
 async fn bed(version: Django) -> Bed {
@@ -97,7 +100,7 @@ async fn a_middleware_that_asks_for_the_user_does_the_same_and_one_that_may_not_
         // A failure stores nothing, and ends what is to be ended.
         (bed.store_with(settings()), 500, ("nothing", true), ("deleted", false)),
         (
-            bed.store_with(settings().writes_sessions(false)),
+            bed.store_with(settings().with(|s| s.write_sessions = false)),
             200,
             ("nothing", true),
             ("nothing", true),

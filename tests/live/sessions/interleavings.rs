@@ -21,7 +21,7 @@ use actix_web::{
 };
 use futures_util::future::{join, join3};
 use serde_json::{Value, json};
-use testbed::{Settings, until};
+use testbed::{Settings, With, until};
 use tokio::sync::Barrier;
 use tokio_postgres::{Client, NoTls};
 
@@ -81,7 +81,7 @@ async fn came(bed: &Bed, key: &str, (status, cookie): (u16, Option<String>)) -> 
 #[actix_web::test]
 async fn what_others_did_to_the_session_meanwhile_is_kept_and_what_they_ended_is_ended() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let with_a = json!({ "cart": [1, 2], "theme": "dark", "a": 1 });
     for (ops, others, expected) in [
         // Django would lose "a" here: it stores the whole of what it had read.
@@ -163,7 +163,7 @@ async fn somebody_waits(client: &Client) {
 async fn an_open_transaction_is_waited_for_and_its_outcome_counts() {
     // A database of its own: whoever waits for a lock in it is the one.
     let bed = Bed::start(testbed::Django::default(), testbed::Settings::default()).await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let (theirs, watcher) = (connect(&bed).await, connect(&bed).await);
     let other = bed.session(r#"{"a":1}"#).await;
     let insert = json!([["insert", "b", 1]]);
@@ -209,7 +209,7 @@ async fn several_middlewares_and_extractors_of_one_request_see_and_store_one_ses
     use actix_django_session::{DjangoSession, DjangoSessionMiddleware, OptionalDjangoSession};
 
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let (outer, inner) = (
         DjangoSessionMiddleware::optional(site.clone()),
         DjangoSessionMiddleware::optional(site.clone()),
@@ -259,10 +259,13 @@ async fn several_middlewares_and_extractors_of_one_request_see_and_store_one_ses
 async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_away() {
     let bed = Bed::shared().await;
     // The site's key was replaced by another one.
-    let new = || DjangoSettings::new("a new key").secret_key_fallbacks([Settings::SECRET_KEY]);
+    let new = || {
+        DjangoSettings::new("a new key")
+            .with(|s| s.secret_key_fallbacks = vec![Settings::SECRET_KEY.into()])
+    };
     let ended = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&ended);
-    let site = bed.store_with(new().writes_sessions(true)).on_event(move |event| {
+    let site = bed.store_with(new().with(|s| s.write_sessions = true)).on_event(move |event| {
         if event.reason() == Some("session_interrupted") {
             counter.fetch_add(1, Ordering::Relaxed);
         }
@@ -311,7 +314,7 @@ async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_aw
 #[actix_web::test]
 async fn an_update_may_look_at_its_own_session() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let handler = async |session: DjangoSessionMut| {
         let other = session.clone();
         session.insert("b", &1)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix_django_session::{DjangoSessionMiddleware, DjangoSessionMut, Error};
 use actix_web::{App, web};
 use futures_util::future::join_all;
-use testbed::until;
+use testbed::{With, until};
 use tokio_postgres::{Client, NoTls};
 
 use crate::{
@@ -34,8 +34,10 @@ async fn save_thrice(session: DjangoSessionMut) -> Result<String, Error> {
 }
 
 async fn app(bed: &Bed, timeout: Duration, slides: bool) -> TestApp {
-    let settings = settings().writes_sessions(true).timeout(timeout);
-    let site = bed.store_with(settings.session_save_every_request(slides));
+    let mut settings = settings();
+    settings.write_sessions = true;
+    settings.timeout = timeout;
+    let site = bed.store_with(settings.with(|s| s.session_save_every_request = slides));
     let middleware = DjangoSessionMiddleware::optional(site).csrf_exempt();
     TestApp::start(move || {
         App::new()

@@ -19,7 +19,7 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
-use testbed::Django;
+use testbed::{Django, With};
 
 use crate::{
     beds::{Bed, settings},
@@ -75,7 +75,7 @@ async fn a_middleware_goes_by_the_session_as_a_middleware_left_it() {
     let versions = Django::available().unwrap();
     for version in [versions[0], versions[versions.len() - 1]] {
         let bed = Bed::of(version).await;
-        let site = bed.store_with(settings().writes_sessions(true));
+        let site = bed.store_with(settings().with(|s| s.write_sessions = true));
         let optional = || DjangoSessionMiddleware::optional(site.clone());
         let login_required = || DjangoSessionMiddleware::login_required(site.clone());
         let required = || DjangoSessionMiddleware::required(site.clone());
@@ -134,7 +134,7 @@ async fn a_middleware_goes_by_the_session_as_a_middleware_left_it() {
 #[actix_web::test]
 async fn a_middleware_turns_away_whose_session_was_flushed_though_an_outer_one_knew_the_user() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let cookie = async || format!("sessionid={}", bed.login("ada").await);
     let ops = json!([["request_user"], ["flush"], ["is_admitted"]]);
     let django = operations::django(bed, Some(&cookie().await), &ops, 200).await;
@@ -148,7 +148,7 @@ async fn a_middleware_turns_away_whose_session_was_flushed_though_an_outer_one_k
 #[actix_web::test]
 async fn whether_a_token_is_needed_depends_on_the_session_as_a_middleware_left_it() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     for (ops, status) in [
         (json!([]), 403),
         (json!([["flush"]]), 200),
@@ -169,7 +169,9 @@ async fn whether_a_token_is_needed_depends_on_the_session_as_a_middleware_left_i
 #[actix_web::test]
 async fn a_session_that_can_be_none_any_more_needs_no_less_of_a_token() {
     let bed = Bed::shared().await;
-    let settings = settings().writes_sessions(true).max_decompressed_size(1000);
+    let mut settings = settings();
+    settings.write_sessions = true;
+    settings.max_decompressed_size = 1000;
     let site = bed.store_with(settings);
     let handled = web::Data::new(AtomicUsize::new(0));
     let handler = async |handled: web::Data<AtomicUsize>| {
@@ -194,7 +196,7 @@ async fn a_session_that_can_be_none_any_more_needs_no_less_of_a_token() {
 #[actix_web::test]
 async fn whoever_is_not_named_by_what_was_saved_is_nobody() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let key = bed.login("ada").await;
     let middlewares = [(); 2].map(|()| DjangoSessionMiddleware::login_required(site.clone()));
     let nobodys = bed.session("{}").await;
@@ -215,7 +217,7 @@ async fn the_application_is_asked_once_a_request() {
     for user_goes_on in [true, false] {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
-        let site = bed.store_with(settings().writes_sessions(true));
+        let site = bed.store_with(settings().with(|s| s.write_sessions = true));
         let site = site.after_get_user(move |_, user, _| {
             count.fetch_add(1, Ordering::Relaxed);
             async move { Ok(user_goes_on.then_some(user)) }

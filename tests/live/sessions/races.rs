@@ -12,7 +12,7 @@ use actix_django_session::{
 use actix_web::{App, web};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::{
     app::TestApp,
@@ -63,11 +63,14 @@ async fn cycle(session: DjangoSessionMut) -> Result<&'static str, Error> {
 
 /// A busy machine takes its time for so many who come at once.
 fn patient() -> DjangoSettings {
-    settings().timeout(Duration::from_secs(60))
+    settings().with(|s| s.timeout = Duration::from_secs(60))
 }
 
 fn each_request_slides(settings: DjangoSettings) -> DjangoSettings {
-    settings.session_save_every_request(true).slide_at_most_every(Duration::ZERO)
+    settings.with(|s| {
+        s.session_save_every_request = true;
+        s.session_save_interval = Some(Duration::ZERO);
+    })
 }
 
 async fn start(site: &DjangoSite) -> SessionKey {
@@ -79,7 +82,7 @@ async fn start(site: &DjangoSite) -> SessionKey {
 #[actix_web::test]
 async fn of_two_hundred_who_add_to_one_list_none_is_lost() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(patient().writes_sessions(true));
+    let site = bed.store_with(patient().with(|s| s.write_sessions = true));
     let app = service(&site);
     let key = start(&site).await;
     let paths: Vec<_> = (0..200).map(|n| format!("/append/{n}")).collect();
@@ -93,7 +96,7 @@ async fn of_two_hundred_who_add_to_one_list_none_is_lost() {
 #[actix_web::test]
 async fn beside_django_nothing_of_its_own_is_lost() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().writes_sessions(true));
+    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
     let key = start(&site).await;
     let cookie = format!("sessionid={}", key.as_str());
     let mut overwritten = 0;
@@ -128,7 +131,8 @@ async fn beside_django_nothing_of_its_own_is_lost() {
 #[actix_web::test]
 async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let changing = patient().writes_sessions(true);
+    let mut changing = patient();
+    changing.write_sessions = true;
     let site = bed.store_with(changing.clone());
     let app = service(&site);
     let sliding = service(&bed.store_with(each_request_slides(changing)));
@@ -171,7 +175,8 @@ async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() 
 #[actix_web::test]
 async fn two_services_slide_a_thousand_sessions_without_standing_in_each_others_way() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let changing = patient().writes_sessions(true);
+    let mut changing = patient();
+    changing.write_sessions = true;
     let site = bed.store_with(changing.clone());
     let keys = join_all((0..1000).map(|_| start(&site))).await;
     bed.sql("UPDATE django_session SET expire_date = now() + interval '1 hour'").await;

@@ -12,7 +12,7 @@ use actix_web::{
     web,
 };
 use serde_json::json;
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::{
     beds::{Bed, settings},
@@ -20,7 +20,10 @@ use crate::{
 };
 
 fn sliding() -> DjangoSettings {
-    settings().writes_sessions(true).session_save_every_request(true)
+    settings().with(|s| {
+        s.write_sessions = true;
+        s.session_save_every_request = true;
+    })
 }
 
 /// Asks for a page behind a middleware; how many cookies came with it.
@@ -100,12 +103,20 @@ async fn what_does_not_slide_is_left_alone() {
     for (json, site, status, cookies) in [
         // Nothing is stored with a failure.
         (r#"{"a":1}"#, &site, 500, 0),
-        (r#"{"a":1}"#, &bed.store_with(settings().writes_sessions(true)), 200, 0),
-        (r#"{"a":1}"#, &bed.store_with(settings().session_save_every_request(true)), 200, 0),
+        (r#"{"a":1}"#, &bed.store_with(settings().with(|s| s.write_sessions = true)), 200, 0),
+        (
+            r#"{"a":1}"#,
+            &bed.store_with(settings().with(|s| s.session_save_every_request = true)),
+            200,
+            0,
+        ),
         // It was moved less than two weeks ago, and the browser is told nothing else.
         (
             r#"{"a":1}"#,
-            &bed.store_with(sliding().slide_at_most_every(Duration::from_secs(15 * 86_400))),
+            &bed.store_with(
+                sliding()
+                    .with(|s| s.session_save_interval = Some(Duration::from_secs(15 * 86_400))),
+            ),
             200,
             1,
         ),
@@ -131,9 +142,12 @@ async fn a_session_that_lives_for_seconds_slides_all_the_same_and_with_zero_each
     let bed = Bed::shared().await;
     for site in [
         // It was moved 800 ms ago: of so short a life, that is much.
-        bed.store_with(sliding().session_cookie_age(40)),
-        bed.store_with(sliding().session_cookie_age(40).slide_at_most_every(Duration::ZERO)),
-        bed.store_with(sliding().slide_at_most_every(Duration::ZERO)),
+        bed.store_with(sliding().with(|s| s.session_cookie_age = 40)),
+        bed.store_with(sliding().with(|s| {
+            s.session_cookie_age = 40;
+            s.session_save_interval = Some(Duration::ZERO);
+        })),
+        bed.store_with(sliding().with(|s| s.session_save_interval = Some(Duration::ZERO))),
     ] {
         let key = row(bed, r#"{"a":1}"#, 1000).await;
         assert_eq!(page(&site, &key, 200).await, 1);

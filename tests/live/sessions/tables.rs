@@ -1,7 +1,7 @@
 //! Session tables that are not as Django makes them: where Django can write, so can this crate.
 
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::{
     beds::{Bed, settings},
@@ -93,7 +93,8 @@ async fn whatever_the_table_is_all_writes_do_what_django_does() {
             for statement in statements {
                 bed.sql(statement).await;
             }
-            let writes = settings().writes_sessions(true);
+            let mut writes = settings();
+            writes.write_sessions = true;
             let site = bed.store_with(writes.clone());
             let site = &site;
             let what = &format!("{version}, {what}");
@@ -134,7 +135,7 @@ async fn whatever_the_table_is_all_writes_do_what_django_does() {
 
             // Slides.
             bed.sql("UPDATE django_session SET expire_date = now() + interval '1 minute'").await;
-            let slides = bed.store_with(writes.session_save_every_request(true));
+            let slides = bed.store_with(writes.with(|s| s.session_save_every_request = true));
             let cookie = format!("sessionid={ours}");
             let slid = operate(&slides, Some(&cookie), &json!([["get", "e"]]), 200).await;
             assert_eq!((slid.results, slid.set_cookie.len()), (json!([5]), 1), "{what}");

@@ -85,17 +85,20 @@ impl<'a> Vector<'a> {
     /// a clock that is moved, settings that are refused.
     fn of(case: &'a Value, bed: &Bed) -> Option<Self> {
         let fallbacks = case["fallbacks"].as_array().into_iter().flatten();
-        let mut settings = DjangoSettings::new("s3cr3t-key")
-            .secret_key_fallbacks(fallbacks.map(|key| key.as_str().unwrap()))
-            .writes_sessions(true);
+        let mut settings = DjangoSettings::new("s3cr3t-key");
+        settings.secret_key_fallbacks =
+            fallbacks.map(|key| key.as_str().unwrap()).map(Into::into).collect();
+        settings.write_sessions = true;
         for (name, value) in case["settings"].as_object().into_iter().flatten() {
-            settings = match &**name {
-                "SESSION_SAVE_EVERY_REQUEST" => settings.session_save_every_request(*value == true),
+            match &**name {
+                "SESSION_SAVE_EVERY_REQUEST" => {
+                    settings.session_save_every_request = *value == true
+                }
                 "SESSION_EXPIRE_AT_BROWSER_CLOSE" => {
-                    settings.session_expire_at_browser_close(*value == true)
+                    settings.session_expire_at_browser_close = *value == true
                 }
                 _ => return None,
-            };
+            }
         }
         let mut status = case["status"].as_u64().unwrap_or(200) as u16;
         let mut ops = Vec::new();

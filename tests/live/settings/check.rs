@@ -6,7 +6,7 @@ use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error, SessionKey, TableName,
 };
 use serde_json::json;
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use crate::beds::{Bed, nowhere, pool, settings};
 
@@ -35,12 +35,13 @@ async fn user_id(site: &DjangoSite, key: &str) -> Option<String> {
 #[actix_web::test]
 async fn what_is_wrong_with_the_table_is_said_by_name() {
     let bed = own_bed().await;
-    let no_table = complaint(&bed, settings().session_table("sesions")).await;
+    let no_table = complaint(&bed, settings().with(|s| s.session_table = "sesions".into())).await;
     assert!(
         no_table.contains("no table \"sesions\"") && no_table.contains("migrate"),
         "{no_table}"
     );
-    let elsewhere = complaint(&bed, settings().session_table("web.django_session")).await;
+    let elsewhere =
+        complaint(&bed, settings().with(|s| s.session_table = "web.django_session".into())).await;
     assert!(elsewhere.contains(r#"no table "web"."django_session""#), "{elsewhere}");
     assert!(elsewhere.contains(r#"one in the schema "public""#), "{elsewhere}");
 
@@ -48,19 +49,19 @@ async fn what_is_wrong_with_the_table_is_said_by_name() {
         "CREATE TABLE other (session_key varchar(40), session_data bytea, expire_date timestamptz)",
     )
     .await;
-    let wrong_type = complaint(&bed, settings().session_table("other")).await;
+    let wrong_type = complaint(&bed, settings().with(|s| s.session_table = "other".into())).await;
     let said = r#"the column "session_data" of "public"."other" is of type bytea, not text"#;
     assert!(wrong_type.contains(said), "{wrong_type}");
     bed.sql(
         "ALTER TABLE other ALTER session_data TYPE text USING '', ALTER expire_date TYPE timestamp",
     )
     .await;
-    let wrong_type = complaint(&bed, settings().session_table("other")).await;
+    let wrong_type = complaint(&bed, settings().with(|s| s.session_table = "other".into())).await;
     let said =
         r#"the column "expire_date" of "public"."other" is of type timestamp, not timestamptz"#;
     assert!(wrong_type.contains(said), "{wrong_type}");
     bed.sql("ALTER TABLE other DROP expire_date").await;
-    let no_column = complaint(&bed, settings().session_table("other")).await;
+    let no_column = complaint(&bed, settings().with(|s| s.session_table = "other".into())).await;
     assert!(no_column.contains(r#""public"."other" has no column "expire_date""#), "{no_column}");
 }
 
@@ -101,7 +102,7 @@ async fn the_right_to_read_the_table_is_enough_and_needed() {
     bed.sql("CREATE TABLE hidden.sessions AS TABLE django_session").await;
     let site = DjangoSite::new(
         pool(&format!("postgres://{role}:secret@{rest}")),
-        settings().session_table("hidden.sessions"),
+        settings().with(|s| s.session_table = "hidden.sessions".into()),
     );
     let error = site.unwrap().check().await.unwrap_err().to_string();
     assert!(error.contains("GRANT USAGE ON SCHEMA \"hidden\""), "{error}");
@@ -114,7 +115,7 @@ async fn the_right_to_read_the_table_is_enough_and_needed() {
 #[actix_web::test]
 async fn what_refers_to_sessions_must_let_them_end() {
     let bed = own_bed().await;
-    let writing = || in_use(bed.store_with(settings().writes_sessions(true)));
+    let writing = || in_use(bed.store_with(settings().with(|s| s.write_sessions = true)));
     assert_eq!(writing().check().await.unwrap().warnings(), [""; 0]);
     bed.sql("CREATE SCHEMA web").await;
     for (table, then) in [
@@ -193,7 +194,7 @@ async fn tables_have_schemas_and_odd_names() {
     for table in
         [TableName::from(("We.b", "Ses\"sions")), "web.sessions".into(), ("web", "sessions").into()]
     {
-        let site = bed.store_with(settings().session_table(table.clone()));
+        let site = bed.store_with(settings().with(|s| s.session_table = table.clone()));
         site.check().await.unwrap();
         assert_eq!(user_id(&site, &key).await.as_deref(), Some("1"), "{table:?}");
     }
@@ -202,7 +203,7 @@ async fn tables_have_schemas_and_odd_names() {
 #[actix_web::test]
 async fn without_prepared_statements_everything_is_the_same() {
     let bed = own_bed().await;
-    let site = bed.store_with(settings().prepared_statements(false));
+    let site = bed.store_with(settings().with(|s| s.prepared_statements = false));
     site.check().await.unwrap();
     assert_eq!(user_id(&site, &bed.login("grace").await).await.as_deref(), Some("2"));
     let load = site.load(&SessionKey::generate()).await;
@@ -218,7 +219,7 @@ async fn session_stores_of_other_names_have_a_salt_of_their_own() {
         "cmd": "sign_row", "key": key.as_str(), "salt": salt, "obj_json": r#"{"_auth_user_id":"7"}"#,
     }))
     .await;
-    let site = bed.store_with(settings().key_salt(salt));
+    let site = bed.store_with(settings().with(|s| s.session_key_salt = salt.into()));
     assert_eq!(user_id(&site, key.as_str()).await.as_deref(), Some("7"));
     assert!(bed.site().load(&key).await.unwrap().data().is_err());
 }
@@ -267,7 +268,7 @@ async fn newest_sessions_that_cannot_be_found_in_time_are_a_warning() {
     bed.sql("ALTER TABLE django_session RENAME TO slow").await;
     bed.sql("CREATE VIEW django_session AS SELECT slow.* FROM slow, (SELECT pg_sleep(600)) asleep")
         .await;
-    let site = in_use(bed.store_with(settings().timeout(Duration::from_secs(10))));
+    let site = in_use(bed.store_with(settings().with(|s| s.timeout = Duration::from_secs(10))));
     let report = site.check().await.unwrap();
     let [warning] = report.warnings() else { panic!("{report}") };
     assert!(warning.starts_with("SESSION_ENGINE: the newest sessions cannot be found in time"));

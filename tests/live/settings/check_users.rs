@@ -1,8 +1,10 @@
 //! `DjangoSite::check` names what is wrong with the tables of users and permissions.
 
-use actix_django_session::{DjangoSessionMiddleware, DjangoSite, Error, UserModel};
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSite, Error, ParentModel, PermissionTables, UserModel,
+};
 use serde_json::json;
-use testbed::{Log, until};
+use testbed::{Log, With, until};
 
 use crate::{
     beds::{Bed, new_key, pool, settings},
@@ -20,28 +22,41 @@ async fn complaint(site: &DjangoSite) -> String {
 #[actix_web::test]
 async fn a_missing_table_or_column_is_named() {
     let bed = Bed::new().await;
+    let with_tables = |change: fn(&mut PermissionTables)| {
+        UserModel::default().with(|m| m.permission_tables.iter_mut().for_each(change))
+    };
     let sessions = [
         (UserModel::new("people"), "no table \"people\""),
-        (UserModel::default().primary_key("nr"), "no column \"nr\""),
-        (UserModel::default().username_column("email_address"), "no column \"email_address\""),
-        (UserModel::default().password_column("pw"), "no column \"pw\""),
-        (UserModel::default().is_active_column("enabled"), "no column \"enabled\""),
-        (UserModel::default().columns(["plan"]), "no column \"plan\""),
-        (UserModel::default().condition("gone IS NULL"), "column \"gone\" does not exist"),
-        (UserModel::default().parent("parent", "id", "parent_ptr_id"), "no table \"parent\""),
-        (UserModel::default().permissions_of("people"), "no table \"people_groups\""),
+        (UserModel::default().with(|m| m.primary_key = "nr".into()), "no column \"nr\""),
         (
-            UserModel::default().permission_tables(
-                "auth_user_groups",
-                "auth_user_user_permissions",
-                "member_id",
-            ),
+            UserModel::default().with(|m| m.username = "email_address".into()),
+            "no column \"email_address\"",
+        ),
+        (UserModel::default().with(|m| m.password = "pw".into()), "no column \"pw\""),
+        (
+            UserModel::default().with(|m| m.is_active = Some("enabled".into())),
+            "no column \"enabled\"",
+        ),
+        (UserModel::default().with(|m| m.columns = vec!["plan".into()]), "no column \"plan\""),
+        (
+            UserModel::default().with(|m| m.condition = Some("gone IS NULL".into())),
+            "column \"gone\" does not exist",
+        ),
+        (
+            UserModel::default()
+                .with(|m| m.parents.push(ParentModel::new("parent", "id", "parent_ptr_id"))),
+            "no table \"parent\"",
+        ),
+        (
+            UserModel::default()
+                .with(|m| m.permission_tables = Some(PermissionTables::of("people"))),
+            "no table \"people_groups\"",
+        ),
+        (
+            with_tables(|tables| tables.user_groups.from_column = "member_id".into()),
             "no column \"member_id\"",
         ),
-        (
-            UserModel::default().auth_tables("a", "auth_permission", "django_content_type"),
-            "no table \"a\"",
-        ),
+        (with_tables(|tables| tables.group_permissions.table = "a".into()), "no table \"a\""),
         (UserModel::new("elsewhere.auth_user"), "one in the schema \"public\""),
     ];
     for (model, named) in sessions {
@@ -54,7 +69,8 @@ async fn a_missing_table_or_column_is_named() {
     }
     bed.store_of(UserModel::default()).check().await.unwrap();
     // A wrong name of the permission tables is no matter without permissions.
-    let model = UserModel::default().permissions_of("people").without_permissions();
+    let mut model = UserModel::default();
+    model.permission_tables = None;
     bed.store_of(model).check().await.unwrap();
 }
 
@@ -87,7 +103,8 @@ async fn a_role_needs_no_more_than_select_on_seven_tables() {
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reader'")).await;
     let (_, address) = bed.url().split_once('@').unwrap();
     let pool = pool(&format!("postgres://{role}:reader@{address}"));
-    let site = DjangoSite::new(pool, settings().user_model(UserModel::default())).unwrap();
+    let site =
+        DjangoSite::new(pool, settings().with(|s| s.user_model = UserModel::default())).unwrap();
     let _middleware =
         DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
     let tables = [
@@ -124,7 +141,8 @@ async fn no_connection_stays_behind_whatever_comes_of_it() {
     let url = format!("{}?application_name={name}", bed.url());
     let sound = DjangoSite::new(pool(&url), settings()).unwrap();
     sound.check().await.unwrap();
-    let wrong = settings().user_model(UserModel::new("people"));
+    let mut wrong = settings();
+    wrong.user_model = UserModel::new("people");
     complaint(&DjangoSite::new(pool(&url), wrong).unwrap()).await;
     let count = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'");
     // PostgreSQL takes a moment to see that somebody has gone.

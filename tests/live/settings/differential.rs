@@ -1,6 +1,6 @@
 //! The random test of the full check on many sites: exported settings let in whom each site lets in.
 
-use testbed::{Django, Postgres, Settings, Site};
+use testbed::{Django, Postgres, Settings, Site, With};
 
 use super::sites::{DjangoSite, install_packages};
 use crate::{
@@ -49,7 +49,8 @@ async fn compare_site(bed: &Bed, site: &DjangoSite, dice: &mut Dice, tally: &mut
         paths.map(|each| each["path"].as_str().unwrap().to_owned()).collect(),
     );
     // The host of these requests is an address that no site allows.
-    let site = bed.store_with(world.of_crate(&exported).allowed_hosts(["*"]));
+    let site =
+        bed.store_with(world.of_crate(&exported).with(|s| s.allowed_hosts = vec!["*".into()]));
     site.check().await.unwrap();
     let app = TestApp::probe(site).with_cookie_name(found["SESSION_COOKIE_NAME"].as_str().unwrap());
     compare(bed, &world, &app, (PEOPLE, SESSIONS), dice, tally).await;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use actix_django_session::{
     AuthenticationBackend, CheckReport, DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error,
-    ManyToMany, SessionAuthHash, UserModel, signing::Algorithm,
+    ManyToMany, ParentModel, PermissionTables, SessionAuthHash, UserModel, signing::Algorithm,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use super::sites::install_packages;
 use crate::{
@@ -53,31 +53,32 @@ async fn production() -> Bed {
 
 /// The right settings, said by hand.
 fn right() -> DjangoSettings {
-    without_fallbacks(KEY).secret_key_fallbacks(FALLBACKS)
+    without_fallbacks(KEY).with(|s| s.secret_key_fallbacks = FALLBACKS.map(Into::into).into())
 }
 
 fn without_fallbacks(key: &str) -> DjangoSettings {
-    DjangoSettings::new(key)
-        .session_table("shop.django_session")
-        .authentication_backends([
-            AuthenticationBackend::new(BY_ADDRESS).grants_permissions(true),
+    DjangoSettings::new(key).with(|s| {
+        s.session_table = "shop.django_session".into();
+        s.authentication_backends = vec![
+            AuthenticationBackend::new(BY_ADDRESS).with(|b| b.grants_permissions = Some(true)),
             MODEL_BACKEND.into(),
-        ])
-        .user_model(member())
+        ];
+        s.user_model = member();
+    })
 }
 
 fn member() -> UserModel {
-    UserModel::new("shop.member")
-        .primary_key("member_id")
-        .username_column("email")
-        .password_column("pw")
-        .is_active_column("enabled")
-        .condition("NOT (\"member\".\"status\" = 'it''s gone 100%')")
-        .many_to_many(
-            ManyToMany::new("shop.member_of_team", "person", "team"),
-            ManyToMany::new("shop.member_rights", "member_id", "permission_id"),
-            ManyToMany::new("shop.auth_group_permissions", "group_id", "permission_id"),
-        )
+    let mut tables = PermissionTables::of("shop.member");
+    tables.user_groups = ManyToMany::new("shop.member_of_team", "person", "team");
+    tables.user_permissions = ManyToMany::new("shop.member_rights", "member_id", "permission_id");
+    UserModel::new("shop.member").with(|m| {
+        m.primary_key = "member_id".into();
+        m.username = "email".into();
+        m.password = "pw".into();
+        m.is_active = Some("enabled".into());
+        m.condition = Some("NOT (\"member\".\"status\" = 'it''s gone 100%')".into());
+        m.permission_tables = Some(tables);
+    })
 }
 
 /// What `check()` says to a service with these settings, as a user of that pool's database.
@@ -108,7 +109,10 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
     let report = start(bed.url(), Ok(right())).await.unwrap();
     assert_eq!(report.warnings(), [""; 0], "{report}");
     let json = |key: &str| DjangoSettings::from_json(&exported, key);
-    let report = start(bed.url(), json(KEY).map(|s| s.secret_key_fallbacks(FALLBACKS)));
+    let report = start(
+        bed.url(),
+        json(KEY).map(|s| s.with(|s| s.secret_key_fallbacks = FALLBACKS.map(Into::into).into())),
+    );
     let report = report.await.unwrap();
     assert_eq!(report.warnings(), [""; 0], "{report}");
     println!("{report}");
@@ -125,15 +129,17 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         bed.sql(statement).await;
     }
 
-    let on = |change: fn(DjangoSettings) -> DjangoSettings| Ok(change(right()));
-    let of_model = |change: fn(UserModel) -> UserModel| Ok(right().user_model(change(member())));
+    let on = |change: fn(&mut DjangoSettings)| Ok(right().with(change));
+    let of_model = |change: fn(&mut UserModel)| Ok(right().with(|s| change(&mut s.user_model)));
     let changed = |pointer: &str, value: Value| {
         let mut changed: Value = serde_json::from_str(&exported).unwrap();
         *changed.pointer_mut(pointer).unwrap() = value;
         DjangoSettings::from_json(&changed.to_string(), KEY)
     };
     let right_but = |pointer: &str, value: Value| {
-        changed(pointer, value).map(|settings| settings.secret_key_fallbacks(FALLBACKS))
+        changed(pointer, value).map(|settings| {
+            settings.with(|s| s.secret_key_fallbacks = FALLBACKS.map(Into::into).into())
+        })
     };
     let beside_a_cache = json!({
         "engine": "cached_db", "table": ["shop", "django_session"], "key_length": 40,
@@ -141,7 +147,6 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         "cache_key": "shop:1:{session_key}",
     });
     let hash = SessionAuthHash::default;
-    let nobody: [&str; 0] = [];
     #[rustfmt::skip]
     let mistakes: Vec<Mistake<'_>> = vec![
         // The keys, by hand: the sessions tell.
@@ -150,67 +155,67 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         ("quotes around it", Ok(without_fallbacks("'test-bed-secret-key'")), Refused, &["SECRET_KEY is in quotes"]),
         ("a fallback as the key", Ok(without_fallbacks(FALLBACKS[0])), Warned, &["SECRET_KEY", "3 of 4 live sessions are opened by no key"]),
         ("no fallbacks", Ok(without_fallbacks(KEY)), Warned, &["SECRET_KEY_FALLBACKS", "1 of 4 live sessions are opened by no key"]),
-        ("one fallback is missing", Ok(without_fallbacks(KEY).secret_key_fallbacks([FALLBACKS[1]])), Warned, &["SECRET_KEY_FALLBACKS"]),
+        ("one fallback is missing", Ok(without_fallbacks(KEY).with(|s| s.secret_key_fallbacks = vec![FALLBACKS[1].into()])), Warned, &["SECRET_KEY_FALLBACKS"]),
         ("an empty key", Ok(without_fallbacks("")), Refused, &["SECRET_KEY"]),
-        ("an empty fallback", on(|s| s.secret_key_fallbacks([""])), Refused, &["SECRET_KEY_FALLBACKS"]),
+        ("an empty fallback", on(|s| s.secret_key_fallbacks = vec!["".into()]), Refused, &["SECRET_KEY_FALLBACKS"]),
         // The keys, with an export: their fingerprints tell.
         ("export: another key", json("another"), Refused, &["SECRET_KEY: this is not the key"]),
         ("export: a line break", json("test-bed-secret-key\n"), Refused, &["SECRET_KEY", "with a line break at its end"]),
         ("export: quotes", json("\"test-bed-secret-key\""), Refused, &["SECRET_KEY", "in quotes"]),
         ("export: a fallback", json(FALLBACKS[0]), Refused, &["SECRET_KEY", "number 1 of the site's SECRET_KEY_FALLBACKS"]),
         ("export: no fallbacks", json(KEY), Refused, &["SECRET_KEY_FALLBACKS: the site has 2, and here are 0"]),
-        ("export: fallbacks in one", json(KEY).map(|s| s.secret_key_fallbacks(["last year's,the year before"])), Refused, &["SECRET_KEY_FALLBACKS: number 1 is none"]),
+        ("export: fallbacks in one", json(KEY).map(|s| s.with(|s| s.secret_key_fallbacks = vec!["last year's,the year before".into()])), Refused, &["SECRET_KEY_FALLBACKS: number 1 is none"]),
         // What else an export may be.
         ("export: of a newer version", changed("/format", json!(2)), Refused, &["a newer version"]),
         ("export: of a site with a cache", changed("/not_honoured", json!([{"level": "unsafe", "setting": "SESSION_ENGINE", "value": "cache", "reason": "keeps", "hook": null, "power": null}])), Refused, &["SESSION_ENGINE: cache keeps"]),
         // Sessions.
-        ("another salt", on(|s| s.key_salt("django.contrib.sessions.Other")), Refused, &["`key_salt` is not the site's: Django's default opens them"]),
-        ("a table that is not there", on(|s| s.session_table("shop.sessions")), Refused, &["SESSION_ENGINE", "no table \"shop\".\"sessions\"", "session_table"]),
-        ("a table without its schema", on(|s| s.session_table("django_session")), Refused, &["SESSION_ENGINE", "one in the schema \"shop\"", "(\"shop\", \"django_session\")"]),
-        ("a table in another schema", on(|s| s.session_table("web.django_session")), Refused, &["SESSION_ENGINE", "one in the schema \"shop\""]),
-        ("a table of other types", on(|s| s.session_table("shop.old_session")), Refused, &["\"session_data\" of \"shop\".\"old_session\" is of type bytea", "\"expire_date\" of \"shop\".\"old_session\" is of type timestamp"]),
-        ("a table that is none of sessions", on(|s| s.session_table("shop.member")), Refused, &["\"shop\".\"member\" has no column \"session_key\"", "session_table"]),
+        ("another salt", on(|s| s.session_key_salt = "django.contrib.sessions.Other".into()), Refused, &["`session_key_salt` is not the site's: Django's default opens them"]),
+        ("a table that is not there", on(|s| s.session_table = "shop.sessions".into()), Refused, &["SESSION_ENGINE", "no table \"shop\".\"sessions\"", "session_table"]),
+        ("a table without its schema", on(|s| s.session_table = "django_session".into()), Refused, &["SESSION_ENGINE", "one in the schema \"shop\"", "(\"shop\", \"django_session\")"]),
+        ("a table in another schema", on(|s| s.session_table = "web.django_session".into()), Refused, &["SESSION_ENGINE", "one in the schema \"shop\""]),
+        ("a table of other types", on(|s| s.session_table = "shop.old_session".into()), Refused, &["\"session_data\" of \"shop\".\"old_session\" is of type bytea", "\"expire_date\" of \"shop\".\"old_session\" is of type timestamp"]),
+        ("a table that is none of sessions", on(|s| s.session_table = "shop.member".into()), Refused, &["\"shop\".\"member\" has no column \"session_key\"", "session_table"]),
         ("export: a table with shorter keys", right_but("/session/key_length", json!(64)), Warned, &["SESSION_ENGINE", "\"django_session\" takes session keys of 40 characters, and not of 64"]),
         ("export: a table that was not migrated", right_but("/session/further_columns", json!(["device"])), Warned, &["SESSION_ENGINE", "\"django_session\" has no column \"device\"", "`migrate`"]),
-        ("export: sessions that slide, and nothing is written", right_but("/SESSION_SAVE_EVERY_REQUEST", json!(true)), Warned, &["SESSION_SAVE_EVERY_REQUEST", "writes_sessions(true)"]),
-        ("export: a cache, and no hook", right_but("/session", beside_a_cache).map(|s| s.writes_sessions(true)), Refused, &["on_session_change", "\"shop:1:{session_key}\" in the cache"]),
+        ("export: sessions that slide, and nothing is written", right_but("/SESSION_SAVE_EVERY_REQUEST", json!(true)), Warned, &["SESSION_SAVE_EVERY_REQUEST", "write_sessions"]),
+        ("export: a cache, and no hook", right_but("/session", beside_a_cache).map(|s| s.with(|s| s.write_sessions = true)), Refused, &["on_session_change", "\"shop:1:{session_key}\" in the cache"]),
         // Users.
-        ("the default user model", Ok(right().user_model(UserModel::default())), Refused, &["AUTH_USER_MODEL", "no table \"auth_user\"", "UserModel::new"]),
-        ("the user table without its schema", Ok(right().user_model(UserModel::new("member"))), Refused, &["AUTH_USER_MODEL", "one in the schema \"shop\""]),
-        ("the primary key", of_model(|m| m.primary_key("id")), Refused, &["AUTH_USER_MODEL", "no column \"id\"", "UserModel::primary_key"]),
-        ("the username", of_model(|m| m.username_column("username")), Refused, &["no column \"username\"", "UserModel::username_column"]),
-        ("the password", of_model(|m| m.password_column("password")), Refused, &["no column \"password\"", "UserModel::password_column"]),
-        ("another column as the password", of_model(|m| m.password_column("email")), Refused, &["3 of 3 live sessions", "another session auth hash", "UserModel::password_column"]),
-        ("who is active", of_model(|m| m.is_active_column("is_active")), Refused, &["no column \"is_active\"", "UserModel::is_active_column"]),
-        ("who is staff", of_model(|m| m.is_staff_column("staff")), Refused, &["no column \"staff\"", "UserModel::is_staff_column"]),
-        ("a further column", of_model(|m| m.columns(["plan"])), Refused, &["no column \"plan\"", "UserModel::columns"]),
-        ("a parent", of_model(|m| m.parent("shop.person", "id", "person_id")), Refused, &["no table \"shop\".\"person\"", "UserModel::parent"]),
-        ("a condition that is none", of_model(|m| m.condition("deleted_at IS NULL")), Refused, &["AUTH_USER_MODEL", "deleted_at", "`condition`"]),
-        ("a condition that hides all", of_model(|m| m.condition("status = 'active'")), Refused, &["AUTH_USER_MODEL", "3 of 3 live sessions", "not found", "`condition`"]),
-        ("another table with such a key", of_model(|_| UserModel::new("shop.visits").username_column("email").password_column("pw").is_active_column("enabled").permissions_of("shop.member")), Refused, &["AUTH_USER_MODEL", "not found in \"shop\".\"visits\""]),
-        ("another table with another key", of_model(|_| UserModel::new("shop.customer").username_column("email").password_column("pw").is_active_column("enabled").permissions_of("shop.member")), Refused, &["AUTH_USER_MODEL", "an id that cannot be a \"id\" of \"shop\".\"customer\""]),
-        ("the hash's salt", Ok(right().user_model(member().session_auth_hash(hash().overrides_get_session_auth_hash().key_salt("own")))), Warned, &["another session auth hash", "UserModel::session_auth_hash"]),
-        ("the hash's algorithm", Ok(right().user_model(member().session_auth_hash(hash().overrides_private_get_session_auth_hash().algorithm(Algorithm::Sha512)))), Refused, &["another session auth hash"]),
-        ("a hash of nobody's", Ok(right().user_model(member().session_auth_hash(hash().key_salt("own")))), Refused, &["session auth hash must say which method"]),
+        ("the default user model", Ok(right().with(|s| s.user_model = UserModel::default())), Refused, &["AUTH_USER_MODEL", "no table \"auth_user\"", "UserModel::new"]),
+        ("the user table without its schema", Ok(right().with(|s| s.user_model = UserModel::new("member"))), Refused, &["AUTH_USER_MODEL", "one in the schema \"shop\""]),
+        ("the primary key", of_model(|m| m.primary_key = "id".into()), Refused, &["AUTH_USER_MODEL", "no column \"id\"", "UserModel::primary_key"]),
+        ("the username", of_model(|m| m.username = "username".into()), Refused, &["no column \"username\"", "UserModel::username"]),
+        ("the password", of_model(|m| m.password = "password".into()), Refused, &["no column \"password\"", "UserModel::password"]),
+        ("another column as the password", of_model(|m| m.password = "email".into()), Refused, &["3 of 3 live sessions", "another session auth hash", "UserModel::password"]),
+        ("who is active", of_model(|m| m.is_active = Some("is_active".into())), Refused, &["no column \"is_active\"", "UserModel::is_active"]),
+        ("who is staff", of_model(|m| m.is_staff = Some("staff".into())), Refused, &["no column \"staff\"", "UserModel::is_staff"]),
+        ("a further column", of_model(|m| m.columns = vec!["plan".into()]), Refused, &["no column \"plan\"", "UserModel::columns"]),
+        ("a parent", of_model(|m| m.parents.push(ParentModel::new("shop.person", "id", "person_id"))), Refused, &["no table \"shop\".\"person\"", "UserModel::parents"]),
+        ("a condition that is none", of_model(|m| m.condition = Some("deleted_at IS NULL".into())), Refused, &["AUTH_USER_MODEL", "deleted_at", "`condition`"]),
+        ("a condition that hides all", of_model(|m| m.condition = Some("status = 'active'".into())), Refused, &["AUTH_USER_MODEL", "3 of 3 live sessions", "not found", "`condition`"]),
+        ("another table with such a key", of_model(|m| *m = UserModel::new("shop.visits").with(|m| { m.username = "email".into(); m.password = "pw".into(); m.is_active = Some("enabled".into()); m.permission_tables = Some(PermissionTables::of("shop.member")); })), Refused, &["AUTH_USER_MODEL", "not found in \"shop\".\"visits\""]),
+        ("another table with another key", of_model(|m| *m = UserModel::new("shop.customer").with(|m| { m.username = "email".into(); m.password = "pw".into(); m.is_active = Some("enabled".into()); m.permission_tables = Some(PermissionTables::of("shop.member")); })), Refused, &["AUTH_USER_MODEL", "an id that cannot be a \"id\" of \"shop\".\"customer\""]),
+        ("the hash's salt", Ok(right().with(|s| s.user_model = member().with(|m| m.session_auth_hash = Some(hash().with(|h| { h.overrides_get_session_auth_hash = true; h.key_salt = "own".into(); }))))), Warned, &["another session auth hash", "UserModel::session_auth_hash"]),
+        ("the hash's algorithm", Ok(right().with(|s| s.user_model = member().with(|m| m.session_auth_hash = Some(hash().with(|h| { h.overrides_private_get_session_auth_hash = true; h.algorithm = Algorithm::Sha512; }))))), Refused, &["another session auth hash"]),
+        ("a hash of nobody's", Ok(right().with(|s| s.user_model = member().with(|m| m.session_auth_hash = Some(hash().with(|h| h.key_salt = "own".into()))))), Refused, &["session_auth_hash must say which method"]),
         // Permissions.
-        ("the usual permission tables", Ok(right().user_model(UserModel::new("shop.member").primary_key("member_id").username_column("email").password_column("pw").is_active_column("enabled"))), Refused, &["AUTH_USER_MODEL", "no table \"shop\".\"member_groups\"", "UserModel::permission_tables"]),
-        ("their columns", of_model(|m| m.permission_tables("shop.member_of_team", "shop.member_rights", "user_id")), Refused, &["\"shop\".\"member_of_team\" has no column \"user_id\"", "\"shop\".\"member_rights\" has no column \"user_id\""]),
-        ("Django's own tables", of_model(|m| m.auth_tables("auth_group_permissions", "auth_permission", "django_content_type")), Refused, &["no table \"auth_permission\"", "no table \"django_content_type\""]),
+        ("the usual permission tables", Ok(right().with(|s| s.user_model = UserModel::new("shop.member").with(|m| { m.primary_key = "member_id".into(); m.username = "email".into(); m.password = "pw".into(); m.is_active = Some("enabled".into()); }))), Refused, &["AUTH_USER_MODEL", "no table \"shop\".\"member_groups\"", "UserModel::permission_tables"]),
+        ("their columns", of_model(|m| if let Some(tables) = &mut m.permission_tables { tables.user_groups.from_column = "user_id".into(); tables.user_permissions.from_column = "user_id".into(); }), Refused, &["\"shop\".\"member_of_team\" has no column \"user_id\"", "\"shop\".\"member_rights\" has no column \"user_id\""]),
+        ("Django's own tables", of_model(|m| if let Some(tables) = &mut m.permission_tables { tables.permission = "auth_permission".into(); tables.content_type = "django_content_type".into(); }), Refused, &["no table \"auth_permission\"", "no table \"django_content_type\""]),
         // Backends.
-        ("the default backends", on(|s| s.authentication_backends([MODEL_BACKEND])), Warned, &["AUTHENTICATION_BACKENDS", BY_ADDRESS, "2 of 3"]),
-        ("misspelt", on(|s| s.authentication_backends(["accounts.backend.ByAddress"])), Refused, &["AUTHENTICATION_BACKENDS", BY_ADDRESS, MODEL_BACKEND]),
-        ("none", Ok(right().authentication_backends(nobody)), Refused, &["AUTHENTICATION_BACKENDS must not be empty"]),
-        ("no path", on(|s| s.authentication_backends(["ByAddress"])), Refused, &["AUTHENTICATION_BACKENDS takes dotted paths"]),
-        ("one that reads no users", on(|s| s.authentication_backends([AuthenticationBackend::new(BY_ADDRESS).reads_users(false).grants_permissions(true)])), Refused, &["AUTHENTICATION_BACKENDS", "reads_users"]),
-        ("nobody said what it grants", on(|s| s.authentication_backends([BY_ADDRESS, MODEL_BACKEND])), Warned, &["AUTHENTICATION_BACKENDS", "grants_permissions"]),
+        ("the default backends", on(|s| s.authentication_backends = vec![MODEL_BACKEND.into()]), Warned, &["AUTHENTICATION_BACKENDS", BY_ADDRESS, "2 of 3"]),
+        ("misspelt", on(|s| s.authentication_backends = vec!["accounts.backend.ByAddress".into()]), Refused, &["AUTHENTICATION_BACKENDS", BY_ADDRESS, MODEL_BACKEND]),
+        ("none", Ok(right().with(|s| s.authentication_backends = Vec::new())), Refused, &["AUTHENTICATION_BACKENDS must not be empty"]),
+        ("no path", on(|s| s.authentication_backends = vec!["ByAddress".into()]), Refused, &["AUTHENTICATION_BACKENDS takes dotted paths"]),
+        ("one that reads no users", on(|s| s.authentication_backends = vec![AuthenticationBackend::new(BY_ADDRESS).with(|b| { b.reads_users = false; b.grants_permissions = Some(true); })]), Refused, &["AUTHENTICATION_BACKENDS", "reads_users"]),
+        ("nobody said what it grants", on(|s| s.authentication_backends = vec![BY_ADDRESS.into(), MODEL_BACKEND.into()]), Warned, &["AUTHENTICATION_BACKENDS", "grants_permissions"]),
         // What is wrong whatever the data.
-        ("a cookie name that is none", on(|s| s.session_cookie_name("session id")), Refused, &["SESSION_COOKIE_NAME"]),
-        ("the name of a URL", on(|s| s.login_url("login")), Refused, &["LOGIN_URL"]),
-        ("a blank LOGIN_URL", on(|s| s.login_url(" ")), Refused, &["LOGIN_URL"]),
-        ("an origin without a scheme", on(|s| s.csrf_trusted_origins(["example.com"])), Refused, &["CSRF_TRUSTED_ORIGINS"]),
-        ("a header by its name in WSGI", on(|s| s.secure_proxy_ssl_header("HTTP_X_FORWARDED_PROTO", "https")), Refused, &["SECURE_PROXY_SSL_HEADER"]),
-        ("no time", on(|s| s.timeout(Duration::ZERO)), Refused, &["timeout"]),
-        ("a SameSite that is none", on(|s| s.session_cookie_samesite("yes")), Refused, &["SESSION_COOKIE_SAMESITE"]),
+        ("a cookie name that is none", on(|s| s.session_cookie_name = "session id".into()), Refused, &["SESSION_COOKIE_NAME"]),
+        ("the name of a URL", on(|s| s.login_url = "login".into()), Refused, &["LOGIN_URL"]),
+        ("a blank LOGIN_URL", on(|s| s.login_url = " ".into()), Refused, &["LOGIN_URL"]),
+        ("an origin without a scheme", on(|s| s.csrf_trusted_origins = vec!["example.com".into()]), Refused, &["CSRF_TRUSTED_ORIGINS"]),
+        ("a header by its name in WSGI", on(|s| s.secure_proxy_ssl_header = Some(("HTTP_X_FORWARDED_PROTO".into(), "https".into()))), Refused, &["SECURE_PROXY_SSL_HEADER"]),
+        ("no time", on(|s| s.timeout = Duration::ZERO), Refused, &["timeout"]),
+        ("a SameSite that is none", on(|s| s.session_cookie_samesite = Some("yes".into())), Refused, &["SESSION_COOKIE_SAMESITE"]),
     ];
     assert!(mistakes.len() >= 33, "{}", mistakes.len());
     let mut unnamed = Vec::new();
@@ -243,7 +248,8 @@ async fn rights_that_are_missing_are_said_all_at_once_as_statements_to_paste() {
     let url = format!("postgres://{role}:reader@{address}");
 
     // Nothing here asks for users or permissions.
-    let sessions_alone = right().user_model(member());
+    let mut sessions_alone = right();
+    sessions_alone.user_model = member();
     let said = start(&url, Ok(sessions_alone.clone())).await.unwrap_err().to_string();
     let grants: Vec<_> = said.lines().filter_map(|line| line.split_once(": GRANT ")).collect();
     assert_eq!(grants.len(), 8, "{said}");
@@ -256,11 +262,12 @@ async fn rights_that_are_missing_are_said_all_at_once_as_statements_to_paste() {
     let report = start(&url, Ok(sessions_alone.clone())).await.unwrap();
     assert_eq!(report.warnings(), [""; 0], "{report}");
 
-    let writes = sessions_alone.writes_sessions(true);
+    let mut writes = sessions_alone;
+    writes.write_sessions = true;
     let said = start(&url, Ok(writes.clone())).await.unwrap_err().to_string();
     let grant = said
         .lines()
-        .find_map(|line| line.split_once("writes_sessions: this role may not change sessions: "));
+        .find_map(|line| line.split_once("write_sessions: this role may not change sessions: "));
     bed.sql(grant.unwrap().1).await;
     let report = start(&url, Ok(writes.clone())).await.unwrap();
     let [last_login] = report.warnings() else { panic!("{report}") };
@@ -285,8 +292,8 @@ async fn a_role_may_read_as_little_as_the_middlewares_need() {
     let (_, address) = bed.url().split_once('@').unwrap();
     let url = format!("postgres://{role}:reader@{address}");
     // What a site exported says nothing of what this service needs.
-    let settings = DjangoSettings::from_json(&bed.export().await, KEY).unwrap();
-    let settings = settings.secret_key_fallbacks(FALLBACKS);
+    let mut settings = DjangoSettings::from_json(&bed.export().await, KEY).unwrap();
+    settings.secret_key_fallbacks = FALLBACKS.map(Into::into).into();
     let site = || DjangoSite::new(pool(&url), settings.clone()).unwrap();
 
     let sessions = site();

@@ -3,10 +3,9 @@
 
 use actix_django_session::{
     DjangoSettings, DjangoSite, DjangoUser, Error, Expiry, PasswordHasher, SessionData, SessionKey,
-    UserModel,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Postgres, Settings, Site};
+use testbed::{Django, Postgres, Settings, Site, With};
 
 use super::check::in_use;
 use crate::beds::{Bed, MODEL_BACKEND};
@@ -14,7 +13,7 @@ use crate::beds::{Bed, MODEL_BACKEND};
 const KEY: &str = Settings::SECRET_KEY;
 
 async fn exported(bed: &Bed) -> DjangoSettings {
-    DjangoSettings::from_json(&bed.export().await, KEY).unwrap().writes_sessions(true)
+    DjangoSettings::from_json(&bed.export().await, KEY).unwrap().with(|s| s.write_sessions = true)
 }
 
 /// Whether Django lets somebody in with this name and the password "pw".
@@ -50,9 +49,11 @@ async fn a_model_that_checks_passwords_and_a_manager_that_finds_names_in_their_o
         let manager = "users.natural.models.AnyCase.get_by_natural_key";
         let model = "users.natural.models.NaturalUser.check_password";
         let refused = refusal(site.user_by_username("ada@example.com").await);
-        said(&refused, &[manager, "username_to_column", "username_iexact", "accept_override"]);
-        let any_case = |model: UserModel| model.username_iexact(true).columns(["locked", "closed"]);
-        let settings = settings.map_user_model(any_case);
+        said(&refused, &[manager, "username_to_column", "username_iexact", "accepted_overrides"]);
+        let settings = settings.with(|s| {
+            s.user_model.username_iexact = true;
+            s.user_model.columns = vec!["locked".into(), "closed".into()];
+        });
         let site = in_use(bed.store_with(settings));
         let refused = refusal(site.authenticate("ada@example.com", "pw").await);
         said(&refused, &[model, "after_check_password"]);
@@ -165,8 +166,9 @@ async fn a_session_class_of_its_own_is_read_and_written_when_somebody_answers_fo
     let bed = Bed::without_users(Django::default(), &settings).await;
     let settings = exported(&bed).await;
     let refused = refusal(DjangoSite::new(bed.pool(), settings.clone()));
-    said(&refused, &["own.sessions.SessionStore._validate_session_key", "accept_override"]);
-    let settings = settings.accept_override("own.sessions.SessionStore._validate_session_key");
+    said(&refused, &["own.sessions.SessionStore._validate_session_key", "accepted_overrides"]);
+    let mut settings = settings;
+    settings.accepted_overrides.push("own.sessions.SessionStore._validate_session_key".into());
     let site = bed.store_with(settings.clone());
     let refused = refusal(site.delete(&SessionKey::generate()).await);
     let own = ["_get_new_session_key", "save", "delete"];
@@ -174,7 +176,9 @@ async fn a_session_class_of_its_own_is_read_and_written_when_somebody_answers_fo
         &refused,
         &own.map(|name| format!("own.sessions.SessionStore.{name}")).each_ref().map(|s| &**s),
     );
-    let site = bed.store_with(settings.accept_override("own.sessions.SessionStore"));
+    let site = bed.store_with(
+        settings.with(|s| s.accepted_overrides.push("own.sessions.SessionStore".into())),
+    );
     assert!(!site.delete(&SessionKey::generate()).await.unwrap());
 }
 

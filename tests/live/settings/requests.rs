@@ -13,7 +13,7 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use super::check::in_use;
 use crate::beds::{Bed, MODEL_BACKEND};
@@ -58,7 +58,7 @@ async fn a_form_in_another_charset_is_read_as_the_exported_version_reads_it() {
     for django in Django::available().unwrap() {
         let bed = Bed::without_users(django, &Settings::default()).await;
         let settings = DjangoSettings::from_json(&bed.export().await, Settings::SECRET_KEY);
-        let site = bed.store_with(settings.unwrap().allowed_hosts(["*"]));
+        let site = bed.store_with(settings.unwrap().with(|s| s.allowed_hosts = vec!["*".into()]));
         let cookie = format!("csrftoken={SECRET}");
         let mut statuses = std::collections::BTreeSet::new();
         for charset in ["utf-8", "UTF8", "ISO-8859-1", "windows-1252", "shift_jis", "nonsense"] {
@@ -86,10 +86,11 @@ async fn a_form_in_another_charset_is_read_as_the_exported_version_reads_it() {
 async fn a_referer_is_judged_by_the_port_that_django_has_behind_the_proxy() {
     let bed = Bed::new().await;
     let settings = || {
-        DjangoSettings::new(Settings::SECRET_KEY)
-            .allowed_hosts([".example.com"])
-            .csrf_cookie_domain(".example.com")
-            .secure_proxy_ssl_header("X-Forwarded-Proto", "https")
+        DjangoSettings::new(Settings::SECRET_KEY).with(|s| {
+            s.allowed_hosts = vec![".example.com".into()];
+            s.csrf_cookie_domain = Some(".example.com".into());
+            s.secure_proxy_ssl_header = Some(("X-Forwarded-Proto".into(), "https".into()));
+        })
     };
     let cookie = format!("csrftoken={SECRET}");
     for (port, referer) in [
@@ -109,7 +110,7 @@ async fn a_referer_is_judged_by_the_port_that_django_has_behind_the_proxy() {
         let djangos_settings =
             json!({ "CSRF_COOKIE_DOMAIN": ".example.com", "ALLOWED_HOSTS": [".example.com"] });
         let expected = djangos(&bed, djangos_settings, port, &headers, "").await;
-        let site = bed.store_with(settings().server_port(port));
+        let site = bed.store_with(settings().with(|s| s.server_port = Some(port)));
         assert_eq!(ours(site, &headers, "").await, expected, "{port} {referer}");
         // By the port of this socket, that of no site is right.
         assert_eq!(ours(bed.store_with(settings()), &headers, "").await, 403, "{port} {referer}");
@@ -144,7 +145,7 @@ async fn sessions_that_django_restricted_sessions_has_bound_to_a_client() {
     let read: Value = serde_json::from_str(&exported).unwrap();
     assert_eq!(read["not_honoured"][0]["hook"], "after_get_user");
     let settings = DjangoSettings::from_json(&exported, Settings::SECRET_KEY).unwrap();
-    let site = in_use(bed.store_with(settings.allowed_hosts(["*"])));
+    let site = in_use(bed.store_with(settings.with(|s| s.allowed_hosts = vec!["*".into()])));
     assert_eq!(site.check().await.unwrap().warnings().len(), 1);
     let site = site.after_get_user(|session, user, site| async move {
         let request = site.request()?;
@@ -216,7 +217,10 @@ async fn whoever_is_active_on_rust_pages_alone_is_not_idle_for_django_session_ti
     let read: Value = serde_json::from_str(&exported).unwrap();
     assert_eq!(read["not_honoured"][0]["hook"], "after_get_user");
     let settings = DjangoSettings::from_json(&exported, Settings::SECRET_KEY).unwrap();
-    let site = bed.store_with(settings.allowed_hosts(["*"]).writes_sessions(true));
+    let site = bed.store_with(settings.with(|s| {
+        s.allowed_hosts = vec!["*".into()];
+        s.write_sessions = true;
+    }));
     let app = App::new().service(
         web::scope("")
             .wrap(DjangoSessionMiddleware::login_required(site.clone()))

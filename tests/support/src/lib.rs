@@ -36,6 +36,7 @@ mod python;
 mod settings;
 mod site;
 mod until;
+mod with;
 
 use tokio::sync::OnceCell;
 
@@ -54,6 +55,7 @@ pub use python::{Venv, not_tested};
 pub use settings::Settings;
 pub use site::Site;
 pub use until::until;
+pub use with::With;
 
 /// A database of its own, with Django's tables, and a Django site that uses it.
 #[derive(Debug)]

@@ -1,14 +1,13 @@
 //! What Django 4.2.30, 5.2.19 and 6.1.3 made of 1,441 URLs and requests: `vectors.jsonl`. Where they
 //! differ, `expect_of_others` has what others said.
 
-use std::collections::BTreeMap;
-
 use actix_django_session::{
     DjangoSettings, DjangoSite, deadpool_postgres, url_has_allowed_host_and_scheme,
 };
 use actix_web::{HttpResponse, http::header::LOCATION, test::TestRequest};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn vectors(kinds: &[&str]) -> Vec<Value> {
     let lines = include_str!("vectors.jsonl").lines();
@@ -47,7 +46,8 @@ fn a_location_is_written_as_django_writes_it() {
     let mut left_out = 0;
     for vector in vectors(&["redirect", "iri_to_uri"]) {
         let url = vector["url"].as_str().unwrap();
-        let settings = DjangoSettings::new("k").login_redirect_url(url);
+        let mut settings = DjangoSettings::new("k");
+        settings.login_redirect_url = url.into();
         let Ok(site) = DjangoSite::new(no_database(), settings) else {
             // The name of a URL pattern, for all that can be seen.
             assert!(!url.contains(['/', '.']), "{vector}");
@@ -115,9 +115,9 @@ fn settings(vector: &Value) -> Result<DjangoSettings, &'static str> {
     if vector["kind"] == "logout" && vector["method"] == "GET" {
         return Err("what a GET does is the route's matter");
     }
-    let mut settings = DjangoSettings::new("k")
-        .allowed_hosts(["*"])
-        .secure_proxy_ssl_header("X-Test-Scheme", "https");
+    let mut settings = DjangoSettings::new("k");
+    settings.allowed_hosts = vec!["*".into()];
+    settings.secure_proxy_ssl_header = Some(("X-Test-Scheme".into(), "https".into()));
     for (name, value) in vector["settings"].as_object().into_iter().flatten() {
         let text = value.as_str().unwrap_or_default();
         if name.ends_with("REDIRECT_URL") && !value.is_null() && !text.contains(['/', '.']) {
@@ -126,18 +126,26 @@ fn settings(vector: &Value) -> Result<DjangoSettings, &'static str> {
             }
             return Err("the name of a URL pattern: the export resolves it");
         }
-        settings = match &**name {
-            "LOGIN_REDIRECT_URL" => settings.login_redirect_url(text),
-            "LOGOUT_REDIRECT_URL" if value.is_null() => settings,
-            "LOGOUT_REDIRECT_URL" => settings.logout_redirect_url(text),
-            "ALLOWED_HOSTS" => settings
-                .allowed_hosts(value.as_array().unwrap().iter().map(|v| v.as_str().unwrap())),
-            "USE_X_FORWARDED_HOST" => settings.use_x_forwarded_host(*value == true),
+        match &**name {
+            "LOGIN_REDIRECT_URL" => settings.login_redirect_url = text.into(),
+            "LOGOUT_REDIRECT_URL" if value.is_null() => {}
+            "LOGOUT_REDIRECT_URL" => settings.logout_redirect_url = Some(text.into()),
+            "ALLOWED_HOSTS" => {
+                settings.allowed_hosts = value
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|v| v.as_str().unwrap())
+                    .map(Into::into)
+                    .collect()
+            }
+            "USE_X_FORWARDED_HOST" => settings.use_x_forwarded_host = *value == true,
             "SECURE_PROXY_SSL_HEADER" => {
-                settings.secure_proxy_ssl_header("X-Forwarded-Proto", value[1].as_str().unwrap())
+                settings.secure_proxy_ssl_header =
+                    Some(("X-Forwarded-Proto".into(), value[1].as_str().unwrap().into()))
             }
             other => panic!("{other}"),
-        };
+        }
     }
     Ok(settings)
 }

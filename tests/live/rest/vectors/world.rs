@@ -8,7 +8,7 @@ use actix_django_session::{
 };
 use deadpool_postgres::{Config, Pool, Runtime};
 use serde_json::Value;
-use testbed::{Django, Postgres, Settings, TestDatabase};
+use testbed::{Django, Postgres, Settings, TestDatabase, With};
 use tokio_postgres::NoTls;
 
 const TOKENS: &str = "rest_framework_simplejwt.tokens.";
@@ -113,25 +113,25 @@ impl World {
     /// The site of a vector; older packages say of no token that it has expired.
     pub(super) fn site(&self, vector: &Value, is_of_older: bool) -> DjangoSite {
         let given = &vector["settings"];
-        let mut settings = DjangoSettings::new(self.secret_key())
-            .allowed_hosts(["*"])
-            .password_hashers([PasswordHasher::Pbkdf2Sha256 { iterations: 1_000 }])
-            .secure_proxy_ssl_header("X-Forwarded-Proto", "https")
-            .csrf_use_sessions(given["CSRF_USE_SESSIONS"] == true);
+        let mut settings = DjangoSettings::new(self.secret_key());
+        settings.allowed_hosts = vec!["*".into()];
+        settings.password_hashers = Some(vec![PasswordHasher::Pbkdf2Sha256 { iterations: 1_000 }]);
+        settings.secure_proxy_ssl_header = Some(("X-Forwarded-Proto".into(), "https".into()));
+        settings.csrf_use_sessions = given["CSRF_USE_SESSIONS"] == true;
         if let Some(name) = given["CSRF_HEADER_NAME"].as_str() {
             let name = name.strip_prefix("HTTP_").unwrap().replace('_', "-");
-            settings = settings.csrf_header_name(name);
+            settings.csrf_header_name = name;
         }
         if let Some(name) = given["CSRF_COOKIE_NAME"].as_str() {
-            settings = settings.csrf_cookie_name(name);
+            settings.csrf_cookie_name = name.into();
         }
         if let Some(backends) = given["AUTHENTICATION_BACKENDS"].as_array() {
             let paths = backends.iter().map(|path| path.as_str().unwrap());
-            settings = settings.authentication_backends(paths);
+            settings.authentication_backends = paths.map(Into::into).collect();
         }
         if let Some(origins) = given["CSRF_TRUSTED_ORIGINS"].as_array() {
             let origins = origins.iter().map(|origin| origin.as_str().unwrap());
-            settings = settings.csrf_trusted_origins(origins);
+            settings.csrf_trusted_origins = origins.map(Into::into).collect();
         }
         let mut rest = RestFramework::default();
         let classes = given["REST_FRAMEWORK"]["DEFAULT_AUTHENTICATION_CLASSES"].as_array().unwrap();
@@ -140,7 +140,7 @@ impl World {
             authentication(path.rsplit('.').next().unwrap(), &given["SIMPLE_JWT"], is_of_older)
         };
         rest.default_authentication_classes = classes.iter().map(class).collect();
-        DjangoSite::new(self.pool.clone(), settings.rest_framework(rest)).unwrap()
+        DjangoSite::new(self.pool.clone(), settings.with(|s| s.rest_framework = rest)).unwrap()
     }
 }
 
@@ -189,7 +189,7 @@ fn jwt(given: &Value, is_of_older: bool) -> SimpleJwt {
     for (name, value) in given.as_object().into_iter().flatten() {
         match name.as_str() {
             "ALGORITHM" => jwt.algorithm = text(value),
-            "SIGNING_KEY" => jwt.signing_key = value.as_str().map(|key| key.as_bytes().to_vec()),
+            "SIGNING_KEY" => jwt.signing_key = value.as_str().map(Into::into),
             "VERIFYING_KEY" => jwt.verifying_key = text(value),
             "AUDIENCE" => jwt.audience = texts(value),
             "ISSUER" => jwt.issuer = texts(value),
@@ -212,7 +212,8 @@ fn jwt(given: &Value, is_of_older: bool) -> SimpleJwt {
                 let class = |path: &String| match path.strip_prefix(TOKENS).unwrap_or(path) {
                     "AccessToken" => TokenClass::new("AccessToken", "access"),
                     "SlidingToken" => TokenClass::new("SlidingToken", "sliding"),
-                    "UntypedToken" => TokenClass::new("UntypedToken", "untyped").of_any_type(),
+                    "UntypedToken" => TokenClass::new("UntypedToken", "untyped")
+                        .with(|class| class.any_type = true),
                     "site_auth.OtherToken" => TokenClass::new("OtherToken", "other"),
                     other => panic!("{other}"),
                 };

@@ -1,0 +1,25 @@
+//! What a site does in its own way, and what of it the service answers for.
+
+use super::{DjangoSettings, NotHonoured, Power};
+
+impl DjangoSettings {
+    /// What the site does in its own way, but for what was accepted.
+    pub(crate) fn not_honoured(&self) -> impl Iterator<Item = &NotHonoured> {
+        let all = self.site.iter().flat_map(|site| &site.not_honoured);
+        all.filter(|each| !self.is_accepted(each))
+    }
+
+    /// What switches this power off, unless a hook does it.
+    pub(crate) fn overrides_of(&self, power: Power) -> impl Iterator<Item = &NotHonoured> {
+        self.not_honoured().filter(move |each| each.power == Some(power))
+    }
+
+    fn is_accepted(&self, each: &NotHonoured) -> bool {
+        let is_accepted = |path: &str| {
+            let paths = self.accepted_overrides.iter();
+            let mut rest = paths.filter_map(|accepted| path.strip_prefix(accepted.as_str()));
+            rest.any(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        !self.accepted_overrides.is_empty() && each.value.split(", ").all(is_accepted)
+    }
+}
