@@ -12,7 +12,7 @@ use actix_web::{
 use deadpool_postgres::{Config, PoolConfig, Runtime};
 use futures_util::future::join_all;
 use serde_json::json;
-use testbed::{Django, Proxy, Settings};
+use testbed::{Django, Proxy, Settings, With};
 use tokio_postgres::NoTls;
 
 use super::bed::{Bed, TOKENS, describe};
@@ -42,7 +42,7 @@ async fn a_crowd_of_tokens_is_asked_for_at_once_whatever_the_class() {
     let mut second = RestAuthentication::token();
     second.class = AuthenticationClass::Token(of_apps);
     rest.default_authentication_classes = vec![RestAuthentication::token(), second];
-    let settings = DjangoSettings::new(Settings::SECRET_KEY).rest_framework(rest);
+    let settings = DjangoSettings::new(Settings::SECRET_KEY).with(|s| s.rest_framework = rest);
     let site = DjangoSite::new(config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap(), settings)
         .unwrap();
     let view = DjangoSessionMiddleware::rest_framework(site);
