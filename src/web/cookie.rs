@@ -66,6 +66,7 @@ mod tests {
     use actix_web::http::header::HeaderValue;
 
     use super::*;
+    use crate::csrf::vectors::of_kind;
 
     fn value_in(headers: &[&[u8]]) -> Option<String> {
         let mut map = HeaderMap::new();
@@ -105,6 +106,26 @@ mod tests {
         ] {
             assert_eq!(value_in(&[header]).as_deref(), value, "{}", header.escape_ascii());
         }
+    }
+
+    /// The names and bytes of `csrftoken` cookies, as Django's own check for CSRF was given them.
+    #[test]
+    fn cookies_are_read_as_six_versions_read_them() {
+        let mut seen = 0;
+        for vector in of_kind("cookie") {
+            let mut map = HeaderMap::new();
+            for header in vector["headers"].as_array().unwrap() {
+                let [name, value] = [0, 1].map(|at| header[at].as_str().unwrap());
+                if name == "Cookie" {
+                    let bytes: Vec<u8> = value.chars().map(|c| u8::try_from(c).unwrap()).collect();
+                    map.append(COOKIE, HeaderValue::from_bytes(&bytes).unwrap());
+                }
+            }
+            let name = vector["settings"]["CSRF_COOKIE_NAME"].as_str().unwrap_or("csrftoken");
+            assert_eq!(last_cookie(&map, name).as_deref(), vector["expect"].as_str(), "{vector}");
+            seen += 1;
+        }
+        assert_eq!(seen, 43);
     }
 
     #[test]

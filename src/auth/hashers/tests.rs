@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use serde_json::Value;
 
 use super::{CustomHashers, Hashers, Run, Unusable, Verdict, hasher};
-use crate::settings::PasswordHasher;
+use crate::settings::{DEFAULT_PASSWORD_HASHERS, PasswordHasher};
 
 fn vectors(kind: &str) -> Vec<Value> {
     let lines = include_str!("../../../tests/vectors-writes.jsonl").lines();
@@ -72,6 +72,13 @@ fn runs(text: &str, default_iterations: u32) -> Vec<Run> {
     let hasher = hashers.iter().find(|hasher| hasher.algorithm() == algorithm).unwrap();
     let algorithm = hasher.built_in_algorithm();
     vec![Run { algorithm, cost }; times.parse().unwrap()]
+}
+
+/// A site that says nothing of its hashers has those of the installed version; here, of 5.2.
+#[test]
+fn the_hashers_that_are_not_set_are_djangos() {
+    assert_eq!(vectors("defaults").len(), 6);
+    assert_eq!(DEFAULT_PASSWORD_HASHERS[..], defaults_of("5.2.19"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Random requests, sent to a running Django and to a middleware.
+//! Random requests, sent to a running Django and to middlewares, one or several around each other.
 
 use serde_json::{Value, json};
 use testbed::Django;
@@ -72,7 +72,10 @@ fn is_stricter(request: &CsrfRequest, djangos: &Value, ours: &CsrfAnswer) -> boo
 }
 
 fn compare(settings: &CsrfSettings, request: &CsrfRequest, djangos: &Value, ours: &CsrfAnswer) {
-    let case = || format!("{settings:?}\n{}\n{djangos}\n{ours:?}", request.question());
+    let case = || {
+        let (question, layers) = (request.question(), &request.layers);
+        format!("{settings:?}\n{question}\n{layers:?}\n{djangos}\n{ours:?}")
+    };
     assert_eq!(djangos["status"], ours.status, "{}", case());
     if ours.status == 403 {
         let reason = djangos["reason"].as_str().map(ascii);

@@ -16,6 +16,7 @@ use actix_web::{
         Method,
         header::{HeaderName, HeaderValue, SET_COOKIE},
     },
+    middleware::Condition,
     test::{TestRequest, call_service, read_body},
     web::{self, Bytes, PayloadConfig},
 };
@@ -154,6 +155,48 @@ pub(super) struct CsrfRequest {
     pub(super) body: Vec<u8>,
     pub(super) view: &'static str,
     pub(super) session: Value,
+    /// What it has to get through here, the outermost first. Django has one middleware.
+    pub(super) layers: [Layer; 3],
+}
+
+/// A middleware.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layer {
+    check: Check,
+    /// Which handle: the site's, a clone of it with a hook, or a second one on the same tables.
+    handle: usize,
+}
+
+/// How it checks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Check {
+    Everybody,
+    IfLoggedIn,
+    Nobody,
+    /// There is no such middleware.
+    Absent,
+}
+
+impl Layer {
+    /// One of the three checks everybody.
+    fn random(dice: &mut Dice) -> [Self; 3] {
+        let mut layers = [(); 3].map(|()| {
+            let others = [Check::Everybody, Check::IfLoggedIn, Check::Nobody, Check::Absent];
+            Self { check: others[dice.below(4)], handle: dice.below(3) }
+        });
+        layers[dice.below(3)].check = Check::Everybody;
+        layers
+    }
+
+    fn of(self, middleware: &DjangoSessionMiddleware) -> Condition<DjangoSessionMiddleware> {
+        let middleware = middleware.clone();
+        let middleware = match self.check {
+            Check::Everybody | Check::Absent => middleware,
+            Check::IfLoggedIn => middleware.csrf_if_logged_in(),
+            Check::Nobody => middleware.csrf_exempt(),
+        };
+        Condition::new(self.check != Check::Absent, middleware)
+    }
 }
 
 impl CsrfRequest {
@@ -220,7 +263,8 @@ impl CsrfRequest {
         // Without a session to write to, a page gets a token only of one that is there.
         let view = if settings.uses_sessions() { "plain" } else { dice.pick(&["plain", "token"]) };
         let view = if view == "plain" { "plain" } else { "token" };
-        Self { method: method.to_owned(), scheme, port, headers, body, view, session }
+        let layers = Layer::random(dice);
+        Self { method: method.to_owned(), scheme, port, headers, body, view, session, layers }
     }
 
     pub(super) fn question(&self) -> Value {
@@ -460,10 +504,12 @@ pub(super) fn site(settings: DjangoSettings) -> DjangoSite {
     DjangoSite::new(Pool::builder(manager).build().unwrap(), settings).unwrap()
 }
 
-/// Sends requests to a middleware of these settings.
+/// Sends requests to middlewares of these settings.
 pub(super) async fn answers(settings: &CsrfSettings, requests: &[CsrfRequest]) -> Vec<CsrfAnswer> {
-    let middleware =
-        DjangoSessionMiddleware::optional(site(settings.ours())).error_handler(|error, _| {
+    let one = site(settings.ours());
+    let hooked = one.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
+    let middlewares = [one, hooked, site(settings.ours())].map(|site| {
+        DjangoSessionMiddleware::optional(site).error_handler(|error, _| {
             let mut response = error.error_response();
             let reason = match error {
                 Error::CsrfFailed(reason) => reason.to_string(),
@@ -471,11 +517,16 @@ pub(super) async fn answers(settings: &CsrfSettings, requests: &[CsrfRequest]) -
             };
             response.headers_mut().insert(REASON, HeaderValue::from_str(&ascii(&reason)).unwrap());
             response
-        });
+        })
+    });
     let mut all = Vec::new();
     for request in requests {
+        let [outer, middle, inner] =
+            request.layers.map(|layer| layer.of(&middlewares[layer.handle]));
         let app = App::new()
-            .wrap(middleware.clone())
+            .wrap(inner)
+            .wrap(middle)
+            .wrap(outer)
             .app_data(PayloadConfig::new(1 << 20))
             .service(web::resource("/token/").to(async |token: CsrfToken, body: Bytes| {
                 HttpResponse::Ok().insert_header((TOKEN, token.as_str())).body(body)

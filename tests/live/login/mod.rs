@@ -7,4 +7,4 @@ mod next;
 #[cfg(feature = "hashers")]
 mod passwords;
 mod redirects;
-mod vectors;
+pub(crate) mod vectors;

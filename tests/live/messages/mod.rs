@@ -7,3 +7,4 @@ mod extractor;
 mod nested;
 mod operations;
 mod vectors;
+mod written;

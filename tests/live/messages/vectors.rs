@@ -51,7 +51,7 @@ async fn what_django_did_is_done() {
 }
 
 /// A database with Alice in it.
-async fn bed() -> TestBed {
+pub(super) async fn bed() -> TestBed {
     let settings = Settings::default().set("SECRET_KEY", SECRET_KEY);
     let bed = TestBed::with_settings(Django::default(), settings).await.unwrap();
     bed.judge().await.unwrap().set_user("alice", "wonderland").await.unwrap();
@@ -239,7 +239,7 @@ fn as_here(mut results: Value) -> Value {
 }
 
 /// Without the moment at which it ends: the vectors are of another day.
-fn dateless(cookie: &str) -> String {
+pub(super) fn dateless(cookie: &str) -> String {
     let parts = cookie
         .split(';')
         .filter(|part| !part.trim_start().starts_with("expires=") || part.contains("01 Jan 1970"));

@@ -145,7 +145,7 @@ async fn what_others_did_to_the_session_meanwhile_is_kept_and_what_they_ended_is
     }
 }
 
-async fn connect(bed: &Bed) -> Client {
+pub(super) async fn connect(bed: &Bed) -> Client {
     let (client, connection) =
         tokio_postgres::connect(bed.bed().database_url(), NoTls).await.unwrap();
     actix_web::rt::spawn(connection);
@@ -153,7 +153,7 @@ async fn connect(bed: &Bed) -> Client {
 }
 
 /// Until some statement on the session table waits for a lock.
-async fn somebody_waits(client: &Client) {
+pub(super) async fn somebody_waits(client: &Client) {
     let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() \
                  AND wait_event_type = 'Lock'";
     until("somebody waits", async || !client.query(waits, &[]).await.unwrap().is_empty()).await;

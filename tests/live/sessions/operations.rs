@@ -201,6 +201,7 @@ pub(crate) async fn done(
             session.update(key, move |list: &mut Vec<Value>| list.push(value.clone()))?;
         }
         "clear" => session.clear(),
+        "clear_expired" => drop(site(req).clear_expired().await?),
         "cycle_key" => session.cycle_key(),
         "flush" => session.flush(),
         "get" => return Ok(session.get(key)?.unwrap_or_default()),
