@@ -4,7 +4,7 @@ mod csrf;
 mod database;
 mod rest;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use deadpool_postgres::{HookError, PoolError};
 use tokio_postgres::error::{DbError, SqlState};
@@ -119,9 +119,26 @@ pub enum Error {
     #[error("CSRF verification failed: {0}")]
     CsrfFailed(CsrfReason),
 
-    /// The form cannot be read in which the CSRF token may be. Status 400.
+    /// The form cannot be read in which the CSRF token may be. Status 400, or 413 for
+    /// [`FormError::ExceedsSpool`].
     #[error("the form cannot be read: {0}")]
     BadForm(#[from] FormError),
+
+    /// The form in which the CSRF token may be did not come within the
+    /// [`form_timeout`](crate::DjangoSettings::form_timeout). Status 408.
+    #[error("the form did not come within {0:?}")]
+    FormTimeout(Duration),
+
+    /// The forms that are being read at the same time take all of
+    /// [`max_form_memory`](crate::DjangoSettings::max_form_memory) and of
+    /// [`max_form_spool`](crate::DjangoSettings::max_form_spool). Status 503.
+    #[error("too many forms are being read at the same time")]
+    TooManyForms,
+
+    /// The file cannot be made or written in which a large form waits until its CSRF token was found.
+    /// Status 503.
+    #[error("a form cannot be spooled to the disk")]
+    FormSpool(#[source] Arc<io::Error>),
 
     /// A credential of the REST framework (name and password, a token, a JWT) is refused. Rejected, on
     /// whatever route it comes.
@@ -172,6 +189,8 @@ impl Error {
                 Self::PermissionDenied
                     | Self::CsrfFailed(_)
                     | Self::BadForm(_)
+                    | Self::FormTimeout(_)
+                    | Self::TooManyForms
                     | Self::SessionInterrupted
                     | Self::MethodNotAllowed
             )
@@ -179,7 +198,13 @@ impl Error {
 
     /// Whether the same request may be answered a moment later.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::TooManyPasswords(_))
+        matches!(
+            self,
+            Self::Unavailable(_)
+                | Self::TooManyPasswords(_)
+                | Self::TooManyForms
+                | Self::FormSpool(_)
+        )
     }
 
     /// This error and all its sources on one line, for a log.
@@ -209,6 +234,8 @@ impl Error {
             Self::TestNotPassed => "test_not_passed",
             Self::CsrfFailed(_) => "csrf_failed",
             Self::BadForm(_) => "bad_form",
+            Self::FormTimeout(_) => "form_timeout",
+            Self::TooManyForms => "too_many_forms",
             Self::SessionInterrupted => "session_interrupted",
             Self::AuthenticationFailed(_) => "authentication_failed",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -218,6 +245,7 @@ impl Error {
             | Self::UserIdType { .. }
             | Self::Expiry
             | Self::MiddlewareMissing { .. }
+            | Self::FormSpool(_)
             | Self::TooManyPasswords(_)
             | Self::Unavailable(_) => return None,
         })

@@ -8,10 +8,7 @@ use actix_web::test::TestRequest;
 use tokio_postgres::types::Type;
 
 use crate::{
-    csrf::{
-        CsrfCheck, Provenance, Secret,
-        form::{Form, urlencoded},
-    },
+    csrf::{CsrfCheck, Provenance, Secret, form::Form},
     database::{PrimaryKey, PrimaryKeyValue},
     rest::{Credentials, Jwt, read_token},
     settings::{DjangoSettings, SimpleJwt},
@@ -82,13 +79,10 @@ pub fn csrf_page(
 pub fn csrf_field(content_type: &str, pieces: &[&[u8]]) -> Result<Option<String>, String> {
     let limits = DjangoSettings::new("secret").upload_limits();
     let length = pieces.iter().map(|piece| piece.len() as u64).sum();
-    let found = Form::of(content_type, Some(length), limits).and_then(|form| match form {
-        Form::None => Ok(None),
-        Form::Urlencoded => urlencoded::token(&pieces.concat(), limits),
-        Form::Multipart(mut form) => {
-            pieces.iter().try_for_each(|piece| form.push(piece))?;
-            form.finish()
-        }
+    let found = Form::of(content_type, Some(length), limits).and_then(|form| {
+        let Some(mut form) = form else { return Ok(None) };
+        pieces.iter().try_for_each(|piece| form.push(piece))?;
+        form.finish()
     });
     found.map_err(|error| error.to_string())
 }

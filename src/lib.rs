@@ -25,6 +25,7 @@ mod messages;
 mod observe;
 mod report;
 mod rest;
+mod room;
 mod session;
 mod settings;
 pub mod signing;

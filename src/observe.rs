@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    error::{Chain, DecodeError, Error},
+    error::{Chain, DecodeError, Error, FormError},
     signing,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 /// | `SessionFound` | `session_found` | that key has a live session |
 /// | `UserLookup` | `user_lookup` | the user table is asked for the user of a session, or for the one it stood for last |
 /// | `UserFound` | `user_found` | that user counts as logged in; with the backend of the session, or the scheme of the REST framework: `basic`, `token`, `jwt`, `other` |
-/// | `Rejected` | `rejected` | a middleware or extractor turned a request away; with the middleware and a [`reason`](Event::reason): `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_hook`, `another_user`, `permission_denied`, `csrf_failed`, `bad_form`, `session_interrupted`, `authentication_failed`, `method_not_allowed` |
+/// | `Rejected` | `rejected` | a middleware or extractor turned a request away; with the middleware and a [`reason`](Event::reason): `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_hook`, `another_user`, `permission_denied`, `csrf_failed`, `bad_form`, `form_timeout`, `too_many_forms`, `session_interrupted`, `authentication_failed`, `method_not_allowed` |
 /// | `Undecodable` | `undecodable` | the data of a live session cannot be read |
 /// | `FallbackKey` | `fallback_key` | a fallback key was needed, for session data or a session auth hash: once that stops, the old key can go |
 /// | `PasswordHashed` | `password_hashed` | a password was hashed, which takes a processor for tenths of a second |
@@ -113,13 +113,15 @@ pub(crate) struct Observer {
 struct Limits {
     outages: RateLimit,
     busy: RateLimit,
+    forms: RateLimit,
     misfit_ids: RateLimit,
     other_backends: RateLimit,
     other_keys: RateLimit,
     undecodable: RateLimit,
 }
 
-/// Of an outage, or of too many log-ins, at most one line a second: every request fails meanwhile.
+/// Of an outage, of too many log-ins, or of forms that are not read, at most one line a second: every
+/// request fails meanwhile.
 const OUTAGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much of a backend's path is shown. It comes from a session.
@@ -133,6 +135,7 @@ impl Default for Observer {
         let limits = Limits {
             outages: RateLimit::every(OUTAGE_INTERVAL),
             busy: RateLimit::every(OUTAGE_INTERVAL),
+            forms: RateLimit::every(OUTAGE_INTERVAL),
             misfit_ids: RateLimit::every(LOCK_OUT_INTERVAL),
             other_backends: RateLimit::every(LOCK_OUT_INTERVAL),
             other_keys: RateLimit::every(LOCK_OUT_INTERVAL),
@@ -165,6 +168,13 @@ impl Observer {
     fn busy(&self, error: &Error) {
         if let Some(unlogged) = self.limits.busy.pass() {
             tracing::warn!(error = %Chain(error), unlogged, "too many log-ins at once");
+        }
+    }
+
+    /// A form was not read to its end, for want of time or room.
+    fn unread_form(&self, error: &Error) {
+        if let Some(unlogged) = self.limits.forms.pass() {
+            tracing::warn!(error = %Chain(error), unlogged, "a form was not read");
         }
     }
 
@@ -217,9 +227,13 @@ impl Observer {
             _ => match error.reason() {
                 Some(reason) => {
                     self.event(Event::Rejected { reason, middleware });
-                    // What fails the CSRF check has a line of its own.
-                    if !matches!(error, Error::CsrfFailed(_)) {
-                        tracing::debug!(reason, middleware, "request rejected");
+                    match error {
+                        // What fails the CSRF check has a line of its own.
+                        Error::CsrfFailed(_) => {}
+                        Error::FormTimeout(_)
+                        | Error::TooManyForms
+                        | Error::BadForm(FormError::ExceedsSpool) => self.unread_form(error),
+                        _ => tracing::debug!(reason, middleware, "request rejected"),
                     }
                 }
                 None => tracing::error!(error = %Chain(error), "request failed"),

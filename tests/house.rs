@@ -26,7 +26,7 @@ const STOREYS: &[&[&str]] = &[
     &["observe"],
     &["error"],
     &["report"],
-    &["crypto", "signing", "url"],
+    &["crypto", "room", "signing", "url"],
 ];
 
 /// What no storey may name: chapters that show everything.

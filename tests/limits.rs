@@ -5,10 +5,10 @@
 use std::{
     env, fs,
     io::{Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
     sync::mpsc,
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -18,12 +18,14 @@ use actix_django_session::{
 };
 use actix_web::{
     App, HttpServer,
+    dev::ServerHandle,
     test::{TestRequest, call_service, init_service, read_body},
     web,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use deadpool_postgres::{Config, Runtime};
 use flate2::{Compression, write::ZlibEncoder};
+use futures_util::StreamExt;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use testbed::{Django, Judge, Postgres, Settings, TestDatabase, With};
@@ -133,11 +135,17 @@ const SMALL_ENTRIES: usize = 4 * MIB;
 /// Names the kind of entries for the process that measures, or the bomb.
 const MEASURED: &str = "TEST_DECODE_ENTRIES";
 const BOMB: &str = "bomb";
+const UPLOAD: &str = "upload";
+const MANY_FORMS: &str = "many forms";
 
 /// Decodes in a process of its own: what the tests beside this one take is in a peak, too.
 fn measure(kind: &str) -> Child {
+    measure_by("decode_what_the_environment_says", kind)
+}
+
+fn measure_by(test: &str, kind: &str) -> Child {
     let measured = Command::new(env::current_exe().unwrap())
-        .args(["decode_what_the_environment_says", "--exact", "--ignored", "--nocapture"])
+        .args([test, "--exact", "--ignored", "--nocapture"])
         .env(MEASURED, kind)
         .stdout(Stdio::piped())
         .spawn();
@@ -195,6 +203,118 @@ fn small_entries(kind: &str) -> String {
     }
     text.extend_from_slice(b"\"_auth_user_id\":\"7\"}");
     signed(&text, true)
+}
+
+/// How many forms are on the way at once, and how large each of them is.
+const FORMS: usize = 40;
+const FORM: usize = 2_400_000;
+
+/// For all of them, in KiB: what they may take, and what a connection and a thread that writes take.
+const FORM_ROOM: usize = 4096 + FORMS * 700;
+
+#[test]
+fn an_upload_is_not_held_in_memory_though_its_token_is_at_its_end() {
+    let kib = kib_of(UPLOAD, measure_by("upload_what_the_environment_says", UPLOAD));
+    println!("an upload of 20 MB: {kib} KiB");
+    assert!(kib < 10 * 1024, "{kib} KiB");
+}
+
+#[test]
+fn forms_on_the_way_take_no_more_memory_than_they_may() {
+    let kib = kib_of(MANY_FORMS, measure_by("upload_what_the_environment_says", MANY_FORMS));
+    println!("{FORMS} forms of {FORM} bytes: {kib} KiB");
+    assert!(kib < FORM_ROOM, "{kib} KiB");
+    assert!(FORM_ROOM * 1024 < FORMS * FORM / 2, "a bound that says nothing");
+}
+
+#[test]
+#[ignore = "a part of the tests above"]
+fn upload_what_the_environment_says() {
+    let Ok(kind) = env::var(MEASURED) else { return };
+    let mut settings = DjangoSettings::new("k");
+    settings.max_form_memory = 4 << 20;
+    let pool = Config { url: Some("postgres://nowhere/none".into()), ..Config::default() }
+        .create_pool(Some(Runtime::Tokio1), NoTls)
+        .unwrap();
+    let site = DjangoSite::new(pool, settings).unwrap();
+    let (address, handle, server) = serve(move |app| {
+        let middleware = DjangoSessionMiddleware::optional(site.clone());
+        let length = async |mut body: web::Payload| {
+            let mut length = 0;
+            while let Some(piece) = body.next().await {
+                length += piece.unwrap().len();
+            }
+            length.to_string()
+        };
+        app.service(web::resource("/").wrap(middleware).post(length));
+    });
+    let (forms, size) = if kind == UPLOAD { (1, 20_000_000) } else { (FORMS, FORM) };
+    // One before, for what is made once.
+    for (count, size, is_measured) in [(1, 1000, false), (forms, size, true)] {
+        let before = resident_memory();
+        let mut senders: Vec<_> = (0..count).map(|_| Form::begin(address, size)).collect();
+        // All but the end of each, in turns, and then the ends.
+        while senders.iter_mut().map(Form::go_on).filter(|goes_on| *goes_on).count() > 0 {}
+        for sender in senders {
+            sender.end();
+        }
+        if is_measured {
+            println!("KiB more: {}", peak_memory().saturating_sub(before));
+        }
+    }
+    drop(handle.stop(false));
+    server.join().unwrap();
+}
+
+/// A form on its way: a file and, behind it, the token.
+struct Form {
+    stream: TcpStream,
+    /// How much of the file is still to be sent.
+    left: usize,
+    length: usize,
+}
+
+const CSRF_SECRET: &str = "ZJxCrFQsBYoQ7kHzIDN1EiSGzOWrzzUR";
+
+impl Form {
+    const PIECE: [u8; 1 << 16] = [b'x'; 1 << 16];
+
+    fn begin(address: SocketAddr, size: usize) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let file = "--XyZ\r\nContent-Disposition: form-data; name=\"up\"; filename=\"a\"\r\n\r\n";
+        let length = file.len() + size + Self::token().len();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Cookie: csrftoken={CSRF_SECRET}\r\nContent-Type: multipart/form-data; boundary=XyZ\r\n\
+             Content-Length: {length}\r\n\r\n{file}"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        Self { stream, left: size, length }
+    }
+
+    fn token() -> String {
+        format!(
+            "\r\n--XyZ\r\nContent-Disposition: form-data; name=\"csrfmiddlewaretoken\"\r\n\r\n\
+             {CSRF_SECRET}\r\n--XyZ--\r\n"
+        )
+    }
+
+    /// Sends a piece; whether there is more to send.
+    fn go_on(&mut self) -> bool {
+        let piece = &Self::PIECE[..self.left.min(Self::PIECE.len())];
+        self.stream.write_all(piece).unwrap();
+        self.left -= piece.len();
+        self.left > 0
+    }
+
+    fn end(mut self) {
+        self.stream.write_all(Self::token().as_bytes()).unwrap();
+        let mut answer = String::new();
+        self.stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.ends_with(&format!("\r\n\r\n{}", self.length)), "{answer}");
+    }
 }
 
 #[actix_web::test]
@@ -328,22 +448,7 @@ async fn the_last_of_ten_thousand_cookies_counts() {
 async fn a_cookie_of_a_megabyte_is_refused_clearly() {
     let (database, judge) = database().await;
     let key = judge_login(&judge).await;
-    let (started, start) = mpsc::channel();
-    let route = route(&database);
-    let server = thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move {
-            let server = HttpServer::new(move || App::new().configure(route.clone()))
-                .workers(1)
-                .disable_signals()
-                .bind(("127.0.0.1", 0))
-                .unwrap();
-            let address = server.addrs()[0];
-            let server = server.run();
-            started.send((address, server.handle())).unwrap();
-            server.await.unwrap();
-        });
-    });
-    let (address, handle) = start.recv().unwrap();
+    let (address, handle, server) = serve(route(&database));
     let ask = |cookie: String| {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -362,6 +467,28 @@ async fn a_cookie_of_a_megabyte_is_refused_clearly() {
     assert_eq!(ask(format!("sessionid={key}")), "HTTP/1.1 200");
     drop(handle.stop(false));
     server.join().unwrap();
+}
+
+/// A server with one worker.
+fn serve(
+    routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> (SocketAddr, ServerHandle, JoinHandle<()>) {
+    let (started, start) = mpsc::channel();
+    let server = thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = HttpServer::new(move || App::new().configure(routes.clone()))
+                .workers(1)
+                .disable_signals()
+                .bind(("127.0.0.1", 0))
+                .unwrap();
+            let address = server.addrs()[0];
+            let server = server.run();
+            started.send((address, server.handle())).unwrap();
+            server.await.unwrap();
+        });
+    });
+    let (address, handle) = start.recv().unwrap();
+    (address, handle, server)
 }
 
 async fn database() -> (TestDatabase, Judge) {

@@ -163,7 +163,12 @@ impl Variant {
     pub(crate) fn remembers_visitors(self) -> bool {
         matches!(
             self,
-            Self::UserId | Self::LoginRequired | Self::Permission | Self::RestToken | Self::RestJwt
+            Self::UserId
+                | Self::LoginRequired
+                | Self::Permission
+                | Self::RestSession
+                | Self::RestToken
+                | Self::RestJwt
         )
     }
 

@@ -19,6 +19,7 @@ use crate::{
     error::{DecodeError, Error},
     messages::MessageSite,
     observe::{Event, Observer},
+    room::Room,
     session::{DjangoSession, Memo, SessionKey, SessionSigner, is_live},
     settings::{DjangoSettings, SessionEngine},
     signing,
@@ -39,6 +40,8 @@ pub struct DjangoSite {
     memo: Arc<Memo>,
     session_auth_keys: Option<Arc<SessionAuthKeys>>,
     messages: Arc<MessageSite>,
+    form_memory: Room,
+    form_spool: Room,
     hooks: Arc<Hooks>,
     /// What is being answered, for a hook that is being asked.
     request: Option<Arc<RequestParts>>,
@@ -85,6 +88,8 @@ impl DjangoSite {
             session_auth_keys: SessionAuthKeys::new(&settings).map(Arc::new),
             messages: Arc::new(MessageSite::new(&settings)?),
             writer: Arc::new(Writer::new(&settings)?),
+            form_memory: Room::of(settings.max_form_memory),
+            form_spool: Room::of(settings.max_form_spool),
             database: Database::new(pool, settings).observed_by(observer),
             hooks: Arc::default(),
             request: None,
@@ -260,6 +265,16 @@ impl DjangoSite {
     /// What was found in sessions before.
     pub(super) fn memo(&self) -> &Memo {
         &self.memo
+    }
+
+    /// For forms that are being read.
+    pub(crate) fn form_memory(&self) -> &Room {
+        &self.form_memory
+    }
+
+    /// For forms that are being read and wait in temporary files.
+    pub(crate) fn form_spool(&self) -> &Room {
+        &self.form_spool
     }
 
     pub(super) fn writer(&self) -> &Writer {

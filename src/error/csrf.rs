@@ -58,7 +58,7 @@ pub enum CsrfTokenFault {
     Incorrect,
 }
 
-/// Why a form cannot be read: the exceptions that Django answers with a 400 while it looks for the
+/// Why a form cannot be read: mostly the exceptions that Django answers with a 400 while it looks for the
 /// CSRF token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -72,6 +72,10 @@ pub enum FormError {
     /// More than `DATA_UPLOAD_MAX_NUMBER_FILES`.
     #[error("it exceeds DATA_UPLOAD_MAX_NUMBER_FILES")]
     TooManyFilesSent,
+    /// No right CSRF token came within [`max_form_spool`](crate::DjangoSettings::max_form_spool): what is
+    /// behind that was not looked at. Status 413.
+    #[error("no right CSRF token came within max_form_spool, and the rest was not looked at")]
+    ExceedsSpool,
     /// It is no `multipart/form-data`, though it says so.
     #[error("it is malformed multipart/form-data")]
     MultiPartParserError,

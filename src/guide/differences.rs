@@ -1,6 +1,6 @@
 //! # What differs from Django
 //!
-//! Where this crate does not answer as Django does, it is stricter, or it loses less. All differences:
+//! Where this crate does not answer as Django does, it is stricter, or it loses or waits less. All differences:
 //!
 //! | situation | Django | here |
 //! |---|---|---|
@@ -12,6 +12,8 @@
 //! | `SESSION_SAVE_EVERY_REQUEST`, requests within one second | each one moves `expire_date` | one of them does: [`session_save_interval`](crate::DjangoSettings::session_save_interval) |
 //! | `Host` is not in `ALLOWED_HOSTS` | 400 | 400 for anonymous visitors who would be redirected, 403 for forms; else it is answered |
 //! | CSRF: text that no browser sends (`https://evil.com\.example.com`) under a wildcard | trusted | refused |
+//! | CSRF: an upload of more than 2.5 MiB, behind whose right token is a wrong one, or more than a form may have | 403 or 400 | the handler gets it: see [what is not looked at](super::forms#a-form-with-a-file) |
+//! | CSRF: a form comes slowly, or with many others | no bound of its own | 408, 413 or 503 |
 //! | a `POST` to a path that does not exist, behind a middleware | 404 | 403 |
 //! | a messages cookie with a right signature and no messages in it | 500 | no messages |
 //! | REST framework: a refused credential that makes the framework fail | 500 | 401 |

@@ -32,10 +32,33 @@
 //! ```
 //!
 //! The middleware reads a form only as far as it needs to find the token, within Django's limits, and the
-//! handler gets the body as it came, byte for byte: `web::Form`, `actix-multipart`, `web::Payload`. For an
-//! upload, put the token first, or into the header: then nothing of the file is held back. Behind more than
-//! `DATA_UPLOAD_MAX_MEMORY_SIZE` of a file the token is not looked for, and the answer is a 403, where Django
-//! reads on. `examples/upload.rs` is a form with a file.
+//! handler gets the body as it came, byte for byte: `web::Form`, `actix-multipart`, `web::Payload`.
+//!
+//! ## A form with a file
+//!
+//! Put the token first, or into the header: then nothing of the file is held back, and it goes to the
+//! handler as it comes, however large it is. `examples/upload.rs` is a form with a file.
+//!
+//! A token behind a file is found as well, as in Django: while it has not come, the file is not with the
+//! handler, and beyond 2.5 MiB (`DATA_UPLOAD_MAX_MEMORY_SIZE`, if that is more) it is not in memory either, but
+//! in a temporary file that has no name. What is bounded:
+//!
+//! | what | by | beyond that |
+//! |---|---|---|
+//! | how long a form is read for its token | [`form_timeout`](crate::DjangoSettings::form_timeout), 60 seconds | 408, and the connection is closed |
+//! | how much memory all forms take | [`max_form_memory`](crate::DjangoSettings::max_form_memory), 64 MiB | the form goes on in a temporary file |
+//! | how much room all temporary files take | [`max_form_spool`](crate::DjangoSettings::max_form_spool), 1 GiB | 503 with `Retry-After`; 413 for a form that takes more by itself |
+//! | fields of a form, and how many | `DATA_UPLOAD_MAX_MEMORY_SIZE`, `_NUMBER_FIELDS`, `_NUMBER_FILES` | 400 |
+//!
+//! Each of these leaves a line in the log: see [its table](super::production#log-lines). The files are in
+//! [`file_upload_temp_dir`](crate::DjangoSettings::file_upload_temp_dir).
+//!
+//! What is not looked at: of an upload, that is a form of more than 2.5 MiB (or `DATA_UPLOAD_MAX_MEMORY_SIZE`),
+//! all that stands behind the first right token, or all of it if the header has a right one. A wrong token or
+//! too many fields there are a refusal of Django's, and no matter here: the page is known to be one of the
+//! site's. A handler that parses the form has limits of its own.
+//!
+//! ## A large form
 //!
 //! Django takes forms of up to 2.5 MiB (`DATA_UPLOAD_MAX_MEMORY_SIZE`), `web::Form` of up to 16 KiB: a
 //! larger one is a 413. [`form_config`](crate::DjangoSite::form_config) gives it the site's limit:

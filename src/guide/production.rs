@@ -58,6 +58,7 @@
 //! | `undecodable` rises after a deployment | the two sides have different keys |
 //! | `rejected` with the reason `backend_not_listed` rises | a backend of the site is missing in the settings |
 //! | `fallback_key` stays high | the old key is still in use |
+//! | `rejected` with the reason `form_timeout` or `too_many_forms` rises | slow uploads, or somebody who sends them on purpose: see [the bounds](super::forms#a-form-with-a-file) |
 //! | `rejected` with the reason `csrf_failed` rises | a form without a token, or a proxy that changes `Host` |
 //!
 //! ## Log lines
@@ -95,8 +96,9 @@
 //! | warn | `a session cannot be extended` | `SESSION_SAVE_EVERY_REQUEST` could not be honoured; the visitor has an answer all the same | `error` |
 //! | error | `session database unavailable` | a request got a 503, or a session was not extended; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |
 //! | warn | `too many log-ins at once` | a log-in got a 503; at most one line a second | `error`, `unlogged` |
+//! | warn | `a form was not read` | a 408, a 413 or a 503, see [the bounds](super::forms#a-form-with-a-file); at most one line a second | `error`: which one, `unlogged` |
 //! | error | `middleware missing` | an extractor on a route without a middleware | `error`, `path` |
-//! | error | `request failed` | a mistake in a handler or in the settings: also what a handler returns, once | `error` |
+//! | error | `request failed` | a mistake in a handler or in the settings: also what a handler returns, once; or a form cannot be spooled to the disk | `error` |
 //!
 //! The spans `visit lookup` (session and user at once), `session lookup`, `user lookup`, `session write`,
 //! `session slide` and `user write` (debug) are around those queries.

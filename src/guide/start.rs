@@ -78,6 +78,8 @@
 //! | `ALLOWED_HOSTS` | [`allowed_hosts`](crate::DjangoSettings::allowed_hosts) | none: then only trusted origins may send forms |
 //! | `CSRF_COOKIE_NAME`, `_AGE`, `_DOMAIN`, `_PATH`, `_SAMESITE`, `_SECURE`, `_HTTPONLY`, `CSRF_HEADER_NAME`, `CSRF_TRUSTED_ORIGINS`, `CSRF_USE_SESSIONS` | the same in lower case | Django's |
 //! | `DATA_UPLOAD_MAX_MEMORY_SIZE`, `_NUMBER_FIELDS`, `_NUMBER_FILES` | the same in lower case | 2.5 MiB, 1000, 100 |
+//! | `FILE_UPLOAD_TEMP_DIR` | [`file_upload_temp_dir`](crate::DjangoSettings::file_upload_temp_dir) | the system's |
+//! | | [`form_timeout`](crate::DjangoSettings::form_timeout), [`max_form_memory`](crate::DjangoSettings::max_form_memory), [`max_form_spool`](crate::DjangoSettings::max_form_spool) | 60 seconds, 64 MiB, 1 GiB |
 //! | `SECURE_PROXY_SSL_HEADER` | [`secure_proxy_ssl_header`](crate::DjangoSettings::secure_proxy_ssl_header) | none |
 //! | the table of the session model | [`session_table`](crate::DjangoSettings::session_table) | `django_session` |
 //! | `SessionStore.key_salt` | [`session_key_salt`](crate::DjangoSettings::session_key_salt) | that of every store of Django's own |

@@ -1,6 +1,6 @@
 //! `settings.py`, as plain data.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{
     AuthenticationBackend, DEFAULT_PASSWORD_HASHERS, MessageLevel, MessageStorage, PasswordHasher,
@@ -289,8 +289,8 @@ pub struct DjangoSettings {
     pub csrf_cookie_httponly: bool,
 
     /// `DATA_UPLOAD_MAX_MEMORY_SIZE`: how many bytes of a form are looked at for the CSRF token, files
-    /// apart. A larger form is answered with a 400. `None` is no limit, and then a client decides how
-    /// much memory a form costs.
+    /// apart. A larger form is answered with a 400. `None` is no limit but those of
+    /// [`max_form_memory`](Self::max_form_memory) and [`max_form_spool`](Self::max_form_spool).
     ///
     /// Defaults to 2621440, 2.5 MiB.
     pub data_upload_max_memory_size: Option<usize>,
@@ -306,6 +306,43 @@ pub struct DjangoSettings {
     ///
     /// Defaults to 100.
     pub data_upload_max_number_files: Option<usize>,
+
+    /// How long reading a form for its CSRF token may take, from its first byte to the last one that it
+    /// takes: a form, or an upload up to the token. After that the visitor gets a 408, and the connection is
+    /// closed. An upload with its token in the header or before its files takes no time here, and what a
+    /// handler reads is the handler's own matter.
+    ///
+    /// Defaults to 60 seconds, as long as nginx waits for a client by default, but in all: 20 MB with the
+    /// token behind them at 2.7 Mbit/s.
+    pub form_timeout: Duration,
+
+    /// How many bytes of forms may be in memory at once, over all connections of this site in the
+    /// process: while they are looked into for their CSRF token, and until the handler has taken them. A form
+    /// for which there is no room left goes on in a temporary file: see
+    /// [`max_form_spool`](Self::max_form_spool).
+    ///
+    /// Defaults to 64 MiB: 25 forms of the greatest size, or 60,000 of a kilobyte.
+    pub max_form_memory: u64,
+
+    /// How many bytes of forms may be in temporary files at once, over all connections of this site in
+    /// the process. An upload goes there, as in Django, while its CSRF token has not come within
+    /// `DATA_UPLOAD_MAX_MEMORY_SIZE`, or 2.5 MiB if that is smaller: that is, if it is behind a file. The
+    /// handler gets the body from there.
+    ///
+    /// An upload that alone takes more gets a 413; a form that finds no room, because of others, a 503
+    /// with `Retry-After`. With 0 nothing is spooled: then the token has to be in the header or before
+    /// the files.
+    ///
+    /// Defaults to 1 GiB: 50 uploads of 20 MB at once.
+    pub max_form_spool: u64,
+
+    /// `FILE_UPLOAD_TEMP_DIR`: where the temporary files are of [`max_form_spool`](Self::max_form_spool).
+    /// They have no name there, and are gone with the process. Not among the exported settings: it is
+    /// a directory of this machine.
+    ///
+    /// Defaults to `None`: the directory of the system, `TMPDIR` or `/tmp`. Where that is in memory (a
+    /// `tmpfs`), so are uploads: then name one that is on a disk.
+    pub file_upload_temp_dir: Option<PathBuf>,
 
     /// `AUTH_USER_MODEL`, as its tables and columns.
     ///
@@ -490,6 +527,10 @@ impl DjangoSettings {
             data_upload_max_memory_size: Some(DEFAULT_UPLOAD_MEMORY_SIZE),
             data_upload_max_number_fields: Some(1000),
             data_upload_max_number_files: Some(100),
+            form_timeout: Duration::from_secs(60),
+            max_form_memory: 64 << 20,
+            max_form_spool: 1 << 30,
+            file_upload_temp_dir: None,
             user_model: UserModel::default(),
             authentication_backends: vec!["django.contrib.auth.backends.ModelBackend".into()],
             password_hashers: None,

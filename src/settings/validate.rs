@@ -53,6 +53,12 @@ impl DjangoSettings {
                 "TIME_ZONE is not the name of a time zone",
             ),
             (self.timeout.is_zero(), "the timeout must not be zero"),
+            (self.form_timeout.is_zero(), "form_timeout must not be zero"),
+            (
+                // Django's system check files.E001.
+                self.file_upload_temp_dir.as_ref().is_some_and(|path| !path.is_dir()),
+                "FILE_UPLOAD_TEMP_DIR is not a directory",
+            ),
             (
                 self.max_connections < 2,
                 "max_connections must be at least 2: one is set aside to end what was left behind",
@@ -173,6 +179,8 @@ mod tests {
             (of(|s| s.csrf_trusted_origins = vec!["example.com".into()]), "\"example.com\""),
             (of(|s| s.csrf_trusted_origins = vec!["null".into()]), "CSRF_TRUSTED_ORIGINS"),
             (of(|s| (s.use_tz, s.time_zone) = (false, "Mars/Olympus".into())), "TIME_ZONE"),
+            (of(|s| s.form_timeout = Duration::ZERO), "form_timeout"),
+            (of(|s| s.file_upload_temp_dir = Some("/of/nobody".into())), "FILE_UPLOAD_TEMP_DIR"),
             (
                 of(|s| {
                     let hash = SessionAuthHash { key_salt: "own".into(), ..Default::default() };

@@ -98,7 +98,7 @@ pub(crate) async fn check(
     if wanted == Wanted::Nothing {
         return Ok(());
     }
-    let verdict = judge(req, wanted, check, state, settings).await;
+    let verdict = judge(req, wanted, check, state, site).await;
     if verdict.is_ok() {
         state.is_checked_by(site);
     }
@@ -134,8 +134,9 @@ async fn judge(
     wanted: Wanted,
     check: &CsrfCheck,
     state: &CsrfState,
-    settings: &DjangoSettings,
+    site: &DjangoSite,
 ) -> Result<(), Error> {
+    let settings = site.settings();
     let from = Provenance::from(&Address::of(req.request(), settings));
     if wanted == Wanted::Page {
         return check.origin(&from).map_err(Error::CsrfFailed);
@@ -152,7 +153,7 @@ async fn judge(
     let in_form = match is_method(req, &Method::POST) {
         true => {
             let is_right = |token: &str| secret.matches(token).is_ok();
-            body::csrf_field(req, settings.upload_limits(), in_header.as_deref(), is_right).await?
+            body::csrf_field(req, site, in_header.as_deref(), is_right).await?
         }
         false => None,
     };

@@ -8,6 +8,8 @@ mod csrf;
 mod csrf_vectors;
 mod extract;
 mod form_config;
+mod form_reader;
+mod held_form;
 mod host;
 mod messages;
 mod middleware;
@@ -22,6 +24,7 @@ mod rest_framework;
 mod service;
 mod session_cookie;
 mod set_cookie;
+mod spool;
 pub mod test;
 mod vary;
 

@@ -9,7 +9,7 @@ use actix_web::{
 
 use super::{redirect::LoginUrl, rest::RestAnswer};
 use crate::{
-    error::Error,
+    error::{Error, FormError},
     settings::{DjangoSettings, is_url},
 };
 
@@ -101,7 +101,9 @@ impl ResponseError for Error {
             Self::PermissionDenied | Self::TestNotPassed | Self::CsrfFailed(_) => {
                 StatusCode::FORBIDDEN
             }
+            Self::BadForm(FormError::ExceedsSpool) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadForm(_) => StatusCode::BAD_REQUEST,
+            Self::FormTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::SessionInterrupted => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             error if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,

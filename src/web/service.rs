@@ -13,7 +13,7 @@ use std::{
 use actix_web::{
     HttpMessage,
     body::{EitherBody, MessageBody},
-    dev::{Service, ServiceRequest, ServiceResponse},
+    dev::{Payload, Service, ServiceRequest, ServiceResponse},
     http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, SET_COOKIE},
 };
 use futures_util::future::{Either, FutureExt, LocalBoxFuture};
@@ -521,6 +521,9 @@ fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>, messages: &Cookie
     }
 }
 
+/// The body of a request that is answered without it.
+struct Unread(#[allow(dead_code, reason = "it is there to be dropped with the answer")] Payload);
+
 /// A response and not an error, so that what is wrapped around the middleware (CORS, logging,
 /// compression) still does its work; and it sees what was found out.
 fn turned_away<B>(
@@ -541,5 +544,11 @@ fn turned_away<B>(
     answer.report();
     vary_on_cookie(response.headers_mut());
     csrf.send(response.headers_mut(), middleware.site().settings());
-    req.into_response(response).map_into_right_body()
+    let (req, unread) = req.into_parts();
+    // actix closes a connection on which a body is under way when the answer is sent. Without this it would
+    // read one that is chunked to its end, however long that takes.
+    if !matches!(unread, Payload::None) {
+        response.extensions_mut().insert(Unread(unread));
+    }
+    ServiceResponse::new(req, response).map_into_right_body()
 }

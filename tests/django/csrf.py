@@ -1,11 +1,12 @@
 """What Django's CsrfViewMiddleware makes of requests: a site of its own, with settings of each question's own.
 
-A request is {"method", "scheme", "port", "headers", "body_hex", "view", "session"}; header values are text in latin-1,
-one character a byte, as in WSGI. What it answers says whether the view was reached; a refusal has the reason.
+A request is {"method", "scheme", "port", "headers", "body_hex" or "body_zlib_hex", "view", "session"}; header values are
+text in latin-1, one character a byte, as in WSGI. What it answers says whether the view was reached; a refusal has the reason.
 """
 
 import io
 import logging
+import zlib
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.handlers.wsgi import WSGIHandler
@@ -84,8 +85,8 @@ def answer(handler, request):
     }
 
 
-def environ(method, scheme, port, headers, body_hex, view, session=None):
-    body = bytes.fromhex(body_hex)
+def environ(method, scheme, port, headers, body_hex="", view="", session=None, body_zlib_hex=""):
+    body = zlib.decompress(bytes.fromhex(body_zlib_hex)) if body_zlib_hex else bytes.fromhex(body_hex)
     made = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",

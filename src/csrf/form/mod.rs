@@ -3,50 +3,59 @@
 mod charset;
 mod head;
 mod multipart;
-pub(crate) mod urlencoded;
-
-pub(crate) use multipart::Multipart;
+mod urlencoded;
 
 use charset::Charset;
 use head::Parameters;
+use multipart::Multipart;
+use urlencoded::Urlencoded;
 
 use crate::{error::FormError, settings::UploadLimits};
 
 /// The name of the field.
 pub(crate) const FIELD: &str = "csrfmiddlewaretoken";
 
-/// What a body may be, by its `Content-Type`.
+/// So much of a value is kept. Longer than any token, in any charset, and so are its characters.
+const MAX_TOKEN_SIZE: usize = 1024;
+
+/// A form that comes piece by piece. What is kept of it is bounded.
+#[derive(Clone)]
 pub(crate) enum Form {
-    /// Nothing that Django looks into.
-    None,
     /// `application/x-www-form-urlencoded`
-    Urlencoded,
+    Urlencoded(Urlencoded),
     /// `multipart/form-data`
     Multipart(Box<Multipart>),
 }
 
 impl Form {
-    /// The form that a POST with these headers has.
+    /// The form that a POST with these headers has. `None` if Django looks into no such body.
     pub(crate) fn of(
         content_type: &str,
         content_length: Option<u64>,
         limits: UploadLimits,
-    ) -> Result<Self, FormError> {
+    ) -> Result<Option<Self>, FormError> {
         let Some(parameters) = Parameters::read(content_type) else {
-            return Ok(Self::None);
+            return Ok(None);
         };
         let charset = parameters.get("charset").and_then(Charset::named);
-        match parameters.value.as_str() {
+        Ok(match parameters.value.as_str() {
             // No other spelling, though it may be upper-case (V20).
-            "application/x-www-form-urlencoded" => match (parameters.get("charset"), charset) {
-                (Some(name), Some(_)) if name.eq_ignore_ascii_case("utf-8") => Ok(Self::Urlencoded),
-                // One that has no ASCII in it (CD3) is refused where Django 4.2 reads it.
-                (_, Some(Charset::Utf8 | Charset::Ascii)) if limits.reads_charsets => {
-                    Ok(Self::Urlencoded)
+            "application/x-www-form-urlencoded" => {
+                match (parameters.get("charset"), charset) {
+                    (Some(name), Some(_)) if name.eq_ignore_ascii_case("utf-8") => {}
+                    // One that has no ASCII in it (CD3) is refused where Django 4.2 reads it.
+                    (_, Some(Charset::Utf8 | Charset::Ascii)) if limits.reads_charsets => {}
+                    (_, Some(_)) => return Err(FormError::NotUtf8),
+                    (_, None) => {}
                 }
-                (_, Some(_)) => Err(FormError::NotUtf8),
-                (_, None) => Ok(Self::Urlencoded),
-            },
+                // Before anything is read.
+                if let (Some(length), Some(most)) = (content_length, limits.memory_size)
+                    && length > most as u64
+                {
+                    return Err(FormError::RequestDataTooBig);
+                }
+                Some(Self::Urlencoded(Urlencoded::new(limits)))
+            }
             "multipart/form-data" => {
                 let boundary = parameters.get("boundary").filter(|text| is_boundary(text));
                 let (Some(boundary), true) = (boundary, content_type.starts_with("multipart/"))
@@ -56,14 +65,37 @@ impl Form {
                 if !content_type.is_ascii() {
                     return Err(FormError::MultiPartParserError);
                 }
-                // Chunked, it is an empty form to Django (C18).
-                if content_length.unwrap_or_default() == 0 {
-                    return Ok(Self::None);
-                }
                 let charset = charset.unwrap_or(Charset::Utf8);
-                Ok(Self::Multipart(Box::new(Multipart::new(boundary, charset, limits))))
+                // Chunked, it is an empty form to Django (C18).
+                (content_length.unwrap_or_default() > 0)
+                    .then(|| Self::Multipart(Box::new(Multipart::new(boundary, charset, limits))))
             }
-            _ => Ok(Self::None),
+            _ => None,
+        })
+    }
+
+    /// Takes the next piece of the body.
+    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), FormError> {
+        match self {
+            Self::Urlencoded(form) => form.push(piece),
+            Self::Multipart(form) => form.push(piece),
+        }
+    }
+
+    /// The value of the field, as far as the form was read: the last one so far. A form that is not
+    /// multipart tells it at its end.
+    pub(crate) fn token(&self) -> Option<&str> {
+        match self {
+            Self::Urlencoded(_) => None,
+            Self::Multipart(form) => form.token(),
+        }
+    }
+
+    /// The value of the field in a body that has ended.
+    pub(crate) fn finish(self) -> Result<Option<String>, FormError> {
+        match self {
+            Self::Urlencoded(form) => form.finish(),
+            Self::Multipart(form) => form.finish(),
         }
     }
 }
@@ -91,24 +123,17 @@ mod tests {
         limits: UploadLimits,
     ) -> serde_json::Value {
         let length = (!chunked).then(|| body.len().try_into().unwrap());
-        let found = Form::of(content_type, length, limits).and_then(|form| match form {
-            Form::None => Ok(None),
-            Form::Urlencoded if limits.memory_size.is_some_and(|most| body.len() > most) => {
-                Err(FormError::RequestDataTooBig)
-            }
-            Form::Urlencoded => urlencoded::token(body, limits),
-            Form::Multipart(form) => {
-                // The same in one piece and byte by byte.
-                let mut bytewise = form.clone();
-                let in_pieces = body
-                    .iter()
-                    .try_for_each(|byte| bytewise.push(&[*byte]))
-                    .and_then(|()| bytewise.finish());
-                let mut form = form;
-                let whole = form.push(body).and_then(|()| form.finish());
-                assert_eq!(whole, in_pieces);
-                whole
-            }
+        let found = Form::of(content_type, length, limits).and_then(|form| {
+            let Some(mut form) = form else { return Ok(None) };
+            // The same in one piece and byte by byte.
+            let mut bytewise = form.clone();
+            let in_pieces = body
+                .iter()
+                .try_for_each(|byte| bytewise.push(&[*byte]))
+                .and_then(|()| bytewise.finish());
+            let whole = form.push(body).and_then(|()| form.finish());
+            assert_eq!(whole, in_pieces);
+            whole
         });
         match found {
             Ok(value) => json!({ "value": value.unwrap_or_default() }),

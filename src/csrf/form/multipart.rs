@@ -6,14 +6,11 @@ use base64::{
 };
 use memchr::memmem::{self, Finder};
 
-use super::{FIELD, charset::Charset, head::Parameters};
+use super::{FIELD, MAX_TOKEN_SIZE, charset::Charset, head::Parameters};
 use crate::{error::FormError, settings::UploadLimits};
 
 /// `MAX_TOTAL_HEADER_SIZE`: within so many bytes the header of a part has to end.
 const MAX_HEADER_SIZE: usize = 1024;
-
-/// So much of a field is kept. Longer than any token, in any charset, and so are its characters.
-const MAX_TOKEN_SIZE: usize = 1024;
 
 /// Looks for the field in a body that comes piece by piece. What it keeps of that is bounded.
 #[derive(Clone)]
@@ -68,12 +65,12 @@ impl Multipart {
     }
 
     /// The value of the field, as far as the body was read: the last one so far.
-    pub(crate) fn token(&self) -> Option<&str> {
+    pub(super) fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }
 
     /// Takes the next piece of the body.
-    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), FormError> {
+    pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), FormError> {
         self.pending.extend_from_slice(piece);
         let mut pending = std::mem::take(&mut self.pending);
         let mut start = 0;
@@ -93,12 +90,14 @@ impl Multipart {
         let taken = self.go_on(&rest[..certain])?;
         self.searched = (rest.len() - taken).saturating_sub(unsearched);
         pending.drain(..start + taken);
+        // What took a large piece is not kept for the little that is left of it.
+        pending.shrink_to(2 * MAX_HEADER_SIZE);
         self.pending = pending;
         Ok(())
     }
 
     /// The value of the field in a body that has ended.
-    pub(crate) fn finish(mut self) -> Result<Option<String>, FormError> {
+    pub(super) fn finish(mut self) -> Result<Option<String>, FormError> {
         let rest = std::mem::take(&mut self.pending);
         if !matches!(self.part, Part::Head) || !rest.is_empty() {
             self.end_part(&rest)?;

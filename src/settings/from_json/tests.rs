@@ -210,6 +210,10 @@ fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
         timeout: _,
         max_connections: _,
         prepared_statements: _,
+        form_timeout: _,
+        max_form_memory: _,
+        max_form_spool: _,
+        file_upload_temp_dir: _, // a directory of another machine
         site,
     } = read(&exported()).unwrap();
     assert_ne!(secret_key, default.secret_key);

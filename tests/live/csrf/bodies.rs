@@ -8,17 +8,20 @@ use actix_web::{
     App, HttpResponse,
     web::{self, Bytes, Form, Payload, PayloadConfig},
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::requests::{MASKED, SECRET, site};
-use crate::{app::TestApp, beds::Dice};
+use crate::{
+    app::{Answer, TestApp},
+    beds::Dice,
+};
 
-fn app(settings: DjangoSettings) -> TestApp {
+pub(super) fn app(settings: DjangoSettings) -> TestApp {
     TestApp::start(move || {
         let middleware = DjangoSessionMiddleware::optional(site(settings.clone()));
         App::new()
@@ -64,20 +67,18 @@ async fn first(mut body: Payload) -> String {
 }
 
 /// For a machine that does something else.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request in pieces, of which the server sees one after the other.
-struct Sender(TcpStream);
+pub(super) struct Sender(TcpStream);
 
 impl Sender {
-    async fn to(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Self {
+    pub(super) async fn to(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Self {
         let address = app.url().replace("http://", "");
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut head = format!(
-            "POST {path} HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\
-             Cookie: csrftoken={SECRET}\r\n"
-        );
+        let mut head =
+            format!("POST {path} HTTP/1.1\r\nHost: example.com\r\nCookie: csrftoken={SECRET}\r\n");
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }
@@ -85,18 +86,39 @@ impl Sender {
         Self(stream)
     }
 
-    async fn send(&mut self, piece: &[u8]) {
+    pub(super) async fn send(&mut self, piece: &[u8]) {
         self.0.write_all(piece).await.unwrap();
     }
 
-    async fn send_chunk(&mut self, piece: &[u8]) {
+    pub(super) async fn send_chunk(&mut self, piece: &[u8]) {
         self.send(format!("{:x}\r\n", piece.len()).as_bytes()).await;
         self.send(&[piece, b"\r\n"].concat()).await;
     }
 
+    /// Nothing more is sent, whatever was announced.
+    pub(super) async fn end(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
     /// Status and body, while the request may still be under way.
-    async fn answer(self) -> (u16, Vec<u8>) {
+    pub(super) async fn answer(self) -> (u16, Vec<u8>) {
         timeout(PATIENCE, self.read_answer()).await.expect("an answer")
+    }
+
+    /// All that is answered to a client that sends this now and then, until the server closes the connection.
+    pub(super) async fn trickle(self, piece: &[u8]) -> Answer {
+        let (mut reader, mut writer) = self.0.into_split();
+        let mut answer = Vec::new();
+        let sending = async {
+            while writer.write_all(piece).await.is_ok() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        // One that is closed while a client sends may end in a reset.
+        let reading = async { reader.read_to_end(&mut answer).await.is_ok() };
+        let ended = timeout(PATIENCE, future::join(sending, reading)).await;
+        ended.expect("a connection that is closed");
+        Answer::parse(&answer)
     }
 
     async fn read_answer(mut self) -> (u16, Vec<u8>) {
@@ -118,15 +140,15 @@ impl Sender {
     }
 }
 
-fn part(name: &str, filename: Option<&str>, data: &[u8]) -> Vec<u8> {
+pub(super) fn part(name: &str, filename: Option<&str>, data: &[u8]) -> Vec<u8> {
     let filename = filename.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
     let head =
         format!("--XyZ\r\nContent-Disposition: form-data; name=\"{name}\"{filename}\r\n\r\n");
     [head.as_bytes(), data, b"\r\n"].concat()
 }
 
-const MULTIPART: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=XyZ");
-const URLENCODED: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+pub(super) const MULTIPART: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=XyZ");
+pub(super) const URLENCODED: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 #[actix_web::test]
 async fn a_handler_gets_the_body_byte_for_byte() {
@@ -227,13 +249,18 @@ async fn an_upload_is_with_the_handler_as_soon_as_the_token_was_seen() {
 
 #[actix_web::test]
 async fn nobody_fills_the_memory_on_the_way_to_a_token() {
-    let app = app(DjangoSettings::new("k"));
-    // Files before the token: it is looked for as far as a form may go.
+    // Files before the token: it is looked for as far as the disk may be used.
+    let no_disk = {
+        let mut settings = DjangoSettings::new("k");
+        settings.max_form_spool = 0;
+        app(settings)
+    };
     let gigabyte = ("Content-Length", "1073741824");
-    let mut sender = Sender::to(&app, "/first", &[MULTIPART, gigabyte]).await;
+    let mut sender = Sender::to(&no_disk, "/first", &[MULTIPART, gigabyte]).await;
     sender.send(&part("up", Some("a"), &[b'x'; 3_000_000])).await;
-    assert_eq!(sender.answer().await, (403, Vec::new()));
+    assert_eq!(sender.answer().await, (413, Vec::new()));
 
+    let app = app(DjangoSettings::new("k"));
     // A form that says how long it is, and one that does not.
     let long = ("Content-Length", "2621441");
     let sender = Sender::to(&app, "/bytes", &[URLENCODED, long]).await;

@@ -24,9 +24,14 @@ async fn random_requests_get_the_verdict_of_django() {
             let question =
                 json!({ "cmd": "csrf_answers", "settings": settings.0, "requests": questions });
             let verdicts = bed.ask(question).await;
-            let ours = answers(&settings, &requests).await;
-            for ((request, djangos), ours) in
-                requests.iter().zip(verdicts["answers"].as_array().unwrap()).zip(&ours)
+            let ours = answers(settings.ours(), &requests).await;
+            // The same where every form goes through a temporary file.
+            let mut on_disk = settings.ours();
+            on_disk.max_form_memory = 0;
+            let spooled = answers(on_disk, &requests).await;
+            let verdicts = verdicts["answers"].as_array().unwrap();
+            for (((request, djangos), ours), spooled) in
+                requests.iter().zip(verdicts).zip(&ours).zip(&spooled)
             {
                 // Older versions drop what is no base64 from it (V31).
                 let has_base64 = request.body.windows(6).any(|bytes| bytes == b"base64");
@@ -38,6 +43,7 @@ async fn random_requests_get_the_verdict_of_django() {
                     continue;
                 }
                 compare(&settings, request, djangos, ours);
+                compare(&settings, request, djangos, spooled);
                 *told.entry(kind(djangos)).or_default() += 1;
                 alike += 1;
             }
@@ -51,7 +57,7 @@ async fn random_requests_get_the_verdict_of_django() {
 }
 
 /// What happened, without what was sent.
-fn kind(djangos: &Value) -> String {
+pub(super) fn kind(djangos: &Value) -> String {
     let reason = djangos["reason"].as_str().unwrap_or_default();
     let reason = match reason.split_once(" - ") {
         Some((check, rest)) if rest.ends_with("does not match any trusted origins.") => check,
@@ -71,7 +77,12 @@ fn is_stricter(request: &CsrfRequest, djangos: &Value, ours: &CsrfAnswer) -> boo
     (is_odd("Origin") || is_odd("Referer")) && is_refused && !was_refused
 }
 
-fn compare(settings: &CsrfSettings, request: &CsrfRequest, djangos: &Value, ours: &CsrfAnswer) {
+pub(super) fn compare(
+    settings: &CsrfSettings,
+    request: &CsrfRequest,
+    djangos: &Value,
+    ours: &CsrfAnswer,
+) {
     let case = || {
         let (question, layers) = (request.question(), &request.layers);
         format!("{settings:?}\n{question}\n{layers:?}\n{djangos}\n{ours:?}")

@@ -6,3 +6,5 @@ mod in_session;
 mod log;
 mod middleware;
 mod requests;
+mod slow;
+mod uploads;

@@ -1,5 +1,7 @@
 //! Random requests that a CSRF check has to judge, and a middleware without a database to judge them.
 
+use std::io::Write;
+
 use actix_django_session::{
     CsrfToken, DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error,
     deadpool_postgres::{Manager, Pool},
@@ -11,7 +13,7 @@ use actix_service::{IntoServiceFactory, ServiceFactory};
 use actix_web::{
     App, HttpResponse, ResponseError,
     body::MessageBody,
-    dev::{AppConfig, Service, ServiceResponse},
+    dev::{AppConfig, Payload, Service, ServiceResponse},
     http::{
         Method,
         header::{HeaderName, HeaderValue, SET_COOKIE},
@@ -20,6 +22,8 @@ use actix_web::{
     test::{TestRequest, call_service, read_body},
     web::{self, Bytes, PayloadConfig},
 };
+use flate2::{Compression, write::ZlibEncoder};
+use futures_util::stream;
 use serde_json::{Map, Value, json};
 
 use crate::beds::Dice;
@@ -178,6 +182,11 @@ enum Check {
 }
 
 impl Layer {
+    /// One middleware, of the site's own handle.
+    pub(super) fn one() -> [Self; 3] {
+        [Check::Everybody, Check::Absent, Check::Absent].map(|check| Self { check, handle: 0 })
+    }
+
     /// One of the three checks everybody.
     fn random(dice: &mut Dice) -> [Self; 3] {
         let mut layers = [(); 3].map(|()| {
@@ -271,10 +280,14 @@ impl CsrfRequest {
         let latin1 = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect::<String>();
         let headers: Vec<_> =
             self.headers.iter().map(|(name, value)| json!([name, latin1(value)])).collect();
-        let hex: String = self.body.iter().map(|byte| format!("{byte:02x}")).collect();
+        // A file may be large, and is mostly the same byte.
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+        zlib.write_all(&self.body).unwrap();
+        let body = zlib.finish().unwrap();
+        let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
         json!({
             "method": self.method, "scheme": self.scheme, "port": self.port, "headers": headers,
-            "body_hex": hex, "view": self.view, "session": self.session,
+            "body_zlib_hex": hex, "view": self.view, "session": self.session,
         })
     }
 
@@ -437,7 +450,7 @@ fn multipart_type(dice: &mut Dice) -> &'static str {
     ])
 }
 
-fn multipart(dice: &mut Dice) -> Vec<u8> {
+pub(super) fn multipart(dice: &mut Dice) -> Vec<u8> {
     let mut body: Vec<u8> = Vec::new();
     if dice.below(10) == 0 {
         body.extend(b"preamble\r\n");
@@ -505,10 +518,10 @@ pub(super) fn site(settings: DjangoSettings) -> DjangoSite {
 }
 
 /// Sends requests to middlewares of these settings.
-pub(super) async fn answers(settings: &CsrfSettings, requests: &[CsrfRequest]) -> Vec<CsrfAnswer> {
-    let one = site(settings.ours());
+pub(super) async fn answers(settings: DjangoSettings, requests: &[CsrfRequest]) -> Vec<CsrfAnswer> {
+    let one = site(settings.clone());
     let hooked = one.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
-    let middlewares = [one, hooked, site(settings.ours())].map(|site| {
+    let middlewares = [one, hooked, site(settings)].map(|site| {
         DjangoSessionMiddleware::optional(site).error_handler(|error, _| {
             let mut response = error.error_response();
             let reason = match error {
@@ -527,7 +540,7 @@ pub(super) async fn answers(settings: &CsrfSettings, requests: &[CsrfRequest]) -
             .wrap(inner)
             .wrap(middle)
             .wrap(outer)
-            .app_data(PayloadConfig::new(1 << 20))
+            .app_data(PayloadConfig::new(1 << 26))
             .service(web::resource("/token/").to(async |token: CsrfToken, body: Bytes| {
                 HttpResponse::Ok().insert_header((TOKEN, token.as_str())).body(body)
             }))
@@ -540,6 +553,9 @@ pub(super) async fn answers(settings: &CsrfSettings, requests: &[CsrfRequest]) -
     }
     all
 }
+
+/// As large as actix reads them from a connection.
+const PIECE: usize = 32 << 10;
 
 const REASON: HeaderName = HeaderName::from_static("x-reason");
 const TOKEN: HeaderName = HeaderName::from_static("x-token");
@@ -554,7 +570,10 @@ async fn answer<B: MessageBody>(
         let value = HeaderValue::from_bytes(value).unwrap();
         sent = sent.append_header((HeaderName::try_from(name.as_str()).unwrap(), value));
     }
-    let sent = sent.set_payload(request.body.clone()).to_request();
+    let mut sent = sent.set_payload(request.body.clone()).to_request();
+    let pieces: Vec<_> =
+        request.body.chunks(PIECE).map(|piece| Ok(piece.to_vec().into())).collect();
+    *sent.payload() = Payload::Stream { payload: Box::pin(stream::iter(pieces)) };
     if !request.session.is_null() {
         test::session(&sent, &request.session);
     }
