@@ -52,20 +52,35 @@ pub(crate) async fn csrf_field(
             found
         }
         Form::Multipart(form) => {
-            let window = limits.memory_size.unwrap_or_default().max(DEFAULT_UPLOAD_MEMORY_SIZE);
-            let is_upload = length.is_none_or(|length| length > window as u64);
-            if is_upload && in_header.is_some_and(&is_right) {
+            let window = upload_window(length, limits);
+            if window.is_some() && in_header.is_some_and(&is_right) {
                 return Ok(None);
             }
             let mut reader = Reader::of(req, length);
-            let found = match is_upload {
-                true => first_right_token(form, &mut reader, window, is_right).await,
-                false => last_token(form, &mut reader).await,
+            let found = match window {
+                Some(window) => first_right_token(form, &mut reader, window, is_right).await,
+                None => last_token(form, &mut reader).await,
             };
             reader.give_back(req);
             found
         }
     }
+}
+
+/// In how many of its first bytes the token of a POST is looked for, if it is an upload.
+pub(crate) fn searched(headers: &HeaderMap, limits: UploadLimits) -> Option<usize> {
+    let length = content_length(headers);
+    let content_type = header(headers, "content-type").unwrap_or_default();
+    match Form::of(&content_type, length, limits) {
+        Ok(Form::Multipart(_)) => upload_window(length, limits),
+        _ => None,
+    }
+}
+
+/// How much of an upload is held in memory. `None` for a multipart form that is none: it is read as a whole.
+fn upload_window(length: Option<u64>, limits: UploadLimits) -> Option<usize> {
+    let window = limits.memory_size.unwrap_or_default().max(DEFAULT_UPLOAD_MEMORY_SIZE);
+    length.is_none_or(|length| length > window as u64).then_some(window)
 }
 
 /// How long the form says that it is. `None` if it will end when it ends: it is chunked, or HTTP/2.

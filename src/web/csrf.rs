@@ -106,11 +106,14 @@ pub(crate) async fn check(
         let from = Provenance::from(&Address::of(req.request(), settings));
         let expected = check.expected(&from, reason);
         let came = expected.as_ref().and(from.origin.as_ref().or(from.referer.as_ref()));
+        let is_post = is_method(req, &Method::POST) && *reason == CsrfReason::TokenMissing;
+        let searched = is_post.then(|| body::searched(req.headers(), settings.upload_limits()));
         tracing::warn!(
             reason = %printable(&reason.to_string()),
             path = req.path(),
             expected = expected.as_deref().map(tracing::field::display),
             came = came.map(|came| tracing::field::display(printable(came))),
+            searched = searched.flatten(),
             "CSRF check failed",
         );
     }

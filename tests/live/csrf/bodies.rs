@@ -233,6 +233,15 @@ async fn nobody_fills_the_memory_on_the_way_to_a_token() {
     let mut sender = Sender::to(&app, "/first", &[MULTIPART, gigabyte]).await;
     sender.send(&part("up", Some("a"), &[b'x'; 3_000_000])).await;
     assert_eq!(sender.answer().await, (403, Vec::new()));
+    // The log says so; of a form that was read as a whole, it does not.
+    let without = part("up", Some("a"), b"x");
+    let length = without.len().to_string();
+    let mut sender = Sender::to(&app, "/first", &[MULTIPART, ("Content-Length", &length)]).await;
+    sender.send(&without).await;
+    assert_eq!(sender.answer().await, (403, Vec::new()));
+    let [large, small] = &app.log().of_this_crate(&["WARN"])[..] else { panic!("two lines") };
+    assert!(large.contains("CSRF token missing.") && large.contains("searched=2621440"), "{large}");
+    assert!(small.contains("CSRF token missing.") && !small.contains("searched"), "{small}");
 
     // A form that says how long it is, and one that does not.
     let long = ("Content-Length", "2621441");
