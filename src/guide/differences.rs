@@ -12,12 +12,37 @@
 //! | `SESSION_SAVE_EVERY_REQUEST`, requests within one second | each one moves `expire_date` | one of them does: [`session_save_interval`](crate::DjangoSettings::session_save_interval) |
 //! | `Host` is not in `ALLOWED_HOSTS` | 400 | 400 for anonymous visitors who would be redirected, 403 for forms; else it is answered |
 //! | CSRF: text that no browser sends (`https://evil.com\.example.com`) under a wildcard | trusted | refused |
+//! | CSRF: an upload larger than `DATA_UPLOAD_MAX_MEMORY_SIZE`, with the token behind its file | found | 403: the file is not held back. Put the token first, or into the header: [forms](super::forms#a-form) |
 //! | a `POST` to a path that does not exist, behind a middleware | 404 | 403 |
 //! | a messages cookie with a right signature and no messages in it | 500 | no messages |
 //! | REST framework: a refused credential that makes the framework fail | 500 | 401 |
 //! | REST framework: an RSA key of less than 2048 bits | accepted | refused |
 //!
 //! Changing sessions has more: see [the table of that chapter](super::sessions#what-differs-from-django).
+//!
+//! ## Other hosts
+//!
+//! Django refuses each request whose `Host` is not in `ALLOWED_HOSTS`. A proxy that passes on the hosts of the
+//! site alone does the same for both sides. Where there is none, a guard does:
+//!
+//! ```
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoSite, DjangoUser};
+//! use actix_web::{HttpResponse, guard, web};
+//!
+//! async fn home(user: DjangoUser) -> String {
+//!     format!("Hello, {}", user.username())
+//! }
+//!
+//! fn routes(site: DjangoSite) -> impl Fn(&mut web::ServiceConfig) + Clone + Send {
+//!     let login_required = DjangoSessionMiddleware::login_required(site);
+//!     move |app| {
+//!         let hosts = guard::Any(guard::Host("www.example.com")).or(guard::Host("example.com"));
+//!         let pages = web::scope("").guard(hosts).wrap(login_required.clone());
+//!         app.service(pages.route("/", web::get().to(home)))
+//!             .default_service(web::to(HttpResponse::BadRequest));
+//!     }
+//! }
+//! ```
 //!
 //! ## What stays with Django
 //!

@@ -85,4 +85,5 @@
 //! | `Referer checking failed`, where a port is expected that is not the site's (`https://.example.com:8099/`) | with a `CSRF_COOKIE_DOMAIN`, Django expects the domain with its own port: name it with [`server_port`](crate::DjangoSettings::server_port). A browser sends `Origin`, and is not asked |
 //! | `CSRF cookie not set` | no page with a token was seen before, or the cookie's domain is another |
 //! | `CSRF token missing` | the form lacks the field, or the header has another name |
+//! | the same, with `searched` | a file stands before the token: put the token first, or into the header |
 //! | `... incorrect` | a page from before the log-in: log-in changes the secret |
