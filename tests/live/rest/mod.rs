@@ -1,6 +1,6 @@
 //! Endpoints as the Django REST framework has them, beside a running one.
 
-mod bed;
+pub(crate) mod bed;
 mod differential;
 mod hooks;
 mod no_tokens;

@@ -1,0 +1,31 @@
+use actix_django_session::DjangoSessionMiddleware;
+use actix_web::App;
+use testbed::Browser;
+
+use crate::{
+    app::TestApp,
+    beds::{Bed, PASSWORD, settings},
+};
+
+chapter::code!("forms", "async fn page");
+
+#[actix_web::test]
+async fn a_form_brings_its_token_and_as_much_as_django_takes() {
+    let bed = Bed::shared().await;
+    let site = bed.store_with(settings().allowed_hosts(["127.0.0.1"]));
+    let form = TestApp::start(move || {
+        let middleware = DjangoSessionMiddleware::login_required(site.clone());
+        let form = web::resource("/form").wrap(middleware).get(page).post(post);
+        App::new().app_data(site.form_config()).service(form)
+    });
+    let (browser, url) = (Browser::new(), format!("{}/form", form.url()));
+    browser.login(bed.bed().site(), "ada", PASSWORD).await.unwrap();
+    for text in ["tea", &"x".repeat(20 * 1024)] {
+        let answer = browser.submit(&url, &[("text", text)]).await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), format!("ada wrote {text}"));
+    }
+    let cookies = browser.cookies(&url).unwrap();
+    let forged = browser.client().post(&url).header("Cookie", cookies).body("text=tea");
+    let forged = forged.header("Content-Type", "application/x-www-form-urlencoded");
+    assert_eq!(forged.send().await.unwrap().status(), 403);
+}
