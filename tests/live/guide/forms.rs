@@ -9,6 +9,14 @@ use crate::{
 
 chapter::code!("forms", "async fn page");
 
+mod limit {
+    chapter::code!("forms", "fn limits");
+
+    pub(super) fn of(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+        limits(site)
+    }
+}
+
 #[actix_web::test]
 async fn a_form_brings_its_token_and_as_much_as_django_takes() {
     let bed = Bed::shared().await;
@@ -16,7 +24,7 @@ async fn a_form_brings_its_token_and_as_much_as_django_takes() {
     let form = TestApp::start(move || {
         let middleware = DjangoSessionMiddleware::login_required(site.clone());
         let form = web::resource("/form").wrap(middleware).get(page).post(post);
-        App::new().app_data(site.form_config()).service(form)
+        App::new().configure(limit::of(site.clone())).service(form)
     });
     let (browser, url) = (Browser::new(), format!("{}/form", form.url()));
     browser.login(bed.bed().site(), "ada", PASSWORD).await.unwrap();
