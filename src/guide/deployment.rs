@@ -73,13 +73,13 @@
 //! or fewer: workers share what there is, each request is answered, and requests that come together take longer.
 //!
 //! Two instances with 4 workers each, replaced one at a time, beside a Django of 12: with
-//! `max_connections(16)` and a `max_size` of 8 it is (2 + 1) * (16 + 8) + 12 + 10 = 94, which fits into 97.
+//! `max_connections = 16` and a `max_size` of 8 it is (2 + 1) * (16 + 8) + 12 + 10 = 94, which fits into 97.
 //! With the default of 32 it would be 142.
 //!
 //! Through PgBouncer, those of the service are clients: `max_client_conn` (100) takes the place of PostgreSQL's
 //! `max_connections` in the formula. Towards PostgreSQL there are `default_pool_size` (20) for each pair of
 //! database and role. In transaction mode set
-//! [`prepared_statements(false)`](crate::DjangoSettings::prepared_statements), and see
+//! [`prepared_statements = false`](crate::DjangoSettings::prepared_statements), and see
 //! [Poolers](super::production#poolers).
 //!
 //! `?application_name=orders` in the URL of the database names them in `pg_stat_activity`:

@@ -16,7 +16,9 @@ async fn an_endpoint_tells_who_came_by_what() {
     let mut rest = RestFramework::default();
     rest.default_authentication_classes =
         vec![RestAuthentication::token(), RestAuthentication::session()];
-    let site = bed.site(DjangoSettings::new(Settings::SECRET_KEY).rest_framework(rest));
+    let mut settings = DjangoSettings::new(Settings::SECRET_KEY);
+    settings.rest_framework = rest;
+    let site = bed.site(settings);
     let app = init_service(App::new().configure(routes(site))).await;
     let ask = async |header: (&str, String)| {
         let request = TestRequest::get().uri("/api/orders/").insert_header(header);
