@@ -36,6 +36,8 @@ fn routes(site: DjangoSite, pool: Pool) -> impl Fn(&mut web::ServiceConfig) + Cl
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // What goes wrong is said in the log, and nowhere else.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let file = variable("DJANGO_SETTINGS")?;
     let json = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;

@@ -6,8 +6,8 @@
 //!     ALLOWED_HOSTS=www.example.com cargo run --example websocket
 //! ```
 //!
-//! They end, too, when the process is told to by SIGTERM: with the code 1001, so that a client comes
-//! back at once and meets the next process. Without that, actix-web waits for them as long as the
+//! They end, too, when the process is told to by SIGTERM or Ctrl-C: with the code 1001, so that a client
+//! comes back and meets the next process. Without that, actix-web waits for them as long as the
 //! `shutdown_timeout` is, and then cuts them off.
 //!
 //! A WebSocket's handshake carries the cookie whatever page opened it, so the middleware looks at its
@@ -38,6 +38,22 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Turns true when the process has to end.
 pub(crate) type Shutdown = watch::Receiver<bool>;
 
+/// Listens to the signals beside actix-web, which accepts no more connections, and waits for what is open.
+pub(crate) fn shutdown() -> io::Result<Shutdown> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (ends, shutdown) = watch::channel(false);
+    rt::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        ends.send_replace(true);
+        ends.closed().await;
+    });
+    Ok(shutdown)
+}
+
 /// Waits until a visitor who stays has to go, and says why.
 async fn end(
     site: DjangoSite,
@@ -46,10 +62,12 @@ async fn end(
     shutdown: web::Data<Shutdown>,
 ) -> CloseCode {
     let mut shutdown = Shutdown::clone(&shutdown);
-    tokio::select! {
+    let code = tokio::select! {
         code = log_out(&site, &session, &user) => code,
         _ = shutdown.wait_for(|ends| *ends) => CloseCode::Away,
-    }
+    };
+    tracing::info!(user_id = user.id(), code = u16::from(code), "a connection has to end");
+    code
 }
 
 async fn log_out(site: &DjangoSite, session: &DjangoSession, user: &DjangoUser) -> CloseCode {
@@ -124,7 +142,8 @@ pub(crate) fn routes(
     site: DjangoSite,
     shutdown: Shutdown,
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    let middleware = DjangoSessionMiddleware::login_required(site);
+    // A redirect to a login page is of no use to what opens a WebSocket: it gets a 401.
+    let middleware = DjangoSessionMiddleware::login_required(site).unauthorized();
     let shutdown = web::Data::new(shutdown);
     move |app| {
         let live = web::scope("/live")
@@ -145,15 +164,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let site = DjangoSite::new(pool, settings)?;
-    // actix-web listens to the signal as well: it accepts no more, and waits for what is open.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let (ends, shutdown) = watch::channel(false);
-    rt::spawn(async move {
-        terminate.recv().await;
-        ends.send_replace(true);
-        ends.closed().await;
-    });
-    let routes = routes(site.clone(), shutdown);
+    let routes = routes(site.clone(), shutdown()?);
     site.check().await?;
     // For those who do not leave. Less than the time that is given to the process before SIGKILL:
     // 10 seconds by Docker, 30 by Kubernetes.

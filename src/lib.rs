@@ -1,5 +1,5 @@
 // The README's links lead to files in a checkout; here, to pages of the documentation. Of two definitions
-// the first one counts.
+// the first one counts. docs/request.md is docs/request.svg as a link: tests/guide.rs says how to make it.
 //! [start]: guide::start
 //! [move one endpoint]: guide::move_one_endpoint
 //! [Who may]: guide::who_may
@@ -9,7 +9,10 @@
 //! [benchmarks]: https://docs.rs/crate/actix-django-session/latest/source/benches/README.md
 //! [security]: https://docs.rs/crate/actix-django-session/latest/source/.github/SECURITY.md
 //! [changelog]: https://docs.rs/crate/actix-django-session/latest/source/CHANGELOG.md
+#![doc = include_str!("../docs/request.md")]
 #![doc = include_str!("../README.md")]
+// Pictures of the demo are in no package.
+//! <style>picture { display: none }</style>
 
 mod auth;
 mod crypto;

@@ -16,6 +16,8 @@ mod live;
 mod proxy;
 mod routes;
 mod warm_up;
+#[path = "../websocket.rs"]
+mod websocket;
 
 use std::{env, error::Error, io, net::TcpListener, process::ExitCode};
 
@@ -95,7 +97,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     settings.write_sessions = true;
     let site = DjangoSite::new(pool.clone(), settings)?;
 
-    let routes = routes::routes(site.clone(), pool.clone());
+    let routes = routes::routes(site.clone(), pool.clone(), websocket::shutdown()?);
     site.check().await?;
     let django = bed.site().url().to_owned();
     let server = HttpServer::new(move || {

@@ -13,15 +13,21 @@ use super::{
     compare::compare,
     home::{LETTERS, add_to_cart, dashboard, favicon, home, letters, me},
     html::refusal,
-    live::{live_page, socket},
+    live::live_page,
+    websocket::{self, Shutdown},
 };
 
 /// Built once; every worker gets a clone of the middlewares.
-pub(crate) fn routes(site: DjangoSite, pool: Pool) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+pub(crate) fn routes(
+    site: DjangoSite,
+    pool: Pool,
+    shutdown: Shutdown,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let all = DjangoSessionMiddleware::optional(site.clone()).error_handler(refused);
     let users = DjangoSessionMiddleware::login_required(site.clone()).error_handler(refused);
     let readers = users.clone().permission_required(LETTERS);
-    let api = DjangoSessionMiddleware::login_required(site).unauthorized();
+    let api = DjangoSessionMiddleware::login_required(site.clone()).unauthorized();
+    let websocket = websocket::routes(site, shutdown);
     let pool = Data::new(pool);
     move |app| {
         app.app_data(pool.clone())
@@ -41,9 +47,9 @@ pub(crate) fn routes(site: DjangoSite, pool: Pool) -> impl Fn(&mut ServiceConfig
             .service(resource("/letters").wrap(readers.clone()).route(read().to(letters)))
             .service(resource("/live").wrap(users.clone()).route(read().to(live_page)))
             .service(resource("/compare").wrap(users.clone()).route(read().to(compare)))
-            .service(resource("/live/socket").wrap(api.clone()).get(socket))
             .service(resource("/api/me").wrap(api.clone()).route(read().to(me)))
-            .service(resource("/favicon.ico").route(read().to(favicon)));
+            .service(resource("/favicon.ico").route(read().to(favicon)))
+            .configure(websocket.clone());
     }
 }
 

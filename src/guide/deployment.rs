@@ -52,14 +52,35 @@
 //!
 //! ## Connections
 //!
-//! `max_connections` of PostgreSQL has to be enough for all of this at once:
+//! PostgreSQL takes 100 connections unless its `max_connections` says otherwise, and keeps 3 of them for
+//! superusers. All of this has to fit at once:
+//!
+//! ```text
+//! processes * (max_connections of the site + max_size of your pool)
+//!   + Django's + administration  <=  max_connections of PostgreSQL - 3
+//! ```
 //!
 //! | what | connections |
 //! |---|---|
-//! | the site | [its own](super::start#the-sites-own-connections), for each process; while a new version starts beside the old one, twice |
-//! | your pool | its `max_size`, for each process |
-//! | Django | one for each worker and thread (`CONN_MAX_AGE`), or its pool's |
-//! | administration | `superuser_reserved_connections`, migrations, backups, monitoring |
+//! | processes | the instances of the service, and those that a deployment starts before it stops the old ones |
+//! | [`max_connections`](crate::DjangoSettings::max_connections) of the site | all [its own](super::start#the-sites-own-connections) of one process, whatever the number of workers: 32 |
+//! | `max_size` of your pool | for the queries of your handlers: twice the processors. 0 if you give the pool to the site alone: it takes none of them |
+//! | Django's | gunicorn's `--workers` times `--threads`, for each machine (with `CONN_MAX_AGE` or without), or its pool's `max_size` |
+//! | administration | migrations, backups, monitoring, a shell: some 10 |
+//!
+//! With N workers ([`HttpServer::workers`](actix_web::HttpServer::workers), one for each processor by default)
+//! the site uses up to 2 N connections where it reads, and up to 4 N where it also writes. Give it as many,
+//! or fewer: workers share what there is, each request is answered, and requests that come together take longer.
+//!
+//! Two instances with 4 workers each, replaced one at a time, beside a Django of 12: with
+//! `max_connections = 16` and a `max_size` of 8 it is (2 + 1) * (16 + 8) + 12 + 10 = 94, which fits into 97.
+//! With the default of 32 it would be 142.
+//!
+//! Through PgBouncer, those of the service are clients: `max_client_conn` (100) takes the place of PostgreSQL's
+//! `max_connections` in the formula. Towards PostgreSQL there are `default_pool_size` (20) for each pair of
+//! database and role. In transaction mode set
+//! [`prepared_statements = false`](crate::DjangoSettings::prepared_statements), and see
+//! [Poolers](super::production#poolers).
 //!
 //! `?application_name=orders` in the URL of the database names them in `pg_stat_activity`:
 //!
@@ -83,25 +104,36 @@
 //! | | default |
 //! |---|---|
 //! | [`timeout`](crate::DjangoSettings::timeout): a request waits for what it reads, and once more for what it writes | 5 s |
+//! | your handler's own queries and calls | none: give them one |
 //! | the proxy's for this service (`proxy_read_timeout` of nginx) | 60 s |
 //! | the load balancer's | 60 s for AWS |
 //!
-//! So the proxy's has to be longer than twice the `timeout` and what the handler itself takes.
+//! So the proxy's has to be longer than twice the `timeout` and what the handler itself takes: otherwise
+//! visitors get the proxy's 504 in place of the 503 with `Retry-After`, and a form that was stored looks as if
+//! it was not. The `shutdown_timeout` has to be longer than that, too, and `stop_grace_period` or
+//! `terminationGracePeriodSeconds` longer than the `shutdown_timeout`. Behind PgBouncer set `query_timeout`
+//! and `query_wait_timeout` to the `timeout`: what waits there for longer has nobody who waits for it.
+//!
 //! Connections that the proxy keeps open must end there first, or it meets some that were just closed: set
 //! [`keep_alive`](actix_web::HttpServer::keep_alive) to more than nginx's `keepalive_timeout` for
 //! the upstream (60 s): actix-web's 5 s are less. `proxy_next_upstream` tries a GET again elsewhere.
 //!
 //! ## Dashboards
 //!
-//! Four graphs of [`Event`](crate::Event)s, as `examples/metrics.rs` has them; what to alert on stands
-//! [under Counters](super::production#counters):
+//! Graphs of [`Event`](crate::Event)s, as `examples/metrics.rs` counts them; what to alert on stands
+//! [under Counters](super::production#counters). All are rates of one counter,
+//! `rate(django_sessions_total{event="..."}[5m])`:
 //!
-//! | graph | of |
-//! |---|---|
-//! | how many are recognised | `user_found` by `backend`, beside `session_lookup` |
-//! | how many are turned away | `rejected` by `reason` and `middleware` |
-//! | what costs | `password_hashed`, `user_lookup` |
-//! | what is wrong | `outage`, `undecodable`, `fallback_key` |
+//! | graph | `event` | by |
+//! |---|---|---|
+//! | how many visitors came with a session | `session_found`, beside `session_lookup` | |
+//! | how many are logged in | `user_found`, beside `user_lookup` | `backend` |
+//! | how many are turned away | `rejected` | `reason`, `middleware` |
+//! | what costs | `password_hashed`, `session_lookup`, `user_lookup` | |
+//! | what is wrong | `outage`, `undecodable`, `fallback_key` | |
+//!
+//! Beside them belong latency and status of each path (from the proxy's log), and the connections of
+//! `pg_stat_activity` by `application_name`.
 //!
 //! Of the log, alert on each line of level `error`, and on `no key opens the session data` and `the backend of
 //! a session is not among ..`: both mean that visitors of Django are strangers here.

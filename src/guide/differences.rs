@@ -21,6 +21,30 @@
 //!
 //! Changing sessions has more: see [the table of that chapter](super::sessions#what-differs-from-django).
 //!
+//! ## Other hosts
+//!
+//! Django refuses each request whose `Host` is not in `ALLOWED_HOSTS`. A proxy that passes on the hosts of the
+//! site alone does the same for both sides. Where there is none, a guard does:
+//!
+//! ```
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoSite, DjangoUser};
+//! use actix_web::{HttpResponse, guard, web};
+//!
+//! async fn home(user: DjangoUser) -> String {
+//!     format!("Hello, {}", user.username())
+//! }
+//!
+//! fn routes(site: DjangoSite) -> impl Fn(&mut web::ServiceConfig) + Clone + Send {
+//!     let login_required = DjangoSessionMiddleware::login_required(site);
+//!     move |app| {
+//!         let hosts = guard::Any(guard::Host("www.example.com")).or(guard::Host("example.com"));
+//!         let pages = web::scope("").guard(hosts).wrap(login_required.clone());
+//!         app.service(pages.route("/", web::get().to(home)))
+//!             .default_service(web::to(HttpResponse::BadRequest));
+//!     }
+//! }
+//! ```
+//!
 //! ## What stays with Django
 //!
 //! - Signals, and what listens to them: the attempts that django-axes counts, the mails of django-allauth.

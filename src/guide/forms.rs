@@ -61,15 +61,18 @@
 //! ## A large form
 //!
 //! Django takes forms of up to 2.5 MiB (`DATA_UPLOAD_MAX_MEMORY_SIZE`), `web::Form` of up to 16 KiB: a
-//! larger one is a 413. [`form_config`](crate::DjangoSite::form_config) gives it the site's limit:
+//! larger one is a 413. [`form_config`](crate::DjangoSite::form_config) gives it the site's limit. It is made
+//! for each worker, so call it where the routes are added:
 //!
 //! ```
-//! # use actix_django_session::DjangoSite;
-//! # use actix_web::{App, web};
-//! # fn f(site: DjangoSite) {
-//! App::new().app_data(site.form_config())
-//! # ;
-//! # }
+//! use actix_django_session::DjangoSite;
+//! use actix_web::web::ServiceConfig;
+//!
+//! fn limits(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+//!     move |app| {
+//!         app.app_data(site.form_config());
+//!     }
+//! }
 //! ```
 //!
 //! ## A page with scripts

@@ -81,6 +81,10 @@
 //! [`update_session_auth_hash`](crate::DjangoSessionMut::update_session_auth_hash), which keeps this session
 //! and ends the user's others.
 //!
+//! The session lives for `SESSION_COOKIE_AGE`, as after Django's `LoginView`. Where the site's own form has
+//! "remember me", as allauth's has, call `session.set_expiry(Expiry::AtBrowserClose)?` after `login` for those
+//! who did not choose it.
+//!
 //! **What runs in Django and not here:** the signals `user_logged_in`, `user_logged_out` and
 //! `user_login_failed`, and with them whatever listens: the attempts that django-axes counts to lock out
 //! who tries too often, the mails and "remember me" of django-allauth, audit logs; the form's own

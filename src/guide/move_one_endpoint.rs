@@ -91,9 +91,21 @@
 //! `paths.txt` has a path a line, or is an access log: `grep 'GET /api/orders/' access.log`.
 //! JSON is compared by value, so spaces and the order of keys do not count. Do it four times: with the
 //! cookie of somebody who may, of somebody who may not, with one that was logged out, and without. There
-//! should be no difference. Headers that middleware of the site adds (`X-Frame-Options`,
-//! `Referrer-Policy`, a content security policy) are yours to add in the proxy or with
-//! [`DefaultHeaders`](actix_web::middleware::DefaultHeaders).
+//! should be no difference. Headers that middleware of the site adds are yours to add, in the proxy or here. A new
+//! Django site has these; a content security policy comes on top:
+//!
+//! ```
+//! use actix_web::middleware::DefaultHeaders;
+//!
+//! /// To `wrap` around all that moved.
+//! fn headers_of_django() -> DefaultHeaders {
+//!     DefaultHeaders::new()
+//!         .add(("Cross-Origin-Opener-Policy", "same-origin"))
+//!         .add(("Referrer-Policy", "same-origin"))
+//!         .add(("X-Content-Type-Options", "nosniff"))
+//!         .add(("X-Frame-Options", "DENY"))
+//! }
+//! ```
 //!
 //! ## Shadow traffic
 //!

@@ -50,7 +50,31 @@
 //! ## Counters
 //!
 //! [`DjangoSite::on_event`](crate::DjangoSite::on_event) calls a function of yours at every
-//! [`Event`](crate::Event). `examples/metrics.rs` makes a page for Prometheus of it. Worth an alarm:
+//! [`Event`](crate::Event):
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//!
+//! use actix_django_session::{DjangoSite, Event};
+//!
+//! static OUTAGES: AtomicU64 = AtomicU64::new(0);
+//!
+//! /// Before middlewares are made of the site.
+//! fn counted(site: DjangoSite) -> DjangoSite {
+//!     site.on_event(|event| {
+//!         if event == Event::Outage {
+//!             OUTAGES.fetch_add(1, Ordering::Relaxed);
+//!         }
+//!     })
+//! }
+//!
+//! /// A page for Prometheus; keep it from the outside.
+//! async fn metrics() -> String {
+//!     format!("django_outages_total {}\n", OUTAGES.load(Ordering::Relaxed))
+//! }
+//! ```
+//!
+//! `examples/metrics.rs` counts all of them, by reason, middleware and backend. Worth an alarm:
 //!
 //! | when | it means |
 //! |---|---|
@@ -63,7 +87,9 @@
 //!
 //! ## Log lines
 //!
-//! They go through `tracing`, with constant messages and the facts in fields. Session keys, session
+//! They go through `tracing`, with constant messages and the facts in fields. `tracing_subscriber::fmt::init()`
+//! shows those of level `info` and above, or what the variable `RUST_LOG` says: `actix_django_session=debug` adds
+//! each request that was rejected, with its reason. Session keys, session
 //! data, CSRF secrets and passwords are in none of them, not even at trace level, and the parameters of
 //! queries do not show in tokio-postgres's log either. Of what PostgreSQL says, they have severity, code and
 //! message; details, and messages that may quote a value, are in PostgreSQL's own log only.

@@ -11,19 +11,23 @@
 //!     permission_classes = [IsAuthenticated]
 //!
 //!     def get(self, request):
-//!         return Response({"customer": request.user.pk, "by": type(request.successful_authenticator).__name__})
+//!         by_token = isinstance(request.successful_authenticator, TokenAuthentication)
+//!         return Response({"customer": request.user.pk, "by_token": by_token})
 //! ```
 //!
 //! ## The handler
 //!
 //! ```
-//! use actix_django_session::{DjangoSessionMiddleware, DjangoSite, DjangoUser, RestAuth, RestScheme};
+//! use actix_django_session::{
+//!     DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, RestAuth, RestScheme,
+//! };
 //! use actix_web::{HttpResponse, http::Method, web};
 //! use serde_json::json;
 //!
-//! async fn orders(user: DjangoUser, auth: RestAuth) -> HttpResponse {
-//!     let by = auth.scheme().map(RestScheme::name);
-//!     HttpResponse::Ok().json(json!({ "customer": user.id(), "by": by }))
+//! async fn orders(user: DjangoUser, auth: RestAuth) -> Result<HttpResponse, Error> {
+//!     let customer: i32 = user.parse_id()?;
+//!     let by_token = auth.scheme() == Some(RestScheme::Token);
+//!     Ok(HttpResponse::Ok().json(json!({ "customer": customer, "by_token": by_token })))
 //! }
 //!
 //! fn routes(site: DjangoSite) -> impl Fn(&mut web::ServiceConfig) + Clone + Send {

@@ -18,10 +18,11 @@
 //! use actix_django_session::{DjangoSessionMut, Error, Expiry};
 //! use actix_web::web;
 //!
-//! async fn add(session: DjangoSessionMut, item: web::Path<u32>) -> Result<String, Error> {
+//! async fn add(session: DjangoSessionMut, item: web::Path<String>) -> Result<String, Error> {
 //!     let item = item.into_inner();
-//!     session.update("cart", move |cart: &mut Vec<u32>| cart.push(item))?;
-//!     Ok(format!("{:?}", session.get::<Vec<u32>>("cart")?))
+//!     // `clone`: if somebody else changes the session meanwhile, the same is done again.
+//!     session.update("cart", move |cart: &mut Vec<String>| cart.push(item.clone()))?;
+//!     Ok(format!("{:?}", session.get::<Vec<String>>("cart")?.unwrap_or_default()))
 //! }
 //!
 //! async fn choose(session: DjangoSessionMut, theme: web::Path<String>) -> Result<&'static str, Error> {
@@ -33,9 +34,9 @@
 //!
 //! | Django | here |
 //! |---|---|
-//! | `request.session.get("cart", [])` | `session.get::<Vec<u32>>("cart")?.unwrap_or_default()` |
+//! | `request.session.get("cart", [])` | `session.get::<Vec<String>>("cart")?.unwrap_or_default()` |
 //! | `request.session["cart"] = cart` | `session.insert("cart", &cart)?` |
-//! | read, change, set | `session.update("cart", \|cart: &mut Vec<u32>\| ..)?` |
+//! | read, change, set | `session.update("cart", \|cart: &mut Vec<String>\| ..)?` |
 //! | `request.session.pop("cart", None)` | `session.remove("cart")?`: whether it was there; `get` it first if you need it |
 //! | `request.session.clear()` | `session.clear()` |
 //! | `request.session.set_expiry(3600)` | `session.set_expiry(Expiry::..)?`, see [`Expiry`](crate::Expiry) |

@@ -7,6 +7,7 @@
 //! cargo add tracing-subscriber                      # log lines go through `tracing`
 //! cargo add serde --features derive                 # for forms, and values of your own in sessions
 //! cargo add serde_json futures-util                 # some of these chapters use them
+//! cargo add actix-multipart actix-ws tokio          # examples with uploads, WebSockets; `tokio` with "full"
 //! cargo add rustls tokio-postgres-rustls            # if the database wants TLS
 //! cargo add tokio-postgres --features with-uuid-1   # and `uuid`: for your queries, if primary keys are UUIDs
 //! ```
@@ -20,16 +21,17 @@
 //! python manage.py shell -v 0 < export_settings.py > django-settings.json
 //! ```
 //!
-//! The script is `src/settings/export_settings.py` of this crate; `cargo run --example
-//! export_settings` prints it. There is no secret in the file: keys are in it as short fingerprints,
+//! The script is `src/settings/export_settings.py` of this crate, [here][script]; in a checkout, `cargo run
+//! --example export_settings` prints it. There is no secret in the file: keys are in it as short fingerprints,
 //! so that a wrong one is refused when the service starts. `docs/settings.md` says what is in it.
 //!
 //! ```no_run
-//! use actix_django_session::{DjangoSettings, Error};
+//! use actix_django_session::DjangoSettings;
 //!
 //! fn settings() -> Result<DjangoSettings, Box<dyn std::error::Error>> {
-//!     let json = std::fs::read_to_string("django-settings.json")?;
-//!     let secret_key = std::env::var("DJANGO_SECRET_KEY")?;
+//!     let file = "django-settings.json";
+//!     let json = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+//!     let secret_key = std::env::var("DJANGO_SECRET_KEY").map_err(|_| "no DJANGO_SECRET_KEY")?;
 //!     Ok(DjangoSettings::from_json(&json, secret_key)?)
 //! }
 //! ```
@@ -184,3 +186,5 @@
 //! one added runs first: add a logger or CORS after the middleware, and it is around it.
 //!
 //! Then [move one endpoint](super::move_one_endpoint).
+//!
+//! [script]: https://docs.rs/crate/actix-django-session/latest/source/src/settings/export_settings.py

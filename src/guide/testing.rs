@@ -59,6 +59,12 @@
 //! | a CSRF cookie and a token that goes with it | [`test::csrf`](crate::test::csrf) |
 //! | what the handler left for the next page | read by [`test::messages`](crate::test::messages) |
 //!
+//! [`test::site`](crate::test::site) has Django's defaults. For the settings of your site, its `LOGIN_URL` and
+//! hosts among them, make one of [exported settings](super::start#the-settings) and a pool whose server is not
+//! there (`postgres://localhost:1`): what a test puts into the request needs no database. What asks it all the
+//! same gets a 503: [`authenticate`](crate::DjangoSite::authenticate), and so a log-in form, is for the tests
+//! with a database below.
+//!
 //! A handler that changes the session does so, and nothing is stored:
 //! [`test::session_data`](crate::test::session_data) of the answer's request has what it did.
 //!
@@ -72,11 +78,26 @@
 //! makes a real row for a real user, and gives the cookie of a browser that is logged in:
 //!
 //! ```no_run
-//! # async fn f(site: actix_django_session::DjangoSite) {
-//! let cookie = actix_django_session::test::session_row(&site, "ada").await;
-//! // curl -H "Cookie: {cookie}" http://127.0.0.1:8080/app/dashboard
-//! # }
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoSite, DjangoUser, test};
+//! use actix_web::{App, test::{TestRequest, call_and_read_body, init_service}, web};
+//!
+//! async fn dashboard(user: DjangoUser) -> String {
+//!     format!("Hello, {}", user.username())
+//! }
+//!
+//! /// Called by a test, with a site that writes sessions.
+//! async fn ada_is_greeted(site: DjangoSite) {
+//!     let login_required = DjangoSessionMiddleware::login_required(site.clone());
+//!     let dashboard = web::resource("/dashboard").wrap(login_required).get(dashboard);
+//!     let app = init_service(App::new().service(dashboard)).await;
+//!
+//!     let cookie = test::session_row(&site, "ada").await;
+//!     let request = TestRequest::get().uri("/dashboard").insert_header(("Cookie", cookie));
+//!     assert_eq!(call_and_read_body(&app, request.to_request()).await, "Hello, ada");
+//! }
 //! ```
+//!
+//! The cookie is good for curl, too: `curl -H "Cookie: sessionid=.." http://127.0.0.1:8080/dashboard`.
 //!
 //! Or let Django make one, in `manage.py shell`:
 //!

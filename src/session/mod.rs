@@ -41,7 +41,8 @@ pub(crate) fn is_live(expire_date: SystemTime, now: SystemTime) -> bool {
     expire_date > now && expire_date < UNIX_EPOCH + YEAR_10000
 }
 
-/// A session as it was when it was looked up: an immutable snapshot.
+/// A session as it was when it was looked up: an immutable snapshot. To change the session of a request,
+/// take [`DjangoSessionMut`](crate::DjangoSessionMut).
 ///
 /// Cheap to clone, and `Send`: a stream or a spawned task can keep it. The session data is decoded
 /// at most once, and only when something asks for it.

@@ -73,6 +73,20 @@ impl<'a> Visitor<'a> {
     }
 }
 
+/// The code by which a WebSocket is closed.
+pub(crate) async fn closed(
+    socket: &mut (impl Stream<Item = Result<Frame, ProtocolError>> + Unpin),
+) -> CloseCode {
+    let closed = tokio::time::timeout(Duration::from_secs(60), async {
+        loop {
+            if let Frame::Close(reason) = socket.next().await.unwrap().unwrap() {
+                return reason.unwrap().code;
+            }
+        }
+    });
+    closed.await.unwrap()
+}
+
 /// Where an answer leads; nowhere if it is a page.
 fn location(answer: &Response) -> String {
     answer.headers().get(LOCATION).map_or("", |to| to.to_str().unwrap()).to_owned()
@@ -187,14 +201,7 @@ async fn a_socket_closes_when_its_visitor_logs_out() {
         visitor.log_in("/login/", &demo.password).await;
         let mut socket = visitor.socket().await;
         assert_eq!(visitor.send("/dashboard", log_out, "").await, back);
-        let closed = tokio::time::timeout(Duration::from_secs(60), async {
-            loop {
-                if let Frame::Close(reason) = socket.next().await.unwrap().unwrap() {
-                    return reason.unwrap().code;
-                }
-            }
-        });
-        assert_eq!(closed.await.unwrap(), CloseCode::Policy);
+        assert_eq!(closed(&mut socket).await, CloseCode::Policy);
         assert_eq!(visitor.get("/dashboard").await.status(), 302);
     }
 }

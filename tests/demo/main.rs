@@ -10,7 +10,8 @@ mod webdriver;
 
 use std::{fs, process::Command};
 
-use journey::Visitor;
+use awc::ws::CloseCode;
+use journey::{Visitor, closed};
 use process::{Demo, program};
 
 /// The process ids of a process's children and theirs.
@@ -46,11 +47,12 @@ async fn nothing_is_left_when_it_ends() {
         let visitor = Visitor::new(&demo);
         visitor.log_in("/login/", &demo.password).await;
         assert_eq!(visitor.get("/cart/").await.status(), 200);
-        let _socket = visitor.socket().await;
+        let mut socket = visitor.socket().await;
         let started = descendants(demo.id());
         assert!(started.len() > 2, "Django, the guardian and PostgreSQL: {started:?}");
 
         assert_eq!(demo.end_by(signal).code(), Some(0));
+        assert_eq!(closed(&mut socket).await, CloseCode::Away);
         assert_eq!(started.into_iter().filter(|&id| runs(id)).count(), 0);
         assert_eq!(fs::read_dir(&demo.folder).unwrap().count(), 0);
     }

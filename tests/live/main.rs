@@ -11,6 +11,7 @@ mod probe;
 
 mod csrf;
 mod deployment;
+mod guide;
 mod handlers;
 mod login;
 mod login_required;

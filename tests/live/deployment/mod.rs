@@ -5,7 +5,6 @@ mod compare;
 mod health;
 mod mirror;
 mod nginx;
-mod orders;
 mod partitioned;
 mod password_file;
 mod rotation;

@@ -20,6 +20,7 @@ use crate::{
             proxy::{Upstream, pass_on},
             routes::routes,
         },
+        websocket::no_shutdown,
     },
 };
 
@@ -35,7 +36,7 @@ fn app() -> App<
 > {
     // Nothing asks it: it opens its first connection then.
     let nowhere = pool("postgres://127.0.0.1:1/none");
-    App::new().configure(routes(test::site(), nowhere)).wrap_fn(|req, service| {
+    App::new().configure(routes(test::site(), nowhere, no_shutdown())).wrap_fn(|req, service| {
         html::begin(&req);
         service.call(req)
     })
@@ -137,7 +138,7 @@ async fn one_more_is_in_the_cart() {
 async fn a_visitor_who_logs_out_has_no_session() {
     let site = site().await;
     let cookie = test::session_row(&site, "bob").await;
-    let routes = routes(site, pool(bed().await.database_url()));
+    let routes = routes(site, pool(bed().await.database_url()), no_shutdown());
     let app = init_service(App::new().configure(routes)).await;
     let with_cookie = |request: TestRequest| request.insert_header(("Cookie", &*cookie));
     let dashboard = || with_cookie(TestRequest::get().uri("/dashboard")).to_request();
@@ -158,7 +159,7 @@ async fn a_visitor_who_logs_out_has_no_session() {
 #[actix_web::test]
 async fn every_other_path_is_djangos() {
     let bed = bed().await;
-    let app = App::new().configure(routes(site().await, pool(bed.database_url())));
+    let app = App::new().configure(routes(site().await, pool(bed.database_url()), no_shutdown()));
     let app = app.app_data(Data::new(Upstream::new(bed.site().url())));
     let app = init_service(app.default_service(web::to(pass_on))).await;
     let key = bed.judge().await.unwrap().login("ada").await.unwrap();

@@ -32,6 +32,7 @@ pub(crate) mod tls;
 pub(crate) mod two_factor;
 #[path = "../../../examples/upload.rs"]
 pub(crate) mod upload;
+#[allow(dead_code)] // its `main` listens to signals
 #[path = "../../../examples/websocket.rs"]
 pub(crate) mod websocket;
 #[path = "../../../examples/whoami.rs"]
@@ -47,6 +48,8 @@ pub(crate) mod demo {
     mod live;
     pub(crate) mod proxy;
     pub(crate) mod routes;
+
+    use super::websocket;
 }
 
 #[path = "../../../examples/workbench"]

@@ -2,8 +2,8 @@
 //! database, with what `actix_django_session::test` puts into a request; the rest on a real one.
 
 mod account;
-mod answers;
-mod bed;
+pub(crate) mod answers;
+pub(crate) mod bed;
 mod cached_db;
 mod cart;
 mod demo;

@@ -15,11 +15,15 @@ use tokio::sync::watch;
 
 use crate::handlers::{answers::header, examples::websocket};
 
-/// For a process that goes on.
-fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+/// Of a process that goes on.
+pub(crate) fn no_shutdown() -> websocket::Shutdown {
     let (ends, shutdown) = watch::channel(false);
     std::mem::forget(ends);
-    websocket::routes(site, shutdown)
+    shutdown
+}
+
+fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    websocket::routes(site, no_shutdown())
 }
 
 /// A handshake, with the key and the answer of RFC 6455.
@@ -35,7 +39,7 @@ fn handshake() -> TestRequest {
 #[actix_web::test]
 async fn a_user_gets_a_socket() {
     let app = init_service(App::new().configure(routes(test::site()))).await;
-    assert_eq!(call_service(&app, handshake().to_request()).await.status(), 302);
+    assert_eq!(call_service(&app, handshake().to_request()).await.status(), 401);
     let ada = handshake().to_request();
     test::user(&ada, TestUser::new(1, "ada"));
     let answer = call_service(&app, ada).await;
@@ -56,7 +60,7 @@ async fn another_site_gets_no_socket() {
 async fn events_end_when_the_database_is_away() {
     let app = init_service(App::new().configure(routes(test::site()))).await;
     let events = || TestRequest::get().uri("/live/events").to_request();
-    assert_eq!(call_service(&app, events()).await.status(), 302);
+    assert_eq!(call_service(&app, events()).await.status(), 401);
     let ada = events();
     test::user(&ada, TestUser::new(1, "ada"));
     let answer = call_service(&app, ada).await;

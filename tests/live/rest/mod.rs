@@ -1,6 +1,6 @@
 //! Endpoints as the Django REST framework has them, beside a running one.
 
-mod bed;
+pub(crate) mod bed;
 mod crowd;
 mod differential;
 mod hooks;

@@ -1,0 +1,29 @@
+use actix_django_session::DjangoSessionMiddleware;
+use actix_web::App;
+use testbed::Browser;
+
+use crate::{
+    app::TestApp,
+    beds::{Bed, PASSWORD},
+};
+
+chapter::code!("live", "async fn events");
+
+#[actix_web::test]
+async fn events_end_with_the_log_out() {
+    let bed = Bed::shared().await;
+    let site = bed.site();
+    let live = TestApp::start(move || {
+        let login_required = DjangoSessionMiddleware::login_required(site.clone());
+        App::new().service(web::resource("/events").wrap(login_required).get(events))
+    });
+    let browser = Browser::new();
+    browser.login(bed.bed().site(), "ada", PASSWORD).await.unwrap();
+    let mut events = browser.get(&format!("{}/events", live.url())).await.unwrap();
+    assert_eq!(events.headers()["content-type"], "text/event-stream");
+    let first = events.chunk().await.unwrap();
+    assert_eq!(first.as_deref(), Some(&b"data: hello, ada\n\n"[..]));
+    browser.logout(bed.bed().site()).await.unwrap();
+    // To its end; for a stream without one this would not return.
+    while events.chunk().await.unwrap().is_some() {}
+}

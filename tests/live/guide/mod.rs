@@ -1,0 +1,27 @@
+//! The code of each chapter of the guide, as it stands there, on a real database. One module a chapter;
+//! `tests/guide.rs` sees to it that none is missing.
+
+mod deployment;
+mod differences;
+mod forms;
+mod go_gin;
+mod live;
+mod log_in;
+mod messages;
+mod move_one_endpoint;
+mod production;
+mod rest;
+mod sessions;
+mod start;
+mod tenants;
+mod testing;
+mod who_may;
+
+use actix_django_session::{DjangoSite, test};
+use actix_web::{http::Method, test::TestRequest};
+
+/// A request of the user with this name, who has just logged in.
+async fn by(site: &DjangoSite, username: &str, method: Method, uri: &str) -> TestRequest {
+    let cookie = test::session_row(site, username).await;
+    TestRequest::with_uri(uri).method(method).insert_header(("Cookie", cookie))
+}

@@ -1,0 +1,37 @@
+use actix_django_session::{DjangoSessionMiddleware, test};
+use actix_web::{
+    App,
+    test::{TestRequest, call_service, init_service},
+};
+use serde_json::{Value, json};
+
+use crate::handlers::{
+    answers::text,
+    bed::{bed, site},
+};
+
+chapter::code!("sessions", "async fn add");
+
+#[actix_web::test]
+async fn django_reads_what_was_put_into_the_session() {
+    let site = site().await;
+    let cookie = test::session_row(&site, "bob").await;
+    let everyone = DjangoSessionMiddleware::optional(site);
+    let routes = web::scope("")
+        .wrap(everyone)
+        .route("/cart/{item}", web::post().to(add))
+        .route("/theme/{theme}", web::post().to(choose));
+    let app = init_service(App::new().service(routes)).await;
+    for (uri, said) in
+        [("/cart/7", r#"["7"]"#), ("/cart/8", r#"["7", "8"]"#), ("/theme/dark", "chosen")]
+    {
+        let request = TestRequest::post().uri(uri).insert_header(("Cookie", &*cookie)).to_request();
+        test::csrf(&request);
+        assert_eq!(text(call_service(&app, request).await).await, said);
+    }
+    let question = json!({ "cmd": "read_session", "cookie": cookie });
+    let read = bed().await.judge().await.unwrap().ask(question).await.unwrap();
+    let data: Value = serde_json::from_str(read["json"].as_str().unwrap()).unwrap();
+    assert_eq!((&data["cart"], &data["theme"]), (&json!(["7", "8"]), &json!("dark")));
+    assert_eq!(data["_session_expiry"], 0);
+}

@@ -1,0 +1,9 @@
+use crate::handlers::bed::site;
+
+// The other blocks of the chapter run as they stand, by `cargo test --doc`.
+chapter::code!("testing", "async fn ada_is_greeted");
+
+#[actix_web::test]
+async fn a_test_on_a_real_row_passes() {
+    ada_is_greeted(site().await).await;
+}
