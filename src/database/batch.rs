@@ -30,7 +30,8 @@ const TRIES: usize = 6;
 /// On how many connections the same is asked, while none answers.
 const CONNECTIONS: usize = 3;
 
-/// The pause before the same is asked again that was not done.
+/// The first pause before the same is asked again that was not done. It doubles, up to twice the time for
+/// which a statement waits for a lock.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// What became of one question.
@@ -75,6 +76,8 @@ pub(super) struct Batch<J: Ask> {
     begun: Instant,
     /// When the last attempt began, or may begin if none is under way.
     last: Instant,
+    /// How often nothing was done.
+    refusals: u32,
     /// There is no further connection to ask on.
     has_no_more: bool,
 }
@@ -107,9 +110,18 @@ impl<J: Ask> Batch<J> {
     ) -> Self {
         let now = Instant::now();
         let work = Arc::new(Work { job, is_over: AtomicBool::new(false) });
-        let pool = pool.clone();
-        let (attempts, tries, has_no_more) = (Vec::new(), 0, false);
-        Self { pool, policy, work, asked, attempts, tries, begun: now, last: now, has_no_more }
+        Self {
+            pool: pool.clone(),
+            policy,
+            work,
+            asked,
+            attempts: Vec::new(),
+            tries: 0,
+            begun: now,
+            last: now,
+            refusals: 0,
+            has_no_more: false,
+        }
     }
 
     /// Asks until everybody has an answer, or has waited long enough.
@@ -195,7 +207,10 @@ impl<J: Ask> Batch<J> {
             }
             Err(Failed::Lost(_)) if self.policy.repeats && self.tries < TRIES => return Some(self),
             Err(Failed::Again) => {
-                self.last = Instant::now() + PAUSE;
+                let longest = 2 * self.pool.server().lock_timeout();
+                let pause = (PAUSE * (1 << self.refusals.min(10))).min(longest);
+                self.refusals += 1;
+                self.last = Instant::now() + pause;
                 return Some(self);
             }
             // What is asked already may be answered.

@@ -7,6 +7,8 @@ use std::{
 
 use deadpool_postgres::Pool;
 
+use super::latency::shortest_patience;
+
 /// How many statements may get lost before a site goes on without them.
 const LOST_STATEMENTS: usize = 2;
 
@@ -41,10 +43,11 @@ impl Server {
         (self.timeout / 4).clamp(Duration::from_millis(20), Duration::from_secs(1))
     }
 
-    /// How long a statement waits for a lock before it says so, and stands in line again: longer than until
-    /// a second connection is asked, which tells a lock from a dead connection.
+    /// How long a statement waits for a lock before it says so, and stands in line again: it says so before
+    /// a second connection is asked, so a lock is not taken for a dead connection, and it leaves its own
+    /// to others meanwhile.
     pub(super) fn lock_timeout(&self) -> Duration {
-        (self.share() / 2).max(self.timeout / 20)
+        shortest_patience(self.share(), self.timeout) / 2
     }
 
     pub(super) fn prepares(&self) -> bool {

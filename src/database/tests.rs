@@ -339,7 +339,7 @@ async fn locked_users_take_no_connection_from_sessions() {
     let read = async || direct.read(table.query(), Instant::now() + TIMEOUT).await.is_ok();
     let stuck =
         async { tokio::join!(join_all((0..50).map(write)), join_all((0..50).map(|_| read()))) };
-    let ((writes, reads), ()) = tokio::join!(stuck, async {
+    let ((writes, _), ()) = tokio::join!(stuck, async {
         sleep(TIMEOUT / 2).await;
         server.set_new(Mood::Answers);
         for number in 0..10 {
@@ -347,7 +347,7 @@ async fn locked_users_take_no_connection_from_sessions() {
             assert!(answered && took < TIMEOUT / 4, "{took:?}");
         }
     });
-    assert!(writes.iter().chain(&reads).all(|done| !done));
+    assert!(writes.iter().all(|done| !done));
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,7 +78,7 @@ impl Request<'_> {
         rest: &Rest,
         req: &mut ServiceRequest,
     ) -> Result<Recognised, Error> {
-        let budget = self.site.database().budget();
+        let budget = self.site.database().read_budget();
         // A user whom a test has given stands for whatever class there is.
         if self.is_of_test {
             let checks = rest.classes.has_session();
@@ -143,7 +143,7 @@ impl Request<'_> {
                 let permissions = rest.permissions.clone().into();
                 let (session, user) = self.site.load_with_user(key, &permissions, budget).await?;
                 let session = RequestSession::new(Loaded::from(session));
-                session.with_user(self.site, user).after(budget.clone())
+                session.with_user(self.site, user)
             }
         };
         let writes = self.site.require_writing().is_ok();
