@@ -31,6 +31,17 @@ impl Kind {
         Self::Jobs,
     ];
 
+    /// Whether what may have been done can be asked again.
+    pub(super) fn repeats(self) -> bool {
+        !matches!(self, Self::SessionWrites | Self::UserWrites)
+    }
+
+    /// Whether it stands in line again when it has met a lock. A page does not wait until somebody has
+    /// made an index: its session ends when it would have.
+    pub(super) fn waits_for_locks(self) -> bool {
+        self != Self::Slides
+    }
+
     /// How many of so many connections it may use at a time. Those that one locked table can stop leave
     /// an eighth to the others.
     pub(super) fn most(self, connections: usize) -> usize {

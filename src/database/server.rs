@@ -7,7 +7,10 @@ use std::{
 
 use deadpool_postgres::Pool;
 
-use super::latency::shortest_patience;
+use super::{
+    kind::Kind,
+    latency::{Latency, shortest_patience},
+};
 
 /// How many statements may get lost before a site goes on without them.
 const LOST_STATEMENTS: usize = 2;
@@ -20,6 +23,7 @@ pub(crate) struct Server {
     prepares: AtomicBool,
     lost_statements: AtomicUsize,
     has_pooler: AtomicBool,
+    latencies: [Latency; Kind::ALL.len()],
 }
 
 impl Server {
@@ -31,6 +35,7 @@ impl Server {
             prepares: prepares.into(),
             lost_statements: AtomicUsize::new(0),
             has_pooler: false.into(),
+            latencies: Default::default(),
         }
     }
 
@@ -38,7 +43,21 @@ impl Server {
         self.timeout
     }
 
+    pub(super) fn latency(&self, kind: Kind) -> &Latency {
+        &self.latencies[kind as usize]
+    }
+
+    /// A new connection took so long there and back.
+    pub(super) fn reached(&self, round_trip: Duration) {
+        self.latencies.iter().for_each(|latency| latency.answered(round_trip));
+    }
+
     /// How long a connection may be silent before the same is asked on another one.
+    pub(super) fn patience(&self, kind: Kind) -> Duration {
+        self.latency(kind).patience(self.share(), self.timeout)
+    }
+
+    /// The most that one may be silent, unless answers usually take longer.
     pub(super) fn share(&self) -> Duration {
         (self.timeout / 4).clamp(Duration::from_millis(20), Duration::from_secs(1))
     }

@@ -10,9 +10,9 @@ use tokio::time::{Instant, advance, sleep};
 
 use super::{
     batcher::Batcher,
+    connections::IDLE,
     direct::Direct,
     kind::Kind,
-    pool::IDLE,
     test_server::{LARGE, Mood, TestServer, TestTable},
 };
 
