@@ -81,7 +81,7 @@ async fn app(bed: &Bed, timeout: Duration, slides: bool) -> TestApp {
     settings.timeout = timeout;
     settings.session_save_every_request = slides;
     // Another one than the passwords of the users have.
-    settings.password_hashers = vec![PasswordHasher::Pbkdf2Sha256 { iterations: 7 }];
+    settings.password_hashers = Some(vec![PasswordHasher::Pbkdf2Sha256 { iterations: 7 }]);
     let site = bed.store_with(settings);
     let middleware = DjangoSessionMiddleware::optional(site).csrf_exempt();
     TestApp::start(move || {
@@ -153,7 +153,7 @@ async fn nobody_else_waits_for_a_row_that_many_want_to_write() {
 #[actix_web::test]
 async fn a_hundred_locked_rows_keep_nobody_else_waiting() {
     const ROWS: usize = 100;
-    const TIMEOUT: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_secs(30);
     /// What writes of sessions may use of the 31 connections that a site has by default.
     const WRITES: i64 = 5;
 
@@ -178,13 +178,14 @@ async fn a_hundred_locked_rows_keep_nobody_else_waiting() {
     let meanwhile = async {
         let start = Instant::now();
         until("writes wait for rows", async || waiting().await == WRITES).await;
-        for _ in 0..20 {
+        for _ in 0..10 {
             assert_eq!(status(&app, "/add", &other).await, 200);
             assert_eq!(status(&app, "/page", &other).await, 200);
             let waiting = waiting().await;
             assert!(waiting <= WRITES, "{waiting} wait for a row");
         }
-        assert!(start.elapsed() < TIMEOUT, "they waited for the rows of others");
+        let took = start.elapsed();
+        assert!(took < TIMEOUT / 2, "they waited for the rows of others: {took:?}");
         transaction.rollback().await.unwrap();
     };
     let (stuck, ()) = futures_util::future::join(stuck, meanwhile).await;
@@ -284,14 +285,15 @@ async fn what_a_request_reads_has_one_budget_and_what_it_writes_another() {
             .route("/reads", web::get().to(reads_in_silence))
             .route("/both", web::get().to(reads_and_writes_in_silence))
     });
-    for (path, most) in [("/reads", 2), ("/both", 3)] {
+    // The slide writes, too.
+    for path in ["/reads", "/both"] {
         let key = bed.session(r#"{"n":1}"#).await;
         proxy.set_deaf(false);
         until("all is well", async || status(&app, "/page", &key).await == 200).await;
         let start = Instant::now();
         assert_eq!(status(&app, path, &key).await, 200);
         let took = start.elapsed();
-        assert!(took >= TIMEOUT * (most - 1) && took < TIMEOUT * most, "{path}: {took:?}");
+        assert!(took >= 2 * TIMEOUT && took < 3 * TIMEOUT, "{path}: {took:?}");
     }
 }
 
