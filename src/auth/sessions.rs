@@ -302,11 +302,7 @@ impl DjangoSite {
         self.inserted(SessionKey::generate(), data).await
     }
 
-    async fn insert(
-        &self,
-        key: SessionKey,
-        data: SessionData,
-    ) -> Result<DjangoSession, Error> {
+    async fn insert(&self, key: SessionKey, data: SessionData) -> Result<DjangoSession, Error> {
         self.require_writing()?;
         self.inserted(key, data).await
     }

@@ -106,7 +106,7 @@ impl<J: Ask> Batch<J> {
     pub(super) async fn begin(mut self) -> Option<Self> {
         let silent_at = self.begun + self.pool.server().patience(self.kind);
         let wake = self.first_deadline().map_or(silent_at, |first| first.min(silent_at));
-        self.attempt(Claim::ToAsk);
+        self.attempt(Claim::First);
         tokio::select! {
             biased;
             said = next(&mut self.attempts) => self.hear(said),
@@ -136,10 +136,10 @@ impl<J: Ask> Batch<J> {
                     drop(self.attempts.remove(0));
                 }
                 let claim = match self.attempts.is_empty() {
-                    true if self.refusals > 0 => Claim::ToAskAgain,
-                    true => Claim::ToAsk,
+                    true if self.refusals > 0 => Claim::Again,
+                    true => Claim::First,
                     // Of those heard before that, all may have died in one moment.
-                    false => Claim::ToAskInstead(self.last),
+                    false => Claim::Instead(self.last),
                 };
                 self.attempt(claim);
                 continue;
@@ -184,7 +184,9 @@ impl<J: Ask> Batch<J> {
                 self.deliver(outcomes);
                 return None;
             }
-            Err(Failure::Lost(_)) if self.kind.repeats() && self.tries < TRIES => return Some(self),
+            Err(Failure::Lost(_)) if self.kind.repeats() && self.tries < TRIES => {
+                return Some(self);
+            }
             // What is asked already may be answered.
             Err(Failure::NoConnection(_)) if !self.attempts.is_empty() => {
                 self.has_no_more = true;

@@ -154,7 +154,7 @@ impl Connections {
         let made = pooled.connection.made();
         !pooled.connection.is_closed()
             && now < pooled.ends
-            && self.retired.is_none_or(|retired| made > retired)
+            && self.retired.is_none_or(|retired| made >= retired)
     }
 
     /// A place for a connection of this runtime: a free one, while no more than `most` are taken, or
@@ -196,11 +196,11 @@ impl Connections {
         self.heard.get(&runtime).is_some_and(|heard| *heard > since)
     }
 
-    /// Has nobody use the connections again that were made until now.
+    /// Has nobody use the connections again that were made before now.
     pub(super) fn retire_all(&mut self) {
         let now = Instant::now();
         self.retired = Some(now);
-        self.idle.retain(|idle| idle.connection.made() > now);
+        self.idle.retain(|idle| idle.connection.made() >= now);
     }
 
     /// Closes the idle ones of a runtime that have been silent since then.
@@ -225,9 +225,7 @@ impl Connections {
         self.idle.retain(|idle| {
             let kept = if left > 1 { SECOND_IDLE } else { IDLE };
             let is_useless = idle.runtime == runtime
-                && (now >= idle.heard + kept
-                    || now >= idle.ends
-                    || idle.connection.is_closed());
+                && (now >= idle.heard + kept || now >= idle.ends || idle.connection.is_closed());
             left -= usize::from(is_useless);
             !is_useless
         });

@@ -81,7 +81,10 @@ mod tests {
         for connections in 8..200 {
             for locked in [sessions, users] {
                 let held: usize = locked.iter().map(|kind| kind.most(connections)).sum();
-                assert!(held <= connections - connections / 8, "{locked:?}: {held} of {connections}");
+                assert!(
+                    held <= connections - connections / 8,
+                    "{locked:?}: {held} of {connections}"
+                );
             }
         }
     }

@@ -181,9 +181,8 @@ impl Leases {
         let mut state = self.state();
         state.connections.let_go(runtime, kind);
         state.connections.put_back(pooled);
-        let is_settled = state.line.is_empty()
-            && state.connections.are_few()
-            && state.swept.contains(&runtime);
+        let is_settled =
+            state.line.is_empty() && state.connections.are_few() && state.swept.contains(&runtime);
         drop(state);
         if !is_settled {
             self.settle(runtime);
@@ -273,7 +272,9 @@ impl Making {
 
     fn end(mut self, opened: Result<Connection, tokio_postgres::Error>) {
         self.is_given_up.set(true);
-        let (Some(leases), Some(place)) = (self.leases.upgrade(), self.place.take()) else { return };
+        let (Some(leases), Some(place)) = (self.leases.upgrade(), self.place.take()) else {
+            return;
+        };
         let (now, runtime) = (Instant::now(), self.runtime);
         let mut state = leases.state();
         let State { connections, attempts, .. } = &mut *state;

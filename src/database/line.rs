@@ -42,18 +42,18 @@ pub(super) struct Waiting<G> {
 /// What for somebody needs a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    ToAsk,
+    First,
     /// Another one has been silent since then: this one has to have answered, or been made, later.
-    ToAskInstead(Instant),
+    Instead(Instant),
     /// What was asked was not done, because of a lock perhaps.
-    ToAskAgain,
+    Again,
 }
 
 impl Claim {
     pub(super) fn heard_since(self) -> Option<Instant> {
         match self {
-            Self::ToAskInstead(since) => Some(since),
-            Self::ToAsk | Self::ToAskAgain => None,
+            Self::Instead(since) => Some(since),
+            Self::First | Self::Again => None,
         }
     }
 }
@@ -83,16 +83,16 @@ impl<G> Line<G> {
         let (ends, number) = (&mut self.ends, self.number);
         let OfKind { first, again } = &mut self.of_kinds[kind as usize];
         match waiting.claim {
-            Claim::ToAsk => {
+            Claim::First => {
                 ends.1 += 1;
                 first.push_back(((ends.1, number), waiting));
             }
             // It has waited already, on a connection that is silent.
-            Claim::ToAskInstead(_) => {
+            Claim::Instead(_) => {
                 ends.0 -= 1;
                 first.push_front(((ends.0, number), waiting));
             }
-            Claim::ToAskAgain => again.push_back(((ends.1 + PASSES, number), waiting)),
+            Claim::Again => again.push_back(((ends.1 + PASSES, number), waiting)),
         }
     }
 
@@ -130,9 +130,9 @@ impl<G> Line<G> {
             let Ok(index) = line.binary_search_by_key(&order, |(order, _)| *order) else {
                 continue;
             };
-            let is_taken = line.get(index).is_some_and(|(_, waiting)| {
-                waiting.grant.is_closed() || may_have(kind, waiting)
-            });
+            let is_taken = line
+                .get(index)
+                .is_some_and(|(_, waiting)| waiting.grant.is_closed() || may_have(kind, waiting));
             if is_taken && let Some((_, waiting)) = line.remove(index) {
                 self.count -= 1;
                 take(kind, waiting);
@@ -193,7 +193,7 @@ mod tests {
         const COUNT: usize = 8_000;
         let mut crowd = Crowd::default();
         for number in 0..COUNT {
-            let claim = if number % 2 == 0 { Claim::ToAsk } else { Claim::ToAskAgain };
+            let claim = if number % 2 == 0 { Claim::First } else { Claim::Again };
             crowd.come(Kind::SessionWrites, claim);
         }
         let mut looks = 0;
@@ -211,13 +211,13 @@ mod tests {
     async fn what_met_a_lock_is_passed_over_and_not_for_ever() {
         let mut crowd = Crowd::default();
         for _ in 0..100 {
-            crowd.come(Kind::SessionWrites, Claim::ToAskAgain);
+            crowd.come(Kind::SessionWrites, Claim::Again);
         }
-        crowd.come(Kind::SessionWrites, Claim::ToAsk);
-        assert_eq!(crowd.serve_one().1, Some(Claim::ToAsk));
+        crowd.come(Kind::SessionWrites, Claim::First);
+        assert_eq!(crowd.serve_one().1, Some(Claim::First));
         for passed in 0.. {
-            crowd.come(Kind::SessionWrites, Claim::ToAsk);
-            if crowd.serve_one().1 == Some(Claim::ToAskAgain) {
+            crowd.come(Kind::SessionWrites, Claim::First);
+            if crowd.serve_one().1 == Some(Claim::Again) {
                 assert!(passed < PASSES + 2, "{passed} passed over it");
                 break;
             }
@@ -227,10 +227,10 @@ mod tests {
     #[tokio::test]
     async fn who_has_gone_away_is_not_served() {
         let mut crowd = Crowd::default();
-        crowd.come(Kind::Sessions, Claim::ToAsk);
+        crowd.come(Kind::Sessions, Claim::Instead(Instant::now()));
         crowd.ends.clear();
-        crowd.come(Kind::Sessions, Claim::ToAskInstead(Instant::now()));
-        assert!(matches!(crowd.serve_one(), (1, Some(Claim::ToAskInstead(_)))));
+        crowd.come(Kind::Sessions, Claim::First);
+        assert_eq!(crowd.serve_one(), (1, Some(Claim::First)));
         assert_eq!(crowd.serve_one(), (0, None));
         assert!(crowd.line.is_empty());
     }

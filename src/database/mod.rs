@@ -19,6 +19,8 @@ mod connection;
 mod connections;
 mod direct;
 mod expired;
+#[cfg(test)]
+mod fault_tests;
 mod kind;
 mod large_keys;
 mod latency;

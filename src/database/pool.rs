@@ -64,7 +64,7 @@ impl Pool {
         current().is_some_and(|runtime| state.connections.has_heard_since(runtime, since))
     }
 
-    /// Has nobody use the connections again that were made until now.
+    /// Has nobody use the connections again that were made before now.
     pub(super) fn retire_all(&self) {
         self.leases.state().connections.retire_all();
         self.leases.serve();

@@ -38,10 +38,7 @@ pub(super) struct Reaper {
 }
 
 impl Reaper {
-    pub(super) fn new(
-        server: Arc<Server>,
-        freed: impl Fn() + Send + Sync + 'static,
-    ) -> Arc<Self> {
+    pub(super) fn new(server: Arc<Server>, freed: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
             server,
             condemned: Mutex::default(),

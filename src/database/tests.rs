@@ -187,7 +187,7 @@ async fn more_connections_than_usual_do_not_stay() {
 #[tokio::test(start_paused = true)]
 async fn a_database_that_is_slow_to_connect_to_is_connected_to() {
     for (delay, most) in
-        [(3_500, Duration::from_millis(3_500)), (10_000, 2 * TIMEOUT + TIMEOUT / 2)]
+        [(3_600, Duration::from_millis(3_600)), (10_000, 2 * TIMEOUT + TIMEOUT / 2)]
     {
         let server = TestServer::new();
         server.set(
@@ -445,4 +445,17 @@ async fn no_connection_grows_old_however_busy_it_is() {
     }
     assert_eq!(server.accepted(), 2);
     assert_eq!(server.open(), 1);
+}
+
+/// A plan that was made for an empty table does not stay: the statement is prepared again.
+#[tokio::test(start_paused = true)]
+async fn statements_are_prepared_again_after_a_while() {
+    let server = TestServer::new();
+    let batcher = batcher(&server);
+    for (delay, prepared) in [(0, 1), (20, 1), (11, 2), (20, 2), (11, 3)] {
+        sleep(Duration::from_secs(delay)).await;
+        assert!(ask(&batcher, 0).await.1);
+        assert_eq!(server.prepared(), prepared);
+    }
+    assert_eq!(server.accepted(), 1);
 }
