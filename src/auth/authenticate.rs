@@ -6,7 +6,6 @@ use tokio::time::timeout;
 
 use super::{DjangoSite, DjangoUser, hashers::Verdict, site};
 use crate::{
-    database::Budget,
     error::{Error, NotLoggedIn, Unavailable},
     settings::{AuthenticationBackend, Power},
 };
@@ -154,17 +153,8 @@ impl DjangoSite {
     /// [`Error::NotLoggedIn`] if the user is gone; [`Error::Unavailable`] when PostgreSQL does not
     /// answer, or the role may not update that column.
     pub async fn update_last_login(&self, user: &DjangoUser) -> Result<(), Error> {
-        self.update_last_login_within(user, &self.database().budget()).await
-    }
-
-    /// [`DjangoSite::update_last_login`], with what is left of the time that a request may write.
-    pub(crate) async fn update_last_login_within(
-        &self,
-        user: &DjangoUser,
-        budget: &Budget,
-    ) -> Result<(), Error> {
         let Some(key) = user.key() else { return Ok(()) };
-        let (wait, now) = (budget.wait(), SystemTime::now());
+        let (wait, now) = (self.database().write_budget().wait(), SystemTime::now());
         let is_there = self.database().update_last_login(key, now, wait.deadline()).await?;
         if is_there { Ok(()) } else { Err(NotLoggedIn::NoSuchUser.into()) }
     }
@@ -182,12 +172,9 @@ impl DjangoSite {
         old: &str,
         new: &str,
     ) -> Result<bool, Error> {
-        match user.key() {
-            Some(key) => {
-                self.database().replace_password(key, old, new, self.database().deadline()).await
-            }
-            None => Ok(false),
-        }
+        let Some(key) = user.key() else { return Ok(false) };
+        let wait = self.database().write_budget().wait();
+        self.database().replace_password(key, old, new, wait.deadline()).await
     }
 
     /// The backends that check passwords as `ModelBackend` does: one look serves them all.

@@ -301,7 +301,7 @@ impl DjangoSite {
                 self.settings().user_model.table.quoted()
             )
         });
-        let budget = self.database().budget();
+        let budget = self.database().read_budget();
         let rows =
             try_join_all(keys.iter().map(async |(_, key)| {
                 self.database().user_row(key, budget.wait().deadline()).await

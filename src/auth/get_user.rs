@@ -28,16 +28,7 @@ impl DjangoSite {
     /// [`Error::Anonymous`], [`Error::Undecodable`] or [`Error::NotLoggedIn`] if it stands for
     /// nobody; [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn get_user(&self, session: &DjangoSession) -> Result<DjangoUser, Error> {
-        self.get_user_within(session, &self.database().budget()).await
-    }
-
-    /// [`DjangoSite::get_user`], with what is left of the budget of a request.
-    pub(crate) async fn get_user_within(
-        &self,
-        session: &DjangoSession,
-        budget: &Budget,
-    ) -> Result<DjangoUser, Error> {
-        let wait = budget.wait();
+        let wait = self.database().read_budget().wait();
         let (user, backend) = self.get_user_from(session, None, &wait).await?;
         drop(wait);
         self.last_word(session, user, backend).await
@@ -74,7 +65,7 @@ impl DjangoSite {
         session: &DjangoSession,
         user: &DjangoUser,
     ) -> Result<DjangoUser, Error> {
-        let budget = self.database().budget();
+        let budget = self.database().fresh_budget();
         let now = self.load_with_user(session.key(), &Arc::from([]), &budget).await?.1?;
         if now.id() != user.id() {
             return Err(NotLoggedIn::AnotherUser.into());
@@ -120,7 +111,7 @@ impl DjangoSite {
         &self,
         key: &SessionKey,
         permissions: &Arc<[String]>,
-        wait: &Wait<'_>,
+        wait: &Wait,
     ) -> Result<Option<(Result<DjangoSession, Error>, Hinted<'_>)>, Error> {
         let Some(remembered) = self.memo().get(key) else { return Ok(None) };
         let Some((backend, user)) = self.hint(remembered.data(), wait.deadline()).await? else {
@@ -163,7 +154,7 @@ impl DjangoSite {
         &'a self,
         session: &DjangoSession,
         hinted: Option<Hinted<'a>>,
-        wait: &Wait<'_>,
+        wait: &Wait,
     ) -> Result<(DjangoUser, &'a AuthenticationBackend), Error> {
         let text = session.decoded_text()?;
         let (backend, key, row, held) = match hinted {
@@ -234,7 +225,7 @@ impl DjangoSite {
         row: Arc<UserRow>,
         held: Option<HeldPermissions>,
         key: PrimaryKeyValue,
-        wait: &Wait<'_>,
+        wait: &Wait,
     ) -> DjangoUser {
         let source = (self.database().clone(), key, wait.budget().clone());
         DjangoUser::from_row(row, held, source, self.permission_policy())

@@ -72,7 +72,8 @@ impl DjangoSite {
     /// Whether the session with this data names that user.
     async fn is_of(&self, data: &SessionData, user: &DjangoUser) -> Result<bool, Error> {
         let Some(key) = user.key() else { return Ok(false) };
-        let named = self.primary_key_in(data, self.database().deadline()).await?;
+        let wait = self.database().read_budget().wait();
+        let named = self.primary_key_in(data, wait.deadline()).await?;
         Ok(named.as_ref() == Some(key))
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{DjangoSite, DjangoUser, writer::Failure};
 use crate::{
-    database::{Budget, Written},
+    database::Written,
     error::{DecodeError, Error, Unavailable},
     session::{
         CookieLife, DjangoSession, Expiry, Row, SESSION_EXPIRY, Save, SessionData, SessionKey,
@@ -98,7 +98,7 @@ impl DjangoSite {
             self.require_writing()?;
             return self.sealed(SessionKey::generate(), data);
         }
-        self.insert(SessionKey::generate(), data, &self.database().budget()).await
+        self.insert(SessionKey::generate(), data).await
     }
 
     /// Deletes a session, expired ones too; says whether it was there. Whoever was logged in to it
@@ -107,21 +107,12 @@ impl DjangoSite {
     /// # Errors
     /// As [`DjangoSite::create`].
     pub async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
-        self.delete_within(key, &self.database().budget()).await
-    }
-
-    /// [`DjangoSite::delete`], with what is left of the time that a request may write.
-    pub(crate) async fn delete_within(
-        &self,
-        key: &SessionKey,
-        budget: &Budget,
-    ) -> Result<bool, Error> {
         self.require_writing()?;
         if self.is_in_cookie() {
             return Ok(false);
         }
         self.memo().forget(key);
-        let wait = budget.wait();
+        let wait = self.database().write_budget().wait();
         let (site, key, deadline) = (self.clone(), key.clone(), wait.deadline());
         self.to_the_end(async move {
             let deleted = site.database().delete_session(&key, deadline).await?;
@@ -164,17 +155,16 @@ impl DjangoSite {
         &self,
         save: &Save,
         data: SessionData,
-        budget: &Budget,
     ) -> Result<DjangoSession, Error> {
         match save.row() {
             _ if self.is_in_cookie() => {
                 self.require_writing()?;
                 self.sealed(SessionKey::generate(), data)
             }
-            Row::New(key) | Row::Blank(key) => self.insert(key.clone(), data, budget).await,
-            Row::Kept(row) => self.replace((row, row.key()), save, data, budget).await,
+            Row::New(key) | Row::Blank(key) => self.insert(key.clone(), data).await,
+            Row::Kept(row) => self.replace((row, row.key()), save, data).await,
             Row::Cycled(row, key) | Row::LoggedIn(row, key) => {
-                self.replace((row, key), save, data, budget).await
+                self.replace((row, key), save, data).await
             }
         }
     }
@@ -188,7 +178,6 @@ impl DjangoSite {
         &self,
         session: &DjangoSession,
         seen: Instant,
-        budget: &Budget,
     ) -> Result<RowNow, Error> {
         let empty = SessionData::new();
         let data = session.data().unwrap_or(&empty);
@@ -199,9 +188,9 @@ impl DjangoSite {
         let life = end.duration_since(SystemTime::now()).unwrap_or_default();
         let worth_it = self.settings().save_interval(life);
         if was == end || end.duration_since(was).is_ok_and(|moved| moved < worth_it) {
-            return self.row_now(session, seen, budget).await;
+            return self.row_now(session, seen).await;
         }
-        let wait = budget.wait();
+        let wait = self.database().write_budget().wait();
         let deadline = wait.deadline();
         if self.database().slide_session(session.key(), was, end, deadline).await? {
             return Ok(RowNow::Live(session.ending(end)));
@@ -218,12 +207,11 @@ impl DjangoSite {
         &self,
         session: &DjangoSession,
         seen: Instant,
-        budget: &Budget,
     ) -> Result<RowNow, Error> {
         if self.is_in_cookie() || seen.elapsed() < MOMENT {
             return Ok(RowNow::Live(session.clone()));
         }
-        let wait = budget.wait();
+        let wait = self.database().write_budget().wait();
         self.look_for_row(session, wait.deadline()).await
     }
 
@@ -311,26 +299,20 @@ impl DjangoSite {
         if self.is_in_cookie() {
             return self.sealed(SessionKey::generate(), data);
         }
-        self.inserted(SessionKey::generate(), data, &self.database().budget()).await
+        self.inserted(SessionKey::generate(), data).await
     }
 
-    async fn insert(
-        &self,
-        key: SessionKey,
-        data: SessionData,
-        budget: &Budget,
-    ) -> Result<DjangoSession, Error> {
+    async fn insert(&self, key: SessionKey, data: SessionData) -> Result<DjangoSession, Error> {
         self.require_writing()?;
-        self.inserted(key, data, budget).await
+        self.inserted(key, data).await
     }
 
     async fn inserted(
         &self,
         mut key: SessionKey,
         data: SessionData,
-        budget: &Budget,
     ) -> Result<DjangoSession, Error> {
-        let wait = budget.wait();
+        let wait = self.database().write_budget().wait();
         // No two keys in a row are taken by chance: something in the database lets no row in.
         for _ in 0..2 {
             let session = self.sealed(key, data.clone())?;
@@ -357,11 +339,10 @@ impl DjangoSite {
         (row, new_key): (&DjangoSession, &SessionKey),
         save: &Save,
         mut data: SessionData,
-        budget: &Budget,
     ) -> Result<DjangoSession, Error> {
         self.require_writing()?;
         let timeout = self.settings().timeout;
-        let wait = budget.wait();
+        let wait = self.database().write_budget().wait();
         let deadline = wait.deadline();
         let (mut row, mut key) = (row.clone(), new_key.clone());
         let mut turn = None;
@@ -402,7 +383,7 @@ impl DjangoSite {
             let Some(now) = now else {
                 let data = save.without_row()?.ok_or(Error::SessionInterrupted)?;
                 drop(wait);
-                return self.insert(session.key().clone(), data, budget).await;
+                return self.insert(session.key().clone(), data).await;
             };
             // Each further try has a reason: the row was changed. Where it was not, something in the
             // database does not let it be.

@@ -151,7 +151,8 @@ impl DjangoSite {
     /// [`Error::SessionNotFound`], [`Error::SessionExpired`], or [`Error::Unavailable`] when
     /// PostgreSQL does not answer within the `timeout`.
     pub async fn load(&self, key: &SessionKey) -> Result<DjangoSession, Error> {
-        self.load_by(key, self.database.deadline()).await
+        let wait = self.database.read_budget().wait();
+        self.load_by(key, wait.deadline()).await
     }
 
     /// [`DjangoSite::load`], by that moment.
@@ -168,7 +169,8 @@ impl DjangoSite {
     /// # Errors
     /// As [`DjangoSite::load`].
     pub async fn load_at(&self, key: &SessionKey, now: SystemTime) -> Result<DjangoSession, Error> {
-        self.load_row(key, || now, self.database.deadline()).await
+        let wait = self.database.read_budget().wait();
+        self.load_row(key, || now, wait.deadline()).await
     }
 
     async fn load_row(

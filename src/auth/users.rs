@@ -44,7 +44,7 @@ impl DjangoSite {
 
     /// Active or not.
     async fn find_by_id(&self, id: &str) -> Result<Option<DjangoUser>, Error> {
-        let budget = self.database().budget();
+        let budget = self.database().read_budget();
         let wait = budget.wait();
         let primary_key = self.database().primary_key(wait.deadline()).await?;
         let Some(key) = primary_key.parse_text(id) else { return Ok(None) };
@@ -63,7 +63,7 @@ impl DjangoSite {
             None => Some(username.to_owned()),
         };
         let Some(username) = column else { return Ok(None) };
-        let budget = self.database().budget();
+        let budget = self.database().read_budget();
         let wait = budget.wait();
         let found = self.database().user_row_by_username(&username, wait.deadline()).await?;
         Ok(found.map(|(key, row)| self.user_in(row, None, key, &wait)))

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{runtime::Id, time::Instant};
+use tokio_postgres::error::SqlState;
 
 use crate::error::Unavailable;
 
@@ -102,24 +103,38 @@ impl Attempts {
     pub(super) fn succeeded(&mut self, number: u64, now: Instant) {
         let attempt = self.making.iter().find(|attempt| attempt.number == number);
         let took = attempt.map(|attempt| now - attempt.since).unwrap_or_default();
+        self.end(number);
         self.slowest = took.max(self.slowest - self.slowest.saturating_sub(took) / 8);
         (self.failures, self.not_before, self.error) = (0, None, None);
     }
 
-    /// `full`: the server said that it has no more than these for the site.
-    pub(super) fn failed(&mut self, now: Instant, error: Arc<Unavailable>, full: Option<usize>) {
+    /// An attempt failed, while so many connections were there or in the making. Says why, and whether
+    /// another one would fail for the same reason.
+    pub(super) fn failed(
+        &mut self,
+        number: u64,
+        now: Instant,
+        error: Unavailable,
+        count: usize,
+    ) -> (Arc<Unavailable>, bool) {
+        let code = match &error {
+            Unavailable::Connection(error) => error.code(),
+            _ => None,
+        };
+        let is_full = code == Some(&SqlState::TOO_MANY_CONNECTIONS);
+        let is_final = !is_full && !code.is_some_and(comes_again);
+        if is_full {
+            // It has no more than these for the site.
+            let open = count.saturating_sub(self.making.len());
+            self.full = Some((open.max(1), now + FULL));
+        }
         let pause = FIRST_PAUSE * (1 << self.failures.min(10));
         self.failures += 1;
         self.not_before = Some(now + pause.min(self.share));
-        self.error = Some(error);
-        if let Some(connections) = full {
-            self.full = Some((connections.max(1), now + FULL));
-        }
-    }
-
-    /// How many are in the making.
-    pub(super) fn count(&self) -> usize {
-        self.making.len()
+        self.end(number);
+        let error = Arc::new(error);
+        self.error = Some(Arc::clone(&error));
+        (error, is_final)
     }
 
     /// How many connections the server has for this site, if it said so a moment ago.
@@ -143,4 +158,12 @@ impl Attempts {
         let next = newest.max().filter(|at| *at > now).unwrap_or(now + self.share);
         self.not_before.filter(|at| *at > now).map_or(next, |at| at.min(next))
     }
+}
+
+/// Whether the server says that it will take connections soon.
+fn comes_again(code: &SqlState) -> bool {
+    matches!(
+        *code,
+        SqlState::CANNOT_CONNECT_NOW | SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN
+    )
 }

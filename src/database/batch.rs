@@ -2,10 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak},
     task::Poll,
     time::Duration,
 };
@@ -20,6 +17,7 @@ use tokio_postgres::error::SqlState;
 use super::{
     connection::{Connection, Failure},
     kind::Kind,
+    line::Claim,
     pool::Pool,
 };
 use crate::error::Unavailable;
@@ -30,7 +28,8 @@ const TRIES: usize = 6;
 /// On how many connections the same is asked, while none answers.
 const CONNECTIONS: usize = 3;
 
-/// The pause before the same is asked again that was not done.
+/// The first pause before the same is asked again that was not done. It doubles, up to twice the time for
+/// which a statement waits for a lock.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// What became of one question.
@@ -47,16 +46,6 @@ pub(super) trait Ask: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Outcome<Self::Answer>>, Failure>> + Send;
 }
 
-/// How something is asked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Policy {
-    pub(super) kind: Kind,
-    /// Whether what may have been done can be asked again.
-    pub(super) repeats: bool,
-    /// Whether it stands in line again when it has met a lock.
-    pub(super) waits_for_locks: bool,
-}
-
 /// One visitor's question.
 pub(super) struct Asked<A> {
     pub(super) deadline: Instant,
@@ -66,8 +55,9 @@ pub(super) struct Asked<A> {
 /// Questions that go out together.
 pub(super) struct Batch<J: Ask> {
     pool: Pool,
-    policy: Policy,
-    work: Arc<Work<J>>,
+    kind: Kind,
+    /// What nobody waits for any more is not sent: it is gone with this.
+    job: Arc<J>,
     /// Each with the index of its outcome: several may ask the same.
     asked: Vec<(usize, Asked<J::Answer>)>,
     attempts: Vec<BoxFuture<'static, Said<J>>>,
@@ -75,41 +65,34 @@ pub(super) struct Batch<J: Ask> {
     begun: Instant,
     /// When the last attempt began, or may begin if none is under way.
     last: Instant,
+    /// How often nothing was done.
+    refusals: u32,
     /// There is no further connection to ask on.
     has_no_more: bool,
 }
 
-struct Work<J> {
-    job: J,
-    /// Nobody waits any more: what was not sent yet never will be.
-    is_over: AtomicBool,
-}
-
-type Said<J> = Result<Vec<Outcome<<J as Ask>::Answer>>, Failed>;
-
-/// Why one connection has no answer.
-enum Failed {
-    /// Another connection may have one.
-    Lost(Arc<Unavailable>),
-    /// Nothing was done; the same may succeed now.
-    Again,
-    /// There is no connection to ask on.
-    NoConnection(Arc<Unavailable>),
-    Final(Arc<Unavailable>),
-}
+type Said<J> = Result<Vec<Outcome<<J as Ask>::Answer>>, Failure>;
 
 impl<J: Ask> Batch<J> {
     pub(super) fn new(
         pool: &Pool,
-        policy: Policy,
+        kind: Kind,
         job: J,
         asked: Vec<(usize, Asked<J::Answer>)>,
     ) -> Self {
         let now = Instant::now();
-        let work = Arc::new(Work { job, is_over: AtomicBool::new(false) });
-        let pool = pool.clone();
-        let (attempts, tries, has_no_more) = (Vec::new(), 0, false);
-        Self { pool, policy, work, asked, attempts, tries, begun: now, last: now, has_no_more }
+        Self {
+            pool: pool.clone(),
+            kind,
+            job: job.into(),
+            asked,
+            attempts: Vec::new(),
+            tries: 0,
+            begun: now,
+            last: now,
+            refusals: 0,
+            has_no_more: false,
+        }
     }
 
     /// Asks until everybody has an answer, or has waited long enough.
@@ -121,9 +104,9 @@ impl<J: Ask> Batch<J> {
 
     /// Asks; gives itself back if that takes longer than usual.
     pub(super) async fn begin(mut self) -> Option<Self> {
-        let silent_at = self.begun + self.pool.patience(self.policy.kind);
+        let silent_at = self.begun + self.pool.server().patience(self.kind);
         let wake = self.first_deadline().map_or(silent_at, |first| first.min(silent_at));
-        self.attempt(None);
+        self.attempt(Claim::First);
         tokio::select! {
             biased;
             said = next(&mut self.attempts) => self.hear(said),
@@ -133,6 +116,10 @@ impl<J: Ask> Batch<J> {
 
     /// Asks on further connections while none answers, and again where nothing was done.
     pub(super) async fn go_on(mut self) {
+        if !self.kind.repeats() && !self.attempts.is_empty() {
+            // It is not sent again. But what others write shall not be sent to where this one is lost.
+            self.pool.close_silent(self.begun);
+        }
         loop {
             let now = Instant::now();
             self.tell_late(now);
@@ -148,9 +135,13 @@ impl<J: Ask> Batch<J> {
                     // Others are answered, and this is not.
                     drop(self.attempts.remove(0));
                 }
-                // Of those heard before that, all may have died in one moment.
-                let heard_since = (!self.attempts.is_empty()).then_some(self.last);
-                self.attempt(heard_since);
+                let claim = match self.attempts.is_empty() {
+                    true if self.refusals > 0 => Claim::Again,
+                    true => Claim::First,
+                    // Of those heard before that, all may have died in one moment.
+                    false => Claim::Instead(self.last),
+                };
+                self.attempt(claim);
                 continue;
             }
             let wake = may_begin.map_or(first_deadline, |at| at.min(first_deadline));
@@ -170,8 +161,8 @@ impl<J: Ask> Batch<J> {
     fn may_begin_at(&self) -> Option<Instant> {
         match self.attempts.len() {
             0 => Some(self.last),
-            _ if !self.policy.repeats || self.has_no_more => None,
-            1 => Some(self.last + self.pool.patience(self.policy.kind)),
+            _ if !self.kind.repeats() || self.has_no_more => None,
+            1 => Some(self.last + self.pool.server().patience(self.kind)),
             count if count < CONNECTIONS || self.tries < TRIES => {
                 Some(self.last + self.pool.server().share())
             }
@@ -179,31 +170,36 @@ impl<J: Ask> Batch<J> {
         }
     }
 
-    fn attempt(&mut self, heard_since: Option<Instant>) {
-        let (pool, policy, work) = (self.pool.clone(), self.policy, Arc::clone(&self.work));
+    fn attempt(&mut self, claim: Claim) {
+        let (pool, kind, job) = (self.pool.clone(), self.kind, Arc::downgrade(&self.job));
         self.last = Instant::now();
         self.tries += 1;
-        self.attempts.push(Box::pin(attempt(pool, policy, work, heard_since)));
+        self.attempts.push(Box::pin(attempt(pool, kind, job, claim)));
     }
 
     /// Takes in what one connection said; gives itself back if that was not the last word.
     fn hear(mut self, said: Said<J>) -> Option<Self> {
-        let error = match said {
+        let error: Arc<Unavailable> = match said {
             Ok(outcomes) => {
                 self.deliver(outcomes);
                 return None;
             }
-            Err(Failed::Lost(_)) if self.policy.repeats && self.tries < TRIES => return Some(self),
-            Err(Failed::Again) => {
-                self.last = Instant::now() + PAUSE;
+            Err(Failure::Lost(_)) if self.kind.repeats() && self.tries < TRIES => {
                 return Some(self);
             }
             // What is asked already may be answered.
-            Err(Failed::NoConnection(_)) if !self.attempts.is_empty() => {
+            Err(Failure::NoConnection(_)) if !self.attempts.is_empty() => {
                 self.has_no_more = true;
                 return Some(self);
             }
-            Err(Failed::Lost(error) | Failed::NoConnection(error) | Failed::Final(error)) => error,
+            Err(failure) if failure.is_passing(self.kind) => {
+                let longest = 2 * self.pool.server().lock_timeout();
+                let pause = (PAUSE * (1 << self.refusals.min(10))).min(longest);
+                self.refusals += 1;
+                self.last = Instant::now() + pause;
+                return Some(self);
+            }
+            Err(failure) => failure.into(),
         };
         for (_, asked) in self.asked {
             drop(asked.answer.send(Err(Arc::clone(&error))));
@@ -255,7 +251,6 @@ impl<J: Ask> Batch<J> {
     /// Nobody waits any more. The server ends what it is still asked; if it does not, the connection is
     /// dead, or waits for what no timeout ends.
     fn leave(self) {
-        self.work.is_over.store(true, Ordering::Release);
         let limit = self.pool.server().longest_silence().saturating_sub(self.begun.elapsed());
         tokio::spawn(timeout(limit, join_all(self.attempts)));
     }
@@ -276,42 +271,36 @@ async fn next<T>(futures: &mut Vec<BoxFuture<'static, T>>) -> T {
 }
 
 /// Asks on one connection.
-async fn attempt<J: Ask>(
-    pool: Pool,
-    policy: Policy,
-    work: Arc<Work<J>>,
-    heard_since: Option<Instant>,
-) -> Said<J> {
-    let lease = pool.get(policy.kind, heard_since).await.map_err(Failed::NoConnection)?;
-    if work.is_over.load(Ordering::Acquire) {
+async fn attempt<J: Ask>(pool: Pool, kind: Kind, job: Weak<J>, claim: Claim) -> Said<J> {
+    let lease = pool.get(kind, claim).await.map_err(Failure::NoConnection)?;
+    let Some(job) = job.upgrade() else {
         lease.release();
-        return Err(Failed::Final(Unavailable::Timeout(pool.server().timeout()).into()));
-    }
-    let start = Instant::now();
-    let failed = match work.job.ask(&lease).await {
-        Ok(outcomes) => {
-            pool.latency(policy.kind).answered(start.elapsed());
-            lease.release();
-            return Ok(outcomes);
-        }
-        Err(Failure::Lost(error)) => {
-            drop(lease);
-            let error = error.map_or(Unavailable::NoAnswer, Unavailable::from);
-            return Err(Failed::Lost(error.into()));
-        }
-        Err(Failure::Stale) => {
-            pool.retire_all();
-            Failed::Again
-        }
-        Err(Failure::Again(error)) => {
-            let is_locked = error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
-            match is_locked && !policy.waits_for_locks {
-                true => Failed::Final(Arc::new(error.into())),
-                false => Failed::Again,
-            }
-        }
-        Err(Failure::Refused(error)) => Failed::Final(Arc::new(error.into())),
+        return Err(Failure::Lost(None));
     };
+    let start = Instant::now();
+    let said = job.ask(&lease).await;
+    match &said {
+        Ok(_) => pool.latency(kind).answered(start.elapsed()),
+        Err(Failure::Lost(_)) => {
+            drop(lease);
+            return said;
+        }
+        Err(Failure::Stale) => pool.retire_all(),
+        Err(_) => {}
+    }
     lease.release();
-    Err(failed)
+    said
+}
+
+impl Failure {
+    /// Whether nothing was done, and the same may succeed when it is asked again.
+    fn is_passing(&self, kind: Kind) -> bool {
+        match self {
+            Self::Stale => true,
+            Self::Again(error) => {
+                kind.waits_for_locks() || error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE)
+            }
+            Self::Lost(_) | Self::Refused(_) | Self::NoConnection(_) => false,
+        }
+    }
 }

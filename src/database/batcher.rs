@@ -23,7 +23,7 @@ use tokio::{
 use tokio_postgres::Row;
 
 use super::{
-    batch::{Ask, Asked, Batch, Outcome, Policy},
+    batch::{Ask, Asked, Batch, Outcome},
     connection::{Connection, Failure, is_no_such_value, may_be_one_row},
     kind::Kind,
     pool::Pool,
@@ -53,9 +53,6 @@ pub(crate) trait Batched: Send + Sync + 'static {
 
     /// From how many on it is one query, and not several on their way at the same time.
     const MANY: usize = 4;
-
-    /// Whether it waits for a table that somebody has locked.
-    const WAITS_FOR_LOCKS: bool = true;
 
     /// Asks for one key.
     fn one(&self, key: &Self::Key) -> Query;
@@ -236,9 +233,8 @@ impl<B: Batched> Gathered<B> {
         keys: Vec<B::Key>,
         asked: Vec<(usize, Asked<B::Answer>)>,
     ) -> Option<Batch<Keys<B>>> {
-        let policy = Policy { kind: B::KIND, repeats: true, waits_for_locks: B::WAITS_FOR_LOCKS };
         let keys = Keys { batched: Arc::clone(&self.batched), keys };
-        (!asked.is_empty()).then(|| Batch::new(&self.pool, policy, keys, asked))
+        (!asked.is_empty()).then(|| Batch::new(&self.pool, B::KIND, keys, asked))
     }
 
     fn look_at_deadlines(&mut self) {

@@ -1,88 +1,199 @@
 //! How long one request waits for the database.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{task_local, time::Instant};
 
 /// As good as never, where a timeout is too long to be added to the clock.
 const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 86_400);
 
-/// How long one request may still wait for the database: one `timeout` over all that it reads, and
-/// another one over all that it writes. What the handler does in between does not count. Clones share
-/// it.
+task_local! {
+    static OF_REQUEST: RequestBudgets;
+}
+
+/// How long a request has waited for what it reads, and for what it writes. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestBudgets(Arc<[Waited; 2]>);
+
+/// How long somebody may still wait for the database: a `timeout`, less what was waited for before. What
+/// the handler does in between does not count, and what is waited for at the same time counts once.
+/// Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
-    /// In microseconds.
-    left: Arc<AtomicU64>,
+    timeout: Duration,
+    spent: RequestBudgets,
+    purpose: Purpose,
+}
+
+/// What is waited for: each has a `timeout` of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    Reading,
+    Writing,
+}
+
+#[derive(Debug, Default)]
+struct Waited(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    before: Duration,
+    count: usize,
+    /// When the first of these began.
+    since: Option<Instant>,
+}
+
+/// All that this future asks is on the budgets of one request: those of an outer middleware, if there is
+/// one.
+pub(crate) async fn in_request<T>(answer: impl Future<Output = T>) -> T {
+    OF_REQUEST.scope(RequestBudgets::current(), answer).await
+}
+
+impl RequestBudgets {
+    /// Those of the request that the current task answers; new ones where there is none.
+    fn current() -> Self {
+        OF_REQUEST.try_with(Self::clone).unwrap_or_default()
+    }
+
+    /// Has a future asked on one request's budgets, as [`in_request`] does: `of_request` are those which
+    /// it had before.
+    pub(crate) fn enter<T>(of_request: &mut Option<Self>, poll: impl FnOnce() -> T) -> T {
+        let budgets = of_request.get_or_insert_with(Self::current).clone();
+        OF_REQUEST.sync_scope(budgets, poll)
+    }
 }
 
 impl Budget {
-    pub(crate) fn new(timeout: Duration) -> Self {
-        Self { left: Arc::new(micros(timeout).into()) }
+    /// What the request of the current task has left; all of it outside of any.
+    pub(super) fn new(timeout: Duration, purpose: Purpose) -> Self {
+        Self { timeout, spent: RequestBudgets::current(), purpose }
+    }
+
+    /// All of it, for one that is no request's.
+    pub(super) fn fresh(timeout: Duration) -> Self {
+        Self { timeout, spent: RequestBudgets::default(), purpose: Purpose::Reading }
     }
 
     /// Starts to wait. What is dropped later says how long it took.
-    pub(crate) fn wait(&self) -> Wait<'_> {
-        let since = Instant::now();
-        let left = Duration::from_micros(self.left.load(Ordering::Relaxed));
-        let deadline = since.checked_add(left).unwrap_or_else(|| since + FAR_AWAY);
-        Wait { budget: self, since, deadline }
+    pub(crate) fn wait(&self) -> Wait {
+        let (now, mut waiting) = (Instant::now(), self.waiting());
+        let since = *waiting.since.get_or_insert(now);
+        waiting.count += 1;
+        let left = self.timeout.saturating_sub(waiting.before);
+        let deadline = since.checked_add(left).unwrap_or_else(|| now + FAR_AWAY);
+        drop(waiting);
+        Wait { budget: self.clone(), deadline }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        let Waited(waiting) = &self.spent.0[self.purpose as usize];
+        waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// While a request waits.
-pub(crate) struct Wait<'a> {
-    budget: &'a Budget,
-    since: Instant,
+pub(crate) struct Wait {
+    budget: Budget,
     deadline: Instant,
 }
 
-impl Wait<'_> {
+impl Wait {
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }
 
     pub(crate) fn budget(&self) -> &Budget {
-        self.budget
+        &self.budget
     }
 }
 
-impl Drop for Wait<'_> {
+impl Drop for Wait {
     fn drop(&mut self) {
-        let waited = micros(self.since.elapsed());
-        let left = &self.budget.left;
-        left.store(left.load(Ordering::Relaxed).saturating_sub(waited), Ordering::Relaxed);
+        let mut waiting = self.budget.waiting();
+        waiting.count -= 1;
+        if waiting.count == 0
+            && let Some(since) = waiting.since.take()
+        {
+            waiting.before += since.elapsed();
+        }
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
+    fn budget(purpose: Purpose) -> Budget {
+        Budget::new(TIMEOUT, purpose)
+    }
+
+    fn left(budget: &Budget) -> Duration {
+        budget.wait().deadline() - Instant::now()
+    }
 
     #[tokio::test(start_paused = true)]
     async fn all_waits_of_a_request_share_one_timeout() {
-        let budget = Budget::new(Duration::from_secs(5));
+        let budget = budget(Purpose::Reading);
         let wait = budget.wait();
-        tokio::time::advance(Duration::from_secs(3)).await;
+        advance(Duration::from_secs(3)).await;
         drop(wait);
         // The handler works.
-        tokio::time::advance(Duration::from_secs(60)).await;
-        let now = Instant::now();
-        assert_eq!(budget.clone().wait().deadline() - now, Duration::from_secs(2));
+        advance(Duration::from_secs(60)).await;
+        assert_eq!(left(&budget.clone()), Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_asked_at_the_same_time_counts_once() {
+        let budget = budget(Purpose::Reading);
+        let waits = [budget.wait(), budget.wait()];
+        advance(Duration::from_secs(1)).await;
+        let late = budget.wait();
+        assert_eq!(late.deadline(), waits[0].deadline());
+        drop(waits);
+        advance(Duration::from_secs(1)).await;
+        drop(late);
+        assert_eq!(left(&budget), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_has_one_budget_to_read_and_one_to_write_and_others_have_their_own() {
+        in_request(async {
+            let wait = budget(Purpose::Writing).wait();
+            advance(Duration::from_secs(3)).await;
+            drop(wait);
+            assert_eq!(left(&budget(Purpose::Reading)), TIMEOUT);
+            assert_eq!(left(&budget(Purpose::Writing)), Duration::from_secs(2));
+            // A middleware within another one, whichever way it asks.
+            let nested = in_request(async { left(&budget(Purpose::Writing)) });
+            assert_eq!(nested.await, Duration::from_secs(2));
+            let nested = RequestBudgets::enter(&mut None, || left(&budget(Purpose::Writing)));
+            assert_eq!(nested, Duration::from_secs(2));
+            let elsewhere = tokio::spawn(async { left(&budget(Purpose::Writing)) });
+            assert_eq!(elsewhere.await.unwrap(), TIMEOUT);
+            assert_eq!(left(&Budget::fresh(TIMEOUT)), TIMEOUT);
+        })
+        .await;
+        assert_eq!(left(&budget(Purpose::Writing)), TIMEOUT);
+    }
+
+    #[test]
+    fn between_two_polls_a_request_keeps_its_budgets() {
+        let mut of_request = None;
+        let wait = RequestBudgets::enter(&mut of_request, || budget(Purpose::Writing).wait());
+        let other = RequestBudgets::enter(&mut of_request, || budget(Purpose::Writing).wait());
+        assert_eq!(other.deadline(), wait.deadline());
     }
 
     #[test]
     fn a_timeout_may_be_longer_than_any_clock() {
-        assert!(Budget::new(Duration::MAX).wait().deadline() > Instant::now() + FAR_AWAY / 2);
+        let budget = Budget::new(Duration::MAX, Purpose::Reading);
+        assert!(budget.wait().deadline() > Instant::now() + FAR_AWAY / 2);
     }
 }

@@ -69,6 +69,20 @@ pub(super) enum Failure {
     Stale,
     /// The server does not answer this query.
     Refused(Error),
+    /// There is no connection to ask on.
+    NoConnection(Arc<Unavailable>),
+}
+
+impl From<Failure> for Arc<Unavailable> {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Lost(None) | Failure::Stale => Unavailable::NoAnswer.into(),
+            Failure::Lost(Some(error)) | Failure::Again(error) | Failure::Refused(error) => {
+                Unavailable::from(error).into()
+            }
+            Failure::NoConnection(error) => error,
+        }
+    }
 }
 
 impl Connection {

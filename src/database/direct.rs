@@ -10,7 +10,7 @@ use tokio::{
 use tokio_postgres::Row;
 
 use super::{
-    batch::{Ask, Asked, Batch, Outcome, Policy},
+    batch::{Ask, Asked, Batch, Outcome},
     connection::{Connection, Failure},
     kind::Kind,
     pool::Pool,
@@ -34,9 +34,8 @@ impl Direct {
 
     /// The rows that answer a query that only reads, asked again elsewhere where need be.
     pub(super) async fn read(&self, query: Query, deadline: Instant) -> Outcome<Vec<Row>> {
-        let policy = Policy { kind: Kind::Reads, repeats: true, waits_for_locks: true };
         let (asked, answered) = ask(deadline);
-        let batch = Batch::new(&self.pool, policy, query, asked);
+        let batch = Batch::new(&self.pool, Kind::Reads, query, asked);
         spawn(batch.run())?;
         answer(answered).await
     }
@@ -50,7 +49,6 @@ impl Direct {
         query: Query,
         deadline: Instant,
     ) -> Outcome<Vec<Row>> {
-        let policy = Policy { kind, repeats: false, waits_for_locks: true };
         let (asked, answered) = ask(deadline);
         let (pool, turn) = (self.pool.clone(), self.turns.of((kind, row)));
         spawn(async move {
@@ -60,7 +58,7 @@ impl Direct {
                     drop(asked.answer.send(Err(error.into())));
                 });
             };
-            Batch::new(&pool, policy, query, asked).run().await;
+            Batch::new(&pool, kind, query, asked).run().await;
         })?;
         answer(answered).await
     }

@@ -7,7 +7,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{Database, kind::Kind};
+use super::{Database, kind::Kind, line::Claim};
 use crate::error::{Error, Unavailable};
 
 /// How many rows go at once: so few that they are soon deleted where each has to be read from a disk.
@@ -35,7 +35,7 @@ impl Database {
         let sql = sql(&self.settings().session_table.quoted());
         // It is not released after an error: it may be in the middle of a transaction.
         let timeout = self.settings().timeout;
-        let lease = tokio::time::timeout(timeout, self.pool.get(Kind::Jobs, None)).await;
+        let lease = tokio::time::timeout(timeout, self.pool.get(Kind::Jobs, Claim::First)).await;
         let lease = lease.map_err(|_| Unavailable::NoConnection(timeout))??;
         let mut cleared = 0;
         let mut from = BEGINNING.to_owned();

@@ -43,7 +43,7 @@ impl Latency {
     /// of the timeout, unless answers usually take longer.
     pub(super) fn patience(&self, share: Duration, timeout: Duration) -> Duration {
         let longest = Duration::from_micros(self.longest.load(Ordering::Relaxed));
-        let shortest = SHORTEST.max(timeout / PART).min(share);
+        let shortest = shortest_patience(share, timeout);
         let patience = longest.saturating_mul(TIMES).clamp(shortest, share);
         // What has taken longer than that is slow, not dead.
         patience.max(longest.saturating_mul(2).min(timeout / 2))
@@ -53,6 +53,11 @@ impl Latency {
     pub(super) fn is_far(&self) -> bool {
         Duration::from_micros(self.shortest.load(Ordering::Relaxed)) > NEAR
     }
+}
+
+/// How long a connection may be silent whatever is usual.
+pub(super) fn shortest_patience(share: Duration, timeout: Duration) -> Duration {
+    SHORTEST.max(timeout / PART).min(share)
 }
 
 #[cfg(test)]

@@ -10,38 +10,89 @@ use tokio::{
 
 use super::kind::Kind;
 
+/// How many may pass over one who has met a lock, and asks again: what is locked keeps nobody else
+/// waiting, and gets its turn all the same.
+const PASSES: i64 = 64;
+
 /// Those who wait. `G` is what they wait for.
 pub(super) struct Line<G> {
-    of_kinds: [VecDeque<(i64, Waiting<G>)>; Kind::ALL.len()],
-    last: i64,
-    first: i64,
+    of_kinds: [OfKind<G>; Kind::ALL.len()],
+    /// The first and the last who came.
+    ends: (i64, i64),
+    /// How many ever came.
+    number: u64,
     count: usize,
 }
 
+/// Those of one kind: two lines, in order.
+struct OfKind<G> {
+    first: VecDeque<(Order, Waiting<G>)>,
+    again: VecDeque<(Order, Waiting<G>)>,
+}
+
+/// Unique: of those who are on a par, the number decides.
+type Order = (i64, u64);
+
 pub(super) struct Waiting<G> {
     pub(super) runtime: Handle,
-    /// The connection has to have answered, or been made, since then.
-    pub(super) heard_since: Option<Instant>,
+    pub(super) claim: Claim,
     pub(super) grant: oneshot::Sender<G>,
+}
+
+/// What for somebody needs a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    First,
+    /// Another one has been silent since then: this one has to have answered, or been made, later.
+    Instead(Instant),
+    /// What was asked was not done, because of a lock perhaps.
+    Again,
+}
+
+impl Claim {
+    pub(super) fn heard_since(self) -> Option<Instant> {
+        match self {
+            Self::Instead(since) => Some(since),
+            Self::First | Self::Again => None,
+        }
+    }
+}
+
+impl<G> Default for OfKind<G> {
+    fn default() -> Self {
+        Self { first: VecDeque::new(), again: VecDeque::new() }
+    }
+}
+
+impl<G> OfKind<G> {
+    fn lines(&mut self) -> [&mut VecDeque<(Order, Waiting<G>)>; 2] {
+        [&mut self.first, &mut self.again]
+    }
 }
 
 impl<G> Default for Line<G> {
     fn default() -> Self {
-        Self { of_kinds: Default::default(), last: 0, first: 0, count: 0 }
+        Self { of_kinds: Default::default(), ends: (0, 0), number: 0, count: 0 }
     }
 }
 
 impl<G> Line<G> {
     pub(super) fn push(&mut self, kind: Kind, waiting: Waiting<G>) {
         self.count += 1;
-        let line = &mut self.of_kinds[kind as usize];
-        if waiting.heard_since.is_some() {
+        self.number += 1;
+        let (ends, number) = (&mut self.ends, self.number);
+        let OfKind { first, again } = &mut self.of_kinds[kind as usize];
+        match waiting.claim {
+            Claim::First => {
+                ends.1 += 1;
+                first.push_back(((ends.1, number), waiting));
+            }
             // It has waited already, on a connection that is silent.
-            self.first -= 1;
-            line.push_front((self.first, waiting));
-        } else {
-            self.last += 1;
-            line.push_back((self.last, waiting));
+            Claim::Instead(_) => {
+                ends.0 -= 1;
+                first.push_front(((ends.0, number), waiting));
+            }
+            Claim::Again => again.push_back(((ends.1 + PASSES, number), waiting)),
         }
     }
 
@@ -49,40 +100,39 @@ impl<G> Line<G> {
         self.count == 0
     }
 
-    /// Takes out those who came first and may have a connection, as `look` says, in the order in which
-    /// they came. Of each kind no more are looked at than could have one: thousands may wait.
+    /// Takes out those who came first and may have a connection, as `may_have` says, in the order in
+    /// which they came. Of each kind no more are looked at than could have one: thousands may wait.
     pub(super) fn serve(
         &mut self,
         connections: usize,
-        mut look: impl FnMut(Kind, &Waiting<G>) -> Look,
+        mut may_have: impl FnMut(Kind, &Waiting<G>) -> bool,
         mut take: impl FnMut(Kind, Waiting<G>),
     ) {
-        let mut first: Vec<(i64, Kind)> = Vec::new();
+        let mut next: Vec<(Order, Kind, usize)> = Vec::new();
         for kind in Kind::ALL {
-            let line = &mut self.of_kinds[kind as usize];
-            let before = line.len();
-            while line.front().is_some_and(|(_, waiting)| waiting.grant.is_closed()) {
-                line.pop_front();
-            }
-            self.count -= before - line.len();
             // One runtime that has enough must not hide another one behind it; those are few.
             let most = match kind.most_of_runtime() {
                 usize::MAX => kind.most(connections),
                 _ => usize::MAX,
             };
-            first.extend(line.iter().take(most).map(|(number, _)| (*number, kind)));
+            for (index, line) in self.of_kinds[kind as usize].lines().into_iter().enumerate() {
+                let before = line.len();
+                while line.front().is_some_and(|(_, waiting)| waiting.grant.is_closed()) {
+                    line.pop_front();
+                }
+                self.count -= before - line.len();
+                next.extend(line.iter().take(most).map(|(order, _)| (*order, kind, index)));
+            }
         }
-        first.sort_unstable_by_key(|(number, _)| *number);
-        for (number, kind) in first {
-            let line = &mut self.of_kinds[kind as usize];
-            let Ok(index) = line.binary_search_by_key(&number, |(number, _)| *number) else {
+        next.sort_unstable_by_key(|(order, ..)| *order);
+        for (order, kind, index) in next {
+            let line = &mut *self.of_kinds[kind as usize].lines()[index];
+            let Ok(index) = line.binary_search_by_key(&order, |(order, _)| *order) else {
                 continue;
             };
-            let is_taken = match line.get(index) {
-                Some((_, waiting)) if waiting.grant.is_closed() => true,
-                Some((_, waiting)) => look(kind, waiting) == Look::Take,
-                None => false,
-            };
+            let is_taken = line
+                .get(index)
+                .is_some_and(|(_, waiting)| waiting.grant.is_closed() || may_have(kind, waiting));
             if is_taken && let Some((_, waiting)) = line.remove(index) {
                 self.count -= 1;
                 take(kind, waiting);
@@ -93,7 +143,7 @@ impl<G> Line<G> {
     /// Takes out all who wait on a runtime.
     pub(super) fn remove_all(&mut self, runtime: Id) -> Vec<Waiting<G>> {
         let mut removed = Vec::new();
-        for line in &mut self.of_kinds {
+        for line in self.of_kinds.iter_mut().flat_map(OfKind::lines) {
             let (of_runtime, others): (VecDeque<_>, _) =
                 std::mem::take(line).into_iter().partition(|(_, w)| w.runtime.id() == runtime);
             *line = others;
@@ -104,9 +154,84 @@ impl<G> Line<G> {
     }
 }
 
-/// What becomes of one who waits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    Take,
-    Wait,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONNECTIONS: usize = 31;
+
+    /// Those who wait, and the other ends of what they wait for.
+    #[derive(Default)]
+    struct Crowd {
+        line: Line<usize>,
+        ends: Vec<oneshot::Receiver<usize>>,
+    }
+
+    impl Crowd {
+        fn come(&mut self, kind: Kind, claim: Claim) {
+            let (grant, end) = oneshot::channel();
+            self.ends.push(end);
+            self.line.push(kind, Waiting { runtime: Handle::current(), claim, grant });
+        }
+
+        /// Serves one, if there is any; how many were looked at, and what for it came.
+        fn serve_one(&mut self) -> (usize, Option<Claim>) {
+            let (mut looks, mut served) = (0, None);
+            let mut is_free = true;
+            let may_have = |_, _: &Waiting<usize>| {
+                looks += 1;
+                std::mem::take(&mut is_free)
+            };
+            self.line.serve(CONNECTIONS, may_have, |_, waiting| served = Some(waiting.claim));
+            (looks, served)
+        }
+    }
+
+    /// A queue costs no square of its length: what one costs does not depend on how many wait.
+    #[tokio::test]
+    async fn thousands_who_wait_to_write_are_looked_at_a_few_at_a_time() {
+        const COUNT: usize = 8_000;
+        let mut crowd = Crowd::default();
+        for number in 0..COUNT {
+            let claim = if number % 2 == 0 { Claim::First } else { Claim::Again };
+            crowd.come(Kind::SessionWrites, claim);
+        }
+        let mut looks = 0;
+        for _ in 0..COUNT {
+            let (looked_at, served) = crowd.serve_one();
+            assert!(served.is_some());
+            looks += looked_at;
+        }
+        assert!(crowd.line.is_empty());
+        let most = 2 * Kind::SessionWrites.most(CONNECTIONS);
+        assert!(looks <= COUNT * most, "{looks} looks at {COUNT}");
+    }
+
+    #[tokio::test]
+    async fn what_met_a_lock_is_passed_over_and_not_for_ever() {
+        let mut crowd = Crowd::default();
+        for _ in 0..100 {
+            crowd.come(Kind::SessionWrites, Claim::Again);
+        }
+        crowd.come(Kind::SessionWrites, Claim::First);
+        assert_eq!(crowd.serve_one().1, Some(Claim::First));
+        for passed in 0.. {
+            crowd.come(Kind::SessionWrites, Claim::First);
+            if crowd.serve_one().1 == Some(Claim::Again) {
+                assert!(passed < PASSES + 2, "{passed} passed over it");
+                break;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_gone_away_is_not_served() {
+        let mut crowd = Crowd::default();
+        crowd.come(Kind::Sessions, Claim::Instead(Instant::now()));
+        crowd.ends.clear();
+        crowd.come(Kind::Sessions, Claim::First);
+        assert_eq!(crowd.serve_one(), (1, Some(Claim::First)));
+        assert_eq!(crowd.serve_one(), (0, None));
+        assert!(crowd.line.is_empty());
+    }
 }

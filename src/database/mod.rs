@@ -16,11 +16,15 @@ mod catalog;
 mod changes;
 mod check;
 mod connection;
+mod connections;
 mod direct;
 mod expired;
+#[cfg(test)]
+mod fault_tests;
 mod kind;
 mod large_keys;
 mod latency;
+mod leases;
 mod line;
 mod needs;
 mod parameters;
@@ -61,7 +65,8 @@ use tokio::time::Instant;
 
 use crate::{observe::Observer, settings::DjangoSettings};
 use batchers::Batchers;
-pub(crate) use budget::{Budget, Wait};
+use budget::Purpose;
+pub(crate) use budget::{Budget, RequestBudgets, Wait, in_request};
 pub(crate) use check::Readable;
 use direct::Direct;
 pub(crate) use needs::Need;
@@ -140,15 +145,24 @@ impl Database {
         &self.shared.settings
     }
 
-    /// How long a request waits for the database: a `timeout` over all that it reads, or all that it
-    /// writes.
-    pub(crate) fn budget(&self) -> Budget {
-        Budget::new(self.settings().timeout)
+    /// How long the request of this task may still wait for what it reads.
+    pub(crate) fn read_budget(&self) -> Budget {
+        Budget::new(self.settings().timeout, Purpose::Reading)
     }
 
-    /// When a request that begins to wait now has waited long enough.
+    /// How long it may still wait for what it writes.
+    pub(crate) fn write_budget(&self) -> Budget {
+        Budget::new(self.settings().timeout, Purpose::Writing)
+    }
+
+    /// When somebody has waited long enough who begins now, and is no request.
     pub(crate) fn deadline(&self) -> Instant {
-        self.budget().wait().deadline()
+        self.fresh_budget().wait().deadline()
+    }
+
+    /// A whole `timeout`, whatever the request of this task has waited for.
+    pub(crate) fn fresh_budget(&self) -> Budget {
+        Budget::fresh(self.settings().timeout)
     }
 
     pub(crate) fn observer(&self) -> &Observer {

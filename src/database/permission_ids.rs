@@ -25,7 +25,7 @@ pub(super) struct PermissionIds {
     known: Mutex<HashMap<Arc<[String]>, Known>>,
 }
 
-/// When they were read.
+/// What was read, and when.
 type Known = (Arc<NamedPermissions>, Instant);
 
 /// The permissions that a middleware asks for.

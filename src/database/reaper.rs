@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{
     connection::{Connection, Process},
+    connections::Place,
     server::Server,
 };
 
@@ -27,20 +28,27 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// How long making a connection may take.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// What was given up on. `P` is the place that each takes until it is gone.
-pub(super) struct Reaper<P> {
+/// What was given up on, with the place that each takes until it is gone.
+pub(super) struct Reaper {
     server: Arc<Server>,
-    condemned: Mutex<Vec<(Process, P)>>,
+    condemned: Mutex<Vec<(Process, Place)>>,
+    /// There are free places.
+    freed: Box<dyn Fn() + Send + Sync>,
     is_running: AtomicBool,
 }
 
-impl<P: Send + 'static> Reaper<P> {
-    pub(super) fn new(server: Arc<Server>) -> Arc<Self> {
-        Arc::new(Self { server, condemned: Mutex::default(), is_running: AtomicBool::new(false) })
+impl Reaper {
+    pub(super) fn new(server: Arc<Server>, freed: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self {
+            server,
+            condemned: Mutex::default(),
+            freed: Box::new(freed),
+            is_running: AtomicBool::new(false),
+        })
     }
 
     /// Ends a process that was left behind.
-    pub(super) fn condemn(self: &Arc<Self>, process: Process, place: P) {
+    pub(super) fn condemn(self: &Arc<Self>, process: Process, place: Place) {
         self.condemned().push((process, place));
         if let Ok(runtime) = Handle::try_current() {
             self.run_on(&runtime);
@@ -69,20 +77,19 @@ impl<P: Send + 'static> Reaper<P> {
     }
 
     fn is_gone(&self, gone: Process) {
-        let places: Vec<_> =
-            self.condemned().extract_if(.., |(process, _)| *process == gone).collect();
-        drop(places);
+        self.condemned().retain(|(process, _)| *process != gone);
+        (self.freed)();
     }
 
-    fn condemned(&self) -> MutexGuard<'_, Vec<(Process, P)>> {
+    fn condemned(&self) -> MutexGuard<'_, Vec<(Process, Place)>> {
         self.condemned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The task that ends them. It does not keep the site's connections alive.
-struct Running<P: Send + 'static>(Weak<Reaper<P>>);
+struct Running(Weak<Reaper>);
 
-impl<P: Send + 'static> Running<P> {
+impl Running {
     async fn reap(self) {
         let mut limit = Duration::ZERO;
         while let Some(reaper) = self.0.upgrade().filter(|reaper| !reaper.is_empty()) {
@@ -121,7 +128,7 @@ impl<P: Send + 'static> Running<P> {
     }
 }
 
-impl<P: Send + 'static> Drop for Running<P> {
+impl Drop for Running {
     fn drop(&mut self) {
         if let Some(reaper) = self.0.upgrade() {
             reaper.is_running.store(false, Ordering::Release);

@@ -7,6 +7,11 @@ use std::{
 
 use deadpool_postgres::Pool;
 
+use super::{
+    kind::Kind,
+    latency::{Latency, shortest_patience},
+};
+
 /// How many statements may get lost before a site goes on without them.
 const LOST_STATEMENTS: usize = 2;
 
@@ -18,6 +23,7 @@ pub(crate) struct Server {
     prepares: AtomicBool,
     lost_statements: AtomicUsize,
     has_pooler: AtomicBool,
+    latencies: [Latency; Kind::ALL.len()],
 }
 
 impl Server {
@@ -29,6 +35,7 @@ impl Server {
             prepares: prepares.into(),
             lost_statements: AtomicUsize::new(0),
             has_pooler: false.into(),
+            latencies: Default::default(),
         }
     }
 
@@ -36,15 +43,30 @@ impl Server {
         self.timeout
     }
 
+    pub(super) fn latency(&self, kind: Kind) -> &Latency {
+        &self.latencies[kind as usize]
+    }
+
+    /// A new connection took so long there and back.
+    pub(super) fn reached(&self, round_trip: Duration) {
+        self.latencies.iter().for_each(|latency| latency.answered(round_trip));
+    }
+
     /// How long a connection may be silent before the same is asked on another one.
+    pub(super) fn patience(&self, kind: Kind) -> Duration {
+        self.latency(kind).patience(self.share(), self.timeout)
+    }
+
+    /// The most that one may be silent, unless answers usually take longer.
     pub(super) fn share(&self) -> Duration {
         (self.timeout / 4).clamp(Duration::from_millis(20), Duration::from_secs(1))
     }
 
-    /// How long a statement waits for a lock before it says so, and stands in line again: longer than until
-    /// a second connection is asked, which tells a lock from a dead connection.
+    /// How long a statement waits for a lock before it says so, and stands in line again: it says so before
+    /// a second connection is asked, so a lock is not taken for a dead connection, and it leaves its own
+    /// to others meanwhile.
     pub(super) fn lock_timeout(&self) -> Duration {
-        (self.share() / 2).max(self.timeout / 20)
+        shortest_patience(self.share(), self.timeout) / 2
     }
 
     pub(super) fn prepares(&self) -> bool {

@@ -119,8 +119,6 @@ impl Batched for Slides {
     // A slide that was done and is asked for again finds another end, and does nothing.
     const KIND: Kind = Kind::Slides;
     const MANY: usize = 2;
-    // A page does not wait until somebody has made an index: its session ends when it would have.
-    const WAITS_FOR_LOCKS: bool = false;
 
     fn one(&self, slide: &Slide) -> Query {
         let Slide { key, was, end } = slide.clone();

@@ -54,6 +54,7 @@ pub(super) struct TestServer {
     /// What stands in the only row.
     row: Arc<AtomicI64>,
     executed: Arc<AtomicUsize>,
+    prepared: Arc<AtomicUsize>,
 }
 
 impl TestServer {
@@ -63,6 +64,7 @@ impl TestServer {
             connections: Arc::default(),
             row: Arc::default(),
             executed: Arc::default(),
+            prepared: Arc::default(),
         }
     }
 
@@ -88,6 +90,11 @@ impl TestServer {
     /// How often something was asked.
     pub(super) fn executed(&self) -> usize {
         self.executed.load(Ordering::Relaxed)
+    }
+
+    /// How often a statement was prepared.
+    pub(super) fn prepared(&self) -> usize {
+        self.prepared.load(Ordering::Relaxed)
     }
 
     /// How the connection is from now on that was made first.
@@ -218,6 +225,8 @@ async fn converse(
             match kind {
                 b'P' => {
                     asked = Spoken::parsed(&content);
+                    let asks = usize::from(asked.kind == SpokenKind::Asks);
+                    server.prepared.fetch_add(asks, Ordering::Relaxed);
                     message(&mut answer, b'1', &[]);
                 }
                 b'B' => {

@@ -142,6 +142,10 @@
 //! as answers usually take, up to half of it). So a failover costs no error once the new server answers,
 //! also if all connections died in the same moment; and one that died without a word costs a second
 //! visitor no more than that silence.
+//! Where the pool's URL has several hosts, `connect_timeout` says how long each may take to be reached, and
+//! `target_session_attrs=read-write` passes over a primary that was demoted. A host that takes connections
+//! and then says nothing is ended by neither: `load_balance_hosts=random` has another attempt try another
+//! one first.
 //! How many there are is bounded: see [the site's own connections](super::start#the-sites-own-connections).
 //! PostgreSQL itself ends what nobody waits for any more (`statement_timeout` and `lock_timeout`, set on
 //! the site's connections alone, with TLS or without). What no timeout ends, such as a commit that waits

@@ -147,9 +147,10 @@
 //! it writes. Where there are fewer than the workers need, they stand in one line, and a worker that does
 //! not need its own gives it up for the next.
 //!
-//! What waits for a lock takes no more than a part of them: user tables at most half, permissions and
-//! writes of sessions a quarter each, and those who write one row a single one. A write that meets a lock
-//! for half a second (an eighth of a shorter timeout) stands in line again.
+//! What waits for a lock takes no more than a part of them: whichever table is locked, an eighth is left to
+//! all that does not need it; those who write one row take a single one. What meets a lock for a
+//! twentieth of a second (an eightieth of a timeout of more than 4 seconds) gives its connection to others,
+//! and asks again a moment later.
 //!
 //! In `pg_stat_activity` they are called `actix-django-session`, unless the pool's configuration has an
 //! `application_name`.

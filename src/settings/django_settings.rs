@@ -443,7 +443,8 @@ pub struct DjangoSettings {
 
     /// How long a request waits for the database, over all that it reads: session, user,
     /// permissions, with connecting and asking again. After that the visitor gets a 503. All that it
-    /// writes has as much time once more.
+    /// writes has as much time once more. What the request itself does in between does not count; nor
+    /// does what it leaves to another task, where each call has a `timeout` of its own.
     ///
     /// Defaults to 5 seconds.
     pub timeout: Duration,

@@ -17,7 +17,6 @@ use tokio::{
 use super::session_cookie::SessionCookie;
 use crate::{
     auth::{BACKEND, DjangoSite, DjangoUser, HASH, RowNow},
-    database::Budget,
     error::{DecodeError, Error, NotLoggedIn, Unavailable},
     session::{Changes, DjangoSession, Expiry, ExpiryPolicy, Save, SessionData, USER_ID},
 };
@@ -35,10 +34,6 @@ pub(crate) struct RequestSession {
     /// Who stores it: the outermost middleware that may.
     keeper: OnceCell<Keeper>,
     state: RefCell<State>,
-    /// How long this request still waits for the database.
-    budget: OnceCell<Budget>,
-    /// How long it may still wait for what it writes.
-    write_budget: OnceCell<Budget>,
     /// One lookup of a user at a time: extractors of one handler ask together.
     asking: Mutex<()>,
     /// One save at a time.
@@ -103,8 +98,6 @@ impl RequestSession {
             seen: Instant::now().into(),
             keeper: OnceCell::new(),
             state: RefCell::default(),
-            budget: OnceCell::new(),
-            write_budget: OnceCell::new(),
             asking: Mutex::default(),
             saving: Mutex::default(),
         })
@@ -136,12 +129,6 @@ impl RequestSession {
         self
     }
 
-    /// With what is left of the budget with which it was found.
-    pub(crate) fn after(self: Rc<Self>, budget: Budget) -> Rc<Self> {
-        self.budget.get_or_init(|| budget);
-        self
-    }
-
     /// Says that this handle's middleware stores the session, unless one further out does; whether that
     /// is so.
     pub(crate) fn keep(&self, site: &DjangoSite) -> bool {
@@ -151,11 +138,6 @@ impl RequestSession {
     /// Whether what is done to it is stored, or read back by a test.
     pub(crate) fn is_kept(&self) -> bool {
         self.keeper.get().is_some()
-    }
-
-    /// How long this request may still wait for what it writes, all in all.
-    pub(crate) fn write_budget(&self, site: &DjangoSite) -> &Budget {
-        self.write_budget.get_or_init(|| site.database().budget())
     }
 
     /// Who stores it. `None` where nobody does.
@@ -327,8 +309,7 @@ impl RequestSession {
             Some(found) => found.user,
             None => {
                 let session = self.session()?;
-                let budget = self.budget.get_or_init(|| site.database().budget());
-                let user = site.get_user_within(&session, budget).await;
+                let user = site.get_user(&session).await;
                 // Something else may have logged somebody in or out meanwhile.
                 let now = self.session()?;
                 if who_in(&now) != who_in(&session) {
@@ -411,7 +392,7 @@ impl RequestSession {
         let (data, save) = self.look_mut(|changes| (changes.data().clone(), changes.start_save()));
         let saving = Unfinished { session: self, save: Some(save) };
         let Some(save) = &saving.save else { return Ok(()) };
-        let stored = site.save(save, data, self.write_budget(site)).await?;
+        let stored = site.save(save, data).await?;
         self.seen.set(Instant::now());
         // Functions of the application run here, so nothing is borrowed.
         let data = self.look(Changes::since_save).apply_to(&stored);
@@ -430,14 +411,14 @@ impl RequestSession {
 
     /// The turn to save. A handler may have left a save unfinished that nobody goes on with.
     async fn turn(&self, site: &DjangoSite) -> Result<MutexGuard<'_, ()>, Error> {
-        let wait = self.write_budget(site).wait();
+        let wait = site.database().write_budget().wait();
         let turn = timeout_at(wait.deadline(), self.saving.lock()).await;
         Ok(turn.map_err(|_| Unavailable::Timeout(site.settings().timeout))?)
     }
 
     async fn delete_ended(&self, site: &DjangoSite) -> Result<(), Error> {
         if let Some(key) = self.look_if_any(|changes| changes.to_delete().cloned()).flatten() {
-            site.delete_within(&key, self.write_budget(site)).await?;
+            site.delete(&key).await?;
             self.forget_ended();
         }
         Ok(())
@@ -494,10 +475,9 @@ impl RequestSession {
         let stored = self.look_if_any(|changes| changes.stored().cloned()).flatten();
         let Ok(session) = stored.map_or_else(|| self.loaded(), Ok) else { return Ok(None) };
         let was_saved = self.state.borrow().phase == Phase::Saved;
-        let budget = self.write_budget(site);
         let row = match (was_saved, site.settings().session_save_every_request) {
-            (true, _) => site.row_now(&session, self.seen.get(), budget).await,
-            (false, true) => site.slide(&session, self.seen.get(), budget).await,
+            (true, _) => site.row_now(&session, self.seen.get()).await,
+            (false, true) => site.slide(&session, self.seen.get()).await,
             (false, false) => return Ok(None),
         };
         // That it cannot be asked is no reason to withhold an answer: the session ends when it would

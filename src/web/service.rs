@@ -33,6 +33,7 @@ use super::{
 use crate::{
     auth::DjangoSite,
     csrf::CsrfCheck,
+    database::{RequestBudgets, in_request},
     error::Error,
     messages::CookieChange,
     session::{DjangoSession, SessionKey, USER_ID},
@@ -99,19 +100,19 @@ impl Middleware {
     }
 
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<RequestSession>, Error> {
-        let budget = self.site().database().budget();
-        let session = if self.admits.user_matters() {
+        let budget = self.site().database().read_budget();
+        if self.admits.user_matters() {
             let (session, user) =
                 self.site().load_with_user(key, &self.permissions, &budget).await?;
-            RequestSession::new(Loaded::from(session)).with_user(self.site(), user)
+            let session = RequestSession::new(Loaded::from(session));
+            Ok(session.with_user(self.site(), user))
         } else {
             let wait = budget.wait();
             match self.site().load_by(key, wait.deadline()).await {
-                Err(error) if !error.is_rejection() => return Err(error),
-                session => RequestSession::new(Loaded::from(session)),
+                Err(error) if !error.is_rejection() => Err(error),
+                session => Ok(RequestSession::new(Loaded::from(session))),
             }
-        };
-        Ok(session.after(budget))
+        }
     }
 
     fn site(&self) -> &DjangoSite {
@@ -228,8 +229,8 @@ where
         let arrival = middleware.arrival(&req);
         if matches!(middleware.admits, Admits::Rest(_)) {
             let (middleware, service) = (Rc::clone(middleware), Rc::clone(&self.service));
-            let answer = rest_answer(middleware, service, req, arrival).boxed_local();
-            return Either::Right(Either::Right(answer));
+            let answer = rest_answer(middleware, service, req, arrival);
+            return Either::Right(Either::Right(in_request(answer).boxed_local()));
         }
         let wanted = middleware.wanted(&req, &arrival.csrf);
         let is_simple = wanted == Wanted::Nothing && !middleware.writes;
@@ -250,7 +251,7 @@ where
             _ => {
                 let (middleware, service) = (Rc::clone(middleware), Rc::clone(&self.service));
                 let parts = request_parts(&req, middleware.site());
-                let answer = answer(middleware, service, req, wanted, arrival);
+                let answer = in_request(answer(middleware, service, req, wanted, arrival));
                 Either::Right(Either::Right(match parts {
                     Some(parts) => parts.answering(answer).boxed_local(),
                     None => answer.boxed_local(),
@@ -438,12 +439,13 @@ pin_project! {
         #[pin]
         answer: F,
         visit: Option<Visit>,
+        budgets: Option<RequestBudgets>,
     }
 }
 
 impl<F> Admitted<F> {
     fn new(answer: F, visit: Visit) -> Self {
-        Self { answer, visit: Some(visit) }
+        Self { answer, visit: Some(visit), budgets: None }
     }
 }
 
@@ -461,7 +463,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = std::task::ready!(this.answer.poll(cx));
+        let answer = RequestBudgets::enter(this.budgets, || this.answer.poll(cx));
+        let answer = std::task::ready!(answer);
         let visit = this.visit.take();
         // Before the session is stored: some of them may go there.
         let messages = visit.as_ref().map(Visit::update_messages).unwrap_or_default();

@@ -22,6 +22,9 @@ use crate::{
     until,
 };
 
+/// How long few connections have to do for many workers.
+const LASTS: Duration = Duration::from_secs(20);
+
 /// Fewer connections than workers: they give one another what they do not need.
 #[tokio::test]
 async fn eight_workers_with_four_connections_answer_everything() {
@@ -32,8 +35,8 @@ async fn eight_workers_with_four_connections_answer_everything() {
     let service = Service::with_workers(8, pool, routes(site));
     let load = Load::start(&service, &scene, 64);
     let backends = Backends::of(&scene).await;
-    let mut most = 0;
-    for _ in 0..20 {
+    let (start, mut most) = (Instant::now(), 0);
+    while start.elapsed() < LASTS {
         load.serve(100).await;
         most = most.max(backends.count().await);
     }

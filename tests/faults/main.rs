@@ -24,6 +24,7 @@ mod hung_up;
 mod killed;
 mod locked;
 mod misfits;
+mod moved;
 mod one_row;
 mod paused;
 mod pgbouncer;

@@ -71,7 +71,7 @@ impl DjangoSessionMut {
             Some(site) => {
                 let login = site.login_of(user, backend, &self.data()).await?;
                 // Django writes it last; who reads either sees both or `last_login` alone (I4).
-                site.update_last_login_within(user, self.session().write_budget(site)).await?;
+                site.update_last_login(user).await?;
                 login
             }
             None => Login::of_test(user, backend),

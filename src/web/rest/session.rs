@@ -27,7 +27,7 @@ impl Request<'_> {
                 let permissions = rest.permissions.clone().into();
                 let (session, user) = self.site.load_with_user(key, &permissions, budget).await?;
                 let session = RequestSession::new(Loaded::from(session));
-                session.with_user(self.site, user).after(budget.clone())
+                session.with_user(self.site, user)
             }
         };
         let writes = self.site.require_writing().is_ok();

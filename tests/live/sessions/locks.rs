@@ -1,16 +1,24 @@
 //! Rows and tables that somebody else has locked.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use actix_django_session::{DjangoSessionMiddleware, DjangoSessionMut, Error};
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, DjangoUser, Error, Expiry,
+    PasswordHasher, SessionData, SessionKey,
+};
 use actix_web::{App, web};
-use futures_util::future::join_all;
-use testbed::{With, until};
+use futures_util::future::{join, join_all};
+use testbed::{Proxy, until};
+use tokio::time::sleep;
 use tokio_postgres::{Client, NoTls};
 
 use crate::{
     app::TestApp,
-    beds::{Bed, settings},
+    beds::{Bed, PASSWORD, pool, settings},
 };
 
 async fn add(session: DjangoSessionMut) -> Result<&'static str, Error> {
@@ -23,6 +31,16 @@ async fn log_out(session: DjangoSessionMut) -> Result<&'static str, Error> {
     Ok("out")
 }
 
+async fn flush(session: DjangoSessionMut) -> Result<&'static str, Error> {
+    session.flush();
+    Ok("flushed")
+}
+
+async fn log_in(session: DjangoSessionMut, site: DjangoSite) -> Result<&'static str, Error> {
+    session.login(&site.user_by_username("grace").await?).await?;
+    Ok("in")
+}
+
 /// Several writes of one request, whatever becomes of them.
 async fn save_thrice(session: DjangoSessionMut) -> Result<String, Error> {
     let mut saved = 0;
@@ -33,11 +51,38 @@ async fn save_thrice(session: DjangoSessionMut) -> Result<String, Error> {
     Ok(saved.to_string())
 }
 
+async fn create_thrice(site: DjangoSite) -> Result<&'static str, Error> {
+    for _ in 0..2 {
+        drop(site.create(&SessionData::new(), Expiry::Default).await);
+    }
+    site.create(&SessionData::new(), Expiry::Default).await?;
+    Ok("created")
+}
+
+async fn create_and_delete(user: DjangoUser, site: DjangoSite) -> Result<&'static str, Error> {
+    drop(site.create(&SessionData::new(), Expiry::Default).await);
+    drop(site.update_last_login(&user).await);
+    site.delete(&SessionKey::new("0123456789abcdefghijklmnopqrstuv").unwrap()).await?;
+    Ok("deleted")
+}
+
+/// The password is stored in another form.
+async fn authenticate_and_add(
+    session: DjangoSessionMut,
+    site: DjangoSite,
+) -> Result<&'static str, Error> {
+    assert!(site.authenticate("ada", PASSWORD).await.is_err());
+    add(session).await
+}
+
 async fn app(bed: &Bed, timeout: Duration, slides: bool) -> TestApp {
     let mut settings = settings();
     settings.write_sessions = true;
     settings.timeout = timeout;
-    let site = bed.store_with(settings.with(|s| s.session_save_every_request = slides));
+    settings.session_save_every_request = slides;
+    // Another one than the passwords of the users have.
+    settings.password_hashers = Some(vec![PasswordHasher::Pbkdf2Sha256 { iterations: 7 }]);
+    let site = bed.store_with(settings);
     let middleware = DjangoSessionMiddleware::optional(site).csrf_exempt();
     TestApp::start(move || {
         App::new()
@@ -45,7 +90,12 @@ async fn app(bed: &Bed, timeout: Duration, slides: bool) -> TestApp {
             .route("/add", web::get().to(add))
             .route("/out", web::get().to(log_out))
             .route("/page", web::get().to(async |_: DjangoSessionMut| "page"))
+            .route("/flush", web::get().to(flush))
+            .route("/login", web::get().to(log_in))
             .route("/thrice", web::get().to(save_thrice))
+            .route("/create", web::get().to(create_thrice))
+            .route("/delete", web::get().to(create_and_delete))
+            .route("/authenticate", web::get().to(authenticate_and_add))
     })
 }
 
@@ -99,22 +149,180 @@ async fn nobody_else_waits_for_a_row_that_many_want_to_write() {
     assert_eq!(stuck, vec![200; 10]);
 }
 
-/// However many writes one request makes: they have one `timeout` in all.
+/// A hundred visitors' slow views in Django.
+#[actix_web::test]
+async fn a_hundred_locked_rows_keep_nobody_else_waiting() {
+    const ROWS: usize = 100;
+    const TIMEOUT: Duration = Duration::from_secs(30);
+    /// What writes of sessions may use of the 31 connections that a site has by default.
+    const WRITES: i64 = 5;
+
+    let bed = Bed::start(Default::default(), Default::default()).await;
+    let app = app(&bed, TIMEOUT, false).await;
+    let mut locked = Vec::new();
+    for _ in 0..ROWS {
+        locked.push(bed.session(r#"{"n":1}"#).await);
+    }
+    let other = bed.session(r#"{"n":1}"#).await;
+    assert_eq!(status(&app, "/add", &other).await, 200);
+    let (mut admin, watcher) = (admin(&bed).await, admin(&bed).await);
+    let transaction = admin.transaction().await.unwrap();
+    let lock = "SELECT 1 FROM django_session WHERE session_key = ANY ($1) FOR UPDATE";
+    assert_eq!(transaction.query(lock, &[&locked]).await.unwrap().len(), ROWS);
+    let stuck = join_all(locked.iter().map(|key| status(&app, "/add", key)));
+    let waiting = async || {
+        let waiting = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        watcher.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    let meanwhile = async {
+        let start = Instant::now();
+        until("writes wait for rows", async || waiting().await == WRITES).await;
+        for _ in 0..10 {
+            assert_eq!(status(&app, "/add", &other).await, 200);
+            assert_eq!(status(&app, "/page", &other).await, 200);
+            let waiting = waiting().await;
+            assert!(waiting <= WRITES, "{waiting} wait for a row");
+        }
+        let took = start.elapsed();
+        assert!(took < TIMEOUT / 2, "they waited for the rows of others: {took:?}");
+        transaction.rollback().await.unwrap();
+    };
+    let (stuck, ()) = futures_util::future::join(stuck, meanwhile).await;
+    assert_eq!(stuck, vec![200; ROWS]);
+}
+
+/// However many writes one request makes, and however: they have one `timeout` in all.
 #[actix_web::test]
 async fn all_that_a_request_writes_has_one_budget() {
     const TIMEOUT: Duration = Duration::from_secs(3);
+    const PATHS: [&str; 8] =
+        ["/add", "/out", "/flush", "/login", "/thrice", "/create", "/delete", "/authenticate"];
+
+    let bed = Bed::start(Default::default(), Default::default()).await;
+    let app = app(&bed, TIMEOUT, false).await;
+    let mut keys = Vec::new();
+    for path in PATHS {
+        keys.push(bed.login("ada").await);
+        assert_eq!(status(&app, "/page", keys.last().unwrap()).await, 200, "{path}");
+    }
+    let mut admin = admin(&bed).await;
+    let transaction = admin.transaction().await.unwrap();
+    // Both can be read, and not written.
+    let lock = "LOCK TABLE django_session, auth_user IN SHARE MODE";
+    transaction.batch_execute(lock).await.unwrap();
+    join_all(PATHS.iter().zip(&keys).map(async |(path, key)| {
+        let start = Instant::now();
+        let status = status(&app, path, key).await;
+        let took = start.elapsed();
+        assert_eq!(status, 503, "{path}");
+        assert!(took >= TIMEOUT && took < 2 * TIMEOUT, "{path}: {took:?}");
+    }))
+    .await;
+    transaction.rollback().await.unwrap();
+}
+
+/// Somebody else changes the row again and again, in transactions that take most of a `timeout`.
+#[actix_web::test]
+async fn who_is_overtaken_again_and_again_waits_no_longer() {
+    const TIMEOUT: Duration = Duration::from_secs(2);
 
     let bed = Bed::start(Default::default(), Default::default()).await;
     let app = app(&bed, TIMEOUT, false).await;
     let key = bed.session(r#"{"n":1}"#).await;
+    let mut texts = Vec::new();
+    for n in 0..3 {
+        let other = bed.session(&format!(r#"{{"n":{n}}}"#)).await;
+        let row = format!("SELECT session_data FROM django_session WHERE session_key = '{other}'");
+        texts.push(bed.sql(&row).await[0][0].as_str().unwrap().to_owned());
+    }
     assert_eq!(status(&app, "/add", &key).await, 200);
-    let mut admin = admin(&bed).await;
-    let transaction = admin.transaction().await.unwrap();
-    transaction.query(LOCK, &[&key]).await.unwrap();
-    let start = Instant::now();
-    assert_eq!(status(&app, "/thrice", &key).await, 503);
-    let took = start.elapsed();
-    assert!(took >= TIMEOUT && took < 2 * TIMEOUT, "{took:?}");
+    let (admin, over) = (admin(&bed).await, Cell::new(false));
+    let others = async {
+        for text in texts.iter().cycle() {
+            if over.get() {
+                break;
+            }
+            admin.batch_execute("BEGIN").await.unwrap();
+            let update = "UPDATE django_session SET session_data = $1 WHERE session_key = $2";
+            admin.execute(update, &[text, &key]).await.unwrap();
+            sleep(TIMEOUT * 9 / 10).await;
+            admin.batch_execute("COMMIT").await.unwrap();
+        }
+    };
+    let visitor = async {
+        for _ in 0..3 {
+            let start = Instant::now();
+            let status = status(&app, "/add", &key).await;
+            let took = start.elapsed();
+            assert!([200, 503].contains(&status), "{status}");
+            // What it reads, and what it writes.
+            assert!(took < 2 * TIMEOUT, "{took:?}");
+        }
+        over.set(true);
+    };
+    join(others, visitor).await;
+}
+
+/// A database that falls silent: all reads have one `timeout`, and all writes, the slide among them.
+#[actix_web::test]
+async fn what_a_request_reads_has_one_budget_and_what_it_writes_another() {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+
+    let bed = Bed::start(Default::default(), Default::default()).await;
+    let proxy = Arc::new(Proxy::before(bed.url()).await);
+    let mut settings = settings();
+    settings.write_sessions = true;
+    settings.timeout = TIMEOUT;
+    settings.session_save_every_request = true;
+    let site = DjangoSite::new(pool(proxy.url()), settings).unwrap();
+    let (middleware, line) = (DjangoSessionMiddleware::optional(site), Arc::clone(&proxy));
+    let app = TestApp::start(move || {
+        App::new()
+            .app_data(web::Data::from(Arc::clone(&line)))
+            .wrap(middleware.clone())
+            .route("/page", web::get().to(async |_: DjangoSessionMut| "page"))
+            .route("/reads", web::get().to(reads_in_silence))
+            .route("/both", web::get().to(reads_and_writes_in_silence))
+    });
+    // The slide writes, too.
+    for path in ["/reads", "/both"] {
+        let key = bed.session(r#"{"n":1}"#).await;
+        proxy.set_deaf(false);
+        until("all is well", async || status(&app, "/page", &key).await == 200).await;
+        let start = Instant::now();
+        assert_eq!(status(&app, path, &key).await, 200);
+        let took = start.elapsed();
+        assert!(took >= 2 * TIMEOUT && took < 3 * TIMEOUT, "{path}: {took:?}");
+    }
+}
+
+async fn reads_in_silence(
+    site: DjangoSite,
+    proxy: web::Data<Proxy>,
+) -> Result<&'static str, Error> {
+    proxy.set_deaf(true);
+    proxy.fall_silent();
+    let key = SessionKey::new("0123456789abcdefghijklmnopqrstuv").unwrap();
+    for _ in 0..2 {
+        assert!(site.load(&key).await.is_err_and(|error| !error.is_rejection()));
+        assert!(site.user_by_username("ada").await.is_err_and(|error| !error.is_rejection()));
+    }
+    Ok("read")
+}
+
+async fn reads_and_writes_in_silence(
+    site: DjangoSite,
+    proxy: web::Data<Proxy>,
+    session: DjangoSessionMut,
+) -> Result<&'static str, Error> {
+    assert!(session.get::<i64>("n")?.is_some());
+    reads_in_silence(site.clone(), proxy).await?;
+    for _ in 0..2 {
+        assert!(site.create(&SessionData::new(), Expiry::Default).await.is_err());
+    }
+    // And now the session is to be slid.
+    Ok("written")
 }
 
 /// `CREATE INDEX` on the session table: it can be read and not written.

@@ -1,0 +1,242 @@
+//! The connections that a site has, and how many more it may have.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::{
+    runtime::Id,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use super::{connection::Connection, kind::Kind, line::Claim};
+use crate::crypto::random_bytes;
+
+/// How long a connection is kept that nobody uses, the last one of its runtime and the others.
+pub(super) const IDLE: Duration = Duration::from_secs(60);
+pub(super) const SECOND_IDLE: Duration = Duration::from_secs(10);
+
+/// How many idle connections a runtime keeps: as many as it usually needs at a time.
+const MOST_IDLE: usize = 4;
+
+/// The greatest age of a connection, less a part by chance: what was changed since it was made, such
+/// as the settings of its role, is noticed some time, and not by all at once.
+const GREATEST_AGE: Duration = Duration::from_secs(30 * 60);
+
+/// How long a connection stays with those who wait on its own runtime, though others have waited longer:
+/// making one takes a part of that.
+const TENURE: Duration = Duration::from_millis(50);
+
+/// All that count: idle ones, those in use, in the making, and given up on.
+pub(super) struct Connections {
+    most: usize,
+    places: Arc<Semaphore>,
+    /// The last one is used first.
+    idle: Vec<Pooled>,
+    held: HashMap<(Id, Kind), usize>,
+    held_by_kind: [usize; Kind::ALL.len()],
+    /// Connections made before that are not used again.
+    retired: Option<Instant>,
+    /// When something last answered, on each of these.
+    heard: HashMap<Id, Instant>,
+}
+
+/// A connection and its place.
+pub(super) struct Pooled {
+    pub(super) connection: Connection,
+    pub(super) runtime: Id,
+    /// When it answered last, or was made.
+    heard: Instant,
+    ends: Instant,
+    /// Dropped after the connection: until then it counts.
+    place: Place,
+}
+
+/// One of the connections that a site may have, whether it is open, in the making or given up on.
+pub(super) type Place = OwnedSemaphorePermit;
+
+impl Pooled {
+    pub(super) fn new(connection: Connection, runtime: Id, place: Place) -> Self {
+        let now = Instant::now();
+        let chance = f32::from(u8::from_be_bytes(random_bytes())) / 255.0;
+        let ends = now + GREATEST_AGE.mul_f32(1.0 - chance / 5.0);
+        Self { connection, runtime, heard: now, ends, place }
+    }
+
+    /// Closes the connection: the runtime that drives it does.
+    pub(super) fn close(self) -> Place {
+        self.place
+    }
+
+    fn is_silent_since(&self, since: Instant) -> bool {
+        self.heard <= since && self.connection.made() <= since
+    }
+}
+
+impl Connections {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            places: Arc::new(Semaphore::new(most)),
+            idle: Vec::new(),
+            held: HashMap::new(),
+            held_by_kind: [0; Kind::ALL.len()],
+            retired: None,
+            heard: HashMap::new(),
+        }
+    }
+
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many places are taken.
+    pub(super) fn count(&self) -> usize {
+        self.most - self.places.available_permits()
+    }
+
+    /// Takes the idle connection of this runtime that answered last.
+    pub(super) fn take(&mut self, runtime: Id, kind: Kind, claim: Claim) -> Option<Pooled> {
+        if self.is_limited(runtime, kind, claim) {
+            return None;
+        }
+        let now = Instant::now();
+        loop {
+            let index = self.idle.iter().rposition(|idle| {
+                idle.runtime == runtime
+                    && claim.heard_since().is_none_or(|since| !idle.is_silent_since(since))
+            })?;
+            let pooled = self.idle.remove(index);
+            // The server may have closed it while nobody asked.
+            if self.may_stay(&pooled, now) {
+                *self.held.entry((runtime, kind)).or_default() += 1;
+                self.held_by_kind[kind as usize] += 1;
+                return Some(pooled);
+            }
+        }
+    }
+
+    /// Whether so many are used for this kind already that it may have no other one.
+    pub(super) fn is_limited(&self, runtime: Id, kind: Kind, claim: Claim) -> bool {
+        // Where all of a kind are silent, each may be followed by another one.
+        let times = 1 + usize::from(claim.heard_since().is_some());
+        let held = self.held.get(&(runtime, kind)).copied().unwrap_or_default();
+        held >= kind.most_of_runtime().saturating_mul(times)
+            || self.held_by_kind[kind as usize] >= times * kind.most(self.most)
+    }
+
+    /// One that was taken is not used any more.
+    pub(super) fn let_go(&mut self, runtime: Id, kind: Kind) {
+        self.held_by_kind[kind as usize] -= 1;
+        if let Some(held) = self.held.get_mut(&(runtime, kind)) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&(runtime, kind));
+            }
+        }
+    }
+
+    /// One that was taken has answered.
+    pub(super) fn put_back(&mut self, mut pooled: Pooled) {
+        let now = Instant::now();
+        pooled.heard = now;
+        self.heard.insert(pooled.runtime, now);
+        if self.may_stay(&pooled, now) {
+            self.idle.push(pooled);
+        }
+    }
+
+    /// One that was made.
+    pub(super) fn add(&mut self, pooled: Pooled) {
+        self.idle.push(pooled);
+    }
+
+    fn may_stay(&self, pooled: &Pooled, now: Instant) -> bool {
+        let made = pooled.connection.made();
+        !pooled.connection.is_closed()
+            && now < pooled.ends
+            && self.retired.is_none_or(|retired| made >= retired)
+    }
+
+    /// A place for a connection of this runtime: a free one, while no more than `most` are taken, or
+    /// that of a connection that nobody uses.
+    pub(super) fn place(&mut self, claim: Claim, runtime: Id, most: usize) -> Option<Place> {
+        let now = Instant::now();
+        // What was closed by the server, or with its runtime, takes no place.
+        self.idle.retain(|idle| !idle.connection.is_closed());
+        // One that may be dead gives way to one that is asked in its place.
+        let is_silent = |idle: &Pooled| {
+            idle.runtime == runtime
+                && claim.heard_since().is_some_and(|since| idle.is_silent_since(since))
+        };
+        if let Some(index) = self.idle.iter().position(is_silent) {
+            return Some(self.idle.remove(index).close());
+        }
+        if self.count() < most
+            && let Ok(place) = Arc::clone(&self.places).try_acquire_owned()
+        {
+            return Some(place);
+        }
+        let is_to_spare = |idle: &Pooled| now >= idle.connection.made() + TENURE;
+        let index = self.idle.iter().position(is_to_spare)?;
+        Some(self.idle.remove(index).close())
+    }
+
+    /// Whether there is a connection on this runtime.
+    pub(super) fn has_any(&self, runtime: Id) -> bool {
+        self.idle.iter().any(|idle| idle.runtime == runtime)
+            || self.held.keys().any(|(of, _)| *of == runtime)
+    }
+
+    pub(super) fn are_there(&self) -> bool {
+        !self.idle.is_empty() || !self.held.is_empty()
+    }
+
+    /// Whether a connection of this runtime has answered since then.
+    pub(super) fn has_heard_since(&self, runtime: Id, since: Instant) -> bool {
+        self.heard.get(&runtime).is_some_and(|heard| *heard > since)
+    }
+
+    /// Has nobody use the connections again that were made before now.
+    pub(super) fn retire_all(&mut self) {
+        let now = Instant::now();
+        self.retired = Some(now);
+        self.idle.retain(|idle| idle.connection.made() >= now);
+    }
+
+    /// Closes the idle ones of a runtime that have been silent since then.
+    pub(super) fn close_silent(&mut self, runtime: Id, since: Instant) {
+        self.idle.retain(|idle| idle.runtime != runtime || !idle.is_silent_since(since));
+    }
+
+    /// Closes the idle one of a runtime with too many that has been idle for longest.
+    pub(super) fn close_surplus(&mut self, runtime: Id) {
+        let of_runtime = |idle: &Pooled| idle.runtime == runtime;
+        if self.idle.iter().filter(|idle| of_runtime(idle)).count() > MOST_IDLE
+            && let Some(oldest) = self.idle.iter().position(of_runtime)
+        {
+            drop(self.idle.remove(oldest));
+        }
+    }
+
+    /// Closes the idle ones of a runtime that nobody has used for long; whether there are others.
+    pub(super) fn sweep(&mut self, runtime: Id) -> bool {
+        let now = Instant::now();
+        let mut left = self.idle.iter().filter(|idle| idle.runtime == runtime).count();
+        self.idle.retain(|idle| {
+            let kept = if left > 1 { SECOND_IDLE } else { IDLE };
+            let is_useless = idle.runtime == runtime
+                && (now >= idle.heard + kept || now >= idle.ends || idle.connection.is_closed());
+            left -= usize::from(is_useless);
+            !is_useless
+        });
+        if left == 0 {
+            self.heard.remove(&runtime);
+        }
+        left > 0
+    }
+
+    /// Whether there is nothing to be closed.
+    pub(super) fn are_few(&self) -> bool {
+        self.idle.len() <= MOST_IDLE
+    }
+}

@@ -1,0 +1,336 @@
+//! Who may use which connection, and when one is made.
+//!
+//! A connection is driven by the runtime that it was made on, and used there alone: a runtime that
+//! sleeps, or whose thread is blocked, keeps only its own visitors waiting. Where there are fewer
+//! connections than runtimes, those who wait stand in one line: a connection that nobody uses is closed
+//! for the first of them, whose runtime makes its own.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, HashSet},
+    ops::Deref,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use tokio::{
+    runtime::{Handle, Id},
+    sync::oneshot,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::{
+    attempts::Attempts,
+    connection::Connection,
+    connections::{Connections, Place, Pooled, SECOND_IDLE},
+    kind::Kind,
+    line::{Claim, Line, Waiting},
+    reaper::Reaper,
+    server::Server,
+};
+use crate::error::Unavailable;
+
+/// The connections of a site, lent to those who ask.
+pub(super) struct Leases {
+    server: Arc<Server>,
+    reaper: Arc<Reaper>,
+    state: Mutex<State>,
+}
+
+pub(super) struct State {
+    pub(super) connections: Connections,
+    pub(super) attempts: Attempts,
+    line: Line<Granted>,
+    /// Runtimes that look after their idle connections.
+    swept: HashSet<Id>,
+}
+
+type Granted = Result<Lease, Arc<Unavailable>>;
+
+/// A connection that is in use. If it is dropped and not released, it was given up on: then it is
+/// closed, and its process of the server is ended.
+pub(super) struct Lease {
+    pooled: Option<Pooled>,
+    kind: Kind,
+    leases: Weak<Leases>,
+    /// Whether somebody has it who may have asked something.
+    is_taken: bool,
+}
+
+impl Leases {
+    pub(super) fn new(server: &Arc<Server>, connections: usize) -> Arc<Self> {
+        Arc::new_cyclic(|leases: &Weak<Self>| {
+            let leases = leases.clone();
+            let freed = move || leases.upgrade().into_iter().for_each(|leases| leases.serve());
+            let state = State {
+                connections: Connections::new(connections),
+                attempts: Attempts::new(server.timeout(), server.share()),
+                line: Line::default(),
+                swept: HashSet::new(),
+            };
+            Self {
+                server: Arc::clone(server),
+                reaper: Reaper::new(Arc::clone(server), freed),
+                state: state.into(),
+            }
+        })
+    }
+
+    /// A connection for one query: one that nobody uses, or the next that is made or becomes free.
+    pub(super) async fn get(self: &Arc<Self>, kind: Kind, claim: Claim) -> Granted {
+        let runtime = Handle::try_current().map_err(|_| Unavailable::NoRuntime)?;
+        let id = runtime.id();
+        let pooled = self.state().connections.take(id, kind, claim);
+        if let Some(pooled) = pooled {
+            return Ok(self.lease(pooled, kind).taken());
+        }
+        let (grant, mut granted) = oneshot::channel();
+        self.state().line.push(kind, Waiting { runtime, claim, grant });
+        loop {
+            self.serve();
+            let next_look = self.state().attempts.next_look(id, Instant::now());
+            tokio::select! {
+                biased;
+                lease = &mut granted => {
+                    return Ok(lease.map_err(|_| Unavailable::NoRuntime)??.taken());
+                }
+                () = sleep_until(next_look) => {}
+            }
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lease(self: &Arc<Self>, pooled: Pooled, kind: Kind) -> Lease {
+        Lease { pooled: Some(pooled), kind, leases: Arc::downgrade(self), is_taken: false }
+    }
+
+    /// Gives those who wait what there is, and makes what is missing.
+    pub(super) fn serve(self: &Arc<Self>) {
+        let now = Instant::now();
+        let (mut unwanted, mut missing) = (Vec::new(), Vec::new());
+        let mut state = self.state();
+        let State { connections, attempts, line, .. } = &mut *state;
+        if line.is_empty() {
+            return;
+        }
+        let most = connections.most();
+        let mut needed: HashMap<Id, usize> = HashMap::new();
+        let found = RefCell::new(None);
+        let may_have = |kind: Kind, waiting: &Waiting<Granted>| {
+            let (runtime, claim) = (waiting.runtime.id(), waiting.claim);
+            if connections.is_limited(runtime, kind, claim) {
+                return false;
+            }
+            self.reaper.run_on(&waiting.runtime);
+            if let Some(pooled) = connections.take(runtime, kind, claim) {
+                found.replace(Some(pooled));
+                return true;
+            }
+            let needed = needed.entry(runtime).or_default();
+            *needed += 1;
+            if attempts.may_begin(runtime, *needed, now)
+                && let Some(place) = connections.place(claim, runtime, attempts.most(now))
+            {
+                let number = attempts.begin(runtime, now);
+                missing.push((waiting.runtime.clone(), place, number));
+            }
+            false
+        };
+        let take = |kind, waiting: Waiting<Granted>| {
+            let Some(pooled) = found.take() else { return };
+            unwanted.extend(waiting.grant.send(Ok(self.lease(pooled, kind))).err());
+        };
+        line.serve(most, may_have, take);
+        drop(state);
+        // A lease that is dropped locks the state.
+        drop(unwanted);
+        for (runtime, place, number) in missing {
+            self.connect(&runtime, place, number);
+        }
+    }
+
+    /// Makes a connection, for whomever it will be.
+    fn connect(self: &Arc<Self>, runtime: &Handle, place: Place, number: u64) {
+        let server = Arc::clone(&self.server);
+        let making = Making {
+            leases: Arc::downgrade(self),
+            number,
+            runtime: runtime.id(),
+            place: Some(place),
+            is_given_up: Cell::new(false),
+        };
+        let check = self.server.timeout();
+        runtime.spawn(async move {
+            let mut opened = pin!(Connection::open(server));
+            loop {
+                match timeout(check, &mut opened).await {
+                    Ok(opened) => return making.end(opened),
+                    Err(_) if making.is_over() => return making.is_given_up.set(true),
+                    Err(_) => {}
+                }
+            }
+        });
+    }
+
+    /// Takes a connection back that is idle again.
+    fn release(self: &Arc<Self>, pooled: Pooled, kind: Kind) {
+        let runtime = pooled.runtime;
+        let mut state = self.state();
+        state.connections.let_go(runtime, kind);
+        state.connections.put_back(pooled);
+        let is_settled =
+            state.line.is_empty() && state.connections.are_few() && state.swept.contains(&runtime);
+        drop(state);
+        if !is_settled {
+            self.settle(runtime);
+        }
+    }
+
+    /// After there is one more idle connection: for those who wait, or to be kept for a while.
+    fn settle(self: &Arc<Self>, runtime: Id) {
+        self.serve();
+        let mut state = self.state();
+        state.connections.close_surplus(runtime);
+        let is_swept = !state.swept.insert(runtime);
+        drop(state);
+        if !is_swept && let Ok(current) = Handle::try_current() {
+            current.spawn(sweep(Arc::downgrade(self), runtime));
+        }
+    }
+
+    /// Gives up on a connection that has not answered.
+    fn abandon(self: &Arc<Self>, pooled: Pooled, kind: Kind) {
+        let (process, runtime) = (pooled.connection.process(), pooled.runtime);
+        let process = process.filter(|_| !pooled.connection.is_closed());
+        let place = pooled.close();
+        self.state().connections.let_go(runtime, kind);
+        match process {
+            Some(process) => self.reaper.condemn(process, place),
+            None => drop(place),
+        }
+        self.serve();
+    }
+
+    /// Tells those who wait on a runtime that they wait in vain.
+    fn fail(&self, runtime: Id, error: &Arc<Unavailable>) {
+        let failed = self.state().line.remove_all(runtime);
+        for waiting in failed {
+            drop(waiting.grant.send(Err(Arc::clone(error))));
+        }
+    }
+}
+
+impl Lease {
+    fn taken(mut self) -> Self {
+        self.is_taken = true;
+        self
+    }
+
+    /// It has answered, or has nothing to answer, and others may use it.
+    pub(super) fn release(mut self) {
+        self.is_taken = false;
+    }
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.pooled.as_ref().expect("a lease has its connection until it is dropped").connection
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let (Some(pooled), Some(leases)) = (self.pooled.take(), self.leases.upgrade()) {
+            match self.is_taken {
+                true => leases.abandon(pooled, self.kind),
+                false => leases.release(pooled, self.kind),
+            }
+        }
+    }
+}
+
+/// A connection in the making.
+struct Making {
+    leases: Weak<Leases>,
+    number: u64,
+    runtime: Id,
+    place: Option<Place>,
+    is_given_up: Cell<bool>,
+}
+
+impl Making {
+    fn is_over(&self) -> bool {
+        self.leases
+            .upgrade()
+            .is_none_or(|leases| leases.state().attempts.is_over(self.number, Instant::now()))
+    }
+
+    fn end(mut self, opened: Result<Connection, tokio_postgres::Error>) {
+        self.is_given_up.set(true);
+        let (Some(leases), Some(place)) = (self.leases.upgrade(), self.place.take()) else {
+            return;
+        };
+        let (now, runtime) = (Instant::now(), self.runtime);
+        let mut state = leases.state();
+        let State { connections, attempts, .. } = &mut *state;
+        let error = match opened {
+            Ok(connection) if !connection.is_closed() => {
+                leases.server.reached(connection.round_trip());
+                attempts.succeeded(self.number, now);
+                connections.add(Pooled::new(connection, runtime, place));
+                drop(state);
+                return leases.settle(runtime);
+            }
+            // It was closed as soon as it was made: nothing but that is known.
+            Ok(_) => {
+                let error = Unavailable::NoConnection(leases.server.timeout());
+                attempts.failed(self.number, now, error, connections.count());
+                return;
+            }
+            Err(error) => Unavailable::Connection(error.into()),
+        };
+        let (error, is_final) = attempts.failed(self.number, now, error, connections.count());
+        let is_in_vain = is_final && !connections.has_any(runtime) && !attempts.has_any(runtime);
+        drop(state);
+        drop(place);
+        if is_in_vain {
+            leases.fail(runtime, &error);
+        }
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        drop(self.place.take());
+        let Some(leases) = self.leases.upgrade() else { return };
+        leases.state().attempts.end(self.number);
+        // The application's own connector has panicked, or the runtime is shutting down.
+        if !self.is_given_up.get() {
+            leases.fail(self.runtime, &Unavailable::NoRuntime.into());
+        }
+        leases.serve();
+    }
+}
+
+/// Closes the idle connections of a runtime, until it has none.
+async fn sweep(leases: Weak<Leases>, runtime: Id) {
+    loop {
+        sleep(SECOND_IDLE / 2).await;
+        let Some(leases) = leases.upgrade() else { return };
+        let mut state = leases.state();
+        let has_more = state.connections.sweep(runtime);
+        if !has_more {
+            state.swept.remove(&runtime);
+        }
+        drop(state);
+        leases.serve();
+        if !has_more {
+            return;
+        }
+    }
+}
