@@ -1,6 +1,6 @@
 //! What one runtime asks with.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::time::Instant;
 use tokio_postgres::Row;
@@ -17,6 +17,9 @@ use super::{
 };
 use crate::error::Unavailable;
 
+/// What a table of tokens is asked with, and the batcher of it.
+type TokenBatcher = (Arc<Users>, Arc<Batcher<Users>>);
+
 /// The batchers of one runtime, none of which waits for another. Each starts when it is first asked.
 #[derive(Default)]
 pub(super) struct Batchers {
@@ -25,7 +28,8 @@ pub(super) struct Batchers {
     visits: OnceLock<Batcher<Visits>>,
     visits_with_permissions: OnceLock<Batcher<Visits>>,
     permissions: OnceLock<Batcher<Permissions>>,
-    tokens: OnceLock<Batcher<Users>>,
+    /// One for each table of tokens.
+    tokens: Mutex<Vec<TokenBatcher>>,
     slides: OnceLock<Batcher<Slides>>,
 }
 
@@ -58,9 +62,16 @@ impl Batchers {
         start(&self.permissions, permissions, database)
     }
 
-    /// For the first table of tokens.
-    pub(super) fn tokens(&self, database: &Database, tokens: &Arc<Users>) -> &Batcher<Users> {
-        start(&self.tokens, tokens, database)
+    /// For the users of the tokens in one table.
+    pub(super) fn tokens(&self, database: &Database, tokens: &Arc<Users>) -> Arc<Batcher<Users>> {
+        let mut started = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = started.iter().find(|(other, _)| Arc::ptr_eq(other, tokens));
+        if let Some((_, batcher)) = known {
+            return Arc::clone(batcher);
+        }
+        let batcher = Arc::new(Batcher::start(Arc::clone(tokens), database.pool.clone()));
+        started.push((Arc::clone(tokens), Arc::clone(&batcher)));
+        batcher
     }
 
     pub(super) fn slides(&self, database: &Database) -> &Batcher<Slides> {
@@ -74,8 +85,13 @@ impl Batchers {
             || self.visits.get().is_some_and(Batcher::is_over)
             || self.visits_with_permissions.get().is_some_and(Batcher::is_over)
             || self.permissions.get().is_some_and(Batcher::is_over)
-            || self.tokens.get().is_some_and(Batcher::is_over)
+            || self.is_over_for_tokens()
             || self.slides.get().is_some_and(Batcher::is_over)
+    }
+
+    fn is_over_for_tokens(&self) -> bool {
+        let started = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        started.iter().any(|(_, batcher)| batcher.is_over())
     }
 }
 

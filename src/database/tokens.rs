@@ -22,7 +22,7 @@ use crate::{
 /// The queries, made when they are first needed.
 #[derive(Default)]
 pub(super) struct TokenQueries {
-    /// In the order in which they were made: the first has a batch of its own.
+    /// One for each table.
     tokens: Mutex<Vec<(TokenAuthentication, Arc<Users>)>>,
     columns: Mutex<Vec<(String, ByColumn)>>,
 }
@@ -46,25 +46,15 @@ impl Database {
             return Ok(None);
         }
         let known = self.user_queries(deadline).await?;
-        let (is_first, users) = self.token_query(class, known);
+        let users = self.token_query(class, known);
         self.observer.event(Event::UserLookup);
         let key = PrimaryKeyValue::Text(token.into());
-        let span = tracing::debug_span!("token lookup");
-        let row = match is_first {
-            true => {
-                let batchers = self.batchers()?;
-                let lookup = batchers.tokens(self, &users).ask(key, deadline);
-                match lookup.instrument(span).await? {
-                    Answer::User(row) => Some(row),
-                    Answer::Nobody | Answer::Misfit => None,
-                }
-            }
-            false => {
-                let question = users.statement_of_one().with(vec![Box::new(key)]);
-                self.only_user(question, deadline).instrument(span).await?
-            }
-        };
-        Ok(row.and_then(|row| Some((known.primary_key.parse_text(&row.id)?, row))))
+        let batcher = self.batchers()?.tokens(self, &users);
+        let answer = batcher.ask(key, deadline).instrument(tracing::debug_span!("token lookup"));
+        match answer.await? {
+            Answer::User(row) => Ok(known.primary_key.parse_text(&row.id).map(|key| (key, row))),
+            Answer::Nobody | Answer::Misfit => Ok(None),
+        }
     }
 
     /// The only user who has in this column what the JSON stands for, and the primary key. `None` also
@@ -93,7 +83,7 @@ impl Database {
         let deadline = self.deadline();
         let known = self.user_queries(deadline).await?;
         let nobody = vec![Box::new(None::<PrimaryKeyValue>) as _];
-        let question = self.token_query(class, known).1.statement_of_one().with(nobody);
+        let question = self.token_query(class, known).statement_of_one().with(nobody);
         match self.query(question, deadline).await {
             Ok(_) => Ok(None),
             Err(error) => match &*error {
@@ -119,16 +109,16 @@ impl Database {
         }
     }
 
-    /// The query of this table of tokens, and whether it is the first one that was made.
-    fn token_query(&self, class: &TokenAuthentication, known: &Known) -> (bool, Arc<Users>) {
+    /// The query of this table of tokens. Classes that differ in their keyword only have one.
+    fn token_query(&self, class: &TokenAuthentication, known: &Known) -> Arc<Users> {
         let made = &self.shared.token_queries.tokens;
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = made.iter().position(|(other, _)| other == class).unwrap_or_else(|| {
-            let model = &self.settings().user_model;
-            made.push((class.clone(), Arc::new(users_of(model, class, known))));
-            made.len() - 1
-        });
-        (place == 0, Arc::clone(&made[place].1))
+        if let Some((_, users)) = made.iter().find(|(other, _)| is_same_table(other, class)) {
+            return Arc::clone(users);
+        }
+        let users = Arc::new(users_of(&self.settings().user_model, class, known));
+        made.push((class.clone(), Arc::clone(&users)));
+        users
     }
 
     async fn column_query(
@@ -161,6 +151,12 @@ impl Database {
         locked().push((column.to_owned(), made.clone()));
         Ok(made)
     }
+}
+
+fn is_same_table(one: &TokenAuthentication, other: &TokenAuthentication) -> bool {
+    one.table == other.table
+        && one.key_column == other.key_column
+        && one.user_column == other.user_column
 }
 
 /// Users by the tokens of this table.

@@ -85,8 +85,12 @@ impl Bed {
         answer.unwrap_or_else(|error| panic!("{}: {error}", question["cmd"]))
     }
 
+    pub(crate) fn database_url(&self) -> &str {
+        self.bed.database_url()
+    }
+
     pub(crate) fn pool(&self) -> Pool {
-        let url = Some(self.bed.database_url().to_owned());
+        let url = Some(self.database_url().to_owned());
         Config { url, ..Config::default() }.create_pool(Some(Runtime::Tokio1), NoTls).unwrap()
     }
 
