@@ -38,10 +38,10 @@ impl DjangoSite {
                         )
                     })
                 }
-                AuthenticationClass::Other(path) => {
+                AuthenticationClass::Other(path) if !self.database().knows_authenticator(path) => {
                     report.warning(format!(
-                        "DEFAULT_AUTHENTICATION_CLASSES: what {path} does is not known here: say it with \
-                         `DjangoSessionMiddleware::authenticator`"
+                        "DEFAULT_AUTHENTICATION_CLASSES: what {path} does is not known here, and whoever \
+                         comes to it gets a 500: say it with `DjangoSessionMiddleware::authenticator`"
                     ));
                     None
                 }

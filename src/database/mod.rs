@@ -49,9 +49,12 @@ mod user_queries;
 mod users;
 mod visits;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::time::Instant;
@@ -102,6 +105,8 @@ struct Shared {
     address: String,
     token_queries: TokenQueries,
     uses_rest_framework: AtomicBool,
+    /// The paths of the authentication classes that a hook speaks for.
+    authenticators: Mutex<BTreeSet<String>>,
 }
 
 impl Database {
@@ -122,6 +127,7 @@ impl Database {
                 address,
                 token_queries: TokenQueries::default(),
                 uses_rest_framework: AtomicBool::default(),
+                authenticators: Mutex::default(),
                 settings,
             }),
             runtimes: Arc::default(),
@@ -168,6 +174,17 @@ impl Database {
 
     pub(crate) fn uses_rest_framework(&self) -> bool {
         self.shared.uses_rest_framework.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that a hook speaks for an authentication class of the site's own, likewise.
+    pub(crate) fn know_authenticator(&self, path: &str) {
+        let mut known = self.shared.authenticators.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(path.to_owned());
+    }
+
+    pub(crate) fn knows_authenticator(&self, path: &str) -> bool {
+        let known = self.shared.authenticators.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains(path)
     }
 
     /// Whether both are clones of one.

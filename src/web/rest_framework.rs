@@ -102,6 +102,7 @@ impl DjangoSessionMiddleware {
         F: Fn(HttpRequest, DjangoSite) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Option<DjangoUser>, Error>> + 'static,
     {
+        self.site().database().know_authenticator(path);
         let hook: Arc<Authenticator> = Arc::new(move |req, site| Box::pin(hook(req, site)));
         self.rest(|rest| {
             let is_known = rest.classes.tell(path, &hook);

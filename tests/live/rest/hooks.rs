@@ -152,7 +152,13 @@ async fn the_check_says_what_cannot_work() {
     assert!(problem.starts_with("failed") && problem.contains("VERIFYING_KEY"), "{problem}");
     jwt.jwk_url = true;
     assert!(said(RestAuthentication::jwt(jwt)).await.contains("JWK_URL"));
-    assert!(said(RestAuthentication::other("shop.ApiKey", None)).await.contains("shop.ApiKey"));
+    let own = || RestAuthentication::other("shop.ApiKey", None);
+    assert!(said(own()).await.contains("shop.ApiKey"));
+    // A hook says what it does: nothing is left to be said.
+    let site = bed.site(with_classes(vec![own()]));
+    let view = DjangoSessionMiddleware::rest_framework(site.clone());
+    drop(view.authenticator("shop.ApiKey", |_, _| async { Ok(None) }));
+    assert!(!site.check().await.unwrap().to_string().contains("shop.ApiKey"));
 }
 
 /// A class that is not the framework's own, and what else of the site is not followed.
