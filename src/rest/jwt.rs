@@ -6,34 +6,19 @@ use std::{
 };
 
 use md5::{Digest, Md5};
-use quick_cache::{Weighter, sync::Cache};
-use ring::hmac;
 
 use super::{
+    claims::{Claims, Fault, check, check_class},
     header::{Rest, words},
-    jws::{is_text, text, verified},
+    jws::{text, verified},
     keys::VerifyingKey,
+    verified::Verified,
 };
 use crate::{
-    crypto::{constant_time_compare, random_bytes},
-    database::python_int,
+    crypto::constant_time_compare,
     error::{AuthenticationFailed, TokenMessage},
-    session::SessionData,
-    settings::{DjangoSettings, SecretKey, SimpleJwt, TokenClass},
+    settings::{DjangoSettings, SecretKey, SimpleJwt},
 };
-
-/// The first second after all that Python's dates can be: SimpleJWT fails on an `exp` from there on.
-const YEAR_10000: i128 = 253_402_300_800;
-
-/// How many bytes of verified tokens are remembered: about ten thousand tokens of everyday size.
-const REMEMBERED_BYTES: u64 = 8 << 20;
-const REMEMBERED_TOKENS: usize = 16_384;
-
-/// A token that is larger is verified each time.
-const LONGEST_REMEMBERED: usize = 8 << 10;
-
-/// The claims of a token.
-pub(crate) type Claims = SessionData;
 
 /// What a token has to be, and those that were verified already.
 pub(crate) struct Jwt {
@@ -114,11 +99,13 @@ impl Jwt {
         let times = decoded
             .as_deref()
             .ok_or(Fault::Invalid)
-            .and_then(|claims| self.check(claims, microseconds(now)));
+            .and_then(|claims| check(&self.settings, claims, microseconds(now)));
         let mut messages = Vec::new();
         for class in &self.settings.auth_token_classes {
             let verdict = match (&decoded, times) {
-                (Some(claims), Ok(())) => self.check_class(claims, class).map(|()| claims),
+                (Some(claims), Ok(())) => {
+                    check_class(&self.settings, claims, class).map(|()| claims)
+                }
                 (_, Err(fault)) => Err(fault),
                 (None, Ok(())) => Err(Fault::Invalid),
             };
@@ -140,58 +127,6 @@ impl Jwt {
             self.verified.forget(&digest);
         }
         Err(AuthenticationFailed::TokenNotValid(messages))
-    }
-
-    /// The claims that PyJWT looks at, in its order: what comes first is what is said.
-    fn check(&self, claims: &Claims, now: i128) -> Result<(), Fault> {
-        let settings = &self.settings;
-        let leeway = i128::from(settings.leeway_microseconds);
-        for claim in ["iat", "nbf"] {
-            let is_future = |json| seconds(json).is_none_or(|at| at > now + leeway);
-            if claims.get_json(claim).is_some_and(is_future) {
-                return Err(Fault::Invalid);
-            }
-        }
-        let exp = claims.get_json("exp");
-        if let Some(json) = exp {
-            let ends = seconds(json).ok_or(Fault::Invalid)?;
-            if ends <= now - leeway {
-                return Err(Fault::Expired);
-            }
-        }
-        let is_issuer =
-            |allowed: &Vec<String>| text(claims, "iss").is_some_and(|iss| allowed.contains(&iss));
-        if !settings.issuer.as_ref().is_none_or(is_issuer) {
-            return Err(Fault::Invalid);
-        }
-        if !settings.audience.as_ref().is_none_or(|allowed| is_for(claims, allowed)) {
-            return Err(Fault::Invalid);
-        }
-        for claim in ["sub", "jti"] {
-            if claims.get_json(claim).is_some() && !is_text(claims, claim) {
-                return Err(Fault::Invalid);
-            }
-        }
-        // SimpleJWT makes a date of it, and fails on text and on what no date can be.
-        let json = exp.ok_or(Fault::NoExp)?;
-        let is_date = seconds(json).is_some_and(|at| at < YEAR_10000 * 1_000_000);
-        if json.starts_with('"') || !is_date { Err(Fault::Invalid) } else { Ok(()) }
-    }
-
-    /// What SimpleJWT's own class looks at.
-    fn check_class(&self, claims: &Claims, class: &TokenClass) -> Result<(), Fault> {
-        if self.settings.jti_claim.as_ref().is_some_and(|name| claims.get_json(name).is_none()) {
-            return Err(Fault::NoId);
-        }
-        match &self.settings.token_type_claim {
-            Some(_) if class.any_type => Ok(()),
-            None => Ok(()),
-            Some(name) if claims.get_json(name).is_none() => Err(Fault::NoType),
-            Some(name) if text(claims, name).as_ref() != Some(&class.token_type) => {
-                Err(Fault::WrongType)
-            }
-            Some(_) => Ok(()),
-        }
     }
 
     /// The JSON of the claim that names the user.
@@ -221,139 +156,20 @@ impl Jwt {
     }
 }
 
-/// What is the matter with a token.
-#[derive(Clone, Copy)]
-enum Fault {
-    Invalid,
-    Expired,
-    NoExp,
-    NoId,
-    NoType,
-    WrongType,
-}
-
-impl Fault {
-    fn message(self, tells_expired: bool) -> &'static str {
-        match self {
-            Self::Invalid | Self::Expired if !tells_expired => "Token is invalid or expired",
-            Self::Invalid => "Token is invalid",
-            Self::Expired => "Token is expired",
-            Self::NoExp => "Token has no 'exp' claim",
-            Self::NoId => "Token has no id",
-            Self::NoType => "Token has no type",
-            Self::WrongType => "Token has wrong type",
-        }
-    }
-}
-
-/// Whether one of these is in `aud`, and nothing but text.
-fn is_for(claims: &Claims, allowed: &[String]) -> bool {
-    let audience: Vec<String> = match text(claims, "aud") {
-        // Empty, it is none.
-        Some(one) => Some(one).filter(|one| !one.is_empty()).into_iter().collect(),
-        None => claims.get("aud").ok().flatten().unwrap_or_default(),
-    };
-    allowed.iter().any(|name| audience.contains(name))
-}
-
-/// Python's `int()` of a claim, in microseconds; `None` where that fails.
-fn seconds(json: &str) -> Option<i128> {
-    let whole = match json.as_bytes() {
-        b"true" => 1,
-        b"false" => 0,
-        [b'"', inside @ .., b'"'] => {
-            let inside = str::from_utf8(inside).ok()?;
-            python_int(&crate::signing::json::unescape_to_str(inside)?)?
-        }
-        [b'-' | b'0'..=b'9', ..] if json != "-Infinity" => {
-            match json.contains(['.', 'e', 'E']) {
-                true => {
-                    let float: f64 = json.parse().ok()?;
-                    float.is_finite().then_some(float as i128)?
-                }
-                // Beyond what can be said, it is as far as can be said.
-                false => json.parse().unwrap_or(if json.starts_with('-') {
-                    i128::MIN
-                } else {
-                    i128::MAX
-                }),
-            }
-        }
-        _ => return None,
-    };
-    Some(whole.saturating_mul(1_000_000))
-}
-
 fn microseconds(now: SystemTime) -> i128 {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     since.as_micros().try_into().unwrap_or(i128::MAX)
 }
 
-/// Tokens whose signature was verified, by a digest of their very bytes. All that is spared is the
-/// signature and the reading: times, types and the user are looked at each time, so what is remembered
-/// is never stale.
-///
-/// The digest is an HMAC-SHA-256 under a key that no other process has and nobody outside knows: who
-/// could make another text with the digest of a right token could forge HMACs. It holds the place of
-/// the token, so that the memory holds no credentials, and every entry has a bound.
-struct Verified {
-    key: hmac::Key,
-    tokens: Cache<Fingerprint, Remembered, ByBytes>,
-}
-
-type Fingerprint = [u8; 32];
-
-#[derive(Clone)]
-struct Remembered {
-    claims: Arc<Claims>,
-    bytes: usize,
-}
-
-#[derive(Clone)]
-struct ByBytes;
-
-impl Weighter<Fingerprint, Remembered> for ByBytes {
-    fn weight(&self, _: &Fingerprint, remembered: &Remembered) -> u64 {
-        remembered.bytes as u64
-    }
-}
-
-impl Verified {
-    fn new() -> Self {
-        Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>()),
-            tokens: Cache::with_weighter(REMEMBERED_TOKENS, REMEMBERED_BYTES, ByBytes),
-        }
-    }
-
-    fn digest(&self, token: &[u8]) -> Fingerprint {
-        let mut digest = [0; 32];
-        digest.copy_from_slice(hmac::sign(&self.key, token).as_ref());
-        digest
-    }
-
-    fn get(&self, digest: &Fingerprint) -> Option<Arc<Claims>> {
-        self.tokens.get(digest).map(|remembered| remembered.claims)
-    }
-
-    fn remember(&self, digest: Fingerprint, claims: &Arc<Claims>, length: usize) {
-        if length <= LONGEST_REMEMBERED {
-            // The text of the claims, an index that is no longer than that, and what is around them.
-            let bytes = 2 * claims.as_json().len() + 16 * claims.len() + 200;
-            self.tokens.insert(digest, Remembered { claims: Arc::clone(claims), bytes });
-        }
-    }
-
-    fn forget(&self, digest: &Fingerprint) {
-        self.tokens.remove(digest);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use ring::hmac;
 
-    use super::*;
+    use super::{
+        super::verified::{LONGEST_REMEMBERED, REMEMBERED_BYTES},
+        *,
+    };
 
     fn token(claims: &str) -> Vec<u8> {
         signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims)
@@ -423,8 +239,8 @@ mod tests {
             );
             assert_eq!(message(&jwt, &token(&claims), 1.0), None);
         }
-        assert!(jwt.verified.tokens.weight() <= REMEMBERED_BYTES);
-        assert!(jwt.verified.tokens.len() > 1_000);
+        let (tokens, bytes) = jwt.verified.size();
+        assert!(bytes <= REMEMBERED_BYTES && tokens > 1_000, "{tokens} in {bytes}");
         let long = format!(
             r#"{{"token_type":"access","exp":100,"jti":"{}","user_id":"1"}}"#,
             "j".repeat(LONGEST_REMEMBERED)

@@ -5,12 +5,15 @@
 //! refused, and nobody else is asked, whatever the view permits. A refused credential never falls through.
 
 mod basic;
+mod claims;
 mod header;
 mod jws;
 mod jwt;
 mod keys;
 mod token;
+mod verified;
 
 pub(crate) use basic::Credentials;
-pub(crate) use jwt::{Claims, Jwt};
+pub(crate) use claims::Claims;
+pub(crate) use jwt::Jwt;
 pub(crate) use token::read as read_token;

@@ -5,6 +5,7 @@ mod auth;
 mod authenticate;
 mod classes;
 mod permission;
+mod session;
 
 pub(crate) use answer::RestAnswer;
 pub use auth::{RestAuth, RestScheme};

@@ -1,0 +1,82 @@
+//! Tokens whose signature was verified.
+
+use std::sync::Arc;
+
+use quick_cache::{Weighter, sync::Cache};
+use ring::hmac;
+
+use super::claims::Claims;
+use crate::crypto::random_bytes;
+
+/// How many bytes of verified tokens are remembered: about ten thousand tokens of everyday size.
+pub(super) const REMEMBERED_BYTES: u64 = 8 << 20;
+const REMEMBERED_TOKENS: usize = 16_384;
+
+/// A token that is larger is verified each time.
+pub(super) const LONGEST_REMEMBERED: usize = 8 << 10;
+
+/// Tokens whose signature was verified, by a digest of their very bytes. All that is spared is the
+/// signature and the reading: times, types and the user are looked at each time, so what is remembered
+/// is never stale.
+///
+/// The digest is an HMAC-SHA-256 under a key that no other process has and nobody outside knows: who
+/// could make another text with the digest of a right token could forge HMACs. It holds the place of
+/// the token, so that the memory holds no credentials, and every entry has a bound.
+pub(super) struct Verified {
+    key: hmac::Key,
+    tokens: Cache<Fingerprint, Remembered, ByBytes>,
+}
+
+pub(super) type Fingerprint = [u8; 32];
+
+#[derive(Clone)]
+struct Remembered {
+    claims: Arc<Claims>,
+    bytes: usize,
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<Fingerprint, Remembered> for ByBytes {
+    fn weight(&self, _: &Fingerprint, remembered: &Remembered) -> u64 {
+        remembered.bytes as u64
+    }
+}
+
+impl Verified {
+    pub(super) fn new() -> Self {
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>()),
+            tokens: Cache::with_weighter(REMEMBERED_TOKENS, REMEMBERED_BYTES, ByBytes),
+        }
+    }
+
+    pub(super) fn digest(&self, token: &[u8]) -> Fingerprint {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(hmac::sign(&self.key, token).as_ref());
+        digest
+    }
+
+    pub(super) fn get(&self, digest: &Fingerprint) -> Option<Arc<Claims>> {
+        self.tokens.get(digest).map(|remembered| remembered.claims)
+    }
+
+    pub(super) fn remember(&self, digest: Fingerprint, claims: &Arc<Claims>, length: usize) {
+        if length <= LONGEST_REMEMBERED {
+            // The text of the claims, an index that is no longer than that, and what is around them.
+            let bytes = 2 * claims.as_json().len() + 16 * claims.len() + 200;
+            self.tokens.insert(digest, Remembered { claims: Arc::clone(claims), bytes });
+        }
+    }
+
+    pub(super) fn forget(&self, digest: &Fingerprint) {
+        self.tokens.remove(digest);
+    }
+
+    /// How many there are, and how many bytes they take.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> (usize, u64) {
+        (self.tokens.len(), self.tokens.weight())
+    }
+}
