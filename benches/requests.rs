@@ -209,8 +209,8 @@ impl Results {
 
     fn goals(&self, goals: &mut Goals) {
         use Variant::{
-            Bare, Baseline, Django, LoginRequired, Optional, Permission, Required, Slide,
-            SlideEach, SlidePages, UserId,
+            Bare, Baseline, Django, LoginRequired, Optional, Permission, Required, RestJwt,
+            RestToken, Slide, SlideEach, SlidePages, UserId,
         };
         // To the baseline, the obvious query for each request.
         let cpu = [
@@ -255,6 +255,11 @@ impl Results {
             let what = Self::goal_of(variant, TYPICAL, "CPU per request / `required`");
             goals.at_most(&what, 1.5, self.ratio(variant, Required, TYPICAL, CPU));
         }
+        // A token costs at most what a visitor with a session costs, and a JWT less.
+        let to_a_visitor = |variant| self.ratio(variant, LoginRequired, TYPICAL, CPU);
+        let what = |variant| Self::goal_of(variant, TYPICAL, "CPU per request / `login_required`");
+        goals.at_most(&what(RestToken), 1.0, to_a_visitor(RestToken));
+        goals.below(&what(RestJwt), 1.0, to_a_visitor(RestJwt));
         goals.at_least(
             "`login_required`: requests/s / Django view",
             25.0,
@@ -383,7 +388,7 @@ impl Memory {
         let mut asked = variant.requests(site);
         asked.resize_with(keys, || {
             let key = SessionKey::generate();
-            Request::get("/", Some(&cookie(key.as_str())), 302, String::new())
+            Request::get("/", Some(("Cookie", &cookie(key.as_str()))), 302, String::new())
         });
         let mut load = Load::new(server.address, TYPICAL, &asked, 1, Dice::new(options.seed))?;
         let mut resident = Vec::new();

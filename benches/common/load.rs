@@ -23,9 +23,16 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn get(path: &str, cookie: Option<&str>, status: u16, body: String) -> Self {
-        let cookie = cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
-        let bytes = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{cookie}\r\n").into_bytes();
+    /// With the credential in this header, if there is one: its name and value.
+    pub(crate) fn get(
+        path: &str,
+        credential: Option<(&str, &str)>,
+        status: u16,
+        body: String,
+    ) -> Self {
+        let header = credential.map(|(name, value)| format!("{name}: {value}\r\n"));
+        let header = header.unwrap_or_default();
+        let bytes = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n").into_bytes();
         Self { bytes, status, body: body.into_bytes() }
     }
 }

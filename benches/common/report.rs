@@ -57,9 +57,14 @@ impl Goals {
         Self(Table::new(&["what", "goal", "measured", ""]))
     }
 
-    /// A ratio that is to stay below the goal.
+    /// A ratio that is not to be above the goal.
     pub(crate) fn at_most(&mut self, what: &str, goal: f64, measured: f64) {
         self.add(what, format!("≤ {goal}"), ratio(measured), Some(measured <= goal), measured);
+    }
+
+    /// A ratio that is to stay below the goal, and not to reach it.
+    pub(crate) fn below(&mut self, what: &str, goal: f64, measured: f64) {
+        self.add(what, format!("< {goal}"), ratio(measured), Some(measured < goal), measured);
     }
 
     /// A ratio that is to reach the goal.

@@ -12,8 +12,8 @@ use std::{
 
 use actix_django_session::{
     DjangoSession, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite,
-    DjangoUser, DjangoUserId, OptionalDjangoSession, SessionData, SessionSigner,
-    signing::SaltedHmac,
+    DjangoUser, DjangoUserId, OptionalDjangoSession, RestAuthentication, SessionData,
+    SessionSigner, SimpleJwt, signing::SaltedHmac,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder,
@@ -49,6 +49,12 @@ pub(crate) enum Variant {
     Permission,
     /// What one writes without this crate, with the checks of `login_required`.
     LoginBaseline,
+    /// `rest_framework`, and its `SessionAuthentication`.
+    RestSession,
+    /// The same, and its `TokenAuthentication`.
+    RestToken,
+    /// The same, and the `JWTAuthentication` of SimpleJWT.
+    RestJwt,
     /// `request.user` of Django, under gunicorn.
     Django,
     /// `required` with `SESSION_SAVE_EVERY_REQUEST`: the end of a session is moved once a second at
@@ -67,7 +73,7 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Bare,
         Self::Optional,
         Self::Baseline,
@@ -76,6 +82,9 @@ impl Variant {
         Self::LoginBaseline,
         Self::LoginRequired,
         Self::Permission,
+        Self::RestSession,
+        Self::RestToken,
+        Self::RestJwt,
         Self::Django,
         Self::SlidePages,
         Self::Slide,
@@ -96,6 +105,9 @@ impl Variant {
             Self::LoginRequired => "login_required",
             Self::Permission => "permission",
             Self::LoginBaseline => "login_baseline",
+            Self::RestSession => "rest_session",
+            Self::RestToken => "rest_token",
+            Self::RestJwt => "rest_jwt",
             Self::Django => "django",
             Self::Slide => "slide",
             Self::SlidePages => "slide_pages",
@@ -117,6 +129,9 @@ impl Variant {
             Self::LoginRequired => "`login_required`",
             Self::Permission => "`login_required` with a permission",
             Self::LoginBaseline => "login baseline: 2 deadpool queries",
+            Self::RestSession => "`rest_framework`, session",
+            Self::RestToken => "`rest_framework`, token",
+            Self::RestJwt => "`rest_framework`, JWT",
             Self::Django => "Django's `request.user`, gunicorn",
             Self::Slide => "`required`, sliding",
             Self::SlidePages => "`required`, sliding, pages of 8",
@@ -137,6 +152,11 @@ impl Variant {
                 | Self::Permission
                 | Self::Write
         ) || self.slides()
+            || self.is_rest()
+    }
+
+    fn is_rest(self) -> bool {
+        matches!(self, Self::RestSession | Self::RestToken | Self::RestJwt)
     }
 
     /// Whether a visitor who was here before costs less.
@@ -182,7 +202,14 @@ impl Variant {
                 _ if self.slides() => session.key.clone(),
                 _ => session.user_id.to_string(),
             };
-            Request::get(path, Some(&cookie(&session.key)), 200, body)
+            let (name, value) = match self {
+                Self::RestToken => ("Authorization", format!("Token {}", session.token)),
+                Self::RestJwt => {
+                    ("Authorization", format!("Bearer {}", sessions::jwt(session.user_id)))
+                }
+                _ => ("Cookie", cookie(&session.key)),
+            };
+            Request::get(path, Some((name, &value)), 200, body)
         };
         let sessions = if self.writes() { &site.changing } else { &site.sessions };
         sessions.iter().map(request).collect()
@@ -353,6 +380,13 @@ impl Service {
         let middleware = match variant {
             Variant::Optional => DjangoSessionMiddleware::optional(site),
             Variant::LoginRequired => DjangoSessionMiddleware::login_required(site),
+            // All classes are asked in this order, as by a site that has all of them.
+            _ if variant.is_rest() => DjangoSessionMiddleware::rest_framework(site)
+                .authentication_classes([
+                    RestAuthentication::jwt(SimpleJwt::default()),
+                    RestAuthentication::token(),
+                    RestAuthentication::session(),
+                ]),
             Variant::Permission => {
                 DjangoSessionMiddleware::login_required(site).permission_required(PERMISSION)
             }
@@ -377,9 +411,11 @@ impl Service {
                 app.service(root.wrap(middleware).get(key))
             }
             Variant::Write => app.service(root.wrap(middleware).get(write)),
-            Variant::LoginRequired | Variant::Permission => {
-                app.service(root.wrap(middleware).get(login_required))
-            }
+            Variant::LoginRequired
+            | Variant::Permission
+            | Variant::RestSession
+            | Variant::RestToken
+            | Variant::RestJwt => app.service(root.wrap(middleware).get(login_required)),
             Variant::LoginBaseline => app
                 .app_data(web::Data::new(self.pool.clone()))
                 .app_data(web::Data::from(Arc::clone(&self.login)))

@@ -24,6 +24,8 @@ pub(crate) struct Site {
 pub(crate) struct Session {
     pub(crate) key: String,
     pub(crate) user_id: usize,
+    /// Of the user, in `authtoken_token`.
+    pub(crate) token: String,
     /// `expire_date` in seconds since 1970; every session has another.
     pub(crate) ends: u64,
 }
@@ -63,6 +65,11 @@ const GROUP: &str = "\
           SELECT g.id, p.id FROM g, auth_permission p WHERE codename LIKE 'view_%') \
     INSERT INTO auth_user_groups (user_id, group_id) SELECT u.id, g.id FROM auth_user u, g";
 
+/// As `rest_framework.authtoken` makes it, which is not installed there.
+const TOKENS: &str = "\
+    CREATE TABLE authtoken_token (key varchar(40) PRIMARY KEY, created timestamptz NOT NULL, \
+    user_id integer NOT NULL UNIQUE REFERENCES auth_user (id) DEFERRABLE INITIALLY DEFERRED)";
+
 /// Two sessions for each user: one to be read, one to be changed.
 async fn fill(
     client: &tokio_postgres::Client,
@@ -73,7 +80,8 @@ async fn fill(
     let first_end = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 14 * 24 * 3600;
     let (mut read, mut changing) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let (mut ids, mut passwords, mut names) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut keys, mut texts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut texts, mut all_ends) = (Vec::new(), Vec::new(), Vec::new());
+    let mut tokens = Vec::new();
     for user_id in 1..=count {
         let salt = hash.hexdigest(format!("salt {user_id}"));
         let password = format!("pbkdf2_sha256$1000000${}${}", &salt[..22], &salt[20..]);
@@ -81,12 +89,15 @@ async fn fill(
         ids.push(i32::try_from(user_id)?);
         names.push(format!("user{user_id}"));
         passwords.push(password);
+        let token = hash.hexdigest(format!("token {user_id}"))[..40].to_owned();
+        tokens.push(token.clone());
         for made in [&mut read, &mut changing] {
             let key = SessionKey::generate().as_str().to_owned();
-            let session = Session { key, user_id, ends: first_end + user_id as u64 };
+            let ends = first_end + user_id as u64;
+            let session = Session { key, user_id, token: token.clone(), ends };
             keys.push(session.key.clone());
             texts.push(SessionData::from_json(&json)?.encode(&signer));
-            ends.push(UNIX_EPOCH + Duration::from_secs(session.ends));
+            all_ends.push(UNIX_EPOCH + Duration::from_secs(session.ends));
             made.push(session);
         }
     }
@@ -103,7 +114,15 @@ async fn fill(
         .execute(
             "INSERT INTO django_session (session_key, session_data, expire_date) \
              SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])",
-            &[&keys, &texts, &ends],
+            &[&keys, &texts, &all_ends],
+        )
+        .await?;
+    client.batch_execute(TOKENS).await?;
+    client
+        .execute(
+            "INSERT INTO authtoken_token (key, created, user_id) \
+             SELECT key, now(), id FROM unnest($1::text[], $2::int[]) AS made (key, id)",
+            &[&tokens, &ids],
         )
         .await?;
     client.execute(GROUP, &[]).await?;
