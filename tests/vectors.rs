@@ -32,8 +32,10 @@ const SIGNED_COOKIE: (&str, &str) = (
 const HASHERS: &str = "src/auth/hashers/tests.rs";
 const SESSION_COOKIE: &str = "src/web/session_cookie.rs";
 
-/// The kinds of each file, and how many lines there are of each.
-const FILES: [(&str, &[(&str, usize, Fate)]); 3] = [
+/// Kinds, how many lines there are of each, and what becomes of them.
+type Kinds = &'static [(&'static str, usize, Fate)];
+
+const FILES: [(&str, Kinds); 3] = [
     (
         "vectors.jsonl",
         &[
