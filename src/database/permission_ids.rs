@@ -22,8 +22,11 @@ const REMEMBERED: Duration = Duration::from_secs(1);
 pub(super) struct PermissionIds {
     statement: Arc<Statement>,
     /// Locked while they are read, so that of all who need them one reads them.
-    known: Mutex<HashMap<Arc<[String]>, (Arc<NamedPermissions>, Instant)>>,
+    known: Mutex<HashMap<Arc<[String]>, Known>>,
 }
+
+/// When they were read.
+type Known = (Arc<NamedPermissions>, Instant);
 
 /// The permissions that a middleware asks for.
 pub(super) struct NamedPermissions {
