@@ -99,7 +99,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
 
     let routes = routes::routes(site.clone(), pool.clone(), websocket::shutdown()?);
     site.check().await?;
-    let django = bed.site().url().to_owned();
+    let django = bed.site().await?.url().to_owned();
     let server = HttpServer::new(move || {
         App::new()
             .configure(routes.clone())

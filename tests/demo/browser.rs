@@ -1,34 +1,20 @@
 //! The demo in a real browser, which decides itself what it sends along.
 
-use std::{net::TcpListener, sync::mpsc, thread};
-
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{HttpResponse, web};
+use testbed::TestApp;
 
 use crate::{process::Demo, webdriver::Chromium};
 
 /// A page of another origin: the same host, and so the same cookies, on another port.
-fn elsewhere(page: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move {
-            let app = move || {
-                let page = page.clone();
-                let page = move || {
-                    let page = page.clone();
-                    async { HttpResponse::Ok().content_type("text/html").body(page) }
-                };
-                App::new().default_service(web::to(page))
-            };
-            let server = HttpServer::new(app).workers(1).disable_signals().listen(listener);
-            let server = server.unwrap().run();
-            sender.send(()).unwrap();
-            server.await.unwrap();
-        });
-    });
-    receiver.recv().unwrap();
-    url
+fn elsewhere(page: String) -> TestApp {
+    TestApp::with_routes(move |config| {
+        let page = page.clone();
+        let show = move || {
+            let page = page.clone();
+            async { HttpResponse::Ok().content_type("text/html").body(page) }
+        };
+        config.route("/", web::get().to(show));
+    })
 }
 
 async fn log_in(chromium: &Chromium, demo: &Demo, path: &str, password: &str) {
@@ -114,7 +100,7 @@ async fn a_form_of_another_site_gets_a_page_of_ours() {
         "<form method=post action='{action}'><input name=csrfmiddlewaretoken value={token}>\
          <button>Win</button></form>"
     ));
-    chromium.open(&evil).await;
+    chromium.open(&evil.url()).await;
     chromium.follow("button").await;
     chromium.arrive("/cart/add").await;
     chromium.read("This form is no longer valid").await;

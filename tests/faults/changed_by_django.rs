@@ -153,7 +153,7 @@ async fn a_login_a_new_password_and_a_logout_are_seen_at_once() {
     let settings_of_site = Settings::default().user("ada", "lovelace");
     let bed = TestBed::on(&postgres, Django::V5_2, settings_of_site).await.unwrap();
     let service = Service::start(pool(bed.database_url(), 4), patient());
-    let site = bed.site();
+    let site = bed.site().await.unwrap();
     let url = |path: &str| format!("{}{path}", site.url());
 
     for _ in 0..2 {

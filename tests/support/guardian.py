@@ -31,6 +31,11 @@ OPTIONS = [
     # What is committed has to survive kill9(), not a power failure.
     "fsync=off",
     "full_page_writes=off",
+    # Each database is a copy that goes through the log: by default every eighth one would be a checkpoint.
+    "max_wal_size=1GB",
+    "checkpoint_timeout=1h",
+    # It would look into each of some hundred databases once a minute, and when it comes decides over plans.
+    "autovacuum=off",
     # Segments in the data directory go with it; those in /dev/shm would outlive a killed server.
     "dynamic_shared_memory_type=mmap",
 ]

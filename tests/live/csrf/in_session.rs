@@ -76,7 +76,7 @@ async fn one_session_serves_django_and_us() {
         let bed = Bed::start(django, Settings::default().set("CSRF_USE_SESSIONS", true)).await;
         let app = start(bed.store_with(in_session().with(|s| s.write_sessions = true)));
         let (ours, log_in_here) = (app.url() + "/", app.url() + "/login");
-        let theirs = format!("{}/", bed.bed().site().url());
+        let theirs = format!("{}/", bed.bed().site().await.unwrap().url());
         let log_in_there = format!("{theirs}accounts/login/");
         let log_out_there = format!("{theirs}accounts/logout/");
         let credentials = format!("&username=ada&password={PASSWORD}");

@@ -379,7 +379,7 @@ async fn improper_settings_are_refused_at_the_start() {
 async fn tokens_are_exchanged_with_a_running_django() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
-        let django_site = bed.bed().site();
+        let django_site = bed.bed().site().await.unwrap();
         let site = bed.store_with(settings().with(|s| s.allowed_hosts = vec!["127.0.0.1".into()]));
         let app = TestApp::start(move || {
             let middleware = DjangoSessionMiddleware::login_required(site.clone());

@@ -33,7 +33,7 @@ async fn report(req: HttpRequest) -> HttpResponse {
 async fn only_who_is_logged_in_gets_through() {
     let bed = Bed::shared().await;
     let reports = TestApp::start(|| App::new().default_service(web::to(report)));
-    let django = bed.bed().site().url().to_owned();
+    let django = bed.bed().site().await.unwrap().url().to_owned();
     let (ada, cart) = (bed.login("ada").await, bed.session("{\"cart\":1}").await);
     let ask = async |rust: &TestApp, method: &str, key: &str| {
         let servers = [

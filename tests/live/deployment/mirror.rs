@@ -50,7 +50,7 @@ async fn a_reader_gets_a_copy_of_each_get() {
         };
         App::new().service(web::resource("/{any:.*}").wrap(middleware).to(handler))
     });
-    let django = bed.bed().site();
+    let django = bed.bed().site().await.unwrap();
     let servers = [
         ("127.0.0.1:8000", django.url()),
         ("127.0.0.1:8080", &rust.url()),

@@ -14,7 +14,10 @@ async fn the_cookies_of_both_sides_are_partitioned() {
     let rust = TestApp::start(move || {
         App::new().service(web::resource("/api/orders/").wrap(middleware.clone()).get(page))
     });
-    let servers = [("127.0.0.1:8000", bed.bed().site().url()), ("127.0.0.1:8080", &rust.url())];
+    let servers = [
+        ("127.0.0.1:8000", bed.bed().site().await.unwrap().url()),
+        ("127.0.0.1:8080", &rust.url()),
+    ];
     let Some(nginx) = Nginx::start("partitioned.conf", &servers).await else { return };
     for path in ["/api/orders/", "/accounts/login/"] {
         let cookie = nginx.send("GET", path, "").await.header("set-cookie").unwrap();

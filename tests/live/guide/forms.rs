@@ -29,7 +29,7 @@ async fn a_form_brings_its_token_and_as_much_as_django_takes() {
         App::new().configure(limit::of(site.clone())).service(form)
     });
     let (browser, url) = (Browser::new(), format!("{}/form", form.url()));
-    browser.login(bed.bed().site(), "ada", PASSWORD).await.unwrap();
+    browser.login(bed.bed().site().await.unwrap(), "ada", PASSWORD).await.unwrap();
     for text in ["tea", &"x".repeat(20 * 1024)] {
         let answer = browser.submit(&url, &[("text", text)]).await.unwrap();
         assert_eq!(answer.text().await.unwrap(), format!("ada wrote {text}"));

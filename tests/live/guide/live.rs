@@ -18,12 +18,12 @@ async fn events_end_with_the_log_out() {
         App::new().service(web::resource("/events").wrap(login_required).get(events))
     });
     let browser = Browser::new();
-    browser.login(bed.bed().site(), "ada", PASSWORD).await.unwrap();
+    browser.login(bed.bed().site().await.unwrap(), "ada", PASSWORD).await.unwrap();
     let mut events = browser.get(&format!("{}/events", live.url())).await.unwrap();
     assert_eq!(events.headers()["content-type"], "text/event-stream");
     let first = events.chunk().await.unwrap();
     assert_eq!(first.as_deref(), Some(&b"data: hello, ada\n\n"[..]));
-    browser.logout(bed.bed().site()).await.unwrap();
+    browser.logout(bed.bed().site().await.unwrap()).await.unwrap();
     // To its end; for a stream without one this would not return.
     while events.chunk().await.unwrap().is_some() {}
 }

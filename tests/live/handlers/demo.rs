@@ -160,7 +160,7 @@ async fn a_visitor_who_logs_out_has_no_session() {
 async fn every_other_path_is_djangos() {
     let bed = bed().await;
     let app = App::new().configure(routes(site().await, pool(bed.database_url()), no_shutdown()));
-    let app = app.app_data(Data::new(Upstream::new(bed.site().url())));
+    let app = app.app_data(Data::new(Upstream::new(bed.site().await.unwrap().url())));
     let app = init_service(app.default_service(web::to(pass_on))).await;
     let key = bed.judge().await.unwrap().login("ada").await.unwrap();
     let whoami = TestRequest::get().uri("/whoami/");

@@ -40,7 +40,7 @@ async fn a_visitor_logs_in_changes_the_password_and_logs_out() {
     let example = Example::run("log_in", bed.database_url(), &[]).unwrap();
     let url = |path: &str| format!("{}{path}", example.url());
     let (browser, elsewhere) = (Browser::new(), Browser::new());
-    elsewhere.login(bed.site(), "eva", "old-password").await.unwrap();
+    elsewhere.login(bed.site().await.unwrap(), "eva", "old-password").await.unwrap();
     assert!(page(&elsewhere, &url("/")).await.contains("Hello, eva"));
 
     let form = page(&browser, &url("/login/?next=/password/?a%3D%22b")).await;
@@ -71,15 +71,15 @@ async fn a_visitor_logs_in_changes_the_password_and_logs_out() {
         let next = page(&browser, &url(answer.headers()["location"].to_str().unwrap())).await;
         assert!(next.contains(said), "{next}");
     }
-    assert_eq!(browser.whoami(bed.site()).await.unwrap()["username"], "eva");
+    assert_eq!(browser.whoami(bed.site().await.unwrap()).await.unwrap()["username"], "eva");
     assert!(!page(&elsewhere, &url("/")).await.contains("Hello"));
-    elsewhere.login(bed.site(), "eva", "new-password").await.unwrap();
+    elsewhere.login(bed.site().await.unwrap(), "eva", "new-password").await.unwrap();
 
     let out = post(&browser, &url("/logout/"), &[]).await;
     assert_eq!((out.status().as_u16(), &out.headers()["location"]), (302, &"/".parse().unwrap()));
     let front = page(&browser, &url("/")).await;
     assert!(front.contains("You are logged out.") && front.contains("Log in"), "{front}");
-    assert_ne!(browser.whoami(bed.site()).await.unwrap()["username"], "eva");
+    assert_ne!(browser.whoami(bed.site().await.unwrap()).await.unwrap()["username"], "eva");
 }
 
 #[actix_web::test]

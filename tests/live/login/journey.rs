@@ -24,7 +24,7 @@ async fn journey(django: Django) {
     let rust = format!("http://{}", listener.local_addr().unwrap());
     let site = Settings::default().rust_url(&rust).user("ada", "lovelace").user("grace", "hopper");
     let bed = TestBed::with_settings(django, site).await.unwrap();
-    let login_url = format!("{}/accounts/login/", bed.site().url());
+    let login_url = format!("{}/accounts/login/", bed.site().await.unwrap().url());
     let mut settings = settings();
     settings.login_url = login_url.clone();
     settings.allowed_hosts = vec!["127.0.0.1".into()];
@@ -57,17 +57,21 @@ async fn journey(django: Django) {
     assert_eq!(answer.headers()["vary"], "Cookie");
     let text = answer.text().await.unwrap();
     assert_eq!(text, "user 1 at /caf%C3%A9%20menu?drink=a%20b+c&size=l", "{django}");
-    assert_eq!(browser.whoami(bed.site()).await.unwrap()["user_id"], "1", "{django}");
+    assert_eq!(
+        browser.whoami(bed.site().await.unwrap()).await.unwrap()["user_id"],
+        "1",
+        "{django}"
+    );
 
     // The key of before the logout opens nothing any more.
     let old_cookie = browser.cookies(&rust).unwrap();
-    browser.logout(bed.site()).await.unwrap();
+    browser.logout(bed.site().await.unwrap()).await.unwrap();
     assert_eq!(location(&browser.get(&page).await.unwrap()), login, "{django}");
     let answer = app.get_with_cookie("/x", old_cookie.as_bytes()).await;
     assert_eq!(answer.status, 302, "{django}");
 
     // Somebody else, with the same browser.
-    browser.login(bed.site(), "grace", "hopper").await.unwrap();
+    browser.login(bed.site().await.unwrap(), "grace", "hopper").await.unwrap();
     let text = browser.get(&format!("{rust}/x")).await.unwrap().text().await.unwrap();
     assert_eq!(text, "user 2 at /x?", "{django}");
 }

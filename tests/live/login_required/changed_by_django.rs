@@ -4,8 +4,9 @@ use serde_json::json;
 use testbed::{Browser, Django, Settings, TestBed};
 
 use crate::{
+    app::TestApp,
     beds::{ALLOW_ALL, MODEL_BACKEND, pool, settings},
-    probe::TestApp,
+    probe::probe,
 };
 
 async fn status(browser: &Browser, app: &TestApp) -> u16 {
@@ -23,21 +24,24 @@ async fn what_ends_a_login_at_django_ends_it_here_at_the_next_request() {
             let pool = pool(bed.database_url());
             actix_django_session::DjangoSite::new(pool, settings).unwrap()
         };
-        let app = TestApp::probe(site(&[MODEL_BACKEND]));
+        let app = probe(site(&[MODEL_BACKEND]));
         let (here, there) = (Browser::new(), Browser::new());
         let both = async || (status(&here, &app).await, status(&there, &app).await);
-        here.login(bed.site(), "ada", "lovelace").await.unwrap();
-        there.login(bed.site(), "ada", "lovelace").await.unwrap();
+        here.login(bed.site().await.unwrap(), "ada", "lovelace").await.unwrap();
+        there.login(bed.site().await.unwrap(), "ada", "lovelace").await.unwrap();
         assert_eq!(both().await, (200, 200), "{django}");
 
         // Whoever changes the password stays logged in, and nobody else.
-        let url = format!("{}/accounts/password_change/", bed.site().url());
+        let url = format!("{}/accounts/password_change/", bed.site().await.unwrap().url());
         let new = "Menabrea-1842";
         let form = [("old_password", "lovelace"), ("new_password1", new), ("new_password2", new)];
         assert_eq!(here.submit(&url, &form).await.unwrap().status(), 302);
         assert_eq!(both().await, (200, 302), "{django}");
-        assert_eq!(there.whoami(bed.site()).await.unwrap()["is_authenticated"], false);
-        there.login(bed.site(), "ada", new).await.unwrap();
+        assert_eq!(
+            there.whoami(bed.site().await.unwrap()).await.unwrap()["is_authenticated"],
+            false
+        );
+        there.login(bed.site().await.unwrap(), "ada", new).await.unwrap();
         assert_eq!(both().await, (200, 200));
 
         // Deactivated, and back: the row is still there.
@@ -49,18 +53,21 @@ async fn what_ends_a_login_at_django_ends_it_here_at_the_next_request() {
         };
         set([("is_active", false)]).await;
         assert_eq!(both().await, (302, 302), "{django}");
-        assert_eq!(here.whoami(bed.site()).await.unwrap()["is_authenticated"], false);
+        assert_eq!(
+            here.whoami(bed.site().await.unwrap()).await.unwrap()["is_authenticated"],
+            false
+        );
         set([("is_active", true)]).await;
         assert_eq!(both().await, (200, 200));
-        assert_eq!(here.whoami(bed.site()).await.unwrap()["is_authenticated"], true);
+        assert_eq!(here.whoami(bed.site().await.unwrap()).await.unwrap()["is_authenticated"], true);
 
         // A backend that is no longer listed.
-        let without = TestApp::probe(site(&[ALLOW_ALL]));
+        let without = probe(site(&[ALLOW_ALL]));
         assert_eq!(status(&here, &without).await, 302);
-        assert_eq!(status(&here, &TestApp::probe(site(&[ALLOW_ALL, MODEL_BACKEND]))).await, 200);
+        assert_eq!(status(&here, &probe(site(&[ALLOW_ALL, MODEL_BACKEND]))).await, 200);
 
         // A logout takes one browser's session with it.
-        there.logout(bed.site()).await.unwrap();
+        there.logout(bed.site().await.unwrap()).await.unwrap();
         assert_eq!(both().await, (200, 302));
 
         // Rights come and go at once as well.
@@ -71,6 +78,9 @@ async fn what_ends_a_login_at_django_ends_it_here_at_the_next_request() {
 
         judge.ask(json!({ "cmd": "delete_user", "username": "ada" })).await.unwrap();
         assert_eq!(status(&here, &app).await, 302, "{django}");
-        assert_eq!(here.whoami(bed.site()).await.unwrap()["is_authenticated"], false);
+        assert_eq!(
+            here.whoami(bed.site().await.unwrap()).await.unwrap()["is_authenticated"],
+            false
+        );
     }
 }

@@ -7,7 +7,7 @@ use testbed::{Django, Settings, With};
 use crate::{
     beds::{Bed, MODEL_BACKEND, settings},
     login_required::sessions::{quoted, session, session_auth_hash, session_of},
-    probe::{TestApp, header},
+    probe::probe,
 };
 
 #[actix_web::test]
@@ -17,11 +17,11 @@ async fn a_wrong_hash_is_nobody_to_both_but_only_django_deletes_the_row() {
         let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
         let pk = ada["pk"].as_str().unwrap();
         let key = bed.session(&session_of(pk, &"0".repeat(64))).await;
-        let app = TestApp::probe(bed.site());
+        let app = probe(bed.site());
 
         let answer = app.get("/user", &key).await;
-        assert_eq!(answer.status(), 302);
-        assert_eq!(header(&answer, "set-cookie"), None);
+        assert_eq!(answer.status, 302);
+        assert_eq!(answer.header("set-cookie"), None);
         let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
         assert!(row["row"].is_object(), "{row}");
         assert_eq!(bed.verdict(&key).await, json!({ "user": null, "row": "deleted" }), "{django}");
@@ -37,13 +37,12 @@ async fn a_fallback_hash_counts_for_both_but_only_django_makes_a_new_key() {
         let hash = ada["fallback_hashes"][0].as_str().unwrap();
         let key = bed.session(&session_of(ada["pk"].as_str().unwrap(), hash)).await;
         let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
-        let app = TestApp::probe(
-            bed.store_with(settings().with(|s| s.secret_key_fallbacks = vec!["old".into()])),
-        );
+        let app =
+            probe(bed.store_with(settings().with(|s| s.secret_key_fallbacks = vec!["old".into()])));
 
         let answer = app.get("/user", &key).await;
-        assert_eq!(answer.status(), 200);
-        assert_eq!(header(&answer, "set-cookie"), None);
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("set-cookie"), None);
         assert_eq!(bed.ask(json!({ "cmd": "get_row", "key": key })).await, row);
         let verdict = bed.verdict(&key).await;
         assert_eq!(
@@ -51,7 +50,7 @@ async fn a_fallback_hash_counts_for_both_but_only_django_makes_a_new_key() {
             (&json!("ada"), &json!("cycled"))
         );
         // Without the fallback it is just a wrong hash.
-        assert_eq!(TestApp::probe(bed.site()).status("/user", &key).await, 302);
+        assert_eq!(probe(bed.site()).status("/user", &key).await, 302);
     }
 }
 
@@ -72,7 +71,7 @@ async fn what_makes_django_fail_is_nobody_here() {
         let bed = Bed::without_users(django, &Settings::default()).await;
         let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
         let hash = quoted(ada["session_auth_hash"].as_str().unwrap());
-        let app = TestApp::probe(bed.site());
+        let app = probe(bed.site());
         let mut sessions: Vec<_> =
             failing.map(|id| session(id, &quoted(MODEL_BACKEND), &hash)).into();
         // Even where nobody could log in, because the backend is not listed.
@@ -92,7 +91,7 @@ async fn what_makes_django_fail_is_nobody_here() {
 #[actix_web::test]
 async fn lists_and_dictionaries_are_no_text_keys_here() {
     let bed = Bed::of_model("texts.TextUser").await;
-    let app = TestApp::probe(
+    let app = probe(
         bed.store_of(UserModel::new("texts_textuser").with(|m| m.primary_key = "code".into())),
     );
     for (code, id) in [("['a']", "[\"a\"]"), ("{'a': 1}", "{\"a\":1}")] {
@@ -123,5 +122,5 @@ async fn an_empty_fallback_secret_lets_anybody_in_to_django_and_is_refused_here(
         DjangoSite::new(bed.pool(), settings().with(|s| s.secret_key_fallbacks = vec!["".into()]));
     assert!(matches!(refused, Err(Error::ImproperlyConfigured(_))));
     assert!(DjangoSite::new(bed.pool(), DjangoSettings::new("")).is_err());
-    assert_eq!(TestApp::probe(bed.site()).status("/user", &key).await, 302);
+    assert_eq!(probe(bed.site()).status("/user", &key).await, 302);
 }

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use testbed::{Django, Settings, With};
 
 use crate::{
+    app::TestApp,
     beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, seed},
     login_required::sessions::{
         Entry, odd_backend, odd_hash, odd_id, quoted, session_auth_hash, session_json,
     },
-    probe::TestApp,
+    probe::probe,
 };
 
 /// Sessions in each world.
@@ -334,7 +335,7 @@ async fn a_thousand_random_sessions_stand_for_whom_django_says_with_the_same_per
         let mut tally = Tally::default();
         for (number, world) in worlds().iter().enumerate() {
             let bed = Bed::without_users(django, &world.of_django()).await;
-            let app = TestApp::probe(world.site(&bed, &bed.export().await));
+            let app = probe(world.site(&bed, &bed.export().await));
             let dice = &mut Dice(seed + number as u64);
             let before = tally.users;
             compare(&bed, world, &app, (PEOPLE, SESSIONS), dice, &mut tally).await;

@@ -11,12 +11,16 @@ use awc::{
     ws::{Frame, Message},
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use reqwest::{Client, redirect::Policy};
+use reqwest::{Client, Response, redirect::Policy};
 use serde_json::{Value, json};
 use testbed::{Django, Settings};
 use tokio::time::timeout;
 
 use crate::beds::{ALLOW_ALL, Bed, MODEL_BACKEND, new_key};
+
+fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
+    answer.headers().get(name).map(|value| value.to_str().unwrap())
+}
 
 /// An example that runs. It ends with this value.
 struct Example(testbed::Example);
@@ -36,7 +40,7 @@ impl Example {
         let request = client.get(format!("{}{path}", self.url()));
         let answer =
             request.header("Cookie", format!("sessionid={session_key}")).send().await.unwrap();
-        let to = crate::probe::header(&answer, "location").map(Into::into);
+        let to = header(&answer, "location").map(Into::into);
         (answer.status().as_u16(), to, answer.text().await.unwrap())
     }
 
@@ -334,7 +338,7 @@ async fn rest_framework_answers_as_the_rest_framework() {
                 let context = format!("{django}, {method} {path} {cookie}: {expected}");
                 let answer_status = answer.status().as_u16();
                 assert_eq!(answer_status, expected["status"], "{context}");
-                assert_eq!(crate::probe::header(&answer, "content-type"), Some("application/json"));
+                assert_eq!(header(&answer, "content-type"), Some("application/json"));
                 let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
                 let expected = &expected["verdict"];
                 assert_eq!(body, *expected, "{context}");
@@ -406,7 +410,7 @@ fn client() -> awc::Client {
 }
 
 /// Server-sent events, one after the other.
-struct Live(reqwest::Response);
+struct Live(Response);
 
 impl Live {
     async fn of(example: &Example, key: &str) -> (Socket, Self) {

@@ -23,9 +23,9 @@ use testbed::{Proxy, Settings, With};
 use tokio_postgres::{Client, NoTls, connect};
 
 use crate::{
+    app::TestApp,
     beds::{Bed, Dice, new_key, pool, seed, settings},
     login_required::sessions::session_of,
-    probe::TestApp,
 };
 
 const STEPS: usize = 400;
@@ -35,7 +35,7 @@ async fn name(user: DjangoUser) -> String {
 }
 
 fn app(site: DjangoSite) -> TestApp {
-    TestApp::start(move |config| {
+    TestApp::with_routes(move |config| {
         let middleware = DjangoSessionMiddleware::login_required(site.clone());
         config.service(web::resource("/name").wrap(middleware).to(name));
     })
@@ -108,8 +108,8 @@ async fn what_is_remembered_never_changes_an_answer() {
             _ => {}
         }
         let answer = app.get("/name", &key).await;
-        let got = match answer.status().as_u16() {
-            200 => Some(answer.text().await.unwrap()),
+        let got = match answer.status {
+            200 => Some(answer.text()),
             status => {
                 assert_eq!(status, 302, "step {step}");
                 None
@@ -139,7 +139,7 @@ async fn a_wrong_hint_costs_one_query_and_none_after_that() {
     proxy.executed();
     for (text, name, queries) in [(0, "ada", 1), (1, "bob", 2), (1, "bob", 1), (0, "ada", 2)] {
         put(&bed, &key, &texts[text]).await;
-        assert_eq!(app.get("/name", &key).await.text().await.unwrap(), name);
+        assert_eq!(app.get("/name", &key).await.text(), name);
         assert_eq!(proxy.executed(), queries);
     }
     bed.sql("DELETE FROM django_session").await;
@@ -148,7 +148,7 @@ async fn a_wrong_hint_costs_one_query_and_none_after_that() {
         assert_eq!(app.status("/name", &key).await, 302);
     }
     put(&bed, &key, &texts[0]).await;
-    assert_eq!(app.get("/name", &key).await.text().await.unwrap(), "ada");
+    assert_eq!(app.get("/name", &key).await.text(), "ada");
     assert_eq!(proxy.executed(), 1 + 1 + 2);
 }
 
@@ -179,7 +179,7 @@ async fn a_change_counts_at_once() {
     let key = new_key();
     put(&bed, &key, &texts[0]).await;
     let site = bed.site();
-    let app = TestApp::start(move |config| {
+    let app = TestApp::with_routes(move |config| {
         let login = DjangoSessionMiddleware::login_required(site.clone());
         let item = login.clone().permission_required("shop.add_item");
         let both = item.clone().permission_required("shop.weird.name");

@@ -15,8 +15,9 @@ use serde_json::json;
 use testbed::Log;
 
 use crate::{
+    app::TestApp,
     beds::{Bed, pool, settings},
-    probe::{TestApp, header, page},
+    probe::page,
 };
 
 async fn name(user: DjangoUser) -> String {
@@ -32,7 +33,7 @@ async fn only_for_authors(user: DjangoUser) -> Result<&'static str, Error> {
 }
 
 fn app(site: DjangoSite) -> TestApp {
-    TestApp::start(move |config| {
+    TestApp::with_routes(move |config| {
         let optional = DjangoSessionMiddleware::optional(site.clone());
         let required = DjangoSessionMiddleware::required(site.clone());
         let login = DjangoSessionMiddleware::login_required(site.clone());
@@ -112,14 +113,14 @@ async fn everyone_gets_what_the_middleware_says() {
     ] {
         for (key, status) in visitors {
             let answer = app.get(path, key).await;
-            assert_eq!(answer.status(), status, "{path}");
+            assert_eq!(answer.status, status, "{path}");
             let vary = (status != 500).then_some("Cookie");
-            assert_eq!(header(&answer, "vary"), vary, "{path} answered {status}");
+            assert_eq!(answer.header("vary").as_deref(), vary, "{path} answered {status}");
             let to = (status == 302).then(|| format!("/accounts/login/?next={path}"));
-            assert_eq!(header(&answer, "location"), to.as_deref());
+            assert_eq!(answer.header("location"), to);
         }
     }
-    let text = async |path: &str, key: &str| app.get(path, key).await.text().await.unwrap();
+    let text = async |path: &str, key: &str| app.get(path, key).await.text();
     // What is refused says nothing of why.
     assert_eq!(text("/two", &half).await, "");
     assert_eq!(text("/told", &plain).await, "permission_denied at /told");
@@ -129,8 +130,8 @@ async fn everyone_gets_what_the_middleware_says() {
     assert_eq!(text("/optional-none", &stale).await, "nobody");
     assert_eq!(text("/required-none", &root).await, "root");
     let anonymous = app.get_without_cookie("/two").await;
-    assert_eq!(header(&anonymous, "location"), Some("/accounts/login/?next=/two"));
-    assert_eq!(header(&anonymous, "vary"), Some("Cookie"));
+    assert_eq!(anonymous.header("location").as_deref(), Some("/accounts/login/?next=/two"));
+    assert_eq!(anonymous.header("vary").as_deref(), Some("Cookie"));
 }
 
 type Kept = mpsc::Sender<DjangoUser>;
@@ -156,7 +157,7 @@ async fn a_user_outlives_the_request_and_the_server() {
     let key = bed.login("ada").await;
     let (sender, kept): (Kept, _) = mpsc::channel();
     let site = bed.site();
-    let app = TestApp::start(move |config| {
+    let app = TestApp::with_routes(move |config| {
         let middleware = DjangoSessionMiddleware::login_required(site.clone());
         config
             .app_data(web::Data::new(sender.clone()))

@@ -16,10 +16,7 @@ use actix_web::{
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::{
-    beds::Bed,
-    probe::{TestApp, page},
-};
+use crate::{app::TestApp, beds::Bed, probe::page};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
@@ -133,7 +130,7 @@ async fn every_chain_of_middlewares_is_their_conjunction() {
         }
     });
     let middlewares = middlewares(&[bed.site(), other]);
-    let app = TestApp::start(move |config| chains(config, &middlewares, 3));
+    let app = TestApp::with_routes(move |config| chains(config, &middlewares, 3));
     let mut all: Vec<Vec<usize>> = vec![];
     for a in 0..10 {
         all.push(vec![a]);
@@ -150,7 +147,7 @@ async fn every_chain_of_middlewares_is_their_conjunction() {
         let answers = join_all(some.iter().map(async |(chain, visitor)| {
             let path: String = chain.iter().map(|middleware| format!("/{middleware}")).collect();
             let answer = app.get(&path, &visitor.key).await;
-            let told = (answer.status().as_u16(), answer.text().await.unwrap());
+            let told = (answer.status, answer.text());
             assert_eq!(told, visitor.expected(chain), "{path}, {:?}", visitor.users);
             told.0
         }));
@@ -196,7 +193,7 @@ async fn an_access_log_around_a_middleware_sees_whom_it_turned_away() {
     });
     let app = {
         let log = log.clone();
-        TestApp::start(move |config| {
+        TestApp::with_routes(move |config| {
             let login = DjangoSessionMiddleware::login_required(site.clone());
             let staff = login.clone().staff_required();
             config.app_data(log.clone()).service(

@@ -6,8 +6,9 @@ use serde_json::json;
 use testbed::With;
 
 use crate::{
+    app::TestApp,
     beds::{Bed, settings},
-    probe::{TestApp, page},
+    probe::page,
 };
 
 #[actix_web::test]
@@ -40,7 +41,7 @@ async fn each_middleware_keeps_its_promise() {
     let serve = |backends: &[&str]| {
         let backends = backends.iter().map(|&path| path.into()).collect();
         let site = bed.store_with(settings().with(|s| s.authentication_backends = backends));
-        TestApp::start(move |config| {
+        TestApp::with_routes(move |config| {
             let optional = DjangoSessionMiddleware::optional(site.clone());
             let required = DjangoSessionMiddleware::required(site.clone());
             let login_required = DjangoSessionMiddleware::login_required(site.clone());
@@ -55,29 +56,29 @@ async fn each_middleware_keeps_its_promise() {
 
     // `optional` lets everybody through.
     for key in all {
-        assert_eq!(app.get("/optional", key).await.status(), 200, "{key}");
+        assert_eq!(app.get("/optional", key).await.status, 200, "{key}");
     }
-    assert_eq!(app.get("/optional", "no-such-session").await.status(), 200);
+    assert_eq!(app.get("/optional", "no-such-session").await.status, 200);
 
     // `required`: nobody without a live session row.
     for key in [&expired, "no-such-session", "short", ""] {
-        assert_eq!(app.get("/required", key).await.status(), 302, "{key}");
+        assert_eq!(app.get("/required", key).await.status, 302, "{key}");
     }
     // Its data is not looked at, not even the signature.
     for key in [&ada, &copied, &unsigned, &cart, &gone, &idle, &stale] {
-        assert_eq!(app.get("/required", key).await.status(), 200, "{key}");
+        assert_eq!(app.get("/required", key).await.status, 200, "{key}");
     }
 
     // `login_required`: nobody whom Django would not call logged in, the signature included.
     for key in [&unsigned, &expired, &cart, &gone, &idle, &stale] {
-        assert_eq!(app.get("/login_required", key).await.status(), 302, "{key}");
+        assert_eq!(app.get("/login_required", key).await.status, 302, "{key}");
         assert!(bed.verdict(key).await["user"].is_null(), "{key}");
     }
     for key in [&ada, &copied] {
-        assert_eq!(app.get("/login_required", key).await.status(), 200, "{key}");
+        assert_eq!(app.get("/login_required", key).await.status, 200, "{key}");
     }
     // And nobody by a backend that is not listed.
     let other = serve(&["django.contrib.auth.backends.RemoteUserBackend"]);
-    assert_eq!(other.get("/login_required", &ada).await.status(), 302);
-    assert_eq!(other.get("/required", &ada).await.status(), 200);
+    assert_eq!(other.get("/login_required", &ada).await.status, 302);
+    assert_eq!(other.get("/required", &ada).await.status, 200);
 }

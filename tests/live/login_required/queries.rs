@@ -12,9 +12,10 @@ use testbed::{Proxy, With};
 use tokio_postgres::types::Type;
 
 use crate::{
+    app::TestApp,
     beds::{Bed, MODEL_BACKEND, pool, settings},
     login_required::sessions::{quoted, session},
-    probe::{TestApp, page},
+    probe::page,
 };
 
 async fn ask_twice(user: DjangoUser) -> Result<String, Error> {
@@ -39,7 +40,7 @@ async fn everything(
 }
 
 fn app(site: DjangoSite) -> TestApp {
-    TestApp::start(move |config| {
+    TestApp::with_routes(move |config| {
         let optional = DjangoSessionMiddleware::optional(site.clone());
         let required = DjangoSessionMiddleware::required(site.clone());
         let login = DjangoSessionMiddleware::login_required(site.clone());

@@ -14,7 +14,7 @@ use crate::{
     login_required::sessions::{
         odd_backend, odd_hash, odd_id, quoted, session, session_json, session_of,
     },
-    probe::TestApp,
+    probe::probe,
 };
 
 /// Ids as they stand in JSON, for users with keys of the test's choice.
@@ -88,7 +88,7 @@ async fn holds_with(
     sessions.extend(["login of ada".to_owned(), "login of plain, changed since".to_owned()]);
     bed.user("plain", json!({ "password_column": "new" })).await;
 
-    let app = TestApp::probe(hooked(bed.store_of(model)));
+    let app = probe(hooked(bed.store_of(model)));
     let mut found = 0;
     for ((key, json_text), verdict) in keys.iter().zip(&sessions).zip(bed.verdicts(&keys).await) {
         let expected = &verdict["user"];
@@ -241,7 +241,7 @@ async fn another_auth_version_ends_the_sessions_and_a_manager_hides_users() {
         s.secret_key_fallbacks = vec!["old".into()];
         s.user_model = versioned();
     }));
-    let app = TestApp::probe(with_auth_version(site));
+    let app = probe(with_auth_version(site));
     let agree = async |key: &str, is_user: bool| {
         let verdict = bed.verdict(key).await;
         assert_eq!(verdict["user"].is_object(), is_user, "{verdict}");
@@ -259,7 +259,7 @@ async fn another_auth_version_ends_the_sessions_and_a_manager_hides_users() {
         bed.pool(),
         self::settings().with(|s| s.user_model = UserModel::new("versioned_versioneduser")),
     );
-    assert_eq!(TestApp::probe(default.unwrap()).status("/user", &key).await, 302);
+    assert_eq!(probe(default.unwrap()).status("/user", &key).await, 302);
 
     bed.user("ada", json!({ "auth_version": 2 })).await;
     agree(&key, false).await;
@@ -276,7 +276,7 @@ async fn a_model_without_get_session_auth_hash_takes_any_hash() {
     let pk = quoted(ada["pk"].as_str().unwrap());
     let backend = quoted(MODEL_BACKEND);
     // The model of the test site has the method, so Django's side of this stands in A4.
-    let app = TestApp::probe(bed.store_of(bare().with(|m| m.session_auth_hash = None)));
+    let app = probe(bed.store_of(bare().with(|m| m.session_auth_hash = None)));
     for hash in [Some("\"whatever\"".to_owned()), Some("null".to_owned()), None] {
         let json_text = session_json("", &Some(pk.clone()), &Some(backend.clone()), &hash);
         let key = bed.session(&json_text).await;
@@ -314,7 +314,7 @@ async fn tables_in_a_schema_of_their_own() {
     settings.user_model = UserModel::new("people.auth_user");
     let site = bed.store_with(settings);
     site.check().await.unwrap();
-    let who = TestApp::probe(site).json("/who", &key).await;
+    let who = probe(site).json("/who", &key).await;
     assert_eq!(who["permissions"], json!(["shop.add_item"]));
     // A quoted name with a dot and capitals in it is one name.
     bed.sql("ALTER TABLE people.auth_user RENAME TO \"Auth.User\"").await;
@@ -323,7 +323,7 @@ async fn tables_in_a_schema_of_their_own() {
     let mut settings = self::settings();
     settings.session_table = "people.django_session".into();
     settings.user_model = model;
-    let who = TestApp::probe(bed.store_with(settings)).json("/who", &key).await;
+    let who = probe(bed.store_with(settings)).json("/who", &key).await;
     assert_eq!(who["permissions"], json!(["shop.add_item"]));
 }
 
@@ -342,7 +342,7 @@ async fn some_backends_let_inactive_users_in() {
         let site = bed.store_with(
             self::settings().with(|s| s.authentication_backends = vec![ALLOW_ALL.into()]),
         );
-        let app = TestApp::probe(site);
+        let app = probe(site);
         // A superuser who is not active has no permission (P2).
         assert_eq!(app.json("/who", &key).await, verdict["user"]);
         assert_eq!(app.status("/user", &key).await, 200);
@@ -358,7 +358,7 @@ async fn some_backends_let_inactive_users_in() {
         ] {
             let mut settings = self::settings();
             settings.authentication_backends = vec![backend];
-            let app = TestApp::probe(bed.store_with(settings));
+            let app = probe(bed.store_with(settings));
             assert_eq!(app.status("/user", &key).await, status);
         }
     }

@@ -11,8 +11,9 @@ use serde_json::json;
 use testbed::{Django, Postgres, Settings, With, not_tested};
 
 use crate::{
+    app::TestApp,
     beds::{Bed, settings},
-    probe::{TestApp, header, page},
+    probe::{page, probe},
 };
 
 /// The first to come after a crash may wait for long; where nobody listens, nobody waits at all.
@@ -69,7 +70,7 @@ async fn survive(req: HttpRequest) -> Result<String, actix_web::Error> {
 }
 
 fn app(site: DjangoSite, postgres: Postgres) -> TestApp {
-    TestApp::start(move |config| {
+    TestApp::with_routes(move |config| {
         let optional = DjangoSessionMiddleware::optional(site.clone());
         let told = optional.clone().error_handler(|error, _| {
             let told = format!("{error}; {}", error.is_rejection());
@@ -99,20 +100,17 @@ async fn an_outage_between_session_and_user_is_a_503_and_never_a_stranger() {
     for path in ["/user", "/told", "/optional", "/permission"] {
         assert_eq!(app.status(path, &key).await, 200, "{path}");
         let answer = app.get(&format!("{path}?kill"), &key).await;
-        assert_eq!(answer.status(), 503, "{path}");
-        assert_eq!(header(&answer, "vary"), Some("Cookie"));
-        assert_eq!(header(&answer, "location"), None);
-        assert_eq!(header(&answer, "retry-after"), Some("1"), "{path}");
+        assert_eq!(answer.status, 503, "{path}");
+        assert_eq!(answer.header("vary").as_deref(), Some("Cookie"));
+        assert_eq!(answer.header("location"), None);
+        assert_eq!(answer.header("retry-after").as_deref(), Some("1"), "{path}");
         let told = if path == "/told" { "the session database is unavailable; false" } else { "" };
-        assert_eq!(answer.text().await.unwrap(), told);
+        assert_eq!(answer.text(), told);
 
         // Now the middleware cannot even find the session.
         for path in ["/optional", "/middleware"] {
             let answer = app.get(path, &key).await;
-            assert_eq!(
-                (answer.status().as_u16(), header(&answer, "retry-after")),
-                (503, Some("1"))
-            );
+            assert_eq!((answer.status, answer.header("retry-after").as_deref()), (503, Some("1")));
         }
         postgres.restart().await.unwrap();
         for path in ["/optional", "/middleware"] {
@@ -129,7 +127,7 @@ async fn an_outage_is_not_remembered() {
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     let key = bed.login("ada").await;
     let app = app(bed.store_with(patient()), postgres.clone());
-    assert_eq!(app.get("/survive", &key).await.text().await.unwrap(), "true");
+    assert_eq!(app.get("/survive", &key).await.text(), "true");
 }
 
 #[actix_web::test]
@@ -140,10 +138,10 @@ async fn a_user_model_that_does_not_fit_is_a_503_and_never_a_stranger() {
     // A text that is no boolean: the query fails only for rows that are there.
     let mut model = UserModel::default();
     model.is_active = Some("username".into());
-    let app = TestApp::probe(bed.store_of(model));
+    let app = probe(bed.store_of(model));
     for path in ["/user", "/who"] {
         let answer = app.get(path, &key).await;
-        assert_eq!(answer.status().as_u16(), 503, "{path}");
-        assert!(header(&answer, "retry-after").is_some());
+        assert_eq!(answer.status, 503, "{path}");
+        assert!(answer.header("retry-after").is_some());
     }
 }

@@ -96,7 +96,7 @@ async fn whoami_says_who_it_is() {
 #[actix_web::test]
 async fn the_workbench_logs_in_and_out_for_django_too() {
     let bed = Bed::shared().await;
-    let site = bed.bed().site();
+    let site = bed.bed().site().await.unwrap();
     let workbench = Example::run("workbench", bed.bed().database_url(), &[]).unwrap();
     let browser = Browser::new();
     let post = async |path: &str, body: &'static str| {

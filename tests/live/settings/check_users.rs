@@ -8,7 +8,7 @@ use testbed::{Log, With, until};
 
 use crate::{
     beds::{Bed, new_key, pool, settings},
-    probe::TestApp,
+    probe::probe,
 };
 
 /// The report, line by line, of a check that finds problems.
@@ -125,7 +125,7 @@ async fn a_role_needs_no_more_than_select_on_seven_tables() {
         bed.sql(&grant).await;
     }
     site.check().await.unwrap();
-    let app = TestApp::probe(site);
+    let app = probe(site);
     for key in &keys {
         assert_eq!(app.json("/who", key).await, bed.verdict(key).await["user"]);
         assert_eq!(app.status("/user", key).await, 200);

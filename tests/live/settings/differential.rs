@@ -6,7 +6,7 @@ use super::sites::{DjangoSite, install_packages};
 use crate::{
     beds::{Bed, Dice, seed},
     login_required::differential::{Tally, World, compare},
-    probe::TestApp,
+    probe::probe,
 };
 
 const PEOPLE: usize = 10;
@@ -52,6 +52,6 @@ async fn compare_site(bed: &Bed, site: &DjangoSite, dice: &mut Dice, tally: &mut
     let site =
         bed.store_with(world.of_crate(&exported).with(|s| s.allowed_hosts = vec!["*".into()]));
     site.check().await.unwrap();
-    let app = TestApp::probe(site).with_cookie_name(found["SESSION_COOKIE_NAME"].as_str().unwrap());
+    let app = probe(site).with_cookie_name(found["SESSION_COOKIE_NAME"].as_str().unwrap());
     compare(bed, &world, &app, (PEOPLE, SESSIONS), dice, tally).await;
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use testbed::{Django, Example, Postgres, Settings, Site};
 
 /// The script as it is in the package.
-const SCRIPT: &str = include_str!("../../../src/settings/export_settings.py");
+pub(super) const SCRIPT: &str = include_str!("../../../src/settings/export_settings.py");
 
 /// The members without those that say which Django it was.
 fn parsed(text: &str) -> Value {

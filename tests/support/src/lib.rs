@@ -6,9 +6,9 @@
 //!
 //! let bed = TestBed::start(Django::V5_2).await?;
 //! bed.judge().await?.set_user("ada", "lovelace").await?;
-//! let browser = Browser::new();
-//! browser.login(bed.site(), "ada", "lovelace").await?;
-//! assert_eq!(browser.whoami(bed.site()).await?["username"], "ada");
+//! let (browser, site) = (Browser::new(), bed.site().await?);
+//! browser.login(site, "ada", "lovelace").await?;
+//! assert_eq!(browser.whoami(site).await?["username"], "ada");
 //! # Ok(())
 //! # }
 //! ```
@@ -20,6 +20,8 @@
 //!
 //! Every process started here holds a pipe to the test process and ends with it, even after SIGKILL.
 
+mod answer;
+mod app;
 mod browser;
 mod dice;
 mod django;
@@ -40,6 +42,8 @@ mod with;
 
 use tokio::sync::OnceCell;
 
+pub use answer::Answer;
+pub use app::{TestApp, any_port};
 pub use browser::Browser;
 pub use dice::{Dice, seed};
 pub use django::Django;
@@ -57,21 +61,21 @@ pub use site::Site;
 pub use until::until;
 pub use with::With;
 
-/// A database of its own, with Django's tables, and a Django site that uses it.
+/// A database of its own, with Django's tables, and a Django for it: a site, and one that answers questions.
 #[derive(Debug)]
 pub struct TestBed {
     judge: OnceCell<Judge>,
-    site: Site,
+    site: OnceCell<Site>,
     database: TestDatabase,
     django: Django,
     settings: Settings,
 }
 
 impl TestBed {
-    /// Starts a site of that version on the server that all tests of this process share.
+    /// Makes one of that version on the server that all tests of this process share.
     ///
     /// # Errors
-    /// When Python, its packages, the server or the site cannot be had; the message says which and what to do.
+    /// When Python, its packages or the server cannot be had; the message says which and what to do.
     pub async fn start(django: Django) -> Result<Self> {
         Self::with_settings(django, Settings::default()).await
     }
@@ -90,13 +94,17 @@ impl TestBed {
     /// As [`start`](Self::start).
     pub async fn on(postgres: &Postgres, django: Django, settings: Settings) -> Result<Self> {
         let database = postgres.django_database(django, &settings).await?;
-        let site = Site::start(django, database.url(), &settings).await?;
-        Ok(Self { judge: OnceCell::new(), site, database, django, settings })
+        Ok(Self { judge: OnceCell::new(), site: OnceCell::new(), database, django, settings })
     }
 
-    /// The Django site.
-    pub fn site(&self) -> &Site {
-        &self.site
+    /// The Django site; started by the first call.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn site(&self) -> Result<&Site> {
+        self.site
+            .get_or_try_init(|| Site::start(self.django, self.database.url(), &self.settings))
+            .await
     }
 
     /// The database.
@@ -109,7 +117,7 @@ impl TestBed {
         self.database.url()
     }
 
-    /// What the site was started with.
+    /// What the site is started with.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }

@@ -99,17 +99,21 @@ impl Site {
         .await
     }
 
-    /// What `export_settings.py` says of this site.
+    /// What `export_settings.py` says of this site, in Django's shell.
     ///
     /// # Errors
-    /// As [`shell`](Self::shell).
+    /// When Django cannot be installed, or an exception in Python: its name is [`Error::class`].
     pub async fn export_settings(
         django: Django,
         database_url: &str,
         settings: &Settings,
     ) -> Result<String> {
+        let venv = Venv::with(django, settings.packages()).await?;
         let script = fs::read_to_string(here().join("../../src/settings/export_settings.py"))?;
-        Self::shell(django, database_url, settings, &["-v", "0"], &script).await
+        let fork = Fork::new("export", database_url, settings).env("EXPORT_SETTINGS", &script);
+        let (_, answer) = fork.start(&venv).await?;
+        let said = answer["said"].as_str().map(str::to_owned);
+        said.ok_or_else(|| Error::new(format!("export.py answered {answer}")))
     }
 
     /// `manage.py`, for a test to add arguments and run.

@@ -19,15 +19,15 @@ async fn whoever_logs_in_through_the_form_is_known_to_django() -> Result<()> {
     let bed = TestBed::with_settings(Django::V5_2, settings).await?;
     let browser = Browser::new();
 
-    let stranger = browser.whoami(bed.site()).await?;
+    let stranger = browser.whoami(bed.site().await?).await?;
     assert_eq!(stranger["is_authenticated"], false);
-    assert!(browser.login(bed.site(), "ada", "wrong").await.is_err());
-    browser.login(bed.site(), "ada", "lovelace").await?;
-    let known = browser.whoami(bed.site()).await?;
+    assert!(browser.login(bed.site().await?, "ada", "wrong").await.is_err());
+    browser.login(bed.site().await?, "ada", "lovelace").await?;
+    let known = browser.whoami(bed.site().await?).await?;
     assert_eq!(known["is_authenticated"], true);
     assert_eq!(known["username"], "ada");
-    browser.logout(bed.site()).await?;
-    let stranger = browser.whoami(bed.site()).await?;
+    browser.logout(bed.site().await?).await?;
+    let stranger = browser.whoami(bed.site().await?).await?;
     assert_eq!(stranger["is_authenticated"], false);
     Ok(())
 }
@@ -40,7 +40,7 @@ async fn gunicorn_serves_the_same_site() -> Result<()> {
     let browser = Browser::new();
 
     browser.login(&site, "ada", "lovelace").await?;
-    let known = browser.whoami(bed.site()).await?;
+    let known = browser.whoami(bed.site().await?).await?;
     assert_eq!(browser.whoami(&site).await?, known);
     assert_eq!(known["username"], "ada");
     Ok(())
@@ -105,7 +105,7 @@ async fn a_process_that_will_be_killed() -> Result<()> {
     let question = json!({ "cmd": "sql", "statement": "SHOW data_directory" });
     let answer = bed.judge().await?.ask(question).await?;
     let row = &answer["rows"][0][0];
-    println!("{STARTED}{}", json!([bed.database_url(), bed.site().url(), row]));
+    println!("{STARTED}{}", json!([bed.database_url(), bed.site().await?.url(), row]));
     sleep(Duration::from_secs(60)).await;
     Ok(())
 }

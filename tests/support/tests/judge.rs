@@ -10,10 +10,10 @@ async fn every_django_here_judges_a_visit_like_its_site() -> Result<()> {
         let judge = bed.judge().await?;
         judge.set_user("ada", "lovelace").await?;
         let browser = Browser::new();
-        browser.login(bed.site(), "ada", "lovelace").await?;
-        let seen = browser.whoami(bed.site()).await?;
+        browser.login(bed.site().await?, "ada", "lovelace").await?;
+        let seen = browser.whoami(bed.site().await?).await?;
 
-        let cookie = browser.cookies(bed.site().url()).unwrap_or_default();
+        let cookie = browser.cookies(bed.site().await?.url()).unwrap_or_default();
         let visit = judge.visit(cookie.as_bytes()).await?;
         assert_eq!(visit["status"], 200);
         assert_eq!(visit["verdict"], seen, "{django}");
@@ -107,8 +107,8 @@ async fn every_user_model_can_log_in() -> Result<()> {
         let settings = Settings::default().auth_user_model(model).user("ada", "lovelace");
         let bed = TestBed::with_settings(Django::V5_2, settings).await?;
         let browser = Browser::new();
-        browser.login(bed.site(), "ada", "lovelace").await?;
-        let seen = browser.whoami(bed.site()).await?;
+        browser.login(bed.site().await?, "ada", "lovelace").await?;
+        let seen = browser.whoami(bed.site().await?).await?;
         assert_eq!(seen["username"], "ada", "{model}");
 
         let user = bed.judge().await?.ask(json!({ "cmd": "get_user", "username": "ada" })).await?;
