@@ -7,5 +7,6 @@ mod differential;
 mod export;
 mod mistakes;
 mod overrides;
+mod powers;
 mod requests;
 mod sites;

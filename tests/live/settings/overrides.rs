@@ -12,7 +12,7 @@ use crate::beds::{Bed, MODEL_BACKEND};
 
 const KEY: &str = Settings::SECRET_KEY;
 
-async fn exported(bed: &Bed) -> DjangoSettings {
+pub(crate) async fn exported(bed: &Bed) -> DjangoSettings {
     DjangoSettings::from_json(&bed.export().await, KEY).unwrap().with(|s| s.write_sessions = true)
 }
 
@@ -23,14 +23,14 @@ async fn django_lets_in(bed: &Bed, username: &str) -> bool {
 }
 
 /// The error of something that is off.
-fn refusal<T: std::fmt::Debug>(found: Result<T, Error>) -> String {
+pub(crate) fn refusal<T: std::fmt::Debug>(found: Result<T, Error>) -> String {
     match found {
         Err(Error::ImproperlyConfigured(sentence)) => sentence,
         other => panic!("{other:?}"),
     }
 }
 
-fn said(sentence: &str, named: &[&str]) {
+pub(crate) fn said(sentence: &str, named: &[&str]) {
     for each in named {
         assert!(sentence.contains(each), "{each}: {sentence}");
     }
@@ -193,7 +193,7 @@ async fn columns_of_a_session_are_filled_in_the_statement_that_writes_it() {
         let data = SessionData::new();
         let refused = refusal(site.create(&data, Expiry::Default).await);
         said(&refused, &["devices.sessions.DeviceStore.create_model_instance", "session_columns"]);
-        let site = site.session_columns(["user_id", "device"], |data| {
+        let site = site.session_columns(["user_id", "device"], |data, _| {
             Ok(json!({ "user_id": data.user_id(), "device": "here" }))
         });
         let mut data = data;
@@ -207,7 +207,7 @@ async fn columns_of_a_session_are_filled_in_the_statement_that_writes_it() {
         data.insert("_auth_user_id", &"7").unwrap();
         site.create(&data, Expiry::Default).await.unwrap();
         assert_eq!(columns().await, json!(["7", "here"]));
-        let failing = site.session_columns(["user_id"], |_| Err::<Value, _>(Error::Expiry));
+        let failing = site.session_columns(["user_id"], |_, _| Err::<Value, _>(Error::Expiry));
         assert!(failing.create(&data, Expiry::Default).await.is_err());
     }
 }
