@@ -22,7 +22,7 @@ impl DjangoSite {
     ///
     /// Which middleware needs it: one that asks for a second factor (django-otp), that lets
     /// somebody act as another user (django-impersonate, django-hijack), that ends sessions by rules
-    /// of its own (django-session-timeout, an address that changed). Whatever only adds to the
+    /// of its own (an address that changed; idleness takes a middleware, see the guide). Whatever only adds to the
     /// response does not. A rule that asks for headers or the address finds them in
     /// [`site.request()`](Self::request).
     ///

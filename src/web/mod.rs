@@ -9,6 +9,7 @@ mod csrf_vectors;
 mod extract;
 mod form_config;
 mod host;
+mod language;
 mod messages;
 mod middleware;
 mod next;

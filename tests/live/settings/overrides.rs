@@ -248,27 +248,6 @@ async fn a_site_that_reads_from_replicas_by_chance_gives_the_same_file_each_time
 }
 
 #[actix_web::test]
-async fn the_login_url_of_a_site_in_several_languages_is_where_django_sends_to() {
-    for django in Django::available().unwrap() {
-        for url in ["login", "/accounts/login/"] {
-            let settings = Settings::default()
-                .set("ROOT_URLCONF", "own.urls")
-                .set("LANGUAGE_CODE", "en-us")
-                .set("EXTRA_MIDDLEWARE", json!(["django.middleware.locale.LocaleMiddleware"]))
-                .login_url(url);
-            let bed = Bed::without_users(django, &settings).await;
-            let exported: Value = serde_json::from_str(&bed.export().await).unwrap();
-            let visited = bed.ask(json!({ "cmd": "visit", "path": "/members/" })).await;
-            let location = visited["location"].as_str().unwrap();
-            let expected = format!("{}?next=/members/", exported["LOGIN_URL"].as_str().unwrap());
-            assert_eq!(location, expected);
-            let notes = exported["not_honoured"].as_array().unwrap().len();
-            assert_eq!(notes, usize::from(url == "login"), "{exported}");
-        }
-    }
-}
-
-#[actix_web::test]
 async fn a_site_that_does_not_write_the_last_log_in_has_none_written() {
     let settings = Settings::default().extra_apps(["own.apps.Own"]);
     let bed = Bed::without_users(Django::default(), &settings).await;
