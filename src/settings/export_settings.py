@@ -200,18 +200,10 @@ SESSION_COLUMNS = "`DjangoSite::session_columns`"
 # In the place of messages and of a user model that could not be looked at, which is refused.
 NO_MESSAGES = {"storage": "fallback", "level": 20, "tags": []}
 NO_USER_MODEL = {
-    "table": "",
-    "primary_key": "",
+    **dict.fromkeys(("table", "primary_key", "username", "password"), ""),
+    **dict.fromkeys(("is_active", "is_staff", "is_superuser", "last_login"), None),
+    **dict.fromkeys(("condition", "permission_tables", "session_auth_hash"), None),
     "parents": [],
-    "username": "",
-    "password": "",
-    "is_active": None,
-    "is_staff": None,
-    "is_superuser": None,
-    "last_login": None,
-    "condition": None,
-    "permission_tables": None,
-    "session_auth_hash": None,
 }
 
 # And each with its coroutine; of what is looked at one by one, the coroutine is not.
@@ -291,16 +283,8 @@ class Export:
         self.login_urls = None
 
     def complain(self, level, setting, value, reason, hook=None, power=None):
-        self.not_honoured.append(
-            {
-                "level": level,
-                "setting": setting,
-                "value": str(value),
-                "reason": reason,
-                "hook": hook,
-                "power": power,
-            }
-        )
+        said = {"level": level, "setting": setting, "value": str(value), "reason": reason}
+        self.not_honoured.append({**said, "hook": hook, "power": power})
 
     def everything(self):
         from django.conf import settings
@@ -346,7 +330,7 @@ class Export:
     def ask(self, cls, table, harmless, setting, also=()):
         """Says what of all that Django's own class has is not Django's in this one.
 
-        `also` are the paths of classes that count as Django's here.
+        `also` are the paths of other classes that count as Django's here.
         """
         meanings = {name: meaning for names, meaning in table.items() for name in names}
         notes = []
@@ -376,52 +360,7 @@ class Export:
     # What can be taken over as it is
 
     def plain_settings(self, settings):
-        def text_or_null(value):
-            return None if value is None or value is False else str(value)
-
-        def texts(values):
-            return [str(value) for value in values]
-
-        kinds = {
-            bool: (
-                "CSRF_COOKIE_HTTPONLY",
-                "CSRF_COOKIE_SECURE",
-                "CSRF_USE_SESSIONS",
-                "SESSION_COOKIE_HTTPONLY",
-                "SESSION_COOKIE_SECURE",
-                "SESSION_EXPIRE_AT_BROWSER_CLOSE",
-                "SESSION_SAVE_EVERY_REQUEST",
-                "USE_TZ",
-                "USE_X_FORWARDED_HOST",
-                "USE_X_FORWARDED_PORT",
-            ),
-            str: (
-                "AUTH_USER_MODEL",
-                "CSRF_COOKIE_NAME",
-                "SESSION_COOKIE_NAME",
-                "SESSION_ENGINE",
-                "SESSION_SERIALIZER",
-            ),
-            text_or_null: (
-                "CSRF_COOKIE_DOMAIN",
-                "CSRF_COOKIE_PATH",
-                "CSRF_COOKIE_SAMESITE",
-                "FORCE_SCRIPT_NAME",
-                "SESSION_COOKIE_DOMAIN",
-                "SESSION_COOKIE_PATH",
-                "SESSION_COOKIE_SAMESITE",
-                "TIME_ZONE",
-            ),
-            texts: ("CSRF_TRUSTED_ORIGINS",),
-            number: (
-                "CSRF_COOKIE_AGE",
-                "DATA_UPLOAD_MAX_MEMORY_SIZE",
-                "DATA_UPLOAD_MAX_NUMBER_FIELDS",
-                "DATA_UPLOAD_MAX_NUMBER_FILES",
-                "SESSION_COOKIE_AGE",
-            ),
-        }
-        return {name: kind(getattr(settings, name)) for kind, names in kinds.items() for name in names}
+        return {name: kind(getattr(settings, name)) for kind, names in PLAIN_SETTINGS.items() for name in names.split()}
 
     def allowed_hosts(self, settings):
         if settings.DEBUG and not settings.ALLOWED_HOSTS:
@@ -1062,11 +1001,10 @@ class RestExport:
         return self.KINDS[known]
 
     def refuse_overrides(self, cls, own, harmless):
-        silent = {"__module__", "__qualname__", "__doc__", "__annotations__", "__annotate_func__", "__annotations_cache__",
-                  "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__", "__parameters__", "__orig_bases__"}
+        """Stricter than what is asked of Django's classes: also what the framework has no name for, such as `__init__`."""
         for each in cls.__mro__:
             if not path_of(each).startswith((*own, "builtins.object", "typing.Generic")):
-                for name in sorted(set(vars(each)) - silent - harmless):
+                for name in sorted(set(vars(each)) - MACHINERY - harmless):
                     raise NotOwn("has a `{}` of its own".format(name))
 
     def token(self, authentication):
@@ -1215,7 +1153,7 @@ def overridden(cls, also):
     """The names that Django's own classes among the ancestors have, and whose value is not Django's: each with the path
     of the class that has it. Sorted, so that the same site says the same.
 
-    `also` are the paths of classes that count as Django's.
+    `also` are the paths of other classes that count as Django's.
     """
 
     def is_trusted(each):
@@ -1353,6 +1291,27 @@ def qualify(value, cursor):
                 value[place] = [row[0], member]
         elif isinstance(member, (dict, list)):
             qualify(member, cursor)
+
+
+def text_or_null(value):
+    return None if value is None or value is False else str(value)
+
+
+def texts(values):
+    return [str(value) for value in values]
+
+
+# The settings that can be taken over as they are.
+PLAIN_SETTINGS = {
+    bool: """CSRF_COOKIE_HTTPONLY CSRF_COOKIE_SECURE CSRF_USE_SESSIONS SESSION_COOKIE_HTTPONLY SESSION_COOKIE_SECURE
+        SESSION_EXPIRE_AT_BROWSER_CLOSE SESSION_SAVE_EVERY_REQUEST USE_TZ USE_X_FORWARDED_HOST USE_X_FORWARDED_PORT""",
+    str: "AUTH_USER_MODEL CSRF_COOKIE_NAME SESSION_COOKIE_NAME SESSION_ENGINE SESSION_SERIALIZER",
+    text_or_null: """CSRF_COOKIE_DOMAIN CSRF_COOKIE_PATH CSRF_COOKIE_SAMESITE FORCE_SCRIPT_NAME SESSION_COOKIE_DOMAIN
+        SESSION_COOKIE_PATH SESSION_COOKIE_SAMESITE TIME_ZONE""",
+    texts: "CSRF_TRUSTED_ORIGINS",
+    number: """CSRF_COOKIE_AGE DATA_UPLOAD_MAX_MEMORY_SIZE DATA_UPLOAD_MAX_NUMBER_FIELDS DATA_UPLOAD_MAX_NUMBER_FILES
+        SESSION_COOKIE_AGE""",
+}
 
 
 if not apps.ready:

@@ -112,6 +112,48 @@ async fn a_site_whose_backends_find_users_themselves_has_none_here() {
     }
 }
 
+#[actix_web::test]
+async fn a_model_that_answers_for_permissions_and_sets_passwords_in_its_own_way() {
+    for django in Django::available().unwrap() {
+        let settings = Settings::default().auth_user_model("guarded.GuardedUser");
+        let bed = Bed::without_users(django, &settings).await;
+        let users = [
+            ("ada", false, false),
+            ("ben", true, false),
+            ("root", true, true),
+            ("ann", false, true),
+        ];
+        for (name, locked, is_superuser) in users {
+            let permissions = if is_superuser { json!([]) } else { json!(["auth.view_user"]) };
+            bed.user(name, json!({ "locked": locked, "is_superuser": is_superuser, "permissions": permissions }))
+                .await;
+        }
+        let settings = exported(&bed).await;
+        let settings = settings.map_user_model(|model| model.columns(["locked"]));
+        let site = bed.store_with(settings.clone());
+        let model = "users.guarded.models.GuardedUser";
+        let ada = site.user_by_username("ada").await.unwrap();
+        let refused = refusal(ada.has_perm("auth.view_user").await);
+        said(&refused, &[&format!("{model}.has_perm"), "after_has_perm"]);
+        said(&refusal(site.make_password("pw").await), &[&format!("{model}.set_password")]);
+
+        let site = site
+            .after_has_perm(|user, _, has| async move { Ok(has && !user.get::<bool>("locked")?) });
+        for (name, ..) in users {
+            let user = site.user_by_username(name).await.unwrap();
+            for permission in ["auth.view_user", "auth.add_user"] {
+                let question =
+                    json!({ "cmd": "get_user", "username": name, "has_perms": [permission] });
+                let django = &bed.ask(question).await["has_perms"][permission];
+                let has = user.has_perm(permission).await.unwrap();
+                assert_eq!(json!(has), *django, "{name} {permission}");
+            }
+        }
+        let accepted = settings.accept_override(format!("{model}.set_password"));
+        assert!(bed.store_with(accepted).make_password("pw").await.is_ok());
+    }
+}
+
 /// A permission that came with the visitor's session and user is as much asked about as any other.
 #[actix_web::test]
 async fn a_permission_that_came_with_the_visit_is_vetoed_as_well() {
