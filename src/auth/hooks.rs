@@ -22,9 +22,10 @@ impl DjangoSite {
     ///
     /// Which middleware needs it: one that asks for a second factor (django-otp), that lets
     /// somebody act as another user (django-impersonate, django-hijack), that ends sessions by rules
-    /// of its own (an address that changed; idleness takes a middleware, see the guide). Whatever only adds to the
-    /// response does not. A rule that asks for headers or the address finds them in
-    /// [`site.request()`](Self::request).
+    /// of its own (an address that changed). Whatever only adds to the response does not. A rule that
+    /// asks for headers or the address finds them in [`site.request()`](Self::request). One that
+    /// writes down who was there (django-session-timeout) takes a
+    /// [middleware](crate::guide::who_may) of yours.
     ///
     /// ```
     /// # use actix_django_session::{Error, DjangoSite};

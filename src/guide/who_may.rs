@@ -68,6 +68,10 @@
 //! | a field whose sessions hold another form of the key (ULID, Hashid) | nothing: nobody is found | [`user_id_to_primary_key`](crate::DjangoSite::user_id_to_primary_key), and `primary_key_to_user_id` for log-ins |
 //! | `get` or `filter` of the manager, middleware that changes `request.user` | the manager: all users; middleware: nothing | [`after_get_user`](crate::DjangoSite::after_get_user) |
 //!
+//! [`user`](crate::DjangoSite::user), [`user_by_username`](crate::DjangoSite::user_by_username) and
+//! [`authenticate`](crate::DjangoSite::authenticate) ask no `after_get_user`: where the manager has a `get` of its
+//! own, they stay off but for whoever is asked about by the hook itself.
+//!
 //! What makes no difference, such as a method that only writes to the log, is accepted by its path:
 //! [`accepted_overrides`](crate::DjangoSettings::accepted_overrides).
 //!

@@ -38,7 +38,7 @@ impl LoginUrls {
     pub(crate) fn in_language(&self, code: &str) -> Option<&str> {
         let stripped = code.rmatch_indices('-').map(|(end, _)| &code[..end]);
         let fallbacks = self.fallbacks.get(code).into_iter().flatten().map(String::as_str);
-        let generic = stripped.clone().last().unwrap_or(code);
+        let generic = code.split('-').next().unwrap_or(code);
         let mut possible = std::iter::once(code).chain(fallbacks).chain(stripped);
         let known = possible.find_map(|code| {
             let mut languages = self.languages.iter().filter(|language| language.has_catalog);

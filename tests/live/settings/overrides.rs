@@ -338,6 +338,23 @@ async fn ordinary_sites_hear_nothing() {
     }
 }
 
+/// What stands in no column, or not as it stands there, cannot be read: nobody is let in by it.
+#[actix_web::test]
+async fn properties_in_the_place_of_columns_are_refused_by_name() {
+    let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
+    let settings = Settings::default().auth_user_model("computed.ComputedUser");
+    for django in Django::available().unwrap() {
+        let exported = Site::export_settings(django, database.url(), &settings).await.unwrap();
+        let refused = DjangoSettings::from_json(&exported, KEY).unwrap_err().to_string();
+        for named in
+            ["`is_active` that is no column", "users.computed.models.ComputedUser.is_authenticated"]
+        {
+            assert!(refused.contains(named), "{django}, {named}: {refused}");
+        }
+        assert!(refused.contains("computed.ComputedUser.is_staff"), "{django}: {refused}");
+    }
+}
+
 /// A site that raises where it is looked at: what cannot be seen is said, and the file is there.
 #[actix_web::test]
 async fn the_export_of_a_site_that_raises_is_whole_and_says_so() {
