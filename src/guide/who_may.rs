@@ -88,7 +88,7 @@
 //! | django-impersonate | a hook is missing | `after_get_user`: answer with the other user; `examples/impersonation.rs` |
 //! | django-hijack, django-loginas | a note, or nothing | nothing to do: the session names the other user, here too |
 //! | django-su | nothing | nothing to do: its backend is known. It lets in accounts that are not active, here too |
-//! | django-session-timeout, django-session-security | a middleware is missing | one of yours, below, and `accept_override` with its path |
+//! | django-session-timeout, django-session-security | a middleware is missing | one of yours, below, and `accepted_overrides` with its path |
 //! | django-restricted-sessions | a hook is missing | `after_get_user` with [`site.request()`](crate::DjangoSite::request): address and browser |
 //! | django-user-sessions, django-qsessions | changing sessions is off | to read: nothing. To log in: [`session_columns`](crate::DjangoSite::session_columns), below; then "sign out everywhere" ends these sessions too |
 //! | django-axes | notes | `authenticate` is off: it would lock nobody out. Log in at Django. Whoever is in stays in, there too |
@@ -206,7 +206,7 @@
 //! For django-session-security the entry is `_session_security`, a text of the time in the site's `TIME_ZONE`
 //! (`2026-01-15T10:30:45.123456`), and what is no time counts as now. It writes with every request; one that
 //! writes less often ends sessions by as much earlier at Django. The site's own numbers go into both
-//! sides. Once the middleware is there, `accept_override("session_security.middleware.SessionSecurityMiddleware")`
+//! sides. Once the middleware is there, its path in `accepted_overrides`
 //! tells `check()` so.
 //!
 //! ## A page for those who may not

@@ -1,6 +1,8 @@
 //! What is known of the site that settings were exported from, and is no setting.
 
-use super::{SecretKey, UserModel, exported::NotHonoured, fingerprint::Fingerprints, login_urls::LoginUrls};
+use super::{
+    SecretKey, UserModel, exported::NotHonoured, fingerprint::Fingerprints, login_urls::LoginUrls,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Site {

@@ -173,7 +173,8 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         .into_iter()
         .chain(unsafes.map(ToString::to_string))
         .collect();
-    let site = Site { fingerprints, django_version, sessions, user_model, login_urls, not_honoured };
+    let site =
+        Site { fingerprints, django_version, sessions, user_model, login_urls, not_honoured };
     (DjangoSettings { site: Some(site), ..settings }, faults)
 }
 

@@ -149,7 +149,7 @@ async fn who_lacks_a_permission_gets_a_403_or_what_the_decorators_answer() {
         bed.user("ben", json!({ "permissions": ["auth.view_user"] })).await;
         bed.user("ann", json!({ "is_staff": true })).await;
         bed.user("root", json!({ "is_staff": true, "is_superuser": true })).await;
-        let site = bed.store_with(settings().allowed_hosts(["*"]));
+        let site = bed.store_with(settings().with(|s| s.allowed_hosts = vec!["*".into()]));
         let of = || DjangoSessionMiddleware::login_required(site.clone());
         let permission = || of().permission_required("auth.view_user");
         for name in [None, Some("ada"), Some("ben"), Some("ann"), Some("root")] {

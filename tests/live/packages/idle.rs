@@ -10,6 +10,7 @@ use actix_web::{
 };
 use jiff::{Zoned, civil::DateTime};
 use serde_json::json;
+use testbed::With;
 
 use super::{bed, exported, said, site_with};
 use crate::{
@@ -59,7 +60,8 @@ async fn whoever_is_active_on_rust_pages_alone_is_not_idle_for_django_session_se
     assert_eq!(said(&found, "MIDDLEWARE"), [[Some("hook"), Some(middleware), None]]);
     let warns = in_use(bed.store_with(settings.clone())).check().await.unwrap();
     assert!(warns.warnings().len() == 1 && warns.warnings()[0].contains(middleware), "{warns:?}");
-    let site = in_use(bed.store_with(settings.accept_override(middleware)));
+    let site =
+        in_use(bed.store_with(settings.with(|s| s.accepted_overrides.push(middleware.into()))));
     assert_eq!(site.check().await.unwrap().warnings(), [""; 0]);
 
     let middlewares = site.clone();

@@ -12,7 +12,7 @@ use actix_django_session::{
 };
 use actix_web::{App, web};
 use serde_json::{Value, json};
-use testbed::{Browser, Django, Settings};
+use testbed::{Browser, Django, Settings, With};
 
 use crate::{
     app::TestApp,
@@ -39,7 +39,13 @@ async fn bed(settings: Settings) -> Bed {
 async fn exported(bed: &Bed) -> (Value, DjangoSettings) {
     let exported = bed.export().await;
     let settings = DjangoSettings::from_json(&exported, Settings::SECRET_KEY).unwrap();
-    (serde_json::from_str(&exported).unwrap(), settings.allowed_hosts(["*"]).writes_sessions(true))
+    (
+        serde_json::from_str(&exported).unwrap(),
+        settings.with(|s| {
+            s.allowed_hosts = vec!["*".into()];
+            s.write_sessions = true;
+        }),
+    )
 }
 
 /// What is said of a setting: level, value and hook.

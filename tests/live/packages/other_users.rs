@@ -3,6 +3,7 @@
 use actix_django_session::{AuthenticationBackend, Error};
 use serde_json::json;
 use testbed::Browser;
+use testbed::With;
 
 use super::{bed, both, exported, post, said, service, site_with};
 use crate::{
@@ -83,9 +84,10 @@ async fn log_in_is_djangos_where_django_axes_counts_attempts() {
     // Nobody who is in is thrown out, at Django neither.
     assert_eq!(both(&ada, &service, &bed).await, ["ada", "ada"]);
     // Who says that the backend may be passed over has said that nobody is locked out here.
-    let site = bed.store_with(settings.authentication_backends([
-        AuthenticationBackend::new(axes).checks_passwords(false),
-        AuthenticationBackend::new(MODEL_BACKEND),
-    ]));
+    let mut passed_over = AuthenticationBackend::new(axes);
+    passed_over.checks_passwords = Some(false);
+    let site = bed.store_with(settings.with(|s| {
+        s.authentication_backends = vec![passed_over, AuthenticationBackend::new(MODEL_BACKEND)]
+    }));
     assert!(site.authenticate("ada", PASSWORD).await.unwrap().is_some());
 }

@@ -16,7 +16,7 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Settings};
+use testbed::{Django, Settings, With};
 
 use super::overrides::{exported, refusal, said};
 use crate::beds::{Bed, PASSWORD, settings};
@@ -56,8 +56,8 @@ async fn users_whom_the_manager_hides_are_found_by_no_other_way() {
         bed.user("closed", json!({ "closed": true })).await;
         assert!(django_finds(&bed, &ada).await && !django_finds(&bed, &closed).await);
 
-        let settings = exported(&bed).await.rest_framework(by_session());
-        let settings = settings.map_user_model(|model| model.columns(["closed"]));
+        let settings = exported(&bed).await.with(|s| s.rest_framework = by_session());
+        let settings = settings.with(|s| s.user_model.columns = vec!["closed".into()]);
         let site = bed.store_with(settings.clone());
         let manager = "users.unseen.models.Open.get";
         let view = |site: &DjangoSite| {
@@ -78,7 +78,7 @@ async fn users_whom_the_manager_hides_are_found_by_no_other_way() {
         for path in ["/page", "/rest"] {
             assert_eq!(status(&app, path, &ada).await, 500, "{django}, {path}");
         }
-        said(&refusal(site.user(1).await), &[manager, "accept_override"]);
+        said(&refusal(site.user(1).await), &[manager, "accepted_overrides"]);
         said(&refusal(site.user_by_username("ada").await), &[manager]);
         said(&refusal(site.authenticate("ada", PASSWORD).await), &[manager]);
 
@@ -94,9 +94,9 @@ async fn users_whom_the_manager_hides_are_found_by_no_other_way() {
         }
         // It is asked about no others.
         let refused = refusal(hooked.user(1).await);
-        said(&refused, &[manager, "accept_override"]);
+        said(&refused, &[manager, "accepted_overrides"]);
         assert!(!refused.contains("after_get_user"), "{refused}");
-        let site = bed.store_with(settings.accept_override(manager));
+        let site = bed.store_with(settings.with(|s| s.accepted_overrides.push(manager.into())));
         assert_eq!(site.user(1).await.unwrap().username(), "ada");
     }
 }
@@ -129,7 +129,7 @@ async fn a_model_that_answers_for_permissions_and_sets_passwords_in_its_own_way(
                 .await;
         }
         let settings = exported(&bed).await;
-        let settings = settings.map_user_model(|model| model.columns(["locked"]));
+        let settings = settings.with(|s| s.user_model.columns = vec!["locked".into()]);
         let site = bed.store_with(settings.clone());
         let model = "users.guarded.models.GuardedUser";
         let ada = site.user_by_username("ada").await.unwrap();
@@ -149,7 +149,8 @@ async fn a_model_that_answers_for_permissions_and_sets_passwords_in_its_own_way(
                 assert_eq!(json!(has), *django, "{name} {permission}");
             }
         }
-        let accepted = settings.accept_override(format!("{model}.set_password"));
+        let accepted =
+            settings.with(|s| s.accepted_overrides.push(format!("{model}.set_password")));
         assert!(bed.store_with(accepted).make_password("pw").await.is_ok());
     }
 }
@@ -162,7 +163,7 @@ async fn a_permission_that_came_with_the_visit_is_vetoed_as_well() {
     let key = bed.login("ada").await;
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
-    let site = bed.store_with(settings().rest_framework(by_session())).after_has_perm(
+    let site = bed.store_with(settings().with(|s| s.rest_framework = by_session())).after_has_perm(
         move |_, permission, has| {
             // What the tables say, with the visit or without.
             assert!(has, "{permission}");
@@ -221,7 +222,7 @@ async fn a_hook_has_the_request_behind_every_middleware() {
     let bed = Bed::new().await;
     bed.user("ada", json!({})).await;
     let key = bed.login("ada").await;
-    let site = bed.store_with(settings().rest_framework(by_session()));
+    let site = bed.store_with(settings().with(|s| s.rest_framework = by_session()));
     let hooked = site.clone().after_get_user(|_, user, site| async move {
         Ok((site.request()?.path.ends_with("/in")).then_some(user))
     });
