@@ -4,7 +4,10 @@ use std::{future::Future, sync::Arc};
 
 use tokio::time::timeout;
 
-use super::{DjangoSite, DjangoUser, RequestParts, site::Verdict};
+use super::{
+    DjangoSite, DjangoUser, RequestParts,
+    site::{LastWord, Verdict},
+};
 use crate::{
     error::{Error, NotLoggedIn, Unavailable},
     observe::Event,
@@ -19,9 +22,10 @@ impl DjangoSite {
     ///
     /// Which middleware needs it: one that asks for a second factor (django-otp), that lets
     /// somebody act as another user (django-impersonate, django-hijack), that ends sessions by rules
-    /// of its own (django-session-timeout, an address that changed). Whatever only adds to the
-    /// response does not. A rule that asks for headers or the address finds them in
-    /// [`site.request()`](Self::request).
+    /// of its own (an address that changed). Whatever only adds to the response does not. A rule that
+    /// asks for headers or the address finds them in [`site.request()`](Self::request). One that
+    /// writes down who was there (django-session-timeout) takes a
+    /// [middleware](crate::guide::who_may) of yours.
     ///
     /// ```
     /// # use actix_django_session::{Error, DjangoSite};
@@ -57,7 +61,7 @@ impl DjangoSite {
         R: Future<Output = Result<Option<DjangoUser>, Error>> + Send + 'static,
     {
         let hook = move |session, user, site| -> Verdict { Box::pin(hook(session, user, site)) };
-        self.hooks_mut().after_get_user = Some(Arc::new(hook));
+        self.hooks_mut().last_word = LastWord::Hook(Arc::new(hook));
         self
     }
 
@@ -88,7 +92,8 @@ impl DjangoSite {
 
     /// Whether any hook may ask for it.
     pub(crate) fn asks_for_requests(&self) -> bool {
-        self.hooks().after_get_user.is_some()
+        let hooks = self.hooks();
+        matches!(hooks.last_word, LastWord::Hook(_)) || hooks.session_columns.is_some()
     }
 
     /// The primary key that an id in a session stands for, both as text: for a user model whose
@@ -191,11 +196,16 @@ impl DjangoSite {
     pub(crate) fn require(&self, power: Power) -> Result<(), Error> {
         let is_missing = |each: &&NotHonoured| !self.has_hook(each.hook.as_deref());
         let missing = self.settings().overrides_of(power).filter(is_missing);
-        let missing: Vec<_> = missing.map(sentence).collect();
-        match missing.is_empty() {
-            true => Ok(()),
-            false => Err(Error::ImproperlyConfigured(missing.join("; "))),
+        improperly_configured(missing.map(|each| sentence(each, &how_to_do(each))))
+    }
+
+    /// [`Self::require`] of whoever finds users without a session: no hook is asked about them.
+    pub(super) fn require_users(&self) -> Result<(), Error> {
+        if matches!(self.hooks().last_word, LastWord::OfWhoAsks) {
+            return Ok(());
         }
+        let overrides = self.settings().overrides_of(Power::GetUser);
+        improperly_configured(overrides.map(|each| sentence(each, "")))
     }
 
     /// Whether the application has plugged in what does this.
@@ -203,7 +213,7 @@ impl DjangoSite {
         let (hooks, model) = (self.hooks(), &self.settings().user_model);
         match name {
             Some("after_check_password") => hooks.after_check_password.is_some(),
-            Some("after_get_user") => hooks.after_get_user.is_some(),
+            Some("after_get_user") => !matches!(hooks.last_word, LastWord::Djangos),
             Some("after_has_perm") => hooks.after_has_perm.is_some(),
             Some("password_hasher") => {
                 self.settings().hashers().iter().all(|hasher| match hasher {
@@ -246,9 +256,9 @@ impl DjangoSite {
         session: &DjangoSession,
         user: DjangoUser,
     ) -> Result<DjangoUser, Error> {
-        let Some(hook) = &self.hooks().after_get_user else { return Ok(user) };
+        let LastWord::Hook(hook) = &self.hooks().last_word else { return Ok(user) };
         let mut inner = self.clone().at(RequestParts::current());
-        inner.hooks_mut().after_get_user = None;
+        inner.hooks_mut().last_word = LastWord::OfWhoAsks;
         let patience = self.settings().timeout;
         let verdict = timeout(patience, hook(session.clone(), user, inner)).await;
         let user = verdict.map_err(|_| Unavailable::Timeout(patience))??;
@@ -256,19 +266,31 @@ impl DjangoSite {
     }
 }
 
-/// What is off, and what brings it back.
-fn sentence(each: &NotHonoured) -> String {
-    let hook = match each.hook.as_deref() {
+/// What the application may plug in for it.
+fn how_to_do(each: &NotHonoured) -> String {
+    match each.hook.as_deref() {
         Some("username_to_column") => {
             "`UserModel::username_iexact` or `DjangoSite::username_to_column` does the same, or "
                 .to_owned()
         }
         Some(hook) => format!("`DjangoSite::{hook}` does the same, or "),
         None => String::new(),
-    };
+    }
+}
+
+/// What is off, and what brings it back.
+fn sentence(each: &NotHonoured, hook: &str) -> String {
     format!(
         "{each}: this is off here until {hook}\"{}\" is one of \
          `DjangoSettings::accepted_overrides`, which says that it makes no difference",
         each.value
     )
+}
+
+fn improperly_configured(sentences: impl Iterator<Item = String>) -> Result<(), Error> {
+    let sentences: Vec<_> = sentences.collect();
+    match sentences.is_empty() {
+        true => Ok(()),
+        false => Err(Error::ImproperlyConfigured(sentences.join("; "))),
+    }
 }

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{DjangoSite, DjangoUser};
+use super::{DjangoSite, DjangoUser, site::LastWord};
 use crate::{
     database::{Budget, PrimaryKeyValue, Readable},
     error::{AuthenticationFailed, DecodeError, Error},
@@ -10,7 +10,7 @@ use crate::{
     report::CheckReport,
     rest::{Claims, Credentials, Jwt},
     session::{SessionData, SessionKey, USER_ID},
-    settings::{AuthenticationClass, TokenAuthentication},
+    settings::{AuthenticationClass, Power, TokenAuthentication},
 };
 
 impl DjangoSite {
@@ -126,9 +126,10 @@ impl DjangoSite {
         user: DjangoUser,
         scheme: &'static str,
     ) -> Result<DjangoUser, Error> {
-        let user = match self.hooks().after_get_user {
-            None => user,
-            Some(_) => {
+        self.require(Power::GetUser)?;
+        let user = match self.hooks().last_word {
+            LastWord::Djangos | LastWord::OfWhoAsks => user,
+            LastWord::Hook(_) => {
                 let session = self.sealed(SessionKey::generate(), SessionData::new())?;
                 let said = self.ask_after_get_user(&session, user).await;
                 said.map_err(|error| match error.is_rejection() {

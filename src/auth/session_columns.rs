@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::DjangoSite;
+use super::{DjangoSite, RequestParts};
 use crate::{error::Error, session::SessionData};
 
 impl DjangoSite {
-    /// Fills these columns of a session's row from its data, in the statement that writes the row: for
-    /// a session class with a `create_model_instance` of its own. What the code answers serializes to
-    /// an object whose members are the columns; a column that is no member becomes `NULL`.
+    /// Fills these columns of a session's row, in the statement that writes the row: for a session
+    /// class with a `create_model_instance` of its own. The code is given the data of the session and
+    /// the request that writes it. What it answers serializes to an object whose members are the
+    /// columns; a column that is no member becomes `NULL`.
     ///
     /// ```
     /// # use actix_django_session::DjangoSite;
@@ -19,11 +20,15 @@ impl DjangoSite {
     /// //     obj = super().create_model_instance(data)
     /// //     obj.account_id = data.get("_auth_user_id")
     /// //     return obj
-    /// site.session_columns(["account_id"], |data| {
+    /// site.session_columns(["account_id"], |data, _request| {
     ///     Ok(serde_json::json!({ "account_id": data.user_id() }))
     /// })
     /// # }
     /// ```
+    ///
+    /// There is no request where [`create`](Self::create) is called outside of one: in a job that runs
+    /// at night, for example. The guide has what
+    /// [django-user-sessions and django-qsessions](crate::guide::who_may) keep.
     ///
     /// PostgreSQL reads each value for its column's type: a time as text, and `"now"` is the time of
     /// the statement. All these columns are written with every change of the session; those that are
@@ -38,12 +43,12 @@ impl DjangoSite {
     where
         I: IntoIterator,
         I::Item: Into<String>,
-        F: Fn(&SessionData) -> Result<R, Error> + Send + Sync + 'static,
+        F: Fn(&SessionData, Option<&RequestParts>) -> Result<R, Error> + Send + Sync + 'static,
         R: Serialize,
     {
         let columns: Vec<String> = columns.into_iter().map(Into::into).collect();
-        let of_data = move |data: &SessionData| {
-            let json = serde_json::to_string(&of_data(data)?).map_err(|_| {
+        let of_data = move |data: &SessionData, request: Option<&RequestParts>| {
+            let json = serde_json::to_string(&of_data(data, request)?).map_err(|_| {
                 Error::ImproperlyConfigured(
                     "what fills the session columns has no JSON form".into(),
                 )
@@ -58,6 +63,7 @@ impl DjangoSite {
 
     /// What goes into the further columns of a session with this data, as JSON.
     pub(super) fn further_columns(&self, data: &SessionData) -> Result<Option<String>, Error> {
-        self.hooks().session_columns.as_ref().map(|of_data| of_data(data)).transpose()
+        let of_data = self.hooks().session_columns.as_ref();
+        of_data.map(|of_data| of_data(data, RequestParts::current().as_deref())).transpose()
     }
 }

@@ -51,7 +51,7 @@ pub struct DjangoSite {
 /// Code of the application that has a say in who is logged in.
 #[derive(Clone, Default)]
 pub(super) struct Hooks {
-    pub(super) after_get_user: Option<Arc<AfterGetUser>>,
+    pub(super) last_word: LastWord,
     pub(super) user_id_to_primary_key: Option<Arc<IdToKey>>,
     pub(super) primary_key_to_user_id: Option<Arc<KeyToId>>,
     pub(super) session_auth_hash_message: Option<Arc<Message>>,
@@ -63,7 +63,19 @@ pub(super) struct Hooks {
     pub(super) session_columns: Option<Arc<SessionColumns>>,
 }
 
-type AfterGetUser = dyn Fn(DjangoSession, DjangoUser, DjangoSite) -> Verdict + Send + Sync;
+/// Who has the last word on the user of a session.
+#[derive(Clone, Default)]
+pub(super) enum LastWord {
+    /// Django's own checks.
+    #[default]
+    Djangos,
+    Hook(Arc<AfterGetUser>),
+    /// The hook that this site is given: it answers for all users whom it asks for.
+    OfWhoAsks,
+}
+
+pub(super) type AfterGetUser =
+    dyn Fn(DjangoSession, DjangoUser, DjangoSite) -> Verdict + Send + Sync;
 pub(super) type Verdict = BoxFuture<'static, Result<Option<DjangoUser>, Error>>;
 type UsernameToColumn = dyn Fn(&str) -> Result<Option<String>, Error> + Send + Sync;
 type AfterCheckPassword = dyn Fn(DjangoUser, DjangoSite) -> Verdict + Send + Sync;

@@ -12,8 +12,8 @@ impl DjangoSite {
     /// The user with this primary key, if the account is active: for a request that is
     /// authenticated otherwise, by a token of the REST framework for example.
     ///
-    /// Columns and permissions are there as for the user of a session; the hooks of the site are
-    /// not asked.
+    /// Columns and permissions are there as for the user of a session;
+    /// [`after_get_user`](Self::after_get_user) is not asked.
     ///
     /// ```no_run
     /// # use actix_django_session::{DjangoUser, Error, DjangoSite};
@@ -25,9 +25,12 @@ impl DjangoSite {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotLoggedIn`] if there is no such user, or the account is not active;
+    /// [`Error::NotLoggedIn`] if there is no such user, the account is not active, or no backend of the
+    /// settings reads users as `ModelBackend` does; [`Error::ImproperlyConfigured`] if the exported
+    /// settings say that the site finds users in a way of its own;
     /// [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn user(&self, id: impl fmt::Display) -> Result<DjangoUser, Error> {
+        self.require_reading_backend()?;
         let user = self.find_by_id(&id.to_string()).await?;
         active(user)
     }
@@ -38,12 +41,23 @@ impl DjangoSite {
     /// # Errors
     /// As [`DjangoSite::user`]; [`Error::ImproperlyConfigured`] if several users have that name.
     pub async fn user_by_username(&self, username: &str) -> Result<DjangoUser, Error> {
+        self.require_reading_backend()?;
         let user = self.find_by_username(username).await?;
         active(user)
     }
 
+    /// A site all of whose backends have a `get_user` of their own has no users but by them.
+    fn require_reading_backend(&self) -> Result<(), Error> {
+        let mut backends = self.settings().authentication_backends.iter();
+        match backends.any(|backend| backend.reads_users) {
+            true => Ok(()),
+            false => Err(NotLoggedIn::BackendNotRead.into()),
+        }
+    }
+
     /// Active or not.
     async fn find_by_id(&self, id: &str) -> Result<Option<DjangoUser>, Error> {
+        self.require_users()?;
         let budget = self.database().read_budget();
         let wait = budget.wait();
         let primary_key = self.database().primary_key(wait.deadline()).await?;
@@ -58,6 +72,7 @@ impl DjangoSite {
         username: &str,
     ) -> Result<Option<DjangoUser>, Error> {
         self.require(Power::FindUser)?;
+        self.require_users()?;
         let column = match &self.hooks().username_to_column {
             Some(column_of) => column_of(username)?,
             None => Some(username.to_owned()),

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
+use super::RequestParts;
 use crate::{
     error::Error,
     session::{ExpiryPolicy, SessionData, SessionKey},
@@ -26,8 +27,9 @@ pub(super) struct Writer {
 /// Code of the application that hears which session was changed.
 pub(super) type OnSessionChange =
     dyn Fn(SessionKey) -> BoxFuture<'static, Result<(), Failure>> + Send + Sync;
-/// Code of the application that fills further columns of a session's row from its data.
-pub(super) type SessionColumns = dyn Fn(&SessionData) -> Result<String, Error> + Send + Sync;
+/// Code of the application that fills further columns of a session's row.
+pub(super) type SessionColumns =
+    dyn Fn(&SessionData, Option<&RequestParts>) -> Result<String, Error> + Send + Sync;
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Writer {

@@ -11,6 +11,8 @@
 //! | two requests change one session | the last one wins, whole | both changes are kept; of one key the last, unless by [`update`](crate::DjangoSessionMut::update) |
 //! | `SESSION_SAVE_EVERY_REQUEST`, requests within one second | each one moves `expire_date` | one of them does: [`session_save_interval`](crate::DjangoSettings::session_save_interval) |
 //! | `Host` is not in `ALLOWED_HOSTS` | 400 | 400 for anonymous visitors who would be redirected, 403 for forms; else it is answered |
+//! | [`permission_required`](crate::DjangoSessionMiddleware::permission_required) or [`staff_required`](crate::DjangoSessionMiddleware::staff_required), and who is logged in lacks it | the decorators send to the log-in page, unless `raise_exception` | 403; the former says how to do the same |
+//! | `LocaleMiddleware`, and a path or cookie names the language in capitals (`/DE/`) | to `/DE/accounts/login/` | to `/de/accounts/login/` |
 //! | CSRF: text that no browser sends (`https://evil.com\.example.com`) under a wildcard | trusted | refused |
 //! | CSRF: an upload of more than 2.5 MiB, behind whose right token is a wrong one, or more than a form may have | 403 or 400 | the handler gets it: see [what is not looked at](super::forms#a-form-with-a-file) |
 //! | CSRF: a form comes slowly, or with many others | no bound of its own | 408, 413 or 503 |

@@ -68,6 +68,10 @@
 //! | a field whose sessions hold another form of the key (ULID, Hashid) | nothing: nobody is found | [`user_id_to_primary_key`](crate::DjangoSite::user_id_to_primary_key), and `primary_key_to_user_id` for log-ins |
 //! | `get` or `filter` of the manager, middleware that changes `request.user` | the manager: all users; middleware: nothing | [`after_get_user`](crate::DjangoSite::after_get_user) |
 //!
+//! [`user`](crate::DjangoSite::user), [`user_by_username`](crate::DjangoSite::user_by_username) and
+//! [`authenticate`](crate::DjangoSite::authenticate) ask no `after_get_user`: where the manager has a `get` of its
+//! own, they stay off but for whoever is asked about by the hook itself.
+//!
 //! What makes no difference, such as a method that only writes to the log, is accepted by its path:
 //! [`accepted_overrides`](crate::DjangoSettings::accepted_overrides).
 //!
@@ -75,20 +79,72 @@
 //!
 //! ## What known packages need
 //!
-//! | package | here |
-//! |---|---|
-//! | django-otp, django-two-factor-auth | `after_get_user`: look the device up; `examples/two_factor.rs` |
-//! | django-impersonate | `after_get_user`: answer with the other user; `examples/impersonation.rs` |
-//! | django-hijack, django-loginas, django-su | nothing: the session names the other user, here too |
-//! | django-session-timeout, django-session-security | a middleware of yours, below: a visitor who is on pages of this service must not be idle for Django |
-//! | django-restricted-sessions | `after_get_user` with [`site.request()`](crate::DjangoSite::request): address and browser |
-//! | django-user-sessions, django-qsessions | to read: nothing. To log in: [`session_columns`](crate::DjangoSite::session_columns) with `user_id` (and `"now"` for the time of the last change), so that "sign out everywhere" ends these sessions too |
-//! | django-axes | `authenticate` is off: it would lock nobody out. Log in at Django |
-//! | django-allauth | its backend knows more ways in than a name: log in at Django. Sessions of it are read |
-//! | `RemoteUserMiddleware` | `after_get_user` with `site.request()`: the header has to name the user of the session |
+//! Each tried with the real package, on a Django site that exported its settings: logged in on one side,
+//! used on the other.
 //!
-//! Tried with the real package: django-otp, django-impersonate, django-hijack, django-allauth, django-session-timeout and
-//! django-restricted-sessions. What is said of the others is what their source does.
+//! | package | the export says | here |
+//! |---|---|---|
+//! | django-otp, django-two-factor-auth | a hook is missing | `after_get_user`: look the device up; `examples/two_factor.rs`. Both factors are asked for at Django |
+//! | django-impersonate | a hook is missing | `after_get_user`: answer with the other user; `examples/impersonation.rs` |
+//! | django-hijack, django-loginas | a note, or nothing | nothing to do: the session names the other user, here too |
+//! | django-su | nothing | nothing to do: its backend is known. It lets in accounts that are not active, here too |
+//! | django-session-timeout, django-session-security | a middleware is missing | one of yours, below, and `accepted_overrides` with its path |
+//! | django-restricted-sessions | a hook is missing | `after_get_user` with [`site.request()`](crate::DjangoSite::request): address and browser |
+//! | django-user-sessions, django-qsessions | changing sessions is off | to read: nothing. To log in: [`session_columns`](crate::DjangoSite::session_columns), below; then "sign out everywhere" ends these sessions too |
+//! | django-axes | notes | `authenticate` is off: it would lock nobody out. Log in at Django. Whoever is in stays in, there too |
+//! | django-allauth | notes | its backend knows more ways in than a name: log in at Django. Sessions of it are read |
+//! | `RemoteUserMiddleware` | a hook is missing | `after_get_user`, below. Who comes with a name and no session is logged in by Django alone |
+//! | `PersistentRemoteUserMiddleware` | a note | nothing to do: it is whom the session names |
+//!
+//! ### Sessions in a table of a package's own
+//!
+//! django-user-sessions keeps who, from where and by what, and django-qsessions the same with `updated_at` in
+//! the place of `last_activity`, and 300 characters of the browser. A visitor who comes from elsewhere
+//! is written down when the session is changed, and not with every request as there:
+//!
+//! ```
+//! use actix_django_session::DjangoSite;
+//! use serde_json::json;
+//!
+//! fn with_columns(site: DjangoSite) -> DjangoSite {
+//!     let columns = ["user_id", "user_agent", "ip", "last_activity"];
+//!     site.session_columns(columns, |data, request| {
+//!         let agent = request.and_then(|request| request.header("user-agent")).unwrap_or_default();
+//!         Ok(json!({
+//!             "user_id": data.user_id(),
+//!             "user_agent": agent.chars().take(200).collect::<String>(),
+//!             // Behind a proxy, what its header says.
+//!             "ip": request.and_then(|request| request.peer),
+//!             "last_activity": "now",
+//!         }))
+//!     })
+//! }
+//! ```
+//!
+//! With `qsessions.backends.cached_db`, [`on_session_change`](crate::DjangoSite::on_session_change) is needed as
+//! for Django's own: the exported `cache_key` is the entry to delete.
+//!
+//! ### A proxy that says who it is
+//!
+//! The rule of Django's `RemoteUserMiddleware`: a session that began with the proxy's word ends without it,
+//! and none goes on when it names somebody else. **The proxy has to take the header off whatever a client
+//! sends.**
+//!
+//! ```
+//! use actix_django_session::DjangoSite;
+//!
+//! const BACKEND: &str = "django.contrib.auth.backends.RemoteUserBackend";
+//!
+//! fn bound_to_remote_user(site: DjangoSite) -> DjangoSite {
+//!     site.after_get_user(|session, user, site| async move {
+//!         let is_theirs = match site.request()?.header("x-remote-user") {
+//!             Some(name) if !name.is_empty() => name == user.username(),
+//!             _ => session.get::<String>("_auth_user_backend")?.as_deref() != Some(BACKEND),
+//!         };
+//!         Ok(is_theirs.then_some(user))
+//!     })
+//! }
+//! ```
 //!
 //! ### Sessions that end when nobody is there
 //!
@@ -147,8 +203,11 @@
 //! }
 //! ```
 //!
-//! For django-session-security the entry is `_session_security`, a text of local time
-//! (`%Y-%m-%dT%H:%M:%S.%f`). The site's own numbers go into both sides.
+//! For django-session-security the entry is `_session_security`, a text of the time in the site's `TIME_ZONE`
+//! (`2026-01-15T10:30:45.123456`), and what is no time counts as now. It writes with every request; one that
+//! writes less often ends sessions by as much earlier at Django. The site's own numbers go into both
+//! sides. Once the middleware is there, its path in `accepted_overrides`
+//! tells `check()` so.
 //!
 //! ## A page for those who may not
 //!

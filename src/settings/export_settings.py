@@ -200,18 +200,10 @@ SESSION_COLUMNS = "`DjangoSite::session_columns`"
 # In the place of messages and of a user model that could not be looked at, which is refused.
 NO_MESSAGES = {"storage": "fallback", "level": 20, "tags": []}
 NO_USER_MODEL = {
-    "table": "",
-    "primary_key": "",
+    **dict.fromkeys(("table", "primary_key", "username", "password"), ""),
+    **dict.fromkeys(("is_active", "is_staff", "is_superuser", "last_login"), None),
+    **dict.fromkeys(("condition", "permission_tables", "session_auth_hash"), None),
     "parents": [],
-    "username": "",
-    "password": "",
-    "is_active": None,
-    "is_staff": None,
-    "is_superuser": None,
-    "last_login": None,
-    "condition": None,
-    "permission_tables": None,
-    "session_auth_hash": None,
 }
 
 # And each with its coroutine; of what is looked at one by one, the coroutine is not.
@@ -225,31 +217,56 @@ LOOKED_AT = (
 GRANTING = ("get_user_permissions", "get_group_permissions", "get_all_permissions", "has_perm", "has_module_perms")
 GRANTING_INSIDE = ("_get_permissions", "_get_user_permissions", "_get_group_permissions")
 
-# Middlewares after which request.user is not, or not only, whom the session names: the class, what can be done, why.
+# Middlewares after which request.user is not, or not only, whom the session names, and such as it might be thought of:
+# the class, what can be done, why.
 AFTER_GET_USER = "`DjangoSite::after_get_user`"
-ENDS_SESSIONS = "ends sessions by a rule of its own: unless {} does too, they go on here".format(AFTER_GET_USER)
+ENDS_IDLE = "ends sessions of whoever is idle: unless a middleware of the service does too, as the guide has it, they go on here"
+KEEPS_MORE = "hands address and browser to the session class: {} has the request".format(SESSION_COLUMNS)
+REMOTE_USER = "django.contrib.auth.middleware.RemoteUserMiddleware"
+PERSISTENT_REMOTE_USER = "django.contrib.auth.middleware.PersistentRemoteUserMiddleware"
 MIDDLEWARES = {
     "django_otp.middleware.OTPMiddleware": (
+        HOOK,
         "after_get_user",
         "asks for a second factor: unless {} looks the device up, one is enough here".format(AFTER_GET_USER),
     ),
     "impersonate.middleware.ImpersonateMiddleware": (
+        HOOK,
         "after_get_user",
         "makes request.user the user whom the session names in `_impersonate`: so can {}".format(AFTER_GET_USER),
     ),
-    "django.contrib.auth.middleware.RemoteUserMiddleware": (
+    PERSISTENT_REMOTE_USER: (
+        NOTE,
+        None,
+        "logs in whom the server names: here it is whom the session names",
+    ),
+    REMOTE_USER: (
+        HOOK,
         "after_get_user",
         "ends a session whose remote user is gone from the request: without {} it goes on here".format(AFTER_GET_USER),
     ),
+    "restrictedsessions.middleware.RestrictedSessionsMiddleware": (
+        HOOK,
+        "after_get_user",
+        "ends sessions by a rule of its own: unless {} does too, they go on here".format(AFTER_GET_USER),
+    ),
     "hijack.middleware.HijackUserMiddleware": (
+        NOTE,
         None,
         "logs in as another user by Django's own means: the session names that user, here too",
     ),
-    "django_session_timeout.middleware.SessionTimeoutMiddleware": ("after_get_user", ENDS_SESSIONS),
-    "session_security.middleware.SessionSecurityMiddleware": ("after_get_user", ENDS_SESSIONS),
-    "restrictedsessions.middleware.RestrictedSessionsMiddleware": ("after_get_user", ENDS_SESSIONS),
-    "auto_logout.middleware.auto_logout": ("after_get_user", ENDS_SESSIONS),
-    "django_auto_logout.middleware.auto_logout": ("after_get_user", ENDS_SESSIONS),
+    "django_session_timeout.middleware.SessionTimeoutMiddleware": (HOOK, None, ENDS_IDLE),
+    "session_security.middleware.SessionSecurityMiddleware": (HOOK, None, ENDS_IDLE),
+    "auto_logout.middleware.auto_logout": (HOOK, None, ENDS_IDLE),
+    "django_auto_logout.middleware.auto_logout": (HOOK, None, ENDS_IDLE),
+    "qsessions.middleware.SessionMiddleware": (NOTE, None, KEEPS_MORE),
+    "user_sessions.middleware.SessionMiddleware": (NOTE, None, KEEPS_MORE),
+}
+
+# Backends of other packages, by the class itself: what they do with users differs in these powers alone.
+KNOWN_BACKENDS = {
+    # Finds whoever is in the table, active or not, for a user whom a superuser has become.
+    "django_su.backends.SuBackend": {"reads_users": True, "admits_inactive": True, "checks_passwords": False},
 }
 
 
@@ -263,18 +280,11 @@ class Export:
     def __init__(self):
         self.not_honoured = []
         self.models = []
+        self.login_urls = None
 
     def complain(self, level, setting, value, reason, hook=None, power=None):
-        self.not_honoured.append(
-            {
-                "level": level,
-                "setting": setting,
-                "value": str(value),
-                "reason": reason,
-                "hook": hook,
-                "power": power,
-            }
-        )
+        said = {"level": level, "setting": setting, "value": str(value), "reason": reason}
+        self.not_honoured.append({**said, "hook": hook, "power": power})
 
     def everything(self):
         from django.conf import settings
@@ -297,6 +307,7 @@ class Export:
         )
         for name, section, unknown in sections:
             found[name] = self.seen(name, section, settings, unknown)
+        found["login_urls"] = self.login_urls
         found["rest_framework"] = self.seen("REST_FRAMEWORK", self.rest_framework, settings, None)
         self.seen("MIDDLEWARE", self.middlewares, settings, None, NOTE)
         self.seen("user_logged_in", self.receivers, found, None, NOTE)
@@ -319,7 +330,7 @@ class Export:
     def ask(self, cls, table, harmless, setting, also=()):
         """Says what of all that Django's own class has is not Django's in this one.
 
-        `also` are the paths of classes that count as Django's here.
+        `also` are the paths of other classes that count as Django's here.
         """
         meanings = {name: meaning for names, meaning in table.items() for name in names}
         notes = []
@@ -349,52 +360,7 @@ class Export:
     # What can be taken over as it is
 
     def plain_settings(self, settings):
-        def text_or_null(value):
-            return None if value is None or value is False else str(value)
-
-        def texts(values):
-            return [str(value) for value in values]
-
-        kinds = {
-            bool: (
-                "CSRF_COOKIE_HTTPONLY",
-                "CSRF_COOKIE_SECURE",
-                "CSRF_USE_SESSIONS",
-                "SESSION_COOKIE_HTTPONLY",
-                "SESSION_COOKIE_SECURE",
-                "SESSION_EXPIRE_AT_BROWSER_CLOSE",
-                "SESSION_SAVE_EVERY_REQUEST",
-                "USE_TZ",
-                "USE_X_FORWARDED_HOST",
-                "USE_X_FORWARDED_PORT",
-            ),
-            str: (
-                "AUTH_USER_MODEL",
-                "CSRF_COOKIE_NAME",
-                "SESSION_COOKIE_NAME",
-                "SESSION_ENGINE",
-                "SESSION_SERIALIZER",
-            ),
-            text_or_null: (
-                "CSRF_COOKIE_DOMAIN",
-                "CSRF_COOKIE_PATH",
-                "CSRF_COOKIE_SAMESITE",
-                "FORCE_SCRIPT_NAME",
-                "SESSION_COOKIE_DOMAIN",
-                "SESSION_COOKIE_PATH",
-                "SESSION_COOKIE_SAMESITE",
-                "TIME_ZONE",
-            ),
-            texts: ("CSRF_TRUSTED_ORIGINS",),
-            number: (
-                "CSRF_COOKIE_AGE",
-                "DATA_UPLOAD_MAX_MEMORY_SIZE",
-                "DATA_UPLOAD_MAX_NUMBER_FIELDS",
-                "DATA_UPLOAD_MAX_NUMBER_FILES",
-                "SESSION_COOKIE_AGE",
-            ),
-        }
-        return {name: kind(getattr(settings, name)) for kind, names in kinds.items() for name in names}
+        return {name: kind(getattr(settings, name)) for kind, names in PLAIN_SETTINGS.items() for name in names.split()}
 
     def allowed_hosts(self, settings):
         if settings.DEBUG and not settings.ALLOWED_HOSTS:
@@ -403,55 +369,84 @@ class Export:
         return [str(host) for host in settings.ALLOWED_HOSTS]
 
     def login_url(self, settings):
+        try:
+            url, languages = self.by_language(settings, settings.LOGIN_URL)
+        except Exception as error:
+            reason = "is the name of no URL ({}), so nobody can be sent to log in".format(type(error).__name__)
+            self.complain(UNSAFE, "LOGIN_URL", lazy_text(settings.LOGIN_URL), reason)
+            return lazy_text(settings.LOGIN_URL)
+        own = [path for path in settings.MIDDLEWARE if is_middleware(path, LOCALE_MIDDLEWARE) and path != LOCALE_MIDDLEWARE]
+        if languages and not own:
+            self.login_urls = self.languages(settings, languages)
+        elif languages:
+            reason = "is another URL by what {} chooses ({}): `DjangoSessionMiddleware::login_url_for` does".format(
+                own[0], shown(languages, url)
+            )
+            self.complain(NOTE, "LOGIN_URL", url, reason)
+        return url
+
+    def by_language(self, settings, value):
+        """The URL in the default language, and in each, if they differ."""
         from django.shortcuts import resolve_url
         from django.utils import translation
 
         def in_language(code):
             with translation.override(code):
-                return str(resolve_url(settings.LOGIN_URL))
+                return str(resolve_url(value))
 
-        try:
-            if not settings.USE_I18N:
-                return str(resolve_url(settings.LOGIN_URL))
-            by_request = any(is_middleware(path, LOCALE_MIDDLEWARE) for path in settings.MIDDLEWARE)
-            # What LocaleMiddleware falls back to, and without it what every request has.
-            default = settings.LANGUAGE_CODE
-            if by_request:
-                try:
-                    default = translation.get_supported_language_variant(default)
-                except LookupError:
-                    pass
-            url = in_language(default)
-            urls = {code: in_language(code) for code, _ in settings.LANGUAGES} if by_request else {}
-        except Exception as error:
-            reason = "is the name of no URL ({}), so nobody can be sent to log in".format(type(error).__name__)
-            self.complain(UNSAFE, "LOGIN_URL", lazy_text(settings.LOGIN_URL), reason)
-            return lazy_text(settings.LOGIN_URL)
-        others = sorted((code, other) for code, other in urls.items() if other != url)
-        if others:
-            shown = ", ".join("{}: {}".format(*each) for each in others[:8]) + (", .." if others[8:] else "")
-            reason = "is another URL in other languages ({}): `DjangoSessionMiddleware::login_url_for` chooses".format(shown)
-            self.complain(NOTE, "LOGIN_URL", url, reason)
-        return url
+        if not settings.USE_I18N:
+            return str(resolve_url(value)), {}
+        by_request = any(is_middleware(path, LOCALE_MIDDLEWARE) for path in settings.MIDDLEWARE)
+        # What LocaleMiddleware falls back to, and without it what every request has.
+        default = settings.LANGUAGE_CODE
+        if by_request:
+            try:
+                default = translation.get_supported_language_variant(default)
+            except LookupError:
+                pass
+        url = in_language(default)
+        codes = [settings.LANGUAGE_CODE, *dict(settings.LANGUAGES)] if by_request else []
+        urls = {code: in_language(code) for code in codes}
+        return url, urls if any(other != url for other in urls.values()) else {}
+
+    def languages(self, settings, urls):
+        """All by which `LocaleMiddleware` chooses a language."""
+        from django.conf.locale import LANG_INFO
+        from django.conf.urls.i18n import is_language_prefix_patterns_used
+        from django.utils.translation import check_for_language
+
+        checks_path, prefixes_default = is_language_prefix_patterns_used(settings.ROOT_URLCONF)
+        return {
+            "language_code": settings.LANGUAGE_CODE,
+            "language_cookie_name": settings.LANGUAGE_COOKIE_NAME,
+            "checks_path": checks_path,
+            "prefixes_default": prefixes_default,
+            "url_of_language_code": urls[settings.LANGUAGE_CODE],
+            "languages": [
+                {"code": code, "url": urls[code], "has_catalog": check_for_language(code)} for code in dict(settings.LANGUAGES)
+            ],
+            "fallbacks": {code: info["fallback"] for code, info in LANG_INFO.items() if "fallback" in info},
+        }
 
     def login_redirect_url(self, settings):
-        return self.redirect_url("LOGIN_REDIRECT_URL", settings.LOGIN_REDIRECT_URL)
+        return self.redirect_url("LOGIN_REDIRECT_URL", settings.LOGIN_REDIRECT_URL, settings)
 
     def logout_redirect_url(self, settings):
-        return self.redirect_url("LOGOUT_REDIRECT_URL", settings.LOGOUT_REDIRECT_URL)
+        return self.redirect_url("LOGOUT_REDIRECT_URL", settings.LOGOUT_REDIRECT_URL, settings)
 
-    def redirect_url(self, name, value):
+    def redirect_url(self, name, value, settings):
         """Null if there is none, or if nobody but Django knows where it leads."""
-        from django.shortcuts import resolve_url
-
         if not value:
             return None
         try:
-            return str(resolve_url(value))
+            url, languages = self.by_language(settings, value)
         except Exception as error:
             reason = "is the name of no URL ({}): Django fails over it after a log-in or log-out".format(type(error).__name__)
             self.complain(NOTE, name, lazy_text(value), reason)
             return None
+        if languages:
+            self.complain(NOTE, name, url, "is another URL in other languages ({})".format(shown(languages, url)))
+        return url
 
     # django.contrib.messages
 
@@ -807,13 +802,18 @@ class Export:
         def is_model_backends(name):
             return path_of(getattr(backend, name, None)) == BACKENDS + "ModelBackend." + name
 
+        known = KNOWN_BACKENDS.get(path_of(backend))
+        if known:
+            return {"path": str(path), "grants_permissions": False, **known}
         can_authenticate = path_of(getattr(backend, "user_can_authenticate", None))
         admits_inactive = can_authenticate in (
             BACKENDS + "AllowAllUsersModelBackend.user_can_authenticate",
             BACKENDS + "AllowAllUsersRemoteUserBackend.user_can_authenticate",
         )
         reads_users = is_model_backends("get_user") and (admits_inactive or is_model_backends("user_can_authenticate"))
-        if not reads_users:
+        if not hasattr(backend, "get_user"):
+            complain("lets in nobody of its own, and may refuse others: `DjangoSite::authenticate` asks what it does")
+        elif not reads_users:
             complain("finds users in its own way: unless told how, whoever came in by it is nobody here")
         grants_permissions = all(is_model_backends(name) for name in GRANTING + GRANTING_INSIDE)
         self.ask(backend, BACKEND, HARMLESS["backend"].union(LOOKED_AT), "AUTHENTICATION_BACKENDS")
@@ -847,10 +847,17 @@ class Export:
             middleware = import_string(path)
             ancestors = [path_of(each) for each in getattr(middleware, "__mro__", ())]
             classes.update(ancestors)
-            known = next((each for each in ancestors if each in MIDDLEWARES), None)
-            if known and not (known.endswith(".RemoteUserMiddleware") and not middleware.force_logout_if_no_header):
-                hook, reason = MIDDLEWARES[known]
-                self.complain("hook" if hook else "note", "MIDDLEWARE", path, reason, hook)
+            # What a class makes harmless, one that derives from it may not.
+            own_path = path_of(middleware)
+            known = next(
+                (each for each in [own_path, *ancestors] if each in MIDDLEWARES and (each == own_path or MIDDLEWARES[each][0] == HOOK)),
+                None,
+            )
+            if known == REMOTE_USER and not middleware.force_logout_if_no_header:
+                known = PERSISTENT_REMOTE_USER
+            if known:
+                level, hook, reason = MIDDLEWARES[known]
+                self.complain(level, "MIDDLEWARE", path, reason, hook)
             elif not path.startswith("django."):
                 base = next((each for each in ancestors if each in MIDDLEWARE), None)
                 overrides = base and overridden(middleware, ())
@@ -994,11 +1001,10 @@ class RestExport:
         return self.KINDS[known]
 
     def refuse_overrides(self, cls, own, harmless):
-        silent = {"__module__", "__qualname__", "__doc__", "__annotations__", "__annotate_func__", "__annotations_cache__",
-                  "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__", "__parameters__", "__orig_bases__"}
+        """Stricter than what is asked of Django's classes: also what the framework has no name for, such as `__init__`."""
         for each in cls.__mro__:
             if not path_of(each).startswith((*own, "builtins.object", "typing.Generic")):
-                for name in sorted(set(vars(each)) - silent - harmless):
+                for name in sorted(set(vars(each)) - MACHINERY - harmless):
                     raise NotOwn("has a `{}` of its own".format(name))
 
     def token(self, authentication):
@@ -1147,7 +1153,7 @@ def overridden(cls, also):
     """The names that Django's own classes among the ancestors have, and whose value is not Django's: each with the path
     of the class that has it. Sorted, so that the same site says the same.
 
-    `also` are the paths of classes that count as Django's.
+    `also` are the paths of other classes that count as Django's.
     """
 
     def is_trusted(each):
@@ -1189,6 +1195,12 @@ def is_middleware(path, base):
     from django.utils.module_loading import import_string
 
     return base in [path_of(each) for each in getattr(import_string(path), "__mro__", ())]
+
+
+def shown(urls, default):
+    """Some of the URLs that are not the default one, each with its language."""
+    others = ["{}: {}".format(*each) for each in sorted(urls.items()) if each[1] != default]
+    return ", ".join(others[:8]) + (", .." if others[8:] else "")
 
 
 def lazy_text(value):
@@ -1279,6 +1291,27 @@ def qualify(value, cursor):
                 value[place] = [row[0], member]
         elif isinstance(member, (dict, list)):
             qualify(member, cursor)
+
+
+def text_or_null(value):
+    return None if value is None or value is False else str(value)
+
+
+def texts(values):
+    return [str(value) for value in values]
+
+
+# The settings that can be taken over as they are.
+PLAIN_SETTINGS = {
+    bool: """CSRF_COOKIE_HTTPONLY CSRF_COOKIE_SECURE CSRF_USE_SESSIONS SESSION_COOKIE_HTTPONLY SESSION_COOKIE_SECURE
+        SESSION_EXPIRE_AT_BROWSER_CLOSE SESSION_SAVE_EVERY_REQUEST USE_TZ USE_X_FORWARDED_HOST USE_X_FORWARDED_PORT""",
+    str: "AUTH_USER_MODEL CSRF_COOKIE_NAME SESSION_COOKIE_NAME SESSION_ENGINE SESSION_SERIALIZER",
+    text_or_null: """CSRF_COOKIE_DOMAIN CSRF_COOKIE_PATH CSRF_COOKIE_SAMESITE FORCE_SCRIPT_NAME SESSION_COOKIE_DOMAIN
+        SESSION_COOKIE_PATH SESSION_COOKIE_SAMESITE TIME_ZONE""",
+    texts: "CSRF_TRUSTED_ORIGINS",
+    number: """CSRF_COOKIE_AGE DATA_UPLOAD_MAX_MEMORY_SIZE DATA_UPLOAD_MAX_NUMBER_FIELDS DATA_UPLOAD_MAX_NUMBER_FILES
+        SESSION_COOKIE_AGE""",
+}
 
 
 if not apps.ready:

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{
     ManyToMany, ParentModel, PermissionTables, TableName, exported_rest::ExportedRestFramework,
+    login_urls::LoginUrls,
 };
 
 /// The version of the shape; `FORMAT` in `export_settings.py` is the same number.
@@ -51,6 +52,8 @@ pub(super) struct Exported {
     #[serde(deserialize_with = "nullable")]
     pub(super) force_script_name: Option<String>,
     pub(super) login_url: String,
+    #[serde(rename = "login_urls", deserialize_with = "nullable")]
+    pub(super) login_urls: Option<LoginUrls>,
     #[serde(deserialize_with = "nullable")]
     pub(super) login_redirect_url: Option<String>,
     #[serde(deserialize_with = "nullable")]

@@ -1,6 +1,6 @@
 //! What a site does in its own way, and what of it the service answers for.
 
-use super::{DjangoSettings, NotHonoured, Power};
+use super::{DjangoSettings, LoginUrls, NotHonoured, Power};
 
 impl DjangoSettings {
     /// What the site does in its own way, but for what was accepted.
@@ -12,6 +12,12 @@ impl DjangoSettings {
     /// What switches this power off, unless a hook does it.
     pub(crate) fn overrides_of(&self, power: Power) -> impl Iterator<Item = &NotHonoured> {
         self.not_honoured().filter(move |each| each.power == Some(power))
+    }
+
+    /// The exported `LOGIN_URL` by language, unless the service has another one.
+    pub(crate) fn login_urls(&self) -> Option<&LoginUrls> {
+        let urls = self.site.as_ref()?.login_urls.as_ref()?;
+        (urls.in_default_language() == self.login_url).then_some(urls)
     }
 
     fn is_accepted(&self, each: &NotHonoured) -> bool {

@@ -1,6 +1,8 @@
 //! What is known of the site that settings were exported from, and is no setting.
 
-use super::{SecretKey, UserModel, exported::NotHonoured, fingerprint::Fingerprints};
+use super::{
+    SecretKey, UserModel, exported::NotHonoured, fingerprint::Fingerprints, login_urls::LoginUrls,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Site {
@@ -8,6 +10,7 @@ pub(crate) struct Site {
     pub(crate) django_version: String,
     pub(crate) sessions: SiteSessions,
     pub(super) user_model: UserModel,
+    pub(super) login_urls: Option<LoginUrls>,
     pub(crate) not_honoured: Vec<NotHonoured>,
 }
 

@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use super::{
     admission::{Admits, Demands, UserTest},
     csrf::CsrfPolicy,
+    language,
     redirect::{LoginUrl, REDIRECT_FIELD_NAME},
     rejection::{ChooseLoginUrl, ErrorHandler, Rejection, RejectionAnswer},
     request::Context,
@@ -317,8 +318,9 @@ impl DjangoSessionMiddleware {
         self
     }
 
-    /// Chooses the login URL for each request: for a site with `i18n_patterns`, where `LOGIN_URL`
-    /// is a name and stands for another path in every language.
+    /// Chooses the login URL for each request: for a site that does so by a rule of its own. Where
+    /// `LOGIN_URL` is another one in every language (`i18n_patterns`), and Django's `LocaleMiddleware`
+    /// chooses the language, exported settings do it by themselves.
     ///
     /// ```
     /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
@@ -401,7 +403,15 @@ impl DjangoSessionMiddleware {
                 return RejectionAnswer::RedirectTo(Arc::clone(choose), field_name.clone());
             }
             LoginPage::At(url) => url,
-            LoginPage::OfSettings => &self.site.settings().login_url,
+            LoginPage::OfSettings => {
+                let settings = self.site.settings();
+                if let Some(urls) = settings.login_urls().cloned() {
+                    let choose =
+                        move |req: &HttpRequest| language::login_url(&urls, req).to_owned();
+                    return RejectionAnswer::RedirectTo(Arc::new(choose), field_name.clone());
+                }
+                &settings.login_url
+            }
         };
         RejectionAnswer::Redirect(LoginUrl::new(url, field_name))
     }

@@ -11,6 +11,7 @@ mod form_config;
 mod form_reader;
 mod held_form;
 mod host;
+mod language;
 mod messages;
 mod middleware;
 mod next;

@@ -31,7 +31,7 @@ use super::{
     vary::vary_on_cookie,
 };
 use crate::{
-    auth::DjangoSite,
+    auth::{DjangoSite, RequestParts},
     csrf::CsrfCheck,
     database::{RequestBudgets, in_request},
     error::Error,
@@ -229,11 +229,14 @@ where
         let arrival = middleware.arrival(&req);
         if matches!(middleware.admits, Admits::Rest(_)) {
             let (middleware, service) = (Rc::clone(middleware), Rc::clone(&self.service));
-            let answer = rest_answer(middleware, service, req, arrival);
-            return Either::Right(Either::Right(in_request(answer).boxed_local()));
+            let parts = request_parts(&req, middleware.site());
+            let answer = in_request(rest_answer(middleware, service, req, arrival));
+            return Either::Right(Either::Right(answering(parts, answer)));
         }
         let wanted = middleware.wanted(&req, &arrival.csrf);
-        let is_simple = wanted == Wanted::Nothing && !middleware.writes;
+        // A handler may ask the hooks about a session that a middleware further out has found.
+        let asks_hooks = arrival.outer.is_some() && middleware.site().asks_for_requests();
+        let is_simple = wanted == Wanted::Nothing && !middleware.writes && !asks_hooks;
         match &arrival.session {
             // Nothing to look up, to check or to store: no query, and no future in a box.
             Brought::Known(session) if is_simple && middleware.admits.can_decide(session) => {
@@ -252,12 +255,20 @@ where
                 let (middleware, service) = (Rc::clone(middleware), Rc::clone(&self.service));
                 let parts = request_parts(&req, middleware.site());
                 let answer = in_request(answer(middleware, service, req, wanted, arrival));
-                Either::Right(Either::Right(match parts {
-                    Some(parts) => parts.answering(answer).boxed_local(),
-                    None => answer.boxed_local(),
-                }))
+                Either::Right(Either::Right(answering(parts, answer)))
             }
         }
+    }
+}
+
+/// The answer to a request that hooks may ask for.
+fn answering<T: 'static>(
+    parts: Option<RequestParts>,
+    answer: impl Future<Output = T> + 'static,
+) -> LocalBoxFuture<'static, T> {
+    match parts {
+        Some(parts) => parts.answering(answer).boxed_local(),
+        None => answer.boxed_local(),
     }
 }
 

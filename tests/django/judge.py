@@ -31,9 +31,9 @@ from django.contrib import auth  # noqa: E402
 from django.contrib.admin.sites import AdminSite  # noqa: E402
 from django.contrib.admin.views.decorators import staff_member_required  # noqa: E402
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model  # noqa: E402
-from django.contrib.auth.decorators import login_required, user_passes_test  # noqa: E402
+from django.contrib.auth.decorators import login_required, permission_required, user_passes_test  # noqa: E402
 from django.contrib.auth.models import AnonymousUser  # noqa: E402
-from django.core.exceptions import SuspiciousOperation  # noqa: E402
+from django.core.exceptions import PermissionDenied, SuspiciousOperation  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest  # noqa: E402
 from django.core.signals import request_finished, request_started  # noqa: E402
 from django.db import close_old_connections, connection, transaction  # noqa: E402
@@ -334,6 +334,26 @@ def group_test(username, group):
     return {"status": response.status_code, "location": response.get("Location"), "groups": groups}
 
 
+def decorated(username, permission):
+    """What Django's decorators answer a user, or an anonymous visitor: status and location, by the decorator."""
+    request = WSGIRequest(environ(path="/desk/", query="a=1") | {"HTTP_HOST": "example.com"})
+    request.user = known(username) if username else AnonymousUser()
+    decorators = {
+        "permission": permission_required(permission),
+        "permission_or_403": permission_required(permission, raise_exception=True),
+        "staff": staff_member_required(login_url=settings.LOGIN_URL),
+    }
+    answers = {}
+    with override_settings(ALLOWED_HOSTS=["*"]):
+        for name, decorator in decorators.items():
+            try:
+                response = decorator(lambda request: HttpResponse())(request)
+                answers[name] = [response.status_code, response.get("Location")]
+            except PermissionDenied:
+                answers[name] = [403, None]
+    return answers
+
+
 def csrf_answers(settings, requests):
     """Arguments of `csrf.answers`: what CsrfViewMiddleware makes of each request."""
     return {"answers": csrf.answers(settings, requests)}
@@ -441,7 +461,7 @@ COMMANDS = {
     command.__name__: command
     for command in (
         *(authenticate, batch, canonical, check_passwords, make_password, make_passwords),
-        *(csrf_answers, decode, delete_row, delete_user, edit, encode, get_row, get_user, group_test, login),
+        *(csrf_answers, decode, decorated, delete_row, delete_user, edit, encode, get_row, get_user, group_test, login),
         *(make_odd_sessions, make_sessions, messages_operate, parse_cookie, put_row, put_rows, read_session, redirect),
         *(writes.epoch, writes.operate, writes.read_row),
         *(request_users, rest_answers, rest_user, safe_urls, set_user, sign_row, sql, time_decode, visit),

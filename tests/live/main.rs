@@ -17,6 +17,7 @@ mod login;
 mod login_required;
 mod messages;
 mod outages;
+mod packages;
 mod recognise;
 mod rest;
 mod sessions;

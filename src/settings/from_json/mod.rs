@@ -77,6 +77,7 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         data_upload_max_number_files,
         force_script_name,
         login_url,
+        login_urls,
         login_redirect_url,
         logout_redirect_url,
         password_hashers,
@@ -172,7 +173,8 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         .into_iter()
         .chain(unsafes.map(ToString::to_string))
         .collect();
-    let site = Site { fingerprints, django_version, sessions, user_model, not_honoured };
+    let site =
+        Site { fingerprints, django_version, sessions, user_model, login_urls, not_honoured };
     (DjangoSettings { site: Some(site), ..settings }, faults)
 }
 

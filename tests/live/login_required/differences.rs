@@ -1,6 +1,13 @@
 //! Where the crate says something else than Django on purpose, with both sides shown.
 
-use actix_django_session::{DjangoSettings, DjangoSite, Error, UserModel, signing::Algorithm};
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error, UserModel, signing::Algorithm,
+};
+use actix_web::{
+    App, HttpResponse,
+    test::{TestRequest, call_service, init_service},
+    web,
+};
 use serde_json::{Value, json};
 use testbed::{Django, Settings, With};
 
@@ -123,4 +130,56 @@ async fn an_empty_fallback_secret_lets_anybody_in_to_django_and_is_refused_here(
     assert!(matches!(refused, Err(Error::ImproperlyConfigured(_))));
     assert!(DjangoSite::new(bed.pool(), DjangoSettings::new("")).is_err());
     assert_eq!(probe(bed.site()).status("/user", &key).await, 302);
+}
+
+/// Whoever is logged in and may not: Django's decorators send to the log-in page, and the middleware with
+/// the handler that its documentation has.
+#[actix_web::test]
+async fn who_lacks_a_permission_gets_a_403_or_what_the_decorators_answer() {
+    let sends = |middleware: DjangoSessionMiddleware| {
+        middleware.error_handler(|error, req| match error {
+            Error::PermissionDenied => Error::Anonymous.default_response(req),
+            error => error.default_response(req),
+        })
+    };
+    for django in Django::available().unwrap() {
+        let bed = Bed::without_users(django, &Settings::default()).await;
+        bed.user("ada", json!({})).await;
+        bed.user("ben", json!({ "permissions": ["auth.view_user"] })).await;
+        bed.user("ann", json!({ "is_staff": true })).await;
+        bed.user("root", json!({ "is_staff": true, "is_superuser": true })).await;
+        let site = bed.store_with(settings().with(|s| s.allowed_hosts = vec!["*".into()]));
+        let of = || DjangoSessionMiddleware::login_required(site.clone());
+        let permission = || of().permission_required("auth.view_user");
+        for name in [None, Some("ada"), Some("ben"), Some("ann"), Some("root")] {
+            let question =
+                json!({ "cmd": "decorated", "username": name, "permission": "auth.view_user" });
+            let django = bed.ask(question).await;
+            let key = match name {
+                Some(name) => bed.login(name).await,
+                None => String::new(),
+            };
+            let ours = async |middleware: DjangoSessionMiddleware| {
+                let app = App::new().wrap(middleware).default_service(web::to(HttpResponse::Ok));
+                let request = TestRequest::with_uri("/desk/?a=1")
+                    .insert_header(("Host", "example.com"))
+                    .insert_header(("Cookie", format!("sessionid={key}")));
+                let answer = call_service(&init_service(app).await, request.to_request()).await;
+                let location = answer.headers().get("Location");
+                json!([answer.status().as_u16(), location.map(|to| to.to_str().unwrap())])
+            };
+            assert_eq!(ours(sends(permission())).await, django["permission"], "{name:?}");
+            assert_eq!(ours(sends(of().staff_required())).await, django["staff"], "{name:?}");
+            // Without the handler nobody is sent to log in twice.
+            let plain = ours(permission()).await;
+            let staff = ours(of().staff_required()).await;
+            if name.is_some() {
+                assert_eq!(plain, django["permission_or_403"], "{name:?}");
+                let refused = if django["staff"][0] == 302 { 403 } else { 200 };
+                assert_eq!(staff, json!([refused, null]), "{name:?}");
+            } else {
+                assert_eq!((&plain, &staff), (&django["permission"], &django["staff"]));
+            }
+        }
+    }
 }

@@ -22,7 +22,7 @@ async fn complaint(bed: &Bed, settings: DjangoSettings) -> String {
 }
 
 /// A site with a middleware that asks for sessions alone.
-pub(super) fn in_use(site: DjangoSite) -> DjangoSite {
+pub(crate) fn in_use(site: DjangoSite) -> DjangoSite {
     drop(DjangoSessionMiddleware::required(site.clone()));
     site
 }

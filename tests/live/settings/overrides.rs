@@ -12,7 +12,7 @@ use crate::beds::{Bed, MODEL_BACKEND};
 
 const KEY: &str = Settings::SECRET_KEY;
 
-async fn exported(bed: &Bed) -> DjangoSettings {
+pub(crate) async fn exported(bed: &Bed) -> DjangoSettings {
     DjangoSettings::from_json(&bed.export().await, KEY).unwrap().with(|s| s.write_sessions = true)
 }
 
@@ -23,14 +23,14 @@ async fn django_lets_in(bed: &Bed, username: &str) -> bool {
 }
 
 /// The error of something that is off.
-fn refusal<T: std::fmt::Debug>(found: Result<T, Error>) -> String {
+pub(crate) fn refusal<T: std::fmt::Debug>(found: Result<T, Error>) -> String {
     match found {
         Err(Error::ImproperlyConfigured(sentence)) => sentence,
         other => panic!("{other:?}"),
     }
 }
 
-fn said(sentence: &str, named: &[&str]) {
+pub(crate) fn said(sentence: &str, named: &[&str]) {
     for each in named {
         assert!(sentence.contains(each), "{each}: {sentence}");
     }
@@ -193,7 +193,7 @@ async fn columns_of_a_session_are_filled_in_the_statement_that_writes_it() {
         let data = SessionData::new();
         let refused = refusal(site.create(&data, Expiry::Default).await);
         said(&refused, &["devices.sessions.DeviceStore.create_model_instance", "session_columns"]);
-        let site = site.session_columns(["user_id", "device"], |data| {
+        let site = site.session_columns(["user_id", "device"], |data, _| {
             Ok(json!({ "user_id": data.user_id(), "device": "here" }))
         });
         let mut data = data;
@@ -207,7 +207,7 @@ async fn columns_of_a_session_are_filled_in_the_statement_that_writes_it() {
         data.insert("_auth_user_id", &"7").unwrap();
         site.create(&data, Expiry::Default).await.unwrap();
         assert_eq!(columns().await, json!(["7", "here"]));
-        let failing = site.session_columns(["user_id"], |_| Err::<Value, _>(Error::Expiry));
+        let failing = site.session_columns(["user_id"], |_, _| Err::<Value, _>(Error::Expiry));
         assert!(failing.create(&data, Expiry::Default).await.is_err());
     }
 }
@@ -247,27 +247,6 @@ async fn a_site_that_reads_from_replicas_by_chance_gives_the_same_file_each_time
     assert!(files.iter().all(|file| *file == files[0]), "{files:?}");
     assert!(DjangoSettings::from_json(&files[0], KEY).is_ok());
     assert_eq!(serde_json::from_str::<Value>(&files[0]).unwrap()["not_honoured"], json!([]));
-}
-
-#[actix_web::test]
-async fn the_login_url_of_a_site_in_several_languages_is_where_django_sends_to() {
-    for django in Django::available().unwrap() {
-        for url in ["login", "/accounts/login/"] {
-            let settings = Settings::default()
-                .set("ROOT_URLCONF", "own.urls")
-                .set("LANGUAGE_CODE", "en-us")
-                .set("EXTRA_MIDDLEWARE", json!(["django.middleware.locale.LocaleMiddleware"]))
-                .login_url(url);
-            let bed = Bed::without_users(django, &settings).await;
-            let exported: Value = serde_json::from_str(&bed.export().await).unwrap();
-            let visited = bed.ask(json!({ "cmd": "visit", "path": "/members/" })).await;
-            let location = visited["location"].as_str().unwrap();
-            let expected = format!("{}?next=/members/", exported["LOGIN_URL"].as_str().unwrap());
-            assert_eq!(location, expected);
-            let notes = exported["not_honoured"].as_array().unwrap().len();
-            assert_eq!(notes, usize::from(url == "login"), "{exported}");
-        }
-    }
 }
 
 #[actix_web::test]
@@ -358,6 +337,23 @@ async fn ordinary_sites_hear_nothing() {
         let exported = Site::export_settings(Django::default(), database.url(), settings).await;
         let exported: Value = serde_json::from_str(&exported.unwrap()).unwrap();
         assert_eq!(exported["not_honoured"], json!([]), "{number}: {settings:?}");
+    }
+}
+
+/// What stands in no column, or not as it stands there, cannot be read: nobody is let in by it.
+#[actix_web::test]
+async fn properties_in_the_place_of_columns_are_refused_by_name() {
+    let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
+    let settings = Settings::default().auth_user_model("computed.ComputedUser");
+    for django in Django::available().unwrap() {
+        let exported = Site::export_settings(django, database.url(), &settings).await.unwrap();
+        let refused = DjangoSettings::from_json(&exported, KEY).unwrap_err().to_string();
+        for named in
+            ["`is_active` that is no column", "users.computed.models.ComputedUser.is_authenticated"]
+        {
+            assert!(refused.contains(named), "{django}, {named}: {refused}");
+        }
+        assert!(refused.contains("computed.ComputedUser.is_staff"), "{django}: {refused}");
     }
 }
 

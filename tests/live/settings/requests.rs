@@ -215,12 +215,19 @@ async fn whoever_is_active_on_rust_pages_alone_is_not_idle_for_django_session_ti
     let ada = bed.user("ada", json!({})).await;
     let exported = bed.export().await;
     let read: Value = serde_json::from_str(&exported).unwrap();
-    assert_eq!(read["not_honoured"][0]["hook"], "after_get_user");
+    assert_eq!(read["not_honoured"][0]["level"], "hook");
+    let middleware = "django_session_timeout.middleware.SessionTimeoutMiddleware";
+    assert_eq!(read["not_honoured"][0]["value"], middleware);
     let settings = DjangoSettings::from_json(&exported, Settings::SECRET_KEY).unwrap();
-    let site = bed.store_with(settings.with(|s| {
+    let settings = settings.with(|s| {
         s.allowed_hosts = vec!["*".into()];
         s.write_sessions = true;
-    }));
+    });
+    let warned = in_use(bed.store_with(settings.clone())).check().await.unwrap();
+    assert_eq!(warned.warnings().len(), 1);
+    let accepting = |s: &mut DjangoSettings| s.accepted_overrides.push(middleware.into());
+    let site = bed.store_with(settings.with(accepting));
+    assert_eq!(in_use(site.clone()).check().await.unwrap().warnings().len(), 0);
     let app = App::new().service(
         web::scope("")
             .wrap(DjangoSessionMiddleware::login_required(site.clone()))

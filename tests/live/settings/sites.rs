@@ -8,7 +8,7 @@ const PACKAGES: [&str; 4] = [
     "django-allauth==65.3.1",
     "django-hijack==3.7.9",
     "django-impersonate==1.9.5",
-    "django-otp==1.5.4",
+    "django-otp==1.7.5",
 ];
 
 const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";

@@ -1,0 +1,17 @@
+"""A user model whose manager decides itself whom it finds: accounts that were closed are nobody's."""
+
+from django.db import models
+
+from users.base import Manager, UserBase
+
+
+class Open(Manager):
+    def get(self, *arguments, **named):
+        return super().get(*arguments, **named, closed=False)
+
+
+class UnseenUser(UserBase):
+    id = models.AutoField(primary_key=True)
+    closed = models.BooleanField(default=False)
+
+    objects = Open()
