@@ -93,13 +93,13 @@ async fn both(browser: &Browser, service: &TestApp, bed: &Bed) -> [String; 2] {
         302 => String::new(),
         other => panic!("{other}"),
     };
-    let djangos = browser.whoami(bed.bed().site()).await.unwrap();
+    let djangos = browser.whoami(bed.bed().site().await.unwrap()).await.unwrap();
     [ours, djangos["username"].as_str().unwrap().to_owned()]
 }
 
 /// Posts to Django, with the token of the cookie. The status.
 async fn post(browser: &Browser, bed: &Bed, path: &str, fields: &[(&str, &str)]) -> u16 {
-    let site = bed.bed().site().url();
+    let site = bed.bed().site().await.unwrap().url();
     let cookies = browser.cookies(site).unwrap_or_default();
     let mut pairs = cookies.split("; ").filter_map(|pair| pair.split_once('='));
     let token = pairs.find(|(name, _)| *name == "csrftoken").map(|(_, value)| value.to_owned());

@@ -21,7 +21,7 @@ async fn with_django_loginas_the_session_names_the_other_user() {
     assert_eq!(found["not_honoured"], json!([]));
     let service = service(bed.store_with(settings));
     let root = Browser::new();
-    root.login(bed.bed().site(), "root", PASSWORD).await.unwrap();
+    root.login(bed.bed().site().await.unwrap(), "root", PASSWORD).await.unwrap();
     assert_eq!(both(&root, &service, &bed).await, ["root", "root"]);
     assert_eq!(post(&root, &bed, "/admin/login/user/1/", &[]).await, 302);
     assert_eq!(both(&root, &service, &bed).await, ["ada", "ada"]);
@@ -40,14 +40,14 @@ async fn the_backend_of_django_su_is_known() {
     assert_eq!(site.check().await.unwrap().warnings(), [""; 0]);
     let service = service(site.clone());
     let root = Browser::new();
-    root.login(bed.bed().site(), "root", PASSWORD).await.unwrap();
+    root.login(bed.bed().site().await.unwrap(), "root", PASSWORD).await.unwrap();
     assert_eq!(post(&root, &bed, "/su/1/", &[]).await, 302);
     assert_eq!(both(&root, &service, &bed).await, ["ada", "ada"]);
     // Its backend lets in whoever is in the table, and asks for no password.
     bed.user("ada", json!({ "is_active": false })).await;
     assert_eq!(both(&root, &service, &bed).await, ["ada", "ada"]);
     assert!(site.authenticate("ada", PASSWORD).await.unwrap().is_none());
-    let back = format!("{}/su/", bed.bed().site().url());
+    let back = format!("{}/su/", bed.bed().site().await.unwrap().url());
     assert_eq!(root.get(&back).await.unwrap().status(), 302);
     assert_eq!(both(&root, &service, &bed).await, ["root", "root"]);
     root.get(&format!("{}/out", service.url())).await.unwrap();
@@ -71,16 +71,16 @@ async fn log_in_is_djangos_where_django_axes_counts_attempts() {
 
     let service = service(site);
     let (ada, locked) = (Browser::new(), Browser::new());
-    ada.login(bed.bed().site(), "ada", PASSWORD).await.unwrap();
+    ada.login(bed.bed().site().await.unwrap(), "ada", PASSWORD).await.unwrap();
     assert_eq!(both(&ada, &service, &bed).await, ["ada", "ada"]);
-    let page = format!("{}/accounts/login/", bed.bed().site().url());
+    let page = format!("{}/accounts/login/", bed.bed().site().await.unwrap().url());
     let mut statuses = Vec::new();
     for _ in 0..4 {
         let wrong = [("username", "ada"), ("password", "wrong")];
         statuses.push(locked.submit(&page, &wrong).await.unwrap().status().as_u16());
     }
     assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
-    assert!(locked.login(bed.bed().site(), "ada", PASSWORD).await.is_err());
+    assert!(locked.login(bed.bed().site().await.unwrap(), "ada", PASSWORD).await.is_err());
     // Nobody who is in is thrown out, at Django neither.
     assert_eq!(both(&ada, &service, &bed).await, ["ada", "ada"]);
     // Who says that the backend may be passed over has said that nobody is locked out here.

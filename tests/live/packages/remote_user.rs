@@ -68,7 +68,7 @@ async fn a_session_ends_when_the_proxy_names_nobody_or_somebody_else() {
     }
     // Who was logged in by the header there is logged in here, with the header.
     let ada = Browser::new();
-    let page = format!("{}/whoami/", bed.bed().site().url());
+    let page = format!("{}/whoami/", bed.bed().site().await.unwrap().url());
     let request = ada.client().get(page).header("X-Remote-User", "ada");
     let said: Value =
         serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();

@@ -40,7 +40,7 @@ async fn signs_out_everywhere(
     assert_eq!(bed.sql(&columns).await, json!([[1, AGENT, "127.0.0.1", true]]));
     assert_eq!(both(&here, &service, bed).await, ["ada", "ada"]);
 
-    there.login(bed.bed().site(), "ada", PASSWORD).await.unwrap();
+    there.login(bed.bed().site().await.unwrap(), "ada", PASSWORD).await.unwrap();
     assert_eq!(both(&there, &service, bed).await, ["ada", "ada"]);
     sign_out_others(&there).await;
     assert_eq!(both(&here, &service, bed).await, ["", ""]);
@@ -117,7 +117,7 @@ async fn django_qsessions_signs_out_sessions_of_here() {
         }))
     });
     let sign_out_others = async |browser: &Browser| {
-        let cookies = browser.cookies(bed.bed().site().url()).unwrap();
+        let cookies = browser.cookies(bed.bed().site().await.unwrap().url()).unwrap();
         let key = cookies.split("; ").find_map(|pair| pair.strip_prefix("sessionid=")).unwrap();
         let script = format!(
             "from django.contrib.auth import get_user_model\n\

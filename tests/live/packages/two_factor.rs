@@ -40,7 +40,7 @@ async fn who_gave_a_second_factor_to_django_two_factor_auth_is_let_in() {
     let number = number.unwrap();
 
     let example = Example::run("two_factor", bed.url(), &[]).unwrap();
-    let page = format!("{}/account/login/", bed.bed().site().url());
+    let page = format!("{}/account/login/", bed.bed().site().await.unwrap().url());
     let (ada, ben) = (Browser::new(), Browser::new());
     let let_in = async |browser: &Browser| {
         let answer = browser.get(&format!("{}/account", example.url())).await.unwrap();
@@ -56,10 +56,10 @@ async fn who_gave_a_second_factor_to_django_two_factor_auth_is_let_in() {
         assert_eq!(browser.submit(&page, &step).await.unwrap().status(), status, "{name}");
         assert_eq!(let_in(browser).await.0, 302, "{name}");
     }
-    assert_eq!(ben.whoami(bed.bed().site()).await.unwrap()["username"], "ben");
+    assert_eq!(ben.whoami(bed.bed().site().await.unwrap()).await.unwrap()["username"], "ben");
     let step = [("login_view-current_step", "token"), ("token-otp_token", number.trim())];
     assert_eq!(post(&ada, &bed, "/account/login/", &step).await, 302);
-    assert_eq!(ada.whoami(bed.bed().site()).await.unwrap()["username"], "ada");
+    assert_eq!(ada.whoami(bed.bed().site().await.unwrap()).await.unwrap()["username"], "ada");
     assert_eq!(let_in(&ada).await, (200, "welcome, ada".into()));
     // The phone is lost.
     bed.sql("DELETE FROM otp_totp_totpdevice").await;
