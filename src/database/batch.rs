@@ -233,7 +233,9 @@ impl<J: Ask> Batch<J> {
                 Some(_) => outcomes[index].take(),
                 None => None,
             };
-            drop(asked.answer.send(outcome.unwrap_or_else(|| Err(Unavailable::NoAnswer.into()))));
+            drop(
+                asked.answer.send(outcome.unwrap_or_else(|| Err(Unavailable::WrongAnswer.into()))),
+            );
         }
     }
 
@@ -296,7 +298,7 @@ async fn attempt<J: Ask>(
         }
         Err(Failure::Lost(error)) => {
             drop(lease);
-            let error = error.map_or(Unavailable::NoAnswer, Unavailable::from);
+            let error = error.map_or(Unavailable::WrongAnswer, Unavailable::from);
             return Err(Failed::Lost(error.into()));
         }
         Err(Failure::Stale) => {

@@ -107,7 +107,7 @@ impl Middleware {
         } else {
             let wait = budget.wait();
             match self.site().load_by(key, wait.deadline()).await {
-                Err(error) if !error.is_rejection() => return Err(error),
+                Err(error) if !error.wants_login() => return Err(error),
                 session => RequestSession::new(Loaded::from(session)),
             }
         };
