@@ -224,7 +224,7 @@ fn forms_on_the_way_take_no_more_memory_than_they_may() {
     let kib = kib_of(MANY_FORMS, measure_by("upload_what_the_environment_says", MANY_FORMS));
     println!("{FORMS} forms of {FORM} bytes: {kib} KiB");
     assert!(kib < FORM_ROOM, "{kib} KiB");
-    assert!(FORM_ROOM * 1024 < FORMS * FORM / 2, "a bound that says nothing");
+    const { assert!(FORM_ROOM * 1024 < FORMS * FORM / 2, "a bound that says nothing") };
 }
 
 #[test]
