@@ -28,7 +28,7 @@ async fn items(user: DjangoUser) -> impl Responder {
 fn json_error(error: &Error, _req: &HttpRequest) -> HttpResponse {
     let status = error.status_code();
     let (code, message) = match error {
-        error if error.is_rejection() => ("not_logged_in", "Please log in."),
+        error if error.wants_login() => ("not_logged_in", "Please log in."),
         Error::CsrfFailed(_) => ("csrf", "Please load the page again."),
         Error::PermissionDenied => ("forbidden", "You may not do this."),
         _ if status == StatusCode::SERVICE_UNAVAILABLE => {

@@ -34,6 +34,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     data.insert("cart", &["book", "pen"])?;
     let session_data = data.encode(&signer);
     println!("row         {session_data}");
-    println!("session     {}", SessionData::decode(&session_data, &signer)?.as_json());
+    println!("session     {}", SessionData::decode(&session_data, &signer)?.to_json());
     Ok(())
 }

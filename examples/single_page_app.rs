@@ -53,7 +53,7 @@ async fn save(Json(note): Json<Value>) -> impl Responder {
 fn json_error(error: &Error, _: &HttpRequest) -> HttpResponse {
     let detail = match error {
         Error::CsrfFailed(reason) => format!("CSRF Failed: {reason}"),
-        error if error.is_rejection() => "Authentication credentials were not provided.".into(),
+        error if error.wants_login() => "Authentication credentials were not provided.".into(),
         _ => "Something went wrong here.".into(),
     };
     HttpResponse::build(error.status_code()).json(json!({ "detail": detail }))

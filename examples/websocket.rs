@@ -76,7 +76,7 @@ async fn log_out(site: &DjangoSite, session: &DjangoSession, user: &DjangoUser) 
         timer.tick().await;
         match site.revalidate(session, user).await {
             Ok(_) => {}
-            Err(error) if error.is_rejection() => return CloseCode::Policy,
+            Err(error) if error.wants_login() => return CloseCode::Policy,
             // The database is away: whether the session still stands cannot be told.
             Err(_) => return CloseCode::Again,
         }
@@ -143,7 +143,7 @@ pub(crate) fn routes(
     shutdown: Shutdown,
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     // A redirect to a login page is of no use to what opens a WebSocket: it gets a 401.
-    let middleware = DjangoSessionMiddleware::login_required(site).unauthorized();
+    let middleware = DjangoSessionMiddleware::login_required(site).respond_401();
     let shutdown = web::Data::new(shutdown);
     move |app| {
         let live = web::scope("/live")

@@ -39,7 +39,7 @@ async fn index(OptionalDjangoSession(session): OptionalDjangoSession) -> impl Re
 async fn session(session: DjangoSession) -> impl Responder {
     match session.data() {
         Ok(data) => {
-            HttpResponse::Ok().content_type(ContentType::json()).body(data.as_json().into_owned())
+            HttpResponse::Ok().content_type(ContentType::json()).body(data.to_json().into_owned())
         }
         Err(error) => {
             HttpResponse::UnprocessableEntity().json(json!({ "error": error.to_string() }))
@@ -67,7 +67,7 @@ async fn account(user: DjangoUser) -> Result<impl Responder, Error> {
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let optional = DjangoSessionMiddleware::optional(site.clone());
     let required = DjangoSessionMiddleware::required(site.clone());
-    let api = required.clone().unauthorized();
+    let api = required.clone().respond_401();
     let login_required = DjangoSessionMiddleware::login_required(site);
     move |app| {
         let sessions = web::scope("")

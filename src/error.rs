@@ -75,6 +75,7 @@ pub enum Error {
     /// The user has no such column, or it holds no value of the type asked for: a mistake in the
     /// handler or in the user model. Status 500.
     #[error("the column \"{column}\" of the user {}", column_fault(.found, .expected))]
+    #[non_exhaustive]
     UserColumn {
         /// The column that was asked for.
         column: String,
@@ -88,6 +89,7 @@ pub enum Error {
     /// The user id in the session is not of the type that the handler asks for: a mistake in the
     /// handler. Status 500.
     #[error("the user id in the session is no `{expected}`")]
+    #[non_exhaustive]
     UserIdType {
         /// The type that the handler asks for.
         expected: &'static str,
@@ -101,7 +103,7 @@ pub enum Error {
     /// The session's `_session_expiry` is nothing that Django could make a date of, or the date is
     /// beyond the year 9999. Status 500, as in Django; nothing is stored.
     #[error("the session's expiry is no date")]
-    Expiry,
+    InvalidExpiry,
 
     /// An extractor was used on a route that no
     /// [`DjangoSessionMiddleware`](crate::DjangoSessionMiddleware) wraps. Status 500.
@@ -110,6 +112,7 @@ pub enum Error {
          `.wrap(DjangoSessionMiddleware::optional(site))` or `::required(site)` to its App, Scope \
          or Resource; of several `.wrap()`s, the last one added runs first"
     )]
+    #[non_exhaustive]
     MiddlewareMissing {
         /// The extractor that found no middleware.
         extractor: &'static str,
@@ -117,6 +120,8 @@ pub enum Error {
 
     /// The CSRF check refuses the request: it may not have been meant by the visitor. Status 403.
     #[error("CSRF verification failed: {0}")]
+    #[doc(alias = "csrf_failure")]
+    #[doc(alias = "REASON_BAD_TOKEN")]
     CsrfFailed(CsrfReason),
 
     /// The form cannot be read in which the CSRF token may be. Status 400, or 413 for
@@ -181,8 +186,10 @@ impl From<Arc<Unavailable>> for Error {
 }
 
 impl Error {
-    /// Whether a visitor who logs in could get further: no session, or nobody in it.
-    pub fn is_rejection(&self) -> bool {
+    /// Whether a visitor who logs in could get further: no session, or one that is anonymous, or a user
+    /// who may not. Each of these is one of the [`rejected`](crate::Event::Rejected) requests; those are
+    /// all that have a [`reason`](Self::reason), a 403 for the CSRF check or for a permission too.
+    pub fn wants_login(&self) -> bool {
         self.reason().is_some()
             && !matches!(
                 self,
@@ -212,8 +219,8 @@ impl Error {
         Chain(self)
     }
 
-    /// Why a request was turned away that a right cookie could have brought further: a constant
-    /// word, for logs and counters. `None` for failures.
+    /// Why a request was rejected: a constant word, for logs and counters, and the `reason` of the
+    /// [`Event::Rejected`](crate::Event::Rejected) that it becomes. `None` for failures.
     pub fn reason(&self) -> Option<&'static str> {
         Some(match self {
             Self::NoSessionKey => "no_session_key",
@@ -243,7 +250,7 @@ impl Error {
             | Self::CheckFailed(_)
             | Self::UserColumn { .. }
             | Self::UserIdType { .. }
-            | Self::Expiry
+            | Self::InvalidExpiry
             | Self::MiddlewareMissing { .. }
             | Self::FormSpool(_)
             | Self::TooManyPasswords(_)
@@ -323,7 +330,7 @@ pub enum Unavailable {
 
     /// The server's answer belongs to another query, as can happen behind a pooler.
     #[error("the database answered another query")]
-    NoAnswer,
+    WrongAnswer,
 
     /// The server left a row as it was, though nobody else had changed it.
     #[error(
@@ -351,7 +358,7 @@ impl Unavailable {
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::Query(error) => error.code().is_some(),
-            Self::NoAnswer => true,
+            Self::WrongAnswer => true,
             _ => false,
         }
     }
@@ -428,9 +435,9 @@ mod tests {
 
     #[test]
     fn one_value_of_another_type_is_no_reason_to_log_in_again() {
-        assert!(!Error::from(DecodeError::Value).is_rejection());
-        assert!(Error::from(DecodeError::NotADictionary).is_rejection());
-        assert!(!Error::PermissionDenied.is_rejection());
+        assert!(!Error::from(DecodeError::Value).wants_login());
+        assert!(Error::from(DecodeError::NotADictionary).wants_login());
+        assert!(!Error::PermissionDenied.wants_login());
     }
 
     /// By what this crate exports: an application needs no further one for it.

@@ -120,5 +120,5 @@ pub fn jwt(header: &[u8], now: u64) -> Result<Option<String>, String> {
     };
     let now = UNIX_EPOCH + Duration::from_secs(now);
     let claims = jwt.validated(token, now).map_err(|failed| failed.to_string())?;
-    Ok(Some(claims.as_json().into_owned()))
+    Ok(Some(claims.to_json().into_owned()))
 }

@@ -11,6 +11,8 @@
 //! [changelog]: https://docs.rs/crate/actix-django-session/latest/source/CHANGELOG.md
 #![doc = include_str!("../docs/request.md")]
 #![doc = include_str!("../README.md")]
+// docs.rs builds with nightly Rust and marks what needs a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // Pictures of the demo are in no package.
 //! <style>picture { display: none }</style>
 

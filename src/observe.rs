@@ -37,11 +37,13 @@ pub enum Event<'a> {
     /// The user table is asked for the user of a session.
     UserLookup,
     /// That user counts as logged in.
+    #[non_exhaustive]
     UserFound {
         /// The authentication backend that the session names, as the settings list it.
         backend: &'a str,
     },
     /// A middleware or extractor turned a request away.
+    #[non_exhaustive]
     Rejected {
         /// Why: [`Error::reason`].
         reason: &'static str,

@@ -26,7 +26,7 @@ pub(crate) fn routes(
     let all = DjangoSessionMiddleware::optional(site.clone()).error_handler(refused);
     let users = DjangoSessionMiddleware::login_required(site.clone()).error_handler(refused);
     let readers = users.clone().permission_required(LETTERS);
-    let api = DjangoSessionMiddleware::login_required(site.clone()).unauthorized();
+    let api = DjangoSessionMiddleware::login_required(site.clone()).respond_401();
     let websocket = websocket::routes(site, shutdown);
     let pool = Data::new(pool);
     move |app| {

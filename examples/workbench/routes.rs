@@ -9,7 +9,7 @@ use super::{log_in, notes, rest, sessions, visitors};
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let optional = DjangoSessionMiddleware::optional(site.clone());
     let required = DjangoSessionMiddleware::required(site.clone());
-    let api = required.clone().unauthorized();
+    let api = required.clone().respond_401();
     let login_required = DjangoSessionMiddleware::login_required(site.clone());
     let rest = rest::routes(site.clone());
     let data = web::Data::new(site);

@@ -17,7 +17,7 @@ pub(crate) async fn index(OptionalDjangoSession(session): OptionalDjangoSession)
 pub(crate) async fn session(session: DjangoSession) -> impl Responder {
     match session.data() {
         Ok(data) => {
-            HttpResponse::Ok().content_type(ContentType::json()).body(data.as_json().into_owned())
+            HttpResponse::Ok().content_type(ContentType::json()).body(data.to_json().into_owned())
         }
         Err(error) => {
             HttpResponse::UnprocessableEntity().json(json!({ "error": error.to_string() }))

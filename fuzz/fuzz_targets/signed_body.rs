@@ -98,7 +98,7 @@ fn any_body(body: &str) {
     let (dot, rest) = body.split_at(usize::from(body.starts_with('.')));
     let (left, right) = rest.split_at(rest.floor_char_boundary(rest.len() / 2));
     match (decode(body), decode(&[dot, left, foreign, right].concat())) {
-        (Ok(one), Ok(other)) => assert_eq!(one.as_json(), other.as_json()),
+        (Ok(one), Ok(other)) => assert_eq!(one.to_json(), other.to_json()),
         (Err(one), Err(other)) => assert_eq!(one.to_string(), other.to_string()),
         (one, other) => panic!("{body:?}: {one:?}, {other:?}"),
     }
@@ -130,7 +130,7 @@ fn is_json_of(data: &[u8], decoded: Result<SessionData, DecodeError>) {
     let expected = parse_json(&text);
     match decoded {
         Ok(decoded) => {
-            assert_eq!(decoded.as_json(), text);
+            assert_eq!(decoded.to_json(), text);
             let Some(Json::Dictionary(entries)) = expected else {
                 panic!("no dictionary: {text:?}");
             };
@@ -142,7 +142,7 @@ fn is_json_of(data: &[u8], decoded: Result<SessionData, DecodeError>) {
             // Written and read again: the same, but in ASCII.
             let again = SessionData::decode(&decoded.encode(&SIGNER), &SIGNER);
             match again {
-                Ok(again) => assert_eq!(again.as_json(), reference::ascii_json(&text)),
+                Ok(again) => assert_eq!(again.to_json(), reference::ascii_json(&text)),
                 Err(DecodeError::Signing(Error::TooLarge { .. })) => {}
                 Err(error) => panic!("{error}: {text:?}"),
             }

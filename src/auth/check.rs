@@ -297,7 +297,7 @@ impl DjangoSite {
             format!(
                 "that name a user have an id that cannot be a \"{column}\" of {}: is this \
                  AUTH_USER_MODEL's table? A field that writes its ids in its own way needs \
-                 `DjangoSite::user_id_to_primary_key`",
+                 `DjangoSite::parse_user_id`",
                 self.settings().user_model.table.quoted()
             )
         });

@@ -99,7 +99,7 @@ impl DjangoSite {
             (_, user) => user.map(|(user, _)| user),
         };
         match user {
-            Err(error) if !error.is_rejection() => Err(error),
+            Err(error) if !error.wants_login() => Err(error),
             user => Ok((session, user)),
         }
     }
@@ -211,7 +211,7 @@ impl DjangoSite {
         deadline: Instant,
     ) -> Result<Option<PrimaryKeyValue>, Error> {
         let primary_key = self.database().primary_key(deadline).await?;
-        Ok(match &self.hooks().user_id_to_primary_key {
+        Ok(match &self.hooks().parse_user_id {
             Some(key_of) => {
                 let key = data.user_id().and_then(|id| key_of(&id));
                 key.and_then(|key| primary_key.parse_text(&key))

@@ -42,7 +42,7 @@ impl DjangoSite {
     ///
     /// It is asked once a request, by the first middleware or extractor that needs the user, and what it
     /// says stands for all of them. An error is no user: one that is a rejection
-    /// ([`Error::is_rejection`]) makes the visitor a stranger, any other one is the answer, a 500 or
+    /// ([`Error::wants_login`]) makes the visitor a stranger, any other one is the answer, a 500 or
     /// 503. So is a hook that takes longer than the `timeout`. An error of your own queries
     /// is passed on by `.map_err(Unavailable::from)?`.
     ///
@@ -104,35 +104,35 @@ impl DjangoSite {
     /// # use actix_django_session::DjangoSite;
     /// # mod hashids { pub fn decode(_: &str) -> Option<i64> { None } }
     /// # fn f(site: DjangoSite) -> DjangoSite {
-    /// site.user_id_to_primary_key(|id| hashids::decode(id).map(|key| key.to_string()))
+    /// site.parse_user_id(|id| hashids::decode(id).map(|key| key.to_string()))
     /// # }
     /// ```
     ///
     /// [`DjangoUserId`](crate::DjangoUserId) and [`DjangoSession::user_id`] still give what the
     /// session holds; [`DjangoUser::id`] is the primary key. A service that logs users in needs
-    /// [`primary_key_to_user_id`](Self::primary_key_to_user_id) as well.
+    /// [`format_user_id`](Self::format_user_id) as well.
     ///
     /// Defaults to the id as it is, read as Django's own fields read it.
     #[must_use]
-    pub fn user_id_to_primary_key<F>(mut self, primary_key: F) -> Self
+    pub fn parse_user_id<F>(mut self, primary_key: F) -> Self
     where
         F: Fn(&str) -> Option<String> + Send + Sync + 'static,
     {
-        self.hooks_mut().user_id_to_primary_key = Some(Arc::new(primary_key));
+        self.hooks_mut().parse_user_id = Some(Arc::new(primary_key));
         self
     }
 
     /// What stands in a session for a primary key, both as text: the way back of
-    /// [`user_id_to_primary_key`](Self::user_id_to_primary_key), for services that log users in.
+    /// [`parse_user_id`](Self::parse_user_id), for services that log users in.
     ///
     /// Defaults to the primary key as it is; if there is a way there and none back, a log-in is a
     /// 500.
     #[must_use]
-    pub fn primary_key_to_user_id<F>(mut self, user_id: F) -> Self
+    pub fn format_user_id<F>(mut self, user_id: F) -> Self
     where
         F: Fn(&str) -> String + Send + Sync + 'static,
     {
-        self.hooks_mut().primary_key_to_user_id = Some(Arc::new(user_id));
+        self.hooks_mut().format_user_id = Some(Arc::new(user_id));
         self
     }
 
@@ -180,12 +180,11 @@ impl DjangoSite {
     /// [`Error::ImproperlyConfigured`] if only the other way is known.
     pub(super) fn session_id_of(&self, user: &DjangoUser) -> Result<String, Error> {
         let hooks = self.hooks();
-        match &hooks.primary_key_to_user_id {
+        match &hooks.format_user_id {
             Some(id_of) => Ok(id_of(user.id())),
-            None if hooks.user_id_to_primary_key.is_none() => Ok(user.id().to_owned()),
+            None if hooks.parse_user_id.is_none() => Ok(user.id().to_owned()),
             None => Err(Error::ImproperlyConfigured(
-                "a log-in needs primary_key_to_user_id where there is a user_id_to_primary_key"
-                    .into(),
+                "a log-in needs format_user_id where there is a parse_user_id".into(),
             )),
         }
     }
@@ -229,7 +228,7 @@ impl DjangoSite {
                     || hash.is_none_or(|hash| !hash.is_djangos())
             }
             Some("session_columns") => hooks.session_columns.is_some(),
-            Some("user_id_to_primary_key") => hooks.user_id_to_primary_key.is_some(),
+            Some("parse_user_id") => hooks.parse_user_id.is_some(),
             Some("username_to_column") => {
                 hooks.username_to_column.is_some() || model.username_iexact
             }

@@ -63,7 +63,7 @@ impl DjangoSite {
             (None, [AuthenticationBackend { path, .. }]) => Ok(path),
             (None, _) => Err(Error::ImproperlyConfigured(
                 "there are several AUTHENTICATION_BACKENDS: log in a user whom `authenticate` \
-                 found, or name the backend with `login_by`"
+                 found, or name the backend with `login_with_backend`"
                     .into(),
             )),
         }

@@ -112,7 +112,7 @@ impl DjangoSite {
         json: &str,
         deadline: Instant,
     ) -> Result<Option<PrimaryKeyValue>, Error> {
-        if self.hooks().user_id_to_primary_key.is_none() {
+        if self.hooks().parse_user_id.is_none() {
             return Ok(self.database().primary_key(deadline).await?.parse(json));
         }
         let mut data = SessionData::new();
@@ -132,7 +132,7 @@ impl DjangoSite {
             LastWord::Hook(_) => {
                 let session = self.sealed(SessionKey::generate(), SessionData::new())?;
                 let said = self.ask_after_get_user(&session, user).await;
-                said.map_err(|error| match error.is_rejection() {
+                said.map_err(|error| match error.wants_login() {
                     true => AuthenticationFailed::Refused.into(),
                     false => error,
                 })?

@@ -86,12 +86,14 @@ impl DjangoSite {
     /// # Errors
     /// [`Error::ImproperlyConfigured`] without
     /// [`write_sessions`](crate::DjangoSettings::write_sessions), or where the table wants a value
-    /// that Django's has not; [`Error::Expiry`]; [`Error::Unavailable`] when PostgreSQL does not
+    /// that Django's has not; [`Error::InvalidExpiry`]; [`Error::Unavailable`] when PostgreSQL does not
     /// answer.
     pub async fn create(&self, data: &SessionData, expiry: Expiry) -> Result<DjangoSession, Error> {
         let mut data = data.clone();
         match self.writer().policy().stored(expiry, SystemTime::now())? {
-            Some(json) => data.insert_json(SESSION_EXPIRY, &json).map_err(|_| Error::Expiry)?,
+            Some(json) => {
+                data.insert_json(SESSION_EXPIRY, &json).map_err(|_| Error::InvalidExpiry)?
+            }
             None => drop(data.remove(SESSION_EXPIRY)),
         }
         if self.is_in_cookie() {
@@ -138,6 +140,7 @@ impl DjangoSite {
     ///
     /// # Errors
     /// As [`DjangoSite::create`]. What was deleted until then stays deleted.
+    #[doc(alias = "clearsessions")]
     pub async fn clear_expired(&self) -> Result<u64, Error> {
         self.require_writing()?;
         if self.is_in_cookie() {
@@ -173,7 +176,7 @@ impl DjangoSite {
     /// `seen` then.
     ///
     /// # Errors
-    /// [`Error::Expiry`], [`Error::Unavailable`].
+    /// [`Error::InvalidExpiry`], [`Error::Unavailable`].
     pub(crate) async fn slide(
         &self,
         session: &DjangoSession,
@@ -233,7 +236,7 @@ impl DjangoSite {
     /// How long the cookie of a session with this data lives.
     ///
     /// # Errors
-    /// [`Error::Expiry`].
+    /// [`Error::InvalidExpiry`].
     pub(crate) fn cookie_life(&self, data: &SessionData) -> Result<CookieLife, Error> {
         self.writer().policy().cookie_life(data, SystemTime::now())
     }
@@ -241,7 +244,7 @@ impl DjangoSite {
     /// When a session with this data ends that is stored now.
     ///
     /// # Errors
-    /// [`Error::Expiry`].
+    /// [`Error::InvalidExpiry`].
     pub(crate) fn expire_date(&self, data: &SessionData) -> Result<SystemTime, Error> {
         self.writer().policy().expire_date(data, SystemTime::now())
     }
@@ -249,7 +252,7 @@ impl DjangoSite {
     /// What `set_expiry` stores in the session; `None` takes the entry out.
     ///
     /// # Errors
-    /// [`Error::Expiry`].
+    /// [`Error::InvalidExpiry`].
     pub(crate) fn stored_expiry(&self, expiry: Expiry) -> Result<Option<String>, Error> {
         self.writer().policy().stored(expiry, SystemTime::now())
     }
@@ -404,13 +407,13 @@ impl DjangoSite {
     /// A session as it is to be stored: signed, and with its end.
     ///
     /// # Errors
-    /// [`Error::Expiry`]; [`Error::ImproperlyConfigured`] for more than `max_decompressed_size`.
+    /// [`Error::InvalidExpiry`]; [`Error::ImproperlyConfigured`] for more than `max_decompressed_size`.
     pub(crate) fn sealed(
         &self,
         key: SessionKey,
         data: SessionData,
     ) -> Result<DjangoSession, Error> {
-        if data.as_json().len() > self.settings().max_decompressed_size {
+        if data.to_json().len() > self.settings().max_decompressed_size {
             // Nobody here could read it again.
             return Err(Error::ImproperlyConfigured(
                 "a session is to be stored that is larger than `max_decompressed_size`".into(),

@@ -34,6 +34,7 @@ use crate::{
 /// while one query is under way, the next ones gather, and go as one. The pool's connections are
 /// never touched, and neither its hooks nor what the application does there reaches a lookup.
 #[derive(Clone)]
+#[doc(alias = "SessionStore")]
 pub struct DjangoSite {
     database: Database,
     signer: Arc<SessionSigner>,
@@ -52,8 +53,8 @@ pub struct DjangoSite {
 #[derive(Clone, Default)]
 pub(super) struct Hooks {
     pub(super) last_word: LastWord,
-    pub(super) user_id_to_primary_key: Option<Arc<IdToKey>>,
-    pub(super) primary_key_to_user_id: Option<Arc<KeyToId>>,
+    pub(super) parse_user_id: Option<Arc<IdToKey>>,
+    pub(super) format_user_id: Option<Arc<KeyToId>>,
     pub(super) session_auth_hash_message: Option<Arc<Message>>,
     pub(super) on_session_change: Option<Arc<OnSessionChange>>,
     pub(super) username_to_column: Option<Arc<UsernameToColumn>>,
@@ -241,6 +242,7 @@ impl DjangoSite {
     /// # Errors
     /// [`Error::Unavailable`] when PostgreSQL does not answer within the `timeout`. As a response
     /// that is a 503. It is neither logged nor counted here.
+    #[doc(alias = "is_usable")]
     pub async fn ping(&self) -> Result<(), Error> {
         self.database.ping().await
     }
@@ -354,10 +356,10 @@ mod tests {
     use std::time::Duration;
 
     use deadpool_postgres::Manager;
-    use testbed::With;
     use tokio_postgres::{Config, NoTls};
 
     use super::*;
+    use crate::settings::With;
 
     fn site(host: &str, settings: DjangoSettings) -> DjangoSite {
         let mut config = Config::new();

@@ -35,6 +35,11 @@ use crate::{
 /// }
 /// ```
 #[derive(Clone)]
+#[doc(alias = "request.user")]
+#[doc(alias = "current_user")]
+#[doc(alias = "AbstractUser")]
+#[doc(alias = "AnonymousUser")]
+#[doc(alias = "is_authenticated")]
 pub struct DjangoUser(Arc<Inner>);
 
 struct Inner {
@@ -166,6 +171,7 @@ impl DjangoUser {
     }
 
     /// The primary key as text: decimal, a lower-case UUID with dashes, or the text itself.
+    #[doc(alias = "pk")]
     pub fn id(&self) -> &str {
         &self.0.row.id
     }
@@ -179,6 +185,7 @@ impl DjangoUser {
     }
 
     /// The value of the username column.
+    #[doc(alias = "get_username")]
     pub fn username(&self) -> &str {
         &self.0.row.username
     }
@@ -278,6 +285,7 @@ impl DjangoUser {
     /// [`Error::Unavailable`] if the permissions cannot be looked up; [`Error::ImproperlyConfigured`]
     /// if the exported settings say that the site decides in a way of its own, and there is no
     /// [`after_has_perm`](crate::DjangoSite::after_has_perm).
+    #[doc(alias = "has_permission")]
     pub async fn has_perm(&self, permission: &str) -> Result<bool, Error> {
         self.is_allowed(permission).await
     }
@@ -320,6 +328,7 @@ impl DjangoUser {
     ///
     /// # Errors
     /// As [`DjangoUser::has_perm`].
+    #[doc(alias = "get_all_permissions")]
     pub async fn permissions(&self) -> Result<&BTreeSet<String>, Error> {
         self.look_up_allowed().await
     }

@@ -229,7 +229,9 @@ impl<J: Ask> Batch<J> {
                 Some(_) => outcomes[index].take(),
                 None => None,
             };
-            drop(asked.answer.send(outcome.unwrap_or_else(|| Err(Unavailable::NoAnswer.into()))));
+            drop(
+                asked.answer.send(outcome.unwrap_or_else(|| Err(Unavailable::WrongAnswer.into()))),
+            );
         }
     }
 

@@ -369,7 +369,7 @@ impl<B: Batched> Keys<B> {
 }
 
 fn found<A>(answer: Option<A>) -> Outcome<A> {
-    answer.ok_or_else(|| Unavailable::NoAnswer.into())
+    answer.ok_or_else(|| Unavailable::WrongAnswer.into())
 }
 
 fn no_answer<A>() -> Outcome<A> {

@@ -35,7 +35,7 @@ impl Database {
         report: &mut CheckReport,
     ) -> Result<(), Error> {
         let rows = self.query(query().with(Vec::new()), self.deadline()).await?;
-        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         let limits = Limit::of(row).map_err(Unavailable::from)?;
         report.fact(Limit::facts(&limits));
         for limit in &limits {

@@ -47,7 +47,7 @@ impl Database {
         let names: Vec<_> = names.into_iter().collect();
         let asked = query().with(vec![Box::new(names)]);
         let rows = self.query(asked, self.deadline()).await?;
-        Ok(Catalog::of(&rows).map_err(Unavailable::from)?.ok_or(Unavailable::NoAnswer)?)
+        Ok(Catalog::of(&rows).map_err(Unavailable::from)?.ok_or(Unavailable::WrongAnswer)?)
     }
 }
 

@@ -36,7 +36,7 @@ impl Database {
     ) -> Result<i64, Error> {
         let write = self.direct.write(kind, row, change.with(parameters), deadline);
         let rows = write.instrument(span).await?;
-        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         Ok(row.try_get(1).map_err(Unavailable::from)?)
     }
 }

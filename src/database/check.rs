@@ -166,7 +166,7 @@ impl Database {
         });
         let asked = query.with(vec![Box::new(now)]);
         let rows = self.query(asked, self.deadline()).await?;
-        let clock = rows.first().ok_or(Unavailable::NoAnswer)?.try_get(1);
+        let clock = rows.first().ok_or(Unavailable::WrongAnswer)?.try_get(1);
         let data = rows.iter().map(|row| row.try_get::<_, Option<String>>(2));
         let data = data.filter_map(Result::transpose).collect::<Result<_, _>>();
         Ok((data.map_err(Unavailable::from)?, clock.map_err(Unavailable::from)?))

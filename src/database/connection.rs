@@ -76,7 +76,7 @@ pub(super) enum Failure {
 impl From<Failure> for Arc<Unavailable> {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Lost(None) | Failure::Stale => Unavailable::NoAnswer.into(),
+            Failure::Lost(None) | Failure::Stale => Unavailable::WrongAnswer.into(),
             Failure::Lost(Some(error)) | Failure::Again(error) | Failure::Refused(error) => {
                 Unavailable::from(error).into()
             }

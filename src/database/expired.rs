@@ -43,7 +43,7 @@ impl Database {
             let parameters: [(&(dyn ToSql + Sync), _); 2] =
                 [(&now, Type::TIMESTAMPTZ), (&from, Type::TEXT)];
             let rows = lease.transaction(SETTINGS, LONGEST, &sql, &parameters).await?;
-            let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+            let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
             let part = Part::of(row).map_err(Unavailable::from)?;
             cleared += part.deleted.unsigned_abs();
             match part.next(&from) {

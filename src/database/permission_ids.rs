@@ -95,7 +95,7 @@ impl PermissionIds {
         }
         let asked = vec![Box::new(numbers) as _, Box::new(labels) as _, Box::new(codenames) as _];
         let rows = database.query(self.statement.with(asked), deadline).await?;
-        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         Ok(NamedPermissions::of(names, row).map_err(Unavailable::from)?)
     }
 }

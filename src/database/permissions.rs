@@ -56,7 +56,7 @@ impl Database {
             return Ok(BTreeSet::new());
         };
         let rows = self.query(permissions.all.with(vec![]), deadline).await?;
-        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         Ok(held(row, 1).map_err(Unavailable::from)?)
     }
 }
@@ -73,7 +73,7 @@ impl Database {
         };
         let question = permissions.groups.with(vec![Box::new(key.clone())]);
         let rows = self.query(question, deadline).await?;
-        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         Ok(held(row, 1).map_err(Unavailable::from)?)
     }
 }

@@ -256,7 +256,7 @@ impl Database {
         });
         let table = self.settings().session_table.quoted();
         let rows = self.query(query.with(vec![Box::new(table)]), deadline).await?;
-        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         let is_view = row.try_get(1).map_err(Unavailable::from)?;
         Ok(*self.shared.sessions.is_view.get_or_init(|| is_view))
     }

@@ -134,7 +134,7 @@ impl Database {
         }
         let model = &self.settings().user_model;
         let rows = self.query(type_query(model, column).with(vec![]), deadline).await?;
-        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         let oid: u32 = row.try_get(1).map_err(Unavailable::from)?;
         let type_name: &str = row.try_get(2).map_err(Unavailable::from)?;
         let kind = PrimaryKey::of_type(oid);

@@ -110,7 +110,7 @@ impl Database {
         let parameters: Vec<Parameter> = vec![Box::new(tables), Box::new(column.to_owned())];
         let asked = owner_query().with(parameters);
         let rows = self.query(asked, deadline).await?;
-        let row = rows.first().ok_or(Unavailable::NoAnswer)?;
+        let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         let number: Option<i64> = row.try_get(1).map_err(Unavailable::from)?;
         let index = number.and_then(|number| usize::try_from(number - 1).ok());
         index.and_then(|index| owners.into_iter().nth(index)).ok_or_else(|| {

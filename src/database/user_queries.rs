@@ -76,7 +76,7 @@ impl Database {
             .first()
             .map(|row| Known::of(self.settings(), self.shared.session_lookup.large(), row))
             .transpose();
-        let known = known.map_err(Unavailable::from)?.ok_or(Unavailable::NoAnswer)?;
+        let known = known.map_err(Unavailable::from)?.ok_or(Unavailable::WrongAnswer)?;
         Ok(queries.known.get_or_init(|| known))
     }
 }

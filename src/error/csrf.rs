@@ -35,6 +35,7 @@ pub enum CsrfReason {
     BadFormToken(CsrfTokenFault),
     /// The token in the header is not one of the cookie's secret.
     #[error("CSRF token from the '{header}' HTTP header {fault}.")]
+    #[non_exhaustive]
     BadHeaderToken {
         /// The name of the header, as Django writes it: `X-Csrftoken`.
         header: String,

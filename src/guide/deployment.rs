@@ -191,7 +191,7 @@
 //! use actix_django_session::DjangoUser;
 //! use actix_web::HttpResponse;
 //!
-//! /// Behind `login_required(site).unauthorized()`: a 401 where a page would be a redirect.
+//! /// Behind `login_required(site).respond_401()`: a 401 where a page would be a redirect.
 //! async fn who(user: DjangoUser) -> HttpResponse {
 //!     HttpResponse::NoContent().insert_header(("X-User-Id", user.id())).finish()
 //! }

@@ -32,7 +32,7 @@
 //!
 //! | an error of `revalidate` | means |
 //! |---|---|
-//! | [`is_rejection`](crate::Error::is_rejection) | logged out, expired, deactivated, another password: end it, with a close code that your client takes for "log in again" (the example: 1008) |
+//! | [`wants_login`](crate::Error::wants_login) | logged out, expired, deactivated, another password: end it, with a close code that your client takes for "log in again" (the example: 1008) |
 //! | [`Error::Unavailable`](crate::Error::Unavailable) | the database is away: end it (the example: 1013, "try again later"), or try again a few times; the user may still be logged in |
 //!
 //! `examples/websocket.rs` is a WebSocket and a stream that end within two seconds.

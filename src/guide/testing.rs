@@ -35,7 +35,7 @@
 //! # actix_web::rt::System::new().block_on(async {
 //! let middleware = DjangoSessionMiddleware::login_required(test::site())
 //!     .permission_required("shop.add_item")
-//!     .unauthorized();
+//!     .respond_401();
 //! let route = web::get().to(HttpResponse::Ok);
 //! let app = init_service(App::new().wrap(middleware).route("/items", route)).await;
 //!
@@ -54,7 +54,7 @@
 //! |---|---|
 //! | a user who is logged in | [`test::user`](crate::test::user) |
 //! | a session that names a user, for [`DjangoUserId`](crate::DjangoUserId) | [`test::login`](crate::test::login) |
-//! | a session with data of your own | [`test::session`](crate::test::session) |
+//! | a session with data of your own | [`test::with_session`](crate::test::with_session) |
 //! | nobody, for handlers without a middleware, and for those that change the session | [`test::no_session`](crate::test::no_session) |
 //! | a CSRF cookie and a token that goes with it | [`test::csrf`](crate::test::csrf) |
 //! | what the handler left for the next page | read by [`test::messages`](crate::test::messages) |
@@ -66,7 +66,7 @@
 //! with a database below.
 //!
 //! A handler that changes the session does so, and nothing is stored:
-//! [`test::session_data`](crate::test::session_data) of the answer's request has what it did.
+//! [`test::session_of`](crate::test::session_of) of the answer's request has what it did.
 //!
 //! Let one function add your routes to an `App`, and a test has the same middlewares and handlers as your
 //! service: `App::new().configure(routes(test::site()))`. The examples are made so, and
@@ -74,7 +74,7 @@
 //!
 //! ## With a database
 //!
-//! End to end, against a database that Django has migrated: [`test::session_row`](crate::test::session_row)
+//! End to end, against a database that Django has migrated: [`test::create_session`](crate::test::create_session)
 //! makes a real row for a real user, and gives the cookie of a browser that is logged in:
 //!
 //! ```no_run
@@ -91,7 +91,7 @@
 //!     let dashboard = web::resource("/dashboard").wrap(login_required).get(dashboard);
 //!     let app = init_service(App::new().service(dashboard)).await;
 //!
-//!     let cookie = test::session_row(&site, "ada").await;
+//!     let cookie = test::create_session(&site, "ada").await;
 //!     let request = TestRequest::get().uri("/dashboard").insert_header(("Cookie", cookie));
 //!     assert_eq!(call_and_read_body(&app, request.to_request()).await, "Hello, ada");
 //! }

@@ -15,7 +15,7 @@
 //! | [`permission_required`](crate::DjangoSessionMiddleware::permission_required) | who has the permission | 403 |
 //! | [`group_required`](crate::DjangoSessionMiddleware::group_required) | who is in the group; superusers too have to be | 403 |
 //! | [`staff_required`](crate::DjangoSessionMiddleware::staff_required) | who may use the admin site | 403 |
-//! | [`user_passes_test`](crate::DjangoSessionMiddleware::user_passes_test), [`user_passes_test_async`](crate::DjangoSessionMiddleware::user_passes_test_async) | who passes a test of yours | as Django's decorator: to the login page, with `next`. One that sends on who is logged in sends them back without end: give the middleware another `login_url`. With `unauthorized()`, 403 |
+//! | [`user_passes_test`](crate::DjangoSessionMiddleware::user_passes_test), [`user_passes_test_async`](crate::DjangoSessionMiddleware::user_passes_test_async) | who passes a test of yours | as Django's decorator: to the login page, with `next`. One that sends on who is logged in sends them back without end: give the middleware another `login_url`. With `respond_401()`, 403 |
 //!
 //! Handlers that decide themselves take [`DjangoUser`](crate::DjangoUser):
 //! `user.has_perm("shop.add_item").await?`, `user.groups().await?.contains("editors")`.
@@ -65,7 +65,7 @@
 //! | a password hasher | `make_password`, and `authenticate` for its encodings | [`password_hasher`](crate::DjangoSite::password_hasher) |
 //! | `create_model_instance` of the session class | changing sessions | [`session_columns`](crate::DjangoSite::session_columns) |
 //! | `get_session_auth_hash` | nothing: everybody is logged out | [`session_auth_hash_message`](crate::DjangoSite::session_auth_hash_message) |
-//! | a field whose sessions hold another form of the key (ULID, Hashid) | nothing: nobody is found | [`user_id_to_primary_key`](crate::DjangoSite::user_id_to_primary_key), and `primary_key_to_user_id` for log-ins |
+//! | a field whose sessions hold another form of the key (ULID, Hashid) | nothing: nobody is found | [`parse_user_id`](crate::DjangoSite::parse_user_id), and `format_user_id` for log-ins |
 //! | `get` or `filter` of the manager, middleware that changes `request.user` | the manager: all users; middleware: nothing | [`after_get_user`](crate::DjangoSite::after_get_user) |
 //!
 //! [`user`](crate::DjangoSite::user), [`user_by_username`](crate::DjangoSite::user_by_username) and

@@ -65,7 +65,7 @@ impl Verified {
     pub(super) fn remember(&self, digest: Fingerprint, claims: &Arc<Claims>, length: usize) {
         if length <= LONGEST_REMEMBERED {
             // The text of the claims, an index that is no longer than that, and what is around them.
-            let bytes = 2 * claims.as_json().len() + 16 * claims.len() + 200;
+            let bytes = 2 * claims.to_json().len() + 16 * claims.len() + 200;
             self.tokens.insert(digest, Remembered { claims: Arc::clone(claims), bytes });
         }
     }

@@ -366,7 +366,7 @@ mod tests {
 
     /// What another request's row becomes.
     fn applied_to(changes: &Changes, json: &str) -> Result<String, Error> {
-        Ok(changes.since_save().apply_to(&row(json))?.as_json().into_owned())
+        Ok(changes.since_save().apply_to(&row(json))?.to_json().into_owned())
     }
 
     /// The save comes to this row.
@@ -376,7 +376,7 @@ mod tests {
     }
 
     fn json(changes: &Changes) -> String {
-        changes.data().as_json().into_owned()
+        changes.data().to_json().into_owned()
     }
 
     #[test]
@@ -513,7 +513,7 @@ mod tests {
             }
             changes.insert("new", &1).unwrap();
             let data = changes.start_save().without_row().unwrap();
-            let json = data.map(|data| data.as_json().into_owned());
+            let json = data.map(|data| data.to_json().into_owned());
             assert_eq!(json.as_deref(), logs_in.then_some(r#"{"new":1}"#));
         }
     }

@@ -75,7 +75,7 @@ impl SessionData {
     /// The text for the `session_data` column, signed at this moment, as Django's
     /// `DjangoSite.encode` writes it: compressed where that makes it shorter.
     pub fn encode(&self, signer: &SessionSigner) -> String {
-        signer.sign(&self.as_json())
+        signer.sign(&self.to_json())
     }
 
     /// The dictionary in a JSON text, by Python's rules of what JSON is.
@@ -213,7 +213,7 @@ impl SessionData {
 
     /// The dictionary as JSON text: as stored, if nothing was changed. Bytes that are not ASCII
     /// stand as the Latin-1 characters that Django reads them as.
-    pub fn as_json(&self) -> Cow<'_, str> {
+    pub fn to_json(&self) -> Cow<'_, str> {
         if let Some(end) = self.whole {
             return Cow::Borrowed(&self.text[..end]);
         }
@@ -307,7 +307,7 @@ mod tests {
         for odd in ["nan", "lone", "big", "deep", "inf"] {
             assert!(matches!(data.get::<serde_json::Value>(odd), Err(DecodeError::Value)), "{odd}");
         }
-        assert_eq!(data.as_json(), text);
+        assert_eq!(data.to_json(), text);
     }
 
     #[test]
@@ -336,7 +336,7 @@ mod tests {
         data.insert("new", "é\u{7f}").unwrap();
         data.insert("a", &1e16).unwrap();
         assert_eq!(
-            data.as_json(),
+            data.to_json(),
             r#"{"a":1e+16,"b":[ NaN ],"\u00e9":"\ud800","new":"\u00e9\u007f"}"#
         );
         assert!(data.remove("b") && !data.remove("b"));
@@ -344,7 +344,7 @@ mod tests {
         for key in ["a", "é", "new"] {
             assert!(data.remove(key));
         }
-        assert_eq!(data.as_json(), "{}");
+        assert_eq!(data.to_json(), "{}");
     }
 
     #[test]
@@ -357,7 +357,7 @@ mod tests {
         for n in 0..2_000 {
             list.push(n);
             data.insert("list", &list).unwrap();
-            let live = data.as_json().len();
+            let live = data.to_json().len();
             assert!(takes(&data) <= 5 * live + 2_000, "{} for {live}", takes(&data));
         }
         for n in 0..2_000 {
@@ -368,11 +368,11 @@ mod tests {
         }
         data.insert("list", &[0; 0]).unwrap();
         assert_eq!(
-            data.as_json(),
+            data.to_json(),
             r#"{"a":1,"\u00e9":"\ud800","list":[],"b":{},"key0":"a value"}"#
         );
         assert!(takes(&data) < 2_000, "{}", takes(&data));
-        assert_eq!(data.live, data.as_json().len() + 1);
+        assert_eq!(data.live, data.to_json().len() + 1);
     }
 
     #[test]
@@ -414,7 +414,7 @@ mod tests {
         for text in [r#"{"a":"\é"}"#, r#"{"\é":1}"#, r#"{"a":"\u00é9"}"#, r#"{"a":é}"#] {
             assert!(SessionData::from_json(text).is_err(), "{text}");
         }
-        assert_eq!(data(r#"{"a":"\\é"}"#).as_json(), r#"{"a":"\\\u00e9"}"#);
+        assert_eq!(data(r#"{"a":"\\é"}"#).to_json(), r#"{"a":"\\\u00e9"}"#);
     }
 
     #[test]

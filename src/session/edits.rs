@@ -179,14 +179,14 @@ mod tests {
                 let row = SessionData::from_json(row).unwrap();
                 let expected = literally(&sequence, row.clone());
                 let applied = all.apply(row.clone()).unwrap();
-                assert_eq!(applied.as_json(), expected.as_json(), "{all:?}");
+                assert_eq!(applied.to_json(), expected.to_json(), "{all:?}");
                 // In two parts: those of a save that was done, and of one that was not.
                 for (first, rest) in &parts {
                     let stored = first.apply(row.clone()).unwrap();
                     let applied = rest.apply(stored).unwrap();
-                    assert_eq!(applied.as_json(), expected.as_json(), "{first:?} {rest:?}");
+                    assert_eq!(applied.to_json(), expected.to_json(), "{first:?} {rest:?}");
                     let again = first.clone().then(rest.clone()).apply(row.clone()).unwrap();
-                    assert_eq!(again.as_json(), expected.as_json(), "{first:?} {rest:?}");
+                    assert_eq!(again.to_json(), expected.to_json(), "{first:?} {rest:?}");
                 }
             }
         }

@@ -28,6 +28,7 @@ const YEAR_10000: f64 = 253_402_300_800.0;
 /// When a session is to end, as Django's `set_expiry` takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "get_expiry_age")]
 pub enum Expiry {
     /// As the settings say: `set_expiry(None)`.
     Default,
@@ -97,7 +98,7 @@ impl ExpiryPolicy {
     /// The JSON text that `set_expiry` puts into the session; `None` takes the entry out.
     ///
     /// # Errors
-    /// [`Error::Expiry`] for a moment that no Python `datetime` can name.
+    /// [`Error::InvalidExpiry`] for a moment that no Python `datetime` can name.
     pub(crate) fn stored(&self, expiry: Expiry, now: SystemTime) -> Result<Option<String>, Error> {
         let moment = match expiry {
             Expiry::Default => return Ok(None),
@@ -105,8 +106,8 @@ impl ExpiryPolicy {
             Expiry::Seconds(seconds) => return Ok(Some(seconds.to_string())),
             Expiry::In(duration) => {
                 let wall_clock = self.wall_clock(timestamp(now)?);
-                let span = SignedDuration::try_from(duration).map_err(|_| Error::Expiry)?;
-                wall_clock.checked_add(whole_micros(span)).map_err(|_| Error::Expiry)?
+                let span = SignedDuration::try_from(duration).map_err(|_| Error::InvalidExpiry)?;
+                wall_clock.checked_add(whole_micros(span)).map_err(|_| Error::InvalidExpiry)?
             }
             Expiry::At(moment) => self.wall_clock(timestamp(moment)?),
         };
@@ -120,7 +121,7 @@ impl ExpiryPolicy {
     /// The `expire_date` of a session that is saved now.
     ///
     /// # Errors
-    /// [`Error::Expiry`] where Django fails: a date it cannot read, or beyond the year 9999.
+    /// [`Error::InvalidExpiry`] where Django fails: a date it cannot read, or beyond the year 9999.
     pub(crate) fn expire_date(
         &self,
         data: &SessionData,
@@ -133,14 +134,14 @@ impl ExpiryPolicy {
                 self.instant(wall_clock, zone)?
             }
             Stored::Integer(seconds) if seconds != 0 => {
-                let seconds = i64::try_from(seconds).map_err(|_| Error::Expiry)?;
+                let seconds = i64::try_from(seconds).map_err(|_| Error::InvalidExpiry)?;
                 self.after(now, SignedDuration::from_secs(seconds))?
             }
             // Not `!= 0.0`: that would be true of no number at all, which Python refuses.
             Stored::Float(seconds) if seconds.partial_cmp(&0.0) != Some(Ordering::Equal) => {
                 self.after(now, timedelta(seconds)?)?
             }
-            Stored::Misfit => return Err(Error::Expiry),
+            Stored::Misfit => return Err(Error::InvalidExpiry),
             _ => self.after(now, SignedDuration::from_secs(self.cookie_age))?,
         };
         Ok(moment)
@@ -163,13 +164,13 @@ impl ExpiryPolicy {
             Stored::Integer(seconds) => seconds as f64,
             Stored::Float(seconds) => seconds,
             Stored::Text(text) => self.seconds_until(&text, timestamp(now)?)? as f64,
-            Stored::Misfit => return Err(Error::Expiry),
+            Stored::Misfit => return Err(Error::InvalidExpiry),
         };
         let expires = epoch_seconds(now) + age;
         // `formatdate` makes a `datetime` of it, to the microsecond.
         let expires = ((expires * 1e6).round_ties_even() / 1e6).floor();
         if !(YEAR_1..YEAR_10000).contains(&expires) {
-            return Err(Error::Expiry);
+            return Err(Error::InvalidExpiry);
         }
         Ok(CookieLife::Until { max_age: age.trunc() as i64, expires: expires as i64 })
     }
@@ -178,22 +179,23 @@ impl ExpiryPolicy {
     fn seconds_until(&self, text: &str, now: Timestamp) -> Result<i64, Error> {
         let (wall_clock, zone) = self.parse(text)?;
         let left = self.wall_clock(now).duration_until(wall_clock).as_micros() - zone.as_micros();
-        i64::try_from(left.div_euclid(1_000_000)).map_err(|_| Error::Expiry)
+        i64::try_from(left.div_euclid(1_000_000)).map_err(|_| Error::InvalidExpiry)
     }
 
     /// A date with a zone under `USE_TZ`, one without if not: Python compares no others.
     fn parse(&self, text: &str) -> Result<(DateTime, SignedDuration), Error> {
-        let IsoFormat { wall_clock, utc_offset } = IsoFormat::parse(text).ok_or(Error::Expiry)?;
+        let IsoFormat { wall_clock, utc_offset } =
+            IsoFormat::parse(text).ok_or(Error::InvalidExpiry)?;
         match (&self.local, utc_offset) {
             (None, Some(offset)) => Ok((wall_clock, offset)),
             (Some(_), None) => Ok((wall_clock, SignedDuration::ZERO)),
-            _ => Err(Error::Expiry),
+            _ => Err(Error::InvalidExpiry),
         }
     }
 
     /// A moment later by a time span: on the local wall clock, where that is what Django adds to.
     fn after(&self, now: Timestamp, span: SignedDuration) -> Result<SystemTime, Error> {
-        let clock = self.wall_clock(now).checked_add(span).map_err(|_| Error::Expiry)?;
+        let clock = self.wall_clock(now).checked_add(span).map_err(|_| Error::InvalidExpiry)?;
         self.instant(clock, SignedDuration::ZERO)
     }
 
@@ -207,7 +209,7 @@ impl ExpiryPolicy {
     /// What instant a wall clock shows that is so much ahead of UTC, or of the local time.
     fn instant(&self, clock: DateTime, ahead: SignedDuration) -> Result<SystemTime, Error> {
         if !(1..=9999).contains(&clock.year()) {
-            return Err(Error::Expiry);
+            return Err(Error::InvalidExpiry);
         }
         let offset = match &self.local {
             // PostgreSQL makes an instant of it: what the clock skips counts from before the change,
@@ -227,7 +229,7 @@ impl ExpiryPolicy {
             true => UNIX_EPOCH.checked_sub(distance),
             false => UNIX_EPOCH.checked_add(distance),
         };
-        moment.ok_or(Error::Expiry)
+        moment.ok_or(Error::InvalidExpiry)
     }
 }
 
@@ -256,7 +258,7 @@ fn stored(data: &SessionData) -> Stored {
 /// `timedelta(seconds=..)`: microseconds, half of one to the even neighbour.
 fn timedelta(seconds: f64) -> Result<SignedDuration, Error> {
     if !(-1e12..1e12).contains(&seconds) {
-        return Err(Error::Expiry);
+        return Err(Error::InvalidExpiry);
     }
     let micros = (seconds.fract() * 1e6).round_ties_even() as i64;
     Ok(SignedDuration::from_secs(seconds.trunc() as i64) + SignedDuration::from_micros(micros))
@@ -269,9 +271,9 @@ fn whole_micros(duration: SignedDuration) -> SignedDuration {
 
 /// As Python has it: whole microseconds, the years 1 to 9999.
 fn timestamp(moment: SystemTime) -> Result<Timestamp, Error> {
-    let moment = Timestamp::try_from(moment).map_err(|_| Error::Expiry)?;
+    let moment = Timestamp::try_from(moment).map_err(|_| Error::InvalidExpiry)?;
     let micros = moment.as_microsecond();
-    Timestamp::from_microsecond(micros).map_err(|_| Error::Expiry)
+    Timestamp::from_microsecond(micros).map_err(|_| Error::InvalidExpiry)
 }
 
 /// `time.time()`.

@@ -15,6 +15,7 @@ const GENERATED_LENGTH: usize = 32;
 ///
 /// Whoever knows it is that visitor, so `Debug` does not show it and there is no `Display`.
 #[derive(Clone)]
+#[doc(alias = "sessionid")]
 pub struct SessionKey(String);
 
 impl SessionKey {

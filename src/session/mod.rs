@@ -47,6 +47,8 @@ pub(crate) fn is_live(expire_date: SystemTime, now: SystemTime) -> bool {
 /// Cheap to clone, and `Send`: a stream or a spawned task can keep it. The session data is decoded
 /// at most once, and only when something asks for it.
 #[derive(Clone)]
+#[doc(alias = "request.session")]
+#[doc(alias = "SessionBase")]
 pub struct DjangoSession(Arc<Snapshot>);
 
 #[derive(Clone)]
@@ -135,6 +137,7 @@ impl DjangoSession {
     }
 
     /// When the session ends, unless Django extends it.
+    #[doc(alias = "get_expiry_date")]
     pub fn expire_date(&self) -> SystemTime {
         self.0.expire_date
     }
@@ -184,6 +187,7 @@ impl DjangoSession {
     ///
     /// # Errors
     /// [`DecodeError`] if the session data cannot be read.
+    #[doc(alias = "_auth_user_id")]
     pub fn user_id(&self) -> Result<Option<Cow<'_, str>>, DecodeError> {
         Ok(self.data()?.user_id())
     }

@@ -139,9 +139,8 @@ impl fmt::Debug for SessionText {
 mod tests {
     use std::time::Duration;
 
-    use testbed::With;
-
     use super::*;
+    use crate::settings::With;
     use crate::{settings::DjangoSettings, signing::TimestampSigner};
 
     fn signer(settings: DjangoSettings) -> SessionSigner {

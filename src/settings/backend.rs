@@ -31,6 +31,7 @@
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "ModelBackend")]
 pub struct AuthenticationBackend {
     /// The dotted path.
     pub path: String,

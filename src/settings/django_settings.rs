@@ -29,6 +29,7 @@ pub(crate) const DEFAULT_UPLOAD_MEMORY_SIZE: usize = 2_621_440;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "settings.py")]
 pub struct DjangoSettings {
     /// `SECRET_KEY`, never empty.
     pub secret_key: SecretKey,
@@ -127,6 +128,7 @@ pub struct DjangoSettings {
     /// another name, to `django.contrib.sessions.` and the `__qualname__` of that class.
     ///
     /// Defaults to `django.contrib.sessions.SessionStore`.
+    #[doc(alias = "key_salt")]
     pub session_key_salt: String,
 
     /// `SESSION_COOKIE_NAME`: compared exactly, as Django does.
@@ -202,6 +204,7 @@ pub struct DjangoSettings {
     /// session is its `expire_date`.
     ///
     /// Defaults to `None`: no limit.
+    #[doc(alias = "max_age")]
     pub session_data_max_age: Option<Duration>,
 
     /// How many bytes compressed session data may grow to. Django has no limit; without one, a
@@ -347,6 +350,7 @@ pub struct DjangoSettings {
     /// `AUTH_USER_MODEL`, as its tables and columns.
     ///
     /// Defaults to `auth.User`.
+    #[doc(alias = "AUTH_USER_MODEL")]
     pub user_model: UserModel,
 
     /// `AUTHENTICATION_BACKENDS`: the dotted paths exactly as `settings.py` lists them, and for those
@@ -415,6 +419,7 @@ pub struct DjangoSettings {
     /// }
     /// # }
     /// ```
+    #[doc(alias = "SIMPLE_JWT")]
     pub rest_framework: RestFramework,
 
     /// What the site does in its own way, names in its exported settings, and this service takes

@@ -52,7 +52,7 @@ USER_MODEL = {
         "after_has_perm",
         "answers itself who has which permission",
     ),
-    ("pk", "_get_pk_val", "_set_pk_val"): (HOOK, None, "user_id_to_primary_key", "has a primary key of its own making"),
+    ("pk", "_get_pk_val", "_set_pk_val"): (HOOK, None, "parse_user_id", "has a primary key of its own making"),
     ("__init__", "from_db", "refresh_from_db", "get_deferred_fields"): (
         HOOK,
         None,
@@ -678,9 +678,9 @@ class Export:
         names = [name for name, _ in overrides]
         if hasattr(field, "from_db_value") or any(name in PRIMARY_KEY for name in names):
             reason = "has a primary key of the class {}: if its ids are not those of the column, they need {}".format(
-                type(field).__name__, "`DjangoSite::user_id_to_primary_key`"
+                type(field).__name__, "`DjangoSite::parse_user_id`"
             )
-            self.complain(HOOK, "AUTH_USER_MODEL", setting, reason, "user_id_to_primary_key")
+            self.complain(HOOK, "AUTH_USER_MODEL", setting, reason, "parse_user_id")
         else:
             self.ask(type(field), {}, HARMLESS["field"], setting)
 

@@ -23,6 +23,8 @@ mod table_name;
 mod upload_limits;
 mod user_model;
 mod validate;
+#[cfg(test)]
+mod with;
 
 pub use backend::AuthenticationBackend;
 pub(crate) use cookie::CookieSettings;
@@ -48,3 +50,5 @@ pub(crate) use table_name::quote_name;
 pub(crate) use upload_limits::UploadLimits;
 pub use user_model::{ParentModel, UserModel};
 pub(crate) use validate::is_url;
+#[cfg(test)]
+pub(crate) use with::With;

@@ -6,6 +6,7 @@ use super::table_name::{TableName, is_valid_name};
 /// `PermissionsMixin`, and those of `django.contrib.auth` and `contenttypes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "PermissionsMixin")]
 pub struct PermissionTables {
     /// The user model's `groups`.
     pub user_groups: ManyToMany,

@@ -30,6 +30,7 @@ const KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_
 /// [`DjangoSite::session_auth_hash_message`](crate::DjangoSite::session_auth_hash_message).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "get_session_auth_hash")]
 pub struct SessionAuthHash {
     /// The `key_salt` that goes into `salted_hmac`.
     ///

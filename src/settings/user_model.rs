@@ -24,6 +24,8 @@ use super::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "AUTH_USER_MODEL")]
+#[doc(alias = "AbstractBaseUser")]
 pub struct UserModel {
     /// The table: `"table"`, `"schema.table"` or `("schema", "table")`.
     ///
@@ -48,6 +50,7 @@ pub struct UserModel {
     /// The column of `USERNAME_FIELD`.
     ///
     /// Defaults to `username`.
+    #[doc(alias = "USERNAME_FIELD")]
     pub username: String,
 
     /// Finds users by their names whatever the case, for a manager whose `get_by_natural_key` asks

@@ -89,7 +89,7 @@ impl Admits {
     pub(crate) fn check_session(&self, session: &RequestSession) -> Result<(), Error> {
         match self {
             Self::Anyone => match session.loaded() {
-                Err(reason) if !reason.is_rejection() => Err(reason),
+                Err(reason) if !reason.wants_login() => Err(reason),
                 _ => Ok(()),
             },
             Self::Session | Self::User(_) | Self::Rest(_) => session.session().map(drop),

@@ -78,13 +78,17 @@ use crate::{
 /// Extractors are those of the innermost one. The CSRF cookie of one name is one for all, and goes out once.
 #[derive(Clone)]
 #[must_use = "a middleware does nothing until something is wrapped in it"]
+#[doc(alias = "SessionMiddleware")]
+#[doc(alias = "AuthenticationMiddleware")]
+#[doc(alias = "CsrfViewMiddleware")]
+#[doc(alias = "MessageMiddleware")]
 pub struct DjangoSessionMiddleware {
     site: DjangoSite,
     name: Option<String>,
     admits: Admits,
     login_page: LoginPage,
     redirect_field_name: String,
-    unauthorized: bool,
+    responds_401: bool,
     error_handler: Option<Arc<ErrorHandler>>,
     csrf: CsrfPolicy,
 }
@@ -115,6 +119,8 @@ impl DjangoSessionMiddleware {
     /// [`DjangoSettings::max_memo_size`](crate::DjangoSettings::max_memo_size)).
     ///
     /// See [`DjangoSite::get_user`] for what is checked, and where this differs from Django.
+    #[doc(alias = "LoginRequiredMiddleware")]
+    #[doc(alias = "LoginRequiredMixin")]
     pub fn login_required(site: DjangoSite) -> Self {
         Self::new(site, Admits::User(Demands::default()))
     }
@@ -140,6 +146,7 @@ impl DjangoSessionMiddleware {
     ///
     /// # Panics
     /// If the permission names no app: nobody has such a one, superusers apart.
+    #[doc(alias = "PermissionRequiredMixin")]
     pub fn permission_required(mut self, permission: impl Into<String>) -> Self {
         let permission = permission.into();
         assert!(
@@ -161,6 +168,7 @@ impl DjangoSessionMiddleware {
     ///
     /// Makes any middleware one for `login_required`; one of `rest_framework` asks for
     /// [`is_admin_user`](Self::is_admin_user).
+    #[doc(alias = "staff_member_required")]
     pub fn staff_required(mut self) -> Self {
         match &mut self.admits {
             Admits::Rest(rest) => rest.permission = Permission::IsAdminUser,
@@ -198,7 +206,7 @@ impl DjangoSessionMiddleware {
     /// `next`, though they are logged in. **A login page that sends those on who are logged in**
     /// (`redirect_authenticated_user` of Django's `LoginView`) **sends them back, without end**: give
     /// such a middleware a [`login_url`](Self::login_url) of its own, as above. With
-    /// [`unauthorized`](Self::unauthorized) they get a 403. The error is
+    /// [`respond_401`](Self::respond_401) they get a 403. The error is
     /// [`Error::TestNotPassed`].
     #[doc(alias = "UserPassesTestMixin")]
     pub fn user_passes_test<F>(mut self, test: F) -> Self
@@ -260,7 +268,7 @@ impl DjangoSessionMiddleware {
             admits,
             login_page: LoginPage::OfSettings,
             redirect_field_name: REDIRECT_FIELD_NAME.into(),
-            unauthorized: false,
+            responds_401: false,
             error_handler: None,
             csrf: CsrfPolicy::default(),
         }
@@ -350,8 +358,9 @@ impl DjangoSessionMiddleware {
     }
 
     /// Answers rejected visitors with an empty 401 instead of a redirect: for APIs.
-    pub fn unauthorized(mut self) -> Self {
-        self.unauthorized = true;
+    #[doc(alias = "handle_no_permission")]
+    pub fn respond_401(mut self) -> Self {
+        self.responds_401 = true;
         self
     }
 
@@ -374,7 +383,7 @@ impl DjangoSessionMiddleware {
     ///
     /// A 503 without a `Retry-After` gets one.
     ///
-    /// Answer all errors alike for which [`is_rejection`](Error::is_rejection) is true: which of
+    /// Answer all errors alike for which [`wants_login`](Error::wants_login) is true: which of
     /// them it was tells strangers whether an account exists, is locked, or has a new password. The
     /// log has it.
     pub fn error_handler<F>(mut self, handler: F) -> Self
@@ -398,7 +407,7 @@ impl DjangoSessionMiddleware {
             return RejectionAnswer::Rest(RestAnswer::of(rest));
         }
         let url = match &self.login_page {
-            _ if self.unauthorized => return RejectionAnswer::Unauthorized,
+            _ if self.responds_401 => return RejectionAnswer::Unauthorized,
             LoginPage::Chosen(choose) => {
                 return RejectionAnswer::RedirectTo(Arc::clone(choose), field_name.clone());
             }

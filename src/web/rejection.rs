@@ -70,7 +70,7 @@ impl RejectionAnswer {
     ) -> HttpResponse {
         match self {
             Self::Rest(answer) => answer.to(error, req),
-            _ if !error.is_rejection() => error.error_response(),
+            _ if !error.wants_login() => error.error_response(),
             Self::Unauthorized => error.error_response(),
             Self::Redirect(login_url) => redirect(login_url, req, settings),
             Self::RedirectTo(choose, field_name) => {
@@ -107,7 +107,7 @@ impl ResponseError for Error {
             Self::SessionInterrupted => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             error if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
-            error if error.is_rejection() => StatusCode::UNAUTHORIZED,
+            error if error.wants_login() => StatusCode::UNAUTHORIZED,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -50,7 +50,7 @@ impl Context {
 
 impl Error {
     /// What the middleware around this route answers to this error by itself: the redirect to the login
-    /// page or, after [`unauthorized`](crate::DjangoSessionMiddleware::unauthorized), the 401; a
+    /// page or, after [`respond_401`](crate::DjangoSessionMiddleware::respond_401), the 401; a
     /// 403, a 503 with `Retry-After`, or whatever else
     /// [`error_response`](actix_web::ResponseError::error_response) says. Without a middleware around
     /// the route it is that, too.
@@ -157,7 +157,7 @@ impl Visit {
     pub(crate) fn optional_session(&self) -> Result<Option<DjangoSession>, Error> {
         match self.session.session() {
             Ok(session) => Ok(Some(session)),
-            Err(reason) if reason.is_rejection() => Ok(None),
+            Err(reason) if reason.wants_login() => Ok(None),
             Err(error) => Err(error),
         }
     }

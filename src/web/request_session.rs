@@ -251,7 +251,7 @@ impl RequestSession {
     /// What `set_expiry` puts into the session; `None` takes it out.
     ///
     /// # Errors
-    /// [`Error::Expiry`].
+    /// [`Error::InvalidExpiry`].
     pub(crate) fn stored_expiry(&self, expiry: Expiry) -> Result<Option<String>, Error> {
         match self.site() {
             Some(site) => site.stored_expiry(expiry),
@@ -360,7 +360,7 @@ impl RequestSession {
                 }
             }
             // It will not be another one: the application is asked once a request.
-            Err(error) if !error.is_rejection() => return user,
+            Err(error) if !error.wants_login() => return user,
             _ => {}
         }
         let identity = Identity { site: Some(site.clone()), user: user.clone() };
@@ -374,7 +374,7 @@ impl RequestSession {
     /// changed. Where there is no session, it makes one.
     ///
     /// # Errors
-    /// [`Error::SessionInterrupted`] if somebody else ended the session, [`Error::Expiry`], and
+    /// [`Error::SessionInterrupted`] if somebody else ended the session, [`Error::InvalidExpiry`], and
     /// [`Error::Unavailable`].
     pub(crate) async fn save(&self) -> Result<(), Error> {
         self.change(Changes::save_anyway);
@@ -504,7 +504,7 @@ impl From<Result<DjangoSession, Error>> for Loaded {
     fn from(session: Result<DjangoSession, Error>) -> Self {
         match session {
             Ok(session) => Self::Live(session),
-            Err(error) if error.is_rejection() => Self::Missing(error),
+            Err(error) if error.wants_login() => Self::Missing(error),
             Err(error) => Self::Unavailable(error),
         }
     }

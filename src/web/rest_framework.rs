@@ -45,6 +45,8 @@ impl DjangoSessionMiddleware {
     ///
     /// The classes come from [`DjangoSettings::rest_framework`](crate::DjangoSettings::rest_framework),
     /// or from the exported settings. Clones share what they have verified: make one and clone it.
+    #[doc(alias = "APIView")]
+    #[doc(alias = "DEFAULT_AUTHENTICATION_CLASSES")]
     pub fn rest_framework(site: DjangoSite) -> Self {
         site.database().use_rest_framework();
         let settings = site.settings();
@@ -75,7 +77,7 @@ impl DjangoSessionMiddleware {
 
     /// Says what an authentication class of the site's own does, by its dotted path: `Ok(None)` where the
     /// request brings nothing for it, so that the next class is asked; `Ok(Some(user))`; or an error. One
-    /// that is a rejection ([`Error::is_rejection`]) refuses the credential, and nobody else is asked.
+    /// that is a rejection ([`Error::wants_login`]) refuses the credential, and nobody else is asked.
     ///
     /// Until it is said, every request that comes to that class is a 500.
     ///
@@ -114,6 +116,7 @@ impl DjangoSessionMiddleware {
     ///
     /// # Panics
     /// If [`rest_framework`](Self::rest_framework) did not make this middleware.
+    #[doc(alias = "AllowAny")]
     pub fn allow_any(self) -> Self {
         self.rest(|rest| rest.permission = Permission::AllowAny)
     }
@@ -122,6 +125,7 @@ impl DjangoSessionMiddleware {
     ///
     /// # Panics
     /// As [`allow_any`](Self::allow_any).
+    #[doc(alias = "IsAuthenticatedOrReadOnly")]
     pub fn is_authenticated_or_read_only(self) -> Self {
         self.rest(|rest| rest.permission = Permission::IsAuthenticatedOrReadOnly)
     }
@@ -130,6 +134,7 @@ impl DjangoSessionMiddleware {
     ///
     /// # Panics
     /// As [`allow_any`](Self::allow_any).
+    #[doc(alias = "IsAdminUser")]
     pub fn is_admin_user(self) -> Self {
         self.rest(|rest| rest.permission = Permission::IsAdminUser)
     }

@@ -109,7 +109,7 @@ impl Middleware {
         } else {
             let wait = budget.wait();
             match self.site().load_by(key, wait.deadline()).await {
-                Err(error) if !error.is_rejection() => Err(error),
+                Err(error) if !error.wants_login() => Err(error),
                 session => Ok(RequestSession::new(Loaded::from(session))),
             }
         }

@@ -55,7 +55,7 @@ pub fn login(req: &impl HttpMessage, user_id: impl Display) -> DjangoSession {
 ///
 /// # Panics
 /// If the data is no dictionary.
-pub fn session<T: Serialize + ?Sized>(req: &impl HttpMessage, data: &T) -> DjangoSession {
+pub fn with_session<T: Serialize + ?Sized>(req: &impl HttpMessage, data: &T) -> DjangoSession {
     give(req, SessionData::from_object(data).expect("session data is a dictionary"))
 }
 
@@ -158,7 +158,7 @@ pub fn user(req: &impl HttpMessage, user: TestUser) -> DjangoUser {
 /// use actix_django_session::test;
 /// use actix_web::test::TestRequest;
 ///
-/// let cookie = test::session_row(&site, "ada").await;
+/// let cookie = test::create_session(&site, "ada").await;
 /// let request = TestRequest::get().uri("/account").insert_header(("Cookie", cookie));
 /// # }
 /// ```
@@ -168,7 +168,7 @@ pub fn user(req: &impl HttpMessage, user: TestUser) -> DjangoUser {
 ///
 /// # Panics
 /// If there is no such user, or PostgreSQL does not answer.
-pub async fn session_row(site: &DjangoSite, username: &str) -> String {
+pub async fn create_session(site: &DjangoSite, username: &str) -> String {
     let row = async {
         let user = site.user_by_username(username).await?;
         site.create_logged_in(&user, Expiry::Seconds(3600)).await
@@ -202,14 +202,14 @@ pub fn no_session(req: &impl HttpMessage) {
 /// test::no_session(&request);
 /// test::csrf(&request);
 /// let answer = call_service(&app, request).await;
-/// let data = test::session_data(answer.request());
+/// let data = test::session_of(answer.request());
 /// assert_eq!(data.get::<String>("language").unwrap().as_deref(), Some("de"));
 /// # });
 /// ```
 ///
 /// # Panics
 /// If no function of this module gave the request a session, or [`no_session`].
-pub fn session_data(req: &impl HttpMessage) -> SessionData {
+pub fn session_of(req: &impl HttpMessage) -> SessionData {
     let visit = Visit::of(req).filter(|visit| visit.session.is_kept());
     let data = visit.map(|visit| visit.session.look(|changes| changes.data().clone()));
     data.expect("no function of this crate's `test` gave the request a session")

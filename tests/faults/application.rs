@@ -86,7 +86,7 @@ async fn an_open_transaction_keeps_nobody_in() {
     let locked_out = "UPDATE auth_user SET is_active = false; DELETE FROM django_session";
     admin.batch_execute(locked_out).await.unwrap();
     assert!(matches!(site.load(&key).await, Err(Error::SessionNotFound)));
-    assert!(site.get_user(&session).await.unwrap_err().is_rejection());
+    assert!(site.get_user(&session).await.unwrap_err().wants_login());
 }
 
 /// The application's connections may lie idle or be busy: nobody waits for them.

@@ -86,7 +86,7 @@ async fn an_id_outside_of_a_domain_is_nobody_and_spoils_no_other() {
         for (id, user) in (1..).zip(users) {
             match user {
                 Ok(user) => assert_eq!((user.id(), id % 2), (&*id.to_string(), 0)),
-                Err(error) => assert!(error.is_rejection() && id % 2 == 1, "{id}: {error:?}"),
+                Err(error) => assert!(error.wants_login() && id % 2 == 1, "{id}: {error:?}"),
             }
         }
     }

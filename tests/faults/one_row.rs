@@ -37,7 +37,7 @@ async fn only_its_owner_sees_that_a_row_cannot_be_read() {
         drop(site.load(&keys[0]).await);
         for (key, answer) in keys.iter().zip(join_all(keys.iter().map(|key| site.load(key))).await)
         {
-            let is_unavailable = answer.is_err_and(|error| !error.is_rejection());
+            let is_unavailable = answer.is_err_and(|error| !error.wants_login());
             assert_eq!(is_unavailable, key.as_str() == bad.as_str(), "{code}");
         }
     }

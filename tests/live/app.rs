@@ -24,7 +24,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 pub(crate) fn report(session: &DjangoSession) -> Value {
     json!({
         "key": session.key().as_str(),
-        "json": session.data().ok().map(|data| data.as_json().into_owned()),
+        "json": session.data().ok().map(|data| data.to_json().into_owned()),
         "user_id": session.user_id().unwrap_or_default(),
     })
 }

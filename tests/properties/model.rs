@@ -19,7 +19,7 @@ impl Model {
             return None;
         };
         let data = read.unwrap_or_else(|error| panic!("{error}: {text:?}"));
-        assert_eq!(data.as_json(), ascii_json(text));
+        assert_eq!(data.to_json(), ascii_json(text));
         let entries = entries.into_iter().map(|(key, value)| (key, ascii_json(value))).collect();
         let model = Self { data, entries };
         model.check();
@@ -70,11 +70,11 @@ impl Model {
                 assert_eq!(json, Some(self.entries[index].1.as_str()), "{key:?}");
             }
         }
-        let json = self.data.as_json();
+        let json = self.data.to_json();
         assert!(json.is_ascii());
         let again = SessionData::from_json(&json).unwrap_or_else(|e| panic!("{e}: {json}"));
         same(&again);
-        assert_eq!(again.as_json(), json);
+        assert_eq!(again.to_json(), json);
         assert_eq!(again.user_id(), self.data.user_id());
     }
 }

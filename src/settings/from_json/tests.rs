@@ -1,13 +1,11 @@
 //! That fields and the JSON say the same things, all of them.
 
-use serde_json::{Value, json};
-use testbed::With;
-
 use super::*;
 use crate::settings::{
     AuthenticationClass, ManyToMany, ParentModel, PermissionTables, RestAuthentication,
-    RestFramework, SimpleJwt, TokenAuthentication, TokenClass, fingerprint::Fingerprint,
+    RestFramework, SimpleJwt, TokenAuthentication, TokenClass, With, fingerprint::Fingerprint,
 };
+use serde_json::{Value, json};
 
 const KEY: &str = "the key";
 

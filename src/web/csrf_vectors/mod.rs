@@ -141,7 +141,7 @@ async fn replay(vector: &Value) {
     match &vector["session"] {
         Value::Null if use_sessions => test::no_session(&request),
         Value::Null => {}
-        data => drop(test::session(&request, data)),
+        data => drop(test::with_session(&request, data)),
     }
     let response = call_service(&app, request).await;
     let status = response.status().as_u16();

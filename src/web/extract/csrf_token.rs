@@ -32,6 +32,9 @@ use crate::{
 /// It may be used in a body that streams later: the cookie is decided when it is extracted. On a
 /// route without a middleware the answer is a 500, and the log says what to wrap.
 #[derive(Clone, PartialEq, Eq)]
+#[doc(alias = "csrf_token")]
+#[doc(alias = "get_token")]
+#[doc(alias = "csrfmiddlewaretoken")]
 pub struct CsrfToken(String);
 
 impl CsrfToken {
@@ -41,6 +44,7 @@ impl CsrfToken {
     }
 
     /// The hidden field of a form, as HTML.
+    #[doc(alias = "csrf_input")]
     pub fn input(&self) -> String {
         format!("<input type=\"hidden\" name=\"{FIELD}\" value=\"{}\">", self.0)
     }

@@ -48,7 +48,7 @@ impl DjangoSessionMut {
     /// # Errors
     /// [`Error::NotLoggedIn`] if the user is gone; [`Error::ImproperlyConfigured`] if there are several
     /// `AUTHENTICATION_BACKENDS` and `authenticate` did not find this user: see
-    /// [`login_by`](Self::login_by); [`Error::Unavailable`] when PostgreSQL does not answer or the role
+    /// [`login_with_backend`](Self::login_with_backend); [`Error::Unavailable`] when PostgreSQL does not answer or the role
     /// may not update `last_login`. Nothing is changed then.
     pub async fn login(&self, user: &DjangoUser) -> Result<(), Error> {
         self.log_in(user, None).await
@@ -61,7 +61,7 @@ impl DjangoSessionMut {
     ///
     /// # Errors
     /// As [`login`](Self::login).
-    pub async fn login_by(&self, user: &DjangoUser, backend: &str) -> Result<(), Error> {
+    pub async fn login_with_backend(&self, user: &DjangoUser, backend: &str) -> Result<(), Error> {
         self.log_in(user, Some(backend)).await
     }
 
@@ -136,7 +136,7 @@ impl DjangoSessionMut {
         self.cycle_key();
         let is_theirs = match self.visit.user().await {
             Ok(current) => current.id() == user.id(),
-            Err(error) if error.is_rejection() => false,
+            Err(error) if error.wants_login() => false,
             Err(error) => return Err(error),
         };
         let site = self.visit.site().filter(|_| is_theirs);

@@ -99,6 +99,7 @@ impl Messages {
     /// unless more are left afterwards, the next page has none.
     ///
     /// Whatever else somebody with the site's key has put among them is left out.
+    #[doc(alias = "get_messages")]
     pub fn read(&self) -> Vec<Message> {
         let read = self.visit.with_messages(|storage, source| {
             storage.read(source).iter().filter_map(Item::message).cloned().collect()

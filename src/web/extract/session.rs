@@ -42,6 +42,7 @@ impl FromRequest for DjangoSession {
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias = "request.session")]
 pub struct OptionalDjangoSession(pub Option<DjangoSession>);
 
 impl FromRequest for OptionalDjangoSession {

@@ -62,6 +62,7 @@ use crate::{
 /// [`Error::SessionInterrupted`], a 400 as in Django. What Django stores later from a copy that it
 /// had read before overwrites what was stored here, as it does with Django's own.
 #[derive(Clone)]
+#[doc(alias = "request.session")]
 pub struct DjangoSessionMut {
     pub(crate) visit: Visit,
 }
@@ -88,12 +89,16 @@ impl DjangoSessionMut {
     ///
     /// # Errors
     /// [`Error::Undecodable`] if the value has no JSON form.
+    #[doc(alias = "__setitem__")]
+    #[doc(alias = "setdefault")]
     pub fn insert<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), Error> {
         let inserted = self.session().change(|changes| changes.insert(key, value));
         Ok(inserted.map_err(DecodeError::from)?)
     }
 
     /// Removes a key; says whether it was there. If it was not, nothing has changed.
+    #[doc(alias = "pop")]
+    #[doc(alias = "__delitem__")]
     pub fn remove(&self, key: &str) -> bool {
         self.session().change(|changes| changes.remove(key))
     }
@@ -121,7 +126,7 @@ impl DjangoSessionMut {
     /// When the session is to end: see [`Expiry`].
     ///
     /// # Errors
-    /// [`Error::Expiry`] for a moment beyond the year 9999.
+    /// [`Error::InvalidExpiry`] for a moment beyond the year 9999.
     pub fn set_expiry(&self, expiry: Expiry) -> Result<(), Error> {
         match self.session().stored_expiry(expiry)? {
             Some(json) => {
@@ -154,7 +159,7 @@ impl DjangoSessionMut {
     ///
     /// # Errors
     /// [`Error::SessionInterrupted`] if somebody else ended the session,
-    /// [`Error::Unavailable`] when PostgreSQL does not answer, [`Error::Expiry`]. What was to be stored
+    /// [`Error::Unavailable`] when PostgreSQL does not answer, [`Error::InvalidExpiry`]. What was to be stored
     /// then is still to be stored.
     pub async fn save(&self) -> Result<(), Error> {
         self.session().save().await

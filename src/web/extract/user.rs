@@ -26,6 +26,9 @@ impl FromRequest for DjangoUser {
 /// The user if one is logged in. `None` means nobody is, never that the database is away: that is
 /// a 503.
 #[derive(Clone, Debug)]
+#[doc(alias = "request.user")]
+#[doc(alias = "AnonymousUser")]
+#[doc(alias = "is_anonymous")]
 pub struct OptionalDjangoUser(pub Option<DjangoUser>);
 
 impl FromRequest for OptionalDjangoUser {
@@ -41,7 +44,7 @@ impl FromRequest for OptionalDjangoUser {
             let visit = visit?;
             match visit.user().await {
                 Ok(user) => Ok(Self(Some(user))),
-                Err(error) if error.is_rejection() => Ok(Self(None)),
+                Err(error) if error.wants_login() => Ok(Self(None)),
                 Err(error) => Err(visit.reject(error, &req)),
             }
         })

@@ -30,6 +30,8 @@ use crate::{error::Error, session::DjangoSession, web::request::Visit};
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "request.user.pk")]
+#[doc(alias = "_auth_user_id")]
 pub struct DjangoUserId<T = String>(pub T);
 
 impl<T> Deref for DjangoUserId<T> {

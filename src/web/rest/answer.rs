@@ -81,7 +81,7 @@ impl RestAnswer {
                     },
                 },
             ),
-            error if error.is_rejection() => {
+            error if error.wants_login() => {
                 (self.unauthorized(), NOT_AUTHENTICATED.to_owned().into())
             }
             // No answer of the framework's: a 503, a 500.

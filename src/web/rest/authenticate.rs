@@ -151,7 +151,7 @@ impl Request<'_> {
             Ok(Some(user)) => self.site.admit(user, "other").await.map(Some),
             Ok(None) => Ok(None),
             Err(error @ Error::AuthenticationFailed(_)) => Err(error),
-            Err(error) if error.is_rejection() => Err(AuthenticationFailed::Refused.into()),
+            Err(error) if error.wants_login() => Err(AuthenticationFailed::Refused.into()),
             Err(error) => Err(error),
         }
     }

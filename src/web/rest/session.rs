@@ -54,7 +54,7 @@ impl Request<'_> {
                 session.set_user(site, Err(inactive.clone()));
                 Err(inactive)
             }
-            Err(error) if !error.is_rejection() => return Err(error),
+            Err(error) if !error.wants_login() => return Err(error),
             user => user,
         };
         let auth = match &user {

@@ -88,7 +88,7 @@ async fn every_middleware_checks_before_it_asks_who_it_is() {
     ];
     for middleware in middlewares {
         let site = site(own_settings());
-        let app = app!(middleware(site).unauthorized());
+        let app = app!(middleware(site).respond_401());
         // The session cannot be looked up: there is no database.
         let cookies = format!("csrftoken={SECRET}; sessionid=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
         let visitor = || TestRequest::post().insert_header((COOKIE, cookies.as_str()));
@@ -175,7 +175,7 @@ async fn a_middleware_for_apis_checks_those_whom_a_session_authenticates() {
             (|req: &_| drop(test::user(req, TestUser::new(7, "ada")))) as fn(&actix_http::Request),
             403,
         ),
-        (|req| drop(test::session(req, &json!({ "cart": [1] }))), 200),
+        (|req| drop(test::with_session(req, &json!({ "cart": [1] }))), 200),
         (|req| test::no_session(req), 200),
     ] {
         let request = TestRequest::post().to_request();
@@ -284,7 +284,7 @@ async fn an_error_handler_answers_as_the_rest_framework() {
     assert_eq!(answer.status(), 403);
     assert_eq!(read_body(answer).await, r#"{"detail":"CSRF Failed: CSRF token missing."}"#);
     assert_eq!(Error::CsrfFailed(CsrfReason::TokenMissing).reason(), Some("csrf_failed"));
-    assert!(!Error::CsrfFailed(CsrfReason::NoCookie).is_rejection());
+    assert!(!Error::CsrfFailed(CsrfReason::NoCookie).wants_login());
 }
 
 /// A page with a form, for those who were refused: the new token is in its cookie.

@@ -575,7 +575,7 @@ async fn answer<B: MessageBody>(
         request.body.chunks(PIECE).map(|piece| Ok(piece.to_vec().into())).collect();
     *sent.payload() = Payload::Stream { payload: Box::pin(stream::iter(pieces)) };
     if !request.session.is_null() {
-        test::session(&sent, &request.session);
+        test::with_session(&sent, &request.session);
     }
     let response = call_service(app, sent).await;
     let values = |name: HeaderName| -> Vec<String> {

@@ -16,7 +16,7 @@ async fn who(user: DjangoUser) -> HttpResponse {
 }
 
 fn rust(site: DjangoSite) -> TestApp {
-    let middleware = DjangoSessionMiddleware::login_required(site).unauthorized();
+    let middleware = DjangoSessionMiddleware::login_required(site).respond_401();
     TestApp::start(move || {
         App::new().service(web::resource("/who").wrap(middleware.clone()).get(who))
     })

@@ -14,7 +14,7 @@ chapter::code!("deployment", "async fn who");
 #[actix_web::test]
 async fn a_proxy_is_told_who_it_is() {
     let site = site().await;
-    let middleware = DjangoSessionMiddleware::login_required(site.clone()).unauthorized();
+    let middleware = DjangoSessionMiddleware::login_required(site.clone()).respond_401();
     let who = web::resource("/who").wrap(middleware).get(who);
     let app = init_service(App::new().service(who)).await;
     let ada = by(&site, "ada", Method::GET, "/who").await.to_request();

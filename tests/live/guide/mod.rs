@@ -22,6 +22,6 @@ use actix_web::{http::Method, test::TestRequest};
 
 /// A request of the user with this name, who has just logged in.
 async fn by(site: &DjangoSite, username: &str, method: Method, uri: &str) -> TestRequest {
-    let cookie = test::session_row(site, username).await;
+    let cookie = test::create_session(site, username).await;
     TestRequest::with_uri(uri).method(method).insert_header(("Cookie", cookie))
 }

@@ -15,7 +15,7 @@ chapter::code!("sessions", "async fn add");
 #[actix_web::test]
 async fn django_reads_what_was_put_into_the_session() {
     let site = site().await;
-    let cookie = test::session_row(&site, "bob").await;
+    let cookie = test::create_session(&site, "bob").await;
     let everyone = DjangoSessionMiddleware::optional(site);
     let routes = web::scope("")
         .wrap(everyone)

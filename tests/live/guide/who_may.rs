@@ -24,7 +24,7 @@ mod page {
 async fn a_session_ends_when_nobody_is_there() {
     let site = site().await;
     let app = init_service(App::new().configure(routes(site.clone()))).await;
-    let cookie = test::session_row(&site, "bob").await;
+    let cookie = test::create_session(&site, "bob").await;
     let get = async || {
         let request = TestRequest::get().uri("/account").insert_header(("Cookie", &*cookie));
         call_service(&app, request.to_request()).await
@@ -48,7 +48,7 @@ async fn who_may_not_gets_a_page_of_ours() {
     let site = site().await;
     let resource = web::resource("/items").wrap(page::permission_required(site.clone()));
     let app = init_service(App::new().service(resource.get(async || "items"))).await;
-    let cookie = test::session_row(&site, "bob").await;
+    let cookie = test::create_session(&site, "bob").await;
     let request = || TestRequest::get().uri("/items");
     let refused = request().insert_header(("Cookie", cookie)).to_request();
     let refused = call_service(&app, refused).await;

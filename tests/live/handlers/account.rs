@@ -84,7 +84,7 @@ async fn impersonation_is_for_staff() {
         (&boss, json!({ "_impersonate": 3 }), true),
     ] {
         let request = TestRequest::get().to_http_request();
-        let session = test::session(&request, &data);
+        let session = test::with_session(&request, &data);
         let user = test::user(&request, user.clone());
         let name = user.username().to_owned();
         match impersonation::acting(session, user, test::site()).await {
@@ -123,7 +123,7 @@ async fn two_factor_takes_nothing_else_for_a_device() {
         json!({ "otp_device_id": "auth.user/1" }),
     ] {
         let request = TestRequest::get().to_http_request();
-        let session = test::session(&request, &data);
+        let session = test::with_session(&request, &data);
         let ada = test::user(&request, TestUser::new(1, "ada"));
         let pool = pool("postgres://nobody@127.0.0.1:1/nowhere");
         assert!(two_factor::verified(pool, session, ada).await.unwrap().is_none(), "{data}");

@@ -16,7 +16,7 @@ async fn the_theme_is_in_the_session() {
     test::no_session(&choose);
     test::csrf(&choose);
     let answer = call_service(&app, choose).await;
-    let data = test::session_data(answer.request());
+    let data = test::session_of(answer.request());
     assert_eq!(data.get::<String>("theme").unwrap().as_deref(), Some("dark"));
     assert_eq!(read_body(answer).await, "dark it is\n");
 }

@@ -17,11 +17,11 @@ use crate::handlers::{
 async fn an_item_is_put_beside_those_that_are_there() {
     let app = init_service(App::new().configure(routes(test::site()))).await;
     let add = TestRequest::post().uri("/cart").set_form([("item", 7)]).to_request();
-    test::session(&add, &json!({ "cart": [1, 2] }));
+    test::with_session(&add, &json!({ "cart": [1, 2] }));
     test::csrf(&add);
     let answer = call_service(&app, add).await;
-    let data = test::session_data(answer.request());
-    assert_eq!(data.as_json(), r#"{"cart":[1,2,7]}"#);
+    let data = test::session_of(answer.request());
+    assert_eq!(data.to_json(), r#"{"cart":[1,2,7]}"#);
     assert_eq!(read_body(answer).await, "3 in the cart\n");
 }
 
@@ -30,10 +30,10 @@ async fn a_cart_is_emptied_once() {
     let app = init_service(App::new().configure(routes(test::site()))).await;
     for (data, said) in [(json!({ "cart": [1] }), "emptied\n"), (json!({}), "it was empty\n")] {
         let empty = TestRequest::delete().uri("/cart").to_request();
-        test::session(&empty, &data);
+        test::with_session(&empty, &data);
         test::csrf(&empty);
         let answer = call_service(&app, empty).await;
-        assert_eq!(test::session_data(answer.request()).as_json(), "{}");
+        assert_eq!(test::session_of(answer.request()).to_json(), "{}");
         assert_eq!(read_body(answer).await, said);
     }
 }
@@ -42,7 +42,7 @@ async fn a_cart_is_emptied_once() {
 async fn another_site_puts_nothing_into_the_cart() {
     let app = init_service(App::new().configure(routes(test::site()))).await;
     let add = TestRequest::post().uri("/cart").set_form([("item", 7)]).to_request();
-    test::session(&add, &json!({}));
+    test::with_session(&add, &json!({}));
     assert_eq!(call_service(&app, add).await.status(), 403);
 }
 
@@ -50,7 +50,7 @@ async fn another_site_puts_nothing_into_the_cart() {
 #[actix_web::test]
 async fn django_has_what_was_put_in() {
     let site = site().await;
-    let cookie = test::session_row(&site, "ada").await;
+    let cookie = test::create_session(&site, "ada").await;
     let app = init_service(App::new().configure(routes(site))).await;
     for item in [7, 8] {
         let add = TestRequest::post().uri("/cart").set_form([("item", item)]);

@@ -117,7 +117,7 @@ async fn one_more_is_in_the_cart() {
     let app = init_service(app()).await;
     let add = || {
         let add = TestRequest::post().uri("/cart/add").to_request();
-        test::session(&add, &json!({ "cart": 2 }));
+        test::with_session(&add, &json!({ "cart": 2 }));
         add
     };
     let refused = call_service(&app, add()).await;
@@ -128,7 +128,7 @@ async fn one_more_is_in_the_cart() {
     test::csrf(&add);
     let answer = call_service(&app, add).await;
     assert_eq!((answer.status().as_u16(), header(&answer, "location")), (303, "/cart/"));
-    assert_eq!(test::session_data(answer.request()).as_json(), r#"{"cart":3}"#);
+    assert_eq!(test::session_of(answer.request()).to_json(), r#"{"cart":3}"#);
     let messages = test::messages(answer.request());
     assert_eq!(messages[0].text(), "Rust put one into your cart.");
 }
@@ -137,7 +137,7 @@ async fn one_more_is_in_the_cart() {
 #[actix_web::test]
 async fn a_visitor_who_logs_out_has_no_session() {
     let site = site().await;
-    let cookie = test::session_row(&site, "bob").await;
+    let cookie = test::create_session(&site, "bob").await;
     let routes = routes(site, pool(bed().await.database_url()), no_shutdown());
     let app = init_service(App::new().configure(routes)).await;
     let with_cookie = |request: TestRequest| request.insert_header(("Cookie", &*cookie));

@@ -26,7 +26,7 @@ async fn a_cart_needs_a_session_and_no_user() {
     let cart = || TestRequest::get().uri("/cart").to_request();
     assert_eq!(call_and_read_body(&app, cart()).await, "0 in the cart\n");
     let visitor = cart();
-    test::session(&visitor, &json!({ "cart": 3 }));
+    test::with_session(&visitor, &json!({ "cart": 3 }));
     assert_eq!(call_and_read_body(&app, visitor).await, "3 in the cart\n");
 }
 

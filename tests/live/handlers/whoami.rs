@@ -17,7 +17,7 @@ async fn the_index_is_for_everybody() {
     let app = init_service(App::new().configure(routes(test::site()))).await;
     let index = || TestRequest::get().uri("/").to_request();
     let (nobody, visitor, ada) = (index(), index(), index());
-    test::session(&visitor, &json!({ "cart": 1 }));
+    test::with_session(&visitor, &json!({ "cart": 1 }));
     test::login(&ada, 7);
     for (request, told) in [
         (nobody, json!({ "session": false })),
@@ -34,7 +34,7 @@ async fn the_session_tells_its_data() {
     let session = || TestRequest::get().uri("/session").to_request();
     assert_eq!(call_service(&app, session()).await.status(), 302);
     let visitor = session();
-    test::session(&visitor, &json!({ "cart": [1, 2] }));
+    test::with_session(&visitor, &json!({ "cart": [1, 2] }));
     let data: Value = call_and_read_body_json(&app, visitor).await;
     assert_eq!(data, json!({ "cart": [1, 2] }));
 }
@@ -45,7 +45,7 @@ async fn a_user_id_takes_a_session_that_names_one() {
     for (path, refused) in [("/user", 302), ("/api/user", 401)] {
         let request = || TestRequest::get().uri(path).to_request();
         let (visitor, ada) = (request(), request());
-        test::session(&visitor, &json!({ "cart": 1 }));
+        test::with_session(&visitor, &json!({ "cart": 1 }));
         assert_eq!(call_service(&app, visitor).await.status(), refused, "{path}");
         test::login(&ada, 7);
         let told: Value = call_and_read_body_json(&app, ada).await;

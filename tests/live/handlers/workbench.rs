@@ -106,11 +106,11 @@ async fn a_session_is_changed() {
         (TestRequest::post().uri("/cycle"), "", json!({ "a": 1, "cart": [2] })),
     ] {
         let request = request.to_request();
-        test::session(&request, &json!({ "a": 1, "cart": [2] }));
+        test::with_session(&request, &json!({ "a": 1, "cart": [2] }));
         test::csrf(&request);
         let answered = call_service(&app, request).await;
         let after: Value =
-            serde_json::from_str(&test::session_data(answered.request()).as_json()).unwrap();
+            serde_json::from_str(&test::session_of(answered.request()).to_json()).unwrap();
         assert_eq!(after, data);
         assert_eq!(text(answered).await, answer);
     }

@@ -216,7 +216,7 @@ async fn check_rows(bed: &Bed, signer: &SessionSigner, vector: &Value, case: &st
         .iter()
         .map(|row| {
             let text = row[1].as_str().unwrap();
-            let json = SessionData::decode(text, signer).map(|data| data.as_json().into_owned());
+            let json = SessionData::decode(text, signer).map(|data| data.to_json().into_owned());
             let is_fixed = json.as_ref().is_ok_and(|json| json.contains(FIXED_END));
             let end = if is_fixed { &row[3] } else { &row[2] };
             let data = json.unwrap_or_else(|_| text.to_owned());

@@ -127,7 +127,7 @@ impl World {
                 }))
             }
             Model::Exported => bed.store_with(settings),
-            Model::Ulid => bed.store_with(settings).user_id_to_primary_key(uuid_of_ulid),
+            Model::Ulid => bed.store_with(settings).parse_user_id(uuid_of_ulid),
             Model::Versioned(overrides) => {
                 let mut hash = SessionAuthHash::default();
                 hash.key_salt = "versioned.session_auth_hash".into();

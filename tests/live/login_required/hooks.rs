@@ -107,7 +107,7 @@ async fn the_last_word_may_be_another_user_nobody_or_an_error() {
                     Some("nobody") => Ok(None),
                     Some("deleted") => site.user(4711).await.map(Some),
                     Some("idle") => site.user_by_username("idle").await.map(Some),
-                    Some("away") => Err(Unavailable::NoAnswer.into()),
+                    Some("away") => Err(Unavailable::WrongAnswer.into()),
                     Some("misfit") => user.get::<i64>("no such column").map(|_| None),
                     Some("slow") => std::future::pending().await,
                     // It is not asked again about what it asks for.
@@ -216,7 +216,7 @@ async fn a_username_is_compared_as_its_column_compares() {
     bed.sql("ALTER TABLE bigint_biguser ALTER username TYPE bigint USING username::bigint").await;
     let site = bed.store_of(model);
     assert_eq!(site.user_by_username("4711").await.unwrap().username(), "4711");
-    assert!(site.user_by_username("ada").await.unwrap_err().is_rejection());
+    assert!(site.user_by_username("ada").await.unwrap_err().wants_login());
 }
 
 #[actix_web::test]
@@ -241,21 +241,21 @@ async fn hashids_stand_for_integers() {
         log.listen();
         let without = bed.store_of(model.clone());
         for _ in 0..3 {
-            assert!(user_of(&without, &key).await.unwrap_err().is_rejection());
+            assert!(user_of(&without, &key).await.unwrap_err().wants_login());
         }
         let warned = log.of_this_crate(&["WARN"]);
         assert_eq!(warned.len(), 1, "{warned:?}");
         assert!(warned[0].contains("the user id in a session fits no user"), "{warned:?}");
         assert!(warned[0].contains("integer") && !warned[0].contains(&id), "{warned:?}");
 
-        let site = bed.store_of(model).user_id_to_primary_key(move |id| to_key.get(id).cloned());
+        let site = bed.store_of(model).parse_user_id(move |id| to_key.get(id).cloned());
         let user = user_of(&site, &key).await.unwrap();
         assert_eq!((user.id(), user.username()), (primary_key.as_str(), "ada"));
         let hash = ada["session_auth_hash"].as_str().unwrap();
         let other = bed.session(&session_of("unknown", hash)).await;
-        assert!(user_of(&site, &other).await.unwrap_err().is_rejection());
+        assert!(user_of(&site, &other).await.unwrap_err().wants_login());
         let null = session("null", &quoted(MODEL_BACKEND), &quoted(hash));
-        assert!(user_of(&site, &bed.session(&null).await).await.unwrap_err().is_rejection());
+        assert!(user_of(&site, &bed.session(&null).await).await.unwrap_err().wants_login());
     }
 }
 
@@ -283,9 +283,9 @@ async fn a_log_in_writes_the_id_as_the_site_does() {
     settings.allowed_hosts = vec!["*".into()];
     let one_way = {
         let key = key.clone();
-        bed.store_with(settings).user_id_to_primary_key(move |_| Some(key.clone()))
+        bed.store_with(settings).parse_user_id(move |_| Some(key.clone()))
     };
-    let both_ways = one_way.clone().primary_key_to_user_id(move |_| id.clone());
+    let both_ways = one_way.clone().format_user_id(move |_| id.clone());
     for (site, status) in [(one_way, 500), (both_ways, 200)] {
         let app = TestApp::with_routes(move |config| {
             let middleware = DjangoSessionMiddleware::optional(site.clone());
@@ -329,7 +329,7 @@ async fn a_session_is_asked_about_again_for_its_user() {
 
     let reason = async |session, user| {
         let error = site.revalidate(session, user).await.unwrap_err();
-        assert!(error.is_rejection());
+        assert!(error.wants_login());
         error.reason().unwrap()
     };
     bed.user("ada", json!({ "is_active": false })).await;

@@ -285,7 +285,7 @@ async fn what_one_site_has_verified_is_no_proof_for_another() {
 
 /// Where the data lies: two that are one have one address.
 fn address(session: &DjangoSession) -> *const u8 {
-    let Cow::Borrowed(json) = session.data().unwrap().as_json() else { panic!("it is decoded") };
+    let Cow::Borrowed(json) = session.data().unwrap().to_json() else { panic!("it is decoded") };
     json.as_ptr()
 }
 

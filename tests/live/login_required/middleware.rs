@@ -48,7 +48,7 @@ fn app(site: DjangoSite) -> TestApp {
             });
         config
             .service(web::resource("/two").wrap(two.clone()).to(page))
-            .service(web::resource("/api").wrap(two.unauthorized()).to(page))
+            .service(web::resource("/api").wrap(two.respond_401()).to(page))
             .service(web::resource("/staff").wrap(login.clone().staff_required()).to(page))
             .service(
                 web::resource("/staff-of-any").wrap(optional.clone().staff_required()).to(page),

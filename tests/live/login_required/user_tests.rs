@@ -60,8 +60,8 @@ async fn groups_and_the_test_of_a_group_are_djangos() {
                     let mut request =
                         TestRequest::with_uri(uri).insert_header(("Host", "example.com"));
                     if let Some(name) = name {
-                        request =
-                            request.insert_header(("Cookie", test::session_row(&site, name).await));
+                        request = request
+                            .insert_header(("Cookie", test::create_session(&site, name).await));
                     }
                     request.to_request()
                 };
@@ -96,7 +96,7 @@ async fn a_test_lets_those_through_who_pass_it() {
     let verified = DjangoSessionMiddleware::login_required(test::site())
         .user_passes_test(|user| user.get("is_verified").unwrap_or(false))
         .user_passes_test(|user| user.username() != "bob");
-    let api = verified.clone().unauthorized();
+    let api = verified.clone().respond_401();
     let app = App::new()
         .service(web::resource("/").wrap(verified).to(async || "in"))
         .service(web::resource("/api").wrap(api).to(async || "in"));
@@ -127,7 +127,7 @@ async fn a_test_lets_those_through_who_pass_it() {
 #[actix_web::test]
 async fn a_test_that_fails_or_hangs_lets_nobody_through() {
     let failing = DjangoSessionMiddleware::optional(test::site())
-        .user_passes_test_async(|_, _| async { Err(Error::from(Unavailable::NoAnswer)) });
+        .user_passes_test_async(|_, _| async { Err(Error::from(Unavailable::WrongAnswer)) });
     let app = App::new().service(web::resource("/failing").wrap(failing).to(async || "in"));
     let app = init_service(app).await;
     let request = TestRequest::with_uri("/failing").to_request();

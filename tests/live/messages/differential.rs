@@ -145,7 +145,7 @@ impl Story<'_> {
         let rows = self.sql("SELECT session_data FROM django_session").await;
         let data = |row: &Value| {
             let data = SessionData::decode(row[0].as_str().unwrap(), self.site.signer()).unwrap();
-            data.as_json().into_owned()
+            data.to_json().into_owned()
         };
         rows["rows"].as_array().unwrap().iter().map(data).collect()
     }

@@ -59,7 +59,7 @@ async fn messages_are_written_as_django_writes_them() {
         let rows = ask(json!({ "cmd": "sql", "statement": statement })).await;
         let rows = rows["rows"].as_array().unwrap().iter().map(|row| {
             let data = SessionData::decode(row[0].as_str().unwrap(), site.signer()).unwrap();
-            data.as_json().into_owned()
+            data.to_json().into_owned()
         });
         let expected = expect["rows"].as_array().unwrap().iter();
         let expected = expected.map(|row| row["data_json"].as_str().unwrap().to_owned());

@@ -102,7 +102,7 @@ async fn a_server_that_is_killed_or_frozen_never_makes_a_success_of_what_is_not_
         postgres.restart().await.unwrap();
         let session = site.load(&SessionKey::new(&*key).unwrap()).await.unwrap();
         assert_eq!(
-            session.data().unwrap().as_json(),
+            session.data().unwrap().to_json(),
             r#"{"a":1}"#,
             "{change:?}: nothing was stored"
         );

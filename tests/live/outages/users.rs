@@ -73,7 +73,7 @@ fn app(site: DjangoSite, postgres: Postgres) -> TestApp {
     TestApp::with_routes(move |config| {
         let optional = DjangoSessionMiddleware::optional(site.clone());
         let told = optional.clone().error_handler(|error, _| {
-            let told = format!("{error}; {}", error.is_rejection());
+            let told = format!("{error}; {}", error.wants_login());
             HttpResponse::build(error.status_code()).body(told)
         });
         let login = DjangoSessionMiddleware::login_required(site.clone());

@@ -55,9 +55,9 @@ async fn django_reads_every_value_that_rust_inserts() {
         let set = json!({ "cmd": "edit", "session_data": "", "edits": entries });
         assert_eq!(read["json"], bed.ask(set).await["json"], "{django}");
         // Written as Django itself would, in the order of insertion.
-        let encoded = bed.ask(json!({ "cmd": "encode", "json_text": data.as_json() })).await;
+        let encoded = bed.ask(json!({ "cmd": "encode", "json_text": data.to_json() })).await;
         let djangos = SessionData::decode(encoded["session_data"].as_str().unwrap(), &signer());
-        assert_eq!(djangos.unwrap().as_json(), data.as_json(), "{django}");
+        assert_eq!(djangos.unwrap().to_json(), data.to_json(), "{django}");
     }
 }
 
@@ -70,7 +70,7 @@ async fn small_sessions_are_the_very_text_that_django_writes() {
             let mut data = SessionData::new();
             data.insert("a", &"a".repeat(n)).unwrap();
             let rust = data.encode(&signer());
-            let answer = bed.ask(json!({ "cmd": "encode", "json_text": data.as_json() })).await;
+            let answer = bed.ask(json!({ "cmd": "encode", "json_text": data.to_json() })).await;
             let django_text = answer["session_data"].as_str().unwrap();
             assert_eq!(rust.starts_with('.'), django_text.starts_with('.'), "{django} {n}");
             if !rust.starts_with('.') {

@@ -20,7 +20,7 @@ fn every_session_that_django_stored_is_read_and_written_back() {
         let signer = SessionSigner::new(&settings).unwrap();
 
         let data = SessionData::decode(vector["session_data"].as_str().unwrap(), &signer).unwrap();
-        let json = data.as_json();
+        let json = data.to_json();
         match vector["obj_json"].as_str() {
             Some(expected) => assert_eq!(json, expected, "{line}"),
             None => {
@@ -29,7 +29,7 @@ fn every_session_that_django_stored_is_read_and_written_back() {
             }
         }
         let again = SessionData::decode(&data.encode(&signer), &signer).unwrap();
-        assert_eq!(again.as_json(), json, "{line}");
+        assert_eq!(again.to_json(), json, "{line}");
 
         let stranger = SessionSigner::new(&DjangoSettings::new("stranger")).unwrap();
         let stolen = SessionData::decode(vector["session_data"].as_str().unwrap(), &stranger);

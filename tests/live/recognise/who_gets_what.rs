@@ -25,8 +25,8 @@ use crate::{
 fn every_middleware(site: &DjangoSite) -> TestApp {
     let optional = DjangoSessionMiddleware::optional(site.clone());
     let required = DjangoSessionMiddleware::required(site.clone());
-    let api = DjangoSessionMiddleware::required(site.clone()).unauthorized();
-    let optional_api = DjangoSessionMiddleware::optional(site.clone()).unauthorized();
+    let api = DjangoSessionMiddleware::required(site.clone()).respond_401();
+    let optional_api = DjangoSessionMiddleware::optional(site.clone()).respond_401();
     let own = DjangoSessionMiddleware::required(site.clone()).error_handler(|error, req| {
         HttpResponse::build(error.status_code())
             .insert_header(("x-path", req.path()))
@@ -339,7 +339,7 @@ async fn the_way_to_the_login_page_can_be_set_for_each_middleware() {
             .service(scope("/b", middleware.clone().login_url("/other/?x=1")))
             .service(scope("/c", middleware.clone().redirect_field_name("back")))
             .service(scope("/d", middleware.clone().redirect_field_name("")))
-            .service(scope("/e", middleware.clone().unauthorized().login_url("/other/")))
+            .service(scope("/e", middleware.clone().respond_401().login_url("/other/")))
             .service(scope("/f", middleware.clone().csrf_exempt()))
     });
     for (path, status, location) in [

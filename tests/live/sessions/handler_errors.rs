@@ -45,7 +45,7 @@ async fn fails(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     if req.path() == "/fails" {
-        return Err(Error::Expiry.into());
+        return Err(Error::InvalidExpiry.into());
     }
     next.call(req).await
 }

@@ -1,7 +1,7 @@
 //! Session auth hashes that are not of today: what looking at the user does to the session.
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, test::session_row,
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, test::create_session,
 };
 use actix_web::{
     App,
@@ -51,7 +51,8 @@ async fn a_hash_of_a_fallback_key_gives_way_to_one_of_today_as_in_django() {
         let site = bed.store_with(settings());
         let of_old = bed.store_with(DjangoSettings::new("old"));
         let user = json!([["user"]]);
-        let (here, there) = (session_row(&of_old, "ada").await, session_row(&of_old, "ada").await);
+        let (here, there) =
+            (create_session(&of_old, "ada").await, create_session(&of_old, "ada").await);
         let ours = operate(&site, Some(&here), &user, 200).await;
         let theirs = django(&bed, Some(&there), &user, 200).await;
         let new = ours.set_cookie[0].split(';').next().unwrap().to_owned();
@@ -106,7 +107,7 @@ async fn a_middleware_that_asks_for_the_user_does_the_same_and_one_that_may_not_
             ("nothing", true),
         ),
     ] {
-        let cookie = session_row(&of_old, "ada").await;
+        let cookie = create_session(&of_old, "ada").await;
         let came = visit(&site, &cookie, status).await;
         assert_eq!(came.status, u64::from(status));
         let (_, _, told, kept) = story(&bed, &cookie, came).await;

@@ -293,7 +293,7 @@ async fn rows_here(bed: &Bed, signer: &SessionSigner, vector: &Value) -> Vec<Str
         .await;
     let rows = rows.as_array().unwrap().iter().map(|row| {
         let text = row[1].as_str().unwrap();
-        let json = SessionData::decode(text, signer).map(|data| data.as_json().into_owned());
+        let json = SessionData::decode(text, signer).map(|data| data.to_json().into_owned());
         let data = json.unwrap_or_else(|_| text.to_owned());
         described(row[0].as_str().unwrap(), &not_drawn(&data, vector), row[2].as_f64().unwrap())
     });

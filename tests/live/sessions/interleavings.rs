@@ -139,7 +139,7 @@ async fn what_others_did_to_the_session_meanwhile_is_kept_and_what_they_ended_is
             let session = site.load(&SessionKey::new(new).unwrap()).await.unwrap();
             let mut row = with_a.clone();
             row["b"] = json!(2);
-            let data: Value = serde_json::from_str(&session.data().unwrap().as_json()).unwrap();
+            let data: Value = serde_json::from_str(&session.data().unwrap().to_json()).unwrap();
             assert_eq!(data, row, "what Django stored under the old key moved along");
         }
     }
@@ -241,7 +241,7 @@ async fn several_middlewares_and_extractors_of_one_request_see_and_store_one_ses
     let key = actix_web::test::read_body(response).await;
     let key = SessionKey::new(std::str::from_utf8(&key).unwrap()).unwrap();
     let session = site.load(&key).await.unwrap();
-    assert_eq!(session.data().unwrap().as_json(), r#"{"a":2,"b":1}"#);
+    assert_eq!(session.data().unwrap().to_json(), r#"{"a":2,"b":1}"#);
 
     let request = TestRequest::get()
         .uri("/?flush")

@@ -221,7 +221,7 @@ pub(crate) async fn done(
         "login" => {
             let user = site(req).user_by_username(key).await?;
             match op[2].as_str() {
-                Some(backend) => session.login_by(&user, backend).await?,
+                Some(backend) => session.login_with_backend(&user, backend).await?,
                 None => session.login(&user).await?,
             }
         }

@@ -207,7 +207,8 @@ async fn columns_of_a_session_are_filled_in_the_statement_that_writes_it() {
         data.insert("_auth_user_id", &"7").unwrap();
         site.create(&data, Expiry::Default).await.unwrap();
         assert_eq!(columns().await, json!(["7", "here"]));
-        let failing = site.session_columns(["user_id"], |_, _| Err::<Value, _>(Error::Expiry));
+        let failing =
+            site.session_columns(["user_id"], |_, _| Err::<Value, _>(Error::InvalidExpiry));
         assert!(failing.create(&data, Expiry::Default).await.is_err());
     }
 }

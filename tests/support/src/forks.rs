@@ -32,7 +32,7 @@ impl Fork {
     pub(crate) fn new(program: &'static str, database_url: &str, settings: &Settings) -> Self {
         Self { program, environment: Map::new() }
             .env("DATABASE_URL", database_url)
-            .env("TESTSITE_SETTINGS", &settings.as_json())
+            .env("TESTSITE_SETTINGS", &settings.to_json())
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {

@@ -105,7 +105,7 @@ impl Settings {
         &self.packages
     }
 
-    pub(crate) fn as_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         Value::Object(self.values.clone()).to_string()
     }
 

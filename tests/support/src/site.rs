@@ -134,7 +134,7 @@ impl Site {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("DJANGO_SETTINGS_MODULE", "testsite.settings")
             .env("DATABASE_URL", database_url)
-            .env("TESTSITE_SETTINGS", settings.as_json());
+            .env("TESTSITE_SETTINGS", settings.to_json());
         Ok(command)
     }
 
