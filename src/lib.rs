@@ -12,6 +12,7 @@
 #![doc = include_str!("../README.md")]
 
 mod auth;
+mod backend;
 mod crypto;
 mod csrf;
 mod database;
@@ -21,6 +22,7 @@ mod error;
 pub mod fuzzing;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod memory;
 mod messages;
 mod observe;
 mod report;

@@ -95,7 +95,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     settings.write_sessions = true;
     let site = DjangoSite::new(pool.clone(), settings)?;
 
-    let routes = routes::routes(site.clone(), pool.clone());
+    let routes = routes::routes(site.clone());
     site.check().await?;
     let django = bed.site().url().to_owned();
     let server = HttpServer::new(move || {

@@ -15,8 +15,10 @@ use super::{
     writer::{OnSessionChange, SessionColumns, Writer},
 };
 use crate::{
+    backend::Backend,
     database::{Database, SessionRow},
     error::{DecodeError, Error},
+    memory::{Memory, Tables},
     messages::MessageSite,
     observe::{Event, Observer},
     session::{DjangoSession, Memo, SessionKey, SessionSigner, is_live},
@@ -34,7 +36,7 @@ use crate::{
 /// never touched, and neither its hooks nor what the application does there reaches a lookup.
 #[derive(Clone)]
 pub struct DjangoSite {
-    database: Database,
+    database: Backend,
     signer: Arc<SessionSigner>,
     memo: Arc<Memo>,
     session_auth_keys: Option<Arc<SessionAuthKeys>>,
@@ -78,14 +80,27 @@ impl DjangoSite {
     /// fallback, an empty name.
     pub fn new(pool: Pool, settings: DjangoSettings) -> Result<Self, Error> {
         settings.validate()?;
-        let observer = Observer::default();
+        Self::with_tables_in(Backend::Postgres(Database::new(pool, settings)))
+    }
+
+    /// A site whose tables are in memory.
+    ///
+    /// # Errors
+    /// As [`DjangoSite::new`].
+    pub(crate) fn in_memory(tables: Tables, settings: DjangoSettings) -> Result<Self, Error> {
+        settings.validate()?;
+        Self::with_tables_in(Backend::Memory(Memory::new(tables, settings)))
+    }
+
+    fn with_tables_in(database: Backend) -> Result<Self, Error> {
+        let (settings, observer) = (database.settings(), database.observer().clone());
         Ok(Self {
-            signer: Arc::new(SessionSigner::new(&settings)?.observed_by(observer.clone())),
+            signer: Arc::new(SessionSigner::new(settings)?.observed_by(observer)),
             memo: Arc::new(Memo::new(settings.max_memo_size)),
-            session_auth_keys: SessionAuthKeys::new(&settings).map(Arc::new),
-            messages: Arc::new(MessageSite::new(&settings)?),
-            writer: Arc::new(Writer::new(&settings)?),
-            database: Database::new(pool, settings).observed_by(observer),
+            session_auth_keys: SessionAuthKeys::new(settings).map(Arc::new),
+            messages: Arc::new(MessageSite::new(settings)?),
+            writer: Arc::new(Writer::new(settings)?),
+            database,
             hooks: Arc::default(),
             request: None,
         })
@@ -240,7 +255,7 @@ impl DjangoSite {
         &self.messages
     }
 
-    pub(crate) fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &Backend {
         &self.database
     }
 
@@ -249,7 +264,7 @@ impl DjangoSite {
     }
 
     /// This site on another database.
-    pub(super) fn on(&self, database: Database) -> Self {
+    pub(super) fn on(&self, database: Backend) -> Self {
         Self { database, ..self.clone() }
     }
 

@@ -64,7 +64,9 @@ impl Secret {
     /// Whether the token is one of this secret, in constant time: `_does_token_match`.
     pub(crate) fn matches(&self, token: &str) -> Result<(), CsrfTokenFault> {
         let Self(secret) = Self::read(token)?;
-        constant_time_compare(secret.as_bytes(), self.0.as_bytes()).then_some(()).ok_or(CsrfTokenFault::Incorrect)
+        constant_time_compare(secret.as_bytes(), self.0.as_bytes())
+            .then_some(())
+            .ok_or(CsrfTokenFault::Incorrect)
     }
 }
 

@@ -65,9 +65,7 @@ pub(crate) use needs::Need;
 use needs::Needs;
 pub(crate) use permission_ids::HeldPermissions;
 use pool::Pool;
-#[cfg(fuzzing)]
-pub(crate) use primary_key::PrimaryKey;
-pub(crate) use primary_key::{PrimaryKeyValue, python_int_in_decimal as python_int};
+pub(crate) use primary_key::{PrimaryKey, PrimaryKeyValue, python_int_in_decimal as python_int};
 use runtimes::Runtimes;
 use server::Server;
 use session_lookup::SessionLookup;
@@ -79,6 +77,7 @@ use tokens::TokenQueries;
 use user_columns::UserColumns;
 use user_queries::UserQueries;
 pub(crate) use users::{ColumnValue, UserRow};
+pub(crate) use visits::Visit;
 
 /// Django's tables, as the settings name them. Cheap to clone.
 #[derive(Clone)]

@@ -14,6 +14,7 @@ mod deployment;
 mod handlers;
 mod login;
 mod login_required;
+mod memory;
 mod messages;
 mod outages;
 mod recognise;

@@ -38,8 +38,6 @@ pub(crate) struct Request<'a> {
     pub(crate) csrf: &'a CsrfState,
     /// The session, or the key under which it can be looked up. Asked for by the class that needs it.
     pub(crate) brought: Brought,
-    /// Whether a test has said whose request it is.
-    pub(crate) is_of_test: bool,
     /// Whether what becomes of the session is this middleware's to store.
     pub(crate) stores: Cell<bool>,
     /// The session, once a class has looked at it.
@@ -79,16 +77,11 @@ impl Request<'_> {
         req: &mut ServiceRequest,
     ) -> Result<Recognised, Error> {
         let budget = self.site.database().budget();
-        // A user whom a test has given stands for whatever class there is.
-        if self.is_of_test {
-            let checks = rest.classes.has_session();
-            return self.by_session(rest, req, checks, &budget).await;
-        }
         let mut nobody = None;
         for class in &rest.classes.list {
             let (user, auth) = match class {
                 Class::Session => {
-                    let recognised = self.by_session(rest, req, true, &budget).await?;
+                    let recognised = self.by_session(rest, req, &budget).await?;
                     if recognised.user.is_ok() {
                         return Ok(recognised);
                     }
@@ -141,9 +134,8 @@ impl Request<'_> {
             Brought::Known(session) => Rc::clone(session),
             Brought::Unknown(key) => {
                 let permissions = rest.permissions.clone().into();
-                let (session, user) = self.site.load_with_user(key, &permissions, budget).await?;
-                let session = RequestSession::new(Loaded::from(session));
-                session.with_user(self.site, user).after(budget.clone())
+                let visitor = self.site.visitor(key, &permissions, budget).await?;
+                RequestSession::of_visitor(self.site, visitor, budget.clone())
             }
         };
         let writes = self.site.require_writing().is_ok();
@@ -159,15 +151,13 @@ impl Request<'_> {
         &self,
         rest: &Rest,
         req: &mut ServiceRequest,
-        checks_csrf: bool,
         budget: &Budget,
     ) -> Result<Recognised, Error> {
         let session = self.session(rest, budget).await?;
-        let site = Some(self.site).filter(|_| !self.is_of_test);
-        let user = match session.user(site).await {
+        let user = match session.user(self.site).await {
             Ok(user) if !user.is_active() => {
                 let inactive = Error::from(NotLoggedIn::Inactive);
-                session.set_user(site, Err(inactive.clone()));
+                session.set_user(self.site, Err(inactive.clone()));
                 Err(inactive)
             }
             Err(error) if !error.is_rejection() => return Err(error),
@@ -177,7 +167,7 @@ impl Request<'_> {
             Ok(_) => RestAuth::by(RestScheme::Session),
             Err(_) => RestAuth::default(),
         };
-        if user.is_ok() && checks_csrf && !self.csrf.was_checked_by(self.site) {
+        if user.is_ok() && !self.csrf.was_checked_by(self.site) {
             csrf::check(req, Wanted::of(req), self.csrf_check, self.csrf, self.site).await?;
         }
         Ok(Recognised { session, auth, user })

@@ -2,9 +2,7 @@
 
 use actix_django_session::{
     CsrfToken, DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error,
-    deadpool_postgres::{Manager, Pool},
-    test,
-    tokio_postgres::{self, NoTls},
+    test::{Client, TestSite},
 };
 use actix_http::Request;
 use actix_service::{IntoServiceFactory, ServiceFactory};
@@ -16,7 +14,7 @@ use actix_web::{
         Method,
         header::{HeaderName, HeaderValue, SET_COOKIE},
     },
-    test::{TestRequest, call_service, read_body},
+    test::{TestRequest, read_body},
     web::{self, Bytes, PayloadConfig},
 };
 use serde_json::{Map, Value, json};
@@ -119,7 +117,10 @@ impl CsrfSettings {
                 "CSRF_COOKIE_SECURE" => settings.csrf_cookie_secure = yes,
                 "CSRF_COOKIE_HTTPONLY" => settings.csrf_cookie_httponly = yes,
                 "CSRF_HEADER_NAME" => settings.csrf_header_name = http_name(text.unwrap()),
-                "CSRF_USE_SESSIONS" => settings.csrf_use_sessions = yes,
+                "CSRF_USE_SESSIONS" => {
+                    settings.csrf_use_sessions = yes;
+                    settings.write_sessions = yes;
+                }
                 "SESSION_COOKIE_DOMAIN" => {
                     settings.session_cookie_domain = Some(text.unwrap().into())
                 }
@@ -454,24 +455,23 @@ pub(super) struct CsrfAnswer {
     pub(super) body: Vec<u8>,
 }
 
-/// A store without a database.
+/// A site without a database.
 pub(super) fn site(settings: DjangoSettings) -> DjangoSite {
-    let manager = Manager::new(tokio_postgres::Config::new(), NoTls);
-    DjangoSite::new(Pool::builder(manager).build().unwrap(), settings).unwrap()
+    TestSite::new(settings).build()
 }
 
 /// Sends requests to a middleware of these settings.
 pub(super) async fn answers(settings: &CsrfSettings, requests: &[CsrfRequest]) -> Vec<CsrfAnswer> {
-    let middleware =
-        DjangoSessionMiddleware::optional(site(settings.ours())).error_handler(|error, _| {
-            let mut response = error.error_response();
-            let reason = match error {
-                Error::CsrfFailed(reason) => reason.to_string(),
-                other => format!("{other:?}"),
-            };
-            response.headers_mut().insert(REASON, HeaderValue::from_str(&ascii(&reason)).unwrap());
-            response
-        });
+    let site = site(settings.ours());
+    let middleware = DjangoSessionMiddleware::optional(site.clone()).error_handler(|error, _| {
+        let mut response = error.error_response();
+        let reason = match error {
+            Error::CsrfFailed(reason) => reason.to_string(),
+            other => format!("{other:?}"),
+        };
+        response.headers_mut().insert(REASON, HeaderValue::from_str(&ascii(&reason)).unwrap());
+        response
+    });
     let mut all = Vec::new();
     for request in requests {
         let app = App::new()
@@ -485,7 +485,7 @@ pub(super) async fn answers(settings: &CsrfSettings, requests: &[CsrfRequest]) -
         let config =
             AppConfig::__priv_test_new(request.scheme == "https", "127.0.0.1".into(), local);
         let app = app.into_factory().new_service(config).await.unwrap();
-        all.push(answer(&app, request).await);
+        all.push(answer(&site, &app, request).await);
     }
     all
 }
@@ -494,6 +494,7 @@ const REASON: HeaderName = HeaderName::from_static("x-reason");
 const TOKEN: HeaderName = HeaderName::from_static("x-token");
 
 async fn answer<B: MessageBody>(
+    site: &DjangoSite,
     app: &impl Service<Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
     request: &CsrfRequest,
 ) -> CsrfAnswer {
@@ -503,11 +504,13 @@ async fn answer<B: MessageBody>(
         let value = HeaderValue::from_bytes(value).unwrap();
         sent = sent.append_header((HeaderName::try_from(name.as_str()).unwrap(), value));
     }
-    let sent = sent.set_payload(request.body.clone()).to_request();
+    let sent = sent.set_payload(request.body.clone());
+    // It brings the cookies of the request, and none of its own but the session's.
+    let client = Client::new(site).enforce_csrf_checks();
     if !request.session.is_null() {
-        test::session(&sent, &request.session);
+        client.update_session(&request.session).await;
     }
-    let response = call_service(app, sent).await;
+    let response = client.send(app, sent).await;
     let values = |name: HeaderName| -> Vec<String> {
         let values = response.headers().get_all(name);
         values.map(|value| value.to_str().unwrap().to_owned()).collect()
@@ -515,7 +518,11 @@ async fn answer<B: MessageBody>(
     CsrfAnswer {
         status: response.status().as_u16(),
         reason: values(REASON).pop(),
-        set_cookie: values(SET_COOKIE),
+        // Of Django's answers the session's is not told.
+        set_cookie: values(SET_COOKIE)
+            .into_iter()
+            .filter(|cookie| !cookie.starts_with("sessionid="))
+            .collect(),
         token: values(TOKEN).pop(),
         body: read_body(response).await.to_vec(),
     }
