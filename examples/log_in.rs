@@ -18,14 +18,14 @@ use std::env;
 
 use actix_django_session::{
     CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, DjangoUser,
-    Error, Messages, OptionalDjangoUser, Unavailable,
+    Error, Messages, OptionalDjangoUser,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder,
     http::header::ContentType,
-    web::{self, Data, Form, Redirect, ServiceConfig},
+    web::{self, Form, Redirect, ServiceConfig},
 };
-use deadpool_postgres::{Config, Pool, Runtime};
+use deadpool_postgres::{Config, Runtime};
 use serde::Deserialize;
 use tokio_postgres::NoTls;
 
@@ -136,7 +136,6 @@ async fn change_password(
     user: DjangoUser,
     session: DjangoSessionMut,
     site: DjangoSite,
-    pool: Data<Pool>,
     messages: Messages,
     Form(form): Form<ChangePassword>,
 ) -> Result<impl Responder, Error> {
@@ -153,12 +152,7 @@ async fn change_password(
         messages.error("That is not your old password.");
         return Ok(again());
     }
-    let encoded = site.make_password(&form.new_password1).await?;
-    let id: i32 = user.parse_id()?;
-    let client = pool.get().await.map_err(Unavailable::from)?;
-    let update = "UPDATE auth_user SET password = $1 WHERE id = $2";
-    client.execute(update, &[&encoded, &id]).await.map_err(Unavailable::from)?;
-    let user = site.user(user.id()).await?;
+    let user = site.set_password(&user, &form.new_password1).await?;
     session.update_session_auth_hash(&user).await?;
     messages.success("Your password is changed.");
     Ok(Redirect::to("/").see_other())
@@ -181,12 +175,10 @@ fn escape(text: &str) -> String {
 }
 
 /// Built once; every worker gets a clone of the middlewares.
-pub(crate) fn routes(site: DjangoSite, pool: Pool) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let everyone = DjangoSessionMiddleware::optional(site.clone());
     let users = DjangoSessionMiddleware::login_required(site);
-    let pool = Data::new(pool);
     move |app| {
-        app.app_data(pool.clone());
         let login = web::resource("/login/").wrap(everyone.clone()).get(log_in_page).post(log_in);
         let logout = web::resource("/logout/").wrap(everyone.clone()).post(log_out);
         let password = web::resource("/password/").wrap(users.clone());
@@ -216,8 +208,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    let site = DjangoSite::new(pool.clone(), settings(&variable("DJANGO_SECRET_KEY")?))?;
-    let routes = routes(site.clone(), pool);
+    let site = DjangoSite::new(pool, settings(&variable("DJANGO_SECRET_KEY")?))?;
+    let routes = routes(site.clone());
     site.check().await?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;

@@ -17,6 +17,7 @@
 //! <style>picture { display: none }</style>
 
 mod auth;
+mod backend;
 mod crypto;
 mod csrf;
 mod database;
@@ -26,6 +27,7 @@ mod error;
 pub mod fuzzing;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod memory;
 mod messages;
 mod observe;
 mod report;

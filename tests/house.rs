@@ -20,6 +20,8 @@ const STOREYS: &[&[&str]] = &[
     &["web"],
     &["auth"],
     &["csrf", "rest"],
+    &["backend"],
+    &["memory"],
     &["database"],
     &["session", "messages"],
     &["settings"],

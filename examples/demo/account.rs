@@ -1,11 +1,10 @@
 //! Log-in, log-out and a new password: Django takes all three as its own.
 
-use actix_django_session::{DjangoSessionMut, DjangoSite, DjangoUser, Error, Unavailable};
+use actix_django_session::{DjangoSessionMut, DjangoSite, DjangoUser, Error};
 use actix_web::{
     HttpRequest, HttpResponse, Responder,
-    web::{Data, Form, Redirect},
+    web::{Form, Redirect},
 };
-use deadpool_postgres::Pool;
 use serde::Deserialize;
 
 use super::html::{Page, escape};
@@ -96,7 +95,6 @@ pub(crate) async fn change_password(
     page: Page,
     user: DjangoUser,
     site: DjangoSite,
-    pool: Data<Pool>,
     session: DjangoSessionMut,
     Form(form): Form<NewPassword>,
 ) -> Result<impl Responder, Error> {
@@ -113,12 +111,8 @@ pub(crate) async fn change_password(
         page.messages.error(mistake);
         return Ok(Redirect::to("/password/").see_other());
     }
-    let encoded = site.make_password(&form.new_password1).await?;
-    let id: i32 = user.parse_id()?;
-    let client = pool.get().await.map_err(Unavailable::from)?;
-    let update = "UPDATE auth_user SET password = $1 WHERE id = $2";
-    client.execute(update, &[&encoded, &id]).await.map_err(Unavailable::from)?;
-    session.update_session_auth_hash(&site.user(user.id()).await?).await?;
+    let user = site.set_password(&user, &form.new_password1).await?;
+    session.update_session_auth_hash(&user).await?;
     tracing::info!(user_id = user.id(), "password changed");
     page.messages.success("Rust changed your password. Your other sessions have ended.");
     Ok(Redirect::to("/dashboard").see_other())

@@ -97,7 +97,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     settings.write_sessions = true;
     let site = DjangoSite::new(pool.clone(), settings)?;
 
-    let routes = routes::routes(site.clone(), pool.clone(), websocket::shutdown()?);
+    let routes = routes::routes(site.clone(), websocket::shutdown()?);
     site.check().await?;
     let django = bed.site().await?.url().to_owned();
     let server = HttpServer::new(move || {

@@ -4,9 +4,8 @@ use actix_django_session::{DjangoSessionMiddleware, DjangoSite, Error};
 use actix_web::{
     HttpRequest, HttpResponse, Route, guard,
     http::StatusCode,
-    web::{self, Data, ServiceConfig, resource},
+    web::{self, ServiceConfig, resource},
 };
-use deadpool_postgres::Pool;
 
 use super::{
     account::{change_password, log_in, log_in_page, log_out, password_page},
@@ -20,7 +19,6 @@ use super::{
 /// Built once; every worker gets a clone of the middlewares.
 pub(crate) fn routes(
     site: DjangoSite,
-    pool: Pool,
     shutdown: Shutdown,
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let all = DjangoSessionMiddleware::optional(site.clone()).error_handler(refused);
@@ -28,10 +26,8 @@ pub(crate) fn routes(
     let readers = users.clone().permission_required(LETTERS);
     let api = DjangoSessionMiddleware::login_required(site.clone()).respond_401();
     let websocket = websocket::routes(site, shutdown);
-    let pool = Data::new(pool);
     move |app| {
-        app.app_data(pool.clone())
-            .service(resource("/").wrap(all.clone()).route(read().to(home)))
+        app.service(resource("/").wrap(all.clone()).route(read().to(home)))
             .service(
                 resource("/login/").wrap(all.clone()).route(read().to(log_in_page)).post(log_in),
             )

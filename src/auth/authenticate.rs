@@ -146,6 +146,57 @@ impl DjangoSite {
         }
     }
 
+    /// Gives a user another password: Django's `user.set_password(..)` and `user.save()`, of the password
+    /// alone. What it returns is the user with that password, for
+    /// [`update_session_auth_hash`](crate::DjangoSessionMut::update_session_auth_hash): all other sessions
+    /// of the user end when they are next used.
+    ///
+    /// The old password is not asked for, and the site's `AUTH_PASSWORD_VALIDATORS` are Django's own: a
+    /// form does both first, as in `examples/log_in.rs`. The role needs the right to update that column.
+    ///
+    /// ```no_run
+    /// # use actix_django_session::{DjangoSessionMut, DjangoSite, DjangoUser, Error};
+    /// # async fn f(site: DjangoSite, session: DjangoSessionMut, user: DjangoUser) -> Result<(), Error> {
+    /// let user = site.set_password(&user, "correct horse battery staple").await?;
+    /// session.update_session_auth_hash(&user).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotLoggedIn`] if the user is gone; those of [`make_password`](Self::make_password);
+    /// [`Error::ImproperlyConfigured`] for a user model without session auth hash, whose password is not
+    /// read; [`Error::Unavailable`] when PostgreSQL does not answer, or the role may not update the
+    /// column.
+    pub async fn set_password(
+        &self,
+        user: &DjangoUser,
+        password: &str,
+    ) -> Result<DjangoUser, Error> {
+        if self.settings().user_model.session_auth_hash.is_none() {
+            let reason = "set_password reads no password without a session auth hash";
+            return Err(Error::ImproperlyConfigured(reason.into()));
+        }
+        let encoded = self.make_password(password).await?;
+        let mut tried = None;
+        loop {
+            let wait = self.database().read_budget().wait();
+            let row = self.database().user_row(user.key(), wait.deadline()).await?;
+            let row = row.ok_or(NotLoggedIn::NoSuchUser)?;
+            // Somebody else was faster, and the last one counts. Or nothing lets the row be changed.
+            if tried.is_some() && tried == row.password {
+                return Err(Unavailable::NotWritten.into());
+            }
+            let found = self.user_in(row, None, user.key().clone(), &wait);
+            drop(wait);
+            if self.replace_password(&found, found.password(), &encoded).await? {
+                found.set_password(encoded);
+                return Ok(found);
+            }
+            tried = Some(found.password().to_owned());
+        }
+    }
+
     /// Writes into the user's row that a log-in is happening now, as `update_last_login` of
     /// `django.contrib.auth.models` does after every log-in.
     ///
@@ -153,9 +204,8 @@ impl DjangoSite {
     /// [`Error::NotLoggedIn`] if the user is gone; [`Error::Unavailable`] when PostgreSQL does not
     /// answer, or the role may not update that column.
     pub async fn update_last_login(&self, user: &DjangoUser) -> Result<(), Error> {
-        let Some(key) = user.key() else { return Ok(()) };
         let (wait, now) = (self.database().write_budget().wait(), SystemTime::now());
-        let is_there = self.database().update_last_login(key, now, wait.deadline()).await?;
+        let is_there = self.database().update_last_login(user.key(), now, wait.deadline()).await?;
         if is_there { Ok(()) } else { Err(NotLoggedIn::NoSuchUser.into()) }
     }
 
@@ -172,9 +222,8 @@ impl DjangoSite {
         old: &str,
         new: &str,
     ) -> Result<bool, Error> {
-        let Some(key) = user.key() else { return Ok(false) };
         let wait = self.database().write_budget().wait();
-        self.database().replace_password(key, old, new, wait.deadline()).await
+        self.database().replace_password(user.key(), old, new, wait.deadline()).await
     }
 
     /// The backends that check passwords as `ModelBackend` does: one look serves them all.

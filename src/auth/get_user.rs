@@ -12,6 +12,12 @@ use crate::{
     settings::AuthenticationBackend,
 };
 
+/// Who comes with a session key.
+pub(crate) struct Visitor {
+    pub(crate) session: Result<DjangoSession, Error>,
+    pub(crate) user: Result<DjangoUser, Error>,
+}
+
 /// `BACKEND_SESSION_KEY` of `django.contrib.auth`.
 pub(crate) const BACKEND: &str = "_auth_user_backend";
 
@@ -66,7 +72,7 @@ impl DjangoSite {
         user: &DjangoUser,
     ) -> Result<DjangoUser, Error> {
         let budget = self.database().fresh_budget();
-        let now = self.load_with_user(session.key(), &Arc::from([]), &budget).await?.1?;
+        let now = self.visitor(session.key(), &Arc::from([]), &budget).await?.user?;
         if now.id() != user.id() {
             return Err(NotLoggedIn::AnotherUser.into());
         }
@@ -78,12 +84,12 @@ impl DjangoSite {
     /// # Errors
     /// [`Error::Unavailable`]; whatever is the matter with the session or the user stands in their
     /// place.
-    pub(crate) async fn load_with_user(
+    pub(crate) async fn visitor(
         &self,
         key: &SessionKey,
         permissions: &Arc<[String]>,
         budget: &Budget,
-    ) -> Result<(Result<DjangoSession, Error>, Result<DjangoUser, Error>), Error> {
+    ) -> Result<Visitor, Error> {
         let wait = budget.wait();
         let (session, user) = match self.visit(key, permissions, &wait).await? {
             Some((session, hinted)) => (session, Some(hinted)),
@@ -100,7 +106,7 @@ impl DjangoSite {
         };
         match user {
             Err(error) if !error.wants_login() => Err(error),
-            user => Ok((session, user)),
+            user => Ok(Visitor { session, user }),
         }
     }
 

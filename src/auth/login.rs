@@ -48,8 +48,26 @@ impl DjangoSite {
             }
             Some(_) => Before::Flushed,
         };
+        let id = self.session_id_of(user)?;
         let hash = hash.unwrap_or_default();
-        Ok(Login::new(before, self.session_id_of(user)?, backend, hash))
+        Ok(Login { before, entries: [(USER_ID, id), (BACKEND, backend), (HASH, hash)] })
+    }
+
+    /// This data with what a log-in of this user puts into it, by the first backend if none is known.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(crate) async fn logged_in(
+        &self,
+        user: &DjangoUser,
+        mut data: SessionData,
+    ) -> Result<SessionData, Error> {
+        let backends = &self.settings().authentication_backends;
+        let backend = user.backend().or(backends.first().map(|backend| &*backend.path));
+        for (key, value) in self.login_of(user, backend, &data).await?.entries {
+            data.insert(key, &value).map_err(DecodeError::from)?;
+        }
+        Ok(data)
     }
 
     /// By which backend this user came in: as told, as `authenticate` found, or the only one.
@@ -71,10 +89,9 @@ impl DjangoSite {
 
     /// Whether the session with this data names that user.
     async fn is_of(&self, data: &SessionData, user: &DjangoUser) -> Result<bool, Error> {
-        let Some(key) = user.key() else { return Ok(false) };
         let wait = self.database().read_budget().wait();
         let named = self.primary_key_in(data, wait.deadline()).await?;
-        Ok(named.as_ref() == Some(key))
+        Ok(named.as_ref() == Some(user.key()))
     }
 }
 
@@ -85,22 +102,6 @@ fn has_hash(data: &SessionData, hash: Option<&str>) -> bool {
 }
 
 impl Login {
-    /// That of a test, where there are no other sessions.
-    pub(crate) fn of_test(user: &DjangoUser, backend: Option<&str>) -> Self {
-        let backend = backend.unwrap_or("django.contrib.auth.backends.ModelBackend");
-        Self::new(Before::Cycled, user.id().to_owned(), backend.into(), String::new())
-    }
-
-    fn new(before: Before, user_id: String, backend: String, hash: String) -> Self {
-        let entries = [(USER_ID, user_id), (BACKEND, backend), (HASH, hash)];
-        Self { before, entries }
-    }
-
-    /// What stands in the session afterwards.
-    pub(crate) fn entries(&self) -> &[(&'static str, String)] {
-        &self.entries
-    }
-
     /// Does it to the session.
     ///
     /// # Errors

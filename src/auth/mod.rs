@@ -15,16 +15,13 @@ mod session_auth_keys;
 mod session_columns;
 mod sessions;
 mod site;
-mod test_user;
 mod user;
 mod users;
 mod writer;
 
-pub(crate) use get_user::BACKEND;
-pub(crate) use login::Login;
+pub(crate) use get_user::{BACKEND, Visitor};
 pub use request_parts::RequestParts;
 pub(crate) use session_auth_hash::HASH;
 pub(crate) use sessions::RowNow;
 pub use site::DjangoSite;
-pub use test_user::TestUser;
 pub use user::DjangoUser;

@@ -9,10 +9,10 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
-use super::{DjangoSite, DjangoUser, writer::Failure};
+use super::{DjangoSite, writer::Failure};
 use crate::{
     database::Written,
-    error::{DecodeError, Error, Unavailable},
+    error::{Error, Unavailable},
     session::{
         CookieLife, DjangoSession, Expiry, Row, SESSION_EXPIRY, Save, SessionData, SessionKey,
         is_live,
@@ -281,24 +281,11 @@ impl DjangoSite {
         }
     }
 
-    /// Makes a session to which this user is logged in, whether this service may write or not.
+    /// Makes a session with this data, whether this service may write or not.
     ///
     /// # Errors
     /// As [`DjangoSite::create`].
-    pub(crate) async fn create_logged_in(
-        &self,
-        user: &DjangoUser,
-        expiry: Expiry,
-    ) -> Result<DjangoSession, Error> {
-        let mut data = SessionData::new();
-        if let Some(json) = self.stored_expiry(expiry)? {
-            data.insert_json(SESSION_EXPIRY, &json).map_err(DecodeError::from)?;
-        }
-        let backends = &self.settings().authentication_backends;
-        let backend = user.backend().or(backends.first().map(|backend| &*backend.path));
-        for (key, value) in self.login_of(user, backend, &data).await?.entries() {
-            data.insert(key, value).map_err(DecodeError::from)?;
-        }
+    pub(crate) async fn create_as_django(&self, data: SessionData) -> Result<DjangoSession, Error> {
         if self.is_in_cookie() {
             return self.sealed(SessionKey::generate(), data);
         }

@@ -15,8 +15,10 @@ use super::{
     writer::{OnSessionChange, SessionColumns, Writer},
 };
 use crate::{
+    backend::Backend,
     database::{Database, SessionRow},
     error::{DecodeError, Error},
+    memory::{Memory, Tables},
     messages::MessageSite,
     observe::{Event, Observer},
     room::Room,
@@ -36,7 +38,7 @@ use crate::{
 #[derive(Clone)]
 #[doc(alias = "SessionStore")]
 pub struct DjangoSite {
-    database: Database,
+    database: Backend,
     signer: Arc<SessionSigner>,
     memo: Arc<Memo>,
     session_auth_keys: Option<Arc<SessionAuthKeys>>,
@@ -94,16 +96,29 @@ impl DjangoSite {
     /// fallback, an empty name.
     pub fn new(pool: Pool, settings: DjangoSettings) -> Result<Self, Error> {
         settings.validate()?;
-        let observer = Observer::default();
+        Self::with_tables_in(Backend::Postgres(Database::new(pool, settings)))
+    }
+
+    /// A site whose tables are in memory.
+    ///
+    /// # Errors
+    /// As [`DjangoSite::new`].
+    pub(crate) fn in_memory(tables: Tables, settings: DjangoSettings) -> Result<Self, Error> {
+        settings.validate()?;
+        Self::with_tables_in(Backend::Memory(Memory::new(tables, settings)))
+    }
+
+    fn with_tables_in(database: Backend) -> Result<Self, Error> {
+        let (settings, observer) = (database.settings(), database.observer().clone());
         Ok(Self {
-            signer: Arc::new(SessionSigner::new(&settings)?.observed_by(observer.clone())),
+            signer: Arc::new(SessionSigner::new(settings)?.observed_by(observer)),
             memo: Arc::new(Memo::new(settings.max_memo_size)),
-            session_auth_keys: SessionAuthKeys::new(&settings).map(Arc::new),
-            messages: Arc::new(MessageSite::new(&settings)?),
-            writer: Arc::new(Writer::new(&settings)?),
+            session_auth_keys: SessionAuthKeys::new(settings).map(Arc::new),
+            messages: Arc::new(MessageSite::new(settings)?),
+            writer: Arc::new(Writer::new(settings)?),
             form_memory: Room::of(settings.max_form_memory),
             form_spool: Room::of(settings.max_form_spool),
-            database: Database::new(pool, settings).observed_by(observer),
+            database,
             hooks: Arc::default(),
             request: None,
         })
@@ -261,7 +276,7 @@ impl DjangoSite {
         &self.messages
     }
 
-    pub(crate) fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &Backend {
         &self.database
     }
 
@@ -270,7 +285,7 @@ impl DjangoSite {
     }
 
     /// This site on another database.
-    pub(super) fn on(&self, database: Database) -> Self {
+    pub(super) fn on(&self, database: Backend) -> Self {
         Self { database, ..self.clone() }
     }
 

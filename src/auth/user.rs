@@ -2,7 +2,7 @@
 
 use std::{
     any::type_name,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fmt,
     str::FromStr,
     sync::{Arc, OnceLock},
@@ -12,9 +12,9 @@ use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 use tokio_postgres::types::FromSqlOwned;
 
-use super::test_user::TestUser;
 use crate::{
-    database::{Budget, ColumnValue, Database, HeldPermissions, PrimaryKeyValue, UserRow},
+    backend::Backend,
+    database::{Budget, ColumnValue, HeldPermissions, PrimaryKeyValue, UserRow},
     error::{Error, Unavailable},
     session::DecodedText,
 };
@@ -45,10 +45,8 @@ pub struct DjangoUser(Arc<Inner>);
 struct Inner {
     row: Arc<UserRow>,
     /// Where the permissions of this user are looked up, and how long this request still waits for
-    /// that; `None` for a user that a test made.
-    source: Option<Source>,
-    /// The further columns of a user that a test made.
-    test_columns: BTreeMap<String, ColumnValue>,
+    /// that.
+    source: Source,
     /// Those that the middleware asked for.
     held: Option<HeldPermissions>,
     /// Those that Django's own classes would say.
@@ -79,7 +77,7 @@ pub(super) enum PermissionPolicy {
 pub(super) type AfterHasPerm =
     dyn Fn(DjangoUser, String, bool) -> BoxFuture<'static, Result<bool, Error>> + Send + Sync;
 
-type Source = (Database, PrimaryKeyValue, Budget);
+type Source = (Backend, PrimaryKeyValue, Budget);
 
 impl DjangoUser {
     /// The user in a row of [`Database::user_row`].
@@ -91,39 +89,12 @@ impl DjangoUser {
     ) -> Self {
         Self(Arc::new(Inner {
             row,
-            source: Some(source),
-            test_columns: BTreeMap::new(),
+            source,
             held,
             permissions: OnceLock::new(),
             allowed: OnceLock::new(),
             policy,
             groups: OnceLock::new(),
-            password: OnceLock::new(),
-            backend: OnceLock::new(),
-            session_text: OnceLock::new(),
-        }))
-    }
-
-    /// A user that a test made.
-    pub(crate) fn of_test(user: TestUser) -> Self {
-        let row = UserRow {
-            id: user.id,
-            username: user.username,
-            password: Some(String::new()),
-            is_active: true,
-            is_staff: user.is_staff,
-            is_superuser: user.is_superuser,
-            columns: Vec::new(),
-        };
-        Self(Arc::new(Inner {
-            row: Arc::new(row),
-            source: None,
-            test_columns: user.columns,
-            held: None,
-            permissions: OnceLock::from(user.permissions),
-            allowed: OnceLock::new(),
-            policy: PermissionPolicy::Tables,
-            groups: OnceLock::from(user.groups),
             password: OnceLock::new(),
             backend: OnceLock::new(),
             session_text: OnceLock::new(),
@@ -166,8 +137,8 @@ impl DjangoUser {
     }
 
     /// The primary key as the database has it.
-    pub(crate) fn key(&self) -> Option<&PrimaryKeyValue> {
-        self.0.source.as_ref().map(|(_, key, _)| key)
+    pub(crate) fn key(&self) -> &PrimaryKeyValue {
+        &self.0.source.1
     }
 
     /// The primary key as text: decimal, a lower-case UUID with dashes, or the text itself.
@@ -233,10 +204,10 @@ impl DjangoUser {
     ///
     /// ```
     /// use actix_django_session::test::{self, TestUser};
-    /// use actix_web::test::TestRequest;
     ///
-    /// let request = TestRequest::get().to_http_request();
-    /// let ada = test::user(&request, TestUser::new(7, "ada").column("tenant_id", 3_i64));
+    /// # actix_web::rt::System::new().block_on(async {
+    /// let ada = TestUser::new(7, "ada").column("tenant_id", 3_i64);
+    /// let ada = test::site().user(ada).build().user(7).await.unwrap();
     /// assert_eq!(ada.get::<i64>("tenant_id").unwrap(), 3);
     /// assert_eq!(
     ///     ada.get::<String>("tenant_id").unwrap_err().to_string(),
@@ -247,6 +218,7 @@ impl DjangoUser {
     ///     ada.get::<i64>("team_id").unwrap_err().to_string(),
     ///     "the column \"team_id\" of the user is not read: name it in `UserModel::columns`"
     /// );
+    /// # });
     /// ```
     ///
     /// A type that borrows is neither: it does not compile.
@@ -270,8 +242,7 @@ impl DjangoUser {
     }
 
     fn column(&self, name: &str) -> Option<&ColumnValue> {
-        let Some((database, ..)) = &self.0.source else { return self.0.test_columns.get(name) };
-        let columns = &database.settings().user_model.columns;
+        let columns = &self.0.source.0.settings().user_model.columns;
         let index = columns.iter().position(|column| column == name)?;
         self.0.row.columns.get(index)
     }
@@ -357,23 +328,14 @@ impl DjangoUser {
         if let Some(groups) = self.0.groups.get() {
             return Ok(groups);
         }
-        let groups = match &self.0.source {
-            Some((database, key, budget)) => {
-                let wait = budget.wait();
-                database.groups_of(key, wait.deadline()).await?
-            }
-            None => BTreeSet::new(),
-        };
+        let (database, key, budget) = &self.0.source;
+        let wait = budget.wait();
+        let groups = database.groups_of(key, wait.deadline()).await?;
         Ok(self.0.groups.get_or_init(|| groups))
     }
 
     fn has_every_permission(&self) -> bool {
         self.0.row.is_active && self.0.row.is_superuser
-    }
-
-    /// Whether it takes a query for this user to know what the user may.
-    fn looks_up_permissions(&self) -> bool {
-        self.0.row.is_active && !self.0.row.is_superuser
     }
 
     /// Whether the user has a permission, if that takes no query.
@@ -440,8 +402,7 @@ impl DjangoUser {
         has: bool,
     ) -> Result<bool, Error> {
         let answer = hook(self.clone(), permission.to_owned(), has);
-        let Some((database, ..)) = &self.0.source else { return answer.await };
-        let patience = database.settings().timeout;
+        let patience = self.0.source.0.settings().timeout;
         timeout(patience, answer).await.map_err(|_| Unavailable::Timeout(patience))?
     }
 
@@ -451,18 +412,16 @@ impl DjangoUser {
         if let Some(permissions) = self.0.permissions.get() {
             return Ok(permissions);
         }
-        let permissions = match &self.0.source {
-            // Those of the tables are granted by a backend, or not at all.
-            Some((database, ..)) if !database.settings().grants_permissions() => BTreeSet::new(),
-            Some((database, _, budget)) if self.has_every_permission() => {
-                let wait = budget.wait();
-                database.all_permissions(wait.deadline()).await?
-            }
-            Some((database, key, budget)) if self.looks_up_permissions() => {
-                let wait = budget.wait();
-                database.permissions_of(key, wait.deadline()).await?
-            }
-            _ => BTreeSet::new(),
+        let (database, key, budget) = &self.0.source;
+        // Those of the tables are granted by a backend, or not at all; to those who are active.
+        let permissions = if !self.0.row.is_active || !database.settings().grants_permissions() {
+            BTreeSet::new()
+        } else if self.0.row.is_superuser {
+            let wait = budget.wait();
+            database.all_permissions(wait.deadline()).await?
+        } else {
+            let wait = budget.wait();
+            database.permissions_of(key, wait.deadline()).await?
         };
         Ok(self.0.permissions.get_or_init(|| permissions))
     }
@@ -476,29 +435,5 @@ impl fmt::Debug for DjangoUser {
             .field("is_staff", &self.0.row.is_staff)
             .field("is_superuser", &self.0.row.is_superuser)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_column_that_cannot_be_had_says_which_of_the_causes_it_was() {
-        let user = TestUser::new(1, "ada").column("tenant", 7_i64).column("plan", None::<String>);
-        let user = DjangoUser::of_test(user);
-        assert_eq!(user.get::<i64>("tenant").unwrap(), 7);
-        assert_eq!(user.get::<Option<String>>("plan").unwrap(), None);
-        let said = |error: Error| error.to_string();
-        assert_eq!(
-            said(user.get::<String>("tenant").unwrap_err()),
-            "the column \"tenant\" of the user is of type int8, or NULL, and that is no \
-             `alloc::string::String` (one that may be NULL is an `Option`)"
-        );
-        assert!(said(user.get::<String>("plan").unwrap_err()).contains("of type text, or NULL"));
-        assert_eq!(
-            said(user.get::<i32>("password").unwrap_err()),
-            "the column \"password\" of the user is not read: name it in `UserModel::columns`"
-        );
     }
 }

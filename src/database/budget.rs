@@ -68,12 +68,12 @@ impl RequestBudgets {
 
 impl Budget {
     /// What the request of the current task has left; all of it outside of any.
-    pub(super) fn new(timeout: Duration, purpose: Purpose) -> Self {
+    pub(crate) fn new(timeout: Duration, purpose: Purpose) -> Self {
         Self { timeout, spent: RequestBudgets::current(), purpose }
     }
 
     /// All of it, for one that is no request's.
-    pub(super) fn fresh(timeout: Duration) -> Self {
+    pub(crate) fn fresh(timeout: Duration) -> Self {
         Self { timeout, spent: RequestBudgets::default(), purpose: Purpose::Reading }
     }
 

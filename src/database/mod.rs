@@ -65,17 +65,14 @@ use tokio::time::Instant;
 
 use crate::{observe::Observer, settings::DjangoSettings};
 use batchers::Batchers;
-use budget::Purpose;
-pub(crate) use budget::{Budget, RequestBudgets, Wait, in_request};
+pub(crate) use budget::{Budget, Purpose, RequestBudgets, Wait, in_request};
 pub(crate) use check::Readable;
 use direct::Direct;
 pub(crate) use needs::Need;
 use needs::Needs;
 pub(crate) use permission_ids::HeldPermissions;
 use pool::Pool;
-#[cfg(fuzzing)]
-pub(crate) use primary_key::PrimaryKey;
-pub(crate) use primary_key::{PrimaryKeyValue, python_int_in_decimal as python_int};
+pub(crate) use primary_key::{PrimaryKey, PrimaryKeyValue, python_int_in_decimal as python_int};
 use runtimes::Runtimes;
 use server::Server;
 use session_lookup::SessionLookup;
@@ -87,6 +84,7 @@ use tokens::TokenQueries;
 use user_columns::UserColumns;
 use user_queries::UserQueries;
 pub(crate) use users::{ColumnValue, UserRow};
+pub(crate) use visits::Visit;
 
 /// Django's tables, as the settings name them. Cheap to clone.
 #[derive(Clone)]
@@ -145,24 +143,9 @@ impl Database {
         &self.shared.settings
     }
 
-    /// How long the request of this task may still wait for what it reads.
-    pub(crate) fn read_budget(&self) -> Budget {
-        Budget::new(self.settings().timeout, Purpose::Reading)
-    }
-
-    /// How long it may still wait for what it writes.
-    pub(crate) fn write_budget(&self) -> Budget {
-        Budget::new(self.settings().timeout, Purpose::Writing)
-    }
-
-    /// When somebody has waited long enough who begins now, and is no request.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.fresh_budget().wait().deadline()
-    }
-
-    /// A whole `timeout`, whatever the request of this task has waited for.
-    pub(crate) fn fresh_budget(&self) -> Budget {
-        Budget::fresh(self.settings().timeout)
+    /// The end of a whole `timeout` that begins now.
+    fn deadline(&self) -> Instant {
+        Budget::fresh(self.settings().timeout).wait().deadline()
     }
 
     pub(crate) fn observer(&self) -> &Observer {

@@ -49,6 +49,12 @@ impl PrimaryKey {
         }
     }
 
+    /// The value of such a column, as PostgreSQL sends it.
+    pub(crate) fn read(&self, bytes: &[u8]) -> Option<PrimaryKeyValue> {
+        let [sent_as, _] = self.parameter_types();
+        PrimaryKeyValue::from_sql(&sent_as, bytes).ok()
+    }
+
     /// The value that an id stands for which is no JSON.
     pub(crate) fn parse_text(&self, id: &str) -> Option<PrimaryKeyValue> {
         self.parse(&signing::to_json(id).ok()?)
@@ -91,6 +97,22 @@ pub(crate) enum PrimaryKeyValue {
     Integer(i64),
     Uuid(u128),
     Text(String),
+}
+
+/// As PostgreSQL writes it as text.
+impl fmt::Display for PrimaryKeyValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(value) => value.fmt(f),
+            Self::Text(value) => f.write_str(value),
+            Self::Uuid(value) => {
+                let hex = format!("{value:032x}");
+                let (a, b, c, d, e) =
+                    (&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
+                write!(f, "{a}-{b}-{c}-{d}-{e}")
+            }
+        }
+    }
 }
 
 /// tokio-postgres shows parameters in its own log by their `Debug`, and a key may be somebody's

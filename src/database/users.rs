@@ -2,10 +2,11 @@
 
 use std::{collections::HashMap, error::Error as StdError, sync::Arc};
 
+use bytes::BytesMut;
 use tokio::time::Instant;
 use tokio_postgres::{
     Error as PgError, Row,
-    types::{FromSql, FromSqlOwned, Type},
+    types::{FromSql, FromSqlOwned, IsNull, ToSql, Type},
 };
 use tracing::Instrument;
 
@@ -264,6 +265,31 @@ pub(super) fn tables(model: &UserModel) -> String {
 }
 
 impl ColumnValue {
+    /// This value in a column of that type. `None` if it has no form there.
+    pub(crate) fn new<T: ToSql>(column_type: Type, value: &T) -> Option<Self> {
+        let mut bytes = BytesMut::new();
+        let null = value.to_sql(&column_type, &mut bytes).ok()?;
+        let value = matches!(null, IsNull::No).then(|| bytes.to_vec());
+        Some(Self { column_type, value })
+    }
+
+    /// NULL, in a column of the type of this one.
+    pub(crate) fn null(like: Option<&Self>) -> Self {
+        let column_type = like.map_or(Type::TEXT, |like| like.column_type.clone());
+        Self { column_type, value: None }
+    }
+
+    /// Whether it is what this JSON stands for in a column of its type.
+    pub(crate) fn is_json(&self, json: &str) -> bool {
+        let Some(bytes) = &self.value else { return false };
+        let value = match self.column_type {
+            Type::INT2 => self.get().map(i16::into).map(PrimaryKeyValue::Integer),
+            Type::INT4 => self.get().map(i32::into).map(PrimaryKeyValue::Integer),
+            _ => PrimaryKey::of_type(self.column_type.oid()).read(bytes),
+        };
+        value.is_some() && value == PrimaryKey::of_type(self.column_type.oid()).parse(json)
+    }
+
     /// The value as a `T`; `None` if it is none.
     pub(crate) fn get<T: FromSqlOwned>(&self) -> Option<T> {
         if !T::accepts(&self.column_type) {

@@ -77,7 +77,7 @@
 //! [`login`](crate::DjangoSessionMut::login) keeps, cycles or ends the session that the visitor had by
 //! Django's rules, writes `last_login` and changes the CSRF secret;
 //! [`logout`](crate::DjangoSessionMut::logout) deletes the row at once. For a form that changes the
-//! password there are [`make_password`](crate::DjangoSite::make_password) and
+//! password there are [`set_password`](crate::DjangoSite::set_password) and
 //! [`update_session_auth_hash`](crate::DjangoSessionMut::update_session_auth_hash), which keeps this session
 //! and ends the user's others.
 //!

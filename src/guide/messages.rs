@@ -53,4 +53,4 @@
 //! - A cookie that somebody has forged is no cookie. One with the site's signature and no messages in it,
 //!   over which Django fails at every page, is deleted here by the first page that reads.
 //!
-//! In tests [`test::messages`](crate::test::messages) says what a handler has left.
+//! In tests [`Client::messages`](crate::test::Client::messages) says what a handler has left.

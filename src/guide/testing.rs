@@ -2,75 +2,177 @@
 //!
 //! ## Without a database
 //!
-//! [`test::user`](crate::test::user) logs somebody in to a `TestRequest`, in one line, with
-//! permissions, columns and session data:
+//! [`test::site`](crate::test::site) is a Django site whose tables are in memory, and
+//! [`test::Client`](crate::test::Client) a visitor with a browser, as `django.test.Client`. Middlewares,
+//! extractors, cookies and CSRF tokens are the real ones: give the site to your routes, and send requests.
 //!
 //! ```
-//! use actix_django_session::{DjangoUser, Error, test::{self, TestUser}};
-//! use actix_web::{FromRequest, test::TestRequest};
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoSessionMut, Error, test::{self, Client}};
+//! use actix_web::{App, test::{TestRequest, init_service, read_body}, web};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Item {
+//!     item: u32,
+//! }
+//!
+//! async fn add(session: DjangoSessionMut, form: web::Form<Item>) -> Result<String, Error> {
+//!     let item = form.item;
+//!     session.update("cart", move |cart: &mut Vec<u32>| cart.push(item))?;
+//!     Ok(format!("{:?}", session.get::<Vec<u32>>("cart")?))
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let site = test::site().build();
+//! let middleware = DjangoSessionMiddleware::optional(site.clone());
+//! let app = App::new().wrap(middleware).route("/cart", web::post().to(add));
+//! let app = init_service(app).await;
+//!
+//! let client = Client::new(&site);
+//! for (item, cart) in [(7, "Some([7])"), (8, "Some([7, 8])")] {
+//!     let add = TestRequest::post().uri("/cart").set_form([("item", item)]);
+//!     assert_eq!(read_body(client.send(&app, add).await).await, cart);
+//! }
+//! assert_eq!(client.session().await.to_json(), r#"{"cart":[7,8]}"#);
+//!
+//! // Without a token of the site's own pages.
+//! let forger = Client::new(&site).enforce_csrf_checks();
+//! assert_eq!(forger.send(&app, TestRequest::post().uri("/cart")).await.status(), 403);
+//! # });
+//! ```
+//!
+//! | in the test | by |
+//! |---|---|
+//! | a user, with permissions, groups, columns, a password | [`TestUser`](crate::test::TestUser) |
+//! | a group with permissions, a token of the REST framework | [`TestSite::group`](crate::test::TestSite::group), [`token`](crate::test::TestSite::token) |
+//! | the settings of your service | [`TestSite::new(settings)`](crate::test::TestSite::new) |
+//! | a visitor; one who is logged in | [`Client::new`](crate::test::Client::new); [`Client::logged_in`](crate::test::Client::logged_in) |
+//! | a session with data of your own | [`Client::update_session`](crate::test::Client::update_session) |
+//! | a page of another site, which has no token | [`Client::enforce_csrf_checks`](crate::test::Client::enforce_csrf_checks) |
+//! | what the handler left in the session; for the next page | [`Client::session`](crate::test::Client::session); [`messages`](crate::test::Client::messages) |
+//! | a user who is deactivated in the middle of it | [`test::put_user`](crate::test::put_user) |
+//! | an argument of a handler that you call yourself | [`DjangoSite::user`](crate::DjangoSite::user), [`create`](crate::DjangoSite::create) |
+//!
+//! ### Permissions
+//!
+//! ```
+//! use actix_django_session::{DjangoSessionMiddleware, DjangoUser, Error, test::{self, Client, TestUser}};
+//! use actix_web::{App, test::{TestRequest, init_service, read_body}, web};
 //!
 //! async fn add_item(user: DjangoUser) -> Result<String, Error> {
-//!     if !user.has_perm("shop.add_item").await? {
-//!         return Err(Error::PermissionDenied);
-//!     }
 //!     Ok(format!("added for tenant {}", user.get::<i64>("tenant_id")?))
 //! }
 //!
 //! # actix_web::rt::System::new().block_on(async {
-//! let req = TestRequest::post().to_http_request();
-//! let ada = TestUser::new(7, "ada").permissions(["shop.add_item"]).column("tenant_id", 3_i64);
-//! test::user(&req, ada);
-//! let user = DjangoUser::extract(&req).await.unwrap();
-//! assert_eq!(add_item(user).await.unwrap(), "added for tenant 3");
-//! # });
-//! ```
-//!
-//! Middlewares work without a database too: a middleware takes what a test put into the request for its own.
-//! [`test::site`](crate::test::site) makes the site that it needs:
-//!
-//! ```
-//! use actix_django_session::{DjangoSessionMiddleware, test::{self, TestUser}};
-//! use actix_web::{App, HttpResponse, test::{TestRequest, call_service, init_service}, web};
-//!
-//! # actix_web::rt::System::new().block_on(async {
-//! let middleware = DjangoSessionMiddleware::login_required(test::site())
+//! let site = test::site()
+//!     .user(TestUser::new(7, "ada").groups(["sellers"]).column("tenant_id", 3_i64))
+//!     .group("sellers", ["shop.add_item"])
+//!     .user(TestUser::new(8, "bob"))
+//!     .build();
+//! let middleware = DjangoSessionMiddleware::login_required(site.clone())
 //!     .permission_required("shop.add_item")
 //!     .respond_401();
-//! let route = web::get().to(HttpResponse::Ok);
-//! let app = init_service(App::new().wrap(middleware).route("/items", route)).await;
+//! let app = init_service(App::new().wrap(middleware).route("/", web::post().to(add_item))).await;
 //!
-//! let items = || TestRequest::get().uri("/items").to_request();
-//! assert_eq!(call_service(&app, items()).await.status(), 401);
-//! let ada = items();
-//! test::user(&ada, TestUser::new(7, "ada"));
-//! assert_eq!(call_service(&app, ada).await.status(), 403);
-//! let bob = items();
-//! test::user(&bob, TestUser::new(8, "bob").permissions(["shop.add_item"]));
-//! assert_eq!(call_service(&app, bob).await.status(), 200);
+//! assert_eq!(Client::new(&site).send(&app, TestRequest::post()).await.status(), 401);
+//! let bob = Client::logged_in(&site, "bob").await;
+//! assert_eq!(bob.send(&app, TestRequest::post()).await.status(), 403);
+//! let ada = Client::logged_in(&site, "ada").await;
+//! let answer = ada.send(&app, TestRequest::post()).await;
+//! assert_eq!(read_body(answer).await, "added for tenant 3");
+//!
+//! test::put_user(&site, TestUser::new(7, "ada").groups(["sellers"]).inactive());
+//! assert_eq!(ada.send(&app, TestRequest::post()).await.status(), 401);
+//!
+//! // A handler is a function: it can be called without all that.
+//! test::put_user(&site, TestUser::new(7, "ada").column("tenant_id", 4_i64));
+//! assert_eq!(add_item(site.user(7).await.unwrap()).await.unwrap(), "added for tenant 4");
 //! # });
 //! ```
 //!
-//! | in the request | made by |
-//! |---|---|
-//! | a user who is logged in | [`test::user`](crate::test::user) |
-//! | a session that names a user, for [`DjangoUserId`](crate::DjangoUserId) | [`test::login`](crate::test::login) |
-//! | a session with data of your own | [`test::with_session`](crate::test::with_session) |
-//! | nobody, for handlers without a middleware, and for those that change the session | [`test::no_session`](crate::test::no_session) |
-//! | a CSRF cookie and a token that goes with it | [`test::csrf`](crate::test::csrf) |
-//! | what the handler left for the next page | read by [`test::messages`](crate::test::messages) |
+//! ### From log-in to log-out
 //!
-//! [`test::site`](crate::test::site) has Django's defaults. For the settings of your site, its `LOGIN_URL` and
-//! hosts among them, make one of [exported settings](super::start#the-settings) and a pool whose server is not
-//! there (`postgres://localhost:1`): what a test puts into the request needs no database. What asks it all the
-//! same gets a 503: [`authenticate`](crate::DjangoSite::authenticate), and so a log-in form, is for the tests
-//! with a database below.
+//! ```
+//! use actix_django_session::{
+//!     DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, DjangoUser, Error, Messages,
+//!     test::{self, Client, TestUser},
+//! };
+//! use actix_web::{App, HttpResponse, test::{TestRequest, init_service}, web};
 //!
-//! A handler that changes the session does so, and nothing is stored:
-//! [`test::session_of`](crate::test::session_of) of the answer's request has what it did.
+//! async fn log_in(
+//!     site: DjangoSite,
+//!     session: DjangoSessionMut,
+//!     messages: Messages,
+//!     password: String,
+//! ) -> Result<HttpResponse, Error> {
+//!     let Some(user) = site.authenticate("ada", &password).await? else {
+//!         return Ok(HttpResponse::Unauthorized().finish());
+//!     };
+//!     session.login(&user).await?;
+//!     messages.success("Welcome.");
+//!     Ok(HttpResponse::Ok().finish())
+//! }
+//!
+//! async fn change_password(
+//!     site: DjangoSite,
+//!     session: DjangoSessionMut,
+//!     user: DjangoUser,
+//!     password: String,
+//! ) -> Result<&'static str, Error> {
+//!     let user = site.set_password(&user, &password).await?;
+//!     session.update_session_auth_hash(&user).await?;
+//!     Ok("changed")
+//! }
+//!
+//! async fn log_out(session: DjangoSessionMut) -> Result<&'static str, Error> {
+//!     session.logout().await?;
+//!     Ok("bye")
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let site = test::site().user(TestUser::new(7, "ada").password("lovelace")).build();
+//! let app = App::new()
+//!     .wrap(DjangoSessionMiddleware::optional(site.clone()))
+//!     .route("/login", web::post().to(log_in))
+//!     .route("/password", web::post().to(change_password))
+//!     .route("/account", web::get().to(async |user: DjangoUser| user.username().to_owned()))
+//!     .route("/logout", web::post().to(log_out));
+//! let app = init_service(app).await;
+//!
+//! let elsewhere = Client::logged_in(&site, "ada").await;
+//! let client = Client::new(&site);
+//! client.update_session(&serde_json::json!({ "cart": [7] })).await;
+//! let account = || TestRequest::get().uri("/account");
+//! let post = async |path: &str, body: &'static str| {
+//!     let request = TestRequest::post().uri(path).set_payload(body);
+//!     client.send(&app, request).await.status().as_u16()
+//! };
+//!
+//! assert_eq!(post("/login", "wrong").await, 401);
+//! assert_eq!(post("/login", "lovelace").await, 200);
+//! assert_eq!(client.send(&app, account()).await.status(), 200);
+//! assert_eq!(client.messages().await[0].text(), "Welcome.");
+//! // What was in the session is still there.
+//! assert_eq!(client.session().await.get::<Vec<u32>>("cart").unwrap(), Some(vec![7]));
+//!
+//! // This session lives on, and the user's others end.
+//! assert_eq!(post("/password", "a new password").await, 200);
+//! assert_eq!(client.send(&app, account()).await.status(), 200);
+//! assert_eq!(elsewhere.send(&app, account()).await.status(), 302);
+//!
+//! assert_eq!(post("/logout", "").await, 200);
+//! assert_eq!(client.send(&app, account()).await.status(), 302);
+//! assert!(client.session().await.is_empty() && client.cookie("sessionid").is_none());
+//! # });
+//! ```
 //!
 //! Let one function add your routes to an `App`, and a test has the same middlewares and handlers as your
-//! service: `App::new().configure(routes(test::site()))`. The examples are made so, and
+//! service: `App::new().configure(routes(site.clone()))`. The examples are made so, and
 //! `tests/live/handlers/` of this crate's repository tests all of theirs.
+//!
+//! What is not in memory: [`UserModel::condition`](crate::UserModel::condition), which is SQL, and the
+//! columns of [`session_columns`](crate::DjangoSite::session_columns). The rest is held to what PostgreSQL
+//! answers by a test of random operations on both. A database that is away is one of a pool to nowhere:
+//! `DjangoSite::new` connects to nothing by itself.
 //!
 //! ## With a database
 //!

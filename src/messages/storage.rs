@@ -100,15 +100,6 @@ impl Storage {
         self.loaded(from).items.iter().filter_map(Item::message).count() + self.queued.len()
     }
 
-    /// What is there for the next request; none is shown by that.
-    pub(crate) fn left(&mut self, from: &Source<'_>) -> Vec<Message> {
-        let queued = self.queued.clone();
-        let shown = self.used;
-        let loaded = self.loaded(from).items.iter().filter(|_| !shown);
-        let all = loaded.chain(&queued).filter_map(Item::message).cloned();
-        all.collect()
-    }
-
     fn loaded(&mut self, from: &Source<'_>) -> &mut Loaded {
         if self.loaded.is_none() {
             let (loaded, is_unreadable) = from.load();

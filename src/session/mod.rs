@@ -63,6 +63,7 @@ struct Snapshot {
 }
 
 impl DjangoSession {
+    #[cfg(test)]
     pub(crate) fn new(
         key: SessionKey,
         expire_date: SystemTime,
@@ -119,11 +120,6 @@ impl DjangoSession {
     pub(crate) fn as_its_own_key(&self) -> Self {
         let Some(key) = SessionKey::new(self.session_data()) else { return self.clone() };
         Self(Arc::new(Snapshot { key, ..Snapshot::clone(&self.0) }))
-    }
-
-    /// This session with another key and other data.
-    pub(crate) fn changed(&self, key: SessionKey, data: SessionData) -> Self {
-        Self::sealed(key, self.0.expire_date, data, Arc::clone(&self.0.signer))
     }
 
     /// This session with another end.

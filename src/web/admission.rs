@@ -120,16 +120,14 @@ impl Demands {
 
 impl UserTest {
     async fn passes(&self, user: &DjangoUser, visit: &Visit) -> Result<bool, Error> {
-        match (self, &visit.context) {
-            (Self::OfUser(test), _) => Ok(test(user)),
-            (Self::Async(test), Some(context)) => {
+        match self {
+            Self::OfUser(test) => Ok(test(user)),
+            Self::Async(test) => {
                 // Nobody waits longer for it than for the database.
-                let limit = context.site.settings().timeout;
-                let passes = timeout(limit, test(user.clone(), context.site.clone())).await;
+                let limit = visit.site().settings().timeout;
+                let passes = timeout(limit, test(user.clone(), visit.site().clone())).await;
                 passes.map_err(|_| Unavailable::Timeout(limit))?
             }
-            // No middleware, nothing to let through.
-            (Self::Async(_), None) => Ok(false),
         }
     }
 }

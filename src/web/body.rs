@@ -83,7 +83,7 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::*;
-    use crate::{DjangoSettings, error::FormError, web::test::store_with};
+    use crate::{DjangoSettings, error::FormError, web::test::TestSite};
 
     const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz012345";
     const URLENCODED: &str = "application/x-www-form-urlencoded";
@@ -92,7 +92,7 @@ mod tests {
     fn site(change: impl FnOnce(&mut DjangoSettings)) -> DjangoSite {
         let mut settings = DjangoSettings::new("k");
         change(&mut settings);
-        store_with(settings).unwrap()
+        TestSite::new(settings).build()
     }
 
     fn request(

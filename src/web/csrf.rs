@@ -7,7 +7,6 @@ use std::{
 };
 
 use actix_web::{
-    HttpMessage,
     dev::ServiceRequest,
     http::{
         Method,
@@ -31,7 +30,7 @@ use crate::{
 };
 
 /// `CSRF_SESSION_KEY`
-const SESSION_KEY: &str = "_csrftoken";
+pub(crate) const SESSION_KEY: &str = "_csrftoken";
 
 const NO_SECRET: &str = "CSRF_USE_SESSIONS: the session has no CSRF secret, and this service writes \
                          none into sessions: set `DjangoSettings::write_sessions`";
@@ -168,16 +167,10 @@ pub(crate) struct CsrfState {
     current: RefCell<Option<Secret>>,
     /// Whether the response, or the session, has to carry it: `CSRF_COOKIE_NEEDS_UPDATE`.
     is_used: Cell<bool>,
-    checked: RefCell<Checked>,
+    /// By whose rules the request was checked.
+    checked: RefCell<Vec<DjangoSite>>,
     /// `CSRF_USE_SESSIONS`
     is_in_session: bool,
-}
-
-/// By whose rules the request was checked.
-enum Checked {
-    By(Vec<DjangoSite>),
-    /// A test says that it was meant.
-    InTest,
 }
 
 impl CsrfState {
@@ -187,7 +180,7 @@ impl CsrfState {
             brought: OnceCell::new(),
             current: RefCell::default(),
             is_used: Cell::new(false),
-            checked: Checked::By(Vec::new()).into(),
+            checked: RefCell::default(),
             is_in_session: settings.csrf_use_sessions,
         };
         if !settings.csrf_use_sessions {
@@ -199,22 +192,6 @@ impl CsrfState {
             state.brought.get_or_init(|| brought);
         }
         Rc::new(state)
-    }
-
-    /// One of a test, that counts as checked.
-    pub(crate) fn of_test(secret: Secret) -> Rc<Self> {
-        Rc::new(Self {
-            brought: OnceCell::from(Ok(Some(secret.clone()))),
-            current: RefCell::new(Some(secret)),
-            is_used: Cell::new(false),
-            checked: Checked::InTest.into(),
-            is_in_session: false,
-        })
-    }
-
-    /// What a test gave to this request.
-    pub(crate) fn given_by_test(req: &impl HttpMessage) -> Option<Rc<Self>> {
-        req.extensions().get::<Rc<Self>>().cloned()
     }
 
     /// Whether middlewares with these settings share one: they mean one cookie.
@@ -241,16 +218,11 @@ impl CsrfState {
 
     /// Whether the request was checked by the rules of this handle: once is enough.
     pub(crate) fn was_checked_by(&self, site: &DjangoSite) -> bool {
-        match &*self.checked.borrow() {
-            Checked::InTest => true,
-            Checked::By(sites) => sites.iter().any(|other| other.has_settings_of(site)),
-        }
+        self.checked.borrow().iter().any(|other| other.has_settings_of(site))
     }
 
     fn is_checked_by(&self, site: &DjangoSite) {
-        if let Checked::By(sites) = &mut *self.checked.borrow_mut() {
-            sites.push(site.clone());
-        }
+        self.checked.borrow_mut().push(site.clone());
     }
 
     /// `get_token`: a token for a page, of the secret that is there or of a new one, if that can be kept.

@@ -39,7 +39,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{DjangoSettings, web::test::store_with};
+    use crate::{DjangoSettings, web::test::TestSite};
 
     async fn status(config: FormConfig, length: usize) -> u16 {
         async fn handler(form: Form<Vec<(String, String)>>) -> String {
@@ -54,14 +54,14 @@ mod tests {
 
     #[actix_web::test]
     async fn a_form_is_as_large_as_django_takes_it() {
-        let site = store_with(DjangoSettings::new("k")).unwrap();
+        let site = TestSite::new(DjangoSettings::new("k")).build();
         assert_eq!(status(FormConfig::default(), 20_000).await, 413);
         assert_eq!(status(site.form_config(), 20_000).await, 200);
         assert_eq!(status(site.form_config(), 2_621_440).await, 200);
         assert_eq!(status(site.form_config(), 2_621_441).await, 413);
         let mut unlimited = DjangoSettings::new("k");
         unlimited.data_upload_max_memory_size = None;
-        let site = store_with(unlimited).unwrap();
+        let site = TestSite::new(unlimited).build();
         assert_eq!(status(site.form_config(), 2_621_441).await, 200);
     }
 }

@@ -17,9 +17,8 @@ use super::{
 use crate::{
     auth::{DjangoSite, DjangoUser},
     error::Error,
-    messages::{COOKIE_NAME, CookieChange, MessageSite, Source, Storage},
+    messages::{COOKIE_NAME, CookieChange, Source, Storage},
     session::DjangoSession,
-    settings::DjangoSettings,
 };
 
 /// What a middleware lends to the extractors behind it.
@@ -70,8 +69,10 @@ impl Error {
     /// }
     /// ```
     pub fn default_response(&self, req: &HttpRequest) -> HttpResponse {
-        match Visit::of(req).and_then(|visit| visit.context) {
-            Some(context) => context.rejection.answer.to(self, req, context.site.settings()),
+        match Visit::of(req) {
+            Some(Visit { context, .. }) => {
+                context.rejection.answer.to(self, req, context.site.settings())
+            }
             None => self.error_response(),
         }
     }
@@ -81,8 +82,7 @@ impl Error {
 /// such as an access log.
 #[derive(Clone)]
 pub(crate) struct Visit {
-    /// `None` when a test put the session there: then any middleware takes it as its own.
-    pub(crate) context: Option<Rc<Context>>,
+    pub(crate) context: Rc<Context>,
     pub(crate) session: Rc<RequestSession>,
     pub(crate) csrf: Rc<CsrfState>,
     pub(crate) answer: Rc<AnswerState>,
@@ -120,11 +120,6 @@ impl AnswerState {
 }
 
 impl Visit {
-    /// A visit of a test's making.
-    pub(crate) fn in_test(session: Rc<RequestSession>, csrf: Rc<CsrfState>) -> Self {
-        Self { context: None, session, csrf, answer: Rc::default(), outer: None }
-    }
-
     /// The visit of this request, if it came to a middleware.
     pub(crate) fn of(req: &impl HttpMessage) -> Option<Self> {
         req.extensions().get::<Self>().cloned()
@@ -148,9 +143,9 @@ impl Visit {
         req.extensions_mut().insert(self);
     }
 
-    /// The handle that the extractors go by. `None` in a test, where nothing is stored.
-    pub(crate) fn site(&self) -> Option<&DjangoSite> {
-        self.session.site().and(self.context.as_deref()).map(|context| &context.site)
+    /// The handle that the extractors go by.
+    pub(crate) fn site(&self) -> &DjangoSite {
+        &self.context.site
     }
 
     /// The live session if there is one. That it cannot be told is no reason to say there is none.
@@ -164,15 +159,8 @@ impl Visit {
 
     /// Makes sure that the session can be changed.
     pub(crate) fn begin_changes(&self) -> Result<(), Error> {
-        if self.session.is_kept() {
-            if let Some(site) = self.site() {
-                site.require_writing()?;
-            }
-            return self.session.begin();
-        }
         self.session.begin()?;
-        let context = self.context.as_deref();
-        context.map_or(Ok(()), |context| context.site.require_writing())
+        self.site().require_writing()
     }
 
     /// `get_token` of `django.middleware.csrf`.
@@ -181,17 +169,11 @@ impl Visit {
     }
 
     /// The request's messages, made when the first one asks.
-    pub(crate) fn begin_messages(&self, req: &HttpRequest) -> Result<&RequestMessages, Error> {
-        if let Some(messages) = self.answer.messages.get() {
-            return Ok(messages);
-        }
-        let site = match &self.context {
-            Some(context) => Arc::clone(context.site.messages()),
-            None => Arc::new(MessageSite::new(&DjangoSettings::new("of a test"))?),
-        };
-        let cookie = last_cookie(req.headers(), COOKIE_NAME);
-        let new = || RequestMessages::new(site, Rc::clone(&self.session), cookie);
-        Ok(self.answer.messages.get_or_init(new))
+    pub(crate) fn begin_messages(&self, req: &HttpRequest) -> &RequestMessages {
+        self.answer.messages.get_or_init(|| {
+            let (site, session) = (Arc::clone(self.site().messages()), Rc::clone(&self.session));
+            RequestMessages::new(site, session, last_cookie(req.headers(), COOKIE_NAME))
+        })
     }
 
     /// Does something to the request's messages.
@@ -211,28 +193,23 @@ impl Visit {
     }
 
     pub(crate) async fn user(&self) -> Result<DjangoUser, Error> {
-        self.session.user(self.context.as_deref().map(|context| &context.site)).await
+        self.session.user(self.site()).await
     }
 
     /// An error leaves the middleware: it is counted and logged, unless one further in has done that.
     pub(crate) fn report(&self, error: &Error) {
-        if let (Some(context), true) = (&self.context, self.answer.report()) {
-            context.report(error);
+        if self.answer.report() {
+            self.context.report(error);
         }
     }
 
     /// The answer of this request's middleware to an error, for an extractor to return.
     pub(crate) fn reject(&self, error: Error, req: &HttpRequest) -> actix_web::Error {
-        match &self.context {
-            Some(context) => {
-                // Whom the middleware has turned away is counted already.
-                let response = match self.answer.is_reported.get() {
-                    true => context.respond_again(&error, req),
-                    false => context.respond(&error, req),
-                };
-                InternalError::from_response(error, response).into()
-            }
-            None => error.into(),
-        }
+        // Whom the middleware has turned away is counted already.
+        let response = match self.answer.is_reported.get() {
+            true => self.context.respond_again(&error, req),
+            false => self.context.respond(&error, req),
+        };
+        InternalError::from_response(error, response).into()
     }
 }

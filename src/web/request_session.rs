@@ -3,7 +3,6 @@
 use std::{
     cell::{Cell, OnceCell, RefCell},
     rc::Rc,
-    time::SystemTime,
 };
 
 use actix_web::http::StatusCode;
@@ -16,9 +15,9 @@ use tokio::{
 
 use super::session_cookie::SessionCookie;
 use crate::{
-    auth::{BACKEND, DjangoSite, DjangoUser, HASH, RowNow},
+    auth::{BACKEND, DjangoSite, DjangoUser, HASH, RowNow, Visitor},
     error::{DecodeError, Error, NotLoggedIn, Unavailable},
-    session::{Changes, DjangoSession, Expiry, ExpiryPolicy, Save, SessionData, USER_ID},
+    session::{Changes, DjangoSession, Save, SessionData, USER_ID},
 };
 
 const OVER: &str = "a session was to be saved after its answer was sent";
@@ -32,7 +31,7 @@ pub(crate) struct RequestSession {
     /// When its row was read or written last.
     seen: Cell<Instant>,
     /// Who stores it: the outermost middleware that may.
-    keeper: OnceCell<Keeper>,
+    keeper: OnceCell<DjangoSite>,
     state: RefCell<State>,
     /// One lookup of a user at a time: extractors of one handler ask together.
     asking: Mutex<()>,
@@ -54,13 +53,6 @@ pub(crate) enum Loaded {
     Unavailable(Error),
 }
 
-/// Who stores a session.
-enum Keeper {
-    Site(DjangoSite),
-    /// Nobody: it is that of a test, which reads it back from the request.
-    Test,
-}
-
 #[derive(Default)]
 struct State {
     /// Made when the first one asks.
@@ -73,8 +65,7 @@ struct State {
 
 /// Who the visitor is by one site handle, whose hooks have a say in that.
 struct Identity {
-    /// `None`: by all of them, because a test said so.
-    site: Option<DjangoSite>,
+    site: DjangoSite,
     user: Result<DjangoUser, Error>,
 }
 
@@ -103,49 +94,35 @@ impl RequestSession {
         })
     }
 
-    /// One that a test made, with its user if it has one.
-    pub(crate) fn of_test(loaded: Loaded, user: Option<DjangoUser>) -> Rc<Self> {
-        let session = Self::new(loaded);
-        let _ = session.keeper.set(Keeper::Test);
-        let identity = user.map(|user| Identity { site: None, user: Ok(user) });
-        session.state.borrow_mut().identities.extend(identity);
-        session
-    }
-
     /// That of a client whom something else than a session authenticated: there is none, and none is made.
     pub(crate) fn of_client(site: &DjangoSite, user: DjangoUser) -> Rc<Self> {
         let session = Self::new(Loaded::Unavailable(Error::NoSessionKey));
-        session.set_user(Some(site), Ok(user));
+        session.set_user(site, Ok(user));
         session
     }
 
-    /// Its user was looked up with it.
-    pub(crate) fn with_user(
-        self: Rc<Self>,
-        site: &DjangoSite,
-        user: Result<DjangoUser, Error>,
-    ) -> Rc<Self> {
-        self.state.borrow_mut().found = Some(Identity { site: Some(site.clone()), user });
-        self
+    /// That of a visitor whom this handle has looked up.
+    pub(crate) fn of_visitor(site: &DjangoSite, visitor: Visitor) -> Rc<Self> {
+        let session = Self::new(Loaded::from(visitor.session));
+        let found = Identity { site: site.clone(), user: visitor.user };
+        session.state.borrow_mut().found = Some(found);
+        session
     }
 
     /// Says that this handle's middleware stores the session, unless one further out does; whether that
     /// is so.
     pub(crate) fn keep(&self, site: &DjangoSite) -> bool {
-        self.keeper.get().is_none() && self.keeper.set(Keeper::Site(site.clone())).is_ok()
+        self.keeper.get().is_none() && self.keeper.set(site.clone()).is_ok()
     }
 
-    /// Whether what is done to it is stored, or read back by a test.
+    /// Whether what is done to it is stored.
     pub(crate) fn is_kept(&self) -> bool {
         self.keeper.get().is_some()
     }
 
     /// Who stores it. `None` where nobody does.
     pub(crate) fn site(&self) -> Option<&DjangoSite> {
-        match self.keeper.get()? {
-            Keeper::Site(site) => Some(site),
-            Keeper::Test => None,
-        }
+        self.keeper.get()
     }
 
     // What it is by now.
@@ -161,12 +138,9 @@ impl RequestSession {
         if changes.is_empty() {
             return Err(Error::NoSessionKey);
         }
-        let (key, data) = (changes.key().clone(), changes.data().clone());
-        match (self.site(), &self.loaded) {
-            (Some(site), _) => site.sealed(key, data),
-            (None, Loaded::Live(session)) => Ok(session.changed(key, data)),
-            (None, _) => self.loaded(),
-        }
+        // Nothing changes what nobody stores.
+        let Some(site) = self.site() else { return self.loaded() };
+        site.sealed(changes.key().clone(), changes.data().clone())
     }
 
     /// The session as the request brought it.
@@ -248,17 +222,6 @@ impl RequestSession {
         self.state.borrow_mut().identity_changed();
     }
 
-    /// What `set_expiry` puts into the session; `None` takes it out.
-    ///
-    /// # Errors
-    /// [`Error::InvalidExpiry`].
-    pub(crate) fn stored_expiry(&self, expiry: Expiry) -> Result<Option<String>, Error> {
-        match self.site() {
-            Some(site) => site.stored_expiry(expiry),
-            None => ExpiryPolicy::default().stored(expiry, SystemTime::now()),
-        }
-    }
-
     /// The changes, made when the first one asks. [`begin`](Self::begin) has refused what cannot be read;
     /// should nobody have asked it, that is left alone, and there is a new session.
     fn changes<'a>(&self, state: &'a mut State) -> &'a mut Changes {
@@ -290,20 +253,19 @@ impl RequestSession {
     // Who it stands for.
 
     /// The user by this handle, looked up once for all who ask: that nobody is logged in is remembered
-    /// too. `None` stands for the middleware of a test.
-    pub(crate) async fn user(&self, site: Option<&DjangoSite>) -> Result<DjangoUser, Error> {
+    /// too.
+    pub(crate) async fn user(&self, site: &DjangoSite) -> Result<DjangoUser, Error> {
         self.touch();
         if let Some(user) = self.known_user(site) {
             return user;
         }
-        let Some(site) = site else { return Err(Error::Anonymous) };
         let limit = site.settings().timeout;
         let turn = timeout(limit, self.asking.lock()).await;
         let _turn = turn.map_err(|_| Unavailable::Timeout(limit))?;
-        if let Some(user) = self.known_user(Some(site)) {
+        if let Some(user) = self.known_user(site) {
             return user;
         }
-        let is_of_site = |found: &mut Identity| found.is_by(Some(site));
+        let is_of_site = |found: &mut Identity| found.site.is_same(site);
         let found = self.state.borrow_mut().found.take_if(is_of_site);
         let user = match found {
             Some(found) => found.user,
@@ -313,7 +275,7 @@ impl RequestSession {
                 // Something else may have logged somebody in or out meanwhile.
                 let now = self.session()?;
                 if who_in(&now) != who_in(&session) {
-                    return self.known_user(Some(site)).unwrap_or(Err(Error::Anonymous));
+                    return self.known_user(site).unwrap_or(Err(Error::Anonymous));
                 }
                 user
             }
@@ -322,18 +284,15 @@ impl RequestSession {
     }
 
     /// `request.user = user`, by this handle. The others ask their own hooks.
-    pub(crate) fn set_user(&self, site: Option<&DjangoSite>, user: Result<DjangoUser, Error>) {
+    pub(crate) fn set_user(&self, site: &DjangoSite, user: Result<DjangoUser, Error>) {
         let mut state = self.state.borrow_mut();
         state.identity_changed();
-        state.identities.push(Identity { site: site.cloned(), user });
+        state.identities.push(Identity { site: site.clone(), user });
     }
 
-    pub(crate) fn known_user(
-        &self,
-        site: Option<&DjangoSite>,
-    ) -> Option<Result<DjangoUser, Error>> {
+    pub(crate) fn known_user(&self, site: &DjangoSite) -> Option<Result<DjangoUser, Error>> {
         let state = self.state.borrow();
-        let known = state.identities.iter().find(|identity| identity.is_by(site));
+        let known = state.identities.iter().find(|identity| identity.site.is_same(site));
         known.map(|identity| identity.user.clone())
     }
 
@@ -363,7 +322,7 @@ impl RequestSession {
             Err(error) if !error.wants_login() => return user,
             _ => {}
         }
-        let identity = Identity { site: Some(site.clone()), user: user.clone() };
+        let identity = Identity { site: site.clone(), user: user.clone() };
         self.state.borrow_mut().identities.push(identity);
         user
     }
@@ -518,16 +477,6 @@ impl State {
     }
 }
 
-impl Identity {
-    fn is_by(&self, site: Option<&DjangoSite>) -> bool {
-        match (&self.site, site) {
-            (Some(one), Some(other)) => one.is_same(other),
-            (None, _) => true,
-            (Some(_), None) => false,
-        }
-    }
-}
-
 /// A save that is under way. A handler may drop it: then nothing of what was to be stored is lost.
 struct Unfinished<'a> {
     session: &'a RequestSession,
@@ -575,7 +524,7 @@ impl Drop for RequestSession {
     fn drop(&mut self) {
         let changes = self.state.get_mut().changes.as_ref();
         let ended = changes.and_then(Changes::to_delete).cloned();
-        let (Some(Keeper::Site(site)), Some(key)) = (self.keeper.take(), ended) else { return };
+        let (Some(site), Some(key)) = (self.keeper.take(), ended) else { return };
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             if let Err(error) = site.delete(&key).await {

@@ -67,22 +67,15 @@ impl Middleware {
         Self { context, admits, permissions, csrf, csrf_check, writes }
     }
 
-    /// What is known already: by middlewares further out, by a test, or by the cookies alone.
+    /// What is known already: by middlewares further out, or by the cookies alone.
     fn arrival(&self, req: &ServiceRequest) -> Arrival {
         let settings = self.site().settings();
-        let is_ours = |visit: &Visit| {
-            let context = visit.context.as_deref();
-            context.is_none_or(|context| context.site.shares_sessions(self.site()))
-        };
+        let is_ours = |visit: &Visit| visit.site().shares_sessions(self.site());
         let shares_csrf = |visit: &Visit| {
-            let serves = |context: &Context| {
-                CsrfState::serves(context.site.settings(), settings)
-                    && (!settings.csrf_use_sessions || is_ours(visit))
-            };
-            visit.context.as_deref().is_some_and(serves)
+            CsrfState::serves(visit.site().settings(), settings)
+                && (!settings.csrf_use_sessions || is_ours(visit))
         };
         let csrf = Visit::all_of(req).find(shares_csrf).map(|visit| visit.csrf);
-        let csrf = csrf.or_else(|| CsrfState::given_by_test(req));
         let csrf = csrf.unwrap_or_else(|| CsrfState::of(req.headers(), settings));
         let outer = Visit::of(req).map(Rc::new);
         let answer = outer.as_deref().map(|outer| Rc::clone(&outer.answer)).unwrap_or_default();
@@ -102,16 +95,13 @@ impl Middleware {
     async fn look_up(&self, key: &SessionKey) -> Result<Rc<RequestSession>, Error> {
         let budget = self.site().database().read_budget();
         if self.admits.user_matters() {
-            let (session, user) =
-                self.site().load_with_user(key, &self.permissions, &budget).await?;
-            let session = RequestSession::new(Loaded::from(session));
-            Ok(session.with_user(self.site(), user))
-        } else {
-            let wait = budget.wait();
-            match self.site().load_by(key, wait.deadline()).await {
-                Err(error) if !error.wants_login() => Err(error),
-                session => Ok(RequestSession::new(Loaded::from(session))),
-            }
+            let visitor = self.site().visitor(key, &self.permissions, &budget).await?;
+            return Ok(RequestSession::of_visitor(self.site(), visitor));
+        }
+        let wait = budget.wait();
+        match self.site().load_by(key, wait.deadline()).await {
+            Err(error) if !error.wants_login() => Err(error),
+            session => Ok(RequestSession::new(Loaded::from(session))),
         }
     }
 
@@ -130,7 +120,7 @@ impl Middleware {
 
     fn visit_of(&self, session: Rc<RequestSession>, arrival: &Arrival) -> Visit {
         Visit {
-            context: Some(Rc::clone(&self.context)),
+            context: Rc::clone(&self.context),
             session,
             csrf: Rc::clone(&arrival.csrf),
             answer: Rc::clone(&arrival.answer),
@@ -342,7 +332,6 @@ where
         csrf_check: &middleware.csrf_check,
         csrf: &csrf,
         brought: std::mem::replace(&mut arrival.session, nothing),
-        is_of_test: arrival.outer.as_deref().is_some_and(|outer| outer.context.is_none()),
         stores: Cell::default(),
         looked_at: RefCell::default(),
         now: (rest.clock)(),
@@ -508,8 +497,7 @@ fn answered<B>(visit: &Visit, response: ServiceResponse<B>) -> ServiceResponse<E
     let error = response.response().error().and_then(|error| error.as_error::<Error>());
     let Some(error) = error.cloned() else { return response.map_into_left_body() };
     visit.report(&error);
-    let rejection = visit.context.as_deref().map(|context| &context.rejection);
-    let handled = rejection.and_then(|rejection| rejection.handled(&error, response.request()));
+    let handled = visit.context.rejection.handled(&error, response.request());
     let Some(mut handled) = handled else { return response.map_into_left_body() };
     let (req, unhandled) = response.into_parts();
     // What was put there on the way, such as cookies.
@@ -526,7 +514,7 @@ fn answered<B>(visit: &Visit, response: ServiceResponse<B>) -> ServiceResponse<E
 /// The answer of the service inside depends on the cookie, as everything behind a middleware does.
 fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>, messages: &CookieChange) {
     vary_on_cookie(headers);
-    if let Some(Visit { context: Some(context), csrf, session, .. }) = visit {
+    if let Some(Visit { context, csrf, session, .. }) = visit {
         messages::send(messages, headers, context.site.settings());
         csrf.send(headers, context.site.settings());
         if let Err(error) = csrf.store(session) {

@@ -15,6 +15,7 @@ mod guide;
 mod handlers;
 mod login;
 mod login_required;
+mod memory;
 mod messages;
 mod outages;
 mod packages;

@@ -11,7 +11,7 @@ use actix_web::{
     App, HttpRequest, ResponseError,
     dev::Payload,
     error::PayloadError,
-    http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, SET_COOKIE, VARY},
+    http::header::{CONTENT_LENGTH, COOKIE, HeaderName, HeaderValue, SET_COOKIE, VARY},
     test::call_service,
     web,
 };
@@ -19,18 +19,16 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use super::{
-    DjangoSessionMiddleware,
-    test::{self, store_with},
-};
+use super::{DjangoSessionMiddleware, test::TestSite};
 use crate::{
     csrf::{
         Secret,
         vectors::{body, header, of_kind},
     },
     error::{Error, FormError},
+    session::SessionData,
 };
-use site::{COOKIE, answer, config, request, settings};
+use site::{answer, config, request, settings};
 use skipped::why_not;
 
 const REASON: &str = "x-reason";
@@ -95,8 +93,14 @@ fn worked_cases() -> Vec<String> {
 
 async fn replay(vector: &Value) {
     let settings = settings(vector);
-    let use_sessions = settings.csrf_use_sessions;
-    let site = store_with(settings).unwrap_or_else(|error| panic!("{error}: {vector}"));
+    let site = TestSite::new(settings).build();
+    let session = match &vector["session"] {
+        Value::Null => None,
+        data => {
+            let data = SessionData::from_object(data).unwrap();
+            Some(site.create_as_django(data).await.unwrap())
+        }
+    };
     let view = vector["view"].as_str().unwrap_or("plain").to_owned();
     let middleware = |site| {
         DjangoSessionMiddleware::optional(site).error_handler(|error, _| {
@@ -138,10 +142,11 @@ async fn replay(vector: &Value) {
         // What was lost is still to come by then.
         request.headers_mut().insert(CONTENT_LENGTH, (sent.len() + 1).into());
     }
-    match &vector["session"] {
-        Value::Null if use_sessions => test::no_session(&request),
-        Value::Null => {}
-        data => drop(test::with_session(&request, data)),
+    if let Some(session) = session {
+        let cookie = format!("sessionid={}", session.key().as_str());
+        let cookies = header(vector, "Cookie").map(|other| format!("{other}; {cookie}"));
+        let cookies = HeaderValue::try_from(cookies.unwrap_or(cookie)).unwrap();
+        request.headers_mut().insert(COOKIE, cookies);
     }
     let response = call_service(&app, request).await;
     let status = response.status().as_u16();
@@ -151,8 +156,10 @@ async fn replay(vector: &Value) {
         response.headers().get_all(name).map(latin1).collect()
     };
     let reason = values(HeaderName::from_static(REASON)).pop();
-    let cookies: Vec<String> =
-        values(SET_COOKIE).iter().map(|cookie| without_expires(cookie)).collect();
+    // In the vectors the session is one that is not stored.
+    let cookies = values(SET_COOKIE);
+    let cookies = cookies.iter().filter(|cookie| !cookie.starts_with("sessionid="));
+    let cookies: Vec<String> = cookies.map(|cookie| without_expires(cookie)).collect();
     let vary = values(VARY);
     let token = values(HeaderName::from_static("x-token")).pop();
     let got = actix_web::test::read_body(response).await;
@@ -242,7 +249,7 @@ fn check_form(vector: &Value, found: &Found) {
     let reason = found.reason.as_deref().unwrap_or("ok");
     let expected = match (expect["value"].as_str(), expect["error"].as_str()) {
         (Some(""), _) | (_, Some("UnreadablePostError")) => "CSRF token missing.".to_owned(),
-        (Some(value), _) => match Secret::read(COOKIE).unwrap().matches(value) {
+        (Some(value), _) => match Secret::read(site::COOKIE).unwrap().matches(value) {
             Ok(()) => "ok".to_owned(),
             Err(fault) => format!("CSRF token from POST {fault}."),
         },

@@ -77,6 +77,7 @@ pub(super) fn settings(vector: &Value) -> DjangoSettings {
     };
     settings.csrf_trusted_origins = list(vector, "CSRF_TRUSTED_ORIGINS").unwrap_or_default();
     let is = |name: &str| given(name).is_some_and(|value| *value == true);
+    settings.write_sessions = true;
     settings.csrf_use_sessions = is("CSRF_USE_SESSIONS");
     settings.csrf_cookie_secure = is("CSRF_COOKIE_SECURE");
     settings.csrf_cookie_httponly = is("CSRF_COOKIE_HTTPONLY");

@@ -7,10 +7,7 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
-use crate::{
-    csrf::form::FIELD,
-    web::{csrf::CsrfState, request::Visit},
-};
+use crate::{csrf::form::FIELD, web::request::Visit};
 
 /// The CSRF token for a page that sends forms: Django's `get_token()` and `{% csrf_token %}`.
 ///
@@ -48,10 +45,6 @@ impl CsrfToken {
     pub fn input(&self) -> String {
         format!("<input type=\"hidden\" name=\"{FIELD}\" value=\"{}\">", self.0)
     }
-
-    pub(crate) fn new(token: String) -> Self {
-        Self(token)
-    }
 }
 
 /// Does not show the token.
@@ -68,12 +61,8 @@ impl FromRequest for CsrfToken {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        if let Some(csrf) = CsrfState::given_by_test(req) {
-            return ready(csrf.get_token(true).map(Self::new).map_err(Into::into));
-        }
         ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
-            let token = visit.csrf_token().map_err(|error| visit.reject(error, req))?;
-            Ok(Self::new(token))
+            visit.csrf_token().map(Self).map_err(|error| visit.reject(error, req))
         }))
     }
 }

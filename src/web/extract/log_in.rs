@@ -2,7 +2,7 @@
 
 use super::DjangoSessionMut;
 use crate::{
-    auth::{DjangoUser, HASH, Login},
+    auth::{DjangoUser, HASH},
     error::Error,
 };
 
@@ -67,15 +67,9 @@ impl DjangoSessionMut {
 
     async fn log_in(&self, user: &DjangoUser, backend: Option<&str>) -> Result<(), Error> {
         let site = self.visit.site();
-        let login = match site {
-            Some(site) => {
-                let login = site.login_of(user, backend, &self.data()).await?;
-                // Django writes it last; who reads either sees both or `last_login` alone (I4).
-                site.update_last_login(user).await?;
-                login
-            }
-            None => Login::of_test(user, backend),
-        };
+        let login = site.login_of(user, backend, &self.data()).await?;
+        // Django writes it last; who reads either sees both or `last_login` alone (I4).
+        site.update_last_login(user).await?;
         self.session().change(|changes| login.apply(changes))?;
         self.session().set_user(site, Ok(user.clone()));
         self.visit.csrf.rotate_token();
@@ -101,8 +95,7 @@ impl DjangoSessionMut {
     /// `update_session_auth_hash(request, user)`: the session gets a new key and the hash of the new
     /// password. All other sessions of the user end when they are next used.
     ///
-    /// The handler has to have looked at its [`DjangoUser`] before the password changed, and to read
-    /// the user again afterwards:
+    /// The handler has to have looked at its [`DjangoUser`] before the password changed:
     ///
     /// ```
     /// use actix_django_session::{DjangoSessionMut, DjangoUser, Error, DjangoSite};
@@ -119,16 +112,14 @@ impl DjangoSessionMut {
     ///     site: DjangoSite,
     ///     new: web::Form<NewPassword>,
     /// ) -> Result<&'static str, Error> {
-    ///     let encoded = site.make_password(&new.password).await?;
-    ///     // UPDATE auth_user SET password = $1 WHERE id = $2, by a pool of the application's own
-    ///     # drop(encoded);
-    ///     let user = site.user(user.id()).await?;
+    ///     let user = site.set_password(&user, &new.password).await?;
     ///     session.update_session_auth_hash(&user).await?;
     ///     Ok("changed")
     /// }
     /// ```
     ///
-    /// Of a user who is not that of this request, nothing but the session key changes.
+    /// Where something else has changed the row, read the user again: `site.user(user.id())`. Of a user
+    /// who is not that of this request, nothing but the session key changes.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when PostgreSQL does not answer.
@@ -139,13 +130,11 @@ impl DjangoSessionMut {
             Err(error) if error.wants_login() => false,
             Err(error) => return Err(error),
         };
-        let site = self.visit.site().filter(|_| is_theirs);
-        let Some(hash) = site.map(|site| site.session_auth_hash(user)).transpose()?.flatten()
-        else {
-            return Ok(());
-        };
-        self.insert(HASH, &hash)?;
-        self.session().set_user(self.visit.site(), Ok(user.clone()));
+        let site = self.visit.site();
+        if let Some(hash) = site.session_auth_hash(user)?.filter(|_| is_theirs) {
+            self.insert(HASH, &hash)?;
+            self.session().set_user(site, Ok(user.clone()));
+        }
         Ok(())
     }
 }

@@ -141,7 +141,7 @@ impl FromRequest for Messages {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
-            visit.begin_messages(req).and_then(usable).map_err(|error| visit.reject(error, req))?;
+            usable(visit.begin_messages(req)).map_err(|error| visit.reject(error, req))?;
             Ok(Self { visit })
         }))
     }

@@ -48,7 +48,8 @@ use crate::{
 /// | `cycle_key` | moved to a new key after the handler; made if there was none | sent, with the new key |
 /// | `flush` | deleted after the handler, whatever its status | deleted |
 /// | `logout` | deleted at once | deleted |
-/// | `login` | as `cycle_key`, or as `flush` and `insert`; `last_login` is written at once | sent, with the new key |
+/// | `update_session_auth_hash` | as `cycle_key` | sent, with the new key |
+/// | `login`, `login_with_backend` | as `cycle_key`, or as `flush` and `insert`; `last_login` is written at once | sent, with the new key |
 /// | `save` | written at once, and its end moved, also where nothing was changed; made if there was none | sent if something was changed or the row is new |
 ///
 /// After the handler means: if the status of the answer is below 500. Otherwise nothing but what was
@@ -128,7 +129,7 @@ impl DjangoSessionMut {
     /// # Errors
     /// [`Error::InvalidExpiry`] for a moment beyond the year 9999.
     pub fn set_expiry(&self, expiry: Expiry) -> Result<(), Error> {
-        match self.session().stored_expiry(expiry)? {
+        match self.visit.site().stored_expiry(expiry)? {
             Some(json) => {
                 let insert = |changes: &mut Changes| changes.insert_json(SESSION_EXPIRY, &json);
                 self.session().change(insert).map_err(DecodeError::from)?;

@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
-use crate::{auth::DjangoSite, error::Error, web::request::Visit};
+use crate::{auth::DjangoSite, web::request::Visit};
 
 /// Extracts the site handle of the innermost middleware around the route, with its hooks: no `web::Data`
 /// is needed. On a route without a middleware the answer is a 500, and the log says what to wrap.
@@ -24,13 +24,6 @@ impl FromRequest for DjangoSite {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
-            let site = visit.context.as_deref().map(|context| context.site.clone());
-            let missing = || Error::ImproperlyConfigured(NONE_IN_TEST.into()).into();
-            site.ok_or_else(missing)
-        }))
+        ready(Visit::behind_middleware::<Self>(req).map(|visit| visit.site().clone()))
     }
 }
-
-const NONE_IN_TEST: &str = "a handler that takes a `DjangoSite` needs a middleware around it in its test too: \
-                            one of `test::site()`";

@@ -56,8 +56,7 @@ impl<T: FromStr + 'static> FromRequest for DjangoUserId<T> {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
-            let site = visit.context.as_deref().map(|context| &context.site);
-            let id = match (visit.session.session(), visit.session.known_user(site)) {
+            let id = match (visit.session.session(), visit.session.known_user(visit.site())) {
                 // No session, and a user: whoever came in by a token of the REST framework.
                 (Err(_), Some(Ok(user))) => parsed(user.id()),
                 (session, _) => session.and_then(|session| user_id(&session)),

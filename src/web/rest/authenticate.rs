@@ -37,8 +37,6 @@ pub(crate) struct Request<'a> {
     pub(crate) csrf: &'a CsrfState,
     /// The session, or the key under which it can be looked up. Asked for by the class that needs it.
     pub(crate) brought: Brought,
-    /// Whether a test has said whose request it is.
-    pub(crate) is_of_test: bool,
     /// Whether what becomes of the session is this middleware's to store.
     pub(crate) stores: Cell<bool>,
     /// The session, once a class has looked at it.
@@ -78,16 +76,11 @@ impl Request<'_> {
         req: &mut ServiceRequest,
     ) -> Result<Recognised, Error> {
         let budget = self.site.database().read_budget();
-        // A user whom a test has given stands for whatever class there is.
-        if self.is_of_test {
-            let checks = rest.classes.has_session();
-            return self.by_session(rest, req, checks, &budget).await;
-        }
         let mut nobody = None;
         for class in &rest.classes.list {
             let (user, auth) = match class {
                 Class::Session => {
-                    let recognised = self.by_session(rest, req, true, &budget).await?;
+                    let recognised = self.by_session(rest, req, &budget).await?;
                     if recognised.user.is_ok() {
                         return Ok(recognised);
                     }

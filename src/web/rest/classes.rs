@@ -69,10 +69,6 @@ impl Classes {
         }
         found
     }
-
-    pub(super) fn has_session(&self) -> bool {
-        self.list.iter().any(|class| matches!(class, Class::Session))
-    }
 }
 
 impl Class {

@@ -14,7 +14,7 @@ use crate::{
     error::{Error, NotLoggedIn},
     web::{
         csrf::{self, Wanted},
-        request_session::{Loaded, RequestSession},
+        request_session::RequestSession,
     },
 };
 
@@ -25,9 +25,8 @@ impl Request<'_> {
             Brought::Known(session) => Rc::clone(session),
             Brought::Unknown(key) => {
                 let permissions = rest.permissions.clone().into();
-                let (session, user) = self.site.load_with_user(key, &permissions, budget).await?;
-                let session = RequestSession::new(Loaded::from(session));
-                session.with_user(self.site, user)
+                let visitor = self.site.visitor(key, &permissions, budget).await?;
+                RequestSession::of_visitor(self.site, visitor)
             }
         };
         let writes = self.site.require_writing().is_ok();
@@ -43,15 +42,13 @@ impl Request<'_> {
         &self,
         rest: &Rest,
         req: &mut ServiceRequest,
-        checks_csrf: bool,
         budget: &Budget,
     ) -> Result<Recognised, Error> {
         let session = self.session(rest, budget).await?;
-        let site = Some(self.site).filter(|_| !self.is_of_test);
-        let user = match session.user(site).await {
+        let user = match session.user(self.site).await {
             Ok(user) if !user.is_active() => {
                 let inactive = Error::from(NotLoggedIn::Inactive);
-                session.set_user(site, Err(inactive.clone()));
+                session.set_user(self.site, Err(inactive.clone()));
                 Err(inactive)
             }
             Err(error) if !error.wants_login() => return Err(error),
@@ -61,7 +58,7 @@ impl Request<'_> {
             Ok(_) => RestAuth::by(RestScheme::Session),
             Err(_) => RestAuth::default(),
         };
-        if user.is_ok() && checks_csrf && !self.csrf.was_checked_by(self.site) {
+        if user.is_ok() && !self.csrf.was_checked_by(self.site) {
             csrf::check(req, Wanted::of(req), self.csrf_check, self.csrf, self.site).await?;
         }
         Ok(Recognised { session, auth, user })

@@ -1,7 +1,11 @@
 //! What the log says of a refusal.
 
-use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, test};
-use actix_web::{App, web};
+use actix_django_session::{CsrfToken, DjangoSessionMiddleware, DjangoSettings, test};
+use actix_web::{
+    App,
+    test::{TestRequest, call_and_read_body, init_service},
+    web,
+};
 use testbed::With;
 
 use super::requests::{MASKED, SECRET, site};
@@ -85,7 +89,11 @@ async fn what_a_visitor_sends_breaks_no_line_of_the_log() {
 
 #[actix_web::test]
 async fn debug_output_of_a_token_shows_nothing() {
-    let req = actix_web::test::TestRequest::default().to_http_request();
-    let token = test::csrf(&req);
-    assert_eq!(format!("{token:?}"), "CsrfToken(..)");
+    let site = test::site().build();
+    let page = async |token: CsrfToken| format!("{token:?}");
+    let app =
+        App::new().wrap(DjangoSessionMiddleware::optional(site)).default_service(web::to(page));
+    let app = init_service(app).await;
+    let shown = call_and_read_body(&app, TestRequest::default().to_request()).await;
+    assert_eq!(shown, "CsrfToken(..)");
 }

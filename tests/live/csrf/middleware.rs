@@ -8,7 +8,7 @@ use std::sync::{
 use actix_django_session::{
     AuthenticationBackend, CsrfReason, CsrfToken, DjangoSessionMiddleware, DjangoSessionMut,
     DjangoSettings, DjangoSite, DjangoUser, DjangoUserId, Error, Event,
-    test::{self, TestUser},
+    test::{self, Client, TestSite, TestUser},
 };
 use actix_web::{
     App, FromRequest, HttpResponse, ResponseError,
@@ -87,7 +87,7 @@ async fn every_middleware_checks_before_it_asks_who_it_is() {
         DjangoSessionMiddleware::login_required,
     ];
     for middleware in middlewares {
-        let site = site(own_settings());
+        let site = DjangoSite::new(pool(&nowhere()), own_settings()).unwrap();
         let app = app!(middleware(site).respond_401());
         // The session cannot be looked up: there is no database.
         let cookies = format!("csrftoken={SECRET}; sessionid=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
@@ -164,29 +164,23 @@ async fn an_exempt_middleware_checks_nothing_and_one_inside_it_does() {
 
 #[actix_web::test]
 async fn a_middleware_for_apis_checks_those_whom_a_session_authenticates() {
-    let middleware = || optional().csrf_if_logged_in();
-    let app = app!(middleware());
+    let site = test::site().user(TestUser::new(7, "ada")).build();
+    let app = app!(DjangoSessionMiddleware::optional(site.clone()).csrf_if_logged_in());
     assert_eq!(status!(app, TestRequest::post()), 200);
     let bearer = TestRequest::post().insert_header(("Authorization", "Bearer x"));
     assert_eq!(status!(app, bearer.insert_header((ORIGIN, "http://evil.com"))), 200);
 
-    for (make, status) in [
-        (
-            (|req: &_| drop(test::user(req, TestUser::new(7, "ada")))) as fn(&actix_http::Request),
-            403,
-        ),
-        (|req| drop(test::with_session(req, &json!({ "cart": [1] }))), 200),
-        (|req| test::no_session(req), 200),
-    ] {
-        let request = TestRequest::post().to_request();
-        make(&request);
-        assert_eq!(call_service(&app, request).await.status(), status);
-    }
-    let request = post_with_token().to_request();
-    test::user(&request, TestUser::new(7, "ada"));
-    assert_eq!(call_service(&app, request).await.status(), 200);
+    let client = Client::new(&site).enforce_csrf_checks();
+    assert_eq!(client.send(&app, TestRequest::post()).await.status(), 200);
+    client.update_session(&json!({ "cart": [1] })).await;
+    assert_eq!(client.send(&app, TestRequest::post()).await.status(), 200);
+    client.force_login("ada").await;
+    assert_eq!(client.send(&app, TestRequest::post()).await.status(), 403);
+    assert_eq!(client.send(&app, post_with_token()).await.status(), 200);
 
     // Somebody of whom nothing can be known gets no further, whatever he sends.
+    let site = DjangoSite::new(pool(&nowhere()), own_settings()).unwrap();
+    let app = app!(DjangoSessionMiddleware::optional(site).csrf_if_logged_in());
     let cookie = (COOKIE, "sessionid=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
     assert_eq!(status!(app, TestRequest::post().insert_header(cookie)), 503);
 }
@@ -345,17 +339,22 @@ async fn without_a_middleware_a_token_fails_and_names_the_fix() {
 }
 
 #[actix_web::test]
-async fn a_test_has_a_token_with_and_without_a_middleware() {
-    let app = app!(optional());
-    let request = TestRequest::post().to_request();
-    test::csrf(&request);
-    assert_eq!(call_service(&app, request).await.status(), 200);
-
-    let req = TestRequest::default().to_http_request();
-    let token = test::csrf(&req);
-    let extracted = CsrfToken::extract(&req).await.unwrap();
-    assert_ne!(token, extracted);
-    assert_eq!(extracted.as_str().len(), 64);
+async fn the_client_of_a_test_brings_a_token_wherever_the_secret_is() {
+    for in_sessions in [false, true] {
+        let settings = own_settings().with(|settings| {
+            settings.csrf_use_sessions = in_sessions;
+            settings.write_sessions = true;
+        });
+        let site = TestSite::new(settings).build();
+        let app = app!(DjangoSessionMiddleware::optional(site.clone()));
+        let (client, forger) = (Client::new(&site), Client::new(&site).enforce_csrf_checks());
+        for _ in 0..2 {
+            assert_eq!(client.send(&app, TestRequest::post()).await.status(), 200);
+            assert_eq!(forger.send(&app, TestRequest::post()).await.status(), 403);
+        }
+        assert_eq!(client.cookie("csrftoken").is_some(), !in_sessions);
+        assert_eq!(client.session().await.is_empty(), !in_sessions);
+    }
 }
 
 #[actix_web::test]

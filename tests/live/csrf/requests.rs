@@ -4,9 +4,7 @@ use std::io::Write;
 
 use actix_django_session::{
     CsrfToken, DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error,
-    deadpool_postgres::{Manager, Pool},
-    test,
-    tokio_postgres::{self, NoTls},
+    test::{Client, TestSite},
 };
 use actix_http::Request;
 use actix_service::{IntoServiceFactory, ServiceFactory};
@@ -16,7 +14,7 @@ use actix_web::{
     dev::{AppConfig, Payload, Service, ServiceResponse},
     http::{
         Method,
-        header::{HeaderName, HeaderValue, SET_COOKIE},
+        header::{COOKIE, HeaderName, HeaderValue, SET_COOKIE},
     },
     middleware::Condition,
     test::{TestRequest, call_service, read_body},
@@ -124,7 +122,10 @@ impl CsrfSettings {
                 "CSRF_COOKIE_SECURE" => settings.csrf_cookie_secure = yes,
                 "CSRF_COOKIE_HTTPONLY" => settings.csrf_cookie_httponly = yes,
                 "CSRF_HEADER_NAME" => settings.csrf_header_name = http_name(text.unwrap()),
-                "CSRF_USE_SESSIONS" => settings.csrf_use_sessions = yes,
+                "CSRF_USE_SESSIONS" => {
+                    settings.csrf_use_sessions = yes;
+                    settings.write_sessions = yes;
+                }
                 "SESSION_COOKIE_DOMAIN" => {
                     settings.session_cookie_domain = Some(text.unwrap().into())
                 }
@@ -511,17 +512,17 @@ pub(super) struct CsrfAnswer {
     pub(super) body: Vec<u8>,
 }
 
-/// A store without a database.
+/// A site without a database.
 pub(super) fn site(settings: DjangoSettings) -> DjangoSite {
-    let manager = Manager::new(tokio_postgres::Config::new(), NoTls);
-    DjangoSite::new(Pool::builder(manager).build().unwrap(), settings).unwrap()
+    TestSite::new(settings).build()
 }
 
 /// Sends requests to middlewares of these settings.
 pub(super) async fn answers(settings: DjangoSettings, requests: &[CsrfRequest]) -> Vec<CsrfAnswer> {
-    let one = site(settings.clone());
-    let hooked = one.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
-    let middlewares = [one, hooked, site(settings)].map(|site| {
+    let tables = TestSite::new(settings);
+    let site = tables.clone().build();
+    let hooked = site.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
+    let middlewares = [site.clone(), hooked, tables.build()].map(|site| {
         DjangoSessionMiddleware::optional(site).error_handler(|error, _| {
             let mut response = error.error_response();
             let reason = match error {
@@ -549,7 +550,7 @@ pub(super) async fn answers(settings: DjangoSettings, requests: &[CsrfRequest]) 
         let config =
             AppConfig::__priv_test_new(request.scheme == "https", "127.0.0.1".into(), local);
         let app = app.into_factory().new_service(config).await.unwrap();
-        all.push(answer(&app, request).await);
+        all.push(answer(&site, &app, request).await);
     }
     all
 }
@@ -561,6 +562,7 @@ const REASON: HeaderName = HeaderName::from_static("x-reason");
 const TOKEN: HeaderName = HeaderName::from_static("x-token");
 
 async fn answer<B: MessageBody>(
+    site: &DjangoSite,
     app: &impl Service<Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
     request: &CsrfRequest,
 ) -> CsrfAnswer {
@@ -570,13 +572,16 @@ async fn answer<B: MessageBody>(
         let value = HeaderValue::from_bytes(value).unwrap();
         sent = sent.append_header((HeaderName::try_from(name.as_str()).unwrap(), value));
     }
+    if !request.session.is_null() {
+        let client = Client::new(site);
+        client.update_session(&request.session).await;
+        let cookie = format!("sessionid={}", client.cookie("sessionid").unwrap());
+        sent = sent.append_header((COOKIE, cookie));
+    }
     let mut sent = sent.set_payload(request.body.clone()).to_request();
     let pieces: Vec<_> =
         request.body.chunks(PIECE).map(|piece| Ok(piece.to_vec().into())).collect();
     *sent.payload() = Payload::Stream { payload: Box::pin(stream::iter(pieces)) };
-    if !request.session.is_null() {
-        test::with_session(&sent, &request.session);
-    }
     let response = call_service(app, sent).await;
     let values = |name: HeaderName| -> Vec<String> {
         let values = response.headers().get_all(name);
@@ -585,7 +590,11 @@ async fn answer<B: MessageBody>(
     CsrfAnswer {
         status: response.status().as_u16(),
         reason: values(REASON).pop(),
-        set_cookie: values(SET_COOKIE),
+        // Of Django's answers the session's is not told.
+        set_cookie: values(SET_COOKIE)
+            .into_iter()
+            .filter(|cookie| !cookie.starts_with("sessionid="))
+            .collect(),
         token: values(TOKEN).pop(),
         body: read_body(response).await.to_vec(),
     }

@@ -1,4 +1,4 @@
-use actix_django_session::test;
+use actix_django_session::test::Client;
 use actix_web::{
     App,
     http::Method,
@@ -17,27 +17,22 @@ chapter::code!("log_in", "async fn log_in");
 async fn a_visitor_logs_in_and_out() {
     let (bed, site) = (bed().await, site().await);
     let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let client = Client::new(&site);
     let log_in = async |password: &str| {
         let fields = [("username", " ada"), ("password", password), ("next", "/cart/")];
-        let request = TestRequest::post().uri("/login/").set_form(fields).to_request();
-        test::csrf(&request);
-        call_service(&app, request).await
+        client.send(&app, TestRequest::post().uri("/login/").set_form(fields)).await
     };
     assert_eq!(text(log_in("wrong").await).await, "wrong name or password");
     let answer = log_in("lovelace").await;
     assert_eq!((answer.status().as_u16(), header(&answer, "location")), (302, "/cart/"));
-    let mut cookies = answer.response().cookies();
-    let cookie = cookies.find(|cookie| cookie.name() == "sessionid").unwrap();
-    let cookie = format!("sessionid={}", cookie.value());
+    let cookie = format!("sessionid={}", client.cookie("sessionid").unwrap());
     let judge = bed.judge().await.unwrap();
     let user =
         async || judge.visit(cookie.as_bytes()).await.unwrap()["verdict"]["username"].clone();
     assert_eq!(user().await, "ada");
 
-    let request = TestRequest::post().uri("/logout/").insert_header(("Cookie", &*cookie));
-    let request = request.to_request();
-    test::csrf(&request);
-    assert_eq!(text(call_service(&app, request).await).await, "you are logged out");
+    let logged_out = client.send(&app, TestRequest::post().uri("/logout/")).await;
+    assert_eq!(text(logged_out).await, "you are logged out");
     assert_ne!(user().await, "ada");
     // Without a token nobody is logged out.
     let forged = by(&site, "ada", Method::POST, "/logout/").await.to_request();

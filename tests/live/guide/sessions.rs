@@ -1,7 +1,7 @@
-use actix_django_session::{DjangoSessionMiddleware, test};
+use actix_django_session::{DjangoSessionMiddleware, test::Client};
 use actix_web::{
     App,
-    test::{TestRequest, call_service, init_service},
+    test::{TestRequest, init_service},
 };
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ chapter::code!("sessions", "async fn add");
 #[actix_web::test]
 async fn django_reads_what_was_put_into_the_session() {
     let site = site().await;
-    let cookie = test::create_session(&site, "bob").await;
+    let client = Client::logged_in(&site, "bob").await;
     let everyone = DjangoSessionMiddleware::optional(site);
     let routes = web::scope("")
         .wrap(everyone)
@@ -25,10 +25,10 @@ async fn django_reads_what_was_put_into_the_session() {
     for (uri, said) in
         [("/cart/7", r#"["7"]"#), ("/cart/8", r#"["7", "8"]"#), ("/theme/dark", "chosen")]
     {
-        let request = TestRequest::post().uri(uri).insert_header(("Cookie", &*cookie)).to_request();
-        test::csrf(&request);
-        assert_eq!(text(call_service(&app, request).await).await, said);
+        let answer = client.send(&app, TestRequest::post().uri(uri)).await;
+        assert_eq!(text(answer).await, said);
     }
+    let cookie = format!("sessionid={}", client.cookie("sessionid").unwrap());
     let question = json!({ "cmd": "read_session", "cookie": cookie });
     let read = bed().await.judge().await.unwrap().ask(question).await.unwrap();
     let data: Value = serde_json::from_str(read["json"].as_str().unwrap()).unwrap();

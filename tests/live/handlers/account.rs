@@ -4,19 +4,19 @@ use std::path::Path;
 use testbed::With;
 
 use actix_django_session::{
-    DjangoSite, Error,
-    test::{self, TestUser},
+    DjangoSite, Expiry, SessionData,
+    test::{self, Client, TestUser},
 };
 use actix_web::{
     App,
-    test::{TestRequest, call_and_read_body, call_service, init_service},
+    test::{TestRequest, init_service},
     web::ServiceConfig,
 };
 use serde_json::json;
 
 use crate::beds::pool;
 use crate::handlers::{
-    answers::header,
+    answers::{header, text},
     examples::{auth_version, impersonation, tls, two_factor},
 };
 
@@ -25,17 +25,17 @@ async fn answers<R>(routes: impl Fn(DjangoSite) -> R) -> (String, String)
 where
     R: Fn(&mut ServiceConfig),
 {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let account = || TestRequest::get().uri("/account").to_request();
+    let ada = TestUser::new(1, "ada").column("auth_version", 3);
+    let site = test::site().user(ada).build();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let account = || TestRequest::get().uri("/account");
 
-    let answer = call_service(&app, account()).await;
+    let answer = Client::new(&site).send(&app, account()).await;
     assert_eq!(answer.status(), 302);
     let to = header(&answer, "location").to_owned();
 
-    let ada = account();
-    test::user(&ada, TestUser::new(1, "ada").column("auth_version", 3));
-    let page = call_and_read_body(&app, ada).await;
-    (to, String::from_utf8(page.to_vec()).unwrap())
+    let page = Client::logged_in(&site, "ada").await.send(&app, account()).await;
+    (to, text(page).await)
 }
 
 #[actix_web::test]
@@ -48,7 +48,7 @@ async fn auth_version_tells_the_column() {
 #[actix_web::test]
 async fn auth_version_makes_the_hash_of_the_column_too() {
     let ada = TestUser::new(1, "ada").column("auth_version", 3);
-    let ada = test::user(&TestRequest::get().to_http_request(), ada);
+    let ada = test::site().user(ada).build().user(1).await.unwrap();
     assert_eq!(auth_version::message("encoded", &ada).unwrap(), "encoded3");
     // The store does read that column.
     let model = auth_version::user_model("accounts_user".into());
@@ -60,10 +60,10 @@ async fn auth_version_makes_the_hash_of_the_column_too() {
 
 #[actix_web::test]
 async fn auth_version_answers_500_if_the_store_was_not_told_of_the_column() {
-    let app = init_service(App::new().configure(auth_version::routes(test::site()))).await;
-    let ada = TestRequest::get().uri("/account").to_request();
-    test::user(&ada, TestUser::new(1, "ada"));
-    assert_eq!(call_service(&app, ada).await.status(), 500);
+    let site = test::site().user(TestUser::new(1, "ada")).build();
+    let app = init_service(App::new().configure(auth_version::routes(site.clone()))).await;
+    let ada = Client::logged_in(&site, "ada").await;
+    assert_eq!(ada.send(&app, TestRequest::get().uri("/account")).await.status(), 500);
 }
 
 #[actix_web::test]
@@ -72,25 +72,28 @@ async fn impersonation_welcomes_whom_the_hook_found() {
     assert_eq!((&*to, &*page), ("/accounts/login/?next=/account", "welcome, ada"));
 }
 
-/// The hook, of four sessions: those who may act as another are looked up in the database, which a
-/// test's store does not have.
 #[actix_web::test]
 async fn impersonation_is_for_staff() {
-    let (ada, boss) = (TestUser::new(1, "ada"), TestUser::new(2, "boss").staff());
-    for (user, data, is_asked) in [
-        (&ada, json!({}), false),
-        (&ada, json!({ "_impersonate": 3 }), false),
-        (&boss, json!({ "_impersonate": null }), false),
-        (&boss, json!({ "_impersonate": 3 }), true),
+    let site = test::site()
+        .user(TestUser::new(1, "ada"))
+        .user(TestUser::new(2, "boss").staff())
+        .user(TestUser::new(3, "customer"))
+        .user(TestUser::new(4, "root").superuser())
+        .build()
+        .after_get_user(impersonation::acting);
+    let app = init_service(App::new().configure(impersonation::routes(site.clone()))).await;
+    for (user, data, acts_as) in [
+        ("ada", json!({}), "ada"),
+        ("ada", json!({ "_impersonate": 3 }), "ada"),
+        ("boss", json!({ "_impersonate": null }), "boss"),
+        ("boss", json!({ "_impersonate": 3 }), "customer"),
+        ("boss", json!({ "_impersonate": 4 }), "boss"),
+        ("boss", json!({ "_impersonate": 5 }), "boss"),
     ] {
-        let request = TestRequest::get().to_http_request();
-        let session = test::with_session(&request, &data);
-        let user = test::user(&request, user.clone());
-        let name = user.username().to_owned();
-        match impersonation::acting(session, user, test::site()).await {
-            Ok(acting) => assert_eq!((acting.unwrap().username(), false), (&*name, is_asked)),
-            Err(error) => assert!(is_asked && matches!(error, Error::Unavailable(_)), "{error}"),
-        }
+        let client = Client::logged_in(&site, user).await;
+        client.update_session(&data).await;
+        let page = client.send(&app, TestRequest::get().uri("/account")).await;
+        assert_eq!(text(page).await, format!("welcome, {acts_as}"), "{user} {data}");
     }
 }
 
@@ -122,9 +125,10 @@ async fn two_factor_takes_nothing_else_for_a_device() {
         json!({ "otp_device_id": "otp_totp.totpdevice/x" }),
         json!({ "otp_device_id": "auth.user/1" }),
     ] {
-        let request = TestRequest::get().to_http_request();
-        let session = test::with_session(&request, &data);
-        let ada = test::user(&request, TestUser::new(1, "ada"));
+        let site = test::site().user(TestUser::new(1, "ada")).build();
+        let members = SessionData::from_object(&data).unwrap();
+        let session = site.create(&members, Expiry::Default).await.unwrap();
+        let ada = site.user(1).await.unwrap();
         let pool = pool("postgres://nobody@127.0.0.1:1/nowhere");
         assert!(two_factor::verified(pool, session, ada).await.unwrap().is_none(), "{data}");
     }

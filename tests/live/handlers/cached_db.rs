@@ -1,23 +1,24 @@
 //! A service beside a Django that keeps sessions in Redis, too; `tests/live/sessions/cached_db.rs` runs it
 //! beside such a one.
 
-use actix_django_session::{SessionKey, test};
+use actix_django_session::{
+    SessionKey,
+    test::{self, Client},
+};
 use actix_web::{
     App,
-    test::{TestRequest, call_service, init_service, read_body},
+    test::{TestRequest, init_service, read_body},
 };
 
 use crate::handlers::examples::cached_db::{cache_key, routes};
 
 #[actix_web::test]
 async fn the_theme_is_in_the_session() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let choose = TestRequest::post().uri("/theme/dark").to_request();
-    test::no_session(&choose);
-    test::csrf(&choose);
-    let answer = call_service(&app, choose).await;
-    let data = test::session_of(answer.request());
-    assert_eq!(data.get::<String>("theme").unwrap().as_deref(), Some("dark"));
+    let site = test::site().build();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let client = Client::new(&site);
+    let answer = client.send(&app, TestRequest::post().uri("/theme/dark")).await;
+    assert_eq!(client.session().await.to_json(), r#"{"theme":"dark"}"#);
     assert_eq!(read_body(answer).await, "dark it is\n");
 }
 

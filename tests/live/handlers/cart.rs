@@ -1,9 +1,9 @@
-//! A cart in the session: most of it without a database, where nothing is stored.
+//! A cart in the session: most of it without a database.
 
-use actix_django_session::test;
+use actix_django_session::test::{self, Client};
 use actix_web::{
     App,
-    test::{TestRequest, call_service, init_service, read_body},
+    test::{TestRequest, init_service, read_body},
 };
 use serde_json::{Value, json};
 use testbed::{Browser, Example};
@@ -15,51 +15,52 @@ use crate::handlers::{
 
 #[actix_web::test]
 async fn an_item_is_put_beside_those_that_are_there() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let add = TestRequest::post().uri("/cart").set_form([("item", 7)]).to_request();
-    test::with_session(&add, &json!({ "cart": [1, 2] }));
-    test::csrf(&add);
-    let answer = call_service(&app, add).await;
-    let data = test::session_of(answer.request());
-    assert_eq!(data.to_json(), r#"{"cart":[1,2,7]}"#);
-    assert_eq!(read_body(answer).await, "3 in the cart\n");
+    let site = test::site().build();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let client = Client::new(&site);
+    client.update_session(&json!({ "cart": [1, 2] })).await;
+    for (item, said) in [(7, "3 in the cart\n"), (8, "4 in the cart\n")] {
+        let add = TestRequest::post().uri("/cart").set_form([("item", item)]);
+        assert_eq!(read_body(client.send(&app, add).await).await, said);
+    }
+    assert_eq!(client.session().await.to_json(), r#"{"cart":[1,2,7,8]}"#);
 }
 
 #[actix_web::test]
 async fn a_cart_is_emptied_once() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    for (data, said) in [(json!({ "cart": [1] }), "emptied\n"), (json!({}), "it was empty\n")] {
-        let empty = TestRequest::delete().uri("/cart").to_request();
-        test::with_session(&empty, &data);
-        test::csrf(&empty);
-        let answer = call_service(&app, empty).await;
-        assert_eq!(test::session_of(answer.request()).to_json(), "{}");
-        assert_eq!(read_body(answer).await, said);
+    let site = test::site().build();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let client = Client::new(&site);
+    client.update_session(&json!({ "cart": [1], "a": 1 })).await;
+    for said in ["emptied\n", "it was empty\n"] {
+        let empty = TestRequest::delete().uri("/cart");
+        assert_eq!(read_body(client.send(&app, empty).await).await, said);
+        assert_eq!(client.session().await.to_json(), r#"{"a":1}"#);
     }
 }
 
 #[actix_web::test]
 async fn another_site_puts_nothing_into_the_cart() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let add = TestRequest::post().uri("/cart").set_form([("item", 7)]).to_request();
-    test::with_session(&add, &json!({}));
-    assert_eq!(call_service(&app, add).await.status(), 403);
+    let site = test::site().build();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let client = Client::new(&site).enforce_csrf_checks();
+    let add = TestRequest::post().uri("/cart").set_form([("item", 7)]);
+    assert_eq!(client.send(&app, add).await.status(), 403);
+    assert!(client.session().await.is_empty());
 }
 
 /// On a real row.
 #[actix_web::test]
 async fn django_has_what_was_put_in() {
     let site = site().await;
-    let cookie = test::create_session(&site, "ada").await;
+    let client = Client::logged_in(&site, "ada").await;
     let app = init_service(App::new().configure(routes(site))).await;
     for item in [7, 8] {
         let add = TestRequest::post().uri("/cart").set_form([("item", item)]);
-        let add = add.insert_header(("Cookie", &*cookie)).to_request();
-        test::csrf(&add);
-        assert_eq!(call_service(&app, add).await.status(), 200);
+        assert_eq!(client.send(&app, add).await.status(), 200);
     }
     let judge = bed().await.judge().await.unwrap();
-    let question = json!({ "cmd": "read_row", "key": cookie.strip_prefix("sessionid=") });
+    let question = json!({ "cmd": "read_row", "key": client.cookie("sessionid") });
     let row = judge.ask(question).await.unwrap();
     let data: Value = serde_json::from_str(row["json"].as_str().unwrap()).unwrap();
     assert_eq!((&data["cart"], &data["_auth_user_id"]), (&json!([7, 8]), &json!("1")));

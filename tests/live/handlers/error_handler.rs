@@ -1,37 +1,49 @@
 //! An API with errors of its own.
 
-use actix_django_session::test::{self, TestUser};
+use actix_django_session::{
+    DjangoSettings, DjangoSite,
+    test::{self, Client, TestUser},
+};
 use actix_web::{
     App,
-    test::{TestRequest, call_and_read_body_json, call_service, init_service, read_body_json},
+    test::{TestRequest, call_service, init_service, read_body_json},
 };
 use serde_json::{Value, json};
 use testbed::{Browser, Example};
 
-use crate::handlers::{answers::header, bed::bed, examples::error_handler::routes};
+use crate::{
+    beds::pool,
+    handlers::{answers::header, bed::bed, examples::error_handler::routes},
+};
+
+fn site() -> DjangoSite {
+    test::site().user(TestUser::new(1, "ada")).build()
+}
 
 #[actix_web::test]
 async fn a_user_gets_the_items() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let request = TestRequest::get().uri("/api/items").to_request();
-    test::user(&request, TestUser::new(1, "ada"));
-    let items: Value = call_and_read_body_json(&app, request).await;
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let ada = Client::logged_in(&site, "ada").await;
+    let answer = ada.send(&app, TestRequest::get().uri("/api/items")).await;
+    let items: Value = read_body_json(answer).await;
     assert_eq!(items, json!({ "items_of": "ada" }));
 }
 
 #[actix_web::test]
 async fn a_stranger_is_told_in_json() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
+    let app = init_service(App::new().configure(routes(site()))).await;
     let answer = call_service(&app, TestRequest::get().uri("/api/items").to_request()).await;
     assert_eq!(answer.status(), 401);
     let body: Value = read_body_json(answer).await;
     assert_eq!(body, json!({ "code": "not_logged_in", "message": "Please log in." }));
 }
 
-/// The store of a test has no database: whoever comes with a cookie cannot be told from a stranger.
 #[actix_web::test]
 async fn without_a_database_clients_are_asked_to_come_again() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
+    let nowhere = pool("postgres://127.0.0.1:1/none");
+    let site = DjangoSite::new(nowhere, DjangoSettings::new("k")).unwrap();
+    let app = init_service(App::new().configure(routes(site))).await;
     let request = TestRequest::get().uri("/api/items");
     let request = request.insert_header(("Cookie", "sessionid=some-key")).to_request();
     let answer = call_service(&app, request).await;
@@ -43,10 +55,10 @@ async fn without_a_database_clients_are_asked_to_come_again() {
 
 #[actix_web::test]
 async fn what_another_site_sends_is_refused_in_json() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let request = TestRequest::post().uri("/api/items").to_request();
-    test::user(&request, TestUser::new(1, "ada"));
-    let answer = call_service(&app, request).await;
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let ada = Client::logged_in(&site, "ada").await.enforce_csrf_checks();
+    let answer = ada.send(&app, TestRequest::post().uri("/api/items")).await;
     assert_eq!(answer.status(), 403);
     assert_eq!(read_body_json::<Value, _>(answer).await["code"], "csrf");
 }

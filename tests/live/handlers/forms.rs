@@ -15,10 +15,10 @@ use crate::handlers::{
 
 #[actix_web::test]
 async fn a_note_is_on_the_page_afterwards_and_is_text() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let note = TestRequest::post().uri("/").set_form([("text", "<b>tea & milk")]).to_request();
-    test::csrf(&note);
-    let answer = call_service(&app, note).await;
+    let site = test::site().build();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let note = TestRequest::post().uri("/").set_form([("text", "<b>tea & milk")]);
+    let answer = test::Client::new(&site).send(&app, note).await;
     assert_eq!(answer.status(), 303);
     assert_eq!(header(&answer, "location"), "/");
 
@@ -27,10 +27,10 @@ async fn a_note_is_on_the_page_afterwards_and_is_text() {
     assert!(page.contains("<li>&lt;b>tea &amp; milk</li>"), "{page}");
 }
 
-/// Without `test::csrf` a request is what another site makes a browser send.
+/// Without a token a request is what another site makes a browser send.
 #[actix_web::test]
 async fn a_form_of_another_site_is_refused_with_a_page() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
+    let app = init_service(App::new().configure(routes(test::site().build()))).await;
     let forged = TestRequest::post().uri("/").set_form([("text", "poison")]).to_request();
     let answer = call_service(&app, forged).await;
     assert_eq!(answer.status(), 403);

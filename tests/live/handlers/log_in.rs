@@ -1,20 +1,24 @@
 //! Log in, log out, a new password: as a browser does it, and beside Django.
 
-use actix_django_session::{DjangoSite, test};
+use actix_django_session::{
+    DjangoSite,
+    test::{Client, TestSite, TestUser},
+};
 use actix_web::{
     App,
-    test::{TestRequest, call_service, init_service},
+    test::{TestRequest, init_service},
 };
 use testbed::{Browser, Example};
 
-use crate::{
-    beds::pool,
-    handlers::{
-        answers::{header, text},
-        bed::bed,
-        examples::log_in::{routes, settings},
-    },
+use crate::handlers::{
+    answers::{header, text},
+    bed::bed,
+    examples::log_in::{routes, settings},
 };
+
+fn in_memory() -> DjangoSite {
+    TestSite::new(settings("a key")).user(TestUser::new(1, "ada").password("lovelace")).build()
+}
 
 /// Sends a form, with the token of the cookie; follows no redirect.
 async fn post(browser: &Browser, url: &str, fields: &[(&str, &str)]) -> reqwest::Response {
@@ -84,11 +88,8 @@ async fn a_visitor_logs_in_changes_the_password_and_logs_out() {
 
 #[actix_web::test]
 async fn a_log_in_leads_to_no_other_site() {
-    let bed = bed().await;
-    bed.judge().await.unwrap().set_user("fay", "lovelace").await.unwrap();
-    let pool = pool(bed.database_url());
-    let site = DjangoSite::new(pool.clone(), settings(testbed::Settings::SECRET_KEY)).unwrap();
-    let app = init_service(App::new().configure(routes(site, pool))).await;
+    let site = in_memory();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
     for (next, to) in [
         ("/account/?a=1", "/account/?a=1"),
         ("http://localhost/x", "http://localhost/x"),
@@ -99,33 +100,63 @@ async fn a_log_in_leads_to_no_other_site() {
         ("/a\r\nSet-Cookie: a=b", "/a%0D%0ASet-Cookie:%20a=b"),
         ("", "/"),
     ] {
-        let fields = [("username", "fay"), ("password", "lovelace"), ("next", next)];
+        let fields = [("username", "ada"), ("password", "lovelace"), ("next", next)];
         let request = TestRequest::post().uri("/login/?next=/never/").set_form(fields);
-        let request = request.insert_header(("Host", "localhost")).to_request();
-        test::csrf(&request);
-        let answer = call_service(&app, request).await;
+        let request = request.insert_header(("Host", "localhost"));
+        let answer = Client::new(&site).send(&app, request).await;
         assert_eq!((answer.status().as_u16(), header(&answer, "location")), (302, to), "{next}");
     }
 }
 
-/// Without a database there is no log-in; its page there is.
+/// The same journey without a database.
 #[actix_web::test]
-async fn the_pages_need_no_database() {
-    let routes = routes(test::site(), pool("postgres://127.0.0.1:1/none"));
-    let app = init_service(App::new().configure(routes)).await;
-    let form = call_service(&app, TestRequest::get().uri("/login/?next=/a/").to_request()).await;
-    assert!(text(form).await.contains("name=\"next\" value=\"/a/\""));
-    let change = TestRequest::post().uri("/password/").set_form([
-        ("old_password", "a"),
-        ("new_password1", "b"),
-        ("new_password2", "c"),
-    ]);
-    let change = change.to_request();
-    test::csrf(&change);
-    test::user(&change, test::TestUser::new(1, "ada"));
-    let answer = call_service(&app, change).await;
-    assert_eq!(answer.status(), 303);
-    let left = test::messages(answer.request());
-    assert_eq!(left[0].text(), "The two new passwords differ.");
-    assert_eq!(left[0].level_tag(), "error");
+async fn a_visit_needs_no_database() {
+    let site = in_memory();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let (client, elsewhere) = (Client::new(&site), Client::logged_in(&site, "ada").await);
+    let get = async |path: &str| {
+        let page = TestRequest::get().uri(path).insert_header(("Host", "localhost"));
+        text(client.send(&app, page).await).await
+    };
+    let post = async |path: &str, form: &[(&str, &str)]| {
+        let form = TestRequest::post().uri(path).set_form(form);
+        let answer = client.send(&app, form.insert_header(("Host", "localhost"))).await;
+        (answer.status().as_u16(), answer.headers().get("location").cloned())
+    };
+    assert!(get("/login/?next=/a/").await.contains("name=\"next\" value=\"/a/\""));
+    assert_eq!(post("/login/", &[("username", "ada"), ("password", "wrong")]).await.0, 200);
+    assert_eq!(post("/login/", &[("username", "ada"), ("password", "lovelace")]).await.0, 302);
+    assert!(get("/").await.contains("Hello, ada"));
+
+    let change =
+        |old, new, again| [("old_password", old), ("new_password1", new), ("new_password2", again)];
+    for (form, said, level) in [
+        (change("lovelace", "b", "c"), "The two new passwords differ.", "error"),
+        (change("lovelace", "b", "b"), "A password has at least 8 characters.", "error"),
+        (
+            change("wrong", "new-password", "new-password"),
+            "That is not your old password.",
+            "error",
+        ),
+        (
+            change("lovelace", "new-password", "new-password"),
+            "Your password is changed.",
+            "success",
+        ),
+    ] {
+        assert_eq!(post("/password/", &form).await.0, 303);
+        let left = client.messages().await;
+        let last = left.last().unwrap();
+        assert_eq!((last.text(), last.level_tag()), (said, level));
+    }
+    // The visitor's own session lives on, and the other one ends.
+    assert!(get("/").await.contains("Hello, ada"));
+    let answer = elsewhere.send(&app, TestRequest::get()).await;
+    assert!(!text(answer).await.contains("Hello"));
+    assert!(site.authenticate("ada", "lovelace").await.unwrap().is_none());
+    assert!(site.authenticate("ada", "new-password").await.unwrap().is_some());
+
+    assert_eq!(post("/logout/", &[]).await.0, 302);
+    assert_eq!(client.cookie("sessionid"), None);
+    assert!(get("/").await.contains("You are logged out."));
 }

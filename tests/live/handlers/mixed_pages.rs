@@ -1,46 +1,55 @@
 //! Pages for everybody, and one for staff.
 
-use actix_django_session::test::{self, TestUser};
+use actix_django_session::{
+    DjangoSite,
+    test::{self, Client, TestUser},
+};
 use actix_web::{
     App,
-    test::{TestRequest, call_and_read_body, call_service, init_service},
+    test::{TestRequest, init_service},
 };
 use serde_json::json;
 use testbed::{Browser, Example};
 
-use crate::handlers::{bed::bed, examples::mixed_pages::routes};
+use crate::handlers::{answers::text, bed::bed, examples::mixed_pages::routes};
+
+fn site() -> DjangoSite {
+    test::site().user(TestUser::new(1, "ada")).user(TestUser::new(2, "bob").staff()).build()
+}
 
 #[actix_web::test]
 async fn everybody_reads_the_article_and_users_may_comment() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let article = || TestRequest::get().uri("/").to_request();
-    assert_eq!(call_and_read_body(&app, article()).await, "An article. Log in to comment.\n");
-    let ada = article();
-    test::user(&ada, TestUser::new(1, "ada"));
-    assert_eq!(call_and_read_body(&app, ada).await, "An article. You may comment as ada.\n");
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let client = Client::new(&site);
+    let article = async || text(client.send(&app, TestRequest::get()).await).await;
+    assert_eq!(article().await, "An article. Log in to comment.\n");
+    client.force_login("ada").await;
+    assert_eq!(article().await, "An article. You may comment as ada.\n");
 }
 
 #[actix_web::test]
 async fn a_cart_needs_a_session_and_no_user() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let cart = || TestRequest::get().uri("/cart").to_request();
-    assert_eq!(call_and_read_body(&app, cart()).await, "0 in the cart\n");
-    let visitor = cart();
-    test::with_session(&visitor, &json!({ "cart": 3 }));
-    assert_eq!(call_and_read_body(&app, visitor).await, "3 in the cart\n");
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let client = Client::new(&site);
+    let cart = async || text(client.send(&app, TestRequest::get().uri("/cart")).await).await;
+    assert_eq!(cart().await, "0 in the cart\n");
+    client.update_session(&json!({ "cart": 3 })).await;
+    assert_eq!(cart().await, "3 in the cart\n");
 }
 
 #[actix_web::test]
 async fn drafts_are_for_staff() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let drafts = || TestRequest::get().uri("/drafts").to_request();
-    assert_eq!(call_service(&app, drafts()).await.status(), 302);
-    let ada = drafts();
-    test::user(&ada, TestUser::new(1, "ada"));
-    assert_eq!(call_service(&app, ada).await.status(), 403);
-    let editor = drafts();
-    test::user(&editor, TestUser::new(2, "bob").staff());
-    assert_eq!(call_and_read_body(&app, editor).await, "Drafts, for bob\n");
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let client = Client::new(&site);
+    let drafts = || TestRequest::get().uri("/drafts");
+    assert_eq!(client.send(&app, drafts()).await.status(), 302);
+    client.force_login("ada").await;
+    assert_eq!(client.send(&app, drafts()).await.status(), 403);
+    client.force_login("bob").await;
+    assert_eq!(text(client.send(&app, drafts()).await).await, "Drafts, for bob\n");
 }
 
 #[actix_web::test]

@@ -3,14 +3,13 @@
 
 use actix_django_session::{
     DjangoSite,
-    test::{self, TestUser},
+    test::{self, Client, TestUser},
 };
 use actix_web::{
     App,
-    test::{TestRequest, call_service, init_service, read_body},
+    test::{TestRequest, init_service, read_body},
     web::ServiceConfig,
 };
-
 use tokio::sync::watch;
 
 use crate::handlers::{answers::header, examples::websocket};
@@ -26,6 +25,10 @@ fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     websocket::routes(site, no_shutdown())
 }
 
+fn site() -> DjangoSite {
+    test::site().user(TestUser::new(1, "ada")).build()
+}
+
 /// A handshake, with the key and the answer of RFC 6455.
 fn handshake() -> TestRequest {
     TestRequest::get()
@@ -38,32 +41,35 @@ fn handshake() -> TestRequest {
 
 #[actix_web::test]
 async fn a_user_gets_a_socket() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    assert_eq!(call_service(&app, handshake().to_request()).await.status(), 401);
-    let ada = handshake().to_request();
-    test::user(&ada, TestUser::new(1, "ada"));
-    let answer = call_service(&app, ada).await;
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let client = Client::new(&site);
+    assert_eq!(client.send(&app, handshake()).await.status(), 302);
+    client.force_login("ada").await;
+    let answer = client.send(&app, handshake()).await;
     assert_eq!(answer.status(), 101);
     assert_eq!(header(&answer, "sec-websocket-accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
 #[actix_web::test]
 async fn another_site_gets_no_socket() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let foreign = handshake().insert_header(("Origin", "https://evil.example")).to_request();
-    test::user(&foreign, TestUser::new(1, "ada"));
-    assert_eq!(call_service(&app, foreign).await.status(), 403);
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let foreign = handshake().insert_header(("Origin", "https://evil.example"));
+    let ada = Client::logged_in(&site, "ada").await;
+    assert_eq!(ada.send(&app, foreign).await.status(), 403);
 }
 
-/// Without a database it cannot be told whether the session still stands, so they end.
 #[actix_web::test]
-async fn events_end_when_the_database_is_away() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let events = || TestRequest::get().uri("/live/events").to_request();
-    assert_eq!(call_service(&app, events()).await.status(), 401);
-    let ada = events();
-    test::user(&ada, TestUser::new(1, "ada"));
-    let answer = call_service(&app, ada).await;
+async fn events_end_when_the_user_is_not_active_any_more() {
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let client = Client::new(&site);
+    let events = || TestRequest::get().uri("/live/events");
+    assert_eq!(client.send(&app, events()).await.status(), 302);
+    client.force_login("ada").await;
+    let answer = client.send(&app, events()).await;
     assert_eq!(header(&answer, "content-type"), "text/event-stream");
+    test::put_user(&site, TestUser::new(1, "ada").inactive());
     read_body(answer).await;
 }

@@ -1,66 +1,76 @@
 //! Who is this visitor?
 
 use actix_django_session::{
-    DjangoSettings, UserModel,
-    test::{self, TestUser},
+    DjangoSettings, DjangoSite, UserModel,
+    test::{self, Client, TestUser},
 };
 use actix_web::{
     App,
-    test::{TestRequest, call_and_read_body_json, call_service, init_service},
+    test::{TestRequest, init_service, read_body_json},
 };
 use serde_json::{Value, json};
 
 use crate::handlers::examples::whoami::{routes, settings};
 
+fn site() -> DjangoSite {
+    let ada = TestUser::new(7, "ada").staff().permissions(["shop.add_item"]);
+    test::site().user(ada).build()
+}
+
+/// One with a cart, and no user.
+async fn anonymous(site: &DjangoSite) -> Client {
+    let client = Client::new(site);
+    client.update_session(&json!({ "cart": [1, 2] })).await;
+    client
+}
+
 #[actix_web::test]
 async fn the_index_is_for_everybody() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let index = || TestRequest::get().uri("/").to_request();
-    let (nobody, visitor, ada) = (index(), index(), index());
-    test::with_session(&visitor, &json!({ "cart": 1 }));
-    test::login(&ada, 7);
-    for (request, told) in [
-        (nobody, json!({ "session": false })),
-        (visitor, json!({ "session": true, "user_id": null })),
-        (ada, json!({ "session": true, "user_id": "7" })),
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    for (client, told) in [
+        (Client::new(&site), json!({ "session": false })),
+        (anonymous(&site).await, json!({ "session": true, "user_id": null })),
+        (Client::logged_in(&site, "ada").await, json!({ "session": true, "user_id": "7" })),
     ] {
-        assert_eq!(call_and_read_body_json::<_, _, Value>(&app, request).await, told);
+        let answer = client.send(&app, TestRequest::get()).await;
+        assert_eq!(read_body_json::<Value, _>(answer).await, told);
     }
 }
 
 #[actix_web::test]
 async fn the_session_tells_its_data() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let session = || TestRequest::get().uri("/session").to_request();
-    assert_eq!(call_service(&app, session()).await.status(), 302);
-    let visitor = session();
-    test::with_session(&visitor, &json!({ "cart": [1, 2] }));
-    let data: Value = call_and_read_body_json(&app, visitor).await;
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let session = || TestRequest::get().uri("/session");
+    assert_eq!(Client::new(&site).send(&app, session()).await.status(), 302);
+    let data: Value = read_body_json(anonymous(&site).await.send(&app, session()).await).await;
     assert_eq!(data, json!({ "cart": [1, 2] }));
 }
 
 #[actix_web::test]
 async fn a_user_id_takes_a_session_that_names_one() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
     for (path, refused) in [("/user", 302), ("/api/user", 401)] {
-        let request = || TestRequest::get().uri(path).to_request();
-        let (visitor, ada) = (request(), request());
-        test::with_session(&visitor, &json!({ "cart": 1 }));
-        assert_eq!(call_service(&app, visitor).await.status(), refused, "{path}");
-        test::login(&ada, 7);
-        let told: Value = call_and_read_body_json(&app, ada).await;
+        let client = anonymous(&site).await;
+        let request = || TestRequest::get().uri(path);
+        assert_eq!(client.send(&app, request()).await.status(), refused, "{path}");
+        client.force_login("ada").await;
+        let told: Value = read_body_json(client.send(&app, request()).await).await;
         assert_eq!(told, json!({ "user_id": "7" }), "{path}");
     }
 }
 
 #[actix_web::test]
 async fn the_account_tells_of_the_user() {
-    let app = init_service(App::new().configure(routes(test::site()))).await;
-    let account = || TestRequest::get().uri("/account").to_request();
-    assert_eq!(call_service(&app, account()).await.status(), 302);
-    let ada = account();
-    test::user(&ada, TestUser::new(7, "ada").staff().permissions(["shop.add_item"]));
-    let told: Value = call_and_read_body_json(&app, ada).await;
+    let site = site();
+    let app = init_service(App::new().configure(routes(site.clone()))).await;
+    let client = Client::new(&site);
+    let account = || TestRequest::get().uri("/account");
+    assert_eq!(client.send(&app, account()).await.status(), 302);
+    client.force_login("ada").await;
+    let told: Value = read_body_json(client.send(&app, account()).await).await;
     let expected = json!({
         "id": "7", "username": "ada", "is_staff": true, "is_superuser": false,
         "permissions": ["shop.add_item"],

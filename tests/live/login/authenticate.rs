@@ -214,6 +214,46 @@ async fn an_upgrade_never_overwrites_a_newer_password() {
     assert_eq!(password_of(&bed, "ada").await, "newer");
 }
 
+/// Whatever stands there by then, as Django's `save()`.
+#[actix_web::test]
+async fn a_password_that_is_set_is_djangos() {
+    for django in Django::available().unwrap() {
+        let bed = Bed::without_users(django, &Settings::default()).await;
+        bed.user("ada", json!({ "password_column": OLD })).await;
+        let site = bed.store_with(upgrading());
+        let ada = site.user_by_username("ada").await.unwrap();
+        for (before, password) in [(OLD, "one"), ("!unusable", "zw\u{f6}lf"), (TODAY, "")] {
+            bed.user("ada", json!({ "password_column": before })).await;
+            let now = site.set_password(&ada, password).await.unwrap();
+            assert_eq!(now.id(), ada.id());
+            let question = json!({
+                "cmd": "authenticate", "username": "ada", "password": password,
+                "hashers": in_python(), "backends": [MODEL_BACKEND],
+            });
+            assert_eq!(bed.ask(question).await["user"], json!([ada.id(), MODEL_BACKEND]));
+        }
+        let nameless = upgrading().with(|s| s.user_model.session_auth_hash = None);
+        let refused = bed.store_with(nameless).set_password(&ada, "x").await;
+        assert!(matches!(refused, Err(Error::ImproperlyConfigured(_))), "{refused:?}");
+
+        // A policy of the table lets nothing be changed: that is said, and not tried for ever.
+        bed.sql(
+            "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        )
+        .await;
+        bed.sql(
+            "CREATE TRIGGER keep BEFORE UPDATE ON auth_user FOR EACH ROW EXECUTE FUNCTION keep()",
+        )
+        .await;
+        let refused = site.set_password(&ada, "x").await;
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+        bed.sql("DROP TRIGGER keep ON auth_user").await;
+        bed.ask(json!({ "cmd": "delete_user", "username": "ada" })).await;
+        let gone = site.set_password(&ada, "x").await;
+        assert!(matches!(gone, Err(Error::NotLoggedIn(_))), "{gone:?}");
+    }
+}
+
 /// Something in the database puts another old encoding of the password into its place each time.
 #[actix_web::test]
 async fn an_upgrade_is_tried_once() {

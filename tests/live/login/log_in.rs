@@ -11,7 +11,7 @@ use std::{
 use actix_django_session::{
     AuthenticationBackend, DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, DjangoUser,
     Error, OptionalDjangoUser, PasswordHasher, SessionKey, UserModel,
-    test::{TestUser, user},
+    test::{self, Client, TestUser},
 };
 use actix_web::{
     App, FromRequest, HttpRequest, HttpResponse,
@@ -320,14 +320,21 @@ async fn no_log_line_has_a_password_a_hash_or_a_key() {
 /// Handlers that log in and out can be tested without a database.
 #[actix_web::test]
 async fn a_handler_of_a_test_logs_in_and_out() {
-    let req = TestRequest::get().to_http_request();
-    user(&req, TestUser::new(7, "ada"));
-    let ada = DjangoUser::extract(&req).await.unwrap();
-    let session = DjangoSessionMut::extract(&req).await.unwrap();
-    session.logout().await.unwrap();
-    assert!(OptionalDjangoUser::extract(&req).await.unwrap().0.is_none());
-    session.login(&ada).await.unwrap();
-    assert_eq!(DjangoUser::extract(&req).await.unwrap().id(), "7");
-    assert_eq!(session.get::<String>("_auth_user_id").unwrap().as_deref(), Some("7"));
-    session.update_session_auth_hash(&ada).await.unwrap();
+    async fn again(req: HttpRequest, ada: DjangoUser, session: DjangoSessionMut) -> &'static str {
+        session.logout().await.unwrap();
+        assert!(OptionalDjangoUser::extract(&req).await.unwrap().0.is_none());
+        session.login(&ada).await.unwrap();
+        assert_eq!(DjangoUser::extract(&req).await.unwrap().id(), "7");
+        assert_eq!(session.get::<String>("_auth_user_id").unwrap().as_deref(), Some("7"));
+        session.update_session_auth_hash(&ada).await.unwrap();
+        "done"
+    }
+    let site = test::site().user(TestUser::new(7, "ada").password("lovelace")).build();
+    let middleware = DjangoSessionMiddleware::optional(site.clone());
+    let app = App::new().wrap(middleware).default_service(web::to(again));
+    let (app, client) = (init_service(app).await, Client::logged_in(&site, "ada").await);
+    let before = client.cookie("sessionid");
+    assert_eq!(client.send(&app, TestRequest::get()).await.status(), 200);
+    assert_ne!(client.cookie("sessionid"), before);
+    assert_eq!(client.session().await.user_id().as_deref(), Some("7"));
 }

@@ -188,15 +188,16 @@ async fn a_permission_without_an_app_is_refused_when_the_middleware_is_made() {
 async fn a_login_url_is_chosen_for_each_request() {
     let log = Log::default();
     log.listen();
-    let middleware = DjangoSessionMiddleware::login_required(test::site()).login_url_for(|req| {
-        let url = match req.path() {
-            "/de/konto" => "/de/anmelden/",
-            "/en/account" => "/en/login/?a=1",
-            "/named" => "accounts:login",
-            _ => "",
-        };
-        url.to_owned()
-    });
+    let middleware =
+        DjangoSessionMiddleware::login_required(test::site().build()).login_url_for(|req| {
+            let url = match req.path() {
+                "/de/konto" => "/de/anmelden/",
+                "/en/account" => "/en/login/?a=1",
+                "/named" => "accounts:login",
+                _ => "",
+            };
+            url.to_owned()
+        });
     let app = init_service(App::new().wrap(middleware.redirect_field_name("back"))).await;
     for (path, status, to) in [
         ("/de/konto", 302, Some("/de/anmelden/?back=/de/konto")),
@@ -219,5 +220,5 @@ async fn a_login_url_is_chosen_for_each_request() {
 #[test]
 #[should_panic(expected = "is the name of a URL pattern: give the path that it stands for")]
 fn a_middleware_takes_no_name_for_a_login_url() {
-    drop(DjangoSessionMiddleware::login_required(test::site()).login_url("accounts:login"));
+    drop(DjangoSessionMiddleware::login_required(test::site().build()).login_url("accounts:login"));
 }

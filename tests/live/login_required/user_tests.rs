@@ -1,7 +1,8 @@
 //! Groups, and middlewares with a test of the application's, beside Django's `user_passes_test`.
 
 use actix_django_session::{
-    DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, Unavailable, test,
+    DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, Unavailable,
+    test::{self, Client, TestUser},
 };
 use actix_web::{
     App,
@@ -93,7 +94,14 @@ async fn groups_and_the_test_of_a_group_are_djangos() {
 
 #[actix_web::test]
 async fn a_test_lets_those_through_who_pass_it() {
-    let verified = DjangoSessionMiddleware::login_required(test::site())
+    let site = test::site()
+        .user(TestUser::new(1, "ada").column("is_verified", true))
+        .user(TestUser::new(2, "eve").column("is_verified", false))
+        .user(TestUser::new(3, "bob").column("is_verified", true))
+        // NULL: the test cannot be passed.
+        .user(TestUser::new(4, "nora"))
+        .build();
+    let verified = DjangoSessionMiddleware::login_required(site.clone())
         .user_passes_test(|user| user.get("is_verified").unwrap_or(false))
         .user_passes_test(|user| user.username() != "bob");
     let api = verified.clone().respond_401();
@@ -101,50 +109,45 @@ async fn a_test_lets_those_through_who_pass_it() {
         .service(web::resource("/").wrap(verified).to(async || "in"))
         .service(web::resource("/api").wrap(api).to(async || "in"));
     let app = init_service(app).await;
-    let status = async |uri: &str, user: Option<test::TestUser>| {
-        let request = TestRequest::with_uri(uri).to_request();
-        if let Some(user) = user {
-            test::user(&request, user);
-        }
-        call_service(&app, request).await.status().as_u16()
-    };
-    let user = |name: &str, is_verified: bool| {
-        Some(test::TestUser::new(7, name).column("is_verified", is_verified))
-    };
     for (who, page, api) in [
-        (user("ada", true), 200, 200),
-        (user("ada", false), 302, 403),
-        (user("bob", true), 302, 403),
-        // Without the column the test cannot be passed.
-        (Some(test::TestUser::new(7, "ada")), 302, 403),
+        (Some("ada"), 200, 200),
+        (Some("eve"), 302, 403),
+        (Some("bob"), 302, 403),
+        (Some("nora"), 302, 403),
         (None, 302, 401),
     ] {
-        assert_eq!(status("/", who.clone()).await, page, "{who:?}");
-        assert_eq!(status("/api", who.clone()).await, api, "{who:?}");
+        let client = match who {
+            Some(name) => Client::logged_in(&site, name).await,
+            None => Client::new(&site),
+        };
+        let status = async |uri| client.send(&app, TestRequest::with_uri(uri)).await.status();
+        assert_eq!(status("/").await, page, "{who:?}");
+        assert_eq!(status("/api").await, api, "{who:?}");
     }
 }
 
 #[actix_web::test]
 async fn a_test_that_fails_or_hangs_lets_nobody_through() {
-    let failing = DjangoSessionMiddleware::optional(test::site())
+    let site = test::site().user(TestUser::new(7, "ada")).build();
+    let failing = DjangoSessionMiddleware::optional(site.clone())
         .user_passes_test_async(|_, _| async { Err(Error::from(Unavailable::WrongAnswer)) });
     let app = App::new().service(web::resource("/failing").wrap(failing).to(async || "in"));
     let app = init_service(app).await;
-    let request = TestRequest::with_uri("/failing").to_request();
-    test::user(&request, test::TestUser::new(7, "ada"));
-    let answer = call_service(&app, request).await;
+    let ada = Client::logged_in(&site, "ada").await;
+    let answer = ada.send(&app, TestRequest::with_uri("/failing")).await;
     assert_eq!(answer.status(), 503);
     assert!(answer.headers().contains_key("Retry-After"));
 }
 
 #[actix_web::test]
 async fn groups_of_a_test_user_are_what_the_test_says() {
-    let middleware = DjangoSessionMiddleware::optional(test::site()).group_required("editors");
+    let site = test::site().user(TestUser::new(7, "ada")).build();
+    let middleware = DjangoSessionMiddleware::optional(site.clone()).group_required("editors");
+    let client = Client::logged_in(&site, "ada").await;
     let app =
         init_service(App::new().service(web::resource("/").wrap(middleware).to(groups))).await;
     for (names, status) in [(vec!["editors", "x"], 200), (vec!["x"], 403), (vec![], 403)] {
-        let request = TestRequest::get().to_request();
-        test::user(&request, test::TestUser::new(7, "ada").groups(names));
-        assert_eq!(call_service(&app, request).await.status(), status);
+        test::put_user(&site, TestUser::new(7, "ada").groups(names));
+        assert_eq!(client.send(&app, TestRequest::get()).await.status(), status);
     }
 }

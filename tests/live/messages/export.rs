@@ -1,6 +1,8 @@
 //! What a site exports of its messages, and where it sends people after a log-in.
 
-use actix_django_session::{DjangoSessionMiddleware, DjangoSettings, DjangoSite, Messages, test};
+use actix_django_session::{
+    DjangoSessionMiddleware, DjangoSettings, DjangoSite, Messages, test::Client,
+};
 use actix_web::{
     App, HttpResponse,
     test::{TestRequest, call_service, init_service, read_body},
@@ -42,11 +44,12 @@ async fn a_site_says_how_it_keeps_messages() {
         let (_bed, site) = exported(version, settings).await;
         let middleware = DjangoSessionMiddleware::optional(site.clone());
         let app = init_service(App::new().wrap(middleware).route("/", web::get().to(leave))).await;
-        let answer = call_service(&app, TestRequest::get().to_request()).await;
+        let client = Client::new(&site);
+        let answer = client.send(&app, TestRequest::get()).await;
         let cookies = answer.headers().get_all("set-cookie");
         let cookies: Vec<_> = cookies.map(|cookie| cookie.to_str().unwrap()).collect();
         assert!(matches!(cookies[..], [one] if one.starts_with("sessionid=")), "{cookies:?}");
-        let left = test::messages(answer.request());
+        let left = client.messages().await;
         assert_eq!(left.len(), 1);
         assert_eq!((left[0].text(), left[0].level_tag()), ("kept", "danger"));
 

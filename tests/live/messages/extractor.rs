@@ -4,7 +4,8 @@ use std::{cell::RefCell, rc::Rc};
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error, MessageLevel, MessageStorage,
-    Messages, deadpool_postgres, test,
+    Messages,
+    test::{Client, TestSite},
 };
 use actix_web::{
     App, HttpResponse,
@@ -20,11 +21,7 @@ use super::operations::SECRET_KEY;
 fn site(storage: MessageStorage) -> DjangoSite {
     let mut settings = DjangoSettings::new(SECRET_KEY);
     settings.message_storage = storage;
-    let nowhere = deadpool_postgres::Manager::new(
-        actix_django_session::tokio_postgres::Config::new(),
-        actix_django_session::tokio_postgres::NoTls,
-    );
-    DjangoSite::new(deadpool_postgres::Pool::builder(nowhere).build().unwrap(), settings).unwrap()
+    TestSite::new(settings).build()
 }
 
 fn cookie<B>(answer: &ServiceResponse<B>) -> Option<String> {
@@ -124,18 +121,28 @@ async fn a_handler_is_tested_by_what_it_leaves() {
         messages.success("Saved.");
         "done"
     }
-    let middleware = DjangoSessionMiddleware::optional(test::site());
-    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(save))).await;
-    let answer = call_service(&app, TestRequest::get().to_request()).await;
-    let left = test::messages(answer.request());
-    assert_eq!(left.len(), 1);
-    assert_eq!((left[0].level(), left[0].text()), (MessageLevel::SUCCESS, "Saved."));
-
-    // And without a middleware.
-    use actix_web::FromRequest;
-    let request = TestRequest::get().to_http_request();
-    test::no_session(&request);
-    Messages::extract(&request).await.unwrap().warning("Careful.");
-    assert_eq!(test::messages(&request)[0].tags(), "warning");
-    assert!(test::messages(&TestRequest::get().to_http_request()).is_empty());
+    for storage in [MessageStorage::Cookie, MessageStorage::Session, MessageStorage::Fallback] {
+        let mut settings = DjangoSettings::new("k");
+        settings.write_sessions = true;
+        settings.message_storage = storage;
+        let site = TestSite::new(settings).build();
+        let middleware = DjangoSessionMiddleware::optional(site.clone());
+        let app = init_service(
+            App::new()
+                .wrap(middleware)
+                .route("/", web::get().to(save))
+                .route("/show", web::get().to(show)),
+        );
+        let (app, client) = (app.await, Client::new(&site));
+        assert!(client.messages().await.is_empty());
+        client.send(&app, TestRequest::get()).await;
+        for _ in 0..2 {
+            let left = client.messages().await;
+            assert_eq!(left.len(), 1);
+            assert_eq!((left[0].level(), left[0].text()), (MessageLevel::SUCCESS, "Saved."));
+        }
+        // Whoever was shown them has none.
+        client.send(&app, TestRequest::get().uri("/show")).await;
+        assert!(client.messages().await.is_empty());
+    }
 }

@@ -15,7 +15,7 @@ use actix_web::{
 };
 use testbed::{Log, With};
 
-use crate::beds::{Bed, settings};
+use crate::beds::{Bed, nowhere, pool, settings};
 
 async fn column(user: DjangoUser) -> Result<String, Error> {
     user.get::<bool>("is_verified").map(|is| is.to_string())
@@ -118,7 +118,7 @@ async fn each_is_logged_once_and_answered_by_the_application() {
 /// What the application leaves out is put in.
 #[actix_web::test]
 async fn a_page_for_an_outage_says_when_to_come_again() {
-    let site = actix_django_session::test::site();
+    let site = DjangoSite::new(pool(&nowhere()), settings()).unwrap();
     let middleware = DjangoSessionMiddleware::optional(site)
         .error_handler(|_, _| HttpResponse::ServiceUnavailable().body("{}"));
     let app = App::new().wrap(middleware).route("/", web::get().to(well));

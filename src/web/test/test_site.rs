@@ -1,0 +1,119 @@
+//! A Django site in memory.
+
+use super::test_user::TestUser;
+use crate::{
+    auth::DjangoSite,
+    backend::Backend,
+    memory::Tables,
+    settings::{DjangoSettings, PasswordHasher},
+};
+
+/// A site in memory, with settings of a test's own: sessions may be changed, hashing is quick, and every
+/// [`column`](TestUser::column) of its users is read.
+///
+/// ```
+/// use actix_django_session::test::{self, TestUser};
+///
+/// let site = test::site()
+///     .user(TestUser::new(7, "ada").password("lovelace").groups(["editors"]))
+///     .group("editors", ["shop.add_item", "shop.change_item"])
+///     .build();
+/// # let _: actix_django_session::DjangoSite = site;
+/// ```
+pub fn site() -> TestSite {
+    let mut settings = DjangoSettings::new("the secret key of a test");
+    settings.write_sessions = true;
+    settings.password_hashers = Some(vec![PasswordHasher::Pbkdf2Sha256 { iterations: 1 }]);
+    TestSite { reads_all_columns: true, ..TestSite::new(settings) }
+}
+
+/// A Django site whose tables are in memory: made by [`site`], or by [`TestSite::new`] with the settings of
+/// your service.
+///
+/// What it lacks of a database: `UserModel::condition` is SQL, and hides nobody; tokens of all classes of
+/// the REST framework are in one table; columns that `DjangoSite::session_columns` fills are not kept.
+/// Ids are integers if those of all users are, otherwise UUIDs if all are, otherwise text.
+#[derive(Clone)]
+#[must_use]
+pub struct TestSite {
+    settings: DjangoSettings,
+    tables: Tables,
+    reads_all_columns: bool,
+}
+
+impl TestSite {
+    /// A site with these settings, to be tested as it will run: what may not write sessions may not in a
+    /// test, and columns are read that [`UserModel::columns`](crate::UserModel::columns) names.
+    pub fn new(settings: DjangoSettings) -> Self {
+        Self { settings, tables: Tables::default(), reads_all_columns: false }
+    }
+
+    /// The same tables with other settings, as of another service. A clone has the same rows.
+    pub fn settings(self, settings: DjangoSettings) -> Self {
+        Self { settings, reads_all_columns: false, ..self }
+    }
+
+    /// Adds a user.
+    pub fn user(self, user: TestUser) -> Self {
+        self.tables.put_user(user.row());
+        self
+    }
+
+    /// Adds a group with permissions, `"app_label.codename"`. A group that has none need not be added.
+    pub fn group<I>(self, name: impl Into<String>, permissions: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let permissions = permissions.into_iter().map(Into::into).collect();
+        self.tables.put_group(name.into(), permissions);
+        self
+    }
+
+    /// Adds a token of the REST framework's `TokenAuthentication`, for the user with this id.
+    pub fn token(self, key: impl Into<String>, user_id: impl ToString) -> Self {
+        self.tables.put_token(key.into(), user_id.to_string());
+        self
+    }
+
+    /// The site.
+    ///
+    /// # Panics
+    /// If the settings cannot work: [`DjangoSite::new`] would refuse them.
+    #[must_use]
+    pub fn build(self) -> DjangoSite {
+        let mut settings = self.settings;
+        if self.reads_all_columns {
+            settings.user_model.columns = self.tables.columns().into_iter().collect();
+        }
+        DjangoSite::in_memory(self.tables, settings)
+            .unwrap_or_else(|error| panic!("no site: {}", error.chain()))
+    }
+}
+
+impl std::fmt::Debug for TestSite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestSite").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Puts a user into the tables of a site in memory, in the place of the one with this id if there is one:
+/// for what happens to users in the middle of a test.
+///
+/// ```
+/// use actix_django_session::test::{self, TestUser};
+///
+/// # actix_web::rt::System::new().block_on(async {
+/// let site = test::site().user(TestUser::new(7, "ada")).build();
+/// assert!(site.user(7).await.is_ok());
+/// test::put_user(&site, TestUser::new(7, "ada").inactive());
+/// assert!(site.user(7).await.is_err());
+/// # });
+/// ```
+///
+/// # Panics
+/// If the site is one of PostgreSQL.
+pub fn put_user(site: &DjangoSite, user: TestUser) {
+    let Backend::Memory(memory) = site.database() else { panic!("no site of `test::site()`") };
+    memory.tables().put_user(user.row());
+}
