@@ -20,14 +20,14 @@ const CSRF: (&str, &str) = ("src/web/csrf_vectors/mod.rs", "a_middleware_answers
 const HOST: (&str, &str) =
     ("src/web/host.rs", "origins_and_referers_are_judged_as_django_judges_them");
 const REQUEST: (&str, &str) =
-    ("tests/live/sessions/vectors.rs", "one_request_does_what_six_versions_of_django_did");
+    ("tests/live/sessions/vectors.rs", "one_request_behaves_as_in_six_versions_of_django");
 const LOGIN: (&str, &str) =
-    ("tests/live/login/vectors.rs", "sessions_become_what_django_made_of_them");
+    ("tests/live/login/vectors.rs", "sessions_change_as_they_did_in_django");
 const AUTHENTICATE: (&str, &str) =
-    ("tests/live/login/vectors.rs", "users_are_found_as_django_found_them_at_the_same_price");
+    ("tests/live/login/vectors.rs", "authenticate_finds_the_same_users_with_as_many_hashings_as_django");
 const SIGNED_COOKIE: (&str, &str) = (
     "tests/live/sessions/signed_cookie_vectors.rs",
-    "a_session_in_a_cookie_becomes_what_django_made_of_it",
+    "a_session_in_a_cookie_changes_as_it_did_in_django",
 );
 const HASHERS: &str = "src/auth/hashers/tests.rs";
 const SESSION_COOKIE: &str = "src/web/session_cookie.rs";
@@ -161,7 +161,7 @@ const FILES: [(&str, Kinds); 3] = [
                 31,
                 Read(&[(
                     "tests/live/sessions/interleaving_vectors.rs",
-                    "requests_at_once_do_what_they_do_in_django",
+                    "concurrent_requests_behave_as_in_django",
                 )]),
             ),
             ("login", 40, Read(&[LOGIN])),

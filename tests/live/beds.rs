@@ -145,14 +145,14 @@ impl Bed {
     }
 
     pub(crate) fn site(&self) -> DjangoSite {
-        self.store_with(settings())
+        self.site_with(settings())
     }
 
-    pub(crate) fn store_of(&self, model: UserModel) -> DjangoSite {
-        self.store_with(settings().with(|s| s.user_model = model))
+    pub(crate) fn site_of(&self, model: UserModel) -> DjangoSite {
+        self.site_with(settings().with(|s| s.user_model = model))
     }
 
-    pub(crate) fn store_with(&self, settings: DjangoSettings) -> DjangoSite {
+    pub(crate) fn site_with(&self, settings: DjangoSettings) -> DjangoSite {
         DjangoSite::new(self.pool(), settings).unwrap()
     }
 }

@@ -31,7 +31,7 @@ const PERMISSIONS: [&str; 4] =
 const SEQUENCES: usize = 60;
 
 #[actix_web::test]
-async fn a_site_in_memory_answers_as_one_in_postgresql() {
+async fn a_site_in_memory_gives_the_same_answers_as_a_site_in_postgresql() {
     let mut dice = Dice(seed());
     let bed = Bed::without_users(testbed::Django::default(), &Settings::default()).await;
     let ids = users(&bed).await;
@@ -59,7 +59,7 @@ async fn a_site_in_memory_answers_as_one_in_postgresql() {
             let sooner = settings.clone().with(|sooner| sooner.session_cookie_age = 30 * 3600);
             let memory = in_memory(&settings, &ids);
             let sites = [
-                [bed.store_with(settings.clone()), bed.store_with(sooner.clone())],
+                [bed.site_with(settings.clone()), bed.site_with(sooner.clone())],
                 [memory.clone().build(), memory.settings(sooner).build()],
             ];
             let steps: Vec<_> = (0..4 + dice.below(12)).map(|_| Step::random(&mut dice)).collect();

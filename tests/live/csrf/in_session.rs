@@ -74,7 +74,7 @@ async fn one_session_serves_django_and_us() {
     let versions = Django::available().unwrap();
     for django in [versions[0], versions[versions.len() - 1]] {
         let bed = Bed::start(django, Settings::default().set("CSRF_USE_SESSIONS", true)).await;
-        let app = start(bed.store_with(in_session().with(|s| s.write_sessions = true)));
+        let app = start(bed.site_with(in_session().with(|s| s.write_sessions = true)));
         let (ours, log_in_here) = (app.url() + "/", app.url() + "/login");
         let theirs = format!("{}/", bed.bed().site().await.unwrap().url());
         let log_in_there = format!("{theirs}accounts/login/");
@@ -118,7 +118,7 @@ async fn one_session_serves_django_and_us() {
 #[actix_web::test]
 async fn a_service_that_only_reads_writes_no_secret_and_says_so() {
     let bed = Bed::shared().await;
-    let app = start(bed.store_with(in_session()));
+    let app = start(bed.site_with(in_session()));
     let key = bed.session(r#"{"a":1}"#).await;
     let row = || bed.ask(json!({ "cmd": "get_row", "key": key }));
     let before = row().await;
@@ -134,7 +134,7 @@ async fn a_service_that_only_reads_writes_no_secret_and_says_so() {
 #[actix_web::test]
 async fn the_secret_may_be_in_the_session() {
     let bed = Bed::shared().await;
-    let app = start(bed.store_with(in_session().with(|s| s.write_sessions = true)));
+    let app = start(bed.site_with(in_session().with(|s| s.write_sessions = true)));
     let page = app.get_without_cookie("/").await;
     let cookie = page.header("set-cookie").unwrap();
     assert!(cookie.starts_with("sessionid=") && !cookie.contains("csrftoken"), "{cookie}");
@@ -159,7 +159,7 @@ async fn the_secret_may_be_in_the_session() {
     assert_eq!(data["_csrftoken"].as_str().unwrap().len(), 32);
 
     // Where nothing may be written, what is there is read, and what is not is no token.
-    let reads = start(bed.store_with(in_session()));
+    let reads = start(bed.site_with(in_session()));
     assert_eq!(send(&reads, &cookie, &token).await, 200);
     let page = reads.get_with_cookie("/", cookie.as_bytes()).await;
     assert_eq!(send(&app, &cookie, &page.text()).await, 200);

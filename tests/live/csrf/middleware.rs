@@ -228,7 +228,7 @@ async fn a_middleware_for_apis_asks_django_s_tables_who_it_is() {
     // Whose users are kept elsewhere may well be logged in.
     let mut elsewhere = AuthenticationBackend::new("sso.Backend");
     elsewhere.reads_users = false;
-    let site = bed.store_with(settings().with(|s| s.authentication_backends = vec![elsewhere]));
+    let site = bed.site_with(settings().with(|s| s.authentication_backends = vec![elsewhere]));
     let app = TestApp::start(move || {
         let middleware = DjangoSessionMiddleware::required(site.clone()).csrf_if_logged_in();
         App::new().wrap(middleware).default_service(web::to(async |_: DjangoUserId| "done"))
@@ -379,7 +379,7 @@ async fn tokens_are_exchanged_with_a_running_django() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
         let django_site = bed.bed().site().await.unwrap();
-        let site = bed.store_with(settings().with(|s| s.allowed_hosts = vec!["127.0.0.1".into()]));
+        let site = bed.site_with(settings().with(|s| s.allowed_hosts = vec!["127.0.0.1".into()]));
         let app = TestApp::start(move || {
             let middleware = DjangoSessionMiddleware::login_required(site.clone());
             App::new()
@@ -416,7 +416,7 @@ async fn a_log_in_rotates_the_secret() {
         let mut settings = settings();
         settings.csrf_use_sessions = use_sessions;
         settings.write_sessions = true;
-        let site = bed.store_with(settings);
+        let site = bed.site_with(settings);
         let app = TestApp::start(move || {
             let middleware = DjangoSessionMiddleware::optional(site.clone());
             let log_in = async |session: DjangoSessionMut,

@@ -30,7 +30,7 @@ async fn report(req: HttpRequest) -> HttpResponse {
 }
 
 #[actix_web::test]
-async fn only_who_is_logged_in_gets_through() {
+async fn nginx_lets_only_logged_in_users_through() {
     let bed = Bed::shared().await;
     let reports = TestApp::start(|| App::new().default_service(web::to(report)));
     let django = bed.bed().site().await.unwrap().url().to_owned();

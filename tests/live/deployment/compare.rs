@@ -54,7 +54,7 @@ async fn user(user: DjangoUser) -> HttpResponse {
 }
 
 #[actix_web::test]
-async fn only_what_means_something_else_is_a_difference() {
+async fn compare_reports_only_answers_that_differ_in_meaning() {
     let bed = Bed::shared().await;
     let ada = bed.login("ada").await;
     let site = bed.site();
@@ -118,7 +118,7 @@ async fn only_what_means_something_else_is_a_difference() {
 
 /// A form has a new token in each answer: the page is the same.
 #[actix_web::test]
-async fn tokens_in_forms_are_no_difference() {
+async fn compare_ignores_csrf_tokens_in_forms() {
     let bed = Bed::shared().await;
     let ada = bed.login("ada").await;
     let django = bed.bed().site().await.unwrap().url();

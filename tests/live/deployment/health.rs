@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[actix_web::test]
-async fn ready_is_who_reaches_the_database() {
+async fn a_service_is_ready_if_it_reaches_the_database() {
     let postgres = Postgres::start().await.unwrap();
     let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
     let app = {
@@ -44,7 +44,7 @@ async fn ready_is_who_reaches_the_database() {
 
 /// A server that accepts and says nothing costs a `timeout`, and no more.
 #[actix_web::test]
-async fn a_silent_database_is_not_waited_for() {
+async fn the_health_check_does_not_wait_for_a_silent_database() {
     let postgres = Postgres::start().await.unwrap();
     if !postgres.is_own() {
         testbed::not_tested("a ping of a silent PostgreSQL: it is not ours to freeze");
@@ -69,7 +69,7 @@ async fn a_silent_database_is_not_waited_for() {
 
 /// Whoever asks for the health of a service needs neither a session nor a database for `live`.
 #[actix_web::test]
-async fn live_asks_nothing() {
+async fn the_liveness_check_needs_no_session_and_no_database() {
     let site = DjangoSite::new(pool(&nowhere()), settings()).unwrap();
     let app = init_service(App::new().configure(routes(site))).await;
     for (path, status) in [("/health/live", 200), ("/health/ready", 503), ("/account", 302)] {
@@ -80,7 +80,7 @@ async fn live_asks_nothing() {
 
 /// So that it can be told in `pg_stat_activity` whose they are.
 #[actix_web::test]
-async fn the_connections_have_the_name_in_the_address() {
+async fn connections_have_the_application_name_in_the_address() {
     let bed = Bed::shared().await;
     let name = format!("orders_{}", std::process::id());
     let url = format!("{}?application_name={name}", bed.url());

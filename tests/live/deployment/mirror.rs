@@ -29,7 +29,7 @@ async fn reader(bed: &Bed, role: &str) -> DjangoSite {
 }
 
 #[actix_web::test]
-async fn a_reader_gets_a_copy_of_each_get() {
+async fn a_mirror_with_read_rights_gets_a_copy_of_each_get_request() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let role = format!("reader_{}", bed.bed().database().name());
     let site = reader(&bed, &role).await;

@@ -7,7 +7,7 @@ use super::nginx::Nginx;
 use crate::{app::TestApp, beds::Bed};
 
 #[actix_web::test]
-async fn the_cookies_of_both_sides_are_partitioned() {
+async fn the_cookies_of_django_and_rust_are_partitioned() {
     let bed = Bed::shared().await;
     let middleware = DjangoSessionMiddleware::optional(bed.site());
     let page = async |token: CsrfToken| token.input().to_string();

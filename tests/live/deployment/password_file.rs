@@ -14,7 +14,7 @@ async fn account(example: &Example, key: &str) -> u16 {
 }
 
 #[actix_web::test]
-async fn each_connection_has_the_password_of_the_moment() {
+async fn each_new_connection_uses_the_current_password() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let role = format!("leased_{}", bed.bed().database().name());
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'first'")).await;

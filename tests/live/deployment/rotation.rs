@@ -76,7 +76,7 @@ async fn at_rust(visitor: &Browser, rust: &TestApp) -> String {
 }
 
 #[actix_web::test]
-async fn nobody_is_logged_out_by_a_rotation() {
+async fn a_key_rotation_logs_no_user_out() {
     for django in Django::available().unwrap() {
         let settings = Settings::default().secret_key("old");
         let bed = TestBed::with_settings(django, settings).await.unwrap();

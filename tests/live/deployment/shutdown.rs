@@ -30,7 +30,7 @@ async fn is_gone(example: &mut Example) {
 
 /// With an hour for those who stay: nothing but their leaving can end it.
 #[actix_web::test]
-async fn everybody_is_told_to_go() {
+async fn a_shutdown_closes_websockets_and_event_streams() {
     let (mut example, cookie) = example(Bed::shared().await, "3600").await;
     let client = awc::Client::builder().timeout(PATIENCE).finish();
     let url = format!("{}/live/socket", example.url());
@@ -53,7 +53,7 @@ async fn everybody_is_told_to_go() {
 
 /// Who does not listen is cut off by the `shutdown_timeout`.
 #[actix_web::test]
-async fn who_does_not_read_holds_up_nobody() {
+async fn a_client_that_does_not_read_does_not_delay_the_shutdown() {
     let (mut example, cookie) = example(Bed::shared().await, "1").await;
     let address = example.url().strip_prefix("http://").unwrap().to_owned();
     let mut stream = TcpStream::connect(&address).await.unwrap();

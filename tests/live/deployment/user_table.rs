@@ -32,7 +32,7 @@ async fn is_waited_for(bed: &Bed) -> bool {
 
 /// Columns come and go and change their type: no visitor sees any of it.
 #[actix_web::test]
-async fn a_migration_costs_no_request() {
+async fn a_migration_fails_no_request() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let app = Arc::new(probe(bed.site()));
     let ada = bed.login("ada").await;
@@ -75,11 +75,11 @@ async fn a_migration_costs_no_request() {
 
 /// What waits for the lock stands before all visitors: that is what `lock_timeout` is for.
 #[actix_web::test]
-async fn a_migration_that_waits_is_an_outage() {
+async fn a_migration_that_waits_for_a_lock_is_an_outage() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let timeout = Duration::from_millis(500);
-    let app = probe(bed.store_with(settings().with(|s| s.timeout = timeout)));
-    let patient = probe(bed.store_with(settings().with(|s| s.timeout = Duration::from_secs(60))));
+    let app = probe(bed.site_with(settings().with(|s| s.timeout = timeout)));
+    let patient = probe(bed.site_with(settings().with(|s| s.timeout = Duration::from_secs(60))));
     let ada = bed.login("ada").await;
     until("the tables are known", async || app.status("/user", &ada).await == 200).await;
     assert_eq!(patient.status("/user", &ada).await, 200);

@@ -12,7 +12,7 @@ use crate::handlers::{answers::header, bed::site};
 chapter::code!("deployment", "async fn who");
 
 #[actix_web::test]
-async fn a_proxy_is_told_who_it_is() {
+async fn the_proxy_gets_the_name_of_the_user() {
     let site = site().await;
     let middleware = DjangoSessionMiddleware::login_required(site.clone()).respond_401();
     let who = web::resource("/who").wrap(middleware).get(who);

@@ -10,7 +10,7 @@ use crate::handlers::{answers::text, bed::site};
 chapter::code!("differences", "async fn home");
 
 #[actix_web::test]
-async fn other_hosts_get_a_400() {
+async fn a_request_to_another_host_gets_a_400() {
     let site = site().await;
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     for (host, status) in

@@ -18,11 +18,11 @@ mod limit {
 }
 
 #[actix_web::test]
-async fn a_form_brings_its_token_and_as_much_as_django_takes() {
+async fn a_form_needs_its_token_and_may_be_as_large_as_in_django() {
     let bed = Bed::shared().await;
     let mut settings = settings();
     settings.allowed_hosts = vec!["127.0.0.1".into()];
-    let site = bed.store_with(settings);
+    let site = bed.site_with(settings);
     let form = TestApp::start(move || {
         let middleware = DjangoSessionMiddleware::login_required(site.clone());
         let form = web::resource("/form").wrap(middleware).get(page).post(post);

@@ -10,7 +10,7 @@ use crate::{
 chapter::code!("live", "async fn events");
 
 #[actix_web::test]
-async fn events_end_with_the_log_out() {
+async fn events_end_when_the_user_logs_out() {
     let bed = Bed::shared().await;
     let site = bed.site();
     let live = TestApp::start(move || {

@@ -13,7 +13,7 @@ use crate::handlers::{
 chapter::code!("messages", "async fn save");
 
 #[actix_web::test]
-async fn the_next_page_shows_what_a_handler_has_left() {
+async fn the_next_page_shows_the_messages_of_a_handler() {
     let site = site().await;
     let middleware = DjangoSessionMiddleware::optional(site.clone());
     let profile = web::resource("/profile/").wrap(middleware).get(profile).post(save);

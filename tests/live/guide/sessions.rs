@@ -13,7 +13,7 @@ use crate::handlers::{
 chapter::code!("sessions", "async fn add");
 
 #[actix_web::test]
-async fn django_reads_what_was_put_into_the_session() {
+async fn django_reads_the_values_that_a_handler_sets() {
     let site = site().await;
     let client = Client::logged_in(&site, "bob").await;
     let everyone = DjangoSessionMiddleware::optional(site);

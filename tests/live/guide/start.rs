@@ -8,7 +8,7 @@ chapter::code!("start", "fn with_own_columns");
 
 /// The settings are those that Django exported.
 #[actix_web::test]
-async fn a_column_of_the_site_is_read() {
+async fn a_handler_reads_a_further_column_of_the_user_table() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     bed.sql("ALTER TABLE auth_user ADD is_verified boolean NOT NULL DEFAULT false").await;
     bed.sql("UPDATE auth_user SET is_verified = true WHERE username = 'ada'").await;

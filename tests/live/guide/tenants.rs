@@ -13,7 +13,7 @@ mod sites {
 chapter::code!("tenants", "async fn home");
 
 #[actix_web::test]
-async fn each_host_has_a_schema_and_users_of_its_own() {
+async fn each_host_has_its_own_schema_and_users() {
     let mut beds = Vec::new();
     let mut tenants = Vec::new();
     for tenant in ["north", "south"] {

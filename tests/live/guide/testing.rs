@@ -4,6 +4,6 @@ use crate::handlers::bed::site;
 chapter::code!("testing", "async fn ada_is_greeted");
 
 #[actix_web::test]
-async fn a_test_on_a_real_row_passes() {
+async fn the_example_test_with_a_real_row_passes() {
     ada_is_greeted(site().await).await;
 }

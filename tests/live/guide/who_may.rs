@@ -21,7 +21,7 @@ mod page {
 }
 
 #[actix_web::test]
-async fn a_session_ends_when_nobody_is_there() {
+async fn a_request_records_its_time_for_the_session_timeout() {
     let site = site().await;
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let cookie = test::create_session(&site, "bob").await;
@@ -44,7 +44,7 @@ async fn a_session_ends_when_nobody_is_there() {
 }
 
 #[actix_web::test]
-async fn who_may_not_gets_a_page_of_ours() {
+async fn a_user_without_the_permission_gets_our_own_page() {
     let site = site().await;
     let resource = web::resource("/items").wrap(page::permission_required(site.clone()));
     let app = init_service(App::new().service(resource.get(async || "items"))).await;

@@ -39,14 +39,14 @@ where
 }
 
 #[actix_web::test]
-async fn auth_version_tells_the_column() {
+async fn auth_version_reports_the_column() {
     let (to, page) = answers(auth_version::routes).await;
     assert_eq!(to, "/accounts/login/?next=/account");
     assert_eq!(page, "ada, auth version 3");
 }
 
 #[actix_web::test]
-async fn auth_version_makes_the_hash_of_the_column_too() {
+async fn auth_version_includes_the_column_in_the_hash() {
     let ada = TestUser::new(1, "ada").column("auth_version", 3);
     let ada = test::site().user(ada).build().user(1).await.unwrap();
     assert_eq!(auth_version::message("encoded", &ada).unwrap(), "encoded3");
@@ -59,7 +59,7 @@ async fn auth_version_makes_the_hash_of_the_column_too() {
 }
 
 #[actix_web::test]
-async fn auth_version_answers_500_if_the_store_was_not_told_of_the_column() {
+async fn auth_version_answers_500_if_the_settings_do_not_name_the_column() {
     let site = test::site().user(TestUser::new(1, "ada")).build();
     let app = init_service(App::new().configure(auth_version::routes(site.clone()))).await;
     let ada = Client::logged_in(&site, "ada").await;
@@ -67,13 +67,13 @@ async fn auth_version_answers_500_if_the_store_was_not_told_of_the_column() {
 }
 
 #[actix_web::test]
-async fn impersonation_welcomes_whom_the_hook_found() {
+async fn impersonation_shows_the_user_that_the_hook_found() {
     let (to, page) = answers(impersonation::routes).await;
     assert_eq!((&*to, &*page), ("/accounts/login/?next=/account", "welcome, ada"));
 }
 
 #[actix_web::test]
-async fn impersonation_is_for_staff() {
+async fn only_staff_may_impersonate() {
     let site = test::site()
         .user(TestUser::new(1, "ada"))
         .user(TestUser::new(2, "boss").staff())
@@ -98,26 +98,26 @@ async fn impersonation_is_for_staff() {
 }
 
 #[actix_web::test]
-async fn tls_wants_an_authority() {
+async fn tls_needs_a_certificate_authority() {
     let url = "postgres://db.example.com/site";
     assert!(tls::pool(url.into(), Path::new("no-such-file.pem")).is_err());
 }
 
 #[actix_web::test]
-async fn tls_welcomes_the_user() {
+async fn tls_greets_the_user() {
     let (to, page) = answers(tls::routes).await;
     assert_eq!((&*to, &*page), ("/accounts/login/?next=/account", "welcome, ada"));
 }
 
 #[actix_web::test]
-async fn two_factor_sends_strangers_to_the_page_for_both_factors() {
+async fn two_factor_sends_anonymous_visitors_to_the_page_for_both_factors() {
     let (to, page) = answers(two_factor::routes).await;
     assert_eq!((&*to, &*page), ("/account/two_factor/?next=/account", "welcome, ada"));
 }
 
 /// The hook, of sessions in which nothing was verified; the pool is not asked.
 #[actix_web::test]
-async fn two_factor_takes_nothing_else_for_a_device() {
+async fn two_factor_accepts_only_device_ids() {
     for data in [
         json!({}),
         json!({ "otp_device_id": null }),

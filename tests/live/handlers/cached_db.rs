@@ -23,7 +23,7 @@ async fn the_theme_is_in_the_session() {
 }
 
 #[test]
-fn the_copy_is_where_django_looks_for_it() {
+fn the_cache_key_is_the_one_that_django_uses() {
     let key = SessionKey::new("a-session-key").unwrap();
     assert_eq!(cache_key(&key), ":1:django.contrib.sessions.cached_dba-session-key");
 }

@@ -14,7 +14,7 @@ use crate::handlers::{
 };
 
 #[actix_web::test]
-async fn an_item_is_put_beside_those_that_are_there() {
+async fn an_item_is_added_to_the_items_in_the_cart() {
     let site = test::site().build();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);
@@ -27,7 +27,7 @@ async fn an_item_is_put_beside_those_that_are_there() {
 }
 
 #[actix_web::test]
-async fn a_cart_is_emptied_once() {
+async fn a_cart_can_be_emptied_once() {
     let site = test::site().build();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);
@@ -40,7 +40,7 @@ async fn a_cart_is_emptied_once() {
 }
 
 #[actix_web::test]
-async fn another_site_puts_nothing_into_the_cart() {
+async fn another_site_cannot_add_to_the_cart() {
     let site = test::site().build();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site).enforce_csrf_checks();
@@ -51,7 +51,7 @@ async fn another_site_puts_nothing_into_the_cart() {
 
 /// On a real row.
 #[actix_web::test]
-async fn django_has_what_was_put_in() {
+async fn django_sees_the_items_in_the_cart() {
     let site = site().await;
     let client = Client::logged_in(&site, "ada").await;
     let app = init_service(App::new().configure(routes(site))).await;

@@ -49,7 +49,7 @@ fn site_in_memory() -> DjangoSite {
 }
 
 #[actix_web::test]
-async fn home_tells_who_is_there() {
+async fn the_home_page_names_the_user() {
     let site = site_in_memory();
     let app = init_service(app(site.clone())).await;
     let client = Client::new(&site);
@@ -68,7 +68,7 @@ async fn home_tells_who_is_there() {
 
 /// The badge has the time since the request came in.
 #[actix_web::test]
-async fn a_page_says_how_long_it_took() {
+async fn a_page_reports_how_long_it_took() {
     let site = site_in_memory();
     let app = init_service(app(site.clone())).await;
     let page = text(Client::new(&site).send(&app, TestRequest::get()).await).await;
@@ -94,7 +94,7 @@ async fn anonymous_visitors_are_sent_to_the_login_page() {
 }
 
 #[actix_web::test]
-async fn letters_are_for_those_who_may_read_them() {
+async fn only_users_with_the_permission_read_letters() {
     let site = site_in_memory();
     let app = init_service(app(site.clone())).await;
     for (user, status, title) in
@@ -109,7 +109,7 @@ async fn letters_are_for_those_who_may_read_them() {
 }
 
 #[actix_web::test]
-async fn the_api_tells_who_is_there() {
+async fn the_api_names_the_user() {
     let site = site_in_memory();
     let app = init_service(app(site.clone())).await;
     let client = Client::logged_in(&site, "reader").await;
@@ -120,7 +120,7 @@ async fn the_api_tells_who_is_there() {
 }
 
 #[actix_web::test]
-async fn one_more_is_in_the_cart() {
+async fn a_post_adds_an_item_to_the_cart() {
     let site = site_in_memory();
     let app = init_service(app(site.clone())).await;
     let add = || TestRequest::post().uri("/cart/add");
@@ -158,7 +158,7 @@ async fn a_visitor_who_logs_out_has_no_session() {
 }
 
 #[actix_web::test]
-async fn every_other_path_is_djangos() {
+async fn every_other_path_goes_to_django() {
     let bed = bed().await;
     let app = App::new().configure(routes(site().await, no_shutdown()));
     let app = app.app_data(Data::new(Upstream::new(bed.site().await.unwrap().url())));

@@ -31,7 +31,7 @@ async fn a_user_gets_the_items() {
 }
 
 #[actix_web::test]
-async fn a_stranger_is_told_in_json() {
+async fn an_anonymous_visitor_gets_an_error_in_json() {
     let app = init_service(App::new().configure(routes(site()))).await;
     let answer = call_service(&app, TestRequest::get().uri("/api/items").to_request()).await;
     assert_eq!(answer.status(), 401);
@@ -40,7 +40,7 @@ async fn a_stranger_is_told_in_json() {
 }
 
 #[actix_web::test]
-async fn without_a_database_clients_are_asked_to_come_again() {
+async fn without_a_database_clients_are_asked_to_retry() {
     let nowhere = pool("postgres://127.0.0.1:1/none");
     let site = DjangoSite::new(nowhere, DjangoSettings::new("k")).unwrap();
     let app = init_service(App::new().configure(routes(site))).await;
@@ -54,7 +54,7 @@ async fn without_a_database_clients_are_asked_to_come_again() {
 }
 
 #[actix_web::test]
-async fn what_another_site_sends_is_refused_in_json() {
+async fn a_request_from_another_site_is_refused_in_json() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let ada = Client::logged_in(&site, "ada").await.enforce_csrf_checks();

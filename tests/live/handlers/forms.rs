@@ -14,7 +14,7 @@ use crate::handlers::{
 };
 
 #[actix_web::test]
-async fn a_note_is_on_the_page_afterwards_and_is_text() {
+async fn a_saved_note_is_shown_as_text() {
     let site = test::site().build();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let note = TestRequest::post().uri("/").set_form([("text", "<b>tea & milk")]);
@@ -29,7 +29,7 @@ async fn a_note_is_on_the_page_afterwards_and_is_text() {
 
 /// Without a token a request is what another site makes a browser send.
 #[actix_web::test]
-async fn a_form_of_another_site_is_refused_with_a_page() {
+async fn a_form_from_another_site_is_refused_with_a_page() {
     let app = init_service(App::new().configure(routes(test::site().build()))).await;
     let forged = TestRequest::post().uri("/").set_form([("text", "poison")]).to_request();
     let answer = call_service(&app, forged).await;

@@ -87,7 +87,7 @@ async fn a_visitor_logs_in_changes_the_password_and_logs_out() {
 }
 
 #[actix_web::test]
-async fn a_log_in_leads_to_no_other_site() {
+async fn a_login_never_redirects_to_another_site() {
     let site = in_memory();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     for (next, to) in [
@@ -110,7 +110,7 @@ async fn a_log_in_leads_to_no_other_site() {
 
 /// The same journey without a database.
 #[actix_web::test]
-async fn a_visit_needs_no_database() {
+async fn a_test_client_needs_no_database() {
     let site = in_memory();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let (client, elsewhere) = (Client::new(&site), Client::logged_in(&site, "ada").await);

@@ -9,7 +9,7 @@ use actix_web::{
 use crate::handlers::{answers::text, examples::metrics::routes};
 
 #[actix_web::test]
-async fn a_stranger_is_counted_and_a_user_is_not() {
+async fn anonymous_visitors_are_counted_and_users_are_not() {
     let site = test::site().user(TestUser::new(1, "ada")).build();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);

@@ -18,7 +18,7 @@ fn site() -> DjangoSite {
 }
 
 #[actix_web::test]
-async fn everybody_reads_the_article_and_users_may_comment() {
+async fn all_visitors_read_the_article_and_users_may_comment() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);
@@ -29,7 +29,7 @@ async fn everybody_reads_the_article_and_users_may_comment() {
 }
 
 #[actix_web::test]
-async fn a_cart_needs_a_session_and_no_user() {
+async fn a_cart_needs_a_session_but_no_user() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);
@@ -40,7 +40,7 @@ async fn a_cart_needs_a_session_and_no_user() {
 }
 
 #[actix_web::test]
-async fn drafts_are_for_staff() {
+async fn only_staff_sees_drafts() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);

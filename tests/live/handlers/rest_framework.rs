@@ -31,7 +31,7 @@ fn detail(text: &str) -> (u16, Value) {
 }
 
 #[actix_web::test]
-async fn items_are_for_users() {
+async fn only_users_get_items() {
     let ada = || Some("ada");
     let get = || TestRequest::get().uri("/items");
     let post = || TestRequest::post().uri("/items");
@@ -47,7 +47,7 @@ async fn items_are_for_users() {
 }
 
 #[actix_web::test]
-async fn staff_is_another_matter() {
+async fn only_staff_gets_the_staff_page() {
     let get = || TestRequest::get().uri("/staff");
     let ada = Some("ada");
     let refused = detail("You do not have permission to perform this action.");
@@ -56,7 +56,7 @@ async fn staff_is_another_matter() {
 }
 
 #[actix_web::test]
-async fn a_client_is_told_by_which_class_it_came() {
+async fn a_client_learns_which_class_authenticated_it() {
     let get = || TestRequest::get().uri("/whoami");
     let ada = Some("ada");
     let told = json!({ "user": "ada", "by": "session", "app": null });
@@ -68,7 +68,7 @@ async fn a_client_is_told_by_which_class_it_came() {
 
 /// Here the middleware knows best.
 #[actix_web::test]
-async fn without_a_database_it_is_a_503() {
+async fn without_a_database_the_answer_is_a_503() {
     let nowhere = pool("postgres://127.0.0.1:1/none");
     let site = DjangoSite::new(nowhere, DjangoSettings::new("k")).unwrap();
     let app = init_service(App::new().configure(routes(site))).await;

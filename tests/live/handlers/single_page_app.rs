@@ -12,7 +12,7 @@ use crate::handlers::{answers::header, bed::bed, examples::single_page_app::rout
 
 /// The script reads it, so it has to come with the page.
 #[actix_web::test]
-async fn the_page_brings_the_cookie() {
+async fn the_page_sets_the_csrf_cookie() {
     let app = init_service(App::new().configure(routes(test::site().build()))).await;
     let answer = call_service(&app, TestRequest::get().uri("/").to_request()).await;
     assert_eq!(answer.status(), 200);
@@ -22,7 +22,7 @@ async fn the_page_brings_the_cookie() {
 
 /// With the token that it was told, whoever has the cookie may save.
 #[actix_web::test]
-async fn the_token_lets_a_note_be_saved() {
+async fn a_note_is_saved_with_the_token() {
     let app = init_service(App::new().configure(routes(test::site().build()))).await;
     let answer = call_service(&app, TestRequest::get().uri("/api/csrf").to_request()).await;
     let cookie = header(&answer, "set-cookie").split(';').next().unwrap();
@@ -40,7 +40,7 @@ async fn the_token_lets_a_note_be_saved() {
 }
 
 #[actix_web::test]
-async fn a_note_of_another_site_is_refused_in_json() {
+async fn a_note_from_another_site_is_refused_in_json() {
     let app = init_service(App::new().configure(routes(test::site().build()))).await;
     let forged = TestRequest::put().uri("/api/note").set_json(json!({})).to_request();
     let answer = call_service(&app, forged).await;

@@ -25,7 +25,7 @@ fn form(parts: &[(&str, &str)]) -> String {
 }
 
 #[actix_web::test]
-async fn a_file_of_any_size_comes_with_the_token_of_the_page() {
+async fn a_file_of_any_size_is_accepted_with_the_token_of_the_page() {
     let bed = Bed::shared().await;
     let mut settings = DjangoSettings::new(Settings::SECRET_KEY);
     settings.allowed_hosts = vec!["127.0.0.1".into()];

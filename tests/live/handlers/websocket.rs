@@ -52,7 +52,7 @@ async fn a_user_gets_a_socket() {
 }
 
 #[actix_web::test]
-async fn another_site_gets_no_socket() {
+async fn another_site_cannot_open_a_socket() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let foreign = handshake().insert_header(("Origin", "https://evil.example"));
@@ -61,7 +61,7 @@ async fn another_site_gets_no_socket() {
 }
 
 #[actix_web::test]
-async fn events_end_when_the_user_is_not_active_any_more() {
+async fn events_end_when_the_user_becomes_inactive() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);

@@ -25,7 +25,7 @@ async fn anonymous(site: &DjangoSite) -> Client {
 }
 
 #[actix_web::test]
-async fn the_index_is_for_everybody() {
+async fn all_visitors_see_the_index() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     for (client, told) in [
@@ -39,7 +39,7 @@ async fn the_index_is_for_everybody() {
 }
 
 #[actix_web::test]
-async fn the_session_tells_its_data() {
+async fn the_session_page_shows_the_session_data() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let session = || TestRequest::get().uri("/session");
@@ -49,7 +49,7 @@ async fn the_session_tells_its_data() {
 }
 
 #[actix_web::test]
-async fn a_user_id_takes_a_session_that_names_one() {
+async fn a_user_id_needs_a_session_that_names_a_user() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     for (path, refused) in [("/user", 302), ("/api/user", 401)] {
@@ -63,7 +63,7 @@ async fn a_user_id_takes_a_session_that_names_one() {
 }
 
 #[actix_web::test]
-async fn the_account_tells_of_the_user() {
+async fn the_account_page_shows_the_user() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);
@@ -79,7 +79,7 @@ async fn the_account_tells_of_the_user() {
 }
 
 #[test]
-fn settings_come_from_variables() {
+fn settings_come_from_environment_variables() {
     let variables = |name: &str| {
         let value = match name {
             "DJANGO_SECRET_KEY" => "tea",

@@ -26,7 +26,7 @@ fn in_memory() -> DjangoSite {
 }
 
 #[actix_web::test]
-async fn visitors_are_told_who_they_are() {
+async fn the_workbench_reports_the_user() {
     let site = in_memory();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);
@@ -58,7 +58,7 @@ async fn visitors_are_told_who_they_are() {
 }
 
 #[actix_web::test]
-async fn the_token_is_good_for_a_note() {
+async fn a_note_is_accepted_with_the_token() {
     let app = init_service(App::new().configure(routes(in_memory()))).await;
     let answer = call_service(&app, TestRequest::get().uri("/csrf").to_request()).await;
     let cookie = header(&answer, "set-cookie").split(';').next().unwrap().to_owned();
@@ -72,7 +72,7 @@ async fn the_token_is_good_for_a_note() {
 }
 
 #[actix_web::test]
-async fn what_is_put_comes_back() {
+async fn a_put_body_is_returned_unchanged() {
     let site = in_memory();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let put = TestRequest::put().uri("/note").insert_header((CONTENT_TYPE, "text/x-odd"));
@@ -83,7 +83,7 @@ async fn what_is_put_comes_back() {
 
 /// A form of several parts, too; and a field that is none of its kind.
 #[actix_web::test]
-async fn fields_come_in_any_form() {
+async fn form_fields_are_read_from_every_form_encoding() {
     let site = in_memory();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);
@@ -124,7 +124,7 @@ async fn a_session_is_changed() {
 /// A log-in, what is put into the cart, another key, the log-out: in memory as in a database, where Django
 /// looks at the rows.
 #[actix_web::test]
-async fn a_visit_from_log_in_to_log_out() {
+async fn a_user_logs_in_works_and_logs_out() {
     let judge = bed().await.judge().await.unwrap();
     for (site, id, is_in_database) in [(in_memory(), 7, false), (site().await, 1, true)] {
         let app = init_service(App::new().configure(routes(site.clone()))).await;
@@ -160,7 +160,7 @@ async fn a_visit_from_log_in_to_log_out() {
 }
 
 #[actix_web::test]
-async fn the_rest_framework_says_by_what_a_client_came() {
+async fn the_rest_framework_reports_the_authentication_class() {
     let site = in_memory();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let ask = async |request: TestRequest, user: Option<&str>| {

@@ -49,7 +49,7 @@ async fn password_of(bed: &Bed, username: &str) -> String {
 }
 
 #[actix_web::test]
-async fn those_are_found_whom_django_finds_and_their_passwords_are_left_as_django_leaves_them() {
+async fn authenticate_finds_the_same_users_and_leaves_the_same_passwords_as_django() {
     const COLUMNS: [&str; 9] = [
         TODAY,
         OLD,
@@ -70,7 +70,7 @@ async fn those_are_found_whom_django_finds_and_their_passwords_are_left_as_djang
     for &django in &versions {
         let bed = Bed::without_users(django, &Settings::default()).await;
         let sites = BACKENDS.map(|backends| {
-            bed.store_with(upgrading().with(|s| {
+            bed.site_with(upgrading().with(|s| {
                 s.authentication_backends = backends.iter().copied().map(Into::into).collect()
             }))
         });
@@ -118,12 +118,12 @@ async fn those_are_found_whom_django_finds_and_their_passwords_are_left_as_djang
 
 /// What a clock would show, counted: an unknown user costs as much as a wrong password.
 #[actix_web::test]
-async fn nobody_learns_from_the_time_it_takes_who_has_a_password_here() {
+async fn the_response_time_does_not_reveal_who_has_a_password() {
     let bed = Bed::new().await;
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
     let site =
-        bed.store_with(upgrading().with(|s| s.upgrade_passwords = false)).on_event(move |event| {
+        bed.site_with(upgrading().with(|s| s.upgrade_passwords = false)).on_event(move |event| {
             if event == Event::PasswordHashed {
                 counted.fetch_add(1, Ordering::Relaxed);
             }
@@ -158,7 +158,7 @@ async fn nobody_learns_from_the_time_it_takes_who_has_a_password_here() {
 }
 
 #[actix_web::test]
-async fn a_password_is_upgraded_in_whichever_table_it_is() {
+async fn a_password_is_upgraded_in_the_table_that_has_it() {
     let mut child = UserModel::new("bigint_child");
     child.primary_key = "biguser_ptr_id".into();
     child.parents.push(ParentModel::new("bigint_biguser", "id", "biguser_ptr_id"));
@@ -169,7 +169,7 @@ async fn a_password_is_upgraded_in_whichever_table_it_is() {
         for user in ["ada", "grace"] {
             bed.user(user, json!({ "password_column": OLD })).await;
         }
-        let site = bed.store_with(upgrading().with(|s| s.user_model = model));
+        let site = bed.site_with(upgrading().with(|s| s.user_model = model));
         let user = site.authenticate("ada", PASSWORD).await.unwrap().unwrap();
         let column = password_of(&bed, "ada").await;
         assert!(column.starts_with("pbkdf2_sha256$1000$"), "{name}: {column}");
@@ -196,7 +196,7 @@ async fn a_password_is_upgraded_in_whichever_table_it_is() {
 async fn an_upgrade_never_overwrites_a_newer_password() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password_column": OLD })).await;
-    let site = bed.store_with(upgrading());
+    let site = bed.site_with(upgrading());
     site.authenticate("ada", "wrong").await.unwrap();
 
     let mut client = pool(bed.url()).get().await.unwrap();
@@ -216,11 +216,11 @@ async fn an_upgrade_never_overwrites_a_newer_password() {
 
 /// Whatever stands there by then, as Django's `save()`.
 #[actix_web::test]
-async fn a_password_that_is_set_is_djangos() {
+async fn set_password_writes_what_django_writes() {
     for django in Django::available().unwrap() {
         let bed = Bed::without_users(django, &Settings::default()).await;
         bed.user("ada", json!({ "password_column": OLD })).await;
-        let site = bed.store_with(upgrading());
+        let site = bed.site_with(upgrading());
         let ada = site.user_by_username("ada").await.unwrap();
         for (before, password) in [(OLD, "one"), ("!unusable", "zw\u{f6}lf"), (TODAY, "")] {
             bed.user("ada", json!({ "password_column": before })).await;
@@ -233,7 +233,7 @@ async fn a_password_that_is_set_is_djangos() {
             assert_eq!(bed.ask(question).await["user"], json!([ada.id(), MODEL_BACKEND]));
         }
         let nameless = upgrading().with(|s| s.user_model.session_auth_hash = None);
-        let refused = bed.store_with(nameless).set_password(&ada, "x").await;
+        let refused = bed.site_with(nameless).set_password(&ada, "x").await;
         assert!(matches!(refused, Err(Error::ImproperlyConfigured(_))), "{refused:?}");
 
         // A policy of the table lets nothing be changed: that is said, and not tried for ever.
@@ -256,7 +256,7 @@ async fn a_password_that_is_set_is_djangos() {
 
 /// Something in the database puts another old encoding of the password into its place each time.
 #[actix_web::test]
-async fn an_upgrade_is_tried_once() {
+async fn a_password_upgrade_is_tried_once() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password_column": OLD })).await;
     bed.sql("CREATE SEQUENCE tries").await;
@@ -270,14 +270,14 @@ async fn an_upgrade_is_tried_once() {
     .await;
     bed.sql("CREATE TRIGGER swap BEFORE UPDATE ON auth_user FOR EACH ROW EXECUTE FUNCTION swap()")
         .await;
-    let site = bed.store_with(upgrading());
+    let site = bed.site_with(upgrading());
     assert!(site.authenticate("ada", PASSWORD).await.unwrap().is_some());
     assert_eq!(bed.sql("SELECT last_value::int FROM tries").await, json!([[1]]));
     assert_eq!(password_of(&bed, "ada").await, OTHER);
 }
 
 #[actix_web::test]
-async fn a_role_needs_to_update_the_password_only_to_upgrade_it() {
+async fn a_role_needs_the_right_to_update_passwords_only_for_upgrades() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password_column": OLD })).await;
     let role = format!("authenticates_{}", new_key());
@@ -304,12 +304,12 @@ async fn a_role_needs_to_update_the_password_only_to_upgrade_it() {
 
 /// A backend may lock visitors out, as that of django-axes does: to pass it over has to be said.
 #[actix_web::test]
-async fn a_backend_of_the_sites_own_is_not_passed_over_unsaid() {
+async fn skipping_an_unknown_backend_is_logged() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password_column": TODAY })).await;
     let own = || AuthenticationBackend::new("axes.backends.AxesStandaloneBackend");
     let site = |backends: Vec<AuthenticationBackend>| {
-        bed.store_with(upgrading().with(|s| s.authentication_backends = backends))
+        bed.site_with(upgrading().with(|s| s.authentication_backends = backends))
     };
     let model_backend = || AuthenticationBackend::new(MODEL_BACKEND);
 

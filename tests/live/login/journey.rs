@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[actix_web::test]
-async fn a_login_at_django_opens_the_pages_of_rust_until_the_logout() {
+async fn a_login_at_django_is_valid_in_rust_until_the_logout() {
     for django in Django::available().unwrap() {
         journey(django).await;
     }

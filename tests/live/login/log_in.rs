@@ -73,11 +73,11 @@ async fn last_login(bed: &Bed, username: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn whose_password_is_encoded_anew_is_still_logged_in_afterwards() {
+async fn a_user_stays_logged_in_when_the_password_is_upgraded() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let site = |iterations| {
         let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations }];
-        bed.store_with(settings().with(|s| {
+        bed.site_with(settings().with(|s| {
             s.password_hashers = Some(hashers.into());
             s.write_sessions = true;
         }))
@@ -111,11 +111,11 @@ async fn change_password(
 }
 
 #[actix_web::test]
-async fn whoever_changes_the_password_stays_and_all_other_sessions_end() {
+async fn changing_the_password_ends_all_other_sessions() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true)).after_get_user(
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true)).after_get_user(
         move |_, user, _| {
             count.fetch_add(1, Ordering::Relaxed);
             async { Ok(Some(user)) }
@@ -142,9 +142,9 @@ async fn whoever_changes_the_password_stays_and_all_other_sessions_end() {
 
 /// Where Django loses the visitor's session, because it has moved the row already.
 #[actix_web::test]
-async fn a_log_in_that_fails_leaves_the_session_as_it_was() {
+async fn a_failed_login_leaves_the_session_unchanged() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let mut visitor = Visitor::new(&bed).await;
     let key = visitor.cookie.clone().unwrap();
     let before = row(&bed, &key).await;
@@ -159,7 +159,7 @@ async fn a_log_in_that_fails_leaves_the_session_as_it_was() {
     let mut two = settings();
     two.authentication_backends = backends.map(AuthenticationBackend::new).into();
     two.write_sessions = true;
-    let outcome = visitor.does(&bed.store_with(two), json!([["login", "grace"]]), 200).await;
+    let outcome = visitor.does(&bed.site_with(two), json!([["login", "grace"]]), 200).await;
     assert_eq!((outcome.status, row(&bed, &key).await), (500, before.clone()));
     assert_eq!(last_login(&bed, "grace").await, Value::Null);
 
@@ -180,9 +180,9 @@ async fn a_log_in_that_fails_leaves_the_session_as_it_was() {
 /// A double click: the second of two requests finds the stranger's session gone, as does whoever logs
 /// in after somebody ended it. Nothing of it comes back.
 #[actix_web::test]
-async fn who_logs_in_to_a_session_that_is_gone_gets_a_new_one() {
+async fn a_login_on_a_deleted_session_creates_a_new_session() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let key = bed.session(r#"{"cart":[1]}"#).await;
     let ada = site.user_by_username("ada").await.unwrap();
     let handler = {
@@ -213,9 +213,9 @@ async fn who_logs_in_to_a_session_that_is_gone_gets_a_new_one() {
 
 /// Nothing that happens after it keeps anybody logged in.
 #[actix_web::test]
-async fn a_log_out_is_done_when_it_returns() {
+async fn a_logout_has_deleted_the_row_when_it_returns() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let key = bed.login("ada").await;
     let (told, hears) = oneshot::channel();
     let told = std::cell::Cell::new(Some(told));
@@ -241,7 +241,7 @@ async fn a_log_out_is_done_when_it_returns() {
 }
 
 #[actix_web::test]
-async fn a_role_needs_no_more_than_this_to_log_in_and_out() {
+async fn login_and_logout_need_only_the_documented_rights() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let role = format!("log_in_{}", bed.bed().database().name());
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'secret'")).await;
@@ -287,7 +287,7 @@ async fn a_role_needs_no_more_than_this_to_log_in_and_out() {
 #[actix_web::test]
 async fn no_log_line_has_a_password_a_hash_or_a_key() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let user = bed.ask(json!({ "cmd": "get_user", "username": "ada" })).await;
     let hash = user["session_auth_hash"].as_str().unwrap().to_owned();
     let password = user["password"].as_str().unwrap().split('$').next_back().unwrap().to_owned();
@@ -319,7 +319,7 @@ async fn no_log_line_has_a_password_a_hash_or_a_key() {
 
 /// Handlers that log in and out can be tested without a database.
 #[actix_web::test]
-async fn a_handler_of_a_test_logs_in_and_out() {
+async fn a_handler_under_test_logs_in_and_out() {
     async fn again(req: HttpRequest, ada: DjangoUser, session: DjangoSessionMut) -> &'static str {
         session.logout().await.unwrap();
         assert!(OptionalDjangoUser::extract(&req).await.unwrap().0.is_none());

@@ -54,7 +54,7 @@ fn settings_with(hashers: &[PasswordHasher]) -> DjangoSettings {
 }
 
 #[actix_web::test]
-async fn any_encoding_is_checked_as_django_checks_it() {
+async fn every_encoded_password_is_checked_as_django_checks_it() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
         let all = hashers(django, 0);
@@ -69,7 +69,7 @@ async fn any_encoding_is_checked_as_django_checks_it() {
         let verdicts = bed
             .ask(json!({ "cmd": "check_passwords", "checks": checks, "hashers": in_python }))
             .await;
-        let site = bed.store_with(settings_with(&all));
+        let site = bed.site_with(settings_with(&all));
         let (mut right, mut wrong, mut errors) = (0, 0, 0);
         for (check, verdict) in checks.iter().zip(verdicts["verdicts"].as_array().unwrap()) {
             let (password, encoded) = (check[0].as_str().unwrap(), check[1].as_str().unwrap());
@@ -89,12 +89,12 @@ async fn any_encoding_is_checked_as_django_checks_it() {
 }
 
 #[actix_web::test]
-async fn django_checks_what_is_encoded_here() {
+async fn django_accepts_the_passwords_that_are_encoded_here() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
         for rotate in 0..hashers(django, 0).len() {
             let hashers = hashers(django, rotate);
-            let site = bed.store_with(settings_with(&hashers));
+            let site = bed.site_with(settings_with(&hashers));
             let mut checks = Vec::new();
             for password in ["", "pässword-1", &"long".repeat(18), "漢字"] {
                 let encoded = site.make_password(password).await.unwrap();

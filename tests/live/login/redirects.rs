@@ -75,7 +75,7 @@ const TARGETS: [&str; 24] = [
 ];
 
 #[actix_web::test]
-async fn a_rejected_visitor_is_sent_where_django_sends_him() {
+async fn a_visitor_is_redirected_to_the_login_page_as_in_django() {
     let app = {
         let bed = Bed::shared().await;
         let middlewares: Vec<_> = GATES
@@ -84,7 +84,7 @@ async fn a_rejected_visitor_is_sent_where_django_sends_him() {
                 let mut settings = settings();
                 settings.login_url = (*login_url).to_owned();
                 settings.allowed_hosts = vec!["*".into()];
-                DjangoSessionMiddleware::required(bed.store_with(settings))
+                DjangoSessionMiddleware::required(bed.site_with(settings))
                     .redirect_field_name(*field)
             })
             .collect();
@@ -158,7 +158,7 @@ const HOSTS: &[&str] = &[
 ];
 
 #[actix_web::test]
-async fn the_way_back_has_the_prefix_of_the_site_and_a_host_that_is_allowed() {
+async fn the_next_parameter_has_the_prefix_of_the_site_and_an_allowed_host() {
     const LOGIN_URLS: [&str; 3] =
         ["/accounts/login/", "http://example.com/login/", "https://sso.example.com/login/?a=b"];
     let middlewares: Vec<(usize, &str)> =
@@ -173,7 +173,7 @@ async fn the_way_back_has_the_prefix_of_the_site_and_a_host_that_is_allowed() {
                 settings.login_url = login_url.into();
                 settings.allowed_hosts = hosts.iter().map(|&host| host.into()).collect();
                 settings.force_script_name = Some(script_name.into());
-                DjangoSessionMiddleware::required(bed.store_with(settings))
+                DjangoSessionMiddleware::required(bed.site_with(settings))
             })
             .collect();
         TestApp::start(move || {

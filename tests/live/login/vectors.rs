@@ -54,7 +54,7 @@ const OTHERWISE: [(&str, &str); 15] = [
 ];
 
 #[actix_web::test]
-async fn sessions_become_what_django_made_of_them() {
+async fn sessions_change_as_they_did_in_django() {
     let site = Settings::default().secret_key(SECRET_KEY);
     let bed = Bed::start(Django::default(), site).await;
     let mut done = BTreeMap::new();
@@ -85,7 +85,7 @@ async fn sessions_become_what_django_made_of_them() {
 
 /// Who is found, what becomes of the password, and how many runs of a hasher that takes.
 #[actix_web::test]
-async fn users_are_found_as_django_found_them_at_the_same_price() {
+async fn authenticate_finds_the_same_users_with_as_many_hashings_as_django() {
     let site = Settings::default().secret_key(SECRET_KEY);
     let bed = Bed::start(Django::default(), site).await;
     let (mut count, mut left_out) = (0, 0);

@@ -14,7 +14,7 @@ async fn status(browser: &Browser, app: &TestApp) -> u16 {
 }
 
 #[actix_web::test]
-async fn what_ends_a_login_at_django_ends_it_here_at_the_next_request() {
+async fn a_login_that_ends_at_django_ends_here_at_the_next_request() {
     for django in Django::available().unwrap() {
         let site = Settings::default().user("ada", "lovelace");
         let bed = TestBed::with_settings(django, site.clone()).await.unwrap();

@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[actix_web::test]
-async fn a_wrong_hash_is_nobody_to_both_but_only_django_deletes_the_row() {
+async fn a_wrong_hash_is_anonymous_in_both_but_only_django_deletes_the_row() {
     for django in Django::available().unwrap() {
         let bed = Bed::without_users(django, &Settings::default()).await;
         let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
@@ -36,7 +36,7 @@ async fn a_wrong_hash_is_nobody_to_both_but_only_django_deletes_the_row() {
 }
 
 #[actix_web::test]
-async fn a_fallback_hash_counts_for_both_but_only_django_makes_a_new_key() {
+async fn a_fallback_hash_is_valid_in_both_but_only_django_makes_a_new_key() {
     for django in Django::available().unwrap() {
         let bed =
             Bed::without_users(django, &Settings::default().secret_key_fallbacks(["old"])).await;
@@ -45,7 +45,7 @@ async fn a_fallback_hash_counts_for_both_but_only_django_makes_a_new_key() {
         let key = bed.session(&session_of(ada["pk"].as_str().unwrap(), hash)).await;
         let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
         let app =
-            probe(bed.store_with(settings().with(|s| s.secret_key_fallbacks = vec!["old".into()])));
+            probe(bed.site_with(settings().with(|s| s.secret_key_fallbacks = vec!["old".into()])));
 
         let answer = app.get("/user", &key).await;
         assert_eq!(answer.status, 200);
@@ -62,7 +62,7 @@ async fn a_fallback_hash_counts_for_both_but_only_django_makes_a_new_key() {
 }
 
 #[actix_web::test]
-async fn what_makes_django_fail_is_nobody_here() {
+async fn a_session_that_makes_django_fail_is_anonymous_here() {
     let failing = [
         "\"\"",
         "\"abc\"",
@@ -96,10 +96,10 @@ async fn what_makes_django_fail_is_nobody_here() {
 }
 
 #[actix_web::test]
-async fn lists_and_dictionaries_are_no_text_keys_here() {
+async fn lists_and_dictionaries_are_not_primary_keys_here() {
     let bed = Bed::of_model("texts.TextUser").await;
     let app = probe(
-        bed.store_of(UserModel::new("texts_textuser").with(|m| m.primary_key = "code".into())),
+        bed.site_of(UserModel::new("texts_textuser").with(|m| m.primary_key = "code".into())),
     );
     for (code, id) in [("['a']", "[\"a\"]"), ("{'a': 1}", "{\"a\":1}")] {
         let user = bed.user(code, json!({ "code": code, "password": "x" })).await;
@@ -115,7 +115,7 @@ async fn lists_and_dictionaries_are_no_text_keys_here() {
 
 /// Case 40: anybody can make a hash with the empty secret.
 #[actix_web::test]
-async fn an_empty_fallback_secret_lets_anybody_in_to_django_and_is_refused_here() {
+async fn an_empty_fallback_secret_is_refused_here_although_django_accepts_it() {
     let bed =
         Bed::without_users(Django::default(), &Settings::default().secret_key_fallbacks([""]))
             .await;
@@ -135,7 +135,7 @@ async fn an_empty_fallback_secret_lets_anybody_in_to_django_and_is_refused_here(
 /// Whoever is logged in and may not: Django's decorators send to the log-in page, and the middleware with
 /// the handler that its documentation has.
 #[actix_web::test]
-async fn who_lacks_a_permission_gets_a_403_or_what_the_decorators_answer() {
+async fn a_user_without_the_permission_gets_a_403_or_the_answer_of_the_decorators() {
     let sends = |middleware: DjangoSessionMiddleware| {
         middleware.error_handler(|error, req| match error {
             Error::PermissionDenied => Error::Anonymous.default_response(req),
@@ -148,7 +148,7 @@ async fn who_lacks_a_permission_gets_a_403_or_what_the_decorators_answer() {
         bed.user("ben", json!({ "permissions": ["auth.view_user"] })).await;
         bed.user("ann", json!({ "is_staff": true })).await;
         bed.user("root", json!({ "is_staff": true, "is_superuser": true })).await;
-        let site = bed.store_with(settings().with(|s| s.allowed_hosts = vec!["*".into()]));
+        let site = bed.site_with(settings().with(|s| s.allowed_hosts = vec!["*".into()]));
         let of = || DjangoSessionMiddleware::login_required(site.clone());
         let permission = || of().permission_required("auth.view_user");
         for name in [None, Some("ada"), Some("ben"), Some("ann"), Some("root")] {

@@ -122,12 +122,12 @@ impl World {
         match self.model {
             // What code of the site's own does, Django cannot tell.
             Model::Exported if self.backends[0].starts_with("accounts.") => {
-                bed.store_with(settings.with(|s| {
+                bed.site_with(settings.with(|s| {
                     s.authentication_backends = self.backends.iter().map(powers).collect()
                 }))
             }
-            Model::Exported => bed.store_with(settings),
-            Model::Ulid => bed.store_with(settings).parse_user_id(uuid_of_ulid),
+            Model::Exported => bed.site_with(settings),
+            Model::Ulid => bed.site_with(settings).parse_user_id(uuid_of_ulid),
             Model::Versioned(overrides) => {
                 let mut hash = SessionAuthHash::default();
                 hash.key_salt = "versioned.session_auth_hash".into();
@@ -141,7 +141,7 @@ impl World {
                 let mut settings = settings;
                 settings.user_model.columns = vec!["auth_version".into()];
                 settings.user_model.session_auth_hash = Some(hash);
-                bed.store_with(settings).session_auth_hash_message(|password, user| {
+                bed.site_with(settings).session_auth_hash_message(|password, user| {
                     Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
                 })
             }
@@ -329,7 +329,7 @@ pub(crate) struct Tally {
 }
 
 #[actix_web::test]
-async fn a_thousand_random_sessions_stand_for_whom_django_says_with_the_same_permissions() {
+async fn random_sessions_have_the_user_and_permissions_that_django_finds() {
     let seed = seed();
     for django in Django::available().unwrap() {
         let mut tally = Tally::default();

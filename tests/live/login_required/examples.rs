@@ -57,7 +57,7 @@ impl Example {
 }
 
 #[actix_web::test]
-async fn whoami_tells_of_the_account() {
+async fn whoami_shows_the_account() {
     let bed = Bed::new().await;
     let permissions = ["shop.view_item", "shop.add_item", "blog.add_post"];
     bed.user("alice", json!({ "password": "x", "permissions": permissions })).await;
@@ -137,7 +137,7 @@ async fn whoami_reads_what_a_site_exported() {
 
 /// At start-up, and not at the first request; but it may be mended while the service runs.
 #[actix_web::test]
-async fn whoami_says_at_once_that_there_is_no_such_table() {
+async fn whoami_reports_a_missing_table_at_the_start() {
     let bed = Bed::new().await;
     bed.user("alice", json!({ "password": "x" })).await;
     let alice = bed.login("alice").await;
@@ -173,7 +173,7 @@ async fn auth_version_ends_the_sessions_that_django_ends() {
 
 /// Whom django-otp has verified, in every state that a device and a session may be in.
 #[actix_web::test]
-async fn two_factor_lets_in_whom_django_otp_has_verified() {
+async fn two_factor_admits_users_whom_django_otp_verified() {
     let login_page = "/account/two_factor/?next=/account";
     for django in Django::available().unwrap() {
         let settings = Settings::default()
@@ -258,7 +258,7 @@ async fn two_factor_lets_in_whom_django_otp_has_verified() {
 }
 
 #[actix_web::test]
-async fn impersonation_serves_whom_django_serves() {
+async fn impersonation_acts_as_the_same_user_as_in_django() {
     for django in Django::available().unwrap() {
         let settings = Settings::default()
             .package("django-impersonate==1.9.5")
@@ -304,7 +304,7 @@ async fn impersonation_serves_whom_django_serves() {
 }
 
 #[actix_web::test]
-async fn rest_framework_answers_as_the_rest_framework() {
+async fn rest_framework_gives_the_answers_of_django_rest_framework() {
     for django in Django::available().unwrap() {
         // The newest one that knows this Django.
         let package = match django {
@@ -487,7 +487,7 @@ async fn metrics_counts_by_middleware_reason_and_backend() {
 }
 
 #[actix_web::test]
-async fn permissions_and_pages_keeps_the_redirect_beside_its_own_403() {
+async fn permissions_and_pages_still_redirects_with_its_own_403_page() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     bed.user("bob", json!({ "password": "x" })).await;

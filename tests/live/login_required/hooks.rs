@@ -57,7 +57,7 @@ fn nested(site: DjangoSite) -> TestApp {
 }
 
 #[actix_web::test]
-async fn the_last_word_is_asked_for_once_a_request_and_its_no_is_final() {
+async fn the_user_hook_runs_once_a_request_and_its_refusal_is_final() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     let key = bed.login("ada").await;
@@ -90,7 +90,7 @@ async fn the_last_word_is_asked_for_once_a_request_and_its_no_is_final() {
 }
 
 #[actix_web::test]
-async fn the_last_word_may_be_another_user_nobody_or_an_error() {
+async fn the_user_hook_may_return_another_user_no_user_or_an_error() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x", "is_superuser": true })).await;
     let ben = bed.user("ben", json!({ "password": "y", "permissions": ["shop.add_item"] })).await;
@@ -98,7 +98,7 @@ async fn the_last_word_may_be_another_user_nobody_or_an_error() {
     let ben = ben["pk"].as_str().unwrap().to_owned();
     let app = |seconds| {
         let ben = ben.clone();
-        let site = bed.store_with(settings().with(|s| s.timeout = Duration::from_secs(seconds)));
+        let site = bed.site_with(settings().with(|s| s.timeout = Duration::from_secs(seconds)));
         probe(site.after_get_user(move |session, user, site| {
             let ben = ben.clone();
             async move {
@@ -150,7 +150,7 @@ async fn the_last_word_may_be_another_user_nobody_or_an_error() {
 }
 
 #[actix_web::test]
-async fn a_hint_is_about_the_session_and_not_about_whom_it_acts_as() {
+async fn a_remembered_hint_belongs_to_the_session_and_not_to_the_impersonated_user() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
     let ben = bed.user("ben", json!({ "password": "y" })).await["pk"].as_str().unwrap().to_owned();
@@ -175,7 +175,7 @@ async fn users_are_found_without_a_session() {
     let fields = json!({ "password": "x", "groups": groups, "email": "ada@example.com" });
     let pk = bed.user("Ada", fields).await["pk"].as_str().unwrap().to_owned();
     bed.user("idle", json!({ "password": "x", "is_active": false })).await;
-    let site = bed.store_of(UserModel::default().with(|m| m.columns = vec!["email".into()]));
+    let site = bed.site_of(UserModel::default().with(|m| m.columns = vec!["email".into()]));
     let id: i32 = pk.parse().unwrap();
     for user in [site.user(id).await, site.user(&pk).await, site.user_by_username("Ada").await] {
         let user = user.unwrap();
@@ -196,14 +196,14 @@ async fn users_are_found_without_a_session() {
 }
 
 #[actix_web::test]
-async fn a_username_is_compared_as_its_column_compares() {
+async fn a_username_is_compared_by_the_collation_of_its_column() {
     let bed = Bed::of_model("bigint.Child").await;
     bed.user("ada", json!({ "password": "x", "nickname": "countess" })).await;
     let mut model = UserModel::new("bigint_child");
     model.primary_key = "biguser_ptr_id".into();
     model.parents.push(ParentModel::new("bigint_biguser", "id", "biguser_ptr_id"));
     model.permission_tables = Some(PermissionTables::of("bigint_biguser"));
-    let user = bed.store_of(model.clone()).user_by_username("ada").await.unwrap();
+    let user = bed.site_of(model.clone()).user_by_username("ada").await.unwrap();
     assert!(!user.has_perm("shop.add_item").await.unwrap());
     // Numbers for names: a telephone number.
     bed.sql("UPDATE bigint_biguser SET username = '4711'").await;
@@ -214,7 +214,7 @@ async fn a_username_is_compared_as_its_column_compares() {
     )
     .await;
     bed.sql("ALTER TABLE bigint_biguser ALTER username TYPE bigint USING username::bigint").await;
-    let site = bed.store_of(model);
+    let site = bed.site_of(model);
     assert_eq!(site.user_by_username("4711").await.unwrap().username(), "4711");
     assert!(site.user_by_username("ada").await.unwrap_err().wants_login());
 }
@@ -239,7 +239,7 @@ async fn hashids_stand_for_integers() {
         let to_key = HashMap::from([(id.clone(), primary_key.clone())]);
         let log = Log::default();
         log.listen();
-        let without = bed.store_of(model.clone());
+        let without = bed.site_of(model.clone());
         for _ in 0..3 {
             assert!(user_of(&without, &key).await.unwrap_err().wants_login());
         }
@@ -248,7 +248,7 @@ async fn hashids_stand_for_integers() {
         assert!(warned[0].contains("the user id in a session fits no user"), "{warned:?}");
         assert!(warned[0].contains("integer") && !warned[0].contains(&id), "{warned:?}");
 
-        let site = bed.store_of(model).parse_user_id(move |id| to_key.get(id).cloned());
+        let site = bed.site_of(model).parse_user_id(move |id| to_key.get(id).cloned());
         let user = user_of(&site, &key).await.unwrap();
         assert_eq!((user.id(), user.username()), (primary_key.as_str(), "ada"));
         let hash = ada["session_auth_hash"].as_str().unwrap();
@@ -270,7 +270,7 @@ async fn log_in(
 }
 
 #[actix_web::test]
-async fn a_log_in_writes_the_id_as_the_site_does() {
+async fn a_login_writes_the_user_id_in_the_form_of_the_site() {
     let settings = Settings::default().auth_user_model("hashids.HashidUser");
     let bed = Bed::without_users(Django::default(), &settings).await;
     let ada = bed.user("ada", json!({ "password": "x" })).await;
@@ -283,7 +283,7 @@ async fn a_log_in_writes_the_id_as_the_site_does() {
     settings.allowed_hosts = vec!["*".into()];
     let one_way = {
         let key = key.clone();
-        bed.store_with(settings).parse_user_id(move |_| Some(key.clone()))
+        bed.site_with(settings).parse_user_id(move |_| Some(key.clone()))
     };
     let both_ways = one_way.clone().format_user_id(move |_| id.clone());
     for (site, status) in [(one_way, 500), (both_ways, 200)] {
@@ -307,7 +307,7 @@ async fn a_log_in_writes_the_id_as_the_site_does() {
 }
 
 #[actix_web::test]
-async fn a_session_is_asked_about_again_for_its_user() {
+async fn revalidate_finds_the_user_of_a_session_again() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
     let ben = bed.user("ben", json!({ "password": "y" })).await;

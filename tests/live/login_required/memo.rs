@@ -79,7 +79,7 @@ async fn what_is_remembered_never_changes_an_answer() {
     let texts = users(&bed, &names).await;
     let keys: Vec<_> = (0..4).map(|_| new_key()).collect();
     let app = app(bed.site());
-    let plain = bed.store_with(settings().with(|s| s.max_memo_size = 0));
+    let plain = bed.site_with(settings().with(|s| s.max_memo_size = 0));
     let mut dice = Dice(seed());
     let (mut let_in, mut turned_away) = (0, 0);
     for step in 0..STEPS {
@@ -122,7 +122,7 @@ async fn what_is_remembered_never_changes_an_answer() {
 }
 
 #[actix_web::test]
-async fn a_wrong_hint_costs_one_query_and_none_after_that() {
+async fn a_wrong_hint_costs_a_single_query() {
     let bed = Bed::new().await;
     let texts = users(&bed, &["ada", "bob"]).await;
     let key = new_key();
@@ -155,7 +155,7 @@ async fn a_wrong_hint_costs_one_query_and_none_after_that() {
 /// A middleware that asks for no permission does without the right to read them, and waits for no lock
 /// on them.
 #[actix_web::test]
-async fn permissions_are_left_alone_where_no_middleware_asks_for_them() {
+async fn permissions_are_not_read_unless_a_middleware_asks_for_them() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
     let key = bed.login("ada").await;
@@ -171,7 +171,7 @@ async fn permissions_are_left_alone_where_no_middleware_asks_for_them() {
 
 /// What one statement says is of one moment, and nothing of it is from before.
 #[actix_web::test]
-async fn a_change_counts_at_once() {
+async fn a_change_takes_effect_at_once() {
     let bed = Bed::new().await;
     let texts = users(&bed, &["ada", "bob"]).await;
     let permitted = json!({ "permissions": ["shop.add_item", "shop.weird.name"] });
@@ -243,7 +243,7 @@ async fn a_change_counts_at_once() {
 
 /// Under a fallback key a visitor is let in, and each request says that the old key is still needed.
 #[actix_web::test]
-async fn a_fallback_key_is_told_of_with_every_request() {
+async fn every_request_reports_the_use_of_a_fallback_key() {
     let bed = Bed::new().await;
     let texts = users(&bed, &["ada"]).await;
     let key = new_key();
@@ -252,7 +252,7 @@ async fn a_fallback_key_is_told_of_with_every_request() {
     let counted = Arc::clone(&count);
     let mut rotated = DjangoSettings::new("a new key");
     rotated.secret_key_fallbacks = vec![Settings::SECRET_KEY.into()];
-    let site = bed.store_with(rotated).on_event(move |event| {
+    let site = bed.site_with(rotated).on_event(move |event| {
         if event == Event::FallbackKey {
             counted.fetch_add(1, Ordering::Relaxed);
         }
@@ -267,13 +267,13 @@ async fn a_fallback_key_is_told_of_with_every_request() {
 
 /// The hash in a session that one site has verified is verified by another one with its own keys.
 #[actix_web::test]
-async fn what_one_site_has_verified_is_no_proof_for_another() {
+async fn a_site_does_not_trust_what_another_site_verified() {
     let bed = Bed::new().await;
     let texts = users(&bed, &["ada"]).await;
     let key = new_key();
     put(&bed, &key, &texts[0]).await;
     let (site, same) = (bed.site(), bed.site());
-    let other = bed.store_with(DjangoSettings::new("another key"));
+    let other = bed.site_with(DjangoSettings::new("another key"));
     let session = site.load(&SessionKey::new(&*key).unwrap()).await.unwrap();
     for _ in 0..2 {
         assert!(site.get_user(&session).await.is_ok());
@@ -305,7 +305,7 @@ async fn the_same_text_is_decoded_once() {
     assert_ne!(address(&first), address(&other));
     assert_ne!(first.user_id().unwrap(), other.user_id().unwrap());
 
-    let forgetful = bed.store_with(settings().with(|s| s.max_memo_size = 0));
+    let forgetful = bed.site_with(settings().with(|s| s.max_memo_size = 0));
     let (one, two) = (forgetful.load(&key).await.unwrap(), forgetful.load(&key).await.unwrap());
     assert_ne!(address(&one), address(&two));
 }
@@ -313,7 +313,7 @@ async fn the_same_text_is_decoded_once() {
 /// 300 requests for a session of 4 MiB: one copy of the row for those who ask together, and one of
 /// what is in it, though it is too large to be remembered.
 #[actix_web::test]
-async fn all_who_ask_for_a_row_share_it() {
+async fn concurrent_requests_share_one_row() {
     const SIZE: usize = 4 << 20;
     let bed = Bed::new().await;
     // Text that does not become shorter.
@@ -322,7 +322,7 @@ async fn all_who_ask_for_a_row_share_it() {
     let data = SessionData::from_object(&json!({ "noise": noise })).unwrap();
     let key = SessionKey::generate();
     put(&bed, key.as_str(), &data.encode(&SessionSigner::new(&settings()).unwrap())).await;
-    let site = bed.store_with(settings().with(|s| s.timeout = Duration::from_secs(60)));
+    let site = bed.site_with(settings().with(|s| s.timeout = Duration::from_secs(60)));
     let sessions = try_join_all((0..300).map(|_| site.load(&key))).await.unwrap();
     let texts: BTreeSet<_> = sessions.iter().map(|one| one.session_data().as_ptr()).collect();
     assert!(texts.len() <= 2, "{} copies of the row", texts.len());
@@ -334,7 +334,7 @@ async fn all_who_ask_for_a_row_share_it() {
 /// Of those who ask together, each gets an own answer: a value that the database cannot deliver fails
 /// only the one who needs it.
 #[actix_web::test]
-async fn a_row_that_is_out_of_order_fails_only_its_own_visitor() {
+async fn a_broken_row_fails_only_its_own_visitor() {
     const VISITORS: usize = 12;
     let bed = Bed::new().await;
     let texts = users(&bed, &["ada", "bob"]).await;

@@ -66,7 +66,7 @@ fn app(site: DjangoSite) -> TestApp {
 }
 
 #[actix_web::test]
-async fn everyone_gets_what_the_middleware_says() {
+async fn each_visitor_gets_the_answer_of_the_middleware() {
     let bed = Bed::new().await;
     let made = async |name: &str, permissions: &[&str], staff: bool, superuser: bool| {
         let fields = json!({
@@ -219,6 +219,6 @@ async fn a_login_url_is_chosen_for_each_request() {
 
 #[test]
 #[should_panic(expected = "is the name of a URL pattern: give the path that it stands for")]
-fn a_middleware_takes_no_name_for_a_login_url() {
+fn a_view_name_is_refused_as_a_login_url() {
     drop(DjangoSessionMiddleware::login_required(test::site().build()).login_url("accounts:login"));
 }

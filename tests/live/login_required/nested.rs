@@ -101,7 +101,7 @@ impl Visitor {
 }
 
 #[actix_web::test]
-async fn every_chain_of_middlewares_is_their_conjunction() {
+async fn every_chain_of_middlewares_admits_what_all_of_them_admit() {
     let bed = Bed::new().await;
     let mut visitors = vec![];
     for (name, fields, in_other_store) in [
@@ -180,7 +180,7 @@ async fn access_log(
 }
 
 #[actix_web::test]
-async fn an_access_log_around_a_middleware_sees_whom_it_turned_away() {
+async fn an_access_log_around_a_middleware_sees_the_users_that_it_refused() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
     let key = bed.login("ada").await;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[actix_web::test]
-async fn each_middleware_keeps_its_promise() {
+async fn each_middleware_admits_only_what_its_documentation_says() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
     let ada = bed.login("ada").await;
@@ -40,7 +40,7 @@ async fn each_middleware_keeps_its_promise() {
 
     let serve = |backends: &[&str]| {
         let backends = backends.iter().map(|&path| path.into()).collect();
-        let site = bed.store_with(settings().with(|s| s.authentication_backends = backends));
+        let site = bed.site_with(settings().with(|s| s.authentication_backends = backends));
         TestApp::with_routes(move |config| {
             let optional = DjangoSessionMiddleware::optional(site.clone());
             let required = DjangoSessionMiddleware::required(site.clone());

@@ -68,7 +68,7 @@ fn app(site: DjangoSite) -> TestApp {
 }
 
 #[actix_web::test]
-async fn a_request_makes_as_many_queries_as_it_needs() {
+async fn a_request_makes_only_the_queries_that_it_needs() {
     let bed = Bed::new().await;
     let fields = json!({ "password": "x", "permissions": ["shop.add_item"] });
     let ada = bed.user("ada", fields).await;
@@ -148,7 +148,7 @@ async fn a_request_makes_as_many_queries_as_it_needs() {
 }
 
 #[actix_web::test]
-async fn the_index_of_the_primary_key_serves_every_type_of_it() {
+async fn the_primary_key_index_is_used_for_every_key_type() {
     let models = [
         ("auth.User", UserModel::default(), "1"),
         ("bigint.BigUser", UserModel::new("bigint_biguser"), "1"),

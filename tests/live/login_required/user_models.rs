@@ -88,7 +88,7 @@ async fn holds_with(
     sessions.extend(["login of ada".to_owned(), "login of plain, changed since".to_owned()]);
     bed.user("plain", json!({ "password_column": "new" })).await;
 
-    let app = probe(hooked(bed.store_of(model)));
+    let app = probe(hooked(bed.site_of(model)));
     let mut found = 0;
     for ((key, json_text), verdict) in keys.iter().zip(&sessions).zip(bed.verdicts(&keys).await) {
         let expected = &verdict["user"];
@@ -237,7 +237,7 @@ async fn another_auth_version_ends_the_sessions_and_a_manager_hides_users() {
         .auth_user_model("versioned.VersionedUser")
         .secret_key_fallbacks(["old"]);
     let bed = Bed::without_users(Django::default(), &settings).await;
-    let site = bed.store_with(self::settings().with(|s| {
+    let site = bed.site_with(self::settings().with(|s| {
         s.secret_key_fallbacks = vec!["old".into()];
         s.user_model = versioned();
     }));
@@ -276,7 +276,7 @@ async fn a_model_without_get_session_auth_hash_takes_any_hash() {
     let pk = quoted(ada["pk"].as_str().unwrap());
     let backend = quoted(MODEL_BACKEND);
     // The model of the test site has the method, so Django's side of this stands in A4.
-    let app = probe(bed.store_of(bare().with(|m| m.session_auth_hash = None)));
+    let app = probe(bed.site_of(bare().with(|m| m.session_auth_hash = None)));
     for hash in [Some("\"whatever\"".to_owned()), Some("null".to_owned()), None] {
         let json_text = session_json("", &Some(pk.clone()), &Some(backend.clone()), &hash);
         let key = bed.session(&json_text).await;
@@ -312,7 +312,7 @@ async fn tables_in_a_schema_of_their_own() {
     let mut settings = self::settings();
     settings.session_table = "people.django_session".into();
     settings.user_model = UserModel::new("people.auth_user");
-    let site = bed.store_with(settings);
+    let site = bed.site_with(settings);
     site.check().await.unwrap();
     let who = probe(site).json("/who", &key).await;
     assert_eq!(who["permissions"], json!(["shop.add_item"]));
@@ -323,7 +323,7 @@ async fn tables_in_a_schema_of_their_own() {
     let mut settings = self::settings();
     settings.session_table = "people.django_session".into();
     settings.user_model = model;
-    let who = probe(bed.store_with(settings)).json("/who", &key).await;
+    let who = probe(bed.site_with(settings)).json("/who", &key).await;
     assert_eq!(who["permissions"], json!(["shop.add_item"]));
 }
 
@@ -339,7 +339,7 @@ async fn some_backends_let_inactive_users_in() {
         let verdict = bed.verdict(&key).await;
         assert_eq!(verdict["user"]["is_active"], false, "{verdict}");
 
-        let site = bed.store_with(
+        let site = bed.site_with(
             self::settings().with(|s| s.authentication_backends = vec![ALLOW_ALL.into()]),
         );
         let app = probe(site);
@@ -358,7 +358,7 @@ async fn some_backends_let_inactive_users_in() {
         ] {
             let mut settings = self::settings();
             settings.authentication_backends = vec![backend];
-            let app = probe(bed.store_with(settings));
+            let app = probe(bed.site_with(settings));
             assert_eq!(app.status("/user", &key).await, status);
         }
     }
@@ -377,7 +377,7 @@ async fn further_columns_come_by_name_and_type() {
     let key = bed.login("ada").await;
     let mut model = UserModel::default();
     model.columns = vec!["email".into(), "date_joined".into(), "last_login".into(), "id".into()];
-    let user = user_of(&bed.store_of(model), &key).await.unwrap();
+    let user = user_of(&bed.site_of(model), &key).await.unwrap();
     assert_eq!(user.get::<String>("email").unwrap(), "ada@example.com");
     assert!(user.get::<SystemTime>("date_joined").unwrap() < SystemTime::now());
     assert_eq!(user.get::<Option<SystemTime>>("last_login").unwrap(), None);
@@ -402,7 +402,7 @@ async fn a_column_that_a_child_has_beside_its_parents() {
     model.parents.push(ParentModel::new("bigint_biguser", "id", "biguser_ptr_id"));
     model.permission_tables = Some(PermissionTables::of("bigint_biguser"));
     model.columns = vec!["nickname".into(), "last_login".into()];
-    let user = user_of(&bed.store_of(model), &key).await.unwrap();
+    let user = user_of(&bed.site_of(model), &key).await.unwrap();
     assert_eq!(user.get::<String>("nickname").unwrap(), "countess");
     assert_eq!(user.username(), "ada");
 }
@@ -420,7 +420,7 @@ async fn a_primary_key_of_fixed_width() {
     let mut model = UserModel::new("legacy");
     model.primary_key = "code".into();
     model.permission_tables = None;
-    let site = bed.store_of(model);
+    let site = bed.site_of(model);
     assert_eq!(user_of(&site, &a).await.unwrap().username(), "a");
     assert_eq!(user_of(&site, &abc).await.unwrap().username(), "abc");
 }

@@ -23,7 +23,7 @@ async fn groups(user: DjangoUser) -> Result<String, Error> {
 }
 
 #[actix_web::test]
-async fn groups_and_the_test_of_a_group_are_djangos() {
+async fn groups_and_group_tests_give_the_answers_of_django() {
     for version in Django::available().unwrap() {
         let bed = Bed::without_users(version, &Settings::default()).await;
         let of = |names: &[&str]| {
@@ -93,7 +93,7 @@ async fn groups_and_the_test_of_a_group_are_djangos() {
 }
 
 #[actix_web::test]
-async fn a_test_lets_those_through_who_pass_it() {
+async fn a_user_test_admits_only_users_who_pass_it() {
     let site = test::site()
         .user(TestUser::new(1, "ada").column("is_verified", true))
         .user(TestUser::new(2, "eve").column("is_verified", false))
@@ -127,7 +127,7 @@ async fn a_test_lets_those_through_who_pass_it() {
 }
 
 #[actix_web::test]
-async fn a_test_that_fails_or_hangs_lets_nobody_through() {
+async fn a_user_test_that_fails_or_hangs_admits_no_visitor() {
     let site = test::site().user(TestUser::new(7, "ada")).build();
     let failing = DjangoSessionMiddleware::optional(site.clone())
         .user_passes_test_async(|_, _| async { Err(Error::from(Unavailable::WrongAnswer)) });
@@ -140,7 +140,7 @@ async fn a_test_that_fails_or_hangs_lets_nobody_through() {
 }
 
 #[actix_web::test]
-async fn groups_of_a_test_user_are_what_the_test_says() {
+async fn a_test_user_has_the_groups_that_the_test_gives() {
     let site = test::site().user(TestUser::new(7, "ada")).build();
     let middleware = DjangoSessionMiddleware::optional(site.clone()).group_required("editors");
     let client = Client::logged_in(&site, "ada").await;

@@ -83,7 +83,7 @@ async fn row(site: &DjangoSite) -> String {
 }
 
 #[actix_web::test]
-async fn a_server_that_is_killed_or_frozen_never_makes_a_success_of_what_is_not_stored() {
+async fn a_killed_or_frozen_server_never_reports_success_for_unsaved_changes() {
     let postgres = Postgres::start().await.unwrap();
     let bed = TestBed::on(&postgres, Django::default(), Settings::default()).await.unwrap();
     let site = |seconds| {
@@ -122,11 +122,11 @@ async fn a_server_that_is_killed_or_frozen_never_makes_a_success_of_what_is_not_
 }
 
 #[actix_web::test]
-async fn a_session_that_was_flushed_is_gone_also_if_the_handler_panics_or_is_given_up() {
+async fn a_flushed_session_is_deleted_even_if_the_handler_panics_or_is_dropped() {
     static ENOUGH: Notify = Notify::const_new();
 
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let middleware = DjangoSessionMiddleware::optional(site.clone());
     let app = TestApp::start(move || {
         let handler = async |session: DjangoSessionMut, how: web::Path<String>| -> String {
@@ -201,7 +201,7 @@ impl Role {
 }
 
 #[actix_web::test]
-async fn each_feature_needs_the_rights_that_the_guide_names_and_no_others() {
+async fn each_feature_needs_exactly_the_rights_that_the_guide_names() {
     let role = Role::new().await;
     for (rights, makes, changes, ends) in [
         ("SELECT", 503, 503, 503),
@@ -237,7 +237,7 @@ async fn each_feature_needs_the_rights_that_the_guide_names_and_no_others() {
 }
 
 #[actix_web::test]
-async fn a_read_only_server_and_a_table_that_forbids_it_are_outages() {
+async fn a_read_only_server_and_a_table_without_write_rights_are_outages() {
     let role = Role::new().await;
     role.may("SELECT, INSERT, UPDATE, DELETE").await;
     let key = format!("sessionid={}", role.bed.session(r#"{"a":1}"#).await);
@@ -264,9 +264,9 @@ async fn a_read_only_server_and_a_table_that_forbids_it_are_outages() {
 }
 
 #[actix_web::test]
-async fn a_row_keeps_its_further_columns_and_a_new_one_needs_a_default_for_them() {
+async fn a_saved_row_keeps_further_columns_and_a_new_row_needs_their_defaults() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let key = row(&site).await;
     for statement in [
         "ALTER TABLE django_session ADD user_id int, ADD device_info text NOT NULL DEFAULT 'x'",

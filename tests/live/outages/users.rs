@@ -90,12 +90,12 @@ fn app(site: DjangoSite, postgres: Postgres) -> TestApp {
 }
 
 #[actix_web::test]
-async fn an_outage_between_session_and_user_is_a_503_and_never_a_stranger() {
+async fn an_outage_between_session_and_user_is_a_503_and_never_anonymous() {
     let Some(postgres) = server_of_our_own().await else { return };
     let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     let key = bed.login("ada").await;
-    let app = app(bed.store_with(patient()), postgres.clone());
+    let app = app(bed.site_with(patient()), postgres.clone());
 
     for path in ["/user", "/told", "/optional", "/permission"] {
         assert_eq!(app.status(path, &key).await, 200, "{path}");
@@ -126,19 +126,19 @@ async fn an_outage_is_not_remembered() {
     let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     let key = bed.login("ada").await;
-    let app = app(bed.store_with(patient()), postgres.clone());
+    let app = app(bed.site_with(patient()), postgres.clone());
     assert_eq!(app.get("/survive", &key).await.text(), "true");
 }
 
 #[actix_web::test]
-async fn a_user_model_that_does_not_fit_is_a_503_and_never_a_stranger() {
+async fn a_user_model_that_does_not_fit_is_a_503_and_never_anonymous() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
     let key = bed.login("ada").await;
     // A text that is no boolean: the query fails only for rows that are there.
     let mut model = UserModel::default();
     model.is_active = Some("username".into());
-    let app = probe(bed.store_of(model));
+    let app = probe(bed.site_of(model));
     for path in ["/user", "/who"] {
         let answer = app.get(path, &key).await;
         assert_eq!(answer.status, 503, "{path}");

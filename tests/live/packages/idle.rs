@@ -58,10 +58,10 @@ async fn whoever_is_active_on_rust_pages_alone_is_not_idle_for_django_session_se
     let bed = bed(settings).await;
     let (found, settings) = exported(&bed).await;
     assert_eq!(said(&found, "MIDDLEWARE"), [[Some("hook"), Some(middleware), None]]);
-    let warns = in_use(bed.store_with(settings.clone())).check().await.unwrap();
+    let warns = in_use(bed.site_with(settings.clone())).check().await.unwrap();
     assert!(warns.warnings().len() == 1 && warns.warnings()[0].contains(middleware), "{warns:?}");
     let site =
-        in_use(bed.store_with(settings.with(|s| s.accepted_overrides.push(middleware.into()))));
+        in_use(bed.site_with(settings.with(|s| s.accepted_overrides.push(middleware.into()))));
     assert_eq!(site.check().await.unwrap().warnings(), [""; 0]);
 
     let middlewares = site.clone();

@@ -19,7 +19,7 @@ async fn with_django_loginas_the_session_names_the_other_user() {
     let bed = bed(settings.set("EXTRA_MIDDLEWARE", json!([messages]))).await;
     let (found, settings) = exported(&bed).await;
     assert_eq!(found["not_honoured"], json!([]));
-    let service = service(bed.store_with(settings));
+    let service = service(bed.site_with(settings));
     let root = Browser::new();
     root.login(bed.bed().site().await.unwrap(), "root", PASSWORD).await.unwrap();
     assert_eq!(both(&root, &service, &bed).await, ["root", "root"]);
@@ -36,7 +36,7 @@ async fn the_backend_of_django_su_is_known() {
     let bed = bed(settings.authentication_backends(backends)).await;
     let (found, settings) = exported(&bed).await;
     assert_eq!(found["not_honoured"], json!([]));
-    let site = in_use(bed.store_with(settings));
+    let site = in_use(bed.site_with(settings));
     assert_eq!(site.check().await.unwrap().warnings(), [""; 0]);
     let service = service(site.clone());
     let root = Browser::new();
@@ -64,7 +64,7 @@ async fn log_in_is_djangos_where_django_axes_counts_attempts() {
     let (found, settings) = exported(&bed).await;
     assert_eq!(said(&found, "AUTHENTICATION_BACKENDS"), [[Some("note"), Some(axes), None]]);
     assert_eq!(said(&found, "user_login_failed").len(), 1);
-    let site = bed.store_with(settings.clone());
+    let site = bed.site_with(settings.clone());
     let refused = site.authenticate("ada", PASSWORD).await.unwrap_err();
     let Error::ImproperlyConfigured(sentence) = refused else { panic!("{refused}") };
     assert!(sentence.contains(axes) && sentence.contains("checks_passwords"), "{sentence}");
@@ -86,7 +86,7 @@ async fn log_in_is_djangos_where_django_axes_counts_attempts() {
     // Who says that the backend may be passed over has said that nobody is locked out here.
     let mut passed_over = AuthenticationBackend::new(axes);
     passed_over.checks_passwords = Some(false);
-    let site = bed.store_with(settings.with(|s| {
+    let site = bed.site_with(settings.with(|s| {
         s.authentication_backends = vec![passed_over, AuthenticationBackend::new(MODEL_BACKEND)]
     }));
     assert!(site.authenticate("ada", PASSWORD).await.unwrap().is_some());

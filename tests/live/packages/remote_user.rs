@@ -52,7 +52,7 @@ async fn a_session_ends_when_the_proxy_names_nobody_or_somebody_else() {
     let (found, settings) = exported(&bed).await;
     let hook = [Some("hook"), Some(middleware), Some("after_get_user")];
     assert_eq!(said(&found, "MIDDLEWARE"), [hook]);
-    let service = service(bound_to_remote_user(bed.store_with(settings)));
+    let service = service(bound_to_remote_user(bed.site_with(settings)));
     for backend in [BACKEND, MODEL_BACKEND] {
         let key = session_of_ada(&bed, backend).await;
         for remote_user in [None, Some("ada"), Some("ben"), Some("Ada"), Some("")] {
@@ -86,7 +86,7 @@ async fn a_persistent_remote_user_is_whom_the_session_names() {
     let bed = bed(settings).await;
     let (found, settings) = exported(&bed).await;
     assert_eq!(said(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
-    let service = service(bed.store_with(settings));
+    let service = service(bed.site_with(settings));
     let key = session_of_ada(&bed, BACKEND).await;
     let visit = json!({ "cmd": "visit", "cookie": format!("sessionid={key}") });
     assert_eq!(bed.ask(visit).await["verdict"]["username"], "ada");

@@ -72,7 +72,7 @@ async fn django_user_sessions_signs_out_sessions_of_here() {
     let unsafely = [Some("unsafe"), Some(class), Some("session_columns")];
     assert_eq!(said(&found, "SESSION_ENGINE"), [unsafely]);
     assert_eq!(said(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
-    let site = bed.store_with(settings);
+    let site = bed.site_with(settings);
     refused(&site, class).await;
 
     let columns = ["user_id", "user_agent", "ip", "last_activity"];
@@ -103,7 +103,7 @@ async fn django_qsessions_signs_out_sessions_of_here() {
     let unsafely = [Some("unsafe"), Some(class), Some("session_columns")];
     assert_eq!(said(&found, "SESSION_ENGINE"), [unsafely]);
     assert_eq!(said(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
-    let site = bed.store_with(settings);
+    let site = bed.site_with(settings);
     refused(&site, class).await;
 
     let columns = ["user_id", "user_agent", "ip", "updated_at"];

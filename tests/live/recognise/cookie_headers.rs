@@ -52,7 +52,7 @@ async fn the_session_key_is_the_one_that_django_sees() {
 
 /// Several headers count as one, as those of HTTP/2 do and as an ASGI server joins them (V9).
 #[actix_web::test]
-async fn several_headers_are_one() {
+async fn several_cookie_headers_are_read_as_one() {
     let bed = Bed::shared().await;
     let middleware = DjangoSessionMiddleware::optional(bed.site());
     let app = TestApp::start(move || {

@@ -393,7 +393,7 @@ async fn secrets_may_be_bytes_and_have_fallbacks() {
         let bed = Bed::start(django, site).await;
         let mut settings = DjangoSettings::new("\u{e9}".as_bytes());
         settings.secret_key_fallbacks = vec![(&b"old"[..]).into(), b"\xff\xfe".into()];
-        let site = bed.store_with(settings);
+        let site = bed.site_with(settings);
         for (secret, read) in [
             (json!({ "secret": "\u{e9}" }), true),
             (json!({ "secret_hex": "c3a9" }), true),
@@ -465,7 +465,7 @@ async fn random_sessions_get_the_verdict_of_django() {
 }
 
 #[actix_web::test]
-async fn odd_texts_with_a_good_signature_get_the_verdict_of_django() {
+async fn unusual_texts_with_a_valid_signature_get_the_verdict_of_django() {
     let seed = seed();
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;

@@ -15,7 +15,7 @@ use crate::beds::Bed;
 const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 
 #[actix_web::test]
-async fn events_tell_what_happened_and_at_which_middleware_and_by_which_backend() {
+async fn events_name_the_outcome_the_middleware_and_the_backend() {
     let bed = Bed::shared().await;
     let heard: Arc<Mutex<Vec<String>>> = Arc::default();
     let sink = Arc::clone(&heard);

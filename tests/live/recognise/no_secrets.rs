@@ -60,7 +60,7 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
     // A password that is right and will be encoded anew.
     let password = |iterations| {
         let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations }];
-        bed.store_with(settings().with(|s| s.password_hashers = Some(hashers.into())))
+        bed.site_with(settings().with(|s| s.password_hashers = Some(hashers.into())))
     };
     let encoded = password(1).make_password(PASSWORD).await.unwrap();
     let user = json!({ "cmd": "set_user", "username": "hush-user", "password_column": encoded });
@@ -70,9 +70,9 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
 
     // Through every middleware, with a database, without one, and without a table.
     let sites = [
-        bed.store_with(settings()),
-        bed.store_with(settings().with(|s| s.prepared_statements = false)),
-        bed.store_with(settings().with(|s| s.session_table = "no_such_table".into())),
+        bed.site_with(settings()),
+        bed.site_with(settings().with(|s| s.prepared_statements = false)),
+        bed.site_with(settings().with(|s| s.session_table = "no_such_table".into())),
         DjangoSite::new(pool(&nowhere()), settings()).unwrap(),
     ];
     for site in sites.clone() {

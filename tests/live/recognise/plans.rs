@@ -64,7 +64,7 @@ async fn look_up(site: &actix_django_session::DjangoSite) {
 
 /// PostgreSQL plans a prepared statement once, and looks at the size of the table then.
 #[actix_web::test]
-async fn a_plan_that_was_made_for_an_empty_table_does_not_stay() {
+async fn a_query_plan_for_an_empty_table_is_replaced() {
     let bed = bed().await;
     // As after a vacuum of a new table: so empty that an index is not worth it.
     bed.sql("VACUUM ANALYZE django_session").await;
@@ -96,7 +96,7 @@ async fn every_statement_uses_an_index_whether_the_table_was_analysed_or_not() {
         let mut writes = settings();
         writes.write_sessions = true;
         writes.session_save_every_request = true;
-        let site = bed.store_with(writes);
+        let site = bed.site_with(writes);
         look_up(&site).await;
 
         let service = App::new()

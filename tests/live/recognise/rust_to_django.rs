@@ -62,7 +62,7 @@ async fn django_reads_every_value_that_rust_inserts() {
 }
 
 #[actix_web::test]
-async fn small_sessions_are_the_very_text_that_django_writes() {
+async fn small_sessions_are_byte_for_byte_what_django_writes() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
         // Around the size from which on compression pays.

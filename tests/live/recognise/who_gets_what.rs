@@ -128,7 +128,7 @@ async fn without_a_middleware_extractors_fail_and_the_log_names_the_fix() {
 }
 
 #[actix_web::test]
-async fn without_a_session_key_nobody_asks_the_database() {
+async fn without_a_session_key_the_database_is_not_asked() {
     let pool = pool(&nowhere());
     let app = every_middleware(&DjangoSite::new(pool.clone(), settings()).unwrap());
     let [optional, required] = NO_SESSION;
@@ -141,7 +141,7 @@ async fn without_a_session_key_nobody_asks_the_database() {
 }
 
 #[actix_web::test]
-async fn unknown_and_expired_sessions_are_none() {
+async fn unknown_and_expired_sessions_count_as_no_session() {
     let bed = Bed::shared().await;
     let app = every_middleware(&bed.site());
     let [optional, required] = NO_SESSION;
@@ -179,13 +179,13 @@ async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
         question["key"] = key.clone().into();
         bed.ask(question).await;
         assert_gets(&app, &key, gets, gets).await;
-        assert_said_once(&every_middleware(&bed.site()), "/required/user", &key, said).await;
+        assert_logged_once(&every_middleware(&bed.site()), "/required/user", &key, said).await;
     }
 }
 
 /// Every visitor of a site may have such a session: a line for each would fill the disk.
 #[actix_web::test]
-async fn what_locks_out_a_whole_site_is_said_once_a_minute() {
+async fn a_fault_that_locks_out_all_users_is_logged_once_a_minute() {
     let bed = Bed::shared().await;
     for (json, said) in [
         (
@@ -200,12 +200,12 @@ async fn what_locks_out_a_whole_site_is_said_once_a_minute() {
         let key = bed.session(json).await;
         let middleware = DjangoSessionMiddleware::login_required(bed.site());
         let app = TestApp::start(move || App::new().wrap(middleware.clone()).configure(routes));
-        assert_said_once(&app, "/nothing", &key, said).await;
+        assert_logged_once(&app, "/nothing", &key, said).await;
     }
 }
 
 /// Of a hundred requests, one is warned of, and one more in each minute that they take.
-async fn assert_said_once(app: &TestApp, path: &str, key: &str, said: &str) {
+async fn assert_logged_once(app: &TestApp, path: &str, key: &str, said: &str) {
     app.log().clear();
     let start = Instant::now();
     for _ in 0..100 {
@@ -231,7 +231,7 @@ async fn a_session_without_a_user_is_anonymous() {
 }
 
 #[actix_web::test]
-async fn an_id_of_another_type_than_the_handler_asks_for_is_the_handlers_mistake() {
+async fn an_id_of_another_type_than_the_handler_expects_is_a_500() {
     let bed = Bed::shared().await;
     let app = every_middleware(&bed.site());
     let key = bed.session(r#"{"_auth_user_id":"01234567-89ab-cdef"}"#).await;
@@ -246,7 +246,7 @@ async fn an_id_of_another_type_than_the_handler_asks_for_is_the_handlers_mistake
 }
 
 #[actix_web::test]
-async fn whoever_logged_in_to_django_is_known_by_id() {
+async fn a_user_who_logged_in_at_django_is_known_by_id() {
     let bed = Bed::shared().await;
     let app = every_middleware(&bed.site());
     for (name, id) in [("ada", "1"), ("grace", "2")] {
@@ -259,7 +259,7 @@ async fn whoever_logged_in_to_django_is_known_by_id() {
 }
 
 #[actix_web::test]
-async fn without_a_database_everybody_gets_a_503_and_nobody_is_a_stranger() {
+async fn without_a_database_every_visitor_gets_a_503_and_is_never_anonymous() {
     let app = every_middleware(&DjangoSite::new(pool(&nowhere()), settings()).unwrap());
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
 
@@ -271,17 +271,17 @@ async fn without_a_database_everybody_gets_a_503_and_nobody_is_a_stranger() {
 }
 
 #[actix_web::test]
-async fn without_a_table_everybody_gets_a_503() {
+async fn without_a_session_table_every_visitor_gets_a_503() {
     let bed = Bed::shared().await;
     let app = every_middleware(
-        &bed.store_with(settings().with(|s| s.session_table = "no_such_table".into())),
+        &bed.site_with(settings().with(|s| s.session_table = "no_such_table".into())),
     );
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
 }
 
 /// The pool only names the database.
 #[actix_web::test]
-async fn an_exhausted_pool_is_no_matter() {
+async fn an_exhausted_pool_does_not_fail_requests() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
     let pool = pool_with(bed.bed().database_url(), PoolConfig::new(1));
@@ -316,7 +316,7 @@ async fn a_lookup_that_takes_too_long_is_a_503() {
 }
 
 #[actix_web::test]
-async fn connections_that_died_cost_nobody_an_error() {
+async fn a_dead_connection_causes_no_error() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let app = every_middleware(&bed.site());
     let key = bed.login("ada").await;
@@ -328,9 +328,9 @@ async fn connections_that_died_cost_nobody_an_error() {
 }
 
 #[actix_web::test]
-async fn the_way_to_the_login_page_can_be_set_for_each_middleware() {
+async fn the_login_url_can_be_set_for_each_middleware() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.login_url = "/login".into()));
+    let site = bed.site_with(settings().with(|s| s.login_url = "/login".into()));
     let middleware = DjangoSessionMiddleware::required(site);
     let app = TestApp::start(move || {
         let scope = |path, middleware| web::scope(path).wrap(middleware).configure(routes);
@@ -363,7 +363,7 @@ async fn the_way_to_the_login_page_can_be_set_for_each_middleware() {
 }
 
 #[actix_web::test]
-async fn middlewares_stand_around_apps_scopes_and_resources() {
+async fn a_middleware_can_wrap_apps_scopes_and_resources() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
     let middleware = DjangoSessionMiddleware::required(bed.site());
@@ -396,7 +396,7 @@ async fn middlewares_stand_around_apps_scopes_and_resources() {
 }
 
 #[actix_web::test]
-async fn middleware_around_the_middleware_still_does_its_work() {
+async fn an_outer_middleware_still_works() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
     let middleware = DjangoSessionMiddleware::required(bed.site());
@@ -430,7 +430,7 @@ async fn middleware_around_the_middleware_still_does_its_work() {
 }
 
 #[actix_web::test]
-async fn responses_and_errors_from_inside_vary_on_the_cookie() {
+async fn responses_and_errors_of_handlers_vary_on_the_cookie() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
     let middleware = DjangoSessionMiddleware::required(bed.site());
@@ -469,7 +469,7 @@ async fn responses_and_errors_from_inside_vary_on_the_cookie() {
 }
 
 #[actix_web::test]
-async fn an_error_handler_may_look_for_the_condition() {
+async fn an_error_handler_can_find_the_error() {
     let bed = Bed::shared().await;
     let middleware = DjangoSessionMiddleware::required(bed.site()).error_handler(|error, _| {
         HttpResponse::Ok().body(match error {
@@ -503,7 +503,7 @@ async fn an_error_handler_may_look_for_the_condition() {
 }
 
 #[actix_web::test]
-async fn nested_middlewares_of_one_table_make_one_lookup_whichever_handle_they_have() {
+async fn nested_middlewares_of_one_table_make_one_lookup_with_any_handle() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     // A table that counts how often a row is read from it.
     bed.sql("CREATE SEQUENCE lookups").await;
@@ -519,7 +519,7 @@ async fn nested_middlewares_of_one_table_make_one_lookup_whichever_handle_they_h
             s.timeout = patience;
         })
     };
-    let (one, other) = (bed.store_with(settings()), bed.store_with(settings()));
+    let (one, other) = (bed.site_with(settings()), bed.site_with(settings()));
     let optional = DjangoSessionMiddleware::optional(one.clone());
     let required = DjangoSessionMiddleware::required(one);
     let elsewhere = DjangoSessionMiddleware::required(other);

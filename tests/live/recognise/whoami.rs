@@ -32,7 +32,7 @@ impl Whoami {
 }
 
 #[actix_web::test]
-async fn whoami_says_who_it_is() {
+async fn whoami_names_the_user() {
     let bed = Bed::start(
         Django::default(),
         Settings::default().secret_key("new").secret_key_fallbacks(["old", "older"]),
@@ -94,7 +94,7 @@ async fn whoami_says_who_it_is() {
 /// One browser, Django on one port and the workbench on another: who logs in at one is logged in at
 /// both.
 #[actix_web::test]
-async fn the_workbench_logs_in_and_out_for_django_too() {
+async fn a_login_and_a_logout_in_the_workbench_are_valid_at_django() {
     let bed = Bed::shared().await;
     let site = bed.bed().site().await.unwrap();
     let workbench = Example::run("workbench", bed.bed().database_url(), &[]).unwrap();
@@ -127,7 +127,7 @@ async fn the_workbench_logs_in_and_out_for_django_too() {
 }
 
 #[test]
-fn whoami_says_at_once_what_is_missing() {
+fn whoami_reports_missing_settings_at_the_start() {
     let output = Command::new(Example::program("whoami").unwrap()).env_clear().output().unwrap();
     assert!(!output.status.success());
     let error = String::from_utf8(output.stderr).unwrap();

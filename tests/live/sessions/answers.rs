@@ -17,7 +17,7 @@ use crate::{
 };
 
 fn site(bed: &Bed) -> DjangoSite {
-    bed.store_with(settings().with(|s| s.write_sessions = true))
+    bed.site_with(settings().with(|s| s.write_sessions = true))
 }
 
 /// The value of "a" in the row of this key.
@@ -27,7 +27,7 @@ async fn a(site: &DjangoSite, key: &str) -> Option<u32> {
 }
 
 #[actix_web::test]
-async fn a_stream_is_sent_after_the_session_is_stored() {
+async fn a_stream_is_sent_after_the_session_is_saved() {
     let bed = Bed::shared().await;
     let site = site(bed);
     let middleware = DjangoSessionMiddleware::optional(site.clone());
@@ -59,7 +59,7 @@ async fn a_stream_is_sent_after_the_session_is_stored() {
 }
 
 #[actix_web::test]
-async fn what_is_changed_when_the_answer_is_on_its_way_is_not_stored_and_the_log_says_so() {
+async fn a_change_after_the_response_was_sent_is_not_saved_and_is_logged() {
     let bed = Bed::shared().await;
     let site = site(bed);
     let middleware = DjangoSessionMiddleware::optional(site.clone());
@@ -81,7 +81,7 @@ async fn what_is_changed_when_the_answer_is_on_its_way_is_not_stored_and_the_log
 }
 
 #[actix_web::test]
-async fn a_handler_that_panics_stores_nothing() {
+async fn a_handler_that_panics_saves_nothing() {
     let bed = Bed::shared().await;
     let site = site(bed);
     let middleware = DjangoSessionMiddleware::optional(site.clone());
@@ -153,12 +153,12 @@ async fn waited<F: Future + Unpin>(mut future: F, mut times: u64) -> bool {
 }
 
 #[actix_web::test]
-async fn more_than_can_be_read_again_is_not_stored() {
+async fn a_session_too_large_to_be_read_again_is_not_saved() {
     let bed = Bed::shared().await;
     let mut small = settings();
     small.write_sessions = true;
     small.max_decompressed_size = 1000;
-    let site = bed.store_with(small);
+    let site = bed.site_with(small);
     let middleware = DjangoSessionMiddleware::optional(site.clone());
     let handler = async |session: DjangoSessionMut| {
         session.insert("a", &1)?;
@@ -176,7 +176,7 @@ async fn more_than_can_be_read_again_is_not_stored() {
 }
 
 #[actix_web::test]
-async fn whoever_ends_a_session_and_goes_away_leaves_no_copy_of_it() {
+async fn a_client_that_ends_a_session_and_disconnects_leaves_no_cached_copy() {
     let bed = Bed::shared().await;
     let told = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let hears = std::sync::Arc::clone(&told);
@@ -194,7 +194,7 @@ async fn whoever_ends_a_session_and_goes_away_leaves_no_copy_of_it() {
 
 /// The visitor gets an answer, and the cache is told as soon as it listens.
 #[actix_web::test]
-async fn a_cache_that_hangs_keeps_nobody_waiting() {
+async fn a_cache_that_hangs_does_not_delay_the_response() {
     let bed = Bed::shared().await;
     let hangs = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
@@ -202,7 +202,7 @@ async fn a_cache_that_hangs_keeps_nobody_waiting() {
     let mut impatient = settings();
     impatient.write_sessions = true;
     impatient.timeout = Duration::from_secs(1);
-    let site = bed.store_with(impatient).on_session_change(move |key| {
+    let site = bed.site_with(impatient).on_session_change(move |key| {
         let (cache, told) = (std::sync::Arc::clone(&cache), told.clone());
         async move {
             let _permit = cache.acquire().await;
@@ -237,7 +237,7 @@ async fn a_cache_that_hangs_keeps_nobody_waiting() {
 
 /// Its end is no date: the answer is a 500, and whoever was logged in is not any more.
 #[actix_web::test]
-async fn a_flush_is_done_though_the_new_session_cannot_be_stored() {
+async fn a_flush_takes_effect_even_if_the_new_session_cannot_be_saved() {
     let bed = Bed::shared().await;
     let site = site(bed);
     for ops in [
@@ -283,7 +283,7 @@ async fn a_flush_in_a_stream_ends_the_session() {
 }
 
 #[actix_web::test]
-async fn a_cookie_that_is_no_key_is_deleted_also_if_nothing_looks_into_the_session() {
+async fn an_invalid_session_cookie_is_deleted_even_if_no_handler_uses_the_session() {
     let versions = Django::available().unwrap();
     for version in [versions[0], versions[versions.len() - 1]] {
         let bed = Bed::of(version).await;
@@ -316,10 +316,10 @@ async fn a_cookie_that_is_no_key_is_deleted_also_if_nothing_looks_into_the_sessi
 
 /// The rest of the handler would run with the body, which waits for the session to be stored.
 #[actix_web::test]
-async fn a_save_that_a_handler_left_unfinished_keeps_nobody_waiting() {
+async fn a_save_that_a_handler_abandoned_does_not_delay_others() {
     let bed = Bed::shared().await;
     let limit = Duration::from_secs(2);
-    let site = bed.store_with(settings().with(|s| {
+    let site = bed.site_with(settings().with(|s| {
         s.write_sessions = true;
         s.timeout = limit;
     }));

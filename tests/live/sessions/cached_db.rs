@@ -98,7 +98,7 @@ async fn program(folder: &Path) -> PathBuf {
 }
 
 #[actix_web::test]
-async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
+async fn django_sees_a_change_as_soon_as_its_cached_copy_is_deleted() {
     let redis = Redis::start().await;
     for version in Django::available().unwrap() {
         Venv::with(version, &[CLIENT]).await.unwrap();
@@ -107,7 +107,7 @@ async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
         let works = Arc::new(AtomicBool::new(true));
         let hook_works = Arc::clone(&works);
         let site = bed
-            .store_with(settings().with(|s| {
+            .site_with(settings().with(|s| {
                 s.session_engine = SessionEngine::CachedDb;
                 s.write_sessions = true;
             }))
@@ -162,7 +162,7 @@ async fn django_sees_what_was_changed_here_as_soon_as_its_copy_is_deleted() {
 
 /// The example, beside a site without a prefix of its own.
 #[actix_web::test]
-async fn the_example_deletes_the_copy_that_django_has() {
+async fn the_example_deletes_the_cached_copy_of_django() {
     let redis = Redis::start().await;
     Venv::with(Django::default(), &[CLIENT]).await.unwrap();
     let bed = Bed::start(Django::default(), redis.site("")).await;

@@ -13,7 +13,7 @@ const TRIES: &str = "SELECT last_value::int FROM tries";
 
 /// As an audit of the site's own may: its index is none that another session key would please.
 #[actix_web::test]
-async fn what_no_other_key_cures_is_tried_twice_at_most() {
+async fn a_failure_that_a_new_key_cannot_cure_is_tried_at_most_twice() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     for statement in [
         "CREATE SEQUENCE tries",
@@ -36,7 +36,7 @@ async fn what_no_other_key_cures_is_tried_twice_at_most() {
     let mut settings = settings();
     settings.write_sessions = true;
     settings.prepared_statements = false;
-    let site = bed.store_with(settings);
+    let site = bed.site_with(settings);
     // Another key is tried only where there was to be another one.
     for (ops, most) in [(insert, 1), (json!([["cycle_key"], ["insert", "b", 1]]), 2)] {
         bed.sql("SELECT setval('tries', 1)::int").await;

@@ -94,7 +94,7 @@ async fn slow_beside(site: &DjangoSite, key: &str, slow: &str, meanwhile: &str) 
 }
 
 #[actix_web::test]
-async fn no_answer_sends_the_cookie_of_a_session_that_is_gone() {
+async fn no_response_sends_the_cookie_of_a_deleted_session() {
     let bed = Bed::shared().await;
     let until_2099 = r#"{"a":1,"_session_expiry":"2099-01-01T00:00:00+00:00"}"#;
     for settings in [
@@ -102,7 +102,7 @@ async fn no_answer_sends_the_cookie_of_a_session_that_is_gone() {
         sliding().with(|s| s.session_save_interval = Some(Duration::from_secs(60))),
         sliding().with(|s| s.session_save_interval = Some(Duration::ZERO)),
     ] {
-        let site = bed.store_with(settings);
+        let site = bed.site_with(settings);
         for json in [r#"{"a":1}"#, until_2099] {
             for (slow, meanwhile, expected) in [
                 ("/reads", "/cycle", (400, 0)),
@@ -118,7 +118,7 @@ async fn no_answer_sends_the_cookie_of_a_session_that_is_gone() {
         }
     }
     // Where sessions do not slide, none is sent for having looked.
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     for (slow, meanwhile, expected) in
         [("/reads", "/logout", (200, 0)), ("/saves", "/cycle", (400, 0))]
     {
@@ -129,12 +129,12 @@ async fn no_answer_sends_the_cookie_of_a_session_that_is_gone() {
 
 /// As in Django from 5.1 on: the session has moved, so its visitor has to hear of it.
 #[actix_web::test]
-async fn a_cache_that_is_away_costs_nobody_the_session() {
+async fn a_cache_outage_does_not_lose_the_session() {
     let bed = Bed::shared().await;
     let mut cached = settings();
     cached.session_engine = SessionEngine::CachedDb;
     cached.write_sessions = true;
-    let site = bed.store_with(cached).on_session_change(|_: SessionKey| async {
+    let site = bed.site_with(cached).on_session_change(|_: SessionKey| async {
         Err::<(), _>(std::io::Error::other("the cache is away"))
     });
     let log = Log::default();

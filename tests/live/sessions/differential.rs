@@ -17,13 +17,13 @@ enum Side {
 }
 
 #[actix_web::test]
-async fn what_django_would_have_stored_is_stored_and_what_it_would_have_sent_is_sent() {
+async fn the_saved_rows_and_the_sent_cookies_are_those_of_django() {
     compare(510, false).await;
 }
 
 /// With CSRF_USE_SESSIONS: which secret stays, and whom it gives a session.
 #[actix_web::test]
-async fn a_csrf_secret_is_in_the_session_as_in_django() {
+async fn the_csrf_secret_is_in_the_session_as_in_django() {
     compare(210, true).await;
 }
 
@@ -41,9 +41,9 @@ async fn compare(sequences: usize, csrf_use_sessions: bool) {
         settings.write_sessions = true;
         settings.password_hashers = Some(hashers.into());
         settings.csrf_use_sessions = csrf_use_sessions;
-        let site = bed.store_with(settings.clone());
+        let site = bed.site_with(settings.clone());
         let hooked = site.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
-        let sites = [site, hooked, bed.store_with(settings)];
+        let sites = [site, hooked, bed.site_with(settings)];
         for number in 0..sequences {
             let sequence = Sequence::random(&mut dice, csrf_use_sessions);
             let mut layers = layers(&mut dice, &sites);

@@ -25,7 +25,7 @@ fn cookie(outcome: &Outcome) -> (String, String) {
 }
 
 #[actix_web::test]
-async fn a_session_in_a_cookie_goes_to_and_fro_without_a_database() {
+async fn a_session_in_a_cookie_needs_no_database() {
     let engine = "django.contrib.sessions.backends.signed_cookies";
     for version in Django::available().unwrap() {
         let settings = Settings::default().set("SESSION_ENGINE", engine);
@@ -65,7 +65,7 @@ async fn a_session_in_a_cookie_goes_to_and_fro_without_a_database() {
 }
 
 #[actix_web::test]
-async fn a_cookie_that_is_none_of_ours_is_no_session() {
+async fn a_cookie_that_we_did_not_sign_is_no_session() {
     let site = DjangoSite::new(pool(&nowhere()), signed_cookies()).unwrap();
     let made = operate(&site, None, &json!([["insert", "a", 1]]), 200).await;
     let (sound, _) = cookie(&made);
@@ -93,12 +93,12 @@ async fn a_cookie_that_is_none_of_ours_is_no_session() {
 }
 
 #[actix_web::test]
-async fn without_the_hook_nothing_is_written_beside_a_cache() {
+async fn without_the_hook_a_cached_session_is_not_written() {
     let bed = Bed::shared().await;
     let mut beside_a_cache = settings();
     beside_a_cache.session_engine = SessionEngine::CachedDb;
     beside_a_cache.write_sessions = true;
-    let site = bed.store_with(beside_a_cache);
+    let site = bed.site_with(beside_a_cache);
     let refused = site.check().await.unwrap_err().to_string();
     assert!(refused.contains("on_session_change"), "{refused}");
     let key = bed.session(r#"{"a":1}"#).await;
@@ -110,7 +110,7 @@ async fn without_the_hook_nothing_is_written_beside_a_cache() {
 }
 
 #[actix_web::test]
-async fn a_service_that_only_reads_says_which_setting_lets_it_write() {
+async fn a_read_only_service_names_the_setting_that_permits_writes() {
     let bed = Bed::shared().await;
     let site = bed.site();
     let seen = operate(&site, None, &json!([["insert", "a", 1]]), 200).await;

@@ -19,7 +19,7 @@ async fn fill(bed: &Bed, rows: u32, expired: u32) {
 }
 
 fn site(bed: &Bed) -> DjangoSite {
-    bed.store_with(settings().with(|s| s.write_sessions = true))
+    bed.site_with(settings().with(|s| s.write_sessions = true))
 }
 
 async fn number(bed: &Bed, sql: &str) -> i64 {
@@ -55,7 +55,7 @@ enum Statistics {
 }
 
 #[actix_web::test]
-async fn each_part_reads_what_it_deletes_and_no_more() {
+async fn each_batch_reads_only_the_rows_that_it_deletes() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     bed.sql("ALTER TABLE django_session SET (autovacuum_enabled = off)").await;
     for (rows, statistics, expired) in [
@@ -94,7 +94,7 @@ async fn each_part_reads_what_it_deletes_and_no_more() {
 }
 
 #[actix_web::test]
-async fn without_the_index_all_goes_as_well() {
+async fn without_the_index_all_expired_rows_are_deleted_too() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let index = bed
         .sql("SELECT indexname::text FROM pg_indexes WHERE indexdef LIKE '%(expire_date)%'")
@@ -107,7 +107,7 @@ async fn without_the_index_all_goes_as_well() {
 }
 
 #[actix_web::test]
-async fn several_clear_at_once_beside_djangos_own_command() {
+async fn several_services_and_django_can_clear_at_the_same_time() {
     for version in Django::available().unwrap() {
         let bed = Bed::start(version, Settings::default()).await;
         fill(&bed, 40_000, 39_000).await;
@@ -140,7 +140,7 @@ const AGAIN: &str = "INSERT INTO django_session SELECT md5(random()::text), 'x',
 
 /// Somebody changes an expired session: Django's save gives it another end.
 #[actix_web::test]
-async fn what_others_hold_is_passed_over_and_what_they_revived_lives() {
+async fn locked_rows_are_skipped_and_revived_rows_stay() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     fill(&bed, 100, 60).await;
     let revived: Value = bed
@@ -164,7 +164,7 @@ async fn what_others_hold_is_passed_over_and_what_they_revived_lives() {
 
 /// What an administrator may have set for all, and what a slow server needs.
 #[actix_web::test]
-async fn neither_the_timeout_of_a_lookup_nor_settings_of_the_database_end_it() {
+async fn clearing_is_not_ended_by_the_lookup_timeout_or_database_settings() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let name = bed.bed().database().name().to_owned();
     for setting in [
@@ -188,5 +188,5 @@ async fn neither_the_timeout_of_a_lookup_nor_settings_of_the_database_end_it() {
     let mut hasty = settings();
     hasty.write_sessions = true;
     hasty.timeout = std::time::Duration::from_millis(500);
-    assert_eq!(bed.store_with(hasty).clear_expired().await.unwrap(), 2_500);
+    assert_eq!(bed.site_with(hasty).clear_expired().await.unwrap(), 2_500);
 }

@@ -51,14 +51,14 @@ async fn fails(
 }
 
 #[actix_web::test]
-async fn each_is_logged_once_and_answered_by_the_application() {
+async fn each_error_is_logged_once_and_answered_by_the_error_handler() {
     let bed = Bed::shared().await;
     let cookie = format!("sessionid={}", bed.login("ada").await);
     let log = Log::default();
     log.listen();
     for is_handled in [false, true] {
         // Each says once a second that the database is away.
-        let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+        let site = bed.site_with(settings().with(|s| s.write_sessions = true));
         let optional = || {
             let optional = DjangoSessionMiddleware::optional(site.clone());
             if !is_handled {
@@ -117,7 +117,7 @@ async fn each_is_logged_once_and_answered_by_the_application() {
 
 /// What the application leaves out is put in.
 #[actix_web::test]
-async fn a_page_for_an_outage_says_when_to_come_again() {
+async fn an_outage_page_has_a_retry_after_header() {
     let site = DjangoSite::new(pool(&nowhere()), settings()).unwrap();
     let middleware = DjangoSessionMiddleware::optional(site)
         .error_handler(|_, _| HttpResponse::ServiceUnavailable().body("{}"));

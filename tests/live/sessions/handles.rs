@@ -108,7 +108,7 @@ async fn visitor(
 }
 
 #[actix_web::test]
-async fn handles_on_one_table_are_as_good_as_one() {
+async fn several_handles_on_one_table_behave_as_one() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let url = bed.bed().database_url();
     let mut seen = BTreeSet::new();
@@ -122,7 +122,7 @@ async fn handles_on_one_table_are_as_good_as_one() {
                 settings.session_save_every_request = true;
                 settings.session_save_interval = Some(every);
             }
-            let site = bed.store_with(settings);
+            let site = bed.site_with(settings);
             let one = Layers { sites: vec![site.clone(); 3], ..Layers::default() };
             let nestings = nestings(&site, url);
             for (kind, ops, status) in [
@@ -163,9 +163,9 @@ async fn handles_on_one_table_are_as_good_as_one() {
 
 /// Who the visitor is, each handle says for itself: of a session that both share.
 #[actix_web::test]
-async fn no_hook_is_skipped_because_another_handle_let_the_visitor_in() {
+async fn a_hook_runs_even_if_another_handle_admitted_the_visitor() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let strict = site.clone().after_get_user(move |session, user, _| {
@@ -207,9 +207,9 @@ async fn handles_of_two_tables_or_cookies_have_two_sessions() {
         sliding.session_save_every_request = true;
         sliding.with(|s| s.session_save_interval = Some(Duration::ZERO))
     };
-    let site = bed.store_with(sliding());
-    let other_cookie = bed.store_with(sliding().with(|s| s.session_cookie_name = "other".into()));
-    let other_table = bed.store_with(sliding().with(|s| s.session_table = "other_session".into()));
+    let site = bed.site_with(sliding());
+    let other_cookie = bed.site_with(sliding().with(|s| s.session_cookie_name = "other".into()));
+    let other_table = bed.site_with(sliding().with(|s| s.session_table = "other_session".into()));
     let names = |outcome: &Outcome| -> Vec<String> {
         let names = outcome.set_cookie.iter().map(|one| one.split('=').next().unwrap().to_owned());
         names.filter(|name| name != "csrftoken").collect()

@@ -45,11 +45,11 @@ async fn has_row(bed: &Bed, cookie: &str) -> bool {
 }
 
 #[actix_web::test]
-async fn a_hash_of_a_fallback_key_gives_way_to_one_of_today_as_in_django() {
+async fn a_hash_of_a_fallback_key_is_replaced_as_in_django() {
     for version in Django::available().unwrap() {
         let bed = bed(version).await;
-        let site = bed.store_with(settings());
-        let of_old = bed.store_with(DjangoSettings::new("old"));
+        let site = bed.site_with(settings());
+        let of_old = bed.site_with(DjangoSettings::new("old"));
         let user = json!([["user"]]);
         let (here, there) =
             (create_session(&of_old, "ada").await, create_session(&of_old, "ada").await);
@@ -74,7 +74,7 @@ async fn a_wrong_hash_ends_the_session_as_in_django() {
     let wrong = r#"{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"0","cart":1}"#;
     for version in Django::available().unwrap() {
         let bed = bed(version).await;
-        let site = bed.store_with(settings());
+        let site = bed.site_with(settings());
         for (ops, expected) in [
             (json!([["user"]]), (json!([null]), 200, "deleted", false)),
             (json!([["user"], ["get", "cart"]]), (json!([null, null]), 200, "deleted", false)),
@@ -91,17 +91,17 @@ async fn a_wrong_hash_ends_the_session_as_in_django() {
 }
 
 #[actix_web::test]
-async fn a_middleware_that_asks_for_the_user_does_the_same_and_one_that_may_not_write_does_nothing()
+async fn a_middleware_updates_the_hash_only_if_it_may_write()
 {
     let bed = bed(Django::default()).await;
-    let of_old = bed.store_with(DjangoSettings::new("old"));
+    let of_old = bed.site_with(DjangoSettings::new("old"));
     let wrong = r#"{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"0"}"#;
     for (site, status, old_hash, wrong_hash) in [
-        (bed.store_with(settings()), 200, ("another", false), ("deleted", false)),
+        (bed.site_with(settings()), 200, ("another", false), ("deleted", false)),
         // A failure stores nothing, and ends what is to be ended.
-        (bed.store_with(settings()), 500, ("nothing", true), ("deleted", false)),
+        (bed.site_with(settings()), 500, ("nothing", true), ("deleted", false)),
         (
-            bed.store_with(settings().with(|s| s.write_sessions = false)),
+            bed.site_with(settings().with(|s| s.write_sessions = false)),
             200,
             ("nothing", true),
             ("nothing", true),

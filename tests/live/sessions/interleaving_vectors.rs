@@ -58,7 +58,7 @@ fn why_not(vector: &Value) -> Option<&'static str> {
 }
 
 #[actix_web::test]
-async fn requests_at_once_do_what_they_do_in_django() {
+async fn concurrent_requests_behave_as_in_django() {
     // A database of its own: whoever waits for a lock in it is the one.
     let bed = Bed::start(Django::default(), Settings::default().secret_key(SECRET_KEY)).await;
     let (mut compared, mut different, mut wrong) = (0, 0, Vec::new());

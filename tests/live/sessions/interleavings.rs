@@ -79,9 +79,9 @@ async fn came(bed: &Bed, key: &str, (status, cookie): (u16, Option<String>)) -> 
 }
 
 #[actix_web::test]
-async fn what_others_did_to_the_session_meanwhile_is_kept_and_what_they_ended_is_ended() {
+async fn concurrent_changes_are_kept_and_ended_sessions_stay_ended() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let with_a = json!({ "cart": [1, 2], "theme": "dark", "a": 1 });
     for (ops, others, expected) in [
         // Django would lose "a" here: it stores the whole of what it had read.
@@ -160,10 +160,10 @@ pub(super) async fn somebody_waits(client: &Client) {
 }
 
 #[actix_web::test]
-async fn an_open_transaction_is_waited_for_and_its_outcome_counts() {
+async fn a_write_waits_for_an_open_transaction_and_respects_its_outcome() {
     // A database of its own: whoever waits for a lock in it is the one.
     let bed = Bed::start(testbed::Django::default(), testbed::Settings::default()).await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let (theirs, watcher) = (connect(&bed).await, connect(&bed).await);
     let other = bed.session(r#"{"a":1}"#).await;
     let insert = json!([["insert", "b", 1]]);
@@ -205,11 +205,11 @@ async fn an_open_transaction_is_waited_for_and_its_outcome_counts() {
 }
 
 #[actix_web::test]
-async fn several_middlewares_and_extractors_of_one_request_see_and_store_one_session() {
+async fn all_middlewares_and_extractors_of_a_request_share_one_session() {
     use actix_django_session::{DjangoSession, DjangoSessionMiddleware, OptionalDjangoSession};
 
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let (outer, inner) = (
         DjangoSessionMiddleware::optional(site.clone()),
         DjangoSessionMiddleware::optional(site.clone()),
@@ -256,7 +256,7 @@ async fn several_middlewares_and_extractors_of_one_request_see_and_store_one_ses
 }
 
 #[actix_web::test]
-async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_away() {
+async fn no_reader_is_refused_while_the_hash_is_updated() {
     let bed = Bed::shared().await;
     // The site's key was replaced by another one.
     let new = || {
@@ -265,7 +265,7 @@ async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_aw
     };
     let ended = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&ended);
-    let site = bed.store_with(new().with(|s| s.write_sessions = true)).on_event(move |event| {
+    let site = bed.site_with(new().with(|s| s.write_sessions = true)).on_event(move |event| {
         if event.reason() == Some("session_interrupted") {
             counter.fetch_add(1, Ordering::Relaxed);
         }
@@ -312,9 +312,9 @@ async fn of_many_who_read_while_the_hash_is_brought_up_to_date_none_is_turned_aw
 }
 
 #[actix_web::test]
-async fn an_update_may_look_at_its_own_session() {
+async fn an_update_can_read_its_own_session() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let handler = async |session: DjangoSessionMut| {
         let other = session.clone();
         session.insert("b", &1)?;

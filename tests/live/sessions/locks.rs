@@ -82,7 +82,7 @@ async fn app(bed: &Bed, timeout: Duration, slides: bool) -> TestApp {
     settings.session_save_every_request = slides;
     // Another one than the passwords of the users have.
     settings.password_hashers = Some(vec![PasswordHasher::Pbkdf2Sha256 { iterations: 7 }]);
-    let site = bed.store_with(settings);
+    let site = bed.site_with(settings);
     let middleware = DjangoSessionMiddleware::optional(site).csrf_exempt();
     TestApp::start(move || {
         App::new()
@@ -117,7 +117,7 @@ const LOCK: &str = "SELECT 1 FROM django_session WHERE session_key = $1 FOR UPDA
 
 /// One visitor's slow view in Django, and ten more requests of the same visitor here.
 #[actix_web::test]
-async fn nobody_else_waits_for_a_row_that_many_want_to_write() {
+async fn a_locked_row_does_not_delay_other_visitors() {
     // Far beyond what an answer takes.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -151,7 +151,7 @@ async fn nobody_else_waits_for_a_row_that_many_want_to_write() {
 
 /// A hundred visitors' slow views in Django.
 #[actix_web::test]
-async fn a_hundred_locked_rows_keep_nobody_else_waiting() {
+async fn a_hundred_locked_rows_do_not_delay_other_visitors() {
     const ROWS: usize = 100;
     const TIMEOUT: Duration = Duration::from_secs(30);
     /// What writes of sessions may use of the 31 connections that a site has by default.
@@ -194,7 +194,7 @@ async fn a_hundred_locked_rows_keep_nobody_else_waiting() {
 
 /// However many writes one request makes, and however: they have one `timeout` in all.
 #[actix_web::test]
-async fn all_that_a_request_writes_has_one_budget() {
+async fn all_writes_of_a_request_share_one_time_budget() {
     const TIMEOUT: Duration = Duration::from_secs(3);
     const PATHS: [&str; 8] =
         ["/add", "/out", "/flush", "/login", "/thrice", "/create", "/delete", "/authenticate"];
@@ -224,7 +224,7 @@ async fn all_that_a_request_writes_has_one_budget() {
 
 /// Somebody else changes the row again and again, in transactions that take most of a `timeout`.
 #[actix_web::test]
-async fn who_is_overtaken_again_and_again_waits_no_longer() {
+async fn a_writer_that_is_overtaken_repeatedly_keeps_its_time_budget() {
     const TIMEOUT: Duration = Duration::from_secs(2);
 
     let bed = Bed::start(Default::default(), Default::default()).await;
@@ -266,7 +266,7 @@ async fn who_is_overtaken_again_and_again_waits_no_longer() {
 
 /// A database that falls silent: all reads have one `timeout`, and all writes, the slide among them.
 #[actix_web::test]
-async fn what_a_request_reads_has_one_budget_and_what_it_writes_another() {
+async fn reads_and_writes_of_a_request_have_separate_time_budgets() {
     const TIMEOUT: Duration = Duration::from_secs(2);
 
     let bed = Bed::start(Default::default(), Default::default()).await;
@@ -327,7 +327,7 @@ async fn reads_and_writes_in_silence(
 
 /// `CREATE INDEX` on the session table: it can be read and not written.
 #[actix_web::test]
-async fn a_page_that_only_slides_does_not_wait_for_a_table_that_cannot_be_written() {
+async fn a_page_that_only_slides_does_not_wait_for_a_locked_table() {
     const TIMEOUT: Duration = Duration::from_secs(20);
 
     let bed = Bed::start(Default::default(), Default::default()).await;

@@ -71,11 +71,11 @@ async fn ask(
 }
 
 #[actix_web::test]
-async fn a_middleware_goes_by_the_session_as_a_middleware_left_it() {
+async fn a_middleware_sees_the_session_as_an_outer_middleware_left_it() {
     let versions = Django::available().unwrap();
     for version in [versions[0], versions[versions.len() - 1]] {
         let bed = Bed::of(version).await;
-        let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+        let site = bed.site_with(settings().with(|s| s.write_sessions = true));
         let optional = || DjangoSessionMiddleware::optional(site.clone());
         let login_required = || DjangoSessionMiddleware::login_required(site.clone());
         let required = || DjangoSessionMiddleware::required(site.clone());
@@ -132,9 +132,9 @@ async fn a_middleware_goes_by_the_session_as_a_middleware_left_it() {
 /// Django's `request.user` stays whom it was asked for first. Here who flushes a session ends it for
 /// the rest of the request too.
 #[actix_web::test]
-async fn a_middleware_turns_away_whose_session_was_flushed_though_an_outer_one_knew_the_user() {
+async fn a_middleware_refuses_a_visitor_whose_session_an_outer_middleware_flushed() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let cookie = async || format!("sessionid={}", bed.login("ada").await);
     let ops = json!([["request_user"], ["flush"], ["is_admitted"]]);
     let django = operations::django(bed, Some(&cookie().await), &ops, 200).await;
@@ -146,9 +146,9 @@ async fn a_middleware_turns_away_whose_session_was_flushed_though_an_outer_one_k
 }
 
 #[actix_web::test]
-async fn whether_a_token_is_needed_depends_on_the_session_as_a_middleware_left_it() {
+async fn the_csrf_check_uses_the_session_as_a_middleware_left_it() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     for (ops, status) in [
         (json!([]), 403),
         (json!([["flush"]]), 200),
@@ -167,12 +167,12 @@ async fn whether_a_token_is_needed_depends_on_the_session_as_a_middleware_left_i
 
 /// What cannot be told is no reason to ask for no token.
 #[actix_web::test]
-async fn a_session_that_can_be_none_any_more_needs_no_less_of_a_token() {
+async fn a_session_that_cannot_be_decoded_does_not_skip_the_csrf_check() {
     let bed = Bed::shared().await;
     let mut settings = settings();
     settings.write_sessions = true;
     settings.max_decompressed_size = 1000;
-    let site = bed.store_with(settings);
+    let site = bed.site_with(settings);
     let handled = web::Data::new(AtomicUsize::new(0));
     let handler = async |handled: web::Data<AtomicUsize>| {
         handled.fetch_add(1, Ordering::Relaxed);
@@ -194,9 +194,9 @@ async fn a_session_that_can_be_none_any_more_needs_no_less_of_a_token() {
 
 /// Another request has logged them out of the same row meanwhile.
 #[actix_web::test]
-async fn whoever_is_not_named_by_what_was_saved_is_nobody() {
+async fn a_saved_session_that_names_no_user_is_anonymous() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let key = bed.login("ada").await;
     let middlewares = [(); 2].map(|()| DjangoSessionMiddleware::login_required(site.clone()));
     let nobodys = bed.session("{}").await;
@@ -212,12 +212,12 @@ async fn whoever_is_not_named_by_what_was_saved_is_nobody() {
 
 /// Also of a session that was changed before, and whatever the hook said.
 #[actix_web::test]
-async fn the_application_is_asked_once_a_request() {
+async fn the_user_hook_runs_once_a_request() {
     let bed = Bed::shared().await;
     for user_goes_on in [true, false] {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
-        let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+        let site = bed.site_with(settings().with(|s| s.write_sessions = true));
         let site = site.after_get_user(move |_, user, _| {
             count.fetch_add(1, Ordering::Relaxed);
             async move { Ok(user_goes_on.then_some(user)) }

@@ -42,10 +42,10 @@ async fn no_log_line_has_a_session_key_or_session_data_of_what_is_written() {
     writing.write_sessions = true;
     writing.session_save_every_request = true;
     let sites = [
-        bed.store_with(writing.clone()),
-        bed.store_with(writing.clone().with(|s| s.prepared_statements = false)),
+        bed.site_with(writing.clone()),
+        bed.site_with(writing.clone().with(|s| s.prepared_statements = false)),
         // Only the reading works: what the server says of the rest reaches the log.
-        bed.store_with(writing.clone().with(|s| s.session_table = "read_only".into())),
+        bed.site_with(writing.clone().with(|s| s.session_table = "read_only".into())),
         DjangoSite::new(pool(&nowhere()), writing).unwrap(),
     ];
     bed.sql("CREATE VIEW read_only AS SELECT DISTINCT * FROM django_session").await;
@@ -133,15 +133,15 @@ const OBSTACLES: [(&str, &str, &str, &str); 5] = [
 ];
 
 #[actix_web::test]
-async fn no_error_or_log_line_has_the_row_that_the_database_refuses() {
+async fn no_error_or_log_line_has_a_row_that_the_database_refuses() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let log = Log::default();
     log.listen();
     let hashers = |iterations| [PasswordHasher::Pbkdf2Sha256 { iterations }];
     let upgrading =
-        bed.store_with(settings().with(|s| s.password_hashers = Some(hashers(2).into())));
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
-    let encoded = bed.store_with(settings().with(|s| s.password_hashers = Some(hashers(1).into())));
+        bed.site_with(settings().with(|s| s.password_hashers = Some(hashers(2).into())));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
+    let encoded = bed.site_with(settings().with(|s| s.password_hashers = Some(hashers(1).into())));
     let encoded = encoded.make_password("hush").await.unwrap();
     let user = json!({ "cmd": "set_user", "username": "ada", "password_column": encoded });
     bed.ask(user).await;
@@ -161,7 +161,7 @@ async fn no_error_or_log_line_has_the_row_that_the_database_refuses() {
         client.batch_execute(obstacle).await.unwrap();
         log.clear();
         // Each store says once a minute that its database is not available.
-        let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+        let site = bed.site_with(settings().with(|s| s.write_sessions = true));
         let middleware = DjangoSessionMiddleware::optional(site.clone());
         let app = TestApp::start(move || {
             App::new().wrap(middleware.clone()).route("/{change}", web::get().to(change))

@@ -80,9 +80,9 @@ async fn start(site: &DjangoSite) -> SessionKey {
 }
 
 #[actix_web::test]
-async fn of_two_hundred_who_add_to_one_list_none_is_lost() {
+async fn two_hundred_concurrent_appends_are_all_saved() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(patient().with(|s| s.write_sessions = true));
+    let site = bed.site_with(patient().with(|s| s.write_sessions = true));
     let app = service(&site);
     let key = start(&site).await;
     let paths: Vec<_> = (0..200).map(|n| format!("/append/{n}")).collect();
@@ -94,9 +94,9 @@ async fn of_two_hundred_who_add_to_one_list_none_is_lost() {
 }
 
 #[actix_web::test]
-async fn beside_django_nothing_of_its_own_is_lost() {
+async fn no_change_here_is_lost_while_django_writes_too() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(settings().with(|s| s.write_sessions = true));
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let key = start(&site).await;
     let cookie = format!("sessionid={}", key.as_str());
     let mut overwritten = 0;
@@ -129,13 +129,13 @@ async fn beside_django_nothing_of_its_own_is_lost() {
 }
 
 #[actix_web::test]
-async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() {
+async fn an_ended_session_stays_ended_under_concurrent_requests() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let mut changing = patient();
     changing.write_sessions = true;
-    let site = bed.store_with(changing.clone());
+    let site = bed.site_with(changing.clone());
     let app = service(&site);
-    let sliding = service(&bed.store_with(each_request_slides(changing)));
+    let sliding = service(&bed.site_with(each_request_slides(changing)));
     let (mut dice, ended) = (Dice(seed()), AtomicUsize::new(0));
     for round in 0..1000 {
         let key = start(&site).await;
@@ -173,14 +173,14 @@ async fn a_session_that_somebody_ended_stays_ended_whatever_else_is_under_way() 
 }
 
 #[actix_web::test]
-async fn two_services_slide_a_thousand_sessions_without_standing_in_each_others_way() {
+async fn two_services_slide_a_thousand_sessions_without_errors() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let mut changing = patient();
     changing.write_sessions = true;
-    let site = bed.store_with(changing.clone());
+    let site = bed.site_with(changing.clone());
     let keys = join_all((0..1000).map(|_| start(&site))).await;
     bed.sql("UPDATE django_session SET expire_date = now() + interval '1 hour'").await;
-    let sliding = || service(&bed.store_with(each_request_slides(changing.clone())));
+    let sliding = || service(&bed.site_with(each_request_slides(changing.clone())));
     let services = [sliding(), sliding()];
     for _ in 0..2 {
         // Against each other.

@@ -31,7 +31,7 @@ const DIFFERENT: &[(&str, &str)] = &[
 ];
 
 #[actix_web::test]
-async fn a_session_in_a_cookie_becomes_what_django_made_of_it() {
+async fn a_session_in_a_cookie_changes_as_it_did_in_django() {
     let (mut compared, mut different, mut wrong) = (BTreeMap::<_, usize>::new(), 0, Vec::new());
     for vector in vectors() {
         let id = vector["id"].as_str().unwrap().strip_prefix("main/").unwrap().to_owned();

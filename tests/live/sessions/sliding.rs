@@ -66,7 +66,7 @@ async fn a_session_slides_as_in_django() {
     let every_request = Settings::default().set("SESSION_SAVE_EVERY_REQUEST", true);
     for version in Django::available().unwrap() {
         let bed = Bed::start(version, every_request.clone()).await;
-        let site = bed.store_with(sliding());
+        let site = bed.site_with(sliding());
         let two_weeks = Duration::from_secs(14 * 86_400);
         for (json, seconds, expected) in [
             (r#"{"a":1}"#, 30, two_weeks),
@@ -97,23 +97,23 @@ async fn a_session_slides_as_in_django() {
 }
 
 #[actix_web::test]
-async fn what_does_not_slide_is_left_alone() {
+async fn a_session_slides_only_if_settings_and_response_permit_it() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(sliding());
+    let site = bed.site_with(sliding());
     for (json, site, status, cookies) in [
         // Nothing is stored with a failure.
         (r#"{"a":1}"#, &site, 500, 0),
-        (r#"{"a":1}"#, &bed.store_with(settings().with(|s| s.write_sessions = true)), 200, 0),
+        (r#"{"a":1}"#, &bed.site_with(settings().with(|s| s.write_sessions = true)), 200, 0),
         (
             r#"{"a":1}"#,
-            &bed.store_with(settings().with(|s| s.session_save_every_request = true)),
+            &bed.site_with(settings().with(|s| s.session_save_every_request = true)),
             200,
             0,
         ),
         // It was moved less than two weeks ago, and the browser is told nothing else.
         (
             r#"{"a":1}"#,
-            &bed.store_with(
+            &bed.site_with(
                 sliding()
                     .with(|s| s.session_save_interval = Some(Duration::from_secs(15 * 86_400))),
             ),
@@ -138,16 +138,16 @@ async fn end(bed: &Bed, key: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_session_that_lives_for_seconds_slides_all_the_same_and_with_zero_each_time() {
+async fn a_session_of_a_few_seconds_slides_and_with_zero_at_each_request() {
     let bed = Bed::shared().await;
     for site in [
         // It was moved 800 ms ago: of so short a life, that is much.
-        bed.store_with(sliding().with(|s| s.session_cookie_age = 40)),
-        bed.store_with(sliding().with(|s| {
+        bed.site_with(sliding().with(|s| s.session_cookie_age = 40)),
+        bed.site_with(sliding().with(|s| {
             s.session_cookie_age = 40;
             s.session_save_interval = Some(Duration::ZERO);
         })),
-        bed.store_with(sliding().with(|s| s.session_save_interval = Some(Duration::ZERO))),
+        bed.site_with(sliding().with(|s| s.session_save_interval = Some(Duration::ZERO))),
     ] {
         let key = row(bed, r#"{"a":1}"#, 1000).await;
         assert_eq!(page(&site, &key, 200).await, 1);
@@ -164,9 +164,9 @@ async fn a_session_that_lives_for_seconds_slides_all_the_same_and_with_zero_each
 }
 
 #[actix_web::test]
-async fn a_date_stays_and_the_cookie_says_how_far_it_is() {
+async fn a_fixed_expiry_date_stays_and_the_cookie_has_the_remaining_seconds() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(sliding());
+    let site = bed.site_with(sliding());
     let date = "2099-01-01T00:00:00+00:00";
     let json = format!(r#"{{"_session_expiry":"{date}"}}"#);
     // Also if the row says otherwise, as in Django.
@@ -187,9 +187,9 @@ async fn a_date_stays_and_the_cookie_says_how_far_it_is() {
 }
 
 #[actix_web::test]
-async fn a_session_that_was_ended_meanwhile_does_not_slide_back() {
+async fn an_ended_session_is_not_restored_by_sliding() {
     let bed = Bed::shared().await;
-    let site = bed.store_with(sliding());
+    let site = bed.site_with(sliding());
     let key = row(bed, r#"{"a":1}"#, 1000).await;
     let middleware = DjangoSessionMiddleware::required(site.clone());
     // A page during which the visitor logs out, or somebody gives the session another end.
@@ -231,7 +231,7 @@ async fn a_session_that_was_ended_meanwhile_does_not_slide_back() {
 }
 
 #[actix_web::test]
-async fn a_slide_waits_for_no_disk_and_for_no_standby() {
+async fn a_slide_does_not_wait_for_disk_or_standby() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     // What is in force when the transaction is committed.
     for statement in [
@@ -245,10 +245,10 @@ async fn a_slide_waits_for_no_disk_and_for_no_standby() {
     }
     let key = bed.session(r#"{"a":1}"#).await;
     bed.sql("UPDATE django_session SET expire_date = now() + interval '1h'").await;
-    assert_eq!(page(&bed.store_with(sliding()), &key, 200).await, 1);
+    assert_eq!(page(&bed.site_with(sliding()), &key, 200).await, 1);
     let ops = json!([["insert", "b", 1]]);
     let cookie = format!("sessionid={key}");
-    operate(&bed.store_with(sliding()), Some(&cookie), &ops, 200).await;
+    operate(&bed.site_with(sliding()), Some(&cookie), &ops, 200).await;
     let seen = bed.sql("SELECT synchronous_commit FROM seen").await;
     assert_eq!(seen, json!([["on"], ["off"], ["on"]]));
 }

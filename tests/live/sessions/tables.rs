@@ -86,7 +86,7 @@ async fn count(bed: &Bed) -> Value {
 }
 
 #[actix_web::test]
-async fn whatever_the_table_is_all_writes_do_what_django_does() {
+async fn writes_behave_as_in_django_on_every_form_of_the_table() {
     for version in Django::available().unwrap() {
         for (what, statements) in TABLES {
             let bed = Bed::start(version, Settings::default()).await;
@@ -95,7 +95,7 @@ async fn whatever_the_table_is_all_writes_do_what_django_does() {
             }
             let mut writes = settings();
             writes.write_sessions = true;
-            let site = bed.store_with(writes.clone());
+            let site = bed.site_with(writes.clone());
             let site = &site;
             let what = &format!("{version}, {what}");
 
@@ -135,7 +135,7 @@ async fn whatever_the_table_is_all_writes_do_what_django_does() {
 
             // Slides.
             bed.sql("UPDATE django_session SET expire_date = now() + interval '1 minute'").await;
-            let slides = bed.store_with(writes.with(|s| s.session_save_every_request = true));
+            let slides = bed.site_with(writes.with(|s| s.session_save_every_request = true));
             let cookie = format!("sessionid={ours}");
             let slid = operate(&slides, Some(&cookie), &json!([["get", "e"]]), 200).await;
             assert_eq!((slid.results, slid.set_cookie.len()), (json!([5]), 1), "{what}");

@@ -64,7 +64,7 @@ const KINDS: [&str; 9] = [
 ];
 
 #[actix_web::test]
-async fn one_request_does_what_six_versions_of_django_did() {
+async fn one_request_behaves_as_in_six_versions_of_django() {
     let bed = Bed::start(Django::default(), Settings::default().secret_key("s3cr3t-key")).await;
     let text =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors-writes.jsonl"));
@@ -235,7 +235,7 @@ impl<'a> Vector<'a> {
             .await;
         }
         let hook_fails = self.hook_fails;
-        let site = bed.store_with(self.settings.clone()).on_session_change(move |_: SessionKey| {
+        let site = bed.site_with(self.settings.clone()).on_session_change(move |_: SessionKey| {
             let said = if hook_fails { Err(std::io::Error::other("down")) } else { Ok(()) };
             std::future::ready(said)
         });

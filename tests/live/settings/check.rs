@@ -15,7 +15,7 @@ async fn own_bed() -> Bed {
 }
 
 async fn complaint(bed: &Bed, settings: DjangoSettings) -> String {
-    match bed.store_with(settings).check().await.unwrap_err() {
+    match bed.site_with(settings).check().await.unwrap_err() {
         Error::CheckFailed(report) => report.problems().join("\n"),
         other => panic!("{other:?}"),
     }
@@ -115,7 +115,7 @@ async fn the_right_to_read_the_table_is_enough_and_needed() {
 #[actix_web::test]
 async fn what_refers_to_sessions_must_let_them_end() {
     let bed = own_bed().await;
-    let writing = || in_use(bed.store_with(settings().with(|s| s.write_sessions = true)));
+    let writing = || in_use(bed.site_with(settings().with(|s| s.write_sessions = true)));
     assert_eq!(writing().check().await.unwrap().warnings(), [""; 0]);
     bed.sql("CREATE SCHEMA web").await;
     for (table, then) in [
@@ -194,7 +194,7 @@ async fn tables_have_schemas_and_odd_names() {
     for table in
         [TableName::from(("We.b", "Ses\"sions")), "web.sessions".into(), ("web", "sessions").into()]
     {
-        let site = bed.store_with(settings().with(|s| s.session_table = table.clone()));
+        let site = bed.site_with(settings().with(|s| s.session_table = table.clone()));
         site.check().await.unwrap();
         assert_eq!(user_id(&site, &key).await.as_deref(), Some("1"), "{table:?}");
     }
@@ -203,7 +203,7 @@ async fn tables_have_schemas_and_odd_names() {
 #[actix_web::test]
 async fn without_prepared_statements_everything_is_the_same() {
     let bed = own_bed().await;
-    let site = bed.store_with(settings().with(|s| s.prepared_statements = false));
+    let site = bed.site_with(settings().with(|s| s.prepared_statements = false));
     site.check().await.unwrap();
     assert_eq!(user_id(&site, &bed.login("grace").await).await.as_deref(), Some("2"));
     let load = site.load(&SessionKey::generate()).await;
@@ -219,7 +219,7 @@ async fn session_stores_of_other_names_have_a_salt_of_their_own() {
         "cmd": "sign_row", "key": key.as_str(), "salt": salt, "obj_json": r#"{"_auth_user_id":"7"}"#,
     }))
     .await;
-    let site = bed.store_with(settings().with(|s| s.session_key_salt = salt.into()));
+    let site = bed.site_with(settings().with(|s| s.session_key_salt = salt.into()));
     assert_eq!(user_id(&site, key.as_str()).await.as_deref(), Some("7"));
     assert!(bed.site().load(&key).await.unwrap().data().is_err());
 }
@@ -268,7 +268,7 @@ async fn newest_sessions_that_cannot_be_found_in_time_are_a_warning() {
     bed.sql("ALTER TABLE django_session RENAME TO slow").await;
     bed.sql("CREATE VIEW django_session AS SELECT slow.* FROM slow, (SELECT pg_sleep(600)) asleep")
         .await;
-    let site = in_use(bed.store_with(settings().with(|s| s.timeout = Duration::from_secs(10))));
+    let site = in_use(bed.site_with(settings().with(|s| s.timeout = Duration::from_secs(10))));
     let report = site.check().await.unwrap();
     let [warning] = report.warnings() else { panic!("{report}") };
     assert!(warning.starts_with("SESSION_ENGINE: the newest sessions cannot be found in time"));

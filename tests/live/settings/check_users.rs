@@ -60,18 +60,18 @@ async fn a_missing_table_or_column_is_named() {
         (UserModel::new("elsewhere.auth_user"), "one in the schema \"public\""),
     ];
     for (model, named) in sessions {
-        let site = bed.store_of(model);
+        let site = bed.site_of(model);
         let _middleware =
             DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
         let complaint = complaint(&site).await;
         assert!(complaint.contains(named), "{named}: {complaint}");
         assert!(complaint.starts_with("AUTH_USER_MODEL: "), "{complaint}");
     }
-    bed.store_of(UserModel::default()).check().await.unwrap();
+    bed.site_of(UserModel::default()).check().await.unwrap();
     // A wrong name of the permission tables is no matter without permissions.
     let mut model = UserModel::default();
     model.permission_tables = None;
-    bed.store_of(model).check().await.unwrap();
+    bed.site_of(model).check().await.unwrap();
 }
 
 #[actix_web::test]

@@ -50,7 +50,7 @@ async fn compare_site(bed: &Bed, site: &DjangoSite, dice: &mut Dice, tally: &mut
     );
     // The host of these requests is an address that no site allows.
     let site =
-        bed.store_with(world.of_crate(&exported).with(|s| s.allowed_hosts = vec!["*".into()]));
+        bed.site_with(world.of_crate(&exported).with(|s| s.allowed_hosts = vec!["*".into()]));
     site.check().await.unwrap();
     let app = probe(site).with_cookie_name(found["SESSION_COOKIE_NAME"].as_str().unwrap());
     compare(bed, &world, &app, (PEOPLE, SESSIONS), dice, tally).await;

@@ -83,7 +83,7 @@ async fn visitors_are_sent_to_log_in_in_their_language() {
             let found: Value = serde_json::from_str(&exported).unwrap();
             assert_eq!(found["not_honoured"], json!([]), "{django}, {number}");
             let made = DjangoSettings::from_json(&exported, Settings::SECRET_KEY).unwrap();
-            let site = bed.store_with(made.with(|s| s.allowed_hosts = vec!["*".into()]));
+            let site = bed.site_with(made.with(|s| s.allowed_hosts = vec!["*".into()]));
             let app = App::new()
                 .wrap(DjangoSessionMiddleware::login_required(site))
                 .default_service(web::to(HttpResponse::Ok));
@@ -120,7 +120,7 @@ async fn a_login_url_of_the_service_is_not_chosen_by_language() {
     let bed = Bed::without_users(Django::default(), settings).await;
     let made = DjangoSettings::from_json(&bed.export().await, Settings::SECRET_KEY).unwrap();
     for settings in [made.clone().with(|s| s.login_url = "/in/".into()), made.clone()] {
-        let site = bed.store_with(settings.with(|s| s.allowed_hosts = vec!["*".into()]));
+        let site = bed.site_with(settings.with(|s| s.allowed_hosts = vec!["*".into()]));
         let middleware = DjangoSessionMiddleware::login_required(site.clone());
         let of_middleware = middleware.clone().login_url("/in/");
         let is_set = site.settings() != &made.clone().with(|s| s.allowed_hosts = vec!["*".into()]);

@@ -328,7 +328,7 @@ async fn what_a_site_does_beyond_django_is_warned_of_until_a_hook_does_it() {
         .set("EXTRA_MIDDLEWARE", middleware);
     let bed = Bed::without_users(Django::default(), &settings).await;
     let settings = DjangoSettings::from_json(&bed.export().await, KEY).unwrap();
-    let site = bed.store_with(settings);
+    let site = bed.site_with(settings);
     drop(DjangoSessionMiddleware::login_required(site.clone()));
     let report = site.check().await.unwrap();
     let [warning] = report.warnings() else { panic!("{report}") };

@@ -45,7 +45,7 @@ async fn a_model_that_checks_passwords_and_a_manager_that_finds_names_in_their_o
         bed.user("locked@example.com", json!({ "password": "pw", "locked": true })).await;
         bed.user("closed@example.com", json!({ "password": "pw", "closed": true })).await;
         let settings = exported(&bed).await;
-        let site = in_use(bed.store_with(settings.clone()));
+        let site = in_use(bed.site_with(settings.clone()));
         let manager = "users.natural.models.AnyCase.get_by_natural_key";
         let model = "users.natural.models.NaturalUser.check_password";
         let refused = refusal(site.user_by_username("ada@example.com").await);
@@ -54,7 +54,7 @@ async fn a_model_that_checks_passwords_and_a_manager_that_finds_names_in_their_o
             s.user_model.username_iexact = true;
             s.user_model.columns = vec!["locked".into(), "closed".into()];
         });
-        let site = in_use(bed.store_with(settings));
+        let site = in_use(bed.site_with(settings));
         let refused = refusal(site.authenticate("ada@example.com", "pw").await);
         said(&refused, &[model, "after_check_password"]);
         let warnings = format!("{:?}", site.check().await.unwrap().warnings());
@@ -82,7 +82,7 @@ async fn a_model_that_checks_passwords_and_a_manager_that_finds_names_in_their_o
 async fn a_field_that_brings_names_into_a_form_of_its_own() {
     let bed = Bed::of_model("lower.LowerUser").await;
     bed.user("ada@x.com", json!({ "password": "pw" })).await;
-    let site = bed.store_with(exported(&bed).await);
+    let site = bed.site_with(exported(&bed).await);
     let refused = refusal(site.authenticate("ada@x.com", "pw").await);
     said(&refused, &["users.lower.models.LowerField.get_prep_value", "username_to_column"]);
     let site = site.username_to_column(|typed| Ok(Some(typed.to_lowercase())));
@@ -106,7 +106,7 @@ async fn a_backend_that_refuses_a_permission() {
     let held = json!({ "permissions": ["auth.view_user", "auth.add_user"] });
     bed.user("ada", held).await;
     bed.user("root", json!({ "is_superuser": true })).await;
-    let site = bed.store_with(exported(&bed).await);
+    let site = bed.site_with(exported(&bed).await);
     let ada = site.user_by_username("ada").await.unwrap();
     let refused = refusal(ada.has_perm("auth.add_user").await);
     said(&refused, &["own.backends.Denying.has_perm", "after_has_perm"]);
@@ -140,7 +140,7 @@ async fn a_hasher_that_has_the_name_of_djangos_and_hashes_something_else() {
         Settings::default().set("PASSWORD_HASHERS", json!(["testsite.hashers.Peppered"]));
     let bed = Bed::without_users(Django::default(), &settings).await;
     bed.user("pep", json!({ "password": "pw" })).await;
-    let site = bed.store_with(exported(&bed).await);
+    let site = bed.site_with(exported(&bed).await);
     let named = ["testsite.hashers.Peppered.encode", "password_hasher"];
     said(&refusal(site.authenticate("pep", "pw").await), &named);
     said(&refusal(site.make_password("pw").await), &named);
@@ -169,14 +169,14 @@ async fn a_session_class_of_its_own_is_read_and_written_when_somebody_answers_fo
     said(&refused, &["own.sessions.SessionStore._validate_session_key", "accepted_overrides"]);
     let mut settings = settings;
     settings.accepted_overrides.push("own.sessions.SessionStore._validate_session_key".into());
-    let site = bed.store_with(settings.clone());
+    let site = bed.site_with(settings.clone());
     let refused = refusal(site.delete(&SessionKey::generate()).await);
     let own = ["_get_new_session_key", "save", "delete"];
     said(
         &refused,
         &own.map(|name| format!("own.sessions.SessionStore.{name}")).each_ref().map(|s| &**s),
     );
-    let site = bed.store_with(
+    let site = bed.site_with(
         settings.with(|s| s.accepted_overrides.push("own.sessions.SessionStore".into())),
     );
     assert!(!site.delete(&SessionKey::generate()).await.unwrap());
@@ -189,7 +189,7 @@ async fn columns_of_a_session_are_filled_in_the_statement_that_writes_it() {
             Settings::default().extra_apps(["devices"]).set("SESSION_ENGINE", "devices.sessions");
         let bed = Bed::without_users(django, &settings).await;
         bed.user("ada", json!({ "password": "pw" })).await;
-        let site = bed.store_with(exported(&bed).await);
+        let site = bed.site_with(exported(&bed).await);
         let data = SessionData::new();
         let refused = refusal(site.create(&data, Expiry::Default).await);
         said(&refused, &["devices.sessions.DeviceStore.create_model_instance", "session_columns"]);
@@ -255,7 +255,7 @@ async fn a_site_that_does_not_write_the_last_log_in_has_none_written() {
     let settings = Settings::default().extra_apps(["own.apps.Own"]);
     let bed = Bed::without_users(Django::default(), &settings).await;
     bed.user("ada", json!({ "password": "pw" })).await;
-    let site = bed.store_with(exported(&bed).await);
+    let site = bed.site_with(exported(&bed).await);
     let ada = site.authenticate("ada", "pw").await.unwrap().unwrap();
     site.update_last_login(&ada).await.unwrap();
     let rows = bed.sql("SELECT last_login FROM auth_user").await;
@@ -267,7 +267,7 @@ async fn a_user_model_without_groups_is_exported_and_read() {
     let bed = Bed::of_model("nogroups.PlainUser").await;
     bed.user("ada", json!({ "password": "pw" })).await;
     bed.user("root", json!({ "is_superuser": true })).await;
-    let site = bed.store_with(exported(&bed).await);
+    let site = bed.site_with(exported(&bed).await);
     assert!(site.authenticate("ada", "pw").await.unwrap().is_some());
     let [ada, root] = [site.user_by_username("ada").await, site.user_by_username("root").await];
     assert!(!ada.unwrap().has_perm("auth.view_user").await.unwrap());

@@ -58,7 +58,7 @@ async fn users_whom_the_manager_hides_are_found_by_no_other_way() {
 
         let settings = exported(&bed).await.with(|s| s.rest_framework = by_session());
         let settings = settings.with(|s| s.user_model.columns = vec!["closed".into()]);
-        let site = bed.store_with(settings.clone());
+        let site = bed.site_with(settings.clone());
         let manager = "users.unseen.models.Open.get";
         let view = |site: &DjangoSite| {
             let site = site.clone();
@@ -96,7 +96,7 @@ async fn users_whom_the_manager_hides_are_found_by_no_other_way() {
         let refused = refusal(hooked.user(1).await);
         said(&refused, &[manager, "accepted_overrides"]);
         assert!(!refused.contains("after_get_user"), "{refused}");
-        let site = bed.store_with(settings.with(|s| s.accepted_overrides.push(manager.into())));
+        let site = bed.site_with(settings.with(|s| s.accepted_overrides.push(manager.into())));
         assert_eq!(site.user(1).await.unwrap().username(), "ada");
     }
 }
@@ -106,7 +106,7 @@ async fn a_site_whose_backends_find_users_themselves_has_none_here() {
     let settings = Settings::default().authentication_backends(["accounts.backends.Strict"]);
     let bed = Bed::without_users(Django::default(), &settings).await;
     bed.user("ada", json!({})).await;
-    let site = bed.store_with(exported(&bed).await);
+    let site = bed.site_with(exported(&bed).await);
     for found in [site.user(1).await, site.user_by_username("ada").await] {
         assert!(matches!(found, Err(Error::NotLoggedIn(NotLoggedIn::BackendNotRead))), "{found:?}");
     }
@@ -130,7 +130,7 @@ async fn a_model_that_answers_for_permissions_and_sets_passwords_in_its_own_way(
         }
         let settings = exported(&bed).await;
         let settings = settings.with(|s| s.user_model.columns = vec!["locked".into()]);
-        let site = bed.store_with(settings.clone());
+        let site = bed.site_with(settings.clone());
         let model = "users.guarded.models.GuardedUser";
         let ada = site.user_by_username("ada").await.unwrap();
         let refused = refusal(ada.has_perm("auth.view_user").await);
@@ -151,7 +151,7 @@ async fn a_model_that_answers_for_permissions_and_sets_passwords_in_its_own_way(
         }
         let accepted =
             settings.with(|s| s.accepted_overrides.push(format!("{model}.set_password")));
-        assert!(bed.store_with(accepted).make_password("pw").await.is_ok());
+        assert!(bed.site_with(accepted).make_password("pw").await.is_ok());
     }
 }
 
@@ -163,7 +163,7 @@ async fn a_permission_that_came_with_the_visit_is_vetoed_as_well() {
     let key = bed.login("ada").await;
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
-    let site = bed.store_with(settings().with(|s| s.rest_framework = by_session())).after_has_perm(
+    let site = bed.site_with(settings().with(|s| s.rest_framework = by_session())).after_has_perm(
         move |_, permission, has| {
             // What the tables say, with the visit or without.
             assert!(has, "{permission}");
@@ -222,7 +222,7 @@ async fn a_hook_has_the_request_behind_every_middleware() {
     let bed = Bed::new().await;
     bed.user("ada", json!({})).await;
     let key = bed.login("ada").await;
-    let site = bed.store_with(settings().with(|s| s.rest_framework = by_session()));
+    let site = bed.site_with(settings().with(|s| s.rest_framework = by_session()));
     let hooked = site.clone().after_get_user(|_, user, site| async move {
         Ok((site.request()?.path.ends_with("/in")).then_some(user))
     });

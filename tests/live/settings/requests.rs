@@ -58,7 +58,7 @@ async fn a_form_in_another_charset_is_read_as_the_exported_version_reads_it() {
     for django in Django::available().unwrap() {
         let bed = Bed::without_users(django, &Settings::default()).await;
         let settings = DjangoSettings::from_json(&bed.export().await, Settings::SECRET_KEY);
-        let site = bed.store_with(settings.unwrap().with(|s| s.allowed_hosts = vec!["*".into()]));
+        let site = bed.site_with(settings.unwrap().with(|s| s.allowed_hosts = vec!["*".into()]));
         let cookie = format!("csrftoken={SECRET}");
         let mut statuses = std::collections::BTreeSet::new();
         for charset in ["utf-8", "UTF8", "ISO-8859-1", "windows-1252", "shift_jis", "nonsense"] {
@@ -110,10 +110,10 @@ async fn a_referer_is_judged_by_the_port_that_django_has_behind_the_proxy() {
         let djangos_settings =
             json!({ "CSRF_COOKIE_DOMAIN": ".example.com", "ALLOWED_HOSTS": [".example.com"] });
         let expected = djangos(&bed, djangos_settings, port, &headers, "").await;
-        let site = bed.store_with(settings().with(|s| s.server_port = Some(port)));
+        let site = bed.site_with(settings().with(|s| s.server_port = Some(port)));
         assert_eq!(ours(site, &headers, "").await, expected, "{port} {referer}");
         // By the port of this socket, that of no site is right.
-        assert_eq!(ours(bed.store_with(settings()), &headers, "").await, 403, "{port} {referer}");
+        assert_eq!(ours(bed.site_with(settings()), &headers, "").await, 403, "{port} {referer}");
     }
 }
 
@@ -145,7 +145,7 @@ async fn sessions_that_django_restricted_sessions_has_bound_to_a_client() {
     let read: Value = serde_json::from_str(&exported).unwrap();
     assert_eq!(read["not_honoured"][0]["hook"], "after_get_user");
     let settings = DjangoSettings::from_json(&exported, Settings::SECRET_KEY).unwrap();
-    let site = in_use(bed.store_with(settings.with(|s| s.allowed_hosts = vec!["*".into()])));
+    let site = in_use(bed.site_with(settings.with(|s| s.allowed_hosts = vec!["*".into()])));
     assert_eq!(site.check().await.unwrap().warnings().len(), 1);
     let site = site.after_get_user(|session, user, site| async move {
         let request = site.request()?;
@@ -223,10 +223,10 @@ async fn whoever_is_active_on_rust_pages_alone_is_not_idle_for_django_session_ti
         s.allowed_hosts = vec!["*".into()];
         s.write_sessions = true;
     });
-    let warned = in_use(bed.store_with(settings.clone())).check().await.unwrap();
+    let warned = in_use(bed.site_with(settings.clone())).check().await.unwrap();
     assert_eq!(warned.warnings().len(), 1);
     let accepting = |s: &mut DjangoSettings| s.accepted_overrides.push(middleware.into());
-    let site = bed.store_with(settings.with(accepting));
+    let site = bed.site_with(settings.with(accepting));
     assert_eq!(in_use(site.clone()).check().await.unwrap().warnings().len(), 0);
     let app = App::new().service(
         web::scope("")

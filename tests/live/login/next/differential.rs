@@ -86,7 +86,7 @@ const PIECES: &[&str] = &[
 ];
 
 #[actix_web::test]
-async fn no_url_is_safe_that_a_django_refuses_and_few_the_other_way() {
+async fn a_url_that_any_django_refuses_is_refused_here() {
     let mut dice = Dice(seed());
     let mut urls: Vec<String> = (0..6000)
         .map(|_| (0..1 + dice.below(6)).map(|_| PIECES[dice.below(PIECES.len())]).collect())

@@ -22,7 +22,7 @@ fn said(vector: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn a_url_is_safe_if_every_django_says_so() {
+fn a_url_is_safe_if_every_django_version_accepts_it() {
     let mut counts = [0, 0];
     for vector in vectors(&["allowed"]) {
         let hosts: Vec<&str> = match &vector["allowed_hosts"] {
@@ -75,7 +75,7 @@ fn a_location_is_written_as_django_writes_it() {
 }
 
 #[test]
-fn a_log_in_and_a_log_out_lead_where_djangos_lead() {
+fn login_and_logout_redirect_where_django_redirects() {
     let mut left_out = BTreeMap::new();
     let mut seen = 0;
     for vector in vectors(&["login", "logout"]) {
