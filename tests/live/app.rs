@@ -1,4 +1,4 @@
-//! What the application of a test serves.
+//! The routes and reports of the applications under test.
 
 use actix_django_session::{DjangoSession, DjangoUserId, OptionalDjangoSession};
 use actix_web::web::{self, Json, ServiceConfig};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 pub(crate) use testbed::{Answer, TestApp};
 
-/// One route for each thing that a handler can ask for.
+/// Adds one route for each extractor.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .route("/nothing", web::get().to(async || "a page"))
@@ -20,7 +20,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/number", web::get().to(async |id: DjangoUserId<i64>| id.to_string()));
 }
 
-/// What a handler sees of a session: `json` is null if it cannot be decoded.
+/// What a handler sees of a session; `json` is null if the session data cannot be decoded.
 pub(crate) fn report(session: &DjangoSession) -> Value {
     json!({
         "key": session.key().as_str(),

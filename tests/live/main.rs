@@ -1,7 +1,8 @@
-//! The crate on real sockets, against a real PostgreSQL and a running Django.
+//! Tests of the crate on real sockets, with a real PostgreSQL and a running Django.
 //!
-//! One module a subject. Expected values come from Django where it has an opinion: a `Judge` is a
-//! Django process that answers questions. Random cases have a fixed seed; `TEST_SEED` sets another one.
+//! Each module has one subject. Where Django defines a behaviour, the expected values come from Django:
+//! a `Judge` is a Django process that answers questions. Random cases have a fixed seed; `TEST_SEED`
+//! sets another one.
 
 #![allow(clippy::unwrap_used)] // a test may
 

@@ -1,4 +1,4 @@
-//! A site in memory answers as one in PostgreSQL: random operations on both.
+//! A site in memory gives the same answers as a site in PostgreSQL: random operations run on both.
 
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +27,7 @@ const OTHERS: [&str; 4] = ["nobody", "Ada", "", "a\0b"];
 const PERMISSIONS: [&str; 4] =
     ["auth.add_user", "auth.change_user", "auth.delete_user", "shop.no_such"];
 
-/// How many sequences there are for each of the settings.
+/// The number of random sequences for each of the settings.
 const SEQUENCES: usize = 60;
 
 #[actix_web::test]
@@ -55,7 +55,7 @@ async fn a_site_in_memory_gives_the_same_answers_as_a_site_in_postgresql() {
             bed.sql("DELETE FROM django_session").await;
             bed.sql(&format!("UPDATE auth_user SET password = '{encoded}', last_login = NULL"))
                 .await;
-            // Sessions that are not made by a request end sooner, so that requests move their end.
+            // Sessions that the test creates expire sooner, so that requests extend them.
             let sooner = settings.clone().with(|sooner| sooner.session_cookie_age = 30 * 3600);
             let memory = in_memory(&settings, &ids);
             let sites = [
@@ -71,7 +71,7 @@ async fn a_site_in_memory_gives_the_same_answers_as_a_site_in_postgresql() {
     }
 }
 
-/// The users in the database, by their ids.
+/// Creates the users in the database; returns their ids.
 async fn users(bed: &Bed) -> Vec<String> {
     let editors = json!({ "editors": ["auth.change_user"] });
     let mut ids = Vec::new();
@@ -86,7 +86,7 @@ async fn users(bed: &Bed) -> Vec<String> {
     ids
 }
 
-/// The same in memory.
+/// Creates the same users in memory.
 fn in_memory(settings: &DjangoSettings, ids: &[String]) -> TestSite {
     let site = TestSite::new(settings.clone()).group("editors", ["auth.change_user"]);
     let users = USERS.iter().zip(ids).map(|(name, id)| {
@@ -101,10 +101,10 @@ fn in_memory(settings: &DjangoSettings, ids: &[String]) -> TestSite {
     users.fold(site, TestSite::user)
 }
 
-/// What is done to a site.
+/// One operation on a site.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A visitor's request, with what the handler does and the status of its answer.
+    /// A visitor's request: the operations of the handler and the status of its response.
     Request {
         visitor: usize,
         ops: Vec<Value>,
@@ -118,11 +118,11 @@ enum Step {
         visitor: usize,
         members: Value,
     },
-    /// The visitor's session, by somebody else.
+    /// Another client changes the visitor's session.
     Delete {
         visitor: usize,
     },
-    /// The same at another time.
+    /// The same session is read at another time.
     LoadAt {
         visitor: usize,
         hours: u64,
@@ -207,7 +207,7 @@ fn operation(dice: &mut Dice) -> Value {
     }
 }
 
-/// The one route.
+/// The handler of the only route.
 async fn perform(
     req: HttpRequest,
     session: DjangoSessionMut,
@@ -240,7 +240,7 @@ async fn perform(
     Ok(HttpResponseBuilder::new(StatusCode::from_u16(status).unwrap()).json(results))
 }
 
-/// What is known of a user.
+/// Everything that the crate knows about a user.
 async fn of_user(user: &DjangoUser) -> Result<Value, Error> {
     let mut has = Vec::new();
     for permission in PERMISSIONS {
@@ -252,12 +252,12 @@ async fn of_user(user: &DjangoUser) -> Result<Value, Error> {
         "groups": user.groups().await?,
         "has_logged_in": user.get::<Option<SystemTime>>("last_login")?.is_some(),
         "has_module_perms": user.has_module_perms("auth").await?,
-        // A superuser has all that there are, which are more in Django's tables.
+        // A superuser has every permission that exists. Django's tables have more of them.
         "all": if user.is_superuser() { None } else { Some(user.permissions().await?) },
     }))
 }
 
-/// What each step came to.
+/// Runs the steps; returns the result of each.
 async fn run([site, sooner]: &[DjangoSite; 2], steps: &[Step]) -> Vec<Value> {
     let middleware = DjangoSessionMiddleware::optional(site.clone());
     let app = App::new().app_data(web::Data::new(site.clone())).wrap(middleware);
@@ -319,7 +319,7 @@ async fn run([site, sooner]: &[DjangoSite; 2], steps: &[Step]) -> Vec<Value> {
             },
             Step::Check => said(site.check().await.map(|_| Value::Null)),
         };
-        // Which of the keys that were seen each visitor has, and what is in the session.
+        // For each visitor: which known session key it has, and the data of that session.
         let mut visitors = Vec::new();
         for client in &clients {
             let key = client.cookie("sessionid").map(|key| {
@@ -335,7 +335,7 @@ async fn run([site, sooner]: &[DjangoSite; 2], steps: &[Step]) -> Vec<Value> {
                 client.messages().await.len()
             ]));
         }
-        // Which of them are live.
+        // Which known sessions are live.
         let mut live = Vec::new();
         for key in &keys {
             live.push(site.load(&SessionKey::new(key).unwrap()).await.is_ok());
@@ -362,7 +362,7 @@ async fn revalidate(site: &DjangoSite, client: &Client, name: &str) -> Value {
 
 fn of_session(session: &DjangoSession) -> Value {
     let life = session.expire_date().duration_since(SystemTime::now()).unwrap_or_default();
-    // Both sites do the same within some minutes.
+    // Both sites run within some minutes.
     json!([without_secrets(&session.data().unwrap().to_json()), (life.as_secs() + 900) / 1800])
 }
 
@@ -370,7 +370,7 @@ fn said(outcome: Result<Value, Error>) -> Value {
     outcome.unwrap_or_else(|error| json!({ "error": error.to_string() }))
 }
 
-/// Hashes are of different salts, and secrets random.
+/// Removes hashes and secrets: their salts and values are random.
 fn without_secrets(json: &str) -> Value {
     let mut data: Value = serde_json::from_str(json).unwrap();
     for key in ["_auth_user_hash", "_csrftoken"] {

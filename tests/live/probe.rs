@@ -1,4 +1,4 @@
-//! A server that reports all it knows of a visitor.
+//! A server that reports everything that the crate knows about a visitor.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, OptionalDjangoUser,
@@ -7,7 +7,7 @@ use actix_web::web::{self, Json};
 use serde_json::{Value, json};
 use testbed::TestApp;
 
-/// What is asked of `has_perm` for every visitor, by Django and by the crate.
+/// The permissions that each test checks with `has_perm`, in Django and in the crate.
 pub(crate) const PERMISSIONS: [&str; 12] = [
     "shop.add_item",
     "shop.change_item",
@@ -23,11 +23,11 @@ pub(crate) const PERMISSIONS: [&str; 12] = [
     "no.such",
 ];
 
-/// What is asked of `has_module_perms`.
+/// The app labels that each test checks with `has_module_perms`.
 pub(crate) const MODULES: [&str; 8] =
     ["shop", "shop.weird", "sho", "Shop", "auth", "blog", "", "nothing"];
 
-/// One route for each way to ask who it is.
+/// Starts a server with one route for each way to get the user.
 pub(crate) fn probe(site: DjangoSite) -> TestApp {
     TestApp::with_routes(move |config| {
         let optional = DjangoSessionMiddleware::optional(site.clone());
@@ -60,7 +60,7 @@ async fn user(user: DjangoUser) -> String {
     user.id().to_owned()
 }
 
-/// In the words of the judge's `request_users`.
+/// Reports a user in the form of the judge's `request_users`.
 pub(crate) async fn report(user: &DjangoUser) -> Result<Value, Error> {
     let mut has_perms = Vec::new();
     for permission in PERMISSIONS {

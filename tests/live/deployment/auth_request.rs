@@ -1,4 +1,4 @@
-//! nginx asks who it is, for a server that knows nothing of Django.
+//! nginx asks the Rust service for the user, for a server that does not know Django.
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoSite, DjangoUser};
 use actix_web::{App, HttpRequest, HttpResponse, web};
@@ -10,7 +10,7 @@ use crate::{
     beds::{Bed, nowhere, pool, settings},
 };
 
-/// As in the chapter.
+/// The handler of the guide's chapter.
 async fn who(user: DjangoUser) -> HttpResponse {
     HttpResponse::NoContent().insert_header(("X-User-Id", user.id())).finish()
 }
@@ -22,7 +22,7 @@ fn rust(site: DjangoSite) -> TestApp {
     })
 }
 
-/// What the protected server is told.
+/// Reports the headers that the protected server gets.
 async fn report(req: HttpRequest) -> HttpResponse {
     let header = |name: &str| req.headers().get(name).map(|value| value.to_str().unwrap());
     let (user_id, cookie) = (header("x-user-id"), header("cookie"));
@@ -42,7 +42,7 @@ async fn nginx_lets_only_logged_in_users_through() {
             ("127.0.0.1:9000", &reports.url()),
         ];
         let nginx = Nginx::start("auth_request.conf", &servers).await?;
-        // What the client says of itself does not count.
+        // The client's own user header is ignored.
         let headers = format!("Cookie: sessionid={key}\r\nX-User-Id: 4711\r\n");
         Some(nginx.send(method, "/reports/?page=2", &headers).await)
     };
@@ -57,7 +57,7 @@ async fn nginx_lets_only_logged_in_users_through() {
     }
     assert_eq!(ask(&up, "POST", &ada).await.unwrap().status, 403);
 
-    // An outage lets nobody in, and sends nobody to the login page.
+    // An outage admits no visitor and sends no visitor to the login page.
     let away = rust(DjangoSite::new(pool(&nowhere()), settings()).unwrap());
     let answer = ask(&away, "GET", &ada).await.unwrap();
     assert_eq!((answer.status, answer.header("retry-after").is_some()), (503, true));

@@ -1,4 +1,4 @@
-//! `examples/compare.rs` between Django and a service.
+//! `examples/compare.rs` compares Django and a service.
 
 use std::{
     io::Write,
@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use crate::{app::TestApp, beds::Bed};
 
-/// Runs it with this on stdin.
+/// Runs the example with these lines on stdin.
 async fn compare(servers: [String; 2], environment: &[(&str, &str)], lines: &str) -> Output {
     let program = Example::program("compare").unwrap();
     let mut command = Command::new(program);
@@ -32,7 +32,7 @@ async fn compare(servers: [String; 2], environment: &[(&str, &str)], lines: &str
     .unwrap()
 }
 
-/// What it says, if the cookie is in none of it.
+/// Everything that the example prints. Panics if the output has the cookie.
 fn said(output: &Output, secret: &str) -> String {
     let all = [&output.stdout[..], &output.stderr].concat();
     let all = String::from_utf8(all).unwrap();
@@ -40,7 +40,7 @@ fn said(output: &Output, secret: &str) -> String {
     all
 }
 
-/// Spaces and the order of keys as Django does not write them.
+/// JSON with other spaces and another order of keys than Django's.
 async fn path(_: DjangoUser, req: HttpRequest) -> HttpResponse {
     let wrong = req.query_string() == "wrong";
     let path = if wrong { "somewhere else" } else { &req.uri().to_string() };
@@ -49,7 +49,7 @@ async fn path(_: DjangoUser, req: HttpRequest) -> HttpResponse {
 }
 
 async fn user(user: DjangoUser) -> HttpResponse {
-    // As Django calls it.
+    // The content type that Django sends.
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(user.id().to_owned())
 }
 
@@ -73,7 +73,7 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
     let servers = || [django.to_owned(), format!("{}/", rust.url())];
     let cookie = format!("sessionid={ada}");
 
-    // Paths, and what access logs have of them.
+    // Paths, and lines of access logs.
     let same = "/protected/?page=2\n\n\
         127.0.0.1 - - [30/Nov/2026:07:52:29 +0000] \"GET /protected/a?b=%C3%BC HTTP/1.1\" 200 5 \"-\" \"curl\"\n\
         127.0.0.1 - - [30/Nov/2026:07:52:29 +0000] \"POST /cart/ HTTP/1.1\" 302 0 \"-\" \"curl\"\n\
@@ -82,7 +82,7 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
     let output = compare(servers(), &[("COOKIE", &cookie)], same).await;
     assert_eq!(said(&output, &ada), "3 compared, 0 differ, 3 lines without a GET\n");
     assert!(output.status.success());
-    // For those who are not logged in, too: the same redirect. But `/user/` has none in Django.
+    // Anonymous visitors get the same redirect on both sides. But Django does not redirect `/user/`.
     let output = compare(servers(), &[], "/protected/?page=2\n/user/\n").await;
     let told = said(&output, &ada);
     assert!(told.starts_with("GET /user/\n  status: 200 | 302\n"), "{told}");
@@ -101,14 +101,14 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
     let told = said(&output, &ada);
     assert!(told.starts_with("GET /protected/?wrong\n  JSON at \"/path\"\nGET /cart/\n"), "{told}");
     assert!(told.contains("  status: 200 | 404\n"), "{told}");
-    // Django sets one: its name and attributes, without the token.
+    // Django sets a cookie: the report has its name and attributes, without the token.
     assert!(
         told.contains("  set-cookie: \"csrftoken; path=/; samesite=lax\" | (not there)\n"),
         "{told}"
     );
     assert!(told.ends_with("2 compared, 2 differ, 0 lines without a GET\n"), "{told}");
 
-    // A server that is not there is a difference, and the next line is asked all the same.
+    // A server that cannot be reached is a difference; the next line is still compared.
     let away = [format!("http://{}", nobody_listens()), rust.url()];
     let output = compare(away, &[("COOKIE", &cookie)], "/user/\n/user/\n").await;
     let told = said(&output, &ada);
@@ -116,7 +116,7 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
     assert!(told.ends_with("2 compared, 2 differ, 0 lines without a GET\n"), "{told}");
 }
 
-/// A form has a new token in each answer: the page is the same.
+/// A form has a new token in each response; the pages count as equal.
 #[actix_web::test]
 async fn compare_ignores_csrf_tokens_in_forms() {
     let bed = Bed::shared().await;

@@ -1,4 +1,4 @@
-//! Whether it runs, and whether it can serve visitors.
+//! Health checks: whether the service runs, and whether it can serve visitors.
 
 use actix_django_session::{DjangoSite, Error};
 use actix_web::{
@@ -37,12 +37,12 @@ async fn a_service_is_ready_if_it_reaches_the_database() {
     }
     postgres.kill9().await.unwrap();
     assert_eq!(health().await, (200, 503));
-    // What is ready again says so at once: nobody waits for a pause to end.
+    // When the database is back, the service is ready at once: no request waits for a pause to end.
     postgres.restart().await.unwrap();
     assert_eq!(health().await, (200, 200));
 }
 
-/// A server that accepts and says nothing costs a `timeout`, and no more.
+/// A server that accepts connections and never answers costs one `timeout`.
 #[actix_web::test]
 async fn the_health_check_does_not_wait_for_a_silent_database() {
     let postgres = Postgres::start().await.unwrap();
@@ -67,7 +67,7 @@ async fn the_health_check_does_not_wait_for_a_silent_database() {
     patient.ping().await.unwrap();
 }
 
-/// Whoever asks for the health of a service needs neither a session nor a database for `live`.
+/// `live` needs neither a session nor a database.
 #[actix_web::test]
 async fn the_liveness_check_needs_no_session_and_no_database() {
     let site = DjangoSite::new(pool(&nowhere()), settings()).unwrap();
@@ -78,7 +78,7 @@ async fn the_liveness_check_needs_no_session_and_no_database() {
     }
 }
 
-/// So that it can be told in `pg_stat_activity` whose they are.
+/// With this name an administrator finds the connections in `pg_stat_activity`.
 #[actix_web::test]
 async fn connections_have_the_application_name_in_the_address() {
     let bed = Bed::shared().await;

@@ -20,7 +20,7 @@ use crate::{
     beds::{Bed, pool, settings},
 };
 
-/// The rights of a service that is asked for copies.
+/// A site with the database rights of a service that only gets copies of requests.
 async fn reader(bed: &Bed, role: &str) -> DjangoSite {
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reader'")).await;
     bed.sql(&format!("GRANT SELECT ON django_session, auth_user TO {role}")).await;
@@ -35,7 +35,7 @@ async fn a_mirror_with_read_rights_gets_a_copy_of_each_get_request() {
     let site = reader(&bed, &role).await;
     let asked = Arc::new(AtomicUsize::new(0));
     let (site_, asked_) = (site.clone(), Arc::clone(&asked));
-    // As Django's view, but for the staff, who get an error.
+    // Answers as Django's view does, except that grace gets an error.
     let rust = TestApp::start(move || {
         let asked = Arc::clone(&asked_);
         let middleware = DjangoSessionMiddleware::login_required(site_.clone());
@@ -64,7 +64,7 @@ async fn a_mirror_with_read_rights_gets_a_copy_of_each_get_request() {
         ("GET", &*ada, 200),
         ("GET", "nobodys-key", 302),
         ("GET", &grace, 200),
-        // A form is Django's alone.
+        // Only Django gets the POST request.
         ("POST", &ada, 403),
     ] {
         let cookie = format!("Cookie: sessionid={key}\r\n");
@@ -74,7 +74,7 @@ async fn a_mirror_with_read_rights_gets_a_copy_of_each_get_request() {
             assert_eq!(answer.json(), json!({ "path": "/protected/?page=2" }));
         }
     }
-    // Both sides of each, by the id of the request.
+    // The log has both sides of each request, by the id of the request.
     let log = nginx.log("sides.log");
     until("nginx has logged seven answers", async || {
         fs::read_to_string(&log).is_ok_and(|text| text.lines().count() >= 7)
@@ -83,7 +83,7 @@ async fn a_mirror_with_read_rights_gets_a_copy_of_each_get_request() {
     assert_eq!(asked.load(Ordering::SeqCst), 2);
     assert_eq!(bed.sql("SELECT * FROM django_session ORDER BY 1").await, before);
 
-    // The command of the chapter finds the one that differs.
+    // The command of the guide's chapter finds the request whose responses differ.
     let chapter = include_str!("../../../src/guide/move_one_endpoint.rs");
     let command = chapter.lines().find_map(|line| line.strip_prefix("//! awk ")).unwrap();
     let program = command.trim().strip_prefix('\'').unwrap();

@@ -1,4 +1,4 @@
-//! What a service is in production: put beside Django, asked for its health, deployed anew, told to end.
+//! A service in production: beside Django, with health checks, new releases and shutdowns.
 
 mod auth_request;
 mod compare;

@@ -1,4 +1,4 @@
-//! A real nginx, with a configuration of `docs/deployment/`, on a Unix socket: so it needs no port.
+//! A real nginx with a configuration of `docs/deployment/`. It listens on a Unix socket, so it needs no port.
 
 use std::{
     env, fs,
@@ -14,15 +14,15 @@ use tokio::{
 
 use crate::{app::Answer, beds::new_key};
 
-/// It ends with this value.
+/// A running nginx. It ends when this value is dropped.
 pub(super) struct Nginx {
     folder: PathBuf,
     child: Child,
 }
 
 impl Nginx {
-    /// With these in place of what is in the file; servers by their URL. `None` where nginx is not
-    /// installed: that is said aloud, and a failure where `REQUIRE_NGINX` is set, as in `.ci/run`.
+    /// Starts nginx with the file after these replacements; a server is given by its URL. Returns `None`
+    /// and prints a line if nginx is not installed; if `REQUIRE_NGINX` is set, as in `.ci/run`, it panics.
     pub(super) async fn start(file: &str, changes: &[(&str, &str)]) -> Option<Self> {
         let Some(program) = program() else {
             let missing = "nginx is not installed (Debian, Ubuntu: apt install nginx-light)";
@@ -49,14 +49,14 @@ impl Nginx {
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("{name}_temp_path {here}/{name};\n"))
             .concat();
-        // In one process, as the user who tests.
+        // One process, run by the user who runs the tests.
         let conf = format!(
             "daemon off;\nmaster_process off;\npid {here}/pid;\nerror_log {here}/error.log;\nevents {{}}\n\
              http {{\naccess_log off;\n{temporary}{conf}}}\n"
         );
         let path = folder.join("nginx.conf");
         fs::write(&path, conf).unwrap();
-        // It ends with the thread that started it, which is that of the test.
+        // The process ends with the thread that started it, which is the thread of the test.
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(program)
@@ -86,7 +86,7 @@ impl Nginx {
         Answer::parse(&answer)
     }
 
-    /// The file of that name among its logs.
+    /// The path of the log file with this name.
     pub(super) fn log(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }

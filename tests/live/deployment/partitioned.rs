@@ -1,4 +1,4 @@
-//! The proxy makes all cookies partitioned, those of Django and those of a service.
+//! The proxy makes all cookies partitioned: Django's and those of a service.
 
 use actix_django_session::{CsrfToken, DjangoSessionMiddleware};
 use actix_web::{App, web};

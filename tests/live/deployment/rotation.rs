@@ -1,4 +1,4 @@
-//! `SECRET_KEY` is rotated while visitors are logged in: nobody notices.
+//! A rotation of `SECRET_KEY` while users are logged in: all of them stay logged in.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ use testbed::{Browser, Django, Settings, Site, TestBed};
 
 use crate::{app::TestApp, beds::pool};
 
-/// One start of both sides: the key, and the fallbacks.
+/// The settings of one start of both sides: the key and the fallbacks.
 type Step = (&'static str, &'static [&'static str]);
 
 const BEFORE: Step = ("old", &[]);
@@ -47,7 +47,7 @@ impl Sides {
     }
 }
 
-/// Says who it is, and signs the session anew.
+/// Returns the user's name, and signs the session again.
 async fn visit(
     OptionalDjangoUser(user): OptionalDjangoUser,
     session: DjangoSessionMut,
@@ -88,7 +88,7 @@ async fn a_key_rotation_logs_no_user_out() {
             start(AFTER).await,
         );
         let mut visitors = Vec::new();
-        // While processes are replaced, those of two steps answer side by side.
+        // While processes are replaced, processes of two steps answer side by side.
         for answering in
             [vec![&before], vec![&before, &know], vec![&know], vec![&know, &uses], vec![&uses]]
         {
@@ -109,7 +109,7 @@ async fn a_key_rotation_logs_no_user_out() {
             }
         }
         assert!(uses.fallback_keys.load(Ordering::SeqCst) > 0);
-        // When no fallback was needed any more, the old key can go.
+        // When no session needs the fallback any more, the old key can be removed.
         uses.fallback_keys.store(0, Ordering::SeqCst);
         for visitor in &visitors {
             assert_eq!(at_rust(visitor, &uses.rust).await, "ada");
@@ -119,7 +119,7 @@ async fn a_key_rotation_logs_no_user_out() {
             assert_eq!(at_rust(visitor, &after.rust).await, "ada");
             assert_eq!(visitor.whoami(&after.django).await.unwrap()["username"], "ada");
         }
-        // In one step it would have been otherwise.
+        // A rotation in one step would have logged the visitor out.
         let visitor = Browser::new();
         visitor.login(&before.django, "ada", "lovelace").await.unwrap();
         assert_eq!(at_rust(&visitor, &after.rust).await, "nobody");

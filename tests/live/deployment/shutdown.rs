@@ -1,4 +1,4 @@
-//! A process that is told to end, with WebSockets and streams open.
+//! A process that gets the signal to end while WebSockets and streams are open.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::beds::Bed;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The one of ada, with as many seconds for what does not end by itself.
+/// Starts the example, with this `shutdown_timeout` in seconds; also returns ada's session cookie.
 async fn example(bed: &Bed, shutdown_timeout: &str) -> (Example, String) {
     let environment = [("ALLOWED_HOSTS", "127.0.0.1"), ("SHUTDOWN_TIMEOUT", shutdown_timeout)];
     let example = Example::run("websocket", bed.url(), &environment).unwrap();
@@ -28,7 +28,7 @@ async fn is_gone(example: &mut Example) {
     assert!(example.ended().unwrap().unwrap().success());
 }
 
-/// With an hour for those who stay: nothing but their leaving can end it.
+/// The timeout is an hour, so the process ends only because the clients leave.
 #[actix_web::test]
 async fn a_shutdown_closes_websockets_and_event_streams() {
     let (mut example, cookie) = example(Bed::shared().await, "3600").await;
@@ -46,12 +46,12 @@ async fn a_shutdown_closes_websockets_and_event_streams() {
         Frame::Close(reason) => assert_eq!(u16::from(reason.unwrap().code), 1001),
         other => panic!("{other:?}"),
     }
-    // It ends as a whole answer does, not cut off.
+    // The stream ends as a complete response does; it is not cut off.
     while timeout(PATIENCE, events.chunk()).await.unwrap().unwrap().is_some() {}
     is_gone(&mut example).await;
 }
 
-/// Who does not listen is cut off by the `shutdown_timeout`.
+/// The `shutdown_timeout` disconnects a client that does not read.
 #[actix_web::test]
 async fn a_client_that_does_not_read_does_not_delay_the_shutdown() {
     let (mut example, cookie) = example(Bed::shared().await, "1").await;
@@ -66,7 +66,7 @@ async fn a_client_that_does_not_read_does_not_delay_the_shutdown() {
     let mut status = [0; 12];
     stream.read_exact(&mut status).await.unwrap();
     assert_eq!(&status, b"HTTP/1.1 101");
-    // Texts to say again, until there is no room for the answers.
+    // Sends texts for the echo until the buffers are full of unread replies.
     let mut text = vec![0x81, 0xfe, 0x40, 0x00, 0, 0, 0, 0];
     text.extend([b'x'; 0x4000]);
     while timeout(Duration::from_secs(1), stream.write_all(&text)).await.is_ok() {}

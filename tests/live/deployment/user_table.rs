@@ -1,4 +1,4 @@
-//! The table of users is changed by a migration while visitors come.
+//! A migration changes the user table while visitors send requests.
 
 use std::{
     sync::{
@@ -23,14 +23,14 @@ async fn connect(url: &str) -> Client {
     client
 }
 
-/// Whether somebody waits for a lock on the table.
+/// Whether a connection waits for a lock on the table.
 async fn is_waited_for(bed: &Bed) -> bool {
     let waiting =
         "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'auth_user'::regclass";
     bed.sql(waiting).await[0][0] != 0
 }
 
-/// Columns come and go and change their type: no visitor sees any of it.
+/// Columns are added, dropped and change their type; no request fails.
 #[actix_web::test]
 async fn a_migration_fails_no_request() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
@@ -73,7 +73,7 @@ async fn a_migration_fails_no_request() {
     futures_util::join!(join_all(visitors), migrations);
 }
 
-/// What waits for the lock stands before all visitors: that is what `lock_timeout` is for.
+/// A migration that waits for its lock blocks all visitors; `lock_timeout` prevents that.
 #[actix_web::test]
 async fn a_migration_that_waits_for_a_lock_is_an_outage() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
@@ -84,7 +84,7 @@ async fn a_migration_that_waits_for_a_lock_is_an_outage() {
     until("the tables are known", async || app.status("/user", &ada).await == 200).await;
     assert_eq!(patient.status("/user", &ada).await, 200);
 
-    // A report that takes long has read the table.
+    // A long transaction has read the table.
     let report = connect(bed.url()).await;
     report.batch_execute("BEGIN; SELECT count(*) FROM auth_user").await.unwrap();
     let migration = connect(bed.url()).await;
@@ -102,13 +102,13 @@ async fn a_migration_that_waits_for_a_lock_is_an_outage() {
             done = &mut alter => panic!("it did not wait: {done:?}"),
             () = seen => {}
         }
-        // The report ends: so does the wait, for the migration and then for visitors.
+        // The long transaction ends, then the migration, then the wait of the visitors.
         report.batch_execute("COMMIT").await.unwrap();
         alter.await.unwrap();
     }
     until("visitors are served", async || app.status("/user", &ada).await == 200).await;
 
-    // With a lock_timeout it gives up, and who waits longer than that sees nothing.
+    // With a `lock_timeout` the migration gives up before the visitors' own timeout.
     report.batch_execute("BEGIN; SELECT count(*) FROM auth_user").await.unwrap();
     migration.batch_execute("SET lock_timeout = '300ms'").await.unwrap();
     let alter = migration.batch_execute("ALTER TABLE auth_user ADD other text");

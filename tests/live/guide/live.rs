@@ -24,6 +24,6 @@ async fn events_end_when_the_user_logs_out() {
     let first = events.chunk().await.unwrap();
     assert_eq!(first.as_deref(), Some(&b"data: hello, ada\n\n"[..]));
     browser.logout(bed.bed().site().await.unwrap()).await.unwrap();
-    // To its end; for a stream without one this would not return.
+    // Reads the stream to its end. If the stream had no end, this would not return.
     while events.chunk().await.unwrap().is_some() {}
 }

@@ -34,7 +34,7 @@ async fn a_visitor_logs_in_and_out() {
     let logged_out = client.send(&app, TestRequest::post().uri("/logout/")).await;
     assert_eq!(text(logged_out).await, "you are logged out");
     assert_ne!(user().await, "ada");
-    // Without a token nobody is logged out.
+    // Without a CSRF token the logout is refused.
     let forged = by(&site, "ada", Method::POST, "/logout/").await.to_request();
     assert_eq!(call_service(&app, forged).await.status(), 403);
 }

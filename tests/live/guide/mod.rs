@@ -1,5 +1,5 @@
-//! The code of each chapter of the guide, as it stands there, on a real database. One module a chapter;
-//! `tests/guide.rs` sees to it that none is missing.
+//! The code of each chapter of the guide, taken from the chapter, on a real database. Each chapter has a
+//! module; `tests/guide.rs` checks that none is missing.
 
 mod deployment;
 mod differences;
@@ -20,7 +20,7 @@ mod who_may;
 use actix_django_session::{DjangoSite, test};
 use actix_web::{http::Method, test::TestRequest};
 
-/// A request of the user with this name, who has just logged in.
+/// A request of a user with this name and a new login.
 async fn by(site: &DjangoSite, username: &str, method: Method, uri: &str) -> TestRequest {
     let cookie = test::create_session(site, username).await;
     TestRequest::with_uri(uri).method(method).insert_header(("Cookie", cookie))

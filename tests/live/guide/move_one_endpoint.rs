@@ -1,4 +1,4 @@
-//! The endpoint that the chapter "Move one endpoint" moves, as it stands there.
+//! The endpoint of the chapter "Move one endpoint", taken from the chapter.
 
 use std::{env, fs};
 

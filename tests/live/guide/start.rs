@@ -6,7 +6,7 @@ use crate::{app::TestApp, beds::Bed};
 
 chapter::code!("start", "fn with_own_columns");
 
-/// The settings are those that Django exported.
+/// Uses the settings that Django exported.
 #[actix_web::test]
 async fn a_handler_reads_a_further_column_of_the_user_table() {
     let bed = Bed::start(Django::default(), Settings::default()).await;

@@ -1,6 +1,6 @@
 use crate::handlers::bed::site;
 
-// The other blocks of the chapter run as they stand, by `cargo test --doc`.
+// `cargo test --doc` runs the other blocks of the chapter.
 chapter::code!("testing", "async fn ada_is_greeted");
 
 #[actix_web::test]

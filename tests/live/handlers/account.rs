@@ -1,4 +1,4 @@
-//! `/account` of four examples, which differ in what they give to their stores.
+//! `/account` of four examples, which differ in the settings and hooks of their sites.
 
 use std::path::Path;
 use testbed::With;
@@ -20,7 +20,7 @@ use crate::handlers::{
     examples::{auth_version, impersonation, tls, two_factor},
 };
 
-/// Where strangers are sent, and what ada sees.
+/// The `Location` for an anonymous visitor, and the page that ada sees.
 async fn answers<R>(routes: impl Fn(DjangoSite) -> R) -> (String, String)
 where
     R: Fn(&mut ServiceConfig),
@@ -50,7 +50,7 @@ async fn auth_version_includes_the_column_in_the_hash() {
     let ada = TestUser::new(1, "ada").column("auth_version", 3);
     let ada = test::site().user(ada).build().user(1).await.unwrap();
     assert_eq!(auth_version::message("encoded", &ada).unwrap(), "encoded3");
-    // The store does read that column.
+    // The user model of the example names that column.
     let model = auth_version::user_model("accounts_user".into());
     assert_ne!(
         model,
@@ -115,7 +115,7 @@ async fn two_factor_sends_anonymous_visitors_to_the_page_for_both_factors() {
     assert_eq!((&*to, &*page), ("/account/two_factor/?next=/account", "welcome, ada"));
 }
 
-/// The hook, of sessions in which nothing was verified; the pool is not asked.
+/// Calls the hook with sessions in which no device was verified; the hook does not use the pool.
 #[actix_web::test]
 async fn two_factor_accepts_only_device_ids() {
     for data in [

@@ -1,8 +1,8 @@
-//! What an answer says.
+//! Reads the header and the body of a response.
 
 use actix_web::{body::MessageBody, dev::ServiceResponse, test::read_body};
 
-/// A header that has to be there.
+/// The value of a header. Panics if the response does not have it.
 pub(crate) fn header<'a, B>(answer: &'a ServiceResponse<B>, name: &str) -> &'a str {
     let header = answer.headers().get(name);
     header.unwrap_or_else(|| panic!("no {name}")).to_str().unwrap()

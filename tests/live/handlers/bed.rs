@@ -1,5 +1,5 @@
 //! A database with Django's tables and two users, ada and bob, for handlers that read and write rows.
-//! The tests share it, and a Django that uses it too.
+//! All tests share it, and so does a running Django.
 
 use actix_django_session::{DjangoSettings, DjangoSite};
 use testbed::{Django, Settings, TestBed};
@@ -20,7 +20,7 @@ pub(crate) async fn bed() -> &'static TestBed {
     .await
 }
 
-/// A store on it that may write.
+/// A site on this database that may write sessions.
 pub(crate) async fn site() -> DjangoSite {
     let mut settings = DjangoSettings::new(Settings::SECRET_KEY);
     settings.write_sessions = true;

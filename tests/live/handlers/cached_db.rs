@@ -1,5 +1,5 @@
-//! A service beside a Django that keeps sessions in Redis, too; `tests/live/sessions/cached_db.rs` runs it
-//! beside such a one.
+//! A service beside a Django that also keeps sessions in Redis; `tests/live/sessions/cached_db.rs` runs it
+//! beside such a Django.
 
 use actix_django_session::{
     SessionKey,

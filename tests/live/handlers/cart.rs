@@ -1,4 +1,4 @@
-//! A cart in the session: most of it without a database.
+//! A cart in the session; most tests need no database.
 
 use actix_django_session::test::{self, Client};
 use actix_web::{
@@ -49,7 +49,7 @@ async fn another_site_cannot_add_to_the_cart() {
     assert!(client.session().await.is_empty());
 }
 
-/// On a real row.
+/// Uses a real row.
 #[actix_web::test]
 async fn django_sees_the_items_in_the_cart() {
     let site = site().await;
@@ -71,7 +71,7 @@ async fn the_example_runs() {
     let example = Example::run("cart", bed().await.database_url(), &[]).unwrap();
     let forged = Browser::new().client().post(format!("{}/cart", example.url()));
     assert_eq!(forged.body("item=7").send().await.unwrap().status(), 403);
-    // As a browser sends it, which says where it was.
+    // A browser sends the `Origin` or `Referer` of the page.
     let token = "a".repeat(32);
     let meant = Browser::new().client().post(format!("{}/cart", example.url()));
     let meant = meant

@@ -1,4 +1,4 @@
-//! The Rust side of the demo, and what it passes on.
+//! The Rust side of the demo, and the requests that it passes on to Django.
 
 use actix_django_session::{
     DjangoSite,
@@ -42,7 +42,7 @@ fn app(
     })
 }
 
-/// One user may read the letters, and one not.
+/// A demo without a database: one user may read the letters, and one may not.
 fn site_in_memory() -> DjangoSite {
     let reader = TestUser::new(8, "reader").permissions(["accounts.read_letters"]);
     test::site().user(TestUser::new(7, "ada")).user(reader).build()
@@ -66,7 +66,7 @@ async fn the_home_page_names_the_user() {
     assert!(page.contains("<button>Log out</button>"), "{page}");
 }
 
-/// The badge has the time since the request came in.
+/// The badge shows the time since the request arrived.
 #[actix_web::test]
 async fn a_page_reports_how_long_it_took() {
     let site = site_in_memory();
@@ -136,7 +136,7 @@ async fn a_post_adds_an_item_to_the_cart() {
     assert_eq!(client.messages().await[0].text(), "Rust put one into your cart.");
 }
 
-/// On a real row, which is gone afterwards, as is the cookie.
+/// Uses a real row; the logout deletes the row and the cookie.
 #[actix_web::test]
 async fn a_visitor_who_logs_out_has_no_session() {
     let site = site().await;

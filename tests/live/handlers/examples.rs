@@ -1,4 +1,4 @@
-//! The examples, with all that is in them.
+//! The code of the examples, as modules.
 
 #[path = "../../../examples/auth_version.rs"]
 pub(crate) mod auth_version;
@@ -38,7 +38,7 @@ pub(crate) mod websocket;
 #[path = "../../../examples/whoami.rs"]
 pub(crate) mod whoami;
 
-/// Its pages; what starts PostgreSQL and Django is left out.
+/// The pages of the demo, without the code that starts PostgreSQL and Django.
 #[path = "../../../examples/demo"]
 pub(crate) mod demo {
     mod account;

@@ -27,7 +27,7 @@ async fn a_saved_note_is_shown_as_text() {
     assert!(page.contains("<li>&lt;b>tea &amp; milk</li>"), "{page}");
 }
 
-/// Without a token a request is what another site makes a browser send.
+/// A request without a token is one that another site could make a browser send.
 #[actix_web::test]
 async fn a_form_from_another_site_is_refused_with_a_page() {
     let app = init_service(App::new().configure(routes(test::site().build()))).await;
@@ -40,7 +40,7 @@ async fn a_form_from_another_site_is_refused_with_a_page() {
     assert!(!String::from_utf8(page.to_vec()).unwrap().contains("poison"));
 }
 
-/// As a browser does it: the token is the one on the page, and its cookie came with the page.
+/// Does what a browser does: sends the token of the page, and the cookie that came with the page.
 #[actix_web::test]
 async fn the_example_runs() {
     let example = Example::run("forms", bed().await.database_url(), &[]).unwrap();

@@ -1,4 +1,4 @@
-//! Log in, log out, a new password: as a browser does it, and beside Django.
+//! Login, logout and a new password: with a browser, and beside Django.
 
 use actix_django_session::{
     DjangoSite,
@@ -20,7 +20,7 @@ fn in_memory() -> DjangoSite {
     TestSite::new(settings("a key")).user(TestUser::new(1, "ada").password("lovelace")).build()
 }
 
-/// Sends a form, with the token of the cookie; follows no redirect.
+/// Sends a form with the CSRF token of the cookie; does not follow redirects.
 async fn post(browser: &Browser, url: &str, fields: &[(&str, &str)]) -> reqwest::Response {
     let cookies = browser.cookies(url).unwrap();
     let token = cookies.split("; ").find_map(|cookie| cookie.strip_prefix("csrftoken="));
@@ -108,7 +108,7 @@ async fn a_login_never_redirects_to_another_site() {
     }
 }
 
-/// The same journey without a database.
+/// Takes the same steps without a database.
 #[actix_web::test]
 async fn a_test_client_needs_no_database() {
     let site = in_memory();
@@ -149,7 +149,7 @@ async fn a_test_client_needs_no_database() {
         let last = left.last().unwrap();
         assert_eq!((last.text(), last.level_tag()), (said, level));
     }
-    // The visitor's own session lives on, and the other one ends.
+    // The visitor's own session stays live, and the other one ends.
     assert!(get("/").await.contains("Hello, ada"));
     let answer = elsewhere.send(&app, TestRequest::get()).await;
     assert!(!text(answer).await.contains("Hello"));

@@ -1,4 +1,4 @@
-//! Counters, from the events of a store.
+//! Counters of a site's events.
 
 use actix_django_session::test::{self, Client, TestUser};
 use actix_web::{

@@ -1,4 +1,4 @@
-//! Pages for everybody, and one for staff.
+//! Pages for all visitors, and one for staff.
 
 use actix_django_session::{
     DjangoSite,

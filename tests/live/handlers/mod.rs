@@ -1,5 +1,5 @@
-//! The handlers of the examples and of the demo, tested as you would test your own: most without a
-//! database, with what `actix_django_session::test` puts into a request; the rest on a real one.
+//! Tests of the handlers of the examples and of the demo, in the way that an application tests its own:
+//! most without a database, with `actix_django_session::test`, the rest with a real one.
 
 mod account;
 pub(crate) mod answers;

@@ -14,7 +14,7 @@ use crate::handlers::{
     examples::permissions_and_pages::routes,
 };
 
-/// Ada sells, by a group, and bob looks.
+/// Ada may sell by her group; bob may not.
 fn site() -> DjangoSite {
     test::site()
         .user(TestUser::new(1, "<ada>").groups(["sellers"]))

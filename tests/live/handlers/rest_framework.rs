@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{beds::pool, handlers::examples::rest_framework::routes};
 
-/// What a user is answered, or an anonymous client, with a CSRF token or without.
+/// The response to a user or an anonymous client, with a CSRF token or without.
 async fn answer(request: TestRequest, user: Option<&str>, csrf: bool) -> (u16, Value) {
     let site =
         test::site().user(TestUser::new(1, "ada")).user(TestUser::new(2, "bob").staff()).build();
@@ -40,7 +40,7 @@ async fn only_users_get_items() {
     assert_eq!(answer(post(), ada(), yes).await, (200, json!({ "user": "ada" })));
     let forged = detail("CSRF Failed: CSRF cookie not set.");
     assert_eq!(answer(post(), ada(), no).await, forged);
-    // Strangers are not checked for CSRF: they are turned away as they are.
+    // An anonymous client is refused before the CSRF check.
     let stranger = detail("Authentication credentials were not provided.");
     assert_eq!(answer(get(), None, no).await, stranger);
     assert_eq!(answer(post(), None, no).await, stranger);
@@ -66,7 +66,7 @@ async fn a_client_learns_which_class_authenticated_it() {
     assert_eq!(answer(delete, ada, true).await, (405, told));
 }
 
-/// Here the middleware knows best.
+/// The middleware answers an outage itself.
 #[actix_web::test]
 async fn without_a_database_the_answer_is_a_503() {
     let nowhere = pool("postgres://127.0.0.1:1/none");

@@ -1,10 +1,10 @@
-//! What needs no server at all.
+//! An example that needs no server.
 
 use std::process::Command;
 
 use testbed::{Django, Example, Settings, Site};
 
-/// Django takes what it has signed.
+/// The example prints texts that Django accepts.
 #[actix_web::test]
 async fn the_example_runs() {
     let output = Command::new(Example::program("signing").unwrap()).output().unwrap();

@@ -1,4 +1,4 @@
-//! A page whose script talks JSON.
+//! A page whose script sends and gets JSON.
 
 use actix_django_session::test;
 use actix_web::{
@@ -10,7 +10,7 @@ use testbed::{Browser, Example};
 
 use crate::handlers::{answers::header, bed::bed, examples::single_page_app::routes};
 
-/// The script reads it, so it has to come with the page.
+/// The script reads the CSRF cookie, so the page must set it.
 #[actix_web::test]
 async fn the_page_sets_the_csrf_cookie() {
     let app = init_service(App::new().configure(routes(test::site().build()))).await;
@@ -20,7 +20,7 @@ async fn the_page_sets_the_csrf_cookie() {
     assert!(cookie.starts_with("csrftoken=") && !cookie.contains("HttpOnly"), "{cookie}");
 }
 
-/// With the token that it was told, whoever has the cookie may save.
+/// The script may save with the token of its cookie.
 #[actix_web::test]
 async fn a_note_is_saved_with_the_token() {
     let app = init_service(App::new().configure(routes(test::site().build()))).await;
@@ -49,7 +49,7 @@ async fn a_note_from_another_site_is_refused_in_json() {
     assert_eq!(body, json!({ "detail": "CSRF Failed: CSRF cookie not set." }));
 }
 
-/// What the script of the page does, and the application that is developed on another port.
+/// Does what the script of the page does, and what an application on a development port does.
 #[actix_web::test]
 async fn the_example_runs() {
     let example = Example::run("single_page_app", bed().await.database_url(), &[]).unwrap();

@@ -1,4 +1,4 @@
-//! A form with a file, with the token that the page has, and without.
+//! A form with a file, with the CSRF token of the page and without.
 
 use actix_django_session::{DjangoSettings, DjangoSite};
 use actix_web::App;
@@ -13,7 +13,7 @@ use crate::{
 
 const BOUNDARY: &str = "------------------------0123456789abcdef";
 
-/// As browsers send it: one part after the other, in the order of the form.
+/// A multipart body as browsers send it: the parts are in the order of the form.
 fn form(parts: &[(&str, &str)]) -> String {
     let parts = parts.iter().map(|(name, value)| {
         let file = if *name == "file" { "; filename=\"a.bin\"" } else { "" };
@@ -38,7 +38,7 @@ async fn a_file_of_any_size_is_accepted_with_the_token_of_the_page() {
     let large = "x".repeat(20 * 1024 * 1024);
     for (parts, status, told) in [
         (vec![("csrfmiddlewaretoken", token), ("file", &*large)], 200, "20971520 bytes"),
-        // As Django does it, though that holds the file back.
+        // Django accepts this order too. The file must wait until the token is checked.
         (vec![("file", &*large), ("csrfmiddlewaretoken", token)], 200, "20971520 bytes"),
         (vec![("csrfmiddlewaretoken", token), ("file", "")], 400, "no file"),
         (vec![("csrfmiddlewaretoken", token)], 400, "no file"),
@@ -52,7 +52,8 @@ async fn a_file_of_any_size_is_accepted_with_the_token_of_the_page() {
             .header(ORIGIN, app.url())
             .header(COOKIE, cookies)
             .body(form(&parts));
-        // Who is refused may find the connection closed before all of a body was sent; these are small.
+        // The server may close the connection of a refused client before the client
+        // has sent the whole body. These bodies are small.
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), status, "{}", parts.len());
         let body = answer.text().await.unwrap();

@@ -1,5 +1,5 @@
-//! What stays open. That it ends with the session takes real rows:
-//! `tests/live/login_required/examples.rs`.
+//! WebSockets and event streams. `tests/live/login_required/examples.rs` checks with real rows that they
+//! end with the session.
 
 use actix_django_session::{
     DjangoSite,
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::handlers::{answers::header, examples::websocket};
 
-/// Of a process that goes on.
+/// The shutdown signal of a process that keeps running.
 pub(crate) fn no_shutdown() -> websocket::Shutdown {
     let (ends, shutdown) = watch::channel(false);
     std::mem::forget(ends);

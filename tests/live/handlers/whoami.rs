@@ -1,4 +1,4 @@
-//! Who is this visitor?
+//! The pages of `whoami`.
 
 use actix_django_session::{
     DjangoSettings, DjangoSite, UserModel,
@@ -17,7 +17,7 @@ fn site() -> DjangoSite {
     test::site().user(ada).build()
 }
 
-/// One with a cart, and no user.
+/// An anonymous visitor with a cart.
 async fn anonymous(site: &DjangoSite) -> Client {
     let client = Client::new(site);
     client.update_session(&json!({ "cart": [1, 2] })).await;

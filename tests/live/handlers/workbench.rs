@@ -1,4 +1,4 @@
-//! A service with everything.
+//! A service that uses every extractor.
 
 use actix_django_session::{
     DjangoSite,
@@ -81,7 +81,7 @@ async fn a_put_body_is_returned_unchanged() {
     assert_eq!(actix_web::test::read_body(answer).await, &b"\0\xff"[..]);
 }
 
-/// A form of several parts, too; and a field that is none of its kind.
+/// Multipart forms too, and a field whose value has the wrong type.
 #[actix_web::test]
 async fn form_fields_are_read_from_every_form_encoding() {
     let site = in_memory();
@@ -121,8 +121,8 @@ async fn a_session_is_changed() {
     }
 }
 
-/// A log-in, what is put into the cart, another key, the log-out: in memory as in a database, where Django
-/// looks at the rows.
+/// A login, a changed cart, a new session key and a logout: in memory, and in a database whose rows Django
+/// reads.
 #[actix_web::test]
 async fn a_user_logs_in_works_and_logs_out() {
     let judge = bed().await.judge().await.unwrap();

@@ -1,4 +1,4 @@
-//! `authenticate`: the users whom Django finds, what it leaves in their rows, and what it costs.
+//! `authenticate`: it finds the users whom Django finds, leaves the same rows, and takes the same time.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ use testbed::{Django, Settings, With, until};
 use crate::beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, pool, seed, settings};
 
 const PASSWORD: &str = "pässword-1";
-/// That password, in encodings of yesterday and today.
+/// That password, in an old and a current encoding.
 const OLD: &str =
     "pbkdf2_sha256$1$abcdefghijklmnopqrstuv$IIAfMqEERC2AwjfERWk0v+TqDGfQe5vO3jSNST+BAwk=";
 const TODAY: &str =
@@ -38,7 +38,7 @@ fn in_python() -> Value {
     ])
 }
 
-/// A store that upgrades passwords to what Django here upgrades them to.
+/// Settings that upgrade passwords to the encoding to which this Django upgrades them.
 fn upgrading() -> DjangoSettings {
     settings().with(|s| s.password_hashers = Some(hashers().into()))
 }
@@ -59,7 +59,7 @@ async fn authenticate_finds_the_same_users_and_leaves_the_same_passwords_as_djan
         "!unusable",
         "md5$salt$31bbd9f8c5595ff73191e72f921f414a",
         "pbkdf2_sha256$x$abcdefghijklmnopqrstuv$jED4+45mgPrJDWcUZTYTG8hrpoK+NgVQpf1wkt1u0lM=",
-        // Of another password.
+        // The encoding of another password.
         "pbkdf2_sha256$1$abcdefghijklmnopqrstuv$hlaZvx+fQUB7nsOXctgpvyJ4ixMmVOdSfNbS+6nH3wk=",
     ];
     const BACKENDS: [&[&str]; 4] =
@@ -74,7 +74,7 @@ async fn authenticate_finds_the_same_users_and_leaves_the_same_passwords_as_djan
                 s.authentication_backends = backends.iter().copied().map(Into::into).collect()
             }))
         });
-        // As many in all, however many versions there are.
+        // The total is the same for any number of Django versions.
         for _ in 0..180 / versions.len() {
             let column = *dice.choose(&COLUMNS);
             let is_active = dice.percent(70);
@@ -89,7 +89,7 @@ async fn authenticate_finds_the_same_users_and_leaves_the_same_passwords_as_djan
                 "cmd": "authenticate", "username": username, "password": password,
                 "hashers": in_python(), "backends": BACKENDS[which],
             }));
-            // Where Django has an exception nobody is found here.
+            // If Django raises an exception, the crate finds no user.
             let theirs = answer.await.map_or(Value::Null, |mut answer| answer["user"].take());
             let column_of_theirs = password_of(&bed, "ada").await;
 
@@ -116,7 +116,7 @@ async fn authenticate_finds_the_same_users_and_leaves_the_same_passwords_as_djan
     assert!(found > 15 && upgraded > 8, "{found}, {upgraded}");
 }
 
-/// What a clock would show, counted: an unknown user costs as much as a wrong password.
+/// Counts the hashings instead of the time: an unknown user costs as much as a wrong password.
 #[actix_web::test]
 async fn the_response_time_does_not_reveal_who_has_a_password() {
     let bed = Bed::new().await;
@@ -151,7 +151,7 @@ async fn the_response_time_does_not_reveal_who_has_a_password() {
     }
     assert_eq!(cost("inactive", PASSWORD).await, (false, 1));
     assert_eq!(cost("inactive", "wrong").await, (false, 1));
-    // One run of the old number of iterations, and one of those that are missing.
+    // One run with the old number of iterations, and one with the missing ones.
     assert_eq!(cost("old", "wrong").await, (false, 2));
     assert_eq!(cost("old", PASSWORD).await, (true, 1));
     assert_eq!(password_of(&bed, "old").await, OLD);
@@ -190,8 +190,8 @@ async fn a_password_is_upgraded_in_the_table_that_has_it() {
     }
 }
 
-/// Somebody changes the password while the old one is being upgraded: theirs stays, and the old one
-/// is not let in with it.
+/// Another client changes the password while the old one is being upgraded: the new password stays, and
+/// the old one is refused.
 #[actix_web::test]
 async fn an_upgrade_never_overwrites_a_newer_password() {
     let bed = Bed::new().await;
@@ -214,7 +214,7 @@ async fn an_upgrade_never_overwrites_a_newer_password() {
     assert_eq!(password_of(&bed, "ada").await, "newer");
 }
 
-/// Whatever stands there by then, as Django's `save()`.
+/// `set_password` overwrites any password in the row, as Django's `save()` does.
 #[actix_web::test]
 async fn set_password_writes_what_django_writes() {
     for django in Django::available().unwrap() {
@@ -236,7 +236,7 @@ async fn set_password_writes_what_django_writes() {
         let refused = bed.site_with(nameless).set_password(&ada, "x").await;
         assert!(matches!(refused, Err(Error::ImproperlyConfigured(_))), "{refused:?}");
 
-        // A policy of the table lets nothing be changed: that is said, and not tried for ever.
+        // A policy of the table permits no update: the result is an error, without endless retries.
         bed.sql(
             "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
         )
@@ -254,7 +254,7 @@ async fn set_password_writes_what_django_writes() {
     }
 }
 
-/// Something in the database puts another old encoding of the password into its place each time.
+/// A trigger in the database replaces the new encoding with an old one each time.
 #[actix_web::test]
 async fn a_password_upgrade_is_tried_once() {
     let bed = Bed::new().await;
@@ -302,7 +302,7 @@ async fn a_role_needs_the_right_to_update_passwords_only_for_upgrades() {
     writes.update_last_login(&user).await.unwrap();
 }
 
-/// A backend may lock visitors out, as that of django-axes does: to pass it over has to be said.
+/// A backend may lock visitors out, as the one of django-axes does, so skipping it must be logged.
 #[actix_web::test]
 async fn skipping_an_unknown_backend_is_logged() {
     let bed = Bed::new().await;
@@ -321,7 +321,7 @@ async fn skipping_an_unknown_backend_is_logged() {
     let said = site(vec![own().with(|b| b.checks_passwords = Some(false)), model_backend()]);
     let user = said.authenticate("ada", PASSWORD).await.unwrap().unwrap();
     assert_eq!(user.backend(), Some(MODEL_BACKEND));
-    // Django asks it only if the one before says no.
+    // Django calls this backend only if the one before finds no user.
     let behind = site(vec![model_backend(), own()]);
     assert!(behind.authenticate("ada", PASSWORD).await.unwrap().is_some());
     assert!(behind.authenticate("ada", "wrong").await.unwrap().is_none());

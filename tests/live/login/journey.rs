@@ -1,4 +1,5 @@
-//! A visitor's way: sent to Django to log in, back again, known; logged out, sent away again.
+//! The way of a visitor: redirected to Django's login page, back and logged in; then logged out and
+//! redirected again.
 
 use std::net::TcpListener;
 
@@ -41,7 +42,7 @@ async fn journey(django: Django) {
     let browser = Browser::new();
     let page = format!("{rust}/caf%C3%A9%20menu?drink=a%20b+c&size=l");
 
-    // A stranger is sent to Django, which knows the way back.
+    // An anonymous visitor is redirected to Django's login page with `next`.
     let answer = browser.get(&page).await.unwrap();
     let login = location(&answer);
     assert!(login.starts_with(&format!("{login_url}?next=http%3A//")), "{django}: {login}");
@@ -52,7 +53,7 @@ async fn journey(django: Django) {
     let back = location(&answer.unwrap());
     assert_eq!(back, page, "{django}");
 
-    // Both sides see the same visitor.
+    // Both sides see the same user.
     let answer = browser.get(&back).await.unwrap();
     assert_eq!(answer.headers()["vary"], "Cookie");
     let text = answer.text().await.unwrap();
@@ -63,14 +64,14 @@ async fn journey(django: Django) {
         "{django}"
     );
 
-    // The key of before the logout opens nothing any more.
+    // The session key from before the logout is not valid any more.
     let old_cookie = browser.cookies(&rust).unwrap();
     browser.logout(bed.site().await.unwrap()).await.unwrap();
     assert_eq!(location(&browser.get(&page).await.unwrap()), login, "{django}");
     let answer = app.get_with_cookie("/x", old_cookie.as_bytes()).await;
     assert_eq!(answer.status, 302, "{django}");
 
-    // Somebody else, with the same browser.
+    // Another user logs in with the same browser.
     browser.login(bed.site().await.unwrap(), "grace", "hopper").await.unwrap();
     let text = browser.get(&format!("{rust}/x")).await.unwrap().text().await.unwrap();
     assert_eq!(text, "user 2 at /x?", "{django}");

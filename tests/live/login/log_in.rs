@@ -1,4 +1,5 @@
-//! Log-in and log-out where Django has nothing to compare with, or only the next request shows it.
+//! Login and logout where Django has nothing to compare with, or where only the next request shows the
+//! result.
 
 use std::{
     future,
@@ -29,7 +30,7 @@ use crate::{
     sessions::operations::{Outcome, operate},
 };
 
-/// Where those log in who had a session before: the cookie they bring, and the one they have then.
+/// A browser: it sends its session cookie and keeps the cookie of the response.
 struct Visitor {
     cookie: Option<String>,
 }
@@ -51,7 +52,7 @@ impl Visitor {
         outcome
     }
 
-    /// Whom Django sees behind the cookie.
+    /// The user whom Django finds for the cookie.
     async fn is(&self, bed: &Bed) -> Value {
         let Some(key) = &self.cookie else { return Value::Null };
         who(bed, key).await
@@ -140,7 +141,7 @@ async fn changing_the_password_ends_all_other_sessions() {
     assert_eq!(who(&bed, &elsewhere).await, Value::Null);
 }
 
-/// Where Django loses the visitor's session, because it has moved the row already.
+/// In this case Django loses the visitor's session, because it has already changed the row's key.
 #[actix_web::test]
 async fn a_failed_login_leaves_the_session_unchanged() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
@@ -149,12 +150,12 @@ async fn a_failed_login_leaves_the_session_unchanged() {
     let key = visitor.cookie.clone().unwrap();
     let before = row(&bed, &key).await;
 
-    // The handler fails after it.
+    // The handler fails after the login.
     let outcome = visitor.does(&site, json!([["login", "ada"]]), 500).await;
     assert_eq!((outcome.status, row(&bed, &key).await), (500, before.clone()));
     assert_ne!(last_login(&bed, "ada").await, Value::Null);
 
-    // Nobody says by which of two backends.
+    // The call does not name one of the two backends.
     let backends = ["django.contrib.auth.backends.ModelBackend", "shop.Backend"];
     let mut two = settings();
     two.authentication_backends = backends.map(AuthenticationBackend::new).into();
@@ -163,7 +164,7 @@ async fn a_failed_login_leaves_the_session_unchanged() {
     assert_eq!((outcome.status, row(&bed, &key).await), (500, before.clone()));
     assert_eq!(last_login(&bed, "grace").await, Value::Null);
 
-    // The user is deleted in between.
+    // The user is deleted between the two calls.
     let grace = site.user_by_username("grace").await.unwrap();
     bed.ask(json!({ "cmd": "delete_user", "username": "grace" })).await;
     let handler = move |session: DjangoSessionMut| {
@@ -177,8 +178,8 @@ async fn a_failed_login_leaves_the_session_unchanged() {
     assert_eq!((response.status().as_u16(), row(&bed, &key).await), (401, before));
 }
 
-/// A double click: the second of two requests finds the stranger's session gone, as does whoever logs
-/// in after somebody ended it. Nothing of it comes back.
+/// A double click: the second request does not find the anonymous session any more. The same happens to a
+/// login after another request ended the session. Its data does not come back.
 #[actix_web::test]
 async fn a_login_on_a_deleted_session_creates_a_new_session() {
     let bed = Bed::shared().await;
@@ -211,7 +212,7 @@ async fn a_login_on_a_deleted_session_creates_a_new_session() {
     assert_eq!(row(bed, &key).await, Value::Null);
 }
 
-/// Nothing that happens after it keeps anybody logged in.
+/// No later event keeps the user logged in.
 #[actix_web::test]
 async fn a_logout_has_deleted_the_row_when_it_returns() {
     let bed = Bed::shared().await;
@@ -224,7 +225,7 @@ async fn a_logout_has_deleted_the_row_when_it_returns() {
         async move {
             session.logout().await?;
             told.unwrap().send(()).unwrap();
-            // The client hangs up in the meantime.
+            // The client disconnects during the request.
             future::pending::<Result<HttpResponse, Error>>().await
         }
     };
@@ -257,19 +258,19 @@ async fn login_and_logout_need_only_the_documented_rights() {
     let grant = async |rights: &str| bed.sql(&format!("GRANT {rights} TO {role}")).await;
     let log_in = || json!([["authenticate_login", "ada", PASSWORD]]);
 
-    // First of all last_login: without that right nothing is touched.
+    // `last_login` is written first: without that right nothing changes.
     let mut visitor = Visitor::new(&bed).await;
     let before = row(&bed, visitor.cookie.as_ref().unwrap()).await;
     assert_eq!(visitor.does(&site, log_in(), 200).await.status, 503);
     assert_eq!(row(&bed, visitor.cookie.as_ref().unwrap()).await, before);
     assert_eq!(last_login(&bed, "ada").await, Value::Null);
     grant("UPDATE (last_login) ON auth_user").await;
-    // A session that there is gets another key and other data.
+    // An existing session gets a new key and new data.
     assert_eq!(visitor.does(&site, log_in(), 200).await.status, 503);
     grant("UPDATE ON django_session").await;
     assert_eq!(visitor.does(&site, log_in(), 200).await.status, 200);
     assert_eq!(visitor.is(&bed).await, "ada");
-    // One of somebody else is deleted, and a new one made.
+    // The session of another user is deleted, and a new one is created.
     let as_grace = || json!([["authenticate_login", "grace", PASSWORD]]);
     assert_eq!(visitor.does(&site, as_grace(), 200).await.status, 503);
     grant("DELETE ON django_session").await;
@@ -307,7 +308,7 @@ async fn no_log_line_has_a_password_a_hash_or_a_key() {
     }
     assert_eq!(secrets.len(), 7);
     let lines = log.lines();
-    // What actix itself says of requests is not this crate's doing.
+    // Ignores the log lines of actix about requests.
     let lines = lines.iter().filter(|line| !line.target.starts_with("actix_http"));
     assert!(lines.clone().filter(|line| line.target == "tokio_postgres::query").count() > 5);
     for line in lines {
@@ -317,7 +318,7 @@ async fn no_log_line_has_a_password_a_hash_or_a_key() {
     }
 }
 
-/// Handlers that log in and out can be tested without a database.
+/// A test without a database can check handlers that log in and out.
 #[actix_web::test]
 async fn a_handler_under_test_logs_in_and_out() {
     async fn again(req: HttpRequest, ada: DjangoUser, session: DjangoSessionMut) -> &'static str {

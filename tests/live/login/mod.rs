@@ -1,4 +1,4 @@
-//! From the redirect to the login page over the password to the new session, and out again.
+//! Login and logout: the redirect to the login page, the password, the new session and its end.
 
 mod authenticate;
 mod journey;

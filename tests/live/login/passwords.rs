@@ -1,4 +1,4 @@
-//! Passwords beside Django's `check_password`, on encodings of every kind, good and damaged.
+//! Passwords compared with Django's `check_password`, with valid and damaged encodings of every kind.
 
 use actix_django_session::{DjangoSettings, PasswordHasher};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use testbed::{Django, With};
 
 use crate::beds::{Bed, seed, settings};
 
-/// One of each kind that this Django has, cheap, in another order each time.
+/// A cheap hasher of each kind that this Django has; `first` chooses the first one.
 fn hashers(django: Django, rotate: usize) -> Vec<PasswordHasher> {
     let mut hashers = vec![
         PasswordHasher::Pbkdf2Sha256 { iterations: 1000 },
@@ -77,7 +77,7 @@ async fn every_encoded_password_is_checked_as_django_checks_it() {
             let case = format!("{django}: {password:?} {encoded:?} {verdict}");
             match verdict["right"].as_bool() {
                 Some(theirs) => assert_eq!(ours, theirs, "{case}"),
-                // Where Django has no answer, nobody comes in.
+                // If Django raises an error, the password is refused.
                 None => assert!(!ours, "{case}"),
             }
             right += usize::from(ours);

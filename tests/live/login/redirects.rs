@@ -1,4 +1,4 @@
-//! `Location` for a rejected visitor: the same text as `login_required` sends (L1-L3).
+//! The `Location` for a refused visitor is the one that Django's `login_required` sends.
 
 use actix_django_session::DjangoSessionMiddleware;
 use actix_web::{App, guard, web};
@@ -225,7 +225,7 @@ fn question((login_url, field): (&str, &str), target: &str) -> Value {
     })
 }
 
-/// A request target that an HTTP server accepts.
+/// A random request target that an HTTP server accepts.
 fn target(dice: &mut Dice) -> String {
     const PIECES: &[&str] = &[
         "/",

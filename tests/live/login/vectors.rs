@@ -1,7 +1,7 @@
-//! Log-in, log-out and the session auth hash as six versions of Django did it: the lines of
-//! `tests/vectors-writes.jsonl` of these kinds, on a database as Django found it.
+//! Login, logout and the session auth hash as six versions of Django handled them: the lines of these
+//! kinds in `tests/vectors-writes.jsonl`, each on a database with the same rows as Django had.
 //!
-//! Their clock stood still. Here it goes on, so ends of sessions are compared by how far off they are.
+//! Django's clock was stopped. The clock here runs, so expiries are compared by their distance from now.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,10 +31,10 @@ use crate::{
 
 pub(crate) const SECRET_KEY: &str = "s3cr3t-key";
 pub(crate) const NOW: f64 = 1_700_000_000.123_456;
-/// An end that does not depend on the clock.
+/// A custom expiry that does not depend on the clock.
 const FIXED_END: &str = "\"_session_expiry\":\"2030";
 
-/// What is not done here, or not as Django does it: by what its note begins with, and why.
+/// The vectors that this crate does not follow: the beginning of the note, and the reason.
 const OTHERWISE: [(&str, &str); 15] = [
     ("user id in the session that does not parse", "an id that is none is another's: flushed"),
     ("two backends, none named", "refused before the session is touched"),
@@ -67,7 +67,7 @@ async fn sessions_change_as_they_did_in_django() {
             left_out += 1;
             continue;
         }
-        // The others are compared by the next test, and by that of sessions without users.
+        // The next test and the test of sessions without users compare the others.
         if vector["users"].is_null() || vector["ops"][0][0] == "authenticate" {
             elsewhere += 1;
             continue;
@@ -83,7 +83,7 @@ async fn sessions_change_as_they_did_in_django() {
     assert_eq!((left_out, elsewhere), (18, 42));
 }
 
-/// Who is found, what becomes of the password, and how many runs of a hasher that takes.
+/// Compares the user, the password in the row, and the number of runs of a hasher.
 #[actix_web::test]
 async fn authenticate_finds_the_same_users_with_as_many_hashings_as_django() {
     let site = Settings::default().secret_key(SECRET_KEY);
@@ -93,22 +93,22 @@ async fn authenticate_finds_the_same_users_with_as_many_hashings_as_django() {
         let op = &vector["ops"][0];
         let note = vector["note"].as_str().unwrap();
         if op[0] != "authenticate" {
-            // Compared by the test before, and by that of sessions without users.
+            // The test before and the test of sessions without users compare these.
             continue;
         }
-        // No upgrade was recorded of `aauthenticate`. That of `authenticate` is compared.
+        // The vectors of `aauthenticate` have no upgrade. The ones of `authenticate` are compared.
         if note == "aauthenticate with an upgrade" {
             left_out += 1;
             continue;
         }
-        // Both are asked for by their names: Django's own are there in the type.
+        // The crate knows Django's own backends by their paths.
         let (Some(username), Some(password)) =
             (op[1]["username"].as_str(), op[1]["password"].as_str())
         else {
             left_out += 1;
             continue;
         };
-        // Where Django has an exception there is nobody, and one look serves all backends.
+        // If Django raises an exception, the crate finds no user; one query serves all backends.
         let (is_exception, runs) = match note {
             _ if note.starts_with("NUL in the user name") => (true, Some(1)),
             _ if note.starts_with("two backends: wrong password") => (false, Some(1)),
@@ -145,7 +145,7 @@ fn times(run: &Value) -> usize {
     run.as_str().unwrap().split_once(" * ").map_or(1, |(_, times)| times.parse().unwrap())
 }
 
-/// Those that the newest Django answered so. Of each that an older one answered otherwise there is one.
+/// The vectors with the answers of the newest Django. If an older version differs, the vector occurs once.
 pub(crate) fn vectors(kinds: &[&str]) -> Vec<Value> {
     let lines = include_str!("../../vectors-writes.jsonl").lines();
     let all = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -156,7 +156,7 @@ pub(crate) fn vectors(kinds: &[&str]) -> Vec<Value> {
     wanted.collect()
 }
 
-/// What the handler does, in the words of `operations`, and how it answers.
+/// The operations of the handler, in the form of `operations`, and its status.
 fn story(vector: &Value) -> (Value, u16) {
     let mut status = vector["status"].as_u64().map_or(200, |status| u16::try_from(status).unwrap());
     let mut ops = Vec::new();
@@ -192,7 +192,7 @@ async fn check(bed: &Bed, vector: &Value, ops: &Value, status: u16) {
     assert_eq!(outcome.status, expect["status"], "{case}");
     let expected = expect["set_cookie"].as_array().unwrap().iter();
     let expected: Vec<_> = expected.map(|text| cookie(text.as_str().unwrap())).collect();
-    // Django's own middleware for CSRF is not everywhere; the middleware's is.
+    // Not every vector has Django's CSRF middleware; here the middleware always checks CSRF.
     let has_csrf = expected.iter().any(|cookie| cookie.starts_with("csrftoken"));
     let Outcome { set_cookie, .. } = outcome;
     let ours = set_cookie.iter().map(|text| cookie(text));
@@ -256,7 +256,7 @@ async fn check_users(bed: &Bed, expect: &Value, case: &str) {
         assert_eq!(ours[0], theirs["username"], "{case}");
         assert_eq!(ours[2].is_null(), theirs["last_login"].is_null(), "{case}");
         assert_ne!(ours[2], false, "{case}");
-        // A password that was encoded anew has another salt.
+        // A password that was encoded again has another salt.
         let parameters = |password: &Value| {
             let parts = password.as_str().unwrap().split('$').map(str::to_owned);
             parts.take(2).collect::<Vec<_>>()
@@ -272,7 +272,7 @@ struct Row {
     end: f64,
 }
 
-/// Puts the rows there that the vector begins with.
+/// Creates the rows that the vector starts with.
 pub(crate) async fn lay(bed: &Bed, vector: &Value) {
     bed.sql("DELETE FROM django_session").await;
     bed.sql("DELETE FROM auth_user").await;
@@ -302,7 +302,7 @@ pub(crate) async fn lay(bed: &Bed, vector: &Value) {
 }
 
 pub(crate) fn settings(vector: &Value) -> DjangoSettings {
-    // Those of Django 6.1 unless it says so.
+    // The iterations of Django 6.1, unless the vector names others.
     let iterations = vector["hasher_iterations"].as_u64().unwrap_or(1_500_000);
     let iterations = u32::try_from(iterations).unwrap();
     let fallbacks = vector["fallbacks"].as_array().cloned().unwrap_or_default();
@@ -341,12 +341,12 @@ pub(crate) fn settings(vector: &Value) -> DjangoSettings {
     settings
 }
 
-/// A session key that is the vector's, or "new".
+/// The session key if the vector has it, or "new".
 pub(crate) fn name(key: &str) -> String {
     if key.starts_with("visitor") { key.to_owned() } else { "new".to_owned() }
 }
 
-/// A `Set-Cookie` without what depends on chance and on the clock.
+/// A `Set-Cookie` without the parts that depend on chance or on the clock.
 pub(crate) fn cookie(text: &str) -> String {
     let parts = text.split("; ").map(|part| match part.split_once('=') {
         Some(("sessionid", "\"\"")) => part.to_owned(),
@@ -360,7 +360,7 @@ pub(crate) fn cookie(text: &str) -> String {
     parts.collect::<Vec<_>>().join("; ")
 }
 
-/// The data without what is drawn: a CSRF secret, and the hash of a password that was encoded again.
+/// The data without its random parts: a CSRF secret, and the hash of a password that was encoded again.
 pub(crate) fn not_drawn(data: &str, vector: &Value) -> String {
     let passwords = |users: &Value| -> Vec<Value> {
         users.as_array().into_iter().flatten().map(|user| user["password"].clone()).collect()
@@ -390,8 +390,8 @@ pub(crate) fn seconds(text: &str) -> f64 {
     days * 86_400.0 + number(11, 13) * 3600.0 + number(14, 16) * 60.0 + number(17, 26)
 }
 
-/// Django's own pages for log-in and log-out, and a handler as the guide has it: what becomes of the
-/// tables and the cookies. What the page says, and where it leads, is the application's.
+/// Compares Django's login and logout views with the handlers of the guide: the rows and the cookies. The
+/// application decides on the text of the pages and on the redirects.
 #[actix_web::test]
 async fn a_form_does_what_djangos_views_do() {
     const ALIKE: [&str; 8] = [
@@ -420,12 +420,12 @@ async fn a_form_does_what_djangos_views_do() {
         let site = DjangoSite::new(bed.pool(), settings).unwrap();
         let expect = &vector["expect"];
         let outcome = send_form(&site, &vector).await;
-        // A form that is shown again has a 200 of its own.
+        // A form that is shown again has its own status 200.
         assert_eq!(outcome.status == 403, expect["status"] == 403, "{note}");
         let expected = expect["set_cookie"].as_array().unwrap().iter();
         let mut expected: Vec<_> = expected.map(|text| cookie(text.as_str().unwrap())).collect();
         if expect["status"] == 200 {
-            // The page has a new token in it.
+            // The page has a new token.
             expected.retain(|cookie| !cookie.starts_with("csrftoken"));
         }
         let ours: Vec<_> = outcome.set_cookie.iter().map(|text| cookie(text)).collect();
@@ -435,7 +435,7 @@ async fn a_form_does_what_djangos_views_do() {
         done.push(note.to_owned());
     }
     assert_eq!(done.len(), ALIKE.len(), "{done:?}");
-    // Where they lead, what their form refuses, and pages that a service has of its own.
+    // Redirects, errors of the forms, and pages that belong to the service.
     assert_eq!(left_out, 13);
 }
 

@@ -1,4 +1,4 @@
-//! The database fails in the middle of a request. Under load: `tests/faults`.
+//! The database fails in the middle of a request. `tests/faults` does the same under load.
 
 mod saving;
 mod users;

@@ -1,4 +1,4 @@
-//! The database fails between the reading of a session and its writing: the visitor hears of it.
+//! The database fails after a session was read and before it is saved: the visitor gets an error.
 
 use std::{cell::Cell, pin::pin, rc::Rc, time::Duration};
 
@@ -24,7 +24,7 @@ use crate::{
     sessions::operations::operate,
 };
 
-/// What a handler does to the session before the database fails.
+/// A change that a handler makes to the session before the database fails.
 #[derive(Clone, Copy, Debug)]
 enum Change {
     Insert,
@@ -45,8 +45,8 @@ impl Change {
     }
 }
 
-/// The status of the answer, and whether a cookie came with it. Asks again if the session could not
-/// be read in time: then nothing has happened.
+/// The status of the response, and whether it sets a cookie. Retries if the session could not be read in
+/// time: then nothing has changed.
 async fn request(
     site: &DjangoSite,
     key: &str,
@@ -113,7 +113,7 @@ async fn a_killed_or_frozen_server_never_reports_success_for_unsaved_changes() {
         assert_eq!(answer, (503, false), "{change:?}, frozen");
         postgres.thaw().await.unwrap();
     }
-    // Between two requests nothing is left of it.
+    // The next request finds no trace of the outage.
     let site = site(60);
     let key = row(&site).await;
     postgres.terminate_backends().await.unwrap();
@@ -137,7 +137,7 @@ async fn a_flushed_session_is_deleted_even_if_the_handler_panics_or_is_dropped()
             ENOUGH.notify_one();
             std::future::pending().await
         };
-        // A middleware without patience.
+        // A middleware that drops a handler that takes too long.
         let route = web::scope("").wrap(middleware.clone()).wrap_fn(|req, service| {
             let answer = service.call(req);
             async move {
@@ -163,7 +163,7 @@ async fn a_flushed_session_is_deleted_even_if_the_handler_panics_or_is_dropped()
     }
 }
 
-/// A role that may do on the session table what is said, and its store.
+/// A database role with given rights on the session table.
 struct Role {
     bed: Bed,
     name: String,
@@ -172,7 +172,7 @@ struct Role {
 impl Role {
     async fn new() -> Self {
         let bed = Bed::start(Django::default(), Settings::default()).await;
-        // Roles belong to the whole server: the name is this database's.
+        // Roles belong to the whole server, so the role has the name of this database.
         let name = format!("role_{}", bed.bed().database().name());
         bed.sql(&format!("CREATE ROLE {name} LOGIN PASSWORD 'secret'")).await;
         Self { bed, name }
@@ -226,10 +226,10 @@ async fn each_feature_needs_exactly_the_rights_that_the_guide_names() {
             let told = !came.set_cookie.is_empty();
             assert_eq!(told, status == 200 && *ops != json!([["get", "a"]]), "{rights}: {ops}");
         }
-        // What is deleted is locked first, so that nobody waits in a circle.
+        // Rows are locked before they are deleted, so that no deadlock occurs.
         let clears = site.clear_expired().await.is_ok();
         assert_eq!(clears, ends == 200 && changes == 200, "{rights}");
-        // What only slides gets its page all the same, and keeps the end that it had.
+        // A request that would only extend its session still gets its page; the expiry stays the same.
         let came = operate(&role.site(true), Some(&key().await), &json!([["get", "a"]]), 200).await;
         assert_eq!((came.status, !came.set_cookie.is_empty()), (200, changes == 200), "{rights}");
     }

@@ -16,7 +16,7 @@ use crate::{
     probe::{page, probe},
 };
 
-/// The first to come after a crash may wait for long; where nobody listens, nobody waits at all.
+/// The first request after a crash may wait for long. If no server listens, requests fail at once.
 fn patient() -> DjangoSettings {
     settings().with(|s| s.timeout = Duration::from_secs(60))
 }
@@ -34,7 +34,7 @@ fn server(req: &HttpRequest) -> &Postgres {
     req.app_data::<web::Data<Postgres>>().unwrap()
 }
 
-/// With `?kill`, by when the middleware has found the session.
+/// Kills the server if the query has `kill`; the middleware has found the session by then.
 async fn kill_if_asked(req: &HttpRequest) {
     if req.query_string() == "kill" {
         server(req).kill9().await.unwrap();
@@ -107,7 +107,7 @@ async fn an_outage_between_session_and_user_is_a_503_and_never_anonymous() {
         let told = if path == "/told" { "the session database is unavailable; false" } else { "" };
         assert_eq!(answer.text(), told);
 
-        // Now the middleware cannot even find the session.
+        // Now the middleware cannot find the session either.
         for path in ["/optional", "/middleware"] {
             let answer = app.get(path, &key).await;
             assert_eq!((answer.status, answer.header("retry-after").as_deref()), (503, Some("1")));
@@ -119,7 +119,7 @@ async fn an_outage_between_session_and_user_is_a_503_and_never_anonymous() {
     }
 }
 
-/// One lookup that failed is no verdict for the next one in the same request.
+/// After a failed lookup, the same request can look up the user again.
 #[actix_web::test]
 async fn an_outage_is_not_remembered() {
     let Some(postgres) = server_of_our_own().await else { return };
@@ -135,7 +135,7 @@ async fn a_user_model_that_does_not_fit_is_a_503_and_never_anonymous() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
     let key = bed.login("ada").await;
-    // A text that is no boolean: the query fails only for rows that are there.
+    // The text is not a boolean: the query fails only for rows that exist.
     let mut model = UserModel::default();
     model.is_active = Some("username".into());
     let app = probe(bed.site_of(model));

@@ -1,4 +1,4 @@
-//! `Cookie` headers: the session key that Django sees in the same bytes (R30-R32).
+//! `Cookie` headers: the crate finds the session key that Django finds in the same bytes.
 
 use std::collections::BTreeSet;
 
@@ -18,8 +18,8 @@ async fn the_session_key_is_the_one_that_django_sees() {
     let mut dice = Dice(seed);
     let headers: Vec<Vec<u8>> = (0..2_500).map(|_| header(&mut dice)).collect();
     for django in Django::available().unwrap() {
-        // A database of its own: there is a row for every key that Django sees in any header, so
-        // that Rust finds the right one, a wrong one or none.
+        // A separate database with a row for every key that Django finds in any header, so that
+        // Rust finds the right row, a wrong row or no row.
         let bed = Bed::start(django, Settings::default()).await;
         let questions = headers
             .iter()
@@ -28,7 +28,7 @@ async fn the_session_key_is_the_one_that_django_sees() {
         let answers = bed.judge.ask_all(questions).await.unwrap();
         let seen: Vec<_> =
             answers.iter().map(|answer| answer["cookies"]["sessionid"].as_str()).collect();
-        // What Django does not look up (R7), and what no column and no text of PostgreSQL holds.
+        // Keys that Django does not look up, and keys that no column or text of PostgreSQL can hold.
         let is_key = |key: &&str| (8..=40).contains(&key.chars().count()) && !key.contains('\0');
         let keys: BTreeSet<_> = seen.iter().copied().flatten().filter(is_key).collect();
         assert!(keys.len() > 500, "{} keys: the headers are too simple", keys.len());
@@ -50,7 +50,7 @@ async fn the_session_key_is_the_one_that_django_sees() {
     }
 }
 
-/// Several headers count as one, as those of HTTP/2 do and as an ASGI server joins them (V9).
+/// Several headers are read as one, as in HTTP/2, and as an ASGI server joins them.
 #[actix_web::test]
 async fn several_cookie_headers_are_read_as_one() {
     let bed = Bed::shared().await;
@@ -74,7 +74,7 @@ fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-/// Bytes that an HTTP server lets through.
+/// Random bytes that an HTTP server accepts in a header.
 fn header(dice: &mut Dice) -> Vec<u8> {
     const NAMES: &[&[u8]] = &[
         b"sessionid",

@@ -1,7 +1,7 @@
-//! The same session, asked of Django and of this crate: the same verdict and the same data.
+//! Django and this crate read the same session: both give the same verdict and the same data.
 //!
-//! Differences that are meant to be are listed, each with its reason; a test fails when one of
-//! them is none any more.
+//! Intended differences are listed, each with its reason. A test fails if a listed difference no
+//! longer occurs.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,18 +17,18 @@ use crate::{
     beds::{Bed, Dice, seed, settings},
 };
 
-/// What happens to a text after it was signed.
+/// A change of the text after it was signed.
 type Damage = fn(&str) -> String;
 
 /// A numbered case of Django's behaviour: a row and a request.
 struct Case {
     number: u32,
     what: String,
-    /// The arguments of the judge's `sign_row`, or `put_row` if they have `session_data`.
+    /// The arguments of the judge's `sign_row`, or of `put_row` if they have `session_data`.
     row: Value,
-    /// What happens to the text after it was signed.
+    /// A change of the text after it was signed.
     damage: Option<Damage>,
-    /// The row's key; `None` for one of its own.
+    /// The row's key; `None` for a new key.
     key: Option<String>,
     /// The `Cookie` header, with `{key}` where the key belongs.
     cookie: Vec<u8>,
@@ -64,16 +64,16 @@ impl Case {
     }
 }
 
-/// Ids that Django reads and never writes: 1.9 is user 1, `true` is user 1, " 1 " is user 1 (T5).
-/// Here they name nobody, or no number.
+/// User ids that Django reads and never writes: 1.9, `true` and " 1 " are user 1.
+/// Here they name no user, or they are not numbers.
 const ODD_IDS: &[u32] = &[3, 4, 5, 8];
 
-/// Where Django's `get_user` finds somebody out whom the session names: no such user, not active,
-/// unknown backend, wrong hash. `DjangoUserId` does not ask, and says so.
+/// Cases in which Django's `get_user` refuses the user of the session: no such user, not active,
+/// unknown backend, wrong hash. `DjangoUserId` does not check the user, and its documentation says so.
 const USER_CHECKS: &[u32] = &[11, 12, 13, 14, 15, 16, 18, 19, 25];
 
-/// Where Django answers every use of the session with a 500, and this crate an error of its own:
-/// ids that are none, hashes that are none, data that is no dictionary, NUL in the key.
+/// Cases in which Django answers every use of the session with a 500, and this crate has its own error:
+/// values that are not ids or not hashes, data that is not a dictionary, NUL in the key.
 const FAILURES: &[u32] = &[9, 10, 17, 26, 49];
 
 fn cases(hash: &str, graces_hash: &str, idles_hash: &str, key_salt: &str) -> Vec<Case> {
@@ -264,7 +264,7 @@ fn cases(hash: &str, graces_hash: &str, idles_hash: &str, key_salt: &str) -> Vec
 #[actix_web::test]
 async fn numbered_cases_get_the_verdict_of_django() {
     for django in Django::available().unwrap() {
-        // A database of its own: some of the keys are fixed.
+        // A separate database, because some of the keys are fixed.
         let bed = Bed::start(django, Settings::default()).await;
         let mut hashes = Vec::new();
         for name in ["ada", "grace", "idle"] {
@@ -291,8 +291,8 @@ async fn numbered_cases_get_the_verdict_of_django() {
     }
 }
 
-/// Compares one case. What is left to a check of the user, or read by Django and never written, is
-/// returned by its kind, after it was found on its list.
+/// Compares one case. If the case is a listed difference, checks that the list names it, and returns
+/// the name of the list.
 async fn judge_case(bed: &Bed, app: &TestApp, case: &Case) -> Option<&'static str> {
     let name = format!("{}, case {}: {}", bed.django, case.number, case.what);
     let key = match &case.key {
@@ -319,7 +319,7 @@ async fn judge_case(bed: &Bed, app: &TestApp, case: &Case) -> Option<&'static st
     let rust = answer.json();
 
     let Ok(django) = django else {
-        // Django cannot even ask the database; nobody has such a session.
+        // Django cannot query the database with such a key. No session has it.
         assert!(FAILURES.contains(&case.number) && rust.is_null(), "{name}: {rust}");
         assert_eq!(visit["status"], 500, "{name}");
         return Some("failure");
@@ -332,18 +332,18 @@ async fn judge_case(bed: &Bed, app: &TestApp, case: &Case) -> Option<&'static st
         return fails.then_some("failure");
     }
 
-    // Whom the session names.
-    // `false` is number 0: nobody either way.
+    // The user id in the session.
+    // `false` is number 0: no user on either side.
     let odd_id = ODD_IDS.contains(&case.number) || case.number == 6;
     let by_number = app.get_with_cookie("/number", &header).await;
     if !odd_id && django["user_error"].is_null() {
         assert_eq!(rust["user_id"], django["user_id"], "{name}");
     } else if !odd_id {
         assert!(FAILURES.contains(&case.number), "{name}: {django}");
-        // Not user 1, whatever else.
+        // The id must not be user 1.
         assert_ne!(by_number.status, 200, "{name}");
     }
-    // And who it is after all checks.
+    // The user after all checks.
     let user = match by_number.status {
         200 => Value::from(by_number.text()),
         _ => Value::Null,
@@ -359,20 +359,20 @@ async fn judge_case(bed: &Bed, app: &TestApp, case: &Case) -> Option<&'static st
             Some("user")
         }
         _ => {
-            // Never somebody else.
+            // It must never be another user.
             assert!(odd_id && user.is_null(), "{name}: {visit} {user}");
             Some("id")
         }
     }
 }
 
-/// What `read_session` of the judge and a report of this crate say of one session.
+/// Compares the judge's `read_session` and this crate's report of one session.
 async fn assert_same_session(bed: &Bed, name: &str, django: &Value, rust: &Value) {
     assert_eq!(rust["key"], django["key"], "{name}: session there or not");
     let djangos = django["json"].as_str().unwrap();
     match rust["json"].as_str() {
         None if rust.is_null() => assert_eq!(djangos, "{}", "{name}"),
-        // Django goes on with an empty session, or with something that is no dictionary.
+        // Django continues with an empty session, or with a value that is not a dictionary.
         None => assert!(djangos == "{}" || !djangos.starts_with('{'), "{name}: {djangos}"),
         Some(json) => {
             assert_eq!(django["warned"], false, "{name}");
@@ -384,7 +384,7 @@ async fn assert_same_session(bed: &Bed, name: &str, django: &Value, rust: &Value
 
 #[actix_web::test]
 async fn secrets_may_be_bytes_and_have_fallbacks() {
-    // Cases 20, 21 and 39: what is signed with which secret, and whether it is read.
+    // Cases 20, 21 and 39: the secret that signed the data, and whether the data is read.
     let unprintable = json!({ "hex": "fffe" });
     for django in Django::available().unwrap() {
         let site = Settings::default()
@@ -416,8 +416,8 @@ async fn secrets_may_be_bytes_and_have_fallbacks() {
     }
 }
 
-/// Case 40: Django takes an empty fallback for the main key here, and, worse, accepts a session
-/// auth hash that was made with it. This crate refuses such settings.
+/// Case 40: Django uses its main key in place of an empty fallback here, and accepts a session auth hash
+/// that was made with the empty key. This crate refuses such settings.
 #[test]
 fn an_empty_fallback_is_refused() {
     let pool = crate::beds::pool("postgres://nobody@127.0.0.1/nowhere");
@@ -429,7 +429,7 @@ fn an_empty_fallback_is_refused() {
     assert!(error.to_string().contains("SECRET_KEY_FALLBACKS"), "{error}");
 }
 
-/// Case 41.
+/// Case 41: a session expires exactly at its `expire_date`.
 #[actix_web::test]
 async fn a_session_ends_at_the_very_microsecond() {
     for django in Django::available().unwrap() {
@@ -486,7 +486,7 @@ struct Tally {
     named: usize,
 }
 
-/// Asks both about each session, at times far from and close to its end.
+/// Compares both sides on each session, at times far from and close to its end.
 async fn compare(bed: &Bed, seed: u64, made: &Value) -> Tally {
     let site = bed.site();
     let mut dice = Dice(seed);
@@ -505,7 +505,7 @@ async fn compare(bed: &Bed, seed: u64, made: &Value) -> Tally {
         .iter()
         .map(|(key, now, _)| json!({ "cmd": "read_session", "cookie": cookie(key), "now": now }))
         .collect();
-    // Where nobody is logged in, as in the odd ones, a whole request shows nothing more.
+    // If no user is logged in, as with the unusual texts, a whole request shows nothing more.
     let visits: Vec<_> = cases
         .iter()
         .map(|(key, now, rust)| match rust["user_id"].is_string() || dice.below(4) == 0 {
@@ -548,7 +548,7 @@ async fn compare(bed: &Bed, seed: u64, made: &Value) -> Tally {
             tally.named += 1;
         }
         if django["user_error"].is_null() && user.is_string() {
-            // Ids that Django reads and never writes are on the list of deviations above.
+            // Ids that Django reads and never writes are in the list `ODD_IDS` above.
             let canonical = user.as_str().unwrap().parse::<i64>().map(|id| id.to_string());
             assert!(
                 canonical.is_err() || canonical.unwrap() == django["user_id"].as_str().unwrap(),
@@ -572,13 +572,13 @@ async fn rust_at(site: &DjangoSite, key: &str, now: SystemTime) -> Value {
     }
 }
 
-/// When the row ends.
+/// The `expire_date` of the row.
 async fn expire_date(site: &DjangoSite, key: &str) -> SystemTime {
     let key = SessionKey::new(key).unwrap();
     site.load_at(&key, SystemTime::UNIX_EPOCH).await.unwrap().expire_date()
 }
 
-/// A cookie with that value whatever characters it has, byte by byte in Latin-1.
+/// A cookie with this value, whose characters may be any bytes, written as Latin-1.
 fn cookie(key: &str) -> String {
     let quoted = key.replace('\\', "\\\\").replace('"', "\\\"");
     // A semicolon ends the cookie even in quotes.
@@ -586,14 +586,13 @@ fn cookie(key: &str) -> String {
     format!("sessionid=\"{quoted}\"").bytes().map(char::from).collect()
 }
 
-/// Times around a moment, from before to after it.
+/// Five times around a moment, in order.
 fn around(moment: SystemTime) -> [SystemTime; 5] {
     let (microsecond, second) = (Duration::from_micros(1), Duration::from_secs(1));
     [moment - second, moment - microsecond, moment, moment + microsecond, moment + second]
 }
 
-/// Seconds since 1970. A double holds today's microseconds exactly enough for Python to round to
-/// the same ones.
+/// Seconds since 1970. A double is exact enough for Python to round it to the same microsecond.
 fn seconds(moment: SystemTime) -> f64 {
     let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     since.as_micros() as f64 / 1e6

@@ -1,4 +1,4 @@
-//! What can be counted, and under which labels.
+//! The events that can be counted, and their labels.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,5 +1,5 @@
-//! The session middlewares: which visitor Django would see behind the same cookie, and what it costs
-//! to say so.
+//! The session middlewares: they find the visitor whom Django finds for the same cookie. Also the cost of
+//! each lookup.
 
 mod cookie_headers;
 mod differential;

@@ -1,4 +1,4 @@
-//! Nothing that opens a session is in the log, in an error or in `Debug` output.
+//! No secret that gives access to a session is in the log, in an error or in `Debug` output.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUserId, Error,
@@ -57,7 +57,7 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
         let text = row["row"]["session_data"].as_str().unwrap_or_default();
         secrets.extend(text.split(':').filter(|part| part.len() > 4).map(str::to_owned));
     }
-    // A password that is right and will be encoded anew.
+    // A right password in an old encoding, so it will be encoded again.
     let password = |iterations| {
         let hashers = [PasswordHasher::Pbkdf2Sha256 { iterations }];
         bed.site_with(settings().with(|s| s.password_hashers = Some(hashers.into())))
@@ -96,13 +96,13 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
         let heard = app.log().lines();
         let ours = heard.iter().filter(|line| line.target.starts_with("actix_django_session"));
         assert!(ours.count() > 30, "the listener is deaf");
-        // What the server itself says about the requests it reads is not this crate's doing.
+        // Ignores the log lines of actix about the requests that it reads.
         for line in heard.iter().filter(|line| !line.target.starts_with("actix_http")) {
             secrets.assert_none_in(&line.text);
         }
     }
 
-    // Without a server, in this thread.
+    // Calls the site in this thread, without a server.
     let log = Log::default();
     log.listen();
     let mut shown = Vec::new();
@@ -155,7 +155,7 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
     for text in shown.iter().chain(log.lines().iter().map(|line| &line.text)) {
         secrets.assert_none_in(text);
     }
-    // An id is no secret; whoever writes it to a log has asked for it.
+    // A user id is not a secret; an application may log it.
     assert_eq!(format!("{:?}", DjangoUserId(7)), "DjangoUserId(7)");
 }
 

@@ -1,4 +1,4 @@
-//! Every look-up finds its rows by an index, in large tables too: counted by PostgreSQL.
+//! Every lookup finds its rows by an index, in large tables too. PostgreSQL counts the reads.
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoSessionMut, Error, SessionKey};
 use actix_web::{App, test, test::TestRequest, web};
@@ -9,7 +9,7 @@ use tokio::time::{Duration, advance, pause, resume};
 
 use crate::beds::{Bed, settings};
 
-/// A bed whose table of sessions nobody analyses.
+/// A bed whose session table is never analysed.
 async fn bed() -> Bed {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     bed.sql("ALTER TABLE django_session SET (autovacuum_enabled = off)").await;
@@ -25,8 +25,8 @@ async fn fill(bed: &Bed, rows: u32) {
     .await;
 }
 
-/// How many rows were read by scans of the whole table, and how many by an index. What a connection
-/// did is known when it has ended.
+/// How many rows were read by scans of the whole table, and how many by an index. PostgreSQL counts the
+/// reads of a connection when it ends.
 async fn reads(bed: &Bed) -> [i64; 2] {
     bed.sql("SELECT pg_stat_force_next_flush()").await;
     until("all others have gone", async || {
@@ -41,7 +41,7 @@ async fn reads(bed: &Bed) -> [i64; 2] {
     [0, 1].map(|column| rows[0][column].as_i64().unwrap())
 }
 
-/// The connections of others, each with the moment it was made.
+/// All other connections, each with the time of its start.
 async fn connections(bed: &Bed) -> Value {
     bed.sql(
         "SELECT pid, backend_start FROM pg_stat_activity WHERE datname = current_database() \
@@ -51,7 +51,7 @@ async fn connections(bed: &Bed) -> Value {
     .clone()
 }
 
-/// One alone, and several at once.
+/// Looks up one session alone, and several at once.
 async fn look_up(site: &actix_django_session::DjangoSite) {
     let missing = |n: u32| SessionKey::new(format!("no-session-has-{n}")).unwrap();
     for count in [1, 8, 40] {
@@ -62,11 +62,11 @@ async fn look_up(site: &actix_django_session::DjangoSite) {
     }
 }
 
-/// PostgreSQL plans a prepared statement once, and looks at the size of the table then.
+/// PostgreSQL plans a prepared statement once, for the size that the table has at that time.
 #[actix_web::test]
 async fn a_query_plan_for_an_empty_table_is_replaced() {
     let bed = bed().await;
-    // As after a vacuum of a new table: so empty that an index is not worth it.
+    // The state after a vacuum of a new table: it is so empty that PostgreSQL plans no index scan.
     bed.sql("VACUUM ANALYZE django_session").await;
     let site = bed.site();
     look_up(&site).await;

@@ -1,4 +1,4 @@
-//! What Rust writes, Django reads.
+//! Django reads the sessions that Rust writes.
 
 use actix_django_session::{SessionData, SessionSigner};
 use serde_json::{Value, json};
@@ -51,10 +51,10 @@ async fn django_reads_every_value_that_rust_inserts() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
         let read = bed.ask(json!({ "cmd": "decode", "session_data": session_data })).await;
-        // The same values, which Python read from the JSON of this question.
+        // Python read the same values from the JSON of this question.
         let set = json!({ "cmd": "edit", "session_data": "", "edits": entries });
         assert_eq!(read["json"], bed.ask(set).await["json"], "{django}");
-        // Written as Django itself would, in the order of insertion.
+        // The keys are in the order of insertion, as Django writes them.
         let encoded = bed.ask(json!({ "cmd": "encode", "json_text": data.to_json() })).await;
         let djangos = SessionData::decode(encoded["session_data"].as_str().unwrap(), &signer());
         assert_eq!(djangos.unwrap().to_json(), data.to_json(), "{django}");
@@ -65,7 +65,7 @@ async fn django_reads_every_value_that_rust_inserts() {
 async fn small_sessions_are_byte_for_byte_what_django_writes() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
-        // Around the size from which on compression pays.
+        // Sizes around the one at which compression begins to save space.
         for n in [0, 1, 10, 11, 12, 13, 40, 200] {
             let mut data = SessionData::new();
             data.insert("a", &"a".repeat(n)).unwrap();
@@ -84,8 +84,8 @@ async fn small_sessions_are_byte_for_byte_what_django_writes() {
     }
 }
 
-/// An edit in Rust is to Django what `session[key] = value` and `del session[key]` are, and leaves
-/// what serde_json cannot even hold exactly as it was.
+/// For Django an edit in Rust is the same as `session[key] = value` and `del session[key]`. It leaves
+/// values that serde_json cannot hold exactly as they were.
 #[actix_web::test]
 async fn django_sees_edits_of_its_sessions_and_nothing_else_changed() {
     let seed = seed();
@@ -101,7 +101,7 @@ async fn django_sees_edits_of_its_sessions_and_nothing_else_changed() {
             let mut edits = Vec::new();
             for _ in 0..=dice.below(4) {
                 let existing = data.iter().map(|(key, _)| key.into_owned()).collect::<Vec<_>>();
-                // Lone surrogates in keys show as U+FFFD: such a key cannot be named in Rust.
+                // A lone surrogate in a key is read as U+FFFD, so Rust cannot name such a key.
                 let existing = existing.iter().filter(|key| !key.contains('\u{fffd}'));
                 let existing = existing.collect::<Vec<_>>();
                 let key = match existing.len() {

@@ -1,4 +1,4 @@
-//! What six versions of Django stored: the `session` lines of `tests/vectors.jsonl`.
+//! Sessions that six versions of Django saved: the `session` lines of `tests/vectors.jsonl`.
 
 use actix_django_session::{DjangoSettings, SessionData, SessionSigner};
 use ring::digest::{SHA256, digest};

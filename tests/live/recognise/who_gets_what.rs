@@ -1,4 +1,4 @@
-//! Every cell of the table "who gets what".
+//! Every cell of the documentation's table "who gets what".
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use crate::{
     beds::{self, Bed, nowhere, pool, pool_with, settings},
 };
 
-/// The routes behind every middleware, and behind none.
+/// The routes behind each middleware, and without a middleware.
 fn every_middleware(site: &DjangoSite) -> TestApp {
     let optional = DjangoSessionMiddleware::optional(site.clone());
     let required = DjangoSessionMiddleware::required(site.clone());
@@ -45,10 +45,10 @@ fn every_middleware(site: &DjangoSite) -> TestApp {
 
 const EXTRACTORS: [&str; 5] = ["nothing", "session", "optional", "user", "number"];
 
-/// What a visitor gets at a route.
+/// The response that a visitor gets at a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gets {
-    /// The handler's page, with this in it.
+    /// The handler's page with this text.
     Page(&'static str),
     /// The middleware's rejection.
     Rejected,
@@ -60,8 +60,8 @@ enum Gets {
 
 use Gets::{Fails, Page, Rejected, Unavailable};
 
-/// Holds what a visitor gets, at each extractor, behind `optional` and behind `required`, against
-/// a line of the table.
+/// Compares the responses for each extractor, behind `optional` and behind `required`, with a line of the
+/// table.
 async fn assert_gets(app: &TestApp, cookie: &str, optional: [Gets; 5], required: [Gets; 5]) {
     for (middleware, gets) in [
         ("optional", optional),
@@ -101,7 +101,7 @@ fn assert_answer(middleware: &str, path: &str, answer: &Answer, gets: Gets) {
         }
         _ => assert_eq!(answer.text(), "", "{path}"),
     }
-    // Also where the application's handler leaves it out.
+    // The header is there even if the application's error handler does not set it.
     let retry_after = (gets == Unavailable).then(|| "1".to_owned());
     assert_eq!(answer.header("retry-after"), retry_after, "{path} {answer:?}");
 }
@@ -136,7 +136,7 @@ async fn without_a_session_key_the_database_is_not_asked() {
         assert_gets(&app, cookie, optional, required).await;
     }
     assert_eq!(pool.status().size, 0);
-    // Any other key shows that there is no database.
+    // Any other key needs the database, which cannot be reached.
     assert_eq!(app.get("/optional/nothing", "12345678").await.status, 503);
 }
 
@@ -146,7 +146,7 @@ async fn unknown_and_expired_sessions_count_as_no_session() {
     let app = every_middleware(&bed.site());
     let [optional, required] = NO_SESSION;
     assert_gets(&app, "there-is-no-such-session", optional, required).await;
-    // Longer than the column: no row can have it.
+    // The key is longer than the column, so no row can have it.
     assert_gets(&app, &"a".repeat(41), optional, required).await;
     assert_gets(&app, &"a".repeat(100_000), optional, required).await;
 
@@ -183,7 +183,7 @@ async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
     }
 }
 
-/// Every visitor of a site may have such a session: a line for each would fill the disk.
+/// Every visitor of a site may have such a session: a log line for each would fill the disk.
 #[actix_web::test]
 async fn a_fault_that_locks_out_all_users_is_logged_once_a_minute() {
     let bed = Bed::shared().await;
@@ -204,7 +204,7 @@ async fn a_fault_that_locks_out_all_users_is_logged_once_a_minute() {
     }
 }
 
-/// Of a hundred requests, one is warned of, and one more in each minute that they take.
+/// Makes a hundred requests; checks that the first is logged, and one more in each further minute.
 async fn assert_logged_once(app: &TestApp, path: &str, key: &str, said: &str) {
     app.log().clear();
     let start = Instant::now();
@@ -263,10 +263,10 @@ async fn without_a_database_every_visitor_gets_a_503_and_is_never_anonymous() {
     let app = every_middleware(&DjangoSite::new(pool(&nowhere()), settings()).unwrap());
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
 
-    // One line a second at most: all of these requests fail alike.
+    // At most one line a second, because all of these requests fail in the same way.
     let log = app.log().of_this_crate(&["WARN", "ERROR"]);
     assert!((1..25).contains(&log.len()), "{log:?}");
-    // The whole chain, down to what the operating system said.
+    // The line has the whole chain of errors, down to the error of the operating system.
     assert!(log[0].contains("no database connection") && log[0].contains("refused"), "{log:?}");
 }
 
@@ -279,7 +279,7 @@ async fn without_a_session_table_every_visitor_gets_a_503() {
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
 }
 
-/// The pool only names the database.
+/// The crate takes only the address of the database from the pool.
 #[actix_web::test]
 async fn an_exhausted_pool_does_not_fail_requests() {
     let bed = Bed::shared().await;
@@ -305,7 +305,7 @@ async fn a_lookup_that_takes_too_long_is_a_503() {
     client.batch_execute("BEGIN; LOCK TABLE django_session").await.unwrap();
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
     client.batch_execute("ROLLBACK").await.unwrap();
-    // A machine that is busy may need more than that for each of some answers.
+    // A busy machine may need more than the timeout for some of the responses.
     let start = Instant::now();
     loop {
         match app.get("/required/user", "12345678").await.status {
@@ -352,7 +352,7 @@ async fn the_login_url_can_be_set_for_each_middleware() {
         let answer = app.get_without_cookie(path).await;
         assert_eq!((answer.status, answer.header("location").as_deref()), (status, location));
     }
-    // Any method, as in Django, once it has passed the check for CSRF.
+    // Any method is redirected, as in Django, after it has passed the CSRF check.
     let answer = app.send("POST", "/a/user", &[]).await;
     assert_eq!(answer.status, 403);
     let answer = app.send("POST", "/f/user", &[]).await;
@@ -386,11 +386,11 @@ async fn a_middleware_can_wrap_apps_scopes_and_resources() {
         let answer = app.get_without_cookie(path).await;
         assert_eq!(answer.header("location").unwrap(), format!("/accounts/login/?next={path}"));
     }
-    // Around an App the middleware sees every request, those that match no route too.
+    // A middleware around an `App` sees every request, including requests that match no route.
     assert_eq!(whole.get_without_cookie("/no-such-page").await.status, 302);
     let answer = whole.get("/no-such-page", &key).await;
     assert_eq!((answer.status, answer.header("vary").as_deref()), (404, Some("Cookie")));
-    // Elsewhere it leaves alone what it does not wrap.
+    // A middleware around a scope or resource does not change other routes.
     let answer = part.get_without_cookie("/open").await;
     assert_eq!((answer.text().as_str(), answer.header("vary")), ("open", None));
 }
@@ -404,7 +404,7 @@ async fn an_outer_middleware_still_works() {
         App::new().service(
             web::scope("/site")
                 .wrap(middleware.clone())
-                // What CORS does: headers on every response, whoever made it.
+                // A CORS middleware adds headers to every response, including those of inner middlewares.
                 .wrap(DefaultHeaders::new().add(("Access-Control-Allow-Origin", "*")))
                 .wrap(from_fn(async |req, next: Next<_>| {
                     let mut response = next.call(req).await?;
@@ -505,13 +505,13 @@ async fn an_error_handler_can_find_the_error() {
 #[actix_web::test]
 async fn nested_middlewares_of_one_table_make_one_lookup_with_any_handle() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    // A table that counts how often a row is read from it.
+    // A view that counts how often a row is read.
     bed.sql("CREATE SEQUENCE lookups").await;
     bed.sql(
         "CREATE VIEW counted AS SELECT * FROM django_session WHERE nextval('lookups') IS NOT NULL",
     )
     .await;
-    // On a machine that is busy, a database may seem silent, and is asked again.
+    // The timeout is long: on a busy machine the crate could repeat a slow query.
     let patience = Duration::from_secs(60);
     let settings = || {
         settings().with(|s| {
@@ -538,7 +538,7 @@ async fn nested_middlewares_of_one_table_make_one_lookup_with_any_handle() {
         let next = bed.sql("SELECT nextval('lookups')").await[0][0].as_i64().unwrap();
         assert_eq!(next - 1, lookups, "{path}");
     }
-    // The inner middleware decides on its own who comes through.
+    // The inner middleware makes its own decision.
     assert_eq!(app.get_without_cookie("/optional").await.text(), "null");
     assert_eq!(app.get_without_cookie("/a/optional").await.status, 302);
 }

@@ -1,4 +1,4 @@
-//! The example that people copy, run as they run it.
+//! The example `whoami`, started as a user starts it.
 
 use std::process::Command;
 
@@ -67,7 +67,7 @@ async fn whoami_names_the_user() {
 
     let answer = whoami.get("/session", Some(&anonymous)).await;
     assert_eq!(answer.headers()["content-type"], "application/json");
-    // The stored text as Django reads it: UTF-8 that was not escaped is Latin-1 to it.
+    // The saved text as Django reads it: Django decodes unescaped UTF-8 as Latin-1.
     let text = answer.text().await.unwrap();
     let canonical = bed.ask(json!({ "cmd": "canonical", "json_text": text })).await;
     assert_eq!(canonical["json"], r#"{"cart": [1, NaN], "a": "\u00c3\u00a9"}"#);
@@ -91,8 +91,7 @@ async fn whoami_names_the_user() {
     }
 }
 
-/// One browser, Django on one port and the workbench on another: who logs in at one is logged in at
-/// both.
+/// One browser, Django on one port and the workbench on another: a login at one of them is valid at both.
 #[actix_web::test]
 async fn a_login_and_a_logout_in_the_workbench_are_valid_at_django() {
     let bed = Bed::shared().await;
@@ -120,7 +119,7 @@ async fn a_login_and_a_logout_in_the_workbench_are_valid_at_django() {
     assert_eq!(post("/logout", "").await, (204, String::new()));
     assert_eq!(browser.whoami(site).await.unwrap()["user_id"], Value::Null);
 
-    // And the other way round.
+    // The same in the other direction.
     browser.login(site, "grace", PASSWORD).await.unwrap();
     let user = browser.get(&format!("{}/user", workbench.url())).await.unwrap();
     assert_eq!(user.text().await.unwrap(), r#"{"user_id":"2"}"#);

@@ -1,4 +1,4 @@
-//! Random odd URLs, to this crate and to every Django there is.
+//! Random unusual URLs, checked by this crate and by every available Django.
 
 use actix_django_session::url_has_allowed_host_and_scheme;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::beds::Bed;
 
 const HOSTS: [&str; 4] = ["example.com", "example.com:8000", "[::1]", "ex\u{e4}mple.com"];
 
-/// Pieces of which odd URLs are made.
+/// The parts of the random URLs.
 const PIECES: &[&str] = &[
     "/",
     "//",
@@ -117,7 +117,7 @@ async fn a_url_that_any_django_refuses_is_refused_here() {
     }
 }
 
-/// Where versions of Django, or of Python's Unicode, differ.
+/// Whether versions of Django, or of Python's Unicode data, differ on this URL.
 fn differs(url: &str) -> bool {
     let stripped = url.trim();
     let is_odd_scheme = |(scheme, _): (&str, &str)| {

@@ -1,4 +1,4 @@
-//! `next` after a log-in, beside Django.
+//! `next` after a login, compared with Django.
 
 mod differential;
 mod vectors;

@@ -1,5 +1,5 @@
-//! What Django 4.2.30, 5.2.19 and 6.1.3 made of 1,441 URLs and requests: `vectors.jsonl`. Where they
-//! differ, `expect_of_others` has what others said.
+//! The results of Django 4.2.30, 5.2.19 and 6.1.3 for 1,441 URLs and requests: `vectors.jsonl`. If the
+//! versions differ, `expect_of_others` has the results of the others.
 
 use actix_django_session::{
     DjangoSettings, DjangoSite, deadpool_postgres, url_has_allowed_host_and_scheme,
@@ -15,7 +15,7 @@ fn vectors(kinds: &[&str]) -> Vec<Value> {
     vectors.filter(|vector| kinds.iter().any(|kind| vector["kind"] == *kind)).collect()
 }
 
-/// What the versions said.
+/// The results of the versions.
 fn said(vector: &Value) -> Vec<Value> {
     let others = vector["expect_of_others"].as_array().cloned().unwrap_or_default();
     std::iter::once(vector["expect"].clone()).chain(others).collect()
@@ -39,7 +39,7 @@ fn a_url_is_safe_if_every_django_version_accepts_it() {
     assert_eq!(counts, [724, 219]);
 }
 
-/// By `LOGIN_REDIRECT_URL`, which is not checked against hosts.
+/// Uses `LOGIN_REDIRECT_URL`, whose host is not checked.
 #[test]
 fn a_location_is_written_as_django_writes_it() {
     let mut seen = 0;
@@ -49,14 +49,14 @@ fn a_location_is_written_as_django_writes_it() {
         let mut settings = DjangoSettings::new("k");
         settings.login_redirect_url = url.into();
         let Ok(site) = DjangoSite::new(no_database(), settings) else {
-            // The name of a URL pattern, for all that can be seen.
+            // The value could be the name of a URL pattern.
             assert!(!url.contains(['/', '.']), "{vector}");
             left_out += 1;
             continue;
         };
         let answer = site.redirect_after_login(&TestRequest::get().to_http_request(), None);
         let expected = said(&vector);
-        // What Django would write into a header, and does not send.
+        // A value that Django would write into a header, but does not send.
         let is_refused = location(&answer).is_none();
         if vector["kind"] == "iri_to_uri" && is_refused {
             left_out += 1;
@@ -107,7 +107,7 @@ fn login_and_logout_redirect_where_django_redirects() {
     assert_eq!(seen, 309);
 }
 
-/// `Err`: why nothing here can be asked for that.
+/// The settings of a vector. `Err`: why the crate has no equal settings.
 fn settings(vector: &Value) -> Result<DjangoSettings, &'static str> {
     if vector["view"].is_object() {
         return Err("an option of Django's view: here the handler is the application's");
@@ -150,7 +150,7 @@ fn settings(vector: &Value) -> Result<DjangoSettings, &'static str> {
     Ok(settings)
 }
 
-/// What a handler answers that does as the example `log_in` does; nobody's password is asked for.
+/// The response of a handler like the one of the example `log_in`, without a check of the password.
 fn answer(vector: &Value, site: &DjangoSite) -> Value {
     let text = |name: &str| vector[name].as_str().unwrap_or_default();
     let uri = match text("query") {
@@ -190,7 +190,7 @@ fn answer(vector: &Value, site: &DjangoSite) -> Value {
     }
 }
 
-/// As Django's template writes it.
+/// Escapes HTML as Django's templates do.
 fn escaped(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;").replace('\'', "&#x27;")
