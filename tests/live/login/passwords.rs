@@ -6,7 +6,7 @@ use testbed::{Django, With};
 
 use crate::beds::{Bed, seed, settings};
 
-/// A cheap hasher of each kind that this Django has; `first` chooses the first one.
+/// A cheap hasher of each kind that this Django has, rotated to the left by `places`.
 fn hashers(django: Django, rotate: usize) -> Vec<PasswordHasher> {
     let mut hashers = vec![
         PasswordHasher::Pbkdf2Sha256 { iterations: 1000 },

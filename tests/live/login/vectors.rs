@@ -101,7 +101,7 @@ async fn authenticate_finds_the_same_users_with_as_many_hashings_as_django() {
             left_out += 1;
             continue;
         }
-        // The crate knows Django's own backends by their paths.
+        // The crate's `authenticate` always has both arguments.
         let (Some(username), Some(password)) =
             (op[1]["username"].as_str(), op[1]["password"].as_str())
         else {
@@ -145,7 +145,7 @@ fn times(run: &Value) -> usize {
     run.as_str().unwrap().split_once(" * ").map_or(1, |(_, times)| times.parse().unwrap())
 }
 
-/// The vectors with the answers of the newest Django. If an older version differs, the vector occurs once.
+/// The vectors that the newest Django produced. Vectors of older versions only are left out.
 pub(crate) fn vectors(kinds: &[&str]) -> Vec<Value> {
     let lines = include_str!("../../vectors-writes.jsonl").lines();
     let all = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());

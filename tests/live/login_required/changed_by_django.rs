@@ -1,4 +1,4 @@
-//! Case 77: what happens at the Django site counts for the next request to the Rust service.
+//! Case 77: a change at the Django site takes effect on the next request to the Rust service.
 
 use serde_json::json;
 use testbed::{Browser, Django, Settings, TestBed};
@@ -31,7 +31,7 @@ async fn a_login_that_ends_at_django_ends_here_at_the_next_request() {
         there.login(bed.site().await.unwrap(), "ada", "lovelace").await.unwrap();
         assert_eq!(both().await, (200, 200), "{django}");
 
-        // Whoever changes the password stays logged in, and nobody else.
+        // The browser that changes the password stays logged in; the user's other browsers do not.
         let url = format!("{}/accounts/password_change/", bed.site().await.unwrap().url());
         let new = "Menabrea-1842";
         let form = [("old_password", "lovelace"), ("new_password1", new), ("new_password2", new)];
@@ -44,7 +44,7 @@ async fn a_login_that_ends_at_django_ends_here_at_the_next_request() {
         there.login(bed.site().await.unwrap(), "ada", new).await.unwrap();
         assert_eq!(both().await, (200, 200));
 
-        // Deactivated, and back: the row is still there.
+        // The user becomes inactive and active again: the row still exists.
         let judge = bed.judge().await.unwrap();
         let set = async |fields: [(&str, bool); 1]| {
             let (name, value) = fields[0];
@@ -61,16 +61,16 @@ async fn a_login_that_ends_at_django_ends_here_at_the_next_request() {
         assert_eq!(both().await, (200, 200));
         assert_eq!(here.whoami(bed.site().await.unwrap()).await.unwrap()["is_authenticated"], true);
 
-        // A backend that is no longer listed.
+        // The backend is removed from the setting.
         let without = probe(site(&[ALLOW_ALL]));
         assert_eq!(status(&here, &without).await, 302);
         assert_eq!(status(&here, &probe(site(&[ALLOW_ALL, MODEL_BACKEND]))).await, 200);
 
-        // A logout takes one browser's session with it.
+        // A logout ends the session of one browser.
         there.logout(bed.site().await.unwrap()).await.unwrap();
         assert_eq!(both().await, (200, 302));
 
-        // Rights come and go at once as well.
+        // Permissions are granted and removed at once too.
         let staff = format!("{}/staff", app.url());
         assert_eq!(here.get(&staff).await.unwrap().status(), 403);
         set([("is_staff", true)]).await;

@@ -1,4 +1,4 @@
-//! Where the crate says something else than Django on purpose, with both sides shown.
+//! Intended differences between the crate and Django; each test shows both sides.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoSite, Error, UserModel, signing::Algorithm,
@@ -56,7 +56,7 @@ async fn a_fallback_hash_is_valid_in_both_but_only_django_makes_a_new_key() {
             (&verdict["user"]["username"], &verdict["row"]),
             (&json!("ada"), &json!("cycled"))
         );
-        // Without the fallback it is just a wrong hash.
+        // Without the fallback key it is a wrong hash.
         assert_eq!(probe(bed.site()).status("/user", &key).await, 302);
     }
 }
@@ -81,7 +81,7 @@ async fn a_session_that_makes_django_fail_is_anonymous_here() {
         let app = probe(bed.site());
         let mut sessions: Vec<_> =
             failing.map(|id| session(id, &quoted(MODEL_BACKEND), &hash)).into();
-        // Even where nobody could log in, because the backend is not listed.
+        // This holds even if no user could log in, because the backend is not listed.
         sessions.push(session("\"abc\"", "\"no.such.Backend\"", &hash));
         sessions.push(session("\"1\"", &quoted(MODEL_BACKEND), "\"\\ud800\""));
         sessions.extend(["[]", "null", "5"].map(str::to_owned));
@@ -107,13 +107,13 @@ async fn lists_and_dictionaries_are_not_primary_keys_here() {
         let odd = bed.session(&session(id, &quoted(MODEL_BACKEND), &hash)).await;
         assert_eq!(bed.verdict(&odd).await["user"]["id"], code);
         assert_eq!(app.json("/who", &odd).await, Value::Null);
-        // The key itself is as good as any other.
+        // Sessions that are signed with the key are valid.
         let plain = bed.session(&session(&quoted(code), &quoted(MODEL_BACKEND), &hash)).await;
         assert_eq!(app.json("/who", &plain).await["id"], code);
     }
 }
 
-/// Case 40: anybody can make a hash with the empty secret.
+/// Case 40: every attacker can make a hash with the empty secret.
 #[actix_web::test]
 async fn an_empty_fallback_secret_is_refused_here_although_django_accepts_it() {
     let bed =
@@ -132,8 +132,8 @@ async fn an_empty_fallback_secret_is_refused_here_although_django_accepts_it() {
     assert_eq!(probe(bed.site()).status("/user", &key).await, 302);
 }
 
-/// Whoever is logged in and may not: Django's decorators send to the log-in page, and the middleware with
-/// the handler that its documentation has.
+/// A user is logged in and lacks the permission: Django's decorators redirect to the login page, and so does
+/// the middleware with the error handler of its documentation.
 #[actix_web::test]
 async fn a_user_without_the_permission_gets_a_403_or_the_answer_of_the_decorators() {
     let sends = |middleware: DjangoSessionMiddleware| {
@@ -170,7 +170,7 @@ async fn a_user_without_the_permission_gets_a_403_or_the_answer_of_the_decorator
             };
             assert_eq!(ours(sends(permission())).await, django["permission"], "{name:?}");
             assert_eq!(ours(sends(of().staff_required())).await, django["staff"], "{name:?}");
-            // Without the handler nobody is sent to log in twice.
+            // Without the handler, a logged-in user is not redirected to the login page.
             let plain = ours(permission()).await;
             let staff = ours(of().staff_required()).await;
             if name.is_some() {

@@ -1,4 +1,4 @@
-//! Random users and random sessions: the crate's answer is Django's.
+//! Random users and random sessions: the crate gives the answers of Django.
 
 use actix_django_session::{
     AuthenticationBackend, DjangoSettings, DjangoSite, SessionAuthHash,
@@ -17,7 +17,7 @@ use crate::{
     probe::probe,
 };
 
-/// Sessions in each world.
+/// The number of sessions in each world.
 const SESSIONS: usize = 120;
 const PEOPLE: usize = 24;
 
@@ -41,11 +41,11 @@ pub(crate) struct World {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Model {
-    /// Whatever it is, it is as the site exports it.
+    /// Any model, with the settings that the site exports.
     Exported,
-    /// With a session auth hash of its own, by these methods.
+    /// A model with its own session auth hash, made by these methods.
     Versioned(&'static [&'static str]),
-    /// With ids that stand in sessions in another form than in the table.
+    /// A model whose ids have another form in sessions than in the table.
     Ulid,
 }
 
@@ -66,9 +66,9 @@ fn worlds() -> Vec<World> {
         world(&[now], MODEL, Model::Exported),
         world(&odd, &[REMOTE, MODEL_BACKEND], Model::Exported),
         world(&["caf\u{e9}".as_bytes(), b"tea"], &[ALLOW_ALL, MODEL_BACKEND], Model::Exported),
-        // Nobody grants what stands in Django's tables.
+        // No backend grants the permissions of Django's tables.
         world(&[now, b"old"], &["accounts.backends.NoPermissions"], Model::Exported),
-        // One grants it, whichever the visitor came in by, and knows nobody.
+        // One backend grants them, for logins by every backend, but it cannot find users.
         world(
             &[now],
             &[
@@ -91,7 +91,7 @@ impl World {
     }
 
     fn of_django(&self) -> Settings {
-        // What is UTF-8 is text for Django, the rest bytes.
+        // A secret is text for Django if it is UTF-8, and bytes if not.
         let secret = |secret: &Vec<u8>| match std::str::from_utf8(secret) {
             Ok(text) => json!(text),
             Err(_) => json!({ "hex": hex(secret) }),
@@ -109,18 +109,18 @@ impl World {
         }
     }
 
-    /// As the site exports them.
+    /// The settings that the site exported.
     pub(crate) fn of_crate(&self, exported: &str) -> DjangoSettings {
         let settings = DjangoSettings::from_json(exported, &self.secrets[0]).unwrap();
         settings
             .with(|s| s.secret_key_fallbacks = self.secrets[1..].iter().map(Into::into).collect())
     }
 
-    /// With what a service of this site has to say beyond what is exported.
+    /// A site with the exported settings and the settings that Django cannot export.
     fn site(&self, bed: &Bed, exported: &str) -> DjangoSite {
         let settings = self.of_crate(exported);
         match self.model {
-            // What code of the site's own does, Django cannot tell.
+            // The export cannot describe the site's own code.
             Model::Exported if self.backends[0].starts_with("accounts.") => {
                 bed.site_with(settings.with(|s| {
                     s.authentication_backends = self.backends.iter().map(powers).collect()
@@ -148,7 +148,7 @@ impl World {
         }
     }
 
-    /// A hash as this site makes them, or as Django does by default.
+    /// A session auth hash, made by the site's method or by Django's default.
     fn hash(&self, secret: &[u8], person: &Person, dice: &mut Dice) -> String {
         match self.model {
             Model::Versioned(_) if dice.percent(70) => {
@@ -178,7 +178,7 @@ impl World {
     }
 }
 
-/// Of the backends of the test site.
+/// The abilities of each backend of the test site.
 fn powers(path: &String) -> AuthenticationBackend {
     let backend = AuthenticationBackend::new(path);
     match path.rsplit('.').next().unwrap() {
@@ -195,7 +195,7 @@ fn powers(path: &String) -> AuthenticationBackend {
     }
 }
 
-/// What `ulid.parse` reads, of the forms that stand in these sessions: a ULID, or a UUID.
+/// Reads the forms that occur in these sessions as `ulid.parse` does: a ULID or a UUID.
 fn uuid_of_ulid(id: &str) -> Option<String> {
     if matches!(id.len(), 32 | 36) {
         return Some(id.to_owned());
@@ -213,13 +213,13 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A user as this test made it.
+/// A user that this test created.
 struct Person {
-    /// As it stands in a session.
+    /// The id in the form that sessions have.
     pk: String,
     version: usize,
     password: String,
-    /// What the password column held before.
+    /// Earlier values of the password column.
     old_password: String,
 }
 
@@ -246,7 +246,7 @@ async fn people(bed: &Bed, count: usize, dice: &mut Dice) -> Vec<Person> {
         let status = if dice.percent(10) { "it's gone 100%" } else { "here" };
         let mut fields = json!({
             "password_column": password,
-            // Of the models of the test site, one hides the users who are gone.
+            // One model of the test site has a manager that hides deleted users.
             "status": status,
             "auth_version": version,
             "is_active": !dice.percent(20),
@@ -267,7 +267,7 @@ async fn people(bed: &Bed, count: usize, dice: &mut Dice) -> Vec<Person> {
     people
 }
 
-/// A session: what it was signed with, and its JSON.
+/// A session: the key that signed it, and its JSON.
 fn random_session(world: &World, people: &[Person], dice: &mut Dice) -> (Vec<u8>, String) {
     let person = dice.choose(people);
     let other = dice.choose(people);
@@ -298,7 +298,7 @@ fn random_session(world: &World, people: &[Person], dice: &mut Dice) -> (Vec<u8>
     let others = match dice.below(12) {
         0 => "\"cart\":[1,NaN,Infinity,1E400],\"\u{e4}\":\"\\ud800\"".to_owned(),
         1 => format!("\"big\":{}", "9".repeat(4300)),
-        // Of duplicates, the last one counts (case 25).
+        // If a key occurs twice, the last value counts (case 25).
         2 => format!("\"_auth_user_id\":{}", quoted(&other.pk)),
         3 => "\"_auth_user_hash\":\"\",\"otp_device_id\":\"x/1\"".to_owned(),
         4 => "\"_auth_user_\\u0069d\":\"1\"".to_owned(),
@@ -339,14 +339,14 @@ async fn random_sessions_have_the_user_and_permissions_that_django_finds() {
             let dice = &mut Dice(seed + number as u64);
             let before = tally.users;
             compare(&bed, world, &app, (PEOPLE, SESSIONS), dice, &mut tally).await;
-            // All of that without a trace.
+            // No request wrote to the session table.
             let count = bed.sql("SELECT count(*) FROM django_session").await;
             assert_eq!(count, json!([[SESSIONS]]));
             println!("{django}, world {number}: {} users", tally.users - before);
             assert!(tally.users - before > SESSIONS / 10);
         }
         println!("{django}: {tally:?}");
-        // That the dice did not miss what they are here for.
+        // Checks that the random cases covered each kind of result.
         assert!(tally.cases >= 1000, "{tally:?}");
         assert!(tally.users > 250 && tally.with_permissions > 100, "{tally:?}");
         assert!(tally.inactive > 5 && tally.staff > 100, "{tally:?}");
@@ -355,7 +355,7 @@ async fn random_sessions_have_the_user_and_permissions_that_django_finds() {
     }
 }
 
-/// Makes people and sessions by the dice, and asks both sides about them.
+/// Creates random people and sessions, and compares both sides.
 pub(crate) async fn compare(
     bed: &Bed,
     world: &World,
@@ -388,10 +388,10 @@ pub(crate) async fn compare(
 }
 
 async fn agree(app: &TestApp, key: &str, verdict: &Value, context: &str) {
-    // Where Django answers with a 500 there is nobody: one of the stated differences.
+    // If Django answers with a 500, the crate finds no user: a documented difference.
     let mut expected = verdict["user"].clone();
     if let Some(uuid) = expected["id"].as_str().filter(|id| id.len() == 26).and_then(uuid_of_ulid) {
-        // The id of a user is the primary key.
+        // The id of the user is the primary key.
         let parts = [&uuid[..8], &uuid[8..12], &uuid[12..16], &uuid[16..20], &uuid[20..]];
         expected["id"] = json!(parts.join("-"));
     }

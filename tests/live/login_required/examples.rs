@@ -1,4 +1,4 @@
-//! The examples, run as a person would.
+//! The examples, started as a user starts them.
 
 use std::{
     env, fs,
@@ -22,7 +22,7 @@ fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
     answer.headers().get(name).map(|value| value.to_str().unwrap())
 }
 
-/// An example that runs. It ends with this value.
+/// A running example. It ends when this value is dropped.
 struct Example(testbed::Example);
 
 impl Example {
@@ -34,7 +34,7 @@ impl Example {
         self.0.url()
     }
 
-    /// The status, where to, and the body.
+    /// The status, the `Location` and the body.
     async fn get(&self, path: &str, session_key: &str) -> (u16, Option<String>, String) {
         let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
         let request = client.get(format!("{}{path}", self.url()));
@@ -65,7 +65,7 @@ async fn whoami_shows_the_account() {
     let (alice, root) = (bed.login("alice").await, bed.login("root").await);
     let whoami = Example::run("whoami", &bed, &[]);
 
-    // To the byte, the order of the permissions included.
+    // The same bytes, including the order of the permissions.
     let (status, _, body) = whoami.get("/account", &alice).await;
     assert_eq!(status, 200);
     let told: Value = serde_json::from_str(&body).unwrap();
@@ -82,7 +82,7 @@ async fn whoami_shows_the_account() {
     assert_eq!(whoami.account("nobodys-key").await, None);
     bed.user("alice", json!({ "password": "changed" })).await;
     assert_eq!(whoami.account(&alice).await, None);
-    // What the session alone says is still the same.
+    // The data of the session is still the same.
     assert_eq!(whoami.get("/user", &alice).await.0, 200);
 }
 
@@ -122,7 +122,7 @@ async fn whoami_reads_what_a_site_exported() {
     let environment = [
         ("DJANGO_SETTINGS", file.to_str().unwrap()),
         ("DJANGO_SECRET_KEY_FALLBACKS", "tea,coffee"),
-        // With the file, none of these counts.
+        // If the settings come from the file, none of these variables is used.
         ("AUTH_USER_TABLE", "no_such_table"),
         ("LOGIN_URL", "/elsewhere/"),
     ];
@@ -135,7 +135,8 @@ async fn whoami_reads_what_a_site_exported() {
     fs::remove_file(file).unwrap();
 }
 
-/// At start-up, and not at the first request; but it may be mended while the service runs.
+/// The error is reported at the start, not at the first request; the table can be created while the service
+/// runs.
 #[actix_web::test]
 async fn whoami_reports_a_missing_table_at_the_start() {
     let bed = Bed::new().await;
@@ -171,7 +172,7 @@ async fn auth_version_ends_the_sessions_that_django_ends() {
     }
 }
 
-/// Whom django-otp has verified, in every state that a device and a session may be in.
+/// Users whom django-otp verified, in every state of a device and a session.
 #[actix_web::test]
 async fn two_factor_admits_users_whom_django_otp_verified() {
     let login_page = "/account/two_factor/?next=/account";
@@ -191,7 +192,7 @@ async fn two_factor_admits_users_whom_django_otp_verified() {
         for name in ["ada", "ben"] {
             bed.user(name, json!({ "password": "x" })).await;
         }
-        // Of ada, of ada and never confirmed, of ben; and one that is a secret on a phone.
+        // Devices: ada's, ada's without confirmation, ben's, and one that is a secret on a phone.
         for (user, confirmed) in [("ada", true), ("ada", false), ("ben", true)] {
             bed.sql(&format!(
                 "INSERT INTO otp_static_staticdevice (user_id, name, confirmed, throttling_failure_count) \
@@ -243,7 +244,7 @@ async fn two_factor_admits_users_whom_django_otp_verified() {
         assert_eq!(bed.verdict(&one).await["is_verified"], false);
         assert_eq!(example.get("/account", &one).await.1.as_deref(), Some(login_page));
 
-        // A phone that was stolen: the device goes, and with it what was verified.
+        // A phone was stolen: after its device is deleted, the session is not verified any more.
         for (statement, expected) in [
             ("UPDATE otp_static_staticdevice SET confirmed = false", false),
             ("UPDATE otp_static_staticdevice SET confirmed = true", true),
@@ -293,7 +294,7 @@ async fn impersonation_acts_as_the_same_user_as_in_django() {
             }
         }
         assert!(acting >= 5, "{acting}");
-        // One thing is stricter: nobody acts as a user who is not active.
+        // The crate is stricter here: no user can act as an inactive user.
         bed.user("ben", json!({ "is_active": false })).await;
         let data = json!({ "_impersonate": pks[1] });
         let question = json!({ "cmd": "login", "username": "root", "data": data });
@@ -306,7 +307,7 @@ async fn impersonation_acts_as_the_same_user_as_in_django() {
 #[actix_web::test]
 async fn rest_framework_gives_the_answers_of_django_rest_framework() {
     for django in Django::available().unwrap() {
-        // The newest one that knows this Django.
+        // The newest version that supports this Django.
         let package = match django {
             Django::V4_2 => "djangorestframework==3.16.1",
             _ => "djangorestframework==3.18.3",
@@ -346,7 +347,7 @@ async fn rest_framework_gives_the_answers_of_django_rest_framework() {
             }
         }
         assert!(refused >= 12, "{refused}");
-        // As a browser sends it, which says where it was.
+        // A browser sends the `Origin` or `Referer` of the page.
         let token = "a".repeat(32);
         let post = client.post(format!("{}/items", example.url())).header("Origin", example.url());
         let post = post.header("Cookie", format!("sessionid={ada}; csrftoken={token}"));
@@ -355,7 +356,7 @@ async fn rest_framework_gives_the_answers_of_django_rest_framework() {
     }
 }
 
-/// How long anybody may take to notice on a machine that has much else to do.
+/// The longest wait for an event on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[actix_web::test]
@@ -384,11 +385,11 @@ async fn websocket_and_events_end_with_the_session() {
         while events.next().await.is_some() {}
         println!("{end}: both ended after {:?}", ended.elapsed());
     }
-    // Somebody else is not disturbed.
+    // Other users stay connected.
     assert_eq!(socket.echo("still there").await, "ben: still there");
     assert!(events.next().await.unwrap().contains("ben"));
 
-    // The page of another site may not open one with the visitor's cookie.
+    // The page of another site cannot open a socket with the visitor's cookie.
     let key = bed.login("ben").await;
     for (origin, status) in [(example.url(), 101), ("https://evil.example", 403)] {
         let url = format!("{}/live/socket", example.url());
@@ -404,12 +405,12 @@ async fn websocket_and_events_end_with_the_session() {
     assert_eq!(example.get("/live/events", "nobodys-key").await.0, 302);
 }
 
-/// For WebSockets.
+/// A client that can open WebSockets.
 fn client() -> awc::Client {
     awc::Client::builder().timeout(PATIENCE).finish()
 }
 
-/// Server-sent events, one after the other.
+/// A stream of server-sent events.
 struct Live(Response);
 
 impl Live {
@@ -425,7 +426,7 @@ impl Live {
         (Socket(Box::new(socket)), Self(events))
     }
 
-    /// The next one; `None` when the stream has ended.
+    /// The next event; `None` when the stream has ended.
     async fn next(&mut self) -> Option<String> {
         let event = timeout(PATIENCE, self.0.chunk()).await.unwrap().unwrap()?;
         Some(String::from_utf8(event.to_vec()).unwrap())

@@ -1,4 +1,4 @@
-//! What an application hands to a store: the last word on who is logged in, and ids of another form.
+//! The hooks of an application: the user hook `after_get_user`, and conversions of user ids.
 
 use std::{
     collections::HashMap,
@@ -29,7 +29,7 @@ async fn user_of(site: &DjangoSite, key: &str) -> Result<DjangoUser, Error> {
     site.get_user(&session).await
 }
 
-/// Three middlewares and two extractors ask, one after the other.
+/// Three middlewares and two extractors get the user, one after the other.
 fn nested(site: DjangoSite) -> TestApp {
     async fn both(OptionalDjangoUser(one): OptionalDjangoUser, two: DjangoUser) -> String {
         assert_eq!(one.unwrap().id(), two.id());
@@ -63,7 +63,7 @@ async fn the_user_hook_runs_once_a_request_and_its_refusal_is_final() {
     let key = bed.login("ada").await;
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    // No, yes, no, yes, ..
+    // The hook refuses every first call and admits every second call.
     let site = bed.site().after_get_user(move |_, user, _| {
         let yes = count.fetch_add(1, Ordering::Relaxed) % 2 == 1;
         async move { Ok(yes.then_some(user)) }
@@ -81,7 +81,7 @@ async fn the_user_hook_runs_once_a_request_and_its_refusal_is_final() {
             assert_eq!(asked.load(Ordering::Relaxed), before + 1, "{path}, round {round}");
         }
     }
-    // Nobody who is none for Django is asked about.
+    // The hook does not run for visitors who are anonymous to Django.
     let before = asked.load(Ordering::Relaxed);
     bed.user("ada", json!({ "is_active": false })).await;
     assert_eq!(app.status("/login", &key).await, 302);
@@ -110,14 +110,14 @@ async fn the_user_hook_may_return_another_user_no_user_or_an_error() {
                     Some("away") => Err(Unavailable::WrongAnswer.into()),
                     Some("misfit") => user.get::<i64>("no such column").map(|_| None),
                     Some("slow") => std::future::pending().await,
-                    // It is not asked again about what it asks for.
+                    // `get_user` inside the hook does not call the hook again.
                     Some("again") => site.get_user(&session).await.map(Some),
                     _ => Ok(Some(user)),
                 }
             }
         }))
     };
-    // Only who never gets an answer is not waited for.
+    // Only the case without an answer has a short timeout.
     let (patient, impatient) = (app(60), app(2));
     for (acts_as, status, name) in [
         ("", 200, "ada"),
@@ -133,7 +133,7 @@ async fn the_user_hook_may_return_another_user_no_user_or_an_error() {
         let app = if acts_as == "slow" { &impatient } else { &patient };
         let question = json!({ "cmd": "login", "username": "ada", "data": { "acts_as": acts_as } });
         let key = bed.ask(question).await["key"].as_str().unwrap().to_owned();
-        // Twice: the second time there is a hint who the session stands for.
+        // Two requests: the second one has a remembered hint for the user of the session.
         for _ in 0..2 {
             assert_eq!(app.status("/user", &key).await, status, "{acts_as}");
         }
@@ -143,7 +143,7 @@ async fn the_user_hook_may_return_another_user_no_user_or_an_error() {
         } else {
             assert_eq!(app.status("/who", &key).await, status, "{acts_as}");
         }
-        // The rights are those of whoever it is.
+        // The permissions are those of the user that the hook returned.
         let expected = if status == 200 && name == "ben" { 403 } else { status };
         assert_eq!(app.status("/perms", &key).await, expected, "{acts_as}");
     }
@@ -163,7 +163,7 @@ async fn a_remembered_hint_belongs_to_the_session_and_not_to_the_impersonated_us
     for _ in 0..3 {
         assert_eq!(app.json("/who", &key).await["username"], "ben");
     }
-    // It is ada's account that the session hangs on.
+    // The session still depends on ada's account.
     bed.user("ada", json!({ "password": "changed" })).await;
     assert_eq!(app.status("/user", &key).await, 302);
 }
@@ -205,7 +205,7 @@ async fn a_username_is_compared_by_the_collation_of_its_column() {
     model.permission_tables = Some(PermissionTables::of("bigint_biguser"));
     let user = bed.site_of(model.clone()).user_by_username("ada").await.unwrap();
     assert!(!user.has_perm("shop.add_item").await.unwrap());
-    // Numbers for names: a telephone number.
+    // Usernames that are numbers, such as telephone numbers.
     bed.sql("UPDATE bigint_biguser SET username = '4711'").await;
     bed.sql(
         "DO $$ DECLARE name text; BEGIN FOR name IN SELECT indexname FROM pg_indexes \
@@ -221,7 +221,7 @@ async fn a_username_is_compared_by_the_collation_of_its_column() {
 
 #[actix_web::test]
 async fn hashids_stand_for_integers() {
-    // The package knows no Django 6.
+    // The package does not support Django 6.
     let versions = Django::available().unwrap().into_iter().filter(|it| *it != Django::V6_1);
     for django in versions {
         let settings = Settings::default().auth_user_model("hashids.HashidUser");
@@ -322,7 +322,7 @@ async fn revalidate_finds_the_user_of_a_session_again() {
     for _ in 0..2 {
         assert_eq!(site.revalidate(&session, &user).await.unwrap().username(), "ada");
     }
-    // The rights of now.
+    // The current permissions.
     bed.user("ada", json!({ "permissions": ["shop.add_item"] })).await;
     let now = site.revalidate(&session, &user).await.unwrap();
     assert!(now.has_perm("shop.add_item").await.unwrap());
@@ -348,7 +348,7 @@ async fn revalidate_finds_the_user_of_a_session_again() {
     .await;
     assert_eq!(reason(&session, &user).await, "session_expired");
 
-    // The same key, and somebody else in it.
+    // The same session key now has the session of another user.
     let (key, session, user) = start().await;
     let pk = ben["pk"].as_str().unwrap();
     let json_text = session_of(pk, ben["session_auth_hash"].as_str().unwrap());
@@ -356,7 +356,7 @@ async fn revalidate_finds_the_user_of_a_session_again() {
     assert_eq!(reason(&session, &user).await, "another_user");
 }
 
-/// A date that Django cannot read is an error there, for each of its pages; here nobody is logged in.
+/// A date that Django cannot read is an error on each of its pages; here the visitor is anonymous.
 #[actix_web::test]
 async fn a_session_ends_before_the_year_10000() {
     for django in Django::available().unwrap() {

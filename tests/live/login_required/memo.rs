@@ -1,6 +1,6 @@
-//! What a site remembers of sessions: whom they named last, to ask for all of a visit at once, and what
-//! was found in their text. Whatever becomes of session and user in between, its answers are those of a
-//! site that remembers nothing.
+//! A site remembers the last user of a session, so that one query can load the whole visit, and it
+//! remembers decoded session data. Its answers are always those of a site that remembers nothing, even if
+//! the session or the user has changed.
 
 use std::{
     borrow::Cow,
@@ -41,7 +41,7 @@ fn app(site: DjangoSite) -> TestApp {
     })
 }
 
-/// Users and, for each, the session data that names them.
+/// Creates users; returns for each the session data that names the user.
 async fn users(bed: &Bed, names: &[&str]) -> Vec<String> {
     let signer = SessionSigner::new(&settings()).unwrap();
     let mut texts = Vec::new();
@@ -65,7 +65,7 @@ async fn put(bed: &Bed, key: &str, session_data: &str) {
     .await;
 }
 
-/// Whom a site lets in that remembers nothing.
+/// The user that a site without any memory admits.
 async fn expected(site: &DjangoSite, key: &str) -> Option<String> {
     let session = site.load(&SessionKey::new(key).unwrap()).await.ok()?;
     let user = site.get_user(&session).await.ok()?;
@@ -96,12 +96,12 @@ async fn what_is_remembered_never_changes_an_answer() {
                 bed.sql(&flip).await;
             }
             8 => {
-                // Another password, and the next time the old one again.
+                // Sets another password, and the next time the old one again.
                 let turn = "UPDATE auth_user SET password = reverse(password)";
                 bed.sql(&format!("{turn} WHERE username = '{name}'")).await;
             }
             9 => {
-                // Another text of the same length, and the next time the old one again.
+                // Writes another text of the same length, and the next time the old one again.
                 let turn = "UPDATE django_session SET session_data = reverse(session_data)";
                 bed.sql(&format!("{turn} WHERE session_key = '{key}'")).await;
             }
@@ -127,12 +127,12 @@ async fn a_wrong_hint_costs_a_single_query() {
     let texts = users(&bed, &["ada", "bob"]).await;
     let key = new_key();
     let proxy = Proxy::before(bed.url()).await;
-    // So that a busy machine does not look like a silent connection, where the same is asked again.
+    // The timeout is long: on a busy machine the crate could repeat a slow query.
     let mut settings = settings();
     settings.timeout = Duration::from_secs(60);
     let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
     put(&bed, &key, &texts[0]).await;
-    // The second time there is a connection for it.
+    // The second request has an open connection.
     for _ in 0..2 {
         assert_eq!(app.status("/name", &key).await, 200);
     }
@@ -143,7 +143,7 @@ async fn a_wrong_hint_costs_a_single_query() {
         assert_eq!(proxy.executed(), queries);
     }
     bed.sql("DELETE FROM django_session").await;
-    // Both are asked for once more; then the session is forgotten.
+    // The crate queries both once more; then it forgets the session.
     for _ in 0..2 {
         assert_eq!(app.status("/name", &key).await, 302);
     }
@@ -152,8 +152,8 @@ async fn a_wrong_hint_costs_a_single_query() {
     assert_eq!(proxy.executed(), 1 + 1 + 2);
 }
 
-/// A middleware that asks for no permission does without the right to read them, and waits for no lock
-/// on them.
+/// A middleware without a permission needs no right to read the permission tables, and does not wait for
+/// locks on them.
 #[actix_web::test]
 async fn permissions_are_not_read_unless_a_middleware_asks_for_them() {
     let bed = Bed::new().await;
@@ -169,7 +169,7 @@ async fn permissions_are_not_read_unless_a_middleware_asks_for_them() {
     lock.rollback().await.unwrap();
 }
 
-/// What one statement says is of one moment, and nothing of it is from before.
+/// One statement reads the state of one moment; no part of the answer is older.
 #[actix_web::test]
 async fn a_change_takes_effect_at_once() {
     let bed = Bed::new().await;
@@ -223,7 +223,7 @@ async fn a_change_takes_effect_at_once() {
         (format!("UPDATE auth_user SET is_active = TRUE {of_ada}"), [200, 200, 200]),
         (format!("UPDATE auth_user SET password = reverse(password) {of_ada}"), [302, 302, 302]),
         (format!("UPDATE auth_user SET password = reverse(password) {of_ada}"), [200, 200, 200]),
-        // One character of the signature.
+        // Changes one character of the signature.
         ("UPDATE django_session SET session_data = left(session_data, -1) || '!'".into(), [302; 3]),
         (format!("UPDATE django_session SET session_data = '{}'", texts[1]), [200, 403, 403]),
         (format!("UPDATE django_session SET session_data = '{}'", texts[0]), [200; 3]),
@@ -234,14 +234,14 @@ async fn a_change_takes_effect_at_once() {
         for statement in change.split("; ") {
             bed.sql(statement).await;
         }
-        // Twice: the second time it is remembered.
+        // Two requests: the second one uses the remembered data.
         for _ in 0..2 {
             assert_eq!(statuses().await, expected, "{change}");
         }
     }
 }
 
-/// Under a fallback key a visitor is let in, and each request says that the old key is still needed.
+/// A session with a fallback key is admitted, and each request reports that the old key is still needed.
 #[actix_web::test]
 async fn every_request_reports_the_use_of_a_fallback_key() {
     let bed = Bed::new().await;
@@ -260,12 +260,12 @@ async fn every_request_reports_the_use_of_a_fallback_key() {
     let app = app(site);
     for visits in 1..4 {
         assert_eq!(app.status("/name", &key).await, 200);
-        // For the session data, and for the session auth hash.
+        // One event for the session data, and one for the session auth hash.
         assert_eq!(count.load(Ordering::Relaxed), 2 * visits);
     }
 }
 
-/// The hash in a session that one site has verified is verified by another one with its own keys.
+/// One site has verified the hash of a session; another site verifies it again with its own keys.
 #[actix_web::test]
 async fn a_site_does_not_trust_what_another_site_verified() {
     let bed = Bed::new().await;
@@ -283,7 +283,7 @@ async fn a_site_does_not_trust_what_another_site_verified() {
     }
 }
 
-/// Where the data lies: two that are one have one address.
+/// The address of the data in memory: shared data has one address.
 fn address(session: &DjangoSession) -> *const u8 {
     let Cow::Borrowed(json) = session.data().unwrap().to_json() else { panic!("it is decoded") };
     json.as_ptr()
@@ -310,13 +310,13 @@ async fn the_same_text_is_decoded_once() {
     assert_ne!(address(&one), address(&two));
 }
 
-/// 300 requests for a session of 4 MiB: one copy of the row for those who ask together, and one of
-/// what is in it, though it is too large to be remembered.
+/// 300 concurrent requests for a session of 4 MiB share one copy of the row and one copy of the decoded
+/// data, although it is too large to be remembered.
 #[actix_web::test]
 async fn concurrent_requests_share_one_row() {
     const SIZE: usize = 4 << 20;
     let bed = Bed::new().await;
-    // Text that does not become shorter.
+    // Text that cannot be compressed.
     let mut dice = Dice(seed());
     let noise: String = (0..SIZE).map(|_| char::from(b'!' + dice.below(90) as u8)).collect();
     let data = SessionData::from_object(&json!({ "noise": noise })).unwrap();
@@ -331,8 +331,8 @@ async fn concurrent_requests_share_one_row() {
     assert!(sessions[0].session_data().len() > SIZE);
 }
 
-/// Of those who ask together, each gets an own answer: a value that the database cannot deliver fails
-/// only the one who needs it.
+/// Each request of a batch gets its own answer: a value that the database cannot deliver fails only the
+/// request that needs it.
 #[actix_web::test]
 async fn a_broken_row_fails_only_its_own_visitor() {
     const VISITORS: usize = 12;
@@ -346,7 +346,7 @@ async fn a_broken_row_fails_only_its_own_visitor() {
     for key in &keys {
         assert_eq!(app.status("/name", key).await, 200);
     }
-    // Bad are the session of the first visitor, and the user of the second.
+    // The session of the first visitor and the user of the second are broken.
     for (table, column, bad) in [
         ("django_session", "session_data", format!("session_key = '{}'", keys[0])),
         ("auth_user", "username", "username = 'bob'".into()),

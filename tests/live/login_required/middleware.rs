@@ -1,4 +1,4 @@
-//! Who gets what at the middlewares for users.
+//! The responses of the middlewares that need a user.
 
 use std::sync::mpsc;
 
@@ -121,7 +121,7 @@ async fn each_visitor_gets_the_answer_of_the_middleware() {
         }
     }
     let text = async |path: &str, key: &str| app.get(path, key).await.text();
-    // What is refused says nothing of why.
+    // A refusal does not reveal its reason.
     assert_eq!(text("/two", &half).await, "");
     assert_eq!(text("/told", &plain).await, "permission_denied at /told");
     assert_eq!(text("/told", &stale).await, "wrong_hash at /told");
@@ -136,7 +136,7 @@ async fn each_visitor_gets_the_answer_of_the_middleware() {
 
 type Kept = mpsc::Sender<DjangoUser>;
 
-/// Hands the user to a task that nobody waits for.
+/// Gives the user to a task that no request waits for.
 async fn ask_in_a_task(user: DjangoUser, kept: web::Data<Kept>) -> &'static str {
     tokio::spawn(async move {
         assert!(user.has_perm("shop.add_item").await.unwrap());
@@ -171,7 +171,7 @@ async fn a_user_outlives_the_request_and_the_server() {
 
     app.stop();
     assert!(asked.has_perm("shop.add_item").await.unwrap());
-    // The connections of the server went with its runtime.
+    // The server's connections were closed with its runtime.
     assert!(not_asked.has_perm("shop.add_item").await.unwrap());
     assert!(!not_asked.has_perm("no.such").await.unwrap());
 }

@@ -1,4 +1,4 @@
-//! The full check: `login_required` and its extractors let in exactly those whom Django would.
+//! The full check: `login_required` and its extractors admit exactly the users whom Django admits.
 
 mod changed_by_django;
 mod differences;

@@ -1,5 +1,5 @@
-//! Middlewares in middlewares, of two stores: every answer is the conjunction, every extractor the innermost
-//! middleware's user. And what is around a middleware sees what it found.
+//! Nested middlewares of two sites: a request must pass each of them, and extractors have the user of the
+//! innermost one. Code around a middleware sees the user that it found.
 
 use std::sync::{Arc, Mutex};
 
@@ -43,7 +43,7 @@ fn middleware(kind: Kind, site: &DjangoSite) -> DjangoSessionMiddleware {
     }
 }
 
-/// A middleware of each kind, of each store: `kind + 5 * store`.
+/// The middlewares of each kind and site, at the index `kind + 5 * site`.
 fn middlewares(sites: &[DjangoSite; 2]) -> Vec<DjangoSessionMiddleware> {
     sites.iter().flat_map(|site| KINDS.map(|kind| middleware(kind, site))).collect()
 }
@@ -55,7 +55,7 @@ async fn whoever(
     format!("{} {}", user.map_or("nobody".into(), |u| u.username().to_owned()), session.is_some())
 }
 
-/// `/0/7/3`: the chain of these middlewares.
+/// Adds a route for each chain of middlewares, with their indexes in the path: `/0/7/3`.
 fn chains(config: &mut ServiceConfig, middlewares: &[DjangoSessionMiddleware], depth: usize) {
     for (i, middleware) in middlewares.iter().enumerate() {
         let inner = |config: &mut ServiceConfig| {
@@ -68,7 +68,7 @@ fn chains(config: &mut ServiceConfig, middlewares: &[DjangoSessionMiddleware], d
     }
 }
 
-/// Somebody as each store sees them: a live session or not, and the user's name.
+/// A visitor as each site sees it: whether it has a live session, and the user's name.
 struct Visitor {
     key: String,
     has_session: bool,
@@ -76,7 +76,7 @@ struct Visitor {
 }
 
 impl Visitor {
-    /// What these middlewares answer, the outermost first.
+    /// The response of these middlewares, the outermost first.
     fn expected(&self, chain: &[usize]) -> (u16, String) {
         for middleware in chain {
             let user = self.users[middleware / 5];
@@ -120,7 +120,7 @@ async fn every_chain_of_middlewares_admits_what_all_of_them_admit() {
     visitors.push(Visitor { key: cart, has_session: true, users: [None, None] });
     visitors.push(Visitor { key: "nobodys-key".into(), has_session: false, users: [None, None] });
 
-    // In the other store, the same sessions stand for others.
+    // At the other site, the same session keys belong to other users.
     let other = bed.site().after_get_user(|_, user, site| async move {
         match user.username() {
             "seller" => site.user_by_username("staff").await.map(Some),
@@ -157,7 +157,7 @@ async fn every_chain_of_middlewares_admits_what_all_of_them_admit() {
     assert!(admitted > 1_000 && admitted < cases.len() - 1_000);
 }
 
-/// What an access log writes of each request.
+/// The access log's line of each request.
 type AccessLog = web::Data<Mutex<Vec<String>>>;
 
 async fn access_log(
@@ -214,6 +214,6 @@ async fn an_access_log_around_a_middleware_sees_the_users_that_it_refused() {
         app.get(path, key).await;
         assert_eq!(log.lock().unwrap().pop().unwrap(), line, "{path}");
     }
-    // Each is counted once, whoever looks.
+    // Each lookup is counted once, whichever middleware makes it.
     assert_eq!(*rejected.lock().unwrap(), 4);
 }

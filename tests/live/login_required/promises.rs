@@ -1,4 +1,4 @@
-//! What each middleware promises, sentence by sentence, as the documentation has it.
+//! What each middleware promises in its documentation, sentence by sentence.
 
 use actix_django_session::DjangoSessionMiddleware;
 use actix_web::web;
@@ -54,22 +54,22 @@ async fn each_middleware_admits_only_what_its_documentation_says() {
     let app = serve(&["django.contrib.auth.backends.ModelBackend"]);
     let all = [&ada, &copied, &unsigned, &expired, &cart, &gone, &idle, &stale];
 
-    // `optional` lets everybody through.
+    // `optional` admits all visitors.
     for key in all {
         assert_eq!(app.get("/optional", key).await.status, 200, "{key}");
     }
     assert_eq!(app.get("/optional", "no-such-session").await.status, 200);
 
-    // `required`: nobody without a live session row.
+    // `required` admits only visitors with a live session row.
     for key in [&expired, "no-such-session", "short", ""] {
         assert_eq!(app.get("/required", key).await.status, 302, "{key}");
     }
-    // Its data is not looked at, not even the signature.
+    // It does not read the session data, nor check its signature.
     for key in [&ada, &copied, &unsigned, &cart, &gone, &idle, &stale] {
         assert_eq!(app.get("/required", key).await.status, 200, "{key}");
     }
 
-    // `login_required`: nobody whom Django would not call logged in, the signature included.
+    // `login_required` admits only visitors who are logged in for Django; it checks the signature too.
     for key in [&unsigned, &expired, &cart, &gone, &idle, &stale] {
         assert_eq!(app.get("/login_required", key).await.status, 302, "{key}");
         assert!(bed.verdict(key).await["user"].is_null(), "{key}");
@@ -77,7 +77,7 @@ async fn each_middleware_admits_only_what_its_documentation_says() {
     for key in [&ada, &copied] {
         assert_eq!(app.get("/login_required", key).await.status, 200, "{key}");
     }
-    // And nobody by a backend that is not listed.
+    // It refuses a login by a backend that is not listed.
     let other = serve(&["django.contrib.auth.backends.RemoteUserBackend"]);
     assert_eq!(other.get("/login_required", &ada).await.status, 302);
     assert_eq!(other.get("/required", &ada).await.status, 200);

@@ -1,4 +1,4 @@
-//! What the full check costs: queries, counted on the wire, and the indexes that serve them.
+//! The cost of the full check: the queries, counted on the connection, and their indexes.
 
 use std::time::Duration;
 
@@ -87,12 +87,12 @@ async fn a_request_makes_only_the_queries_that_it_needs() {
 
     for prepared_statements in [true, false] {
         let proxy = Proxy::before(bed.url()).await;
-        // So that a busy machine does not look like a silent connection.
+        // The timeout is long: on a busy machine the crate could repeat a slow query.
         let mut settings = settings();
         settings.timeout = Duration::from_secs(60);
         settings.prepared_statements = prepared_statements;
         let app = app(DjangoSite::new(pool(proxy.url()), settings).unwrap());
-        // Warm: the type of the primary key is known, and there is a connection for every kind of query.
+        // Warms up: afterwards the crate knows the type of the primary key and has its connections.
         for path in ["/asks", "/login", "/permitted"] {
             for key in [&ada_key, &root] {
                 assert_eq!(app.status(path, key).await, 200);
@@ -115,7 +115,7 @@ async fn a_request_makes_only_the_queries_that_it_needs() {
             ("/login", &unlisted, 302, 1),
             ("/login", &no_id, 302, 1),
             ("/login", &no_id, 302, 1),
-            // Never here before.
+            // The site does not know this session yet.
             ("/login", &idle, 302, 2),
             ("/login", &idle, 302, 1),
             ("/login", &new_here, 200, 2),
@@ -128,7 +128,7 @@ async fn a_request_makes_only_the_queries_that_it_needs() {
             ("/permitted", &idle, 302, 1),
             ("/asks", &ada_key, 200, 3),
             ("/asks", &root, 200, 2),
-            // All names, for what the handler asks.
+            // Reads all permissions, because the handler needs them.
             ("/permission", &ada_key, 200, 2),
             ("/permission", &root, 200, 1),
             ("/permission", nobody, 302, 1),
@@ -177,7 +177,7 @@ async fn the_primary_key_index_is_used_for_every_key_type() {
         }
 
         let client = bed.pool().get().await.unwrap();
-        // A table of one row is read as a whole, unless that is the last resort.
+        // PostgreSQL scans a table of one row, unless sequential scans are off.
         client
             .batch_execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
             .await

@@ -1,4 +1,4 @@
-//! What stands in a session that names a user, right and wrong in every way of cases 1 to 25.
+//! The members of a session that name a user, right and wrong in every way of cases 1 to 25.
 
 use actix_django_session::signing::{Algorithm, SaltedHmac};
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::beds::{Dice, MODEL_BACKEND};
 
 const KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 
-/// A value as it stands in JSON; `None` if it is missing.
+/// A value in JSON; `None` if it is missing.
 pub(crate) type Entry = Option<String>;
 
 /// The session data of a user as Django writes it.
@@ -15,7 +15,7 @@ pub(crate) fn session_of(pk: &str, hash: &str) -> String {
     session(&quoted(pk), &quoted(MODEL_BACKEND), &quoted(hash))
 }
 
-/// Of values as they stand in JSON.
+/// Session data of values that are in JSON already.
 pub(crate) fn session(id: &str, backend: &str, hash: &str) -> String {
     let entry = |value: &str| Some(value.to_owned());
     session_json("", &entry(id), &entry(backend), &entry(hash))
@@ -33,17 +33,17 @@ pub(crate) fn session_json(others: &str, id: &Entry, backend: &Entry, hash: &Ent
     format!("{{{}}}", entries.join(","))
 }
 
-/// A string as it stands in JSON.
+/// A string in JSON.
 pub(crate) fn quoted(text: impl AsRef<str>) -> String {
     json!(text.as_ref()).to_string()
 }
 
-/// A7.
+/// The session auth hash, as `AbstractBaseUser.get_session_auth_hash` makes it.
 pub(crate) fn session_auth_hash(secret: &[u8], password: &str, algorithm: Algorithm) -> String {
     SaltedHmac::new(KEY_SALT, secret, algorithm).hexdigest(password)
 }
 
-/// An id in one of the forms of A5 and A6, as it stands in JSON.
+/// A random id in JSON: in a form that Django reads as the user's id, or as another or no user.
 pub(crate) fn odd_id(dice: &mut Dice, pk: &str) -> Entry {
     if dice.percent(40) {
         return Some(twisted_id(dice, pk));
@@ -90,7 +90,7 @@ pub(crate) fn odd_id(dice: &mut Dice, pk: &str) -> Entry {
     }
 }
 
-/// The user's own id, written in another way.
+/// The user's own id in another notation.
 fn twisted_id(dice: &mut Dice, pk: &str) -> String {
     let digits = |zero: u32| -> String {
         let digit = |c: char| c.to_digit(10).and_then(|n| char::from_u32(zero + n)).unwrap_or(c);
@@ -137,7 +137,7 @@ pub(crate) fn odd_backend(dice: &mut Dice, others: &[&str]) -> Entry {
     }
 }
 
-/// A hash of cases 14 to 17.
+/// A random hash of the cases 14 to 17.
 pub(crate) fn odd_hash(dice: &mut Dice, right: &str, others: &[String]) -> Entry {
     let text = match dice.below(12) {
         0 => return None,

@@ -17,15 +17,15 @@ use crate::{
     probe::probe,
 };
 
-/// Ids as they stand in JSON, for users with keys of the test's choice.
+/// User ids in JSON, for models whose keys the test chooses.
 type OwnKeys<'a> = &'a [(&'a str, &'a [&'a str])];
 
-/// Users of this model, with right and wrong sessions: everyone is who Django says.
+/// Checks users of this model with right and wrong sessions: the crate finds the users whom Django finds.
 async fn holds_for(name: &str, model: UserModel, key_field: &str, own_keys: OwnKeys<'_>) {
     holds_with(|site| site, name, model, key_field, own_keys).await;
 }
 
-/// [`holds_for`] a store that has hooks.
+/// As [`check_model`], for a site with hooks.
 async fn holds_with(
     hooked: fn(DjangoSite) -> DjangoSite,
     name: &str,
@@ -38,7 +38,7 @@ async fn holds_with(
     let fields = |more: Value| {
         let mut fields = json!({ "password_column": "pbkdf2_sha256$1000$salt$hash=" });
         fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        // A model without PermissionsMixin has nowhere to keep them.
+        // A model without `PermissionsMixin` has no columns for them.
         if name == "bare.BareUser" {
             fields.as_object_mut().unwrap().retain(|name, _| name == "password_column");
         }
@@ -82,7 +82,7 @@ async fn holds_with(
     for json_text in &sessions {
         keys.push(bed.session(json_text).await);
     }
-    // As Django's login() makes it, and what a change of password makes of it.
+    // A session of Django's `login()`, before and after a change of the password.
     keys.push(bed.login("ada").await);
     keys.push(bed.login("plain").await);
     sessions.extend(["login of ada".to_owned(), "login of plain, changed since".to_owned()]);
@@ -206,7 +206,7 @@ async fn a_one_to_one_primary_key() {
     holds_for("onetoone.Account", account, "person_id", &[]).await;
 }
 
-/// As the model of the test site makes it.
+/// The user model of the test site that includes a version in the session auth hash.
 fn versioned() -> UserModel {
     UserModel::new("versioned_versioneduser").with(|m| {
         m.columns = vec!["auth_version".into()];
@@ -219,7 +219,7 @@ fn versioned() -> UserModel {
     })
 }
 
-/// The store of such users.
+/// A site with the hook for these users.
 fn with_auth_version(site: DjangoSite) -> DjangoSite {
     site.session_auth_hash_message(|password, user| {
         Ok(format!("{password}{}", user.get::<i32>("auth_version")?))
@@ -251,7 +251,7 @@ async fn another_auth_version_ends_the_sessions_and_a_manager_hides_users() {
     let ada = bed.user("ada", json!({ "password": "lovelace", "auth_version": 1 })).await;
     let key = bed.login("ada").await;
     agree(&key, true).await;
-    // The default hash is none here, and one made with the old secret is.
+    // Django's default hash is wrong here; a hash that was made with the old secret is right.
     let pk = ada["pk"].as_str().unwrap();
     let fallback = ada["fallback_hashes"][0].as_str().unwrap();
     agree(&bed.session(&session_of(pk, fallback)).await, true).await;
@@ -275,7 +275,7 @@ async fn a_model_without_get_session_auth_hash_takes_any_hash() {
     let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
     let pk = quoted(ada["pk"].as_str().unwrap());
     let backend = quoted(MODEL_BACKEND);
-    // The model of the test site has the method, so Django's side of this stands in A4.
+    // The model of the test site has the method, so Django cannot be compared here.
     let app = probe(bed.site_of(bare().with(|m| m.session_auth_hash = None)));
     for hash in [Some("\"whatever\"".to_owned()), Some("null".to_owned()), None] {
         let json_text = session_json("", &Some(pk.clone()), &Some(backend.clone()), &hash);
@@ -316,7 +316,7 @@ async fn tables_in_a_schema_of_their_own() {
     site.check().await.unwrap();
     let who = probe(site).json("/who", &key).await;
     assert_eq!(who["permissions"], json!(["shop.add_item"]));
-    // A quoted name with a dot and capitals in it is one name.
+    // A quoted name with a dot and capital letters is one name.
     bed.sql("ALTER TABLE people.auth_user RENAME TO \"Auth.User\"").await;
     let mut model = UserModel::new(("people", "Auth.User"));
     model.permission_tables = Some(PermissionTables::of("people.auth_user"));
@@ -343,12 +343,12 @@ async fn some_backends_let_inactive_users_in() {
             self::settings().with(|s| s.authentication_backends = vec![ALLOW_ALL.into()]),
         );
         let app = probe(site);
-        // A superuser who is not active has no permission (P2).
+        // An inactive superuser has no permission.
         assert_eq!(app.json("/who", &key).await, verdict["user"]);
         assert_eq!(app.status("/user", &key).await, 200);
         assert_eq!(app.status("/perms", &key).await, 403);
 
-        // A backend of the site's own lets them in if it is said to.
+        // The site's own backend admits inactive users if the settings say so.
         let hash = quoted(idle["session_auth_hash"].as_str().unwrap());
         let pk = quoted(idle["pk"].as_str().unwrap());
         let key = bed.session(&session(&pk, &quoted(own), &hash)).await;
@@ -407,7 +407,7 @@ async fn a_column_that_a_child_has_beside_its_parents() {
     assert_eq!(user.username(), "ada");
 }
 
-/// Legacy tables have keys of all types; Django says `managed = False` and reads them.
+/// Legacy tables have keys of all types; Django reads them with `managed = False`.
 #[actix_web::test]
 async fn a_primary_key_of_fixed_width() {
     let bed = Bed::of_model("texts.TextUser").await;

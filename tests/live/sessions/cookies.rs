@@ -1,4 +1,4 @@
-//! A cookie is a promise: there is a row for it.
+//! The response sends a session cookie only if its row exists.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,8 +29,8 @@ fn sliding() -> DjangoSettings {
     })
 }
 
-/// The status of a slow answer, and how many session cookies came with it. While it was made, another
-/// request of the same visitor went to `meanwhile`.
+/// Sends a slow request and, while its handler runs, a request of the same visitor to `meanwhile`. Returns
+/// the status of the slow response and the number of its session cookies.
 async fn slow_beside(site: &DjangoSite, key: &str, slow: &str, meanwhile: &str) -> (u16, usize) {
     let (begun, other_is_done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let gates = (Arc::clone(&begun), Arc::clone(&other_is_done));
@@ -39,7 +39,7 @@ async fn slow_beside(site: &DjangoSite, key: &str, slow: &str, meanwhile: &str) 
         async move {
             begun.notify_one();
             other_is_done.notified().await;
-            // Longer than what was seen counts for.
+            // Longer than the crate trusts what it has read.
             tokio::time::sleep(Duration::from_millis(150)).await;
         }
     };
@@ -83,7 +83,7 @@ async fn slow_beside(site: &DjangoSite, key: &str, slow: &str, meanwhile: &str) 
         let response = call_service(&app, request.to_request()).await;
         (response.status().as_u16(), response.headers().get_all(SET_COOKIE).count())
     };
-    // So that it has slid.
+    // Enough time for the session to be extended.
     assert_eq!(get("/page").await.0, 200);
     let other = async {
         begun.notified().await;
@@ -117,7 +117,7 @@ async fn no_response_sends_the_cookie_of_a_deleted_session() {
             }
         }
     }
-    // Where sessions do not slide, none is sent for having looked.
+    // If sessions do not slide, a request that only reads gets no cookie.
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     for (slow, meanwhile, expected) in
         [("/reads", "/logout", (200, 0)), ("/saves", "/cycle", (400, 0))]
@@ -127,7 +127,7 @@ async fn no_response_sends_the_cookie_of_a_deleted_session() {
     }
 }
 
-/// As in Django from 5.1 on: the session has moved, so its visitor has to hear of it.
+/// As in Django 5.1 and later: the session has a new key, so the visitor must get its cookie.
 #[actix_web::test]
 async fn a_cache_outage_does_not_lose_the_session() {
     let bed = Bed::shared().await;
@@ -154,7 +154,7 @@ async fn a_cache_outage_does_not_lose_the_session() {
         assert!(said[0].contains("the cache is away"), "{said:?}");
         assert!(!said[0].contains(new) && !said[0].contains(&key));
     }
-    // What was ended, or changed under its key, may still be in the cache as it was.
+    // A session that was ended or changed under its key may still have its old copy in the cache.
     for ops in [json!([["flush"]]), json!([["logout"]]), json!([["insert", "cart", 2]])] {
         let key = bed.session(r#"{"cart":[1]}"#).await;
         let came = operate(&site, Some(&format!("sessionid={key}")), &ops, 200).await;

@@ -1,4 +1,4 @@
-//! Random sequences of operations: Django alone, Rust alone, and both in turns on one database.
+//! Random sequences of operations: in Django alone, in Rust alone, and alternating on one database.
 
 use actix_django_session::{DjangoSite, PasswordHasher, SessionKey};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::{
     sessions::operations::{Layers, Outcome, django, operate, operate_behind},
 };
 
-/// Who answers a request.
+/// The side that answers a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Side {
     Django,
@@ -21,7 +21,7 @@ async fn the_saved_rows_and_the_sent_cookies_are_those_of_django() {
     compare(510, false).await;
 }
 
-/// With CSRF_USE_SESSIONS: which secret stays, and whom it gives a session.
+/// With `CSRF_USE_SESSIONS`: when the secret stays the same, and when it creates a session.
 #[actix_web::test]
 async fn the_csrf_secret_is_in_the_session_as_in_django() {
     compare(210, true).await;
@@ -32,7 +32,7 @@ async fn compare(sequences: usize, csrf_use_sessions: bool) {
     let versions = Django::available().unwrap();
     let sequences = sequences / versions.len();
     for version in versions {
-        // Of its own: others log in as the same users, and `last_login` is compared.
+        // A separate database: other tests log in as the same users, and `last_login` is compared.
         let django = Settings::default().set("CSRF_USE_SESSIONS", csrf_use_sessions);
         let bed = Bed::start(version, django).await;
         let bed = &bed;
@@ -60,14 +60,14 @@ async fn compare(sequences: usize, csrf_use_sessions: bool) {
     }
 }
 
-/// What one browser does: requests, each with its operations and the status of the answer.
+/// The requests of one browser, each with its operations and the status of its response.
 #[derive(Debug)]
 struct Sequence {
     start: Start,
     requests: Vec<(Vec<Value>, u16)>,
 }
 
-/// The session that the browser has at first.
+/// The session that the browser starts with.
 #[derive(Clone, Debug)]
 enum Start {
     None,
@@ -99,34 +99,34 @@ impl Sequence {
             };
             let ops: Vec<_> = (0..count).map(|_| op(dice)).collect();
             let mut status = [200, 200, 200, 200, 302, 404, 500][dice.below(7)];
-            // Django has moved the row by then, and the visitor, who is not told, loses the session.
+            // Django has already changed the key of the row, and the visitor gets no cookie and loses the session.
             let cycles = ["authenticate_login", "cycle_key", "login", "update_session_auth_hash"];
             let does =
                 |names: &[&str]| ops.iter().any(|op| names.contains(&op[0].as_str().unwrap()));
             if does(&cycles) && status == 500 {
                 status = 403;
             }
-            // `request.user` keeps whom a log-in made it, whatever becomes of the session, a flush
-            // included; here a flush leaves nobody.
+            // In Django `request.user` stays the user of the login, even after a flush of the session;
+            // here the visitor is anonymous after a flush.
             let ops = match does(&["authenticate_login", "login", "update_session_auth_hash"]) {
                 true => ops.into_iter().filter(|op| op[0] != "user" && op[0] != "flush").collect(),
                 false => ops,
             };
             let mut ops = ops;
-            // Django would believe in a key that it has not asked for, and fail to save.
+            // Django would use a key that it has not created, and fail to save.
             if ops.first().is_some_and(|op| op[0] == "clear" || op[0] == "save") {
                 ops.insert(0, json!(["get", "a"]));
             }
             requests.push((ops, status));
         }
         if matches!(start, Start::Unknown) {
-            // The same.
+            // The same reason.
             requests[0].0.insert(0, json!(["get", "a"]));
         }
         Self { start, requests }
     }
 
-    /// What each request came to, and the rows that there are after it, with placeholders for keys.
+    /// The result of each request and the rows after it, with placeholders for the session keys.
     async fn run(
         &self,
         bed: &Bed,
@@ -161,7 +161,7 @@ impl Sequence {
     }
 }
 
-/// One middleware, or three of handles that differ.
+/// One middleware, or three middlewares of different handles.
 fn layers(dice: &mut Dice, sites: &[DjangoSite; 3]) -> Layers {
     let nested = dice.below(2) == 0;
     let count = if nested { 3 } else { 1 };
@@ -202,16 +202,16 @@ fn operation(dice: &mut Dice) -> Value {
     }
 }
 
-/// Keeps the cookie, and knows keys by the order in which they came.
+/// A browser: it keeps the cookie and numbers the session keys in their order.
 struct Browser {
     seen: Vec<String>,
-    /// CSRF secrets, likewise.
+    /// The CSRF secrets, in their order.
     secrets: Vec<String>,
     cookie: Option<String>,
 }
 
 impl Browser {
-    /// Takes a cookie in. Keys and times of day become placeholders.
+    /// Keeps the cookies of a response. Replaces session keys and times by placeholders.
     fn hears(&mut self, mut outcome: Outcome) -> Outcome {
         for text in &mut outcome.set_cookie {
             if text.starts_with("csrftoken=") {
@@ -228,7 +228,7 @@ impl Browser {
             let parts = text.split("; ").map(|part| match part.split_once('=') {
                 Some(("sessionid", _)) => format!("key {number}"),
                 Some(("expires", _)) => "expires=..".to_owned(),
-                // A date comes nearer.
+                // The time until a fixed date becomes shorter.
                 Some(("Max-Age", age)) if (7000..7200).contains(&age.parse().unwrap_or(0)) => {
                     "Max-Age=7200-".to_owned()
                 }
@@ -247,7 +247,7 @@ impl Browser {
         })
     }
 
-    /// The rows of all keys that this browser ever had.
+    /// The rows of all session keys that this browser has had.
     async fn rows(&mut self, bed: &Bed) -> Value {
         let users = "SELECT username FROM auth_user WHERE last_login IS NOT NULL ORDER BY 1";
         let mut questions = vec![json!({ "cmd": "sql", "statement": users })];

@@ -1,4 +1,4 @@
-//! Sessions that Django keeps elsewhere than in a table.
+//! Session engines other than the database.
 
 use actix_django_session::{DjangoSettings, DjangoSite, SessionEngine};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn signed_cookies() -> DjangoSettings {
     })
 }
 
-/// The cookie of an answer, to be sent back, and what else it says, without the time of day.
+/// The cookie of a response, as a browser sends it, and its attributes without the time.
 fn cookie(outcome: &Outcome) -> (String, String) {
     let [text] = &outcome.set_cookie[..] else { panic!("{outcome:?}") };
     let (cookie, attributes) = text.split_once("; ").unwrap();
@@ -87,7 +87,7 @@ async fn a_cookie_that_we_did_not_sign_is_no_session() {
     ] {
         let seen = operate(site, Some(&cookie), &get, 200).await;
         assert_eq!(seen.results, json!([Value::Null]), "{cookie}");
-        // Django would set an empty one; to its pages that is the same.
+        // Django would set an empty cookie, which has the same effect.
         assert!(seen.set_cookie[0].contains("Max-Age=0"), "{seen:?}");
     }
 }

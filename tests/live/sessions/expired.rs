@@ -1,4 +1,4 @@
-//! `clear_expired`: in parts, by the index, and beside others who clear.
+//! `clear_expired`: in batches, by the index, and while others clear too.
 
 use actix_django_session::DjangoSite;
 use futures_util::future::join_all;
@@ -7,7 +7,7 @@ use testbed::{Django, Settings, Site, With, until};
 
 use crate::beds::{Bed, settings};
 
-/// Fills the table with so many rows, of which the first have expired.
+/// Fills the table with `rows` rows; the first `expired` of them have expired.
 async fn fill(bed: &Bed, rows: u32, expired: u32) {
     bed.sql("TRUNCATE django_session").await;
     bed.sql(&format!(
@@ -27,8 +27,8 @@ async fn number(bed: &Bed, sql: &str) -> i64 {
     answer[0][0].as_i64().unwrap_or_else(|| panic!("{sql}: {answer}"))
 }
 
-/// How many rows of the table were read by scans of all of it, how many by an index, and how many
-/// pages of the index on `expire_date`. What a connection did is known when it has ended.
+/// How many rows were read by scans of the whole table, how many by an index, and how many pages of the
+/// index on `expire_date` were read. PostgreSQL counts the reads of a connection when it ends.
 async fn reads(bed: &Bed) -> [i64; 3] {
     bed.sql("SELECT pg_stat_force_next_flush()").await;
     until("all others have gone", async || {
@@ -45,12 +45,12 @@ async fn reads(bed: &Bed) -> [i64; 3] {
     [0, 1, 2].map(|column| rows[0][column].as_i64().unwrap())
 }
 
-/// What the server knows of the table.
+/// The statistics that PostgreSQL has of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Statistics {
     Missing,
     Right,
-    /// They say that hardly anything has expired.
+    /// They say that very few rows have expired.
     Old,
 }
 
@@ -83,7 +83,7 @@ async fn each_batch_reads_only_the_rows_that_it_deletes() {
         let read = format!("{statistics:?}, {expired} of {rows}: {all}, {by_index}, {pages}");
         println!("{read}");
         assert_eq!(all, 0, "{read}");
-        // Once by the end, and once by the key. Rows that were changed are there twice.
+        // Each row is read once by `expire_date` and once by its key. Changed rows have two versions.
         assert!((expired..=expired * 5 / 2 + 100).contains(&by_index), "{read}");
         assert!(pages <= expired / 20 + 100, "{read}");
         assert_eq!(
@@ -114,7 +114,7 @@ async fn several_services_and_django_can_clear_at_the_same_time() {
         let (url, with) = (bed.bed().database_url(), Settings::default());
         let mut command = Site::manage(version, url, &with).await.unwrap();
         command.arg("clearsessions");
-        // Not at Django's first word: it takes a moment to start.
+        // Repeats, because Django's command needs time to start.
         let django = tokio::task::spawn_blocking(move || command.output().unwrap());
         let sites: Vec<_> = (0..4).map(|_| site(&bed)).collect();
         let mut cleared = 0;
@@ -134,11 +134,11 @@ async fn several_services_and_django_can_clear_at_the_same_time() {
 
 const EXPIRED: &str = "SELECT count(*) FROM django_session WHERE expire_date < now()";
 
-/// More of those that have expired.
+/// Inserts more expired rows.
 const AGAIN: &str = "INSERT INTO django_session SELECT md5(random()::text), 'x', \
     now() - i * interval '1 second' FROM generate_series(1, 5000) i";
 
-/// Somebody changes an expired session: Django's save gives it another end.
+/// Another transaction changes an expired session: Django's save gives it a new `expire_date`.
 #[actix_web::test]
 async fn locked_rows_are_skipped_and_revived_rows_stay() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
@@ -162,7 +162,7 @@ async fn locked_rows_are_skipped_and_revived_rows_stay() {
     assert!(!row.is_null(), "{row}");
 }
 
-/// What an administrator may have set for all, and what a slow server needs.
+/// Settings that an administrator may have set for the database, and a slow server.
 #[actix_web::test]
 async fn clearing_is_not_ended_by_the_lookup_timeout_or_database_settings() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
@@ -177,7 +177,7 @@ async fn clearing_is_not_ended_by_the_lookup_timeout_or_database_settings() {
         bed.sql(&format!("ALTER DATABASE \"{name}\" SET {setting}")).await;
     }
     fill(&bed, 3_000, 2_500).await;
-    // Each row takes a while: a part takes longer than any visitor waits.
+    // Each row is slow, so a batch takes longer than the timeout of a lookup.
     for statement in [
         "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
          'BEGIN PERFORM pg_sleep(0.001); RETURN OLD; END'",

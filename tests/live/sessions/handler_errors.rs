@@ -1,4 +1,4 @@
-//! Errors that handlers return: the log says each once, and the application's handler is asked.
+//! Errors that handlers return: each is logged once, and the application's error handler answers.
 
 use actix_django_session::{
     DjangoSession, DjangoSessionMiddleware, DjangoSite, DjangoUser, Error, OptionalDjangoUser,
@@ -39,7 +39,7 @@ async fn well() -> &'static str {
     "well"
 }
 
-/// Returns the error in place of an answer.
+/// A middleware that returns an error instead of a response.
 async fn fails(
     req: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -57,7 +57,7 @@ async fn each_error_is_logged_once_and_answered_by_the_error_handler() {
     let log = Log::default();
     log.listen();
     for is_handled in [false, true] {
-        // Each says once a second that the database is away.
+        // Each site logs an outage once a second.
         let site = bed.site_with(settings().with(|s| s.write_sessions = true));
         let optional = || {
             let optional = DjangoSessionMiddleware::optional(site.clone());
@@ -115,7 +115,7 @@ async fn each_error_is_logged_once_and_answered_by_the_error_handler() {
     }
 }
 
-/// What the application leaves out is put in.
+/// The crate adds the headers that the application's error page does not set.
 #[actix_web::test]
 async fn an_outage_page_has_a_retry_after_header() {
     let site = DjangoSite::new(pool(&nowhere()), settings()).unwrap();

@@ -1,4 +1,4 @@
-//! Middlewares of several site handles around one route: on one table they are as good as one.
+//! Middlewares of several site handles around one route: on one table they behave as one.
 
 use std::{
     collections::BTreeSet,
@@ -16,15 +16,15 @@ use crate::{
     sessions::operations::{Layers, Outcome, operate_behind},
 };
 
-/// How a handle differs from another one.
+/// How a second handle differs from the first one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Same,
-    /// A clone with a hook of its own.
+    /// A clone with its own hook.
     Hook,
-    /// Made apart, with a pool of its own.
+    /// A separate site with its own pool.
     Apart,
-    /// The same, and it may not write.
+    /// A separate site that may not write.
     Reads,
 }
 
@@ -38,7 +38,7 @@ fn handle(kind: Kind, site: &DjangoSite, url: &str) -> DjangoSite {
     }
 }
 
-/// Every nesting, the outermost first. The handler's may write.
+/// Every nesting, the outermost first. The handle of the handler may write.
 fn nestings(site: &DjangoSite, url: &str) -> Vec<(String, Layers)> {
     use Kind::{Apart, Hook, Reads, Same};
     let mut all = Vec::new();
@@ -64,7 +64,7 @@ fn nestings(site: &DjangoSite, url: &str) -> Vec<(String, Layers)> {
     all
 }
 
-/// What a visitor meets: the answer, and what the next request finds.
+/// The response to a visitor, and what the next request finds.
 async fn story(layers: &Layers, cookie: Option<&str>, ops: &Value, status: u16) -> Value {
     let came = operate_behind(layers, cookie, ops, status).await;
     let next = set(&came).map_or_else(|| cookie.map(str::to_owned), |(cookie, _)| cookie);
@@ -77,7 +77,7 @@ async fn story(layers: &Layers, cookie: Option<&str>, ops: &Value, status: u16) 
     json!([came.status, came.results, told, seen.results, old.results])
 }
 
-/// The session cookie that an answer sets, `None` if it deletes it, and its attributes.
+/// The session cookie that a response sets (`None` if it deletes the cookie), and its attributes.
 fn set(outcome: &Outcome) -> Option<(Option<String>, String)> {
     let sessions: Vec<_> =
         outcome.set_cookie.iter().filter(|one| one.starts_with("sessionid=")).collect();
@@ -88,7 +88,7 @@ fn set(outcome: &Outcome) -> Option<(Option<String>, String)> {
     Some((cookie, rest.collect::<Vec<_>>().join("; ")))
 }
 
-/// The visitor's cookie, with a session of its own for each story.
+/// The visitor's cookie, with a new session for each case.
 async fn visitor(
     kind: &str,
     bed: &Bed,
@@ -148,7 +148,7 @@ async fn several_handles_on_one_table_behave_as_one() {
                 seen.insert(expected.to_string());
                 for (name, layers) in &nestings {
                     let cookie = visitor(kind, &bed, engine, &one).await;
-                    // It was looked at: then Django deletes the cookie of no session.
+                    // The handler has read the session: then Django deletes a cookie without a session.
                     if kind == "stale" && layers.looks && ops == json!([]) {
                         continue;
                     }
@@ -161,7 +161,7 @@ async fn several_handles_on_one_table_behave_as_one() {
     assert!(seen.len() > 20, "stories that differ: {}", seen.len());
 }
 
-/// Who the visitor is, each handle says for itself: of a session that both share.
+/// Each handle finds the user on its own, although both share the session.
 #[actix_web::test]
 async fn a_hook_runs_even_if_another_handle_admitted_the_visitor() {
     let bed = Bed::shared().await;
@@ -177,7 +177,7 @@ async fn a_hook_runs_even_if_another_handle_admitted_the_visitor() {
         let sites = sites.map(Clone::clone).to_vec();
         for (looks, between, ops, user) in [
             (true, 0, json!([["user"]]), Value::Null),
-            // Logged in by another handle: that is not this one's word.
+            // A login by another handle does not replace the hook of this one.
             (true, 1, json!([["login", "ada"], ["user"]]), Value::Null),
             (
                 true,
@@ -196,7 +196,7 @@ async fn a_hook_runs_even_if_another_handle_admitted_the_visitor() {
     }
 }
 
-/// Each its own, and no outer one takes the cookie of an inner one away.
+/// Each handle has its own session, and an outer middleware does not delete the cookie of an inner one.
 #[actix_web::test]
 async fn handles_of_two_tables_or_cookies_have_two_sessions() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
@@ -224,7 +224,8 @@ async fn handles_of_two_tables_or_cookies_have_two_sessions() {
         found
     };
 
-    // The outer one's operation is done between them, the inner one's by the handler.
+    // The operation on the outer session runs between the middlewares, the one on the inner session in the
+    // handler.
     let key = bed.session(r#"{"cart":1}"#).await;
     let cookie = format!("sessionid={key}");
     let ops = json!([["insert", "a", 1], ["login", "ada"], ["get", "a"], ["user"]]);
@@ -238,7 +239,7 @@ async fn handles_of_two_tables_or_cookies_have_two_sessions() {
 
     for (ops, expected) in [
         (json!([["insert", "a", 1], ["login", "ada"], ["user"]]), Some("other_session")),
-        // The inner one has no session, and says so of the cookie: the outer one's row stays.
+        // The inner one finds no session and deletes the cookie; the row of the outer one stays.
         (json!([["insert", "a", 1], ["get", "a"], ["get", "a"]]), None),
     ] {
         let key = bed.session(r#"{"cart":1}"#).await;

@@ -1,4 +1,4 @@
-//! Session auth hashes that are not of today: what looking at the user does to the session.
+//! Old and wrong session auth hashes: what a lookup of the user does to the session.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, test::create_session,
@@ -28,7 +28,7 @@ async fn bed(version: Django) -> Bed {
     Bed::start(version, Settings::default().secret_key("new").secret_key_fallbacks(["old"])).await
 }
 
-/// What the browser was told, and which rows there are of these keys.
+/// What the response tells the browser, and which of these session keys have a row.
 async fn story(bed: &Bed, cookie: &str, outcome: Outcome) -> (Value, u64, &'static str, bool) {
     let told = match outcome.set_cookie.first() {
         None => "nothing",
@@ -59,7 +59,7 @@ async fn a_hash_of_a_fallback_key_is_replaced_as_in_django() {
         let ours = story(&bed, &here, ours).await;
         assert_eq!(ours, story(&bed, &there, theirs).await, "{version}");
         assert_eq!(ours, (json!(["ada"]), 200, "another", false), "{version}");
-        // Under the new key it is one of today: nobody finds anything to do.
+        // Under the new key the hash is current: another lookup changes nothing.
         for seen in [
             operate(&site, Some(&new), &user, 200).await,
             django(&bed, Some(&new), &user, 200).await,
@@ -98,7 +98,7 @@ async fn a_middleware_updates_the_hash_only_if_it_may_write()
     let wrong = r#"{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"0"}"#;
     for (site, status, old_hash, wrong_hash) in [
         (bed.site_with(settings()), 200, ("another", false), ("deleted", false)),
-        // A failure stores nothing, and ends what is to be ended.
+        // A failed request saves nothing, but a session with a wrong hash is deleted.
         (bed.site_with(settings()), 500, ("nothing", true), ("deleted", false)),
         (
             bed.site_with(settings().with(|s| s.write_sessions = false)),
@@ -121,7 +121,7 @@ async fn a_middleware_updates_the_hash_only_if_it_may_write()
     }
 }
 
-/// Somebody at a middleware for users, before a handler that answers with this status.
+/// Sends a request to a `login_required` middleware before a handler that answers with this status.
 async fn visit(site: &DjangoSite, cookie: &str, status: u16) -> Outcome {
     let middleware = DjangoSessionMiddleware::login_required(site.clone());
     let status = actix_web::http::StatusCode::from_u16(status).unwrap();

@@ -1,5 +1,5 @@
-//! What six versions of Django did with requests of one browser that were under way at the same time:
-//! each step is taken when the one before it is done.
+//! What six versions of Django did with concurrent requests of one browser: each step begins when the step
+//! before it is done.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// What is not done here as in Django, each with its reason.
+/// The vectors on which this crate differs from Django, each with its reason.
 const DIFFERENT: &[(&str, &str)] = &[
     ("001", "what both did is stored"),
     ("006", "the middleware has read the session by then, and what somebody ended stays ended"),
@@ -42,7 +42,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("020", "what somebody else stored is kept: here, something that no key opens"),
 ];
 
-/// Why nothing here can be asked for that.
+/// The reason why the crate cannot run a vector.
 fn why_not(vector: &Value) -> Option<&'static str> {
     let steps = vector["steps"].to_string();
     let is = |word: &str| steps.contains(&format!("\"{word}\""));
@@ -59,7 +59,7 @@ fn why_not(vector: &Value) -> Option<&'static str> {
 
 #[actix_web::test]
 async fn concurrent_requests_behave_as_in_django() {
-    // A database of its own: whoever waits for a lock in it is the one.
+    // A separate database, so that any connection that waits for a lock belongs to this test.
     let bed = Bed::start(Django::default(), Settings::default().secret_key(SECRET_KEY)).await;
     let (mut compared, mut different, mut wrong) = (0, 0, Vec::new());
     let mut left_out = BTreeMap::<&str, usize>::new();
@@ -90,7 +90,7 @@ async fn concurrent_requests_behave_as_in_django() {
     assert_eq!(left_out, BTreeMap::from(expected));
 }
 
-/// A request that is in its handler.
+/// A request whose handler is running.
 struct Request {
     steps: mpsc::UnboundedSender<(Value, oneshot::Sender<()>)>,
     answer: JoinHandle<Outcome>,
@@ -139,12 +139,12 @@ impl Request {
             let results = serde_json::from_slice(&body).unwrap_or(Value::Null);
             Outcome { status, set_cookie, results }
         });
-        // An error where it was refused before.
+        // An error if the request was refused before.
         let _ = has_begun.await;
         Self { steps, answer }
     }
 
-    /// Has the handler take a step, or answer with a status. An error where it has ended before that.
+    /// Makes the handler take a step, or answer with a status. An error if the handler has already ended.
     async fn step(&self, step: Value) {
         let (taken, is_taken) = oneshot::channel();
         let _ = self.steps.send((step, taken));
@@ -152,7 +152,7 @@ impl Request {
     }
 }
 
-/// The requests by their names, what came of those that are done, and somebody else's transaction.
+/// The running requests by name, the results of the finished ones, and another client's transaction.
 struct Browser {
     site: DjangoSite,
     requests: BTreeMap<String, Request>,
@@ -193,7 +193,7 @@ impl Browser {
     }
 }
 
-/// What an operation of Django's is called here.
+/// The name of Django's operation in this crate's tests.
 fn as_here(op: &Value) -> Value {
     match op[0].as_str().unwrap() {
         "set" => json!(["insert", op[1], op[2]]),
@@ -204,7 +204,7 @@ fn as_here(op: &Value) -> Value {
     }
 }
 
-/// What came of the requests, and the rows.
+/// The results of the requests, and the rows.
 async fn came(bed: &Bed, vector: &Value) -> Value {
     lay(bed, vector).await;
     let settings = settings(vector);
@@ -258,7 +258,8 @@ fn expected(vector: &Value) -> Value {
     json!({ "requests": requests, "rows": rows })
 }
 
-/// After its answer, Django is asked who the user was: nobody asks that here.
+/// The number of results before the response. Django's vectors also have the user after the response; here
+/// it is not compared.
 fn asked_before_the_answer(vector: &Value, name: &str) -> usize {
     let steps = vector["steps"].as_array().unwrap().iter().filter(|step| step[0] == name);
     let steps = steps.take_while(|step| step[1] != "finish").filter(|step| step[1] == "ops");
@@ -267,9 +268,9 @@ fn asked_before_the_answer(vector: &Value, name: &str) -> usize {
 
 fn told(status: u64, set_cookie: &[String], results: Value) -> Value {
     let cookies = set_cookie.iter().map(|text| cookie(text));
-    // Of a log-in, the secret of the middleware for CSRF, which Django had none of here.
+    // The CSRF cookie of a login: Django had no CSRF middleware in these vectors.
     let cookies = cookies.filter(|cookie| !cookie.starts_with("csrftoken"));
-    // A user by the number, or by that and the backend.
+    // A user by the id, or by the id and the backend.
     let is_by_backend = |result: &Value| result[1].is_string();
     let user = |result: &Value| match is_by_backend(result) {
         true => result[0].as_u64(),
@@ -302,7 +303,7 @@ async fn rows_here(bed: &Bed, signer: &SessionSigner, vector: &Value) -> Vec<Str
     rows
 }
 
-/// To some minutes: this clock runs.
+/// Rounded to some minutes, because the clock runs here.
 fn described(key: &str, data: &str, seconds_left: f64) -> String {
     format!("{} {data} {:.0}", name(key), seconds_left / 600.0)
 }

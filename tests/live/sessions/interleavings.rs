@@ -1,5 +1,5 @@
-//! A request that changes its session, and what others do to it meanwhile: in the middle of the
-//! handler, and in transactions that are open when the answer is to go out.
+//! A request changes its session while others change it too: during the handler, and in transactions that
+//! are open when the response is sent.
 
 use std::{
     rc::Rc,
@@ -32,7 +32,7 @@ use crate::{
 
 const K: &str = r#"{"cart":[1,2],"theme":"dark"}"#;
 
-/// What came of it: the status, whether the cookie was set or deleted, and the row's data.
+/// The result of a request: the status, whether the cookie was set or deleted, and the row's data.
 #[derive(Debug, PartialEq)]
 struct Came {
     status: u16,
@@ -40,7 +40,7 @@ struct Came {
     row: Value,
 }
 
-/// A request of this session that does `ops`, then `meanwhile` happens, then the answer goes out.
+/// Sends a request of this session that does `ops`; then runs `meanwhile`; then sends the response.
 async fn request(
     site: &DjangoSite,
     key: &str,
@@ -84,7 +84,7 @@ async fn concurrent_changes_are_kept_and_ended_sessions_stay_ended() {
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let with_a = json!({ "cart": [1, 2], "theme": "dark", "a": 1 });
     for (ops, others, expected) in [
-        // Django would lose "a" here: it stores the whole of what it had read.
+        // Django would lose "a" here, because it saves all of the data that it has read.
         (json!([["insert", "b", 2]]), json!([["insert", "a", 1]]), {
             let mut row = with_a.clone();
             row["b"] = json!(2);
@@ -103,7 +103,7 @@ async fn concurrent_changes_are_kept_and_ended_sessions_stay_ended() {
         (json!([["cycle_key"], ["insert", "b", 2]]), json!([["insert", "a", 1]]), {
             Came { status: 200, cookie: "another", row: Value::Null }
         }),
-        // Ended: 400, and no row comes back, where Django revives it when the key is cycled.
+        // The session has ended: 400, and no row comes back. Django restores it when the key is cycled.
         (json!([["insert", "b", 2]]), json!([["flush"]]), {
             Came { status: 400, cookie: "none", row: Value::Null }
         }),
@@ -152,7 +152,7 @@ pub(super) async fn connect(bed: &Bed) -> Client {
     client
 }
 
-/// Until some statement on the session table waits for a lock.
+/// Waits until a statement on the session table waits for a lock.
 pub(super) async fn somebody_waits(client: &Client) {
     let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() \
                  AND wait_event_type = 'Lock'";
@@ -258,7 +258,7 @@ async fn all_middlewares_and_extractors_of_a_request_share_one_session() {
 #[actix_web::test]
 async fn no_reader_is_refused_while_the_hash_is_updated() {
     let bed = Bed::shared().await;
-    // The site's key was replaced by another one.
+    // The site's secret key was replaced by a new one.
     let new = || {
         DjangoSettings::new("a new key")
             .with(|s| s.secret_key_fallbacks = vec![Settings::SECRET_KEY.into()])
@@ -294,14 +294,14 @@ async fn no_reader_is_refused_while_the_hash_is_updated() {
         assert_eq!(response.status(), 200);
         cookies.extend(response.headers().get(SET_COOKIE).cloned());
     }
-    // One of them did it, and the others brought back nothing.
+    // One request changed the session key, and the others did not restore the old row.
     assert_eq!(cookies.len(), 1, "{cookies:?}");
     assert!(matches!(
         site.load(&SessionKey::new(&*key).unwrap()).await,
         Err(Error::SessionNotFound)
     ));
 
-    // Whoever has something to store hears that it was not.
+    // A request with changes to save gets an error.
     let key = bed.login("ada").await;
     let answers = join3(get(&key, "/?change"), get(&key, "/?change"), get(&key, "/?change")).await;
     let mut statuses: Vec<_> =

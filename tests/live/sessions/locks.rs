@@ -1,4 +1,4 @@
-//! Rows and tables that somebody else has locked.
+//! Rows and tables that another transaction has locked.
 
 use std::{
     cell::Cell,
@@ -41,7 +41,7 @@ async fn log_in(session: DjangoSessionMut, site: DjangoSite) -> Result<&'static 
     Ok("in")
 }
 
-/// Several writes of one request, whatever becomes of them.
+/// Makes several writes in one request; ignores their results.
 async fn save_thrice(session: DjangoSessionMut) -> Result<String, Error> {
     let mut saved = 0;
     for n in 0..3 {
@@ -66,7 +66,7 @@ async fn create_and_delete(user: DjangoUser, site: DjangoSite) -> Result<&'stati
     Ok("deleted")
 }
 
-/// The password is stored in another form.
+/// Authenticates with a password that is saved in another encoding, so that it is upgraded.
 async fn authenticate_and_add(
     session: DjangoSessionMut,
     site: DjangoSite,
@@ -80,7 +80,7 @@ async fn app(bed: &Bed, timeout: Duration, slides: bool) -> TestApp {
     settings.write_sessions = true;
     settings.timeout = timeout;
     settings.session_save_every_request = slides;
-    // Another one than the passwords of the users have.
+    // A hasher that is not the one of the users' passwords.
     settings.password_hashers = Some(vec![PasswordHasher::Pbkdf2Sha256 { iterations: 7 }]);
     let site = bed.site_with(settings);
     let middleware = DjangoSessionMiddleware::optional(site).csrf_exempt();
@@ -115,10 +115,10 @@ async fn status(app: &TestApp, path: &str, key: &str) -> u16 {
 
 const LOCK: &str = "SELECT 1 FROM django_session WHERE session_key = $1 FOR UPDATE";
 
-/// One visitor's slow view in Django, and ten more requests of the same visitor here.
+/// A slow Django view of one visitor has locked the row, and ten requests of the same visitor wait here.
 #[actix_web::test]
 async fn a_locked_row_does_not_delay_other_visitors() {
-    // Far beyond what an answer takes.
+    // Much longer than a response takes.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
     let bed = Bed::start(Default::default(), Default::default()).await;
@@ -149,12 +149,12 @@ async fn a_locked_row_does_not_delay_other_visitors() {
     assert_eq!(stuck, vec![200; 10]);
 }
 
-/// A hundred visitors' slow views in Django.
+/// Slow Django views of a hundred visitors have locked their rows.
 #[actix_web::test]
 async fn a_hundred_locked_rows_do_not_delay_other_visitors() {
     const ROWS: usize = 100;
     const TIMEOUT: Duration = Duration::from_secs(30);
-    /// What writes of sessions may use of the 31 connections that a site has by default.
+    /// How many of the 31 default connections of a site can be used to write sessions.
     const WRITES: i64 = 5;
 
     let bed = Bed::start(Default::default(), Default::default()).await;
@@ -192,7 +192,7 @@ async fn a_hundred_locked_rows_do_not_delay_other_visitors() {
     assert_eq!(stuck, vec![200; ROWS]);
 }
 
-/// However many writes one request makes, and however: they have one `timeout` in all.
+/// All writes of one request, of any number and kind, share one `timeout`.
 #[actix_web::test]
 async fn all_writes_of_a_request_share_one_time_budget() {
     const TIMEOUT: Duration = Duration::from_secs(3);
@@ -208,7 +208,7 @@ async fn all_writes_of_a_request_share_one_time_budget() {
     }
     let mut admin = admin(&bed).await;
     let transaction = admin.transaction().await.unwrap();
-    // Both can be read, and not written.
+    // Both tables can be read, but not written.
     let lock = "LOCK TABLE django_session, auth_user IN SHARE MODE";
     transaction.batch_execute(lock).await.unwrap();
     join_all(PATHS.iter().zip(&keys).map(async |(path, key)| {
@@ -222,7 +222,7 @@ async fn all_writes_of_a_request_share_one_time_budget() {
     transaction.rollback().await.unwrap();
 }
 
-/// Somebody else changes the row again and again, in transactions that take most of a `timeout`.
+/// Another client changes the row repeatedly, in transactions that take most of a `timeout`.
 #[actix_web::test]
 async fn a_writer_that_is_overtaken_repeatedly_keeps_its_time_budget() {
     const TIMEOUT: Duration = Duration::from_secs(2);
@@ -256,7 +256,7 @@ async fn a_writer_that_is_overtaken_repeatedly_keeps_its_time_budget() {
             let status = status(&app, "/add", &key).await;
             let took = start.elapsed();
             assert!([200, 503].contains(&status), "{status}");
-            // What it reads, and what it writes.
+            // One budget for the reads, and one for the writes.
             assert!(took < 2 * TIMEOUT, "{took:?}");
         }
         over.set(true);
@@ -264,7 +264,8 @@ async fn a_writer_that_is_overtaken_repeatedly_keeps_its_time_budget() {
     join(others, visitor).await;
 }
 
-/// A database that falls silent: all reads have one `timeout`, and all writes, the slide among them.
+/// The database stops answering: all reads share one `timeout`, and all writes share another one, including
+/// the write that extends the session.
 #[actix_web::test]
 async fn reads_and_writes_of_a_request_have_separate_time_budgets() {
     const TIMEOUT: Duration = Duration::from_secs(2);
@@ -285,7 +286,7 @@ async fn reads_and_writes_of_a_request_have_separate_time_budgets() {
             .route("/reads", web::get().to(reads_in_silence))
             .route("/both", web::get().to(reads_and_writes_in_silence))
     });
-    // The slide writes, too.
+    // The extension of the session is a write too.
     for path in ["/reads", "/both"] {
         let key = bed.session(r#"{"n":1}"#).await;
         proxy.set_deaf(false);
@@ -321,11 +322,11 @@ async fn reads_and_writes_in_silence(
     for _ in 0..2 {
         assert!(site.create(&SessionData::new(), Expiry::Default).await.is_err());
     }
-    // And now the session is to be slid.
+    // After this the middleware tries to extend the session.
     Ok("written")
 }
 
-/// `CREATE INDEX` on the session table: it can be read and not written.
+/// `CREATE INDEX` runs on the session table: it can be read, but not written.
 #[actix_web::test]
 async fn a_page_that_only_slides_does_not_wait_for_a_locked_table() {
     const TIMEOUT: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! Sessions that change, beside a running Django: what it would have stored and sent.
+//! Changes of sessions, compared with the rows and cookies of a running Django.
 
 mod answers;
 mod cached_db;

@@ -1,5 +1,5 @@
-//! A middleware behind a middleware that changes the session, such as one that ends idle sessions: it goes by
-//! the session as it is by then.
+//! A middleware inside a middleware that changes the session, such as one that ends idle sessions: the inner
+//! one uses the changed session.
 
 use std::sync::{
     Arc,
@@ -26,7 +26,7 @@ use crate::{
     sessions::operations::{self, done},
 };
 
-/// What the middleware does.
+/// The middleware that does the operations.
 type Ops = web::Data<Value>;
 
 async fn change(
@@ -45,7 +45,7 @@ async fn whoever(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
     user.map_or_else(String::new, |user| user.username().to_owned())
 }
 
-/// What comes of a request through `outer`, a middleware that does `ops`, and `inner`.
+/// The response to a request through `outer`, a middleware that does `ops`, and `inner`.
 async fn ask(
     site: &DjangoSite,
     [outer, inner]: [DjangoSessionMiddleware; 2],
@@ -129,8 +129,8 @@ async fn a_middleware_sees_the_session_as_an_outer_middleware_left_it() {
     }
 }
 
-/// Django's `request.user` stays whom it was asked for first. Here who flushes a session ends it for
-/// the rest of the request too.
+/// Django's `request.user` stays the user of its first use. Here a flush ends the session for the rest of
+/// the request too.
 #[actix_web::test]
 async fn a_middleware_refuses_a_visitor_whose_session_an_outer_middleware_flushed() {
     let bed = Bed::shared().await;
@@ -165,7 +165,7 @@ async fn the_csrf_check_uses_the_session_as_a_middleware_left_it() {
     }
 }
 
-/// What cannot be told is no reason to ask for no token.
+/// If the crate cannot tell whether a user is logged in, the CSRF check must not be skipped.
 #[actix_web::test]
 async fn a_session_that_cannot_be_decoded_does_not_skip_the_csrf_check() {
     let bed = Bed::shared().await;
@@ -192,7 +192,7 @@ async fn a_session_that_cannot_be_decoded_does_not_skip_the_csrf_check() {
     assert_eq!(handled.load(Ordering::Relaxed), 0);
 }
 
-/// Another request has logged them out of the same row meanwhile.
+/// Another request has logged the user out of the same row meanwhile.
 #[actix_web::test]
 async fn a_saved_session_that_names_no_user_is_anonymous() {
     let bed = Bed::shared().await;
@@ -210,7 +210,7 @@ async fn a_saved_session_that_names_no_user_is_anonymous() {
     assert_eq!(answer.0, 302);
 }
 
-/// Also of a session that was changed before, and whatever the hook said.
+/// The same holds for a session that was changed before, and for each result of the hook.
 #[actix_web::test]
 async fn the_user_hook_runs_once_a_request() {
     let bed = Bed::shared().await;

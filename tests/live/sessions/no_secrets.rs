@@ -1,4 +1,4 @@
-//! Nothing that opens a session is in the log, whatever is written.
+//! No write puts a secret that gives access to a session into the log.
 
 use std::error::Error as _;
 
@@ -44,7 +44,7 @@ async fn no_log_line_has_a_session_key_or_session_data_of_what_is_written() {
     let sites = [
         bed.site_with(writing.clone()),
         bed.site_with(writing.clone().with(|s| s.prepared_statements = false)),
-        // Only the reading works: what the server says of the rest reaches the log.
+        // Only reads work: PostgreSQL's errors about writes reach the log.
         bed.site_with(writing.clone().with(|s| s.session_table = "read_only".into())),
         DjangoSite::new(pool(&nowhere()), writing).unwrap(),
     ];
@@ -78,7 +78,7 @@ async fn no_log_line_has_a_session_key_or_session_data_of_what_is_written() {
         let heard = app.log().lines();
         let ours = heard.iter().filter(|line| line.target.starts_with("actix_django_session"));
         assert!(ours.count() > 10, "the listener is deaf");
-        // What the server itself says about the requests it reads is not this crate's doing.
+        // Ignores the log lines of actix about the requests that it reads.
         for line in heard.iter().filter(|line| !line.target.starts_with("actix_http")) {
             for secret in &secrets {
                 assert!(!line.text.contains(&**secret), "{secret} is in {line:?}");
@@ -87,11 +87,11 @@ async fn no_log_line_has_a_session_key_or_session_data_of_what_is_written() {
     }
 }
 
-/// What stands in the way of a change, how it is taken away, a statement that runs into it, and the
-/// code of what PostgreSQL says then.
+/// An obstacle to a change, the statement that removes it, a statement that fails because of it, and the
+/// code of PostgreSQL's error.
 ///
-/// It repeats whole rows in its details, and values in messages about data; and what a function
-/// says is the site's affair.
+/// PostgreSQL repeats whole rows in the details of errors, and values in messages about data; a site's
+/// function can put anything into its message.
 const OBSTACLES: [(&str, &str, &str, &str); 5] = [
     (
         "CREATE TABLE refers (session varchar(40) REFERENCES django_session \
@@ -153,14 +153,14 @@ async fn no_error_or_log_line_has_a_row_that_the_database_refuses() {
     let row =
         json!({ "cmd": "put_row", "key": expired, "session_data": &stored, "expire_date": 0 });
     bed.ask(row).await;
-    // PostgreSQL cuts what is long.
+    // PostgreSQL shortens long values.
     let secrets = [&*key, &expired, &stored[..40], &hash[..12]];
 
     let client = bed.pool().get().await.unwrap();
     for (obstacle, cleared, own, code) in OBSTACLES {
         client.batch_execute(obstacle).await.unwrap();
         log.clear();
-        // Each store says once a minute that its database is not available.
+        // Each site logs once a minute that its database is not available.
         let site = bed.site_with(settings().with(|s| s.write_sessions = true));
         let middleware = DjangoSessionMiddleware::optional(site.clone());
         let app = TestApp::start(move || {
@@ -179,7 +179,7 @@ async fn no_error_or_log_line_has_a_row_that_the_database_refuses() {
         } else {
             failed.push(upgrading.authenticate("ada", "hush").await.unwrap_err());
         }
-        // What an application asks itself.
+        // Queries of the application itself.
         let refused = async || client.execute(own, &[&key]).await.unwrap_err();
         let raw = format!("{:?}", refused().await);
         assert!(secrets.iter().any(|secret| raw.contains(secret)), "nothing to hide: {raw}");
@@ -206,12 +206,12 @@ async fn no_error_or_log_line_has_a_row_that_the_database_refuses() {
         assert!(shown.iter().filter(|text| text.contains(code)).count() > 3, "{code}: {shown:#?}");
         client.batch_execute(cleared).await.unwrap();
     }
-    // It was the obstacles that did it.
+    // Without the obstacles the writes succeed.
     assert!(site.delete(&session).await.unwrap());
     assert_eq!(site.clear_expired().await.unwrap(), 1);
 }
 
-/// All that an error and its sources show.
+/// `Display` and `Debug` of an error and of all its sources.
 fn all_of(error: &Error) -> String {
     let mut text = format!("{error} {error:?} {error:#?} {}", error.chain());
     let mut source = error.source();

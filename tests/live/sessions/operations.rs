@@ -1,4 +1,5 @@
-//! A service whose one route does to the session what a request says, as `tests/django/writes.py`.
+//! A service with one route that does the operations of the request on the session, as
+//! `tests/django/writes.py` does.
 
 use actix_django_session::{
     CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error, Expiry,
@@ -18,7 +19,7 @@ use tokio_postgres::NoTls;
 
 use crate::beds::Bed;
 
-/// What came of one request, in Rust or in Django.
+/// The result of one request, in Rust or in Django.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) status: u64,
@@ -26,7 +27,7 @@ pub(crate) struct Outcome {
     pub(crate) results: Value,
 }
 
-/// Has a service of this store do `ops` and answer with `status`.
+/// Sends a request to a service of this site that does `ops` and answers with `status`.
 pub(crate) async fn operate(
     site: &DjangoSite,
     cookie: Option<&str>,
@@ -57,19 +58,19 @@ async fn outcome_of(response: HttpResponse<impl MessageBody>) -> Outcome {
     Outcome { status, set_cookie, results }
 }
 
-/// Middlewares around the one route, the outermost first.
+/// Middlewares around the route, the outermost first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layers {
     pub(crate) sites: Vec<DjangoSite>,
-    /// The outermost one checks for CSRF only who is logged in.
+    /// The outermost one checks CSRF only for logged-in users.
     pub(crate) csrf_if_logged_in: bool,
-    /// Something behind the outermost one looks who it is.
+    /// Code behind the outermost one gets the user.
     pub(crate) looks: bool,
-    /// So many of the operations are done there, and not by the handler.
+    /// How many of the operations run there instead of in the handler.
     pub(crate) between: usize,
 }
 
-/// Has a service do the same behind three middlewares, by a form that was meant.
+/// Does the same behind these middlewares, with a POST request and its CSRF token.
 pub(crate) async fn operate_behind(
     layers: &Layers,
     cookie: Option<&str>,
@@ -92,14 +93,14 @@ pub(crate) async fn operate_behind(
     let app = test::init_service(app).await;
     const SECRET: &str = "abcdefghijklmnopqrstuvwxyzABCDEF";
     let cookie = cookie.map_or(String::new(), |cookie| format!("; {cookie}"));
-    // With CSRF_USE_SESSIONS there is no secret that could be known here.
+    // With `CSRF_USE_SESSIONS` the test cannot know the secret.
     let is_checked = layers.csrf_if_logged_in;
     let request = if is_checked { TestRequest::post() } else { TestRequest::get() };
     let request = request
         .insert_header(("Cookie", format!("csrftoken={SECRET}{cookie}")))
         .insert_header(("X-CSRFToken", SECRET))
         .set_json(json!({ "ops": ops, "status": status }));
-    // The form is the middleware's too.
+    // The middleware gets the form too.
     let request = request.insert_header(("X-Plan", json!({ "ops": ops }).to_string()));
     match test::try_call_service(&app, request.to_request()).await {
         Ok(response) => outcome(response).await,
@@ -128,7 +129,7 @@ async fn between(
     next.call(req).await
 }
 
-/// Cookies that can be no session key, beside others, and one that could be one.
+/// Cookies that cannot be session keys, among other cookies, and one that could be.
 pub(crate) const ODD_COOKIES: [&str; 9] = [
     "sessionid=short",
     "sessionid=",
@@ -141,8 +142,7 @@ pub(crate) const ODD_COOKIES: [&str; 9] = [
     "sessionid=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk",
 ];
 
-/// What is said of the cookie where nothing looks into the session, by a service of this store and by
-/// Django.
+/// The cookie of a response if no code reads the session, in a service of this site and in Django.
 pub(crate) async fn leave_alone(
     bed: &Bed,
     site: &DjangoSite,
@@ -160,7 +160,7 @@ pub(crate) async fn leave_alone(
     [ours, django(bed, Some(cookie), &json!([]), status).await.set_cookie]
 }
 
-/// Has Django do the same.
+/// Does the same in Django.
 pub(crate) async fn django(bed: &Bed, cookie: Option<&str>, ops: &Value, status: u16) -> Outcome {
     let question = json!({ "cmd": "operate", "cookie": cookie, "ops": ops, "status": status });
     let answer = bed.ask(question).await;
@@ -235,7 +235,7 @@ pub(crate) async fn done(
             let seconds = std::time::Duration::from_secs(op[1].as_u64().unwrap());
             session.set_expiry(Expiry::In(seconds))?;
         }
-        // By somebody else, on the database with this address.
+        // Another client runs SQL on the database with this address.
         "sql" => {
             let url = op[2].as_str().unwrap();
             let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();

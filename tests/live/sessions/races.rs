@@ -1,4 +1,4 @@
-//! Many who change one session at once.
+//! Many concurrent changes of one session.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -47,7 +47,7 @@ async fn append(session: DjangoSessionMut, n: web::Path<u32>) -> Result<&'static
 }
 
 async fn insert(session: DjangoSessionMut, key: web::Path<String>) -> Result<&'static str, Error> {
-    // A visitor who is nobody by now has no session to begin with.
+    // A visitor who is anonymous by now has no session to change.
     if session.get::<u32>("start")?.is_some() {
         session.insert(&key, &1)?;
     }
@@ -61,7 +61,7 @@ async fn cycle(session: DjangoSessionMut) -> Result<&'static str, Error> {
     Ok("cycled")
 }
 
-/// A busy machine takes its time for so many who come at once.
+/// The timeout is long: a busy machine is slow with so many concurrent requests.
 fn patient() -> DjangoSettings {
     settings().with(|s| s.timeout = Duration::from_secs(60))
 }
@@ -105,7 +105,7 @@ async fn no_change_here_is_lost_while_django_writes_too() {
         let (theirs_op, ours_op) = (json!([["insert", theirs, 1]]), json!([["insert", ours, 1]]));
         let by_django = django(bed, Some(&cookie), &theirs_op, 200);
         let by_us = operate(&site, Some(&cookie), &ours_op, 200);
-        // One after the other, nothing at all may be lost.
+        // If the requests come one after the other, no change may be lost.
         let (answer, own) = match round % 4 {
             0 => {
                 let answer = by_django.await;
@@ -124,7 +124,7 @@ async fn no_change_here_is_lost_while_django_writes_too() {
         assert!(is_there || round % 4 > 1, "round {round}");
         overwritten += u32::from(!is_there);
     }
-    // What Django had read before it was stored here, it overwrites: so it does with its own.
+    // Django overwrites changes that were saved after it read the session, its own changes too.
     println!("of 100 values, Django overwrote {overwritten}");
 }
 
@@ -166,7 +166,7 @@ async fn an_ended_session_stays_ended_under_concurrent_requests() {
             ended.fetch_add(1, Ordering::Relaxed);
             assert_eq!(rows[0][0], 0, "round {round}, by Django: {by_django}");
         }
-        // Otherwise it had another key already.
+        // If not, the session already had another key.
         bed.sql("DELETE FROM django_session").await;
     }
     assert!(ended.into_inner() > 300, "most were there to be ended");
@@ -183,7 +183,7 @@ async fn two_services_slide_a_thousand_sessions_without_errors() {
     let sliding = || service(&bed.site_with(each_request_slides(changing.clone())));
     let services = [sliding(), sliding()];
     for _ in 0..2 {
-        // Against each other.
+        // The two services run at the same time.
         let here = keys.iter().map(|key| services[0].get("/read", key.as_str()));
         let there = keys.iter().rev().map(|key| services[1].get("/read", key.as_str()));
         let (here, there) = join(in_crowds(here), in_crowds(there)).await;
@@ -198,7 +198,7 @@ async fn two_services_slide_a_thousand_sessions_without_errors() {
     assert_eq!(bed.sql(short).await[0][0], Value::from(0));
 }
 
-/// All of them, a hundred at a time: as many connections as a machine is sure to have.
+/// Runs all futures, a hundred at a time: every machine can open that many connections.
 async fn in_crowds<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut futures = futures.peekable();
     let mut outputs = Vec::new();

@@ -1,5 +1,5 @@
-//! What six versions of Django did with sessions that are their own cookie. Their clock was stopped, so
-//! cookies are signed again, as long before now as they were signed before then.
+//! What six versions of Django did with sessions in signed cookies. Their clock was stopped, so the test
+//! signs the cookies again with the same age.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use crate::{
 const SECRET_KEY: &str = "s3cr3t-key";
 const SALT: &str = "django.contrib.sessions.backends.signed_cookies";
 
-/// What is not done here as in Django. Its pages see the same in all of them.
+/// The vectors on which this crate differs from Django. In all of them Django's pages see the same session.
 const DIFFERENT: &[(&str, &str)] = &[
     (
         "signed_cookie/010",
@@ -58,7 +58,7 @@ fn vectors() -> impl Iterator<Item = Value> {
     all.filter(|vector| vector["kind"].as_str().unwrap().starts_with("signed_cookie"))
 }
 
-/// The status, what the view saw, and what the browser was told.
+/// The status, what the handler saw, and the cookies of the response.
 async fn came(vector: &Value) -> Value {
     let fallbacks = vector["fallbacks"].as_array().into_iter().flatten();
     let mut settings = DjangoSettings::new(SECRET_KEY);
@@ -91,7 +91,7 @@ async fn came(vector: &Value) -> Value {
     let status = vector["status"].as_u64().unwrap_or(200) as u16;
     let mut outcome = operate(&site, cookie.as_deref(), &ops.into(), status).await;
     if vector["expect"]["status"].is_null() {
-        // Django had no request there.
+        // Django had no request in this vector.
         outcome.set_cookie.clear();
     }
     let mut results = outcome.results.as_array().into_iter().flatten();
@@ -142,7 +142,7 @@ fn operations(vector: &Value) -> Vec<Value> {
     }
 }
 
-/// The cookie as it would have been, had all of it been so much later.
+/// The cookie as Django would have signed it at the same distance before the current time.
 fn signed_before_now(text: &str, vector: &Value) -> String {
     let text = text.trim_matches('"');
     let keys = vector["fallbacks"].as_array().into_iter().flatten();
@@ -160,7 +160,7 @@ fn signed_before_now(text: &str, vector: &Value) -> String {
 
 fn story(status: u64, mut seen: Vec<Value>, cookies: &[String]) -> Value {
     if status == 500 {
-        // What an answer that failed would have said.
+        // The result that a failed response would have reported.
         seen.clear();
     }
     let told = cookies.iter().filter(|cookie| cookie.starts_with("sessionid="));

@@ -1,4 +1,4 @@
-//! `SESSION_SAVE_EVERY_REQUEST`: sessions that live on as long as their visitors come.
+//! `SESSION_SAVE_EVERY_REQUEST`: sessions stay live as long as their visitors send requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -26,7 +26,7 @@ fn sliding() -> DjangoSettings {
     })
 }
 
-/// Asks for a page behind a middleware; how many cookies came with it.
+/// Requests a page behind a middleware; returns the number of its cookies.
 async fn page(site: &DjangoSite, key: &str, status: u16) -> usize {
     let middleware = DjangoSessionMiddleware::required(site.clone());
     let status = actix_web::http::StatusCode::from_u16(status).unwrap();
@@ -43,7 +43,7 @@ async fn page(site: &DjangoSite, key: &str, status: u16) -> usize {
     response.headers().get_all(SET_COOKIE).count()
 }
 
-/// A row with this JSON that ends in so many seconds.
+/// Creates a row with this JSON that expires in `seconds`; returns its session key.
 async fn row(bed: &Bed, json: &str, seconds: i64) -> String {
     let key = bed.session(json).await;
     let statement = format!(
@@ -54,7 +54,7 @@ async fn row(bed: &Bed, json: &str, seconds: i64) -> String {
     key
 }
 
-/// In how many seconds a row ends.
+/// The time until a row expires.
 async fn lives(site: &DjangoSite, key: &str) -> Duration {
     let key = SessionKey::new(key).unwrap();
     let session = site.load_at(&key, SystemTime::UNIX_EPOCH).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_session_slides_only_if_settings_and_response_permit_it() {
     let bed = Bed::shared().await;
     let site = bed.site_with(sliding());
     for (json, site, status, cookies) in [
-        // Nothing is stored with a failure.
+        // A failed request saves nothing.
         (r#"{"a":1}"#, &site, 500, 0),
         (r#"{"a":1}"#, &bed.site_with(settings().with(|s| s.write_sessions = true)), 200, 0),
         (
@@ -110,7 +110,7 @@ async fn a_session_slides_only_if_settings_and_response_permit_it() {
             200,
             0,
         ),
-        // It was moved less than two weeks ago, and the browser is told nothing else.
+        // The row was extended a short time ago, so only the cookie is renewed.
         (
             r#"{"a":1}"#,
             &bed.site_with(
@@ -131,7 +131,7 @@ async fn a_session_slides_only_if_settings_and_response_permit_it() {
     }
 }
 
-/// When a row ends, to the microsecond.
+/// The `expire_date` of a row, with microseconds.
 async fn end(bed: &Bed, key: &str) -> String {
     let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
     row["row"]["expire_date"].as_str().unwrap().to_owned()
@@ -141,7 +141,7 @@ async fn end(bed: &Bed, key: &str) -> String {
 async fn a_session_of_a_few_seconds_slides_and_with_zero_at_each_request() {
     let bed = Bed::shared().await;
     for site in [
-        // It was moved 800 ms ago: of so short a life, that is much.
+        // The row was extended 800 ms ago, which is long for a session of 40 seconds.
         bed.site_with(sliding().with(|s| s.session_cookie_age = 40)),
         bed.site_with(sliding().with(|s| {
             s.session_cookie_age = 40;
@@ -169,7 +169,7 @@ async fn a_fixed_expiry_date_stays_and_the_cookie_has_the_remaining_seconds() {
     let site = bed.site_with(sliding());
     let date = "2099-01-01T00:00:00+00:00";
     let json = format!(r#"{{"_session_expiry":"{date}"}}"#);
-    // Also if the row says otherwise, as in Django.
+    // The session's own date is used even if the row has another one, as in Django.
     for seconds in ["'2099-01-01Z'", "now() + interval '1h'"] {
         let key = bed.session(&json).await;
         let end = "UPDATE django_session SET expire_date = END WHERE session_key = 'KEY'";
@@ -192,7 +192,7 @@ async fn an_ended_session_is_not_restored_by_sliding() {
     let site = bed.site_with(sliding());
     let key = row(bed, r#"{"a":1}"#, 1000).await;
     let middleware = DjangoSessionMiddleware::required(site.clone());
-    // A page during which the visitor logs out, or somebody gives the session another end.
+    // During the page the visitor logs out, or another client changes the `expire_date`.
     let app = App::new().wrap(middleware).route(
         "/{statement}",
         web::get().to(async |statement: web::Path<String>| {
@@ -207,7 +207,7 @@ async fn an_ended_session_is_not_restored_by_sliding() {
             0,
             200,
         ),
-        // As in Django, where it is a view that has looked at the session.
+        // As in Django, if the view has read the session.
         ("DELETE FROM django_session WHERE session_key = 'KEY'", -1, 400),
     ] {
         bed.sql(&format!(
@@ -233,7 +233,7 @@ async fn an_ended_session_is_not_restored_by_sliding() {
 #[actix_web::test]
 async fn a_slide_does_not_wait_for_disk_or_standby() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    // What is in force when the transaction is committed.
+    // The setting in force at the commit of the transaction.
     for statement in [
         "CREATE TABLE seen (synchronous_commit text)",
         "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS \

@@ -1,4 +1,4 @@
-//! Session tables that are not as Django makes them: where Django can write, so can this crate.
+//! Session tables that differ from Django's: if Django can write to one, so can this crate.
 
 use serde_json::{Value, json};
 use testbed::{Django, Settings, With};
@@ -8,7 +8,7 @@ use crate::{
     sessions::operations::{Outcome, django, operate},
 };
 
-/// What a site may have made of its table, and the statements for it.
+/// Changes that a site may have made to its table, and their SQL statements.
 const TABLES: [(&str, &[&str]); 7] = [
     ("Django's own", &[]),
     (
@@ -51,7 +51,7 @@ const TABLES: [(&str, &[&str]); 7] = [
         ],
     ),
     (
-        // Django gives a row no other key, so its trigger does not provide for that.
+        // Django never changes the key of a row, so the trigger does not handle it.
         "a view with triggers",
         &[
             "ALTER TABLE django_session RENAME TO base",
@@ -71,7 +71,7 @@ const TABLES: [(&str, &[&str]); 7] = [
     ),
 ];
 
-/// The key in the cookie of an answer.
+/// The session key in the cookie of a response.
 fn key_of(outcome: &Outcome) -> Option<&str> {
     let (key, _) = outcome.set_cookie.first()?.strip_prefix("sessionid=")?.split_once(';')?;
     Some(key).filter(|key| !matches!(*key, "" | "\"\""))
@@ -99,7 +99,7 @@ async fn writes_behave_as_in_django_on_every_form_of_the_table() {
             let site = &site;
             let what = &format!("{version}, {what}");
 
-            // Both do the same, each to its own session, and to the one that the other has made.
+            // Both do the same operations, each on its own session and on the session that the other one created.
             let made = json!([["insert", "a", 1]]);
             let ours = operate(site, None, &made, 200).await;
             let theirs = django(&bed, None, &made, 200).await;
@@ -126,14 +126,14 @@ async fn writes_behave_as_in_django_on_every_form_of_the_table() {
                 assert_eq!(ours == before[0], theirs == before[1], "{what}: {ops}");
                 let [a, b] = [row(&bed, &ours).await, row(&bed, &theirs).await];
                 assert_eq!((a.is_object(), &a), (true, &b), "{what}: {ops}");
-                // What a cookie had named before names nothing now.
+                // The old session key of the cookie has no row now.
                 for (key, now) in before.iter().zip([&ours, &theirs]) {
                     assert_eq!(row(&bed, key).await.is_null(), key != now, "{what}: {ops}");
                 }
                 assert_eq!(count(&bed).await, 2, "{what}: {ops}");
             }
 
-            // Slides.
+            // Extends a session.
             bed.sql("UPDATE django_session SET expire_date = now() + interval '1 minute'").await;
             let slides = bed.site_with(writes.with(|s| s.session_save_every_request = true));
             let cookie = format!("sessionid={ours}");
@@ -141,7 +141,7 @@ async fn writes_behave_as_in_django_on_every_form_of_the_table() {
             assert_eq!((slid.results, slid.set_cookie.len()), (json!([5]), 1), "{what}");
             assert_eq!(row(&bed, &ours).await["lives"], 14 * 24 * 3600, "{what}");
 
-            // Ends, and what has ended goes.
+            // Flushes a session, and clears expired ones.
             let ended = operate(site, Some(&cookie), &json!([["flush"]]), 200).await;
             assert_eq!((ended.status, row(&bed, &ours).await), (200, Value::Null), "{what}");
             bed.sql("UPDATE django_session SET expire_date = now() - interval '1 minute'").await;

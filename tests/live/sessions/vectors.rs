@@ -1,5 +1,5 @@
-//! What six versions of Django did in one request: their clock was stopped, so their times are moved to
-//! ours. Of those without a request of Django's the rows alone are compared.
+//! What six versions of Django did in one request. Their clock was stopped, so the test moves their times to
+//! the current time. If Django had no request, only the rows are compared.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,10 +12,10 @@ use testbed::{Django, Settings};
 
 use crate::{beds::Bed, sessions::operations::operate};
 
-/// `visitor1..` and the like: what the vectors were made with.
+/// The time at which the vectors were made.
 const NOW: f64 = 1_700_000_000.123_456;
 
-/// What is not done here as in Django, each with its reason.
+/// The vectors on which this crate differs from Django, each with its reason.
 const DIFFERENT: &[(&str, &str)] = &[
     ("save/013", "`DjangoSessionMut` looks at the session: a key that is none is told to go"),
     ("save/017", "the same, and clearing nothing is no error"),
@@ -50,7 +50,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("cached_db/020", "a 503, and not a 500"),
 ];
 
-/// Those of `redis` are of two engines.
+/// The kinds of vectors. Those of `redis` have two session engines.
 const KINDS: [&str; 9] = [
     "async",
     "cached_db",
@@ -135,12 +135,12 @@ struct Vector<'a> {
     ops: Vec<Value>,
     status: u16,
     settings: DjangoSettings,
-    /// Whether the hook that deletes Django's copy fails.
+    /// Whether the hook that deletes Django's cached copy fails.
     hook_fails: bool,
 }
 
 impl<'a> Vector<'a> {
-    /// `Err`: why nothing here can be asked for that.
+    /// Reads a case. `Err`: the reason why the crate cannot run it.
     fn of(case: &'a Value, bed: &Bed) -> Result<Self, &'static str> {
         if !case["versions"].as_array().unwrap().contains(&json!("6.1.3")) {
             return Err("newer versions answer otherwise");
@@ -196,13 +196,13 @@ impl<'a> Vector<'a> {
                     };
                     continue;
                 }
-                // What it finds out is not asked here: the rows are.
+                // The crate has no such operation; the test compares only the rows.
                 "flags" => continue,
                 "try" if *op == json!(["try", ["save"]]) => json!(["save"]),
                 other => return Err(why_not(other)),
             });
         }
-        // A date of a certain year lies elsewhere, seen from now.
+        // A fixed date has another distance from the current time.
         let dated = |row: &Value| {
             let json = row["data_json"].as_str().unwrap_or_default();
             json.contains(r#""_session_expiry":"20"#)
@@ -221,7 +221,7 @@ impl<'a> Vector<'a> {
         Ok(Self { case, ops, status, settings, hook_fails })
     }
 
-    /// The status, what the browser was told, and the rows.
+    /// The status, the cookies of the response, and the rows.
     async fn came(&self, bed: &Bed) -> Value {
         bed.sql("DELETE FROM django_session").await;
         let offset = now() - NOW;
@@ -294,7 +294,7 @@ impl<'a> Vector<'a> {
     }
 
     fn story(&self, status: u64, cookies: Vec<String>, rows: Vec<(String, Value, f64)>) -> Value {
-        // To some minutes: this clock runs.
+        // Rounded to some minutes, because the clock runs here.
         let mut rows: Vec<_> = rows
             .into_iter()
             .map(|(key, json, ends)| format!("{key} {json} {:.0}", ends / 600.0))
@@ -304,7 +304,7 @@ impl<'a> Vector<'a> {
     }
 }
 
-/// The data without a CSRF secret, which is drawn.
+/// The data without its CSRF secret, which is random.
 fn without_secret(json: &Value) -> Value {
     match json.as_str().and_then(|json| json.split_once("\"_csrftoken\": \"")) {
         Some((before, rest)) => format!("{before}_csrftoken {}", rest.len()).into(),
@@ -312,7 +312,7 @@ fn without_secret(json: &Value) -> Value {
     }
 }
 
-/// What an operation of Django's is that no handler does here.
+/// The reason why handlers here do not have this operation of Django.
 fn why_not(op: &str) -> &'static str {
     match op {
         "atomic" => "a request is no transaction here",
@@ -333,7 +333,7 @@ fn now() -> f64 {
     since.unwrap().as_secs_f64()
 }
 
-/// A cookie without a key that is drawn, and without what depends on the time of day.
+/// A cookie without its random key and without the parts that depend on the time.
 fn told(cookie: &str, before: &[Value]) -> String {
     let known = |key: &str| before.iter().any(|row| row["session_key"] == key) || key == "\"\"";
     let parts = cookie.split("; ").filter(|part| !part.starts_with("expires="));
