@@ -23,8 +23,10 @@ const REQUEST: (&str, &str) =
     ("tests/live/sessions/vectors.rs", "one_request_behaves_as_in_six_versions_of_django");
 const LOGIN: (&str, &str) =
     ("tests/live/login/vectors.rs", "sessions_change_as_they_did_in_django");
-const AUTHENTICATE: (&str, &str) =
-    ("tests/live/login/vectors.rs", "authenticate_finds_the_same_users_with_as_many_hashings_as_django");
+const AUTHENTICATE: (&str, &str) = (
+    "tests/live/login/vectors.rs",
+    "authenticate_finds_the_same_users_with_as_many_hashings_as_django",
+);
 const SIGNED_COOKIE: (&str, &str) = (
     "tests/live/sessions/signed_cookie_vectors.rs",
     "a_session_in_a_cookie_changes_as_it_did_in_django",

@@ -172,7 +172,7 @@ pub(crate) fn pool_with(url: &str, config: PoolConfig) -> Pool {
 
 /// The address of a database server that is not there.
 pub(crate) fn nowhere() -> String {
-    format!("postgres://nobody@{}/nowhere", testbed::nobody_listens())
+    format!("postgres://user@{}/nowhere", testbed::nobody_listens())
 }
 
 pub(crate) fn new_key() -> String {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 const USERS: [&str; 4] = ["ada", "grace", "idle", "root"];
-const OTHERS: [&str; 4] = ["nobody", "Ada", "", "a\0b"];
+const OTHERS: [&str; 4] = ["unknown", "Ada", "", "a\0b"];
 const PERMISSIONS: [&str; 4] =
     ["auth.add_user", "auth.change_user", "auth.delete_user", "shop.no_such"];
 

@@ -33,14 +33,14 @@ async fn a_mirror_with_read_rights_gets_a_copy_of_each_get_request() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let role = format!("reader_{}", bed.bed().database().name());
     let site = reader(&bed, &role).await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let (site_, asked_) = (site.clone(), Arc::clone(&asked));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let (site_, calls_) = (site.clone(), Arc::clone(&calls));
     // Answers as Django's view does, except that grace gets an error.
     let rust = TestApp::start(move || {
-        let asked = Arc::clone(&asked_);
+        let calls = Arc::clone(&calls_);
         let middleware = DjangoSessionMiddleware::login_required(site_.clone());
         let handler = move |user: DjangoUser| {
-            asked.fetch_add(1, Ordering::SeqCst);
+            calls.fetch_add(1, Ordering::SeqCst);
             async move {
                 match user.username() {
                     "grace" => HttpResponse::InternalServerError().finish(),
@@ -62,7 +62,7 @@ async fn a_mirror_with_read_rights_gets_a_copy_of_each_get_request() {
 
     for (method, key, status) in [
         ("GET", &*ada, 200),
-        ("GET", "nobodys-key", 302),
+        ("GET", "unknown-key", 302),
         ("GET", &grace, 200),
         // Only Django gets the POST request.
         ("POST", &ada, 403),
@@ -80,7 +80,7 @@ async fn a_mirror_with_read_rights_gets_a_copy_of_each_get_request() {
         fs::read_to_string(&log).is_ok_and(|text| text.lines().count() >= 7)
     })
     .await;
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
     assert_eq!(bed.sql("SELECT * FROM django_session ORDER BY 1").await, before);
 
     // The command of the guide's chapter finds the request whose responses differ.

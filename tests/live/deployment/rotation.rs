@@ -53,7 +53,7 @@ async fn visit(
     session: DjangoSessionMut,
 ) -> Result<String, Error> {
     session.update("visits", |visits: &mut u32| *visits += 1)?;
-    Ok(user.map_or_else(|| "nobody".to_owned(), |user| user.username().to_owned()))
+    Ok(user.map_or_else(|| "anonymous".to_owned(), |user| user.username().to_owned()))
 }
 
 fn rust(
@@ -122,6 +122,6 @@ async fn a_key_rotation_logs_no_user_out() {
         // A rotation in one step would have logged the visitor out.
         let visitor = Browser::new();
         visitor.login(&before.django, "ada", "lovelace").await.unwrap();
-        assert_eq!(at_rust(&visitor, &after.rust).await, "nobody");
+        assert_eq!(at_rust(&visitor, &after.rust).await, "anonymous");
     }
 }

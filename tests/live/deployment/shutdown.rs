@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::beds::Bed;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Starts the example, with this `shutdown_timeout` in seconds; also returns ada's session cookie.
 async fn example(bed: &Bed, shutdown_timeout: &str) -> (Example, String) {
@@ -32,7 +32,7 @@ async fn is_gone(example: &mut Example) {
 #[actix_web::test]
 async fn a_shutdown_closes_websockets_and_event_streams() {
     let (mut example, cookie) = example(Bed::shared().await, "3600").await;
-    let client = awc::Client::builder().timeout(PATIENCE).finish();
+    let client = awc::Client::builder().timeout(LONGEST_WAIT).finish();
     let url = format!("{}/live/socket", example.url());
     let request = client.ws(url).origin(example.url()).header("Cookie", &*cookie);
     let (_, mut socket) = request.connect().await.unwrap();
@@ -42,12 +42,12 @@ async fn a_shutdown_closes_websockets_and_event_streams() {
     assert!(events.chunk().await.unwrap().is_some());
 
     example.terminate().unwrap();
-    match timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap() {
+    match timeout(LONGEST_WAIT, socket.next()).await.unwrap().unwrap().unwrap() {
         Frame::Close(reason) => assert_eq!(u16::from(reason.unwrap().code), 1001),
         other => panic!("{other:?}"),
     }
     // The stream ends as a complete response does; it is not cut off.
-    while timeout(PATIENCE, events.chunk()).await.unwrap().unwrap().is_some() {}
+    while timeout(LONGEST_WAIT, events.chunk()).await.unwrap().unwrap().is_some() {}
     is_gone(&mut example).await;
 }
 

@@ -129,7 +129,7 @@ async fn two_factor_accepts_only_device_ids() {
         let members = SessionData::from_object(&data).unwrap();
         let session = site.create(&members, Expiry::Default).await.unwrap();
         let ada = site.user(1).await.unwrap();
-        let pool = pool("postgres://nobody@127.0.0.1:1/nowhere");
+        let pool = pool("postgres://user@127.0.0.1:1/nowhere");
         assert!(two_factor::verified(pool, session, ada).await.unwrap().is_none(), "{data}");
     }
 }

@@ -68,9 +68,9 @@ async fn the_example_runs() {
     let bed = bed().await;
     let example = Example::run("error_handler", bed.database_url(), &[]).unwrap();
     let get = Browser::new().client().get(format!("{}/api/items", example.url()));
-    let stranger = get.try_clone().unwrap().send().await.unwrap();
-    assert_eq!(stranger.status(), 401);
-    assert_eq!(stranger.headers()["vary"], "Cookie");
+    let anonymous = get.try_clone().unwrap().send().await.unwrap();
+    assert_eq!(anonymous.status(), 401);
+    assert_eq!(anonymous.headers()["vary"], "Cookie");
     let key = bed.judge().await.unwrap().login("ada").await.unwrap();
     let ada = get.header("Cookie", format!("sessionid={key}")).send().await.unwrap();
     assert_eq!(ada.text().await.unwrap(), r#"{"items_of":"ada"}"#);

@@ -41,9 +41,9 @@ async fn only_users_get_items() {
     let forged = detail("CSRF Failed: CSRF cookie not set.");
     assert_eq!(answer(post(), ada(), no).await, forged);
     // An anonymous client is refused before the CSRF check.
-    let stranger = detail("Authentication credentials were not provided.");
-    assert_eq!(answer(get(), None, no).await, stranger);
-    assert_eq!(answer(post(), None, no).await, stranger);
+    let refused = detail("Authentication credentials were not provided.");
+    assert_eq!(answer(get(), None, no).await, refused);
+    assert_eq!(answer(post(), None, no).await, refused);
 }
 
 #[actix_web::test]

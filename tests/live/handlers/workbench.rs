@@ -173,7 +173,7 @@ async fn the_rest_framework_reports_the_authentication_class() {
     };
     let ada = || Some("ada");
     let by_session = (200, r#"{"by":"session","user_id":"7"}"#.to_owned());
-    let nobody = (200, r#"{"by":null,"user_id":null}"#.to_owned());
+    let anonymous = (200, r#"{"by":null,"user_id":null}"#.to_owned());
     let get = |path| TestRequest::get().uri(path);
     let refused = |detail: &str| (403, format!(r#"{{"detail":"{detail}"}}"#));
     let no_credentials = refused("Authentication credentials were not provided.");
@@ -181,7 +181,7 @@ async fn the_rest_framework_reports_the_authentication_class() {
         assert_eq!(ask(get(path), ada()).await, by_session, "{path}");
     }
     for path in ["/rest/open", "/rest/read"] {
-        assert_eq!(ask(get(path), None).await, nobody, "{path}");
+        assert_eq!(ask(get(path), None).await, anonymous, "{path}");
     }
     assert_eq!(ask(get("/rest/me"), None).await, no_credentials);
     let not_staff = refused("You do not have permission to perform this action.");
@@ -190,7 +190,7 @@ async fn the_rest_framework_reports_the_authentication_class() {
     assert_eq!(ask(get("/rest/staff"), Some("boss")).await, by_session(8));
     let delete = |path| TestRequest::delete().uri(path);
     assert_eq!(ask(delete("/rest/read"), None).await, no_credentials);
-    assert_eq!(ask(delete("/rest/open"), None).await, nobody);
+    assert_eq!(ask(delete("/rest/open"), None).await, anonymous);
     let forged = refused("CSRF Failed: CSRF cookie not set.");
     assert_eq!(ask(delete("/rest/open"), ada()).await, forged);
 }

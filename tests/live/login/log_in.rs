@@ -114,8 +114,8 @@ async fn change_password(
 #[actix_web::test]
 async fn changing_the_password_ends_all_other_sessions() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
     let site = bed.site_with(settings().with(|s| s.write_sessions = true)).after_get_user(
         move |_, user, _| {
             count.fetch_add(1, Ordering::Relaxed);
@@ -132,7 +132,7 @@ async fn changing_the_password_ends_all_other_sessions() {
     let request = TestRequest::get().insert_header(("Cookie", format!("sessionid={here}")));
     let response = call_service(&app, request.to_request()).await;
     assert_eq!(response.status(), 200);
-    assert_eq!(asked.load(Ordering::Relaxed), 1, "the hook is asked once a request");
+    assert_eq!(calls.load(Ordering::Relaxed), 1, "the hook runs once a request");
     let cookie = response.headers().get(SET_COOKIE).unwrap().to_str().unwrap();
     let key = cookie.strip_prefix("sessionid=").unwrap().split(';').next().unwrap();
     assert_ne!(key, here);
@@ -276,11 +276,11 @@ async fn login_and_logout_need_only_the_documented_rights() {
     grant("DELETE ON django_session").await;
     assert_eq!(visitor.does(&site, as_grace(), 200).await.status, 503);
     grant("INSERT ON django_session").await;
-    let mut stranger = Visitor { cookie: None };
-    assert_eq!(stranger.does(&site, as_grace(), 200).await.status, 200);
-    assert_eq!(stranger.is(&bed).await, "grace");
-    assert_eq!(stranger.does(&site, json!([["logout"]]), 200).await.status, 200);
-    assert_eq!((&stranger.cookie, stranger.is(&bed).await), (&None, Value::Null));
+    let mut visitor = Visitor { cookie: None };
+    assert_eq!(visitor.does(&site, as_grace(), 200).await.status, 200);
+    assert_eq!(visitor.is(&bed).await, "grace");
+    assert_eq!(visitor.does(&site, json!([["logout"]]), 200).await.status, 200);
+    assert_eq!((&visitor.cookie, visitor.is(&bed).await), (&None, Value::Null));
     bed.sql(&format!("DROP OWNED BY {role}")).await;
     bed.sql(&format!("DROP ROLE {role}")).await;
 }

@@ -7,7 +7,7 @@ use testbed::{Django, With};
 use crate::beds::{Bed, seed, settings};
 
 /// A cheap hasher of each kind that this Django has, rotated to the left by `places`.
-fn hashers(django: Django, rotate: usize) -> Vec<PasswordHasher> {
+fn hashers(django: Django, places: usize) -> Vec<PasswordHasher> {
     let mut hashers = vec![
         PasswordHasher::Pbkdf2Sha256 { iterations: 1000 },
         PasswordHasher::Pbkdf2Sha1 { iterations: 1000 },
@@ -24,7 +24,7 @@ fn hashers(django: Django, rotate: usize) -> Vec<PasswordHasher> {
             PasswordHasher::UnsaltedSha1,
         ]);
     }
-    hashers.rotate_left(rotate);
+    hashers.rotate_left(places);
     hashers
 }
 
@@ -92,8 +92,8 @@ async fn every_encoded_password_is_checked_as_django_checks_it() {
 async fn django_accepts_the_passwords_that_are_encoded_here() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
-        for rotate in 0..hashers(django, 0).len() {
-            let hashers = hashers(django, rotate);
+        for places in 0..hashers(django, 0).len() {
+            let hashers = hashers(django, places);
             let site = bed.site_with(settings_with(&hashers));
             let mut checks = Vec::new();
             for password in ["", "pässword-1", &"long".repeat(18), "漢字"] {

@@ -13,7 +13,7 @@ use crate::{
 const HOST: &str = "example.com";
 
 /// Login URLs and field names.
-const GATES: &[(&str, &str)] = &[
+const MIDDLEWARES: &[(&str, &str)] = &[
     ("/accounts/login/", "next"),
     ("/accounts/login/", "back to"),
     ("/accounts/login/", ""),
@@ -78,7 +78,7 @@ const TARGETS: [&str; 24] = [
 async fn a_visitor_is_redirected_to_the_login_page_as_in_django() {
     let app = {
         let bed = Bed::shared().await;
-        let middlewares: Vec<_> = GATES
+        let middlewares: Vec<_> = MIDDLEWARES
             .iter()
             .map(|(login_url, field)| {
                 let mut settings = settings();
@@ -103,10 +103,10 @@ async fn a_visitor_is_redirected_to_the_login_page_as_in_django() {
     let mut dice = Dice(seed);
     let random: Vec<String> = (0..1_000).map(|_| target(&mut dice)).collect();
     let mut cases = Vec::new();
-    for middleware in 0..GATES.len() {
+    for middleware in 0..MIDDLEWARES.len() {
         cases.extend(TARGETS.map(|target| (middleware, target)));
     }
-    cases.extend(random.iter().map(|target| (dice.below(GATES.len()), target.as_str())));
+    cases.extend(random.iter().map(|target| (dice.below(MIDDLEWARES.len()), target.as_str())));
 
     let mut answers = Vec::new();
     for (middleware, target) in &cases {
@@ -117,10 +117,10 @@ async fn a_visitor_is_redirected_to_the_login_page_as_in_django() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
         let questions =
-            cases.iter().map(|(middleware, target)| question(GATES[*middleware], target));
+            cases.iter().map(|(middleware, target)| question(MIDDLEWARES[*middleware], target));
         let expected = bed.judge.ask_all(questions.collect()).await.unwrap();
         for (((middleware, target), answer), expected) in cases.iter().zip(&answers).zip(expected) {
-            let case = format!("{django}, seed {seed}: {:?} {target}", GATES[*middleware]);
+            let case = format!("{django}, seed {seed}: {:?} {target}", MIDDLEWARES[*middleware]);
             assert_eq!(answer.status, expected["status"], "{case}: {expected}");
             assert_eq!(
                 answer.header("location").as_deref(),

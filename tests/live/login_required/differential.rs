@@ -235,12 +235,15 @@ async fn people(bed: &Bed, count: usize, dice: &mut Dice) -> Vec<Person> {
         };
         let old_password = password(dice);
         let password = if dice.percent(30) { password(dice) } else { old_password.clone() };
-        let held = |dice: &mut Dice| -> Vec<&str> {
+        let random_permissions = |dice: &mut Dice| -> Vec<&str> {
             GRANTABLE.into_iter().filter(|_| dice.percent(25)).collect()
         };
         let mut groups = serde_json::Map::new();
         for _ in 0..dice.below(3) {
-            groups.insert(format!("group-{}-{}", number, dice.below(9)), json!(held(dice)));
+            groups.insert(
+                format!("group-{}-{}", number, dice.below(9)),
+                json!(random_permissions(dice)),
+            );
         }
         let version = dice.below(3);
         let status = if dice.percent(10) { "it's gone 100%" } else { "here" };
@@ -253,7 +256,7 @@ async fn people(bed: &Bed, count: usize, dice: &mut Dice) -> Vec<Person> {
             "is_staff": dice.percent(40),
             "is_superuser": dice.percent(20),
             "groups": groups,
-            "permissions": held(dice),
+            "permissions": random_permissions(dice),
         });
         if !bed.has_permissions {
             fields.as_object_mut().unwrap().retain(|name, _| name == "password_column");
@@ -410,12 +413,12 @@ async fn agree(app: &TestApp, key: &str, verdict: &Value, context: &str) {
 
 impl Tally {
     fn count(&mut self, verdict: &Value) {
-        let held = verdict["user"]["permissions"].as_array().map_or(0, Vec::len);
+        let count = verdict["user"]["permissions"].as_array().map_or(0, Vec::len);
         self.cases += 1;
         self.users += usize::from(verdict["user"].is_object());
         self.inactive += usize::from(verdict["user"]["is_active"] == false);
         self.staff += usize::from(verdict["user"]["is_active_staff"] == true);
-        self.with_permissions += usize::from(held > 0);
+        self.with_permissions += usize::from(count > 0);
         self.anonymous += usize::from(verdict["user"].is_null() && verdict["row"] == "kept");
         self.wrong_hash += usize::from(verdict["row"] == "deleted");
         self.fallback_hash += usize::from(verdict["row"] == "cycled");

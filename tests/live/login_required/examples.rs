@@ -79,7 +79,7 @@ async fn whoami_shows_the_account() {
     let all = root["permissions"].as_array().unwrap();
     assert!(all.is_sorted_by_key(|name| name.as_str().unwrap()) && all.len() > 20);
 
-    assert_eq!(whoami.account("nobodys-key").await, None);
+    assert_eq!(whoami.account("unknown-key").await, None);
     bed.user("alice", json!({ "password": "changed" })).await;
     assert_eq!(whoami.account(&alice).await, None);
     // The data of the session is still the same.
@@ -130,8 +130,8 @@ async fn whoami_reads_what_a_site_exported() {
     let account = whoami.account(&ada).await.unwrap();
     assert_eq!(account["username"], "ada@example.com");
     assert_eq!(account["permissions"], json!(["shop.add_item"]));
-    let stranger = whoami.get("/account", "nobody").await;
-    assert_eq!(stranger.1.as_deref(), Some("/accounts/login/?next=/account"));
+    let anonymous = whoami.get("/account", "unknown-key").await;
+    assert_eq!(anonymous.1.as_deref(), Some("/accounts/login/?next=/account"));
     fs::remove_file(file).unwrap();
 }
 
@@ -201,8 +201,8 @@ async fn two_factor_admits_users_whom_django_otp_verified() {
             .await;
         }
         let example = Example::run("two_factor", &bed, &[]);
-        let stranger = example.get("/account", "nobodys-key").await;
-        assert_eq!(stranger.1.as_deref(), Some(login_page));
+        let anonymous = example.get("/account", "unknown-key").await;
+        assert_eq!(anonymous.1.as_deref(), Some(login_page));
 
         let mut verified = Vec::new();
         for device in [
@@ -327,7 +327,7 @@ async fn rest_framework_gives_the_answers_of_django_rest_framework() {
         let client = Client::builder().no_proxy().build().unwrap();
         let mut refused = 0;
         for (method, path) in [("GET", "/items"), ("GET", "/staff"), ("POST", "/items")] {
-            for key in [&ada, &staff, &stale, &cart, "nobodys-key", ""] {
+            for key in [&ada, &staff, &stale, &cart, "unknown-key", ""] {
                 let cookie = format!("sessionid={key}");
                 let question =
                     json!({ "cmd": "visit", "cookie": cookie, "method": method, "path": path });
@@ -357,7 +357,7 @@ async fn rest_framework_gives_the_answers_of_django_rest_framework() {
 }
 
 /// The longest wait for an event on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 #[actix_web::test]
 async fn websocket_and_events_end_with_the_session() {
@@ -402,12 +402,12 @@ async fn websocket_and_events_end_with_the_session() {
         };
         assert_eq!(answered, status, "{origin}");
     }
-    assert_eq!(example.get("/live/events", "nobodys-key").await.0, 302);
+    assert_eq!(example.get("/live/events", "unknown-key").await.0, 302);
 }
 
 /// A client that can open WebSockets.
 fn client() -> awc::Client {
-    awc::Client::builder().timeout(PATIENCE).finish()
+    awc::Client::builder().timeout(LONGEST_WAIT).finish()
 }
 
 /// A stream of server-sent events.
@@ -428,7 +428,7 @@ impl Live {
 
     /// The next event; `None` when the stream has ended.
     async fn next(&mut self) -> Option<String> {
-        let event = timeout(PATIENCE, self.0.chunk()).await.unwrap().unwrap()?;
+        let event = timeout(LONGEST_WAIT, self.0.chunk()).await.unwrap().unwrap()?;
         Some(String::from_utf8(event.to_vec()).unwrap())
     }
 }
@@ -447,7 +447,7 @@ impl<T> Frames for T where
 
 impl Socket {
     async fn frame(&mut self) -> Frame {
-        timeout(PATIENCE, self.0.next()).await.unwrap().unwrap().unwrap()
+        timeout(LONGEST_WAIT, self.0.next()).await.unwrap().unwrap().unwrap()
     }
 
     async fn echo(&mut self, text: &str) -> String {
@@ -473,8 +473,8 @@ async fn metrics_counts_by_middleware_reason_and_backend() {
     let key = bed.login("ada").await;
     let example = Example::run("metrics", &bed, &[]);
     assert_eq!(example.get("/account", &key).await.0, 200);
-    assert_eq!(example.get("/account", "nobodys-key").await.0, 302);
-    assert_eq!(example.get("/account", "nobodys-key").await.0, 302);
+    assert_eq!(example.get("/account", "unknown-key").await.0, 302);
+    assert_eq!(example.get("/account", "unknown-key").await.0, 302);
     let (status, _, page) = example.get("/metrics", "").await;
     assert_eq!(status, 200);
     for line in [
@@ -494,7 +494,7 @@ async fn permissions_and_pages_still_redirects_with_its_own_403_page() {
     bed.user("bob", json!({ "password": "x" })).await;
     let (ada, bob) = (bed.login("ada").await, bed.login("bob").await);
     let example = Example::run("permissions_and_pages", &bed, &[]);
-    let (status, to, _) = example.get("/items/add", "nobodys-key").await;
+    let (status, to, _) = example.get("/items/add", "unknown-key").await;
     assert_eq!((status, to.as_deref()), (302, Some("/accounts/login/?next=/items/add")));
     let (status, _, page) = example.get("/items/add", &bob).await;
     assert_eq!((status, page.contains("You may not do that")), (403, true));

@@ -61,8 +61,8 @@ async fn the_user_hook_runs_once_a_request_and_its_refusal_is_final() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     let key = bed.login("ada").await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
     // The hook refuses every first call and admits every second call.
     let site = bed.site().after_get_user(move |_, user, _| {
         let yes = count.fetch_add(1, Ordering::Relaxed) % 2 == 1;
@@ -71,22 +71,22 @@ async fn the_user_hook_runs_once_a_request_and_its_refusal_is_final() {
     let app = nested(site);
     for (path, no) in [("/login", "302"), ("/in/user", "302"), ("/maybe", "200 false false")] {
         for round in 0..6 {
-            let before = asked.load(Ordering::Relaxed);
+            let before = calls.load(Ordering::Relaxed);
             let answer = app.get(path, &key).await;
             let (status, text) = (answer.status, answer.text());
             let told = format!("{status} {text}");
             let yes = if path == "/maybe" { "200 true true" } else { "200 ada" };
             let expected = if before.is_multiple_of(2) { no } else { yes };
             assert_eq!(told.trim(), expected, "{path}, round {round}");
-            assert_eq!(asked.load(Ordering::Relaxed), before + 1, "{path}, round {round}");
+            assert_eq!(calls.load(Ordering::Relaxed), before + 1, "{path}, round {round}");
         }
     }
     // The hook does not run for visitors who are anonymous to Django.
-    let before = asked.load(Ordering::Relaxed);
+    let before = calls.load(Ordering::Relaxed);
     bed.user("ada", json!({ "is_active": false })).await;
     assert_eq!(app.status("/login", &key).await, 302);
-    assert_eq!(app.status("/login", "nobodys-key").await, 302);
-    assert_eq!(asked.load(Ordering::Relaxed), before);
+    assert_eq!(app.status("/login", "unknown-key").await, 302);
+    assert_eq!(calls.load(Ordering::Relaxed), before);
 }
 
 #[actix_web::test]
@@ -104,7 +104,7 @@ async fn the_user_hook_may_return_another_user_no_user_or_an_error() {
             async move {
                 match session.get::<String>("acts_as")?.as_deref() {
                     Some("ben") => site.user(ben).await.map(Some),
-                    Some("nobody") => Ok(None),
+                    Some("anonymous") => Ok(None),
                     Some("deleted") => site.user(4711).await.map(Some),
                     Some("idle") => site.user_by_username("idle").await.map(Some),
                     Some("away") => Err(Unavailable::WrongAnswer.into()),
@@ -118,19 +118,19 @@ async fn the_user_hook_may_return_another_user_no_user_or_an_error() {
         }))
     };
     // Only the case without an answer has a short timeout.
-    let (patient, impatient) = (app(60), app(2));
+    let (long_timeout, short_timeout) = (app(60), app(2));
     for (acts_as, status, name) in [
         ("", 200, "ada"),
         ("ben", 200, "ben"),
         ("again", 200, "ada"),
-        ("nobody", 302, ""),
+        ("anonymous", 302, ""),
         ("deleted", 302, ""),
         ("idle", 302, ""),
         ("away", 503, ""),
         ("misfit", 500, ""),
         ("slow", 503, ""),
     ] {
-        let app = if acts_as == "slow" { &impatient } else { &patient };
+        let app = if acts_as == "slow" { &short_timeout } else { &long_timeout };
         let question = json!({ "cmd": "login", "username": "ada", "data": { "acts_as": acts_as } });
         let key = bed.ask(question).await["key"].as_str().unwrap().to_owned();
         // Two requests: the second one has a remembered hint for the user of the session.
@@ -186,7 +186,7 @@ async fn users_are_found_without_a_session() {
     let refused = async |reason: NotLoggedIn, user: Result<DjangoUser, Error>| {
         assert!(matches!(user, Err(Error::NotLoggedIn(why)) if why == reason), "{user:?}");
     };
-    for name in ["ada", "ADA", "Ada ", "", "nobody", "A\0da", "%", "'; --"] {
+    for name in ["ada", "ADA", "Ada ", "", "anonymous", "A\0da", "%", "'; --"] {
         refused(NotLoggedIn::NoSuchUser, site.user_by_username(name).await).await;
     }
     for id in ["4711", "abc", "", "99999999999999999999", "1.0", "1; --"] {
@@ -368,8 +368,8 @@ async fn a_session_ends_before_the_year_10000() {
             ("9999-12-31 23:59:59.999999+00", "ada", 200),
             ("10000-01-01 00:00:00+00", "error", 302),
             ("infinity", "error", 302),
-            ("-infinity", "nobody", 302),
-            ("0044-03-15 00:00:00+00 BC", "nobody", 302),
+            ("-infinity", "anonymous", 302),
+            ("0044-03-15 00:00:00+00 BC", "anonymous", 302),
             ("294276-12-31 00:00:00+00", "error", 302),
         ] {
             bed.sql(&format!("UPDATE django_session SET expire_date = '{date}'")).await;
@@ -377,7 +377,7 @@ async fn a_session_ends_before_the_year_10000() {
             let said = match (&verdict["error"], &verdict["user"]["username"]) {
                 (Value::String(_), _) => "error",
                 (_, Value::String(name)) => name,
-                _ => "nobody",
+                _ => "anonymous",
             };
             assert_eq!(said, django_says, "{django}, {date}: {verdict}");
             assert_eq!(app.status("/user", &key).await, status, "{django}, {date}");

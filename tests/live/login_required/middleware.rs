@@ -25,7 +25,7 @@ async fn name(user: DjangoUser) -> String {
 }
 
 async fn name_or_none(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
-    user.map_or("nobody".into(), |user| user.username().to_owned())
+    user.map_or("anonymous".into(), |user| user.username().to_owned())
 }
 
 async fn only_for_authors(user: DjangoUser) -> Result<&'static str, Error> {
@@ -126,8 +126,8 @@ async fn each_visitor_gets_the_answer_of_the_middleware() {
     assert_eq!(text("/told", &plain).await, "permission_denied at /told");
     assert_eq!(text("/told", &stale).await, "wrong_hash at /told");
     assert_eq!(text("/told", "short").await, "no_session_key at /told");
-    assert_eq!(text("/optional-none", &cart).await, "nobody");
-    assert_eq!(text("/optional-none", &stale).await, "nobody");
+    assert_eq!(text("/optional-none", &cart).await, "anonymous");
+    assert_eq!(text("/optional-none", &stale).await, "anonymous");
     assert_eq!(text("/required-none", &root).await, "root");
     let anonymous = app.get_without_cookie("/two").await;
     assert_eq!(anonymous.header("location").as_deref(), Some("/accounts/login/?next=/two"));
@@ -165,12 +165,12 @@ async fn a_user_outlives_the_request_and_the_server() {
             .service(web::resource("/keep").wrap(middleware).to(keep));
     });
     assert_eq!(app.status("/task", &key).await, 200);
-    let asked = kept.recv().unwrap();
+    let user = kept.recv().unwrap();
     assert_eq!(app.status("/keep", &key).await, 200);
     let not_asked = kept.recv().unwrap();
 
     app.stop();
-    assert!(asked.has_perm("shop.add_item").await.unwrap());
+    assert!(user.has_perm("shop.add_item").await.unwrap());
     // The server's connections were closed with its runtime.
     assert!(not_asked.has_perm("shop.add_item").await.unwrap());
     assert!(!not_asked.has_perm("no.such").await.unwrap());
@@ -179,7 +179,7 @@ async fn a_user_outlives_the_request_and_the_server() {
 #[actix_web::test]
 #[should_panic(expected = "\"add_item\" names no app")]
 async fn a_permission_without_an_app_is_refused_when_the_middleware_is_made() {
-    let pool = pool("postgres://nobody@localhost/nowhere");
+    let pool = pool("postgres://user@localhost/nowhere");
     let site = DjangoSite::new(pool, settings()).unwrap();
     drop(DjangoSessionMiddleware::login_required(site).permission_required("add_item"));
 }

@@ -48,11 +48,15 @@ fn middlewares(sites: &[DjangoSite; 2]) -> Vec<DjangoSessionMiddleware> {
     sites.iter().flat_map(|site| KINDS.map(|kind| middleware(kind, site))).collect()
 }
 
-async fn whoever(
+async fn user_and_session(
     OptionalDjangoUser(user): OptionalDjangoUser,
     OptionalDjangoSession(session): OptionalDjangoSession,
 ) -> String {
-    format!("{} {}", user.map_or("nobody".into(), |u| u.username().to_owned()), session.is_some())
+    format!(
+        "{} {}",
+        user.map_or("anonymous".into(), |u| u.username().to_owned()),
+        session.is_some()
+    )
 }
 
 /// Adds a route for each chain of middlewares, with their indexes in the path: `/0/7/3`.
@@ -62,7 +66,7 @@ fn chains(config: &mut ServiceConfig, middlewares: &[DjangoSessionMiddleware], d
             if depth > 1 {
                 chains(config, middlewares, depth - 1);
             }
-            config.route("", web::get().to(whoever));
+            config.route("", web::get().to(user_and_session));
         };
         config.service(web::scope(&format!("/{i}")).wrap(middleware.clone()).configure(inner));
     }
@@ -95,7 +99,7 @@ impl Visitor {
                 return (if comes_in { 403 } else { 302 }, String::new());
             }
         }
-        let user = self.users[chain[chain.len() - 1] / 5].unwrap_or("nobody");
+        let user = self.users[chain[chain.len() - 1] / 5].unwrap_or("anonymous");
         (200, format!("{user} {}", self.has_session))
     }
 }

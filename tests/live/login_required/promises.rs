@@ -24,7 +24,7 @@ async fn each_middleware_admits_only_what_its_documentation_says() {
         key.to_owned()
     };
     let of_ada = format!("(SELECT session_data FROM django_session WHERE session_key = '{ada}')");
-    let unsigned = row("unsigned-data", "'eyJhIjoxfQ:1r31eq:nobody-signed-this'", "1 day").await;
+    let unsigned = row("unsigned-data", "'eyJhIjoxfQ:1r31eq:not-a-signature'", "1 day").await;
     let expired = row("expired-session", &of_ada, "-1 second").await;
     let copied = row("copied-session", &of_ada, "1 day").await;
     let cart = bed.session("{\"cart\":1}").await;

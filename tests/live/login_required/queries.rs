@@ -83,7 +83,7 @@ async fn a_request_makes_only_the_queries_that_it_needs() {
     let hash = quoted(ada["session_auth_hash"].as_str().unwrap());
     let unlisted = bed.session(&session("\"1\"", "\"no.such.Backend\"", &hash)).await;
     let no_id = bed.session(&session("\"abc\"", &quoted(MODEL_BACKEND), &hash)).await;
-    let nobody = "a-key-of-nobody";
+    let unknown_key = "an-unknown-key";
 
     for prepared_statements in [true, false] {
         let proxy = Proxy::before(bed.url()).await;
@@ -106,8 +106,8 @@ async fn a_request_makes_only_the_queries_that_it_needs() {
             ("/login", "short", 302, 0),
             ("/optional", &ada_key, 200, 1),
             ("/required", &ada_key, 200, 1),
-            ("/required", nobody, 302, 1),
-            ("/login", nobody, 302, 1),
+            ("/required", unknown_key, 302, 1),
+            ("/login", unknown_key, 302, 1),
             ("/login", &ada_key, 200, 1),
             ("/login", &cart, 302, 1),
             ("/login", &cart, 302, 1),
@@ -131,7 +131,7 @@ async fn a_request_makes_only_the_queries_that_it_needs() {
             // Reads all permissions, because the handler needs them.
             ("/permission", &ada_key, 200, 2),
             ("/permission", &root, 200, 1),
-            ("/permission", nobody, 302, 1),
+            ("/permission", unknown_key, 302, 1),
             ("/nested/in/deeper/user", &ada_key, 200, 2),
             ("/nested/in/deeper/user", &cart, 302, 1),
             ("/nested/in/deeper/asks", &ada_key, 200, 3),

@@ -48,7 +48,7 @@ pub(crate) fn odd_id(dice: &mut Dice, pk: &str) -> Entry {
     if dice.percent(40) {
         return Some(twisted_id(dice, pk));
     }
-    const NOBODY: [&str; 34] = [
+    const OTHER_IDS: [&str; 34] = [
         "true",
         "false",
         "null",
@@ -84,9 +84,9 @@ pub(crate) fn odd_id(dice: &mut Dice, pk: &str) -> Entry {
         "0.5",
         "-0.0",
     ];
-    match dice.below(NOBODY.len() + 1) {
+    match dice.below(OTHER_IDS.len() + 1) {
         0 => None,
-        index => Some(NOBODY[index - 1].to_owned()),
+        index => Some(OTHER_IDS[index - 1].to_owned()),
     }
 }
 

@@ -21,12 +21,12 @@ use crate::{
 type OwnKeys<'a> = &'a [(&'a str, &'a [&'a str])];
 
 /// Checks users of this model with right and wrong sessions: the crate finds the users whom Django finds.
-async fn holds_for(name: &str, model: UserModel, key_field: &str, own_keys: OwnKeys<'_>) {
-    holds_with(|site| site, name, model, key_field, own_keys).await;
+async fn check_model(name: &str, model: UserModel, key_field: &str, own_keys: OwnKeys<'_>) {
+    check_model_with(|site| site, name, model, key_field, own_keys).await;
 }
 
 /// As [`check_model`], for a site with hooks.
-async fn holds_with(
+async fn check_model_with(
     hooked: fn(DjangoSite) -> DjangoSite,
     name: &str,
     model: UserModel,
@@ -100,8 +100,8 @@ async fn holds_with(
     assert!(found > 10 && found < keys.len() - 20, "{found} of {}", keys.len());
     if name != "bare.BareUser" {
         let ada = app.json("/who", &keys[keys.len() - 2]).await;
-        let held = json!(["blog.add_post", "shop.add_item", "shop.weird.name"]);
-        assert_eq!(ada["permissions"], held);
+        let permissions = json!(["blog.add_post", "shop.add_item", "shop.weird.name"]);
+        assert_eq!(ada["permissions"], permissions);
     }
 }
 
@@ -109,7 +109,7 @@ async fn holds_with(
 async fn a_bigint_primary_key() {
     let far = "9223372036854775807";
     let ids: &[_] = &["\"9223372036854775807\"", "9223372036854775807", "\"+9223372036854775807\""];
-    holds_for("bigint.BigUser", UserModel::new("bigint_biguser"), "id", &[(far, ids)]).await;
+    check_model("bigint.BigUser", UserModel::new("bigint_biguser"), "id", &[(far, ids)]).await;
 }
 
 #[actix_web::test]
@@ -119,7 +119,7 @@ async fn a_child_of_multi_table_inheritance() {
     child.parents.push(ParentModel::new("bigint_biguser", "id", "biguser_ptr_id"));
     child.permission_tables = Some(PermissionTables::of("bigint_biguser"));
     child.columns = vec!["nickname".into()];
-    holds_for("bigint.Child", child, "id", &[]).await;
+    check_model("bigint.Child", child, "id", &[]).await;
 }
 
 #[actix_web::test]
@@ -148,7 +148,7 @@ async fn a_uuid_primary_key() {
             &["340282366920938463463374607431768211455", "340282366920938463463374607431768211456"],
         ),
     ];
-    holds_for("uuids.UuidUser", UserModel::new("uuids_uuiduser"), "id", own).await;
+    check_model("uuids.UuidUser", UserModel::new("uuids_uuiduser"), "id", own).await;
 }
 
 #[actix_web::test]
@@ -169,7 +169,7 @@ async fn a_text_primary_key() {
     ];
     let mut model = UserModel::new("texts_textuser");
     model.primary_key = "code".into();
-    holds_for("texts.TextUser", model, "code", own).await;
+    check_model("texts.TextUser", model, "code", own).await;
 }
 
 #[actix_web::test]
@@ -182,7 +182,7 @@ async fn a_table_and_columns_by_other_names() {
     tables.user_groups.from_column = "renameduser_id".into();
     tables.user_permissions.from_column = "renameduser_id".into();
     renamed.permission_tables = Some(tables);
-    holds_for("renamed.RenamedUser", renamed, "id", &[]).await;
+    check_model("renamed.RenamedUser", renamed, "id", &[]).await;
 }
 
 fn bare() -> UserModel {
@@ -196,14 +196,14 @@ fn bare() -> UserModel {
 
 #[actix_web::test]
 async fn a_model_without_is_active_and_permissions() {
-    holds_for("bare.BareUser", bare(), "id", &[]).await;
+    check_model("bare.BareUser", bare(), "id", &[]).await;
 }
 
 #[actix_web::test]
 async fn a_one_to_one_primary_key() {
     let mut account = UserModel::new("onetoone_account");
     account.primary_key = "person_id".into();
-    holds_for("onetoone.Account", account, "person_id", &[]).await;
+    check_model("onetoone.Account", account, "person_id", &[]).await;
 }
 
 /// The user model of the test site that includes a version in the session auth hash.
@@ -228,7 +228,7 @@ fn with_auth_version(site: DjangoSite) -> DjangoSite {
 
 #[actix_web::test]
 async fn a_session_auth_hash_with_another_message_salt_and_algorithm() {
-    holds_with(with_auth_version, "versioned.VersionedUser", versioned(), "id", &[]).await;
+    check_model_with(with_auth_version, "versioned.VersionedUser", versioned(), "id", &[]).await;
 }
 
 #[actix_web::test]

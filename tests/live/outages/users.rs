@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The first request after a crash may wait for long. If no server listens, requests fail at once.
-fn patient() -> DjangoSettings {
+fn long_timeout() -> DjangoSettings {
     settings().with(|s| s.timeout = Duration::from_secs(60))
 }
 
@@ -35,25 +35,25 @@ fn server(req: &HttpRequest) -> &Postgres {
 }
 
 /// Kills the server if the query has `kill`; the middleware has found the session by then.
-async fn kill_if_asked(req: &HttpRequest) {
+async fn kill_if_requested(req: &HttpRequest) {
     if req.query_string() == "kill" {
         server(req).kill9().await.unwrap();
     }
 }
 
 async fn user(req: HttpRequest) -> Result<String, actix_web::Error> {
-    kill_if_asked(&req).await;
+    kill_if_requested(&req).await;
     Ok(DjangoUser::extract(&req).await?.username().to_owned())
 }
 
 async fn optional_user(req: HttpRequest) -> Result<String, actix_web::Error> {
-    kill_if_asked(&req).await;
+    kill_if_requested(&req).await;
     let user = OptionalDjangoUser::extract(&req).await?;
-    Ok(user.0.as_ref().map_or("nobody", DjangoUser::username).to_owned())
+    Ok(user.0.as_ref().map_or("anonymous", DjangoUser::username).to_owned())
 }
 
 async fn permission(user: DjangoUser, req: HttpRequest) -> Result<String, Error> {
-    kill_if_asked(&req).await;
+    kill_if_requested(&req).await;
     Ok(user.has_perm("shop.add_item").await?.to_string())
 }
 
@@ -95,7 +95,7 @@ async fn an_outage_between_session_and_user_is_a_503_and_never_anonymous() {
     let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     let key = bed.login("ada").await;
-    let app = app(bed.site_with(patient()), postgres.clone());
+    let app = app(bed.site_with(long_timeout()), postgres.clone());
 
     for path in ["/user", "/told", "/optional", "/permission"] {
         assert_eq!(app.status(path, &key).await, 200, "{path}");
@@ -126,7 +126,7 @@ async fn an_outage_is_not_remembered() {
     let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     let key = bed.login("ada").await;
-    let app = app(bed.site_with(patient()), postgres.clone());
+    let app = app(bed.site_with(long_timeout()), postgres.clone());
     assert_eq!(app.get("/survive", &key).await.text(), "true");
 }
 

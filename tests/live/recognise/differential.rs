@@ -420,7 +420,7 @@ async fn secrets_may_be_bytes_and_have_fallbacks() {
 /// that was made with the empty key. This crate refuses such settings.
 #[test]
 fn an_empty_fallback_is_refused() {
-    let pool = crate::beds::pool("postgres://nobody@127.0.0.1/nowhere");
+    let pool = crate::beds::pool("postgres://user@127.0.0.1/nowhere");
     let error = DjangoSite::new(
         pool,
         settings().with(|s| s.secret_key_fallbacks = vec!["old".into(), "".into()]),

@@ -134,7 +134,7 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
     }
     for site in sites.iter().chain([&password(2)]) {
         for (username, password) in
-            [("hush-user", PASSWORD), ("hush-user", "hush-wrong"), ("hush-nobody", PASSWORD)]
+            [("hush-user", PASSWORD), ("hush-user", "hush-wrong"), ("hush-unknown", PASSWORD)]
         {
             match site.authenticate(username, password).await {
                 Ok(user) => shown.push(format!("{user:?}")),

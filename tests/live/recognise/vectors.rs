@@ -31,8 +31,8 @@ fn every_session_that_django_stored_is_read_and_written_back() {
         let again = SessionData::decode(&data.encode(&signer), &signer).unwrap();
         assert_eq!(again.to_json(), json, "{line}");
 
-        let stranger = SessionSigner::new(&DjangoSettings::new("stranger")).unwrap();
-        let stolen = SessionData::decode(vector["session_data"].as_str().unwrap(), &stranger);
+        let other_site = SessionSigner::new(&DjangoSettings::new("another key")).unwrap();
+        let stolen = SessionData::decode(vector["session_data"].as_str().unwrap(), &other_site);
         assert!(stolen.is_err(), "{line}");
     }
     assert_eq!(count, 36);

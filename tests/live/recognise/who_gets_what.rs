@@ -512,11 +512,10 @@ async fn nested_middlewares_of_one_table_make_one_lookup_with_any_handle() {
     )
     .await;
     // The timeout is long: on a busy machine the crate could repeat a slow query.
-    let patience = Duration::from_secs(60);
     let settings = || {
         settings().with(|s| {
             s.session_table = "counted".into();
-            s.timeout = patience;
+            s.timeout = Duration::from_secs(60);
         })
     };
     let (one, other) = (bed.site_with(settings()), bed.site_with(settings()));

@@ -110,9 +110,9 @@ async fn a_login_and_a_logout_in_the_workbench_are_valid_at_django() {
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
-    let nobody = (401, r#"{"user_id":null}"#.to_owned());
-    assert_eq!(post("/login", "username=ada&password=wrong").await, nobody);
-    assert_eq!(post("/login", "username=nobody&password=lovelace").await, nobody);
+    let anonymous = (401, r#"{"user_id":null}"#.to_owned());
+    assert_eq!(post("/login", "username=ada&password=wrong").await, anonymous);
+    assert_eq!(post("/login", "username=unknown&password=lovelace").await, anonymous);
     let ada = (200, r#"{"user_id":"1"}"#.to_owned());
     assert_eq!(post("/login", "username=ada&password=lovelace").await, ada);
     assert_eq!(browser.whoami(site).await.unwrap()["user_id"], "1");

@@ -206,7 +206,7 @@ async fn a_cache_that_hangs_does_not_delay_the_response() {
         let (cache, told) = (std::sync::Arc::clone(&cache), told.clone());
         async move {
             let _permit = cache.acquire().await;
-            told.send(key).map_err(|_| std::io::Error::other("nobody hears"))
+            told.send(key).map_err(|_| std::io::Error::other("no receiver"))
         }
     });
     let middleware = DjangoSessionMiddleware::optional(site.clone());

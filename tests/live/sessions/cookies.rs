@@ -33,9 +33,9 @@ fn sliding() -> DjangoSettings {
 /// the status of the slow response and the number of its session cookies.
 async fn slow_beside(site: &DjangoSite, key: &str, slow: &str, meanwhile: &str) -> (u16, usize) {
     let (begun, other_is_done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let gates = (Arc::clone(&begun), Arc::clone(&other_is_done));
+    let signals = (Arc::clone(&begun), Arc::clone(&other_is_done));
     let wait = move || {
-        let (begun, other_is_done) = gates.clone();
+        let (begun, other_is_done) = signals.clone();
         async move {
             begun.notify_one();
             other_is_done.notified().await;

@@ -150,13 +150,13 @@ async fn locked_rows_are_skipped_and_revived_rows_stay() {
         )
         .await;
     let revived = revived[0][0].as_str().unwrap().to_owned();
-    let mut held = bed.pool().get().await.unwrap();
-    let held = held.transaction().await.unwrap();
+    let mut client = bed.pool().get().await.unwrap();
+    let transaction = client.transaction().await.unwrap();
     let later = "UPDATE django_session SET expire_date = now() + interval '1 day' \
         WHERE session_key = $1";
-    assert_eq!(held.execute(later, &[&revived]).await.unwrap(), 1);
+    assert_eq!(transaction.execute(later, &[&revived]).await.unwrap(), 1);
     assert_eq!(site(&bed).clear_expired().await.unwrap(), 59);
-    held.commit().await.unwrap();
+    transaction.commit().await.unwrap();
     assert_eq!(site(&bed).clear_expired().await.unwrap(), 0);
     let row = bed.ask(json!({ "cmd": "get_row", "key": revived })).await;
     assert!(!row.is_null(), "{row}");

@@ -166,8 +166,8 @@ async fn several_handles_on_one_table_behave_as_one() {
 async fn a_hook_runs_even_if_another_handle_admitted_the_visitor() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
     let strict = site.clone().after_get_user(move |session, user, _| {
         count.fetch_add(1, Ordering::Relaxed);
         let is_verified = session.get::<bool>("verified").ok().flatten() == Some(true);
@@ -186,12 +186,12 @@ async fn a_hook_runs_even_if_another_handle_admitted_the_visitor() {
                 json!("ada"),
             ),
         ] {
-            let before = asked.load(Ordering::Relaxed);
+            let before = calls.load(Ordering::Relaxed);
             let cookie = format!("sessionid={}", bed.login("ada").await);
             let layers = Layers { sites: sites.clone(), looks, between, ..Layers::default() };
             let came = operate_behind(&layers, Some(&cookie), &ops, 200).await;
             assert_eq!(came.results[ops.as_array().unwrap().len() - 1], user, "{ops}");
-            assert!(asked.load(Ordering::Relaxed) > before, "{ops}");
+            assert!(calls.load(Ordering::Relaxed) > before, "{ops}");
         }
     }
 }

@@ -91,8 +91,7 @@ async fn a_wrong_hash_ends_the_session_as_in_django() {
 }
 
 #[actix_web::test]
-async fn a_middleware_updates_the_hash_only_if_it_may_write()
-{
+async fn a_middleware_updates_the_hash_only_if_it_may_write() {
     let bed = bed(Django::default()).await;
     let of_old = bed.site_with(DjangoSettings::new("old"));
     let wrong = r#"{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"0"}"#;

@@ -32,14 +32,14 @@ use crate::{
 
 /// The vectors on which this crate differs from Django, each with its reason.
 const DIFFERENT: &[(&str, &str)] = &[
-    ("001", "what both did is stored"),
-    ("006", "the middleware has read the session by then, and what somebody ended stays ended"),
-    ("008", "what somebody ended stays ended"),
+    ("001", "the changes of both requests are saved"),
+    ("006", "the middleware has read the session by then, and an ended session stays ended"),
+    ("008", "an ended session stays ended"),
     ("009", "the same: the user was found, and no row comes back"),
-    ("011", "what was in a session that somebody took along does not come back a second time"),
-    ("012", "one of them takes the session along"),
+    ("011", "data of a session that another request moved to a new key does not come back"),
+    ("012", "one of the requests moves the session to a new key"),
     ("016", "as 006"),
-    ("020", "what somebody else stored is kept: here, something that no key opens"),
+    ("020", "data that another client saved is kept: here, data with an invalid signature"),
 ];
 
 /// The reason why the crate cannot run a vector.
@@ -47,11 +47,13 @@ fn why_not(vector: &Value) -> Option<&'static str> {
     let steps = vector["steps"].to_string();
     let is = |word: &str| steps.contains(&format!("\"{word}\""));
     if is("server") {
-        Some("settings of Django's own connection; losses of ours are in tests/faults")
+        Some(
+            "settings of Django's own connection; tests/faults covers lost connections of this crate",
+        )
     } else if is("hook") {
-        Some("what comes between Django's look into its cache and the row")
+        Some("a change between Django's read of its cache and of the row")
     } else if is("clock") {
-        Some("a clock that is moved")
+        Some("a clock that is changed")
     } else {
         None
     }
@@ -71,7 +73,7 @@ async fn concurrent_requests_behave_as_in_django() {
         let id = vector["id"].as_str().unwrap().strip_prefix("main/interleaving/").unwrap();
         let (came, expected) = (came(&bed, &vector).await, expected(&vector));
         if let Some((id, reason)) = DIFFERENT.iter().find(|(other, _)| *other == id) {
-            assert_ne!(came, expected, "{id} is as in Django after all: not {reason}");
+            assert_ne!(came, expected, "{id} now behaves as in Django: not {reason}");
             different += 1;
         } else if came == expected {
             compared += 1;
@@ -83,9 +85,12 @@ async fn concurrent_requests_behave_as_in_django() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!((compared, different), (14, DIFFERENT.len()));
     let expected = [
-        ("a clock that is moved", 1),
-        ("settings of Django's own connection; losses of ours are in tests/faults", 5),
-        ("what comes between Django's look into its cache and the row", 2),
+        ("a clock that is changed", 1),
+        (
+            "settings of Django's own connection; tests/faults covers lost connections of this crate",
+            5,
+        ),
+        ("a change between Django's read of its cache and of the row", 2),
     ];
     assert_eq!(left_out, BTreeMap::from(expected));
 }
@@ -244,8 +249,8 @@ fn expected(vector: &Value) -> Value {
             let cookies: Vec<_> = cookies.map(|text| text.as_str().unwrap().to_owned()).collect();
             let status = answer["status"].as_u64().unwrap();
             let results = answer["results"].as_array().unwrap();
-            let asked = results.iter().take(asked_before_the_answer(vector, name));
-            (name, told(status, &cookies, asked.cloned().collect()))
+            let compared = results.iter().take(results_before_the_response(vector, name));
+            (name, told(status, &cookies, compared.cloned().collect()))
         })
         .collect();
     let rows = expect["rows"].as_array().unwrap().iter().map(|row| {
@@ -260,7 +265,7 @@ fn expected(vector: &Value) -> Value {
 
 /// The number of results before the response. Django's vectors also have the user after the response; here
 /// it is not compared.
-fn asked_before_the_answer(vector: &Value, name: &str) -> usize {
+fn results_before_the_response(vector: &Value, name: &str) -> usize {
     let steps = vector["steps"].as_array().unwrap().iter().filter(|step| step[0] == name);
     let steps = steps.take_while(|step| step[1] != "finish").filter(|step| step[1] == "ops");
     steps.map(|step| step[2].as_array().unwrap().len()).sum()

@@ -41,7 +41,7 @@ async fn change(
     next.call(req).await
 }
 
-async fn whoever(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
+async fn username(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
     user.map_or_else(String::new, |user| user.username().to_owned())
 }
 
@@ -59,7 +59,7 @@ async fn ask(
         .wrap(inner)
         .wrap(from_fn(change))
         .wrap(outer)
-        .default_service(web::to(whoever));
+        .default_service(web::to(username));
     let app = init_service(app).await;
     let mut request = TestRequest::default().method(method);
     if let Some(cookie) = cookie {
@@ -79,7 +79,7 @@ async fn a_middleware_sees_the_session_as_an_outer_middleware_left_it() {
         let optional = || DjangoSessionMiddleware::optional(site.clone());
         let login_required = || DjangoSessionMiddleware::login_required(site.clone());
         let required = || DjangoSessionMiddleware::required(site.clone());
-        for visitor in ["nobody", "a stranger", "ada"] {
+        for visitor in ["without a cookie", "anonymous", "ada"] {
             for ops in [
                 json!([]),
                 json!([["insert", "a", 1]]),
@@ -92,14 +92,15 @@ async fn a_middleware_sees_the_session_as_an_outer_middleware_left_it() {
             ] {
                 let case = format!("{version}, {visitor}, {ops}");
                 let cookie = async || match visitor {
-                    "nobody" => None,
+                    "without a cookie" => None,
                     "ada" => Some(format!("sessionid={}", bed.login("ada").await)),
                     _ => Some(format!("sessionid={}", bed.session("{\"cart\":1}").await)),
                 };
-                let mut asked = ops.clone();
+                let mut with_questions = ops.clone();
                 let questions = [json!(["is_admitted"]), json!(["is_empty"]), json!(["user"])];
-                asked.as_array_mut().unwrap().extend(questions);
-                let django = operations::django(bed, cookie().await.as_deref(), &asked, 200).await;
+                with_questions.as_array_mut().unwrap().extend(questions);
+                let django =
+                    operations::django(bed, cookie().await.as_deref(), &with_questions, 200).await;
                 let [.., is_admitted, is_empty, user] = &django.results.as_array().unwrap()[..]
                 else {
                     panic!("{case}: {django:?}")
@@ -199,10 +200,10 @@ async fn a_saved_session_that_names_no_user_is_anonymous() {
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let key = bed.login("ada").await;
     let middlewares = [(); 2].map(|()| DjangoSessionMiddleware::login_required(site.clone()));
-    let nobodys = bed.session("{}").await;
+    let anonymous = bed.session("{}").await;
     let clear = format!(
         "UPDATE django_session SET session_data = (SELECT session_data FROM django_session \
-         WHERE session_key = '{nobodys}') WHERE session_key = '{key}'"
+         WHERE session_key = '{anonymous}') WHERE session_key = '{key}'"
     );
     let clears = json!([["insert", "a", 1], ["sql", clear, bed.bed().database_url()], ["save"]]);
     let answer =
@@ -215,8 +216,8 @@ async fn a_saved_session_that_names_no_user_is_anonymous() {
 async fn the_user_hook_runs_once_a_request() {
     let bed = Bed::shared().await;
     for user_goes_on in [true, false] {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&asked);
+        let calls = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&calls);
         let site = bed.site_with(settings().with(|s| s.write_sessions = true));
         let site = site.after_get_user(move |_, user, _| {
             count.fetch_add(1, Ordering::Relaxed);
@@ -228,6 +229,6 @@ async fn the_user_hook_runs_once_a_request() {
         let answer = ask(&site, middlewares, Method::GET, Some(&cookie), &ops).await;
         let name = if user_goes_on { "ada" } else { "" };
         assert_eq!(answer, (200, name.to_owned()));
-        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
     }
 }

@@ -62,7 +62,7 @@ async fn cycle(session: DjangoSessionMut) -> Result<&'static str, Error> {
 }
 
 /// The timeout is long: a busy machine is slow with so many concurrent requests.
-fn patient() -> DjangoSettings {
+fn long_timeout() -> DjangoSettings {
     settings().with(|s| s.timeout = Duration::from_secs(60))
 }
 
@@ -82,7 +82,7 @@ async fn start(site: &DjangoSite) -> SessionKey {
 #[actix_web::test]
 async fn two_hundred_concurrent_appends_are_all_saved() {
     let bed = Bed::shared().await;
-    let site = bed.site_with(patient().with(|s| s.write_sessions = true));
+    let site = bed.site_with(long_timeout().with(|s| s.write_sessions = true));
     let app = service(&site);
     let key = start(&site).await;
     let paths: Vec<_> = (0..200).map(|n| format!("/append/{n}")).collect();
@@ -131,7 +131,7 @@ async fn no_change_here_is_lost_while_django_writes_too() {
 #[actix_web::test]
 async fn an_ended_session_stays_ended_under_concurrent_requests() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let mut changing = patient();
+    let mut changing = long_timeout();
     changing.write_sessions = true;
     let site = bed.site_with(changing.clone());
     let app = service(&site);
@@ -175,7 +175,7 @@ async fn an_ended_session_stays_ended_under_concurrent_requests() {
 #[actix_web::test]
 async fn two_services_slide_a_thousand_sessions_without_errors() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
-    let mut changing = patient();
+    let mut changing = long_timeout();
     changing.write_sessions = true;
     let site = bed.site_with(changing.clone());
     let keys = join_all((0..1000).map(|_| start(&site))).await;

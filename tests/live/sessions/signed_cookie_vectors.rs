@@ -19,15 +19,12 @@ const SALT: &str = "django.contrib.sessions.backends.signed_cookies";
 
 /// The vectors on which this crate differs from Django. In all of them Django's pages see the same session.
 const DIFFERENT: &[(&str, &str)] = &[
-    (
-        "signed_cookie/010",
-        "`DjangoSessionMut` looks at the session: a cookie that is none is told to go",
-    ),
-    ("signed_cookie/011", "the same, and Django replaces it by that of an empty session"),
+    ("signed_cookie/010", "`DjangoSessionMut` reads the session: an invalid cookie is deleted"),
+    ("signed_cookie/011", "the same, and Django replaces it by the cookie of an empty session"),
     ("signed_cookie/012", "as 011"),
     ("signed_cookie/019", "as 011"),
-    ("signed_cookie/021", "what is no dictionary is empty, and not a 500"),
-    ("signed_cookie_load/002", "the clock goes on: it is older than that by then"),
+    ("signed_cookie/021", "data that is not a dictionary counts as empty, without a 500"),
+    ("signed_cookie_load/002", "the clock runs: the cookie is older by then"),
 ];
 
 #[actix_web::test]
@@ -38,7 +35,7 @@ async fn a_session_in_a_cookie_changes_as_it_did_in_django() {
         let expected = expected(&vector);
         let came = came(&vector).await;
         if DIFFERENT.iter().any(|(other, _)| *other == id) {
-            assert_ne!(came, expected, "{id} is as in Django after all");
+            assert_ne!(came, expected, "{id} now behaves as in Django");
             different += 1;
         } else if came != expected {
             wrong.push(format!("{id} {}\n  here {came}\n  there {expected}", vector["note"]));
