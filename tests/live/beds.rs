@@ -1,5 +1,5 @@
-//! Databases with Django's tables, each with a Django that judges and a Django site, and sites of ours
-//! over their tables.
+//! Test databases with Django's tables, each with a Django that gives the expected values, a running Django
+//! site, and sites of this crate on the same tables.
 
 use actix_django_session::{DjangoSettings, DjangoSite, SessionKey, UserModel};
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
@@ -16,20 +16,21 @@ pub(crate) const PASSWORD: &str = "lovelace";
 pub(crate) const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 pub(crate) const ALLOW_ALL: &str = "django.contrib.auth.backends.AllowAllUsersModelBackend";
 
-/// A database of Django's, a Django that judges, and a Django site.
+/// A bed: a database with Django's tables, a judge (a Django process that answers questions), and a Django
+/// site.
 pub(crate) struct Bed {
     bed: TestBed,
     pub(crate) django: Django,
     pub(crate) judge: Judge,
-    /// The database by the address that Django has, which may name a schema.
+    /// The database address that Django uses; it may name a schema.
     django_url: String,
     /// Whether the user model has groups, permissions and flags.
     pub(crate) has_permissions: bool,
 }
 
 impl Bed {
-    /// The one that all tests of this version share, with three users: ada is number 1, grace number 2,
-    /// and idle, number 3, is not active. They use keys of their own.
+    /// The bed that all tests of this Django version share. It has three users: ada has the id 1, grace 2,
+    /// and idle, who is inactive, 3. Each test uses its own session keys.
     pub(crate) async fn of(django: Django) -> &'static Self {
         static BEDS: [OnceCell<Bed>; Django::ALL.len()] =
             [const { OnceCell::const_new() }; Django::ALL.len()];
@@ -42,7 +43,7 @@ impl Bed {
         Self::of(Django::default()).await
     }
 
-    /// One for a single test, with the three users.
+    /// Starts a bed for a single test, with the three users.
     pub(crate) async fn start(django: Django, settings: Settings) -> Self {
         let this = Self::without_users(django, &settings).await;
         for (name, number) in [("ada", "1"), ("grace", "2"), ("idle", "3")] {
@@ -72,7 +73,7 @@ impl Bed {
         Self { bed, django, judge, django_url, has_permissions }
     }
 
-    /// Moves all tables to a schema that Django finds by its search path.
+    /// Moves all tables to a schema; Django finds it by its search path.
     pub(crate) async fn move_to_schema(&mut self, schema: &str) {
         self.sql(&format!("CREATE SCHEMA {schema}")).await;
         let tables = self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").await;
@@ -85,7 +86,7 @@ impl Bed {
             Judge::start(self.django, &self.django_url, self.bed.settings()).await.unwrap();
     }
 
-    /// What the site exports.
+    /// The settings that the Django site exports.
     pub(crate) async fn export(&self) -> String {
         Site::export_settings(self.django, &self.django_url, self.bed.settings()).await.unwrap()
     }
@@ -104,31 +105,31 @@ impl Bed {
         answer.unwrap_or_else(|error| panic!("{question}: {error}"))
     }
 
-    /// The rows that it answers.
+    /// Runs a statement; returns its rows.
     pub(crate) async fn sql(&self, statement: &str) -> Value {
         self.ask(json!({ "cmd": "sql", "statement": statement })).await["rows"].take()
     }
 
-    /// Makes or changes a user; answers as the judge's `get_user`.
+    /// Creates or changes a user; returns the answer of the judge's `get_user`.
     pub(crate) async fn user(&self, username: &str, fields: Value) -> Value {
         let mut question = json!({ "cmd": "set_user", "username": username });
         question.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         self.ask(question).await
     }
 
-    /// Somebody who logged in.
+    /// Logs a user in at Django; returns the session key.
     pub(crate) async fn login(&self, username: &str) -> String {
         self.judge.login(username).await.unwrap()
     }
 
-    /// A row with this JSON in it; its key is new.
+    /// Creates a row with this JSON; returns its new session key.
     pub(crate) async fn session(&self, json_text: &str) -> String {
         let key = new_key();
         self.ask(json!({ "cmd": "sign_row", "key": key, "obj_json": json_text })).await;
         key
     }
 
-    /// Whom Django finds behind each of these keys: `{"user": .., "row": ..}` or `{"error": ..}`.
+    /// The user whom Django finds for each session key: `{"user": .., "row": ..}` or `{"error": ..}`.
     pub(crate) async fn verdicts(&self, keys: &[String]) -> Vec<Value> {
         let question = json!({
             "cmd": "request_users", "keys": keys, "has_perms": PERMISSIONS, "has_module_perms": MODULES,
@@ -170,7 +171,7 @@ pub(crate) fn pool_with(url: &str, config: PoolConfig) -> Pool {
     config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap()
 }
 
-/// The address of a database server that is not there.
+/// The address of a database server that does not exist.
 pub(crate) fn nowhere() -> String {
     format!("postgres://user@{}/nowhere", testbed::nobody_listens())
 }

@@ -49,7 +49,7 @@ async fn nginx_lets_only_logged_in_users_through() {
     let up = rust(bed.site());
     let Some(answer) = ask(&up, "GET", &ada).await else { return };
     assert_eq!(answer.json(), json!({ "user_id": "1", "cookie": Value::Null }));
-    for key in ["", "nobodys-key", &cart] {
+    for key in ["", "unknown-key", &cart] {
         let answer = ask(&up, "GET", key).await.unwrap();
         assert_eq!(answer.status, 302);
         let to = answer.header("location").unwrap();

@@ -34,5 +34,5 @@ async fn the_moved_endpoint_runs() {
     assert_eq!(told, json!({ "orders": [{ "id": 3, "total": 30 }, { "id": 1, "total": 10 }] }));
     assert_eq!(ask("HEAD", &ada).await, (200, String::new()));
     assert_eq!(ask("GET", &grace).await.0, 403);
-    assert_eq!(ask("GET", "nobodys-key").await.0, 302);
+    assert_eq!(ask("GET", "unknown-key").await.0, 302);
 }

@@ -66,8 +66,8 @@ async fn the_example_runs() {
     let cart = json!({ "cmd": "login", "username": "bob", "data": { "cart": 2 } });
     let bob = judge.ask(cart).await.unwrap()["key"].as_str().unwrap().to_owned();
     assert_eq!(get("/", &ada).await.1, "An article. You may comment as ada.\n");
-    assert_eq!(get("/", "nobodys-key").await, (200, "An article. Log in to comment.\n".into()));
+    assert_eq!(get("/", "unknown-key").await, (200, "An article. Log in to comment.\n".into()));
     assert_eq!(get("/cart", &bob).await.1, "2 in the cart\n");
     assert_eq!(get("/drafts", &ada).await.0, 403);
-    assert_eq!(get("/drafts", "nobodys-key").await.0, 302);
+    assert_eq!(get("/drafts", "unknown-key").await.0, 302);
 }

@@ -36,21 +36,24 @@ const FIXED_END: &str = "\"_session_expiry\":\"2030";
 
 /// The vectors that this crate does not follow: the beginning of the note, and the reason.
 const OTHERWISE: [(&str, &str); 15] = [
-    ("user id in the session that does not parse", "an id that is none is another's: flushed"),
-    ("two backends, none named", "refused before the session is touched"),
-    ("login, then status 500", "nothing is stored then; Django loses the session"),
-    ("login, then exception", "likewise"),
-    ("login with ATOMIC_REQUESTS", "a request is no transaction here"),
-    ("logout with ATOMIC_REQUESTS", "likewise"),
-    ("hash of a fallback, ATOMIC_REQUESTS", "likewise"),
-    ("login, row of the anonymous session deleted", "what was in it does not come back"),
-    ("hash of a fallback, row deleted", "what was ended stays ended: 400"),
-    ("logout after the row vanished", "a statement between two of Django's"),
-    ("inactive user can be logged in", "no `user` gives out an inactive user"),
-    ("user deleted meanwhile", "not logged in, and nothing is touched"),
+    (
+        "user id in the session that does not parse",
+        "an invalid id counts as another user's: the session is flushed",
+    ),
+    ("two backends, none named", "refused before the session is changed"),
+    ("login, then status 500", "a failed request saves nothing; Django loses the session"),
+    ("login, then exception", "the same"),
+    ("login with ATOMIC_REQUESTS", "a request is not a transaction here"),
+    ("logout with ATOMIC_REQUESTS", "the same"),
+    ("hash of a fallback, ATOMIC_REQUESTS", "the same"),
+    ("login, row of the anonymous session deleted", "its data does not come back"),
+    ("hash of a fallback, row deleted", "an ended session stays ended: 400"),
+    ("logout after the row vanished", "a statement between two statements of Django"),
+    ("inactive user can be logged in", "`user` never returns an inactive user"),
+    ("user deleted meanwhile", "not logged in, and nothing is changed"),
     ("login(None)", "there is no user to log in"),
-    ("hash of a fallback, status 500", "nothing is stored then; Django loses the session"),
-    ("password changed here", "by other means: see `log_in`"),
+    ("hash of a fallback, status 500", "a failed request saves nothing; Django loses the session"),
+    ("password changed here", "done in another way: see `log_in`"),
 ];
 
 #[actix_web::test]
@@ -114,7 +117,7 @@ async fn authenticate_finds_the_same_users_with_as_many_hashings_as_django() {
             _ if note.starts_with("two backends: wrong password") => (false, Some(1)),
             _ => (false, None),
         };
-        lay(&bed, &vector).await;
+        create_rows(&bed, &vector).await;
         let spent = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&spent);
         let site = DjangoSite::new(bed.pool(), settings(&vector)).unwrap().on_event(move |event| {
@@ -181,7 +184,7 @@ fn story(vector: &Value) -> (Value, u16) {
 }
 
 async fn check(bed: &Bed, vector: &Value, ops: &Value, status: u16) {
-    lay(bed, vector).await;
+    create_rows(bed, vector).await;
     let settings = settings(vector);
     let signer = SessionSigner::new(&settings).unwrap();
     let site = DjangoSite::new(bed.pool(), settings).unwrap();
@@ -273,7 +276,7 @@ struct Row {
 }
 
 /// Creates the rows that the vector starts with.
-pub(crate) async fn lay(bed: &Bed, vector: &Value) {
+pub(crate) async fn create_rows(bed: &Bed, vector: &Value) {
     bed.sql("DELETE FROM django_session").await;
     bed.sql("DELETE FROM auth_user").await;
     let quoted = |text: &Value| format!("'{}'", text.as_str().unwrap().replace('\'', "''"));
@@ -413,7 +416,7 @@ async fn a_form_does_what_djangos_views_do() {
             left_out += 1;
             continue;
         }
-        lay(&bed, &vector).await;
+        create_rows(&bed, &vector).await;
         let mut settings = settings(&vector);
         settings.allowed_hosts = vec!["testserver".into()];
         let signer = SessionSigner::new(&settings).unwrap();

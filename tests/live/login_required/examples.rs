@@ -368,7 +368,7 @@ async fn websocket_and_events_end_with_the_session() {
     let staying = Live::of(&example, &bed.login("ben").await).await;
     let (mut socket, mut events) = staying;
 
-    for end in ["log-out", "deactivation", "password change"] {
+    for end in ["logout", "deactivation", "password change"] {
         bed.user("ada", json!({ "password": "x", "is_active": true })).await;
         let key = bed.login("ada").await;
         let (mut socket, mut events) = Live::of(&example, &key).await;
@@ -376,7 +376,7 @@ async fn websocket_and_events_end_with_the_session() {
         assert!(events.next().await.unwrap().contains("ada"));
 
         match end {
-            "log-out" => drop(bed.ask(json!({ "cmd": "delete_row", "key": key })).await),
+            "logout" => drop(bed.ask(json!({ "cmd": "delete_row", "key": key })).await),
             "deactivation" => drop(bed.user("ada", json!({ "is_active": false })).await),
             _ => drop(bed.user("ada", json!({ "password": "changed" })).await),
         }

@@ -122,7 +122,7 @@ async fn every_chain_of_middlewares_admits_what_all_of_them_admit() {
     }
     let cart = bed.session("{\"cart\":1}").await;
     visitors.push(Visitor { key: cart, has_session: true, users: [None, None] });
-    visitors.push(Visitor { key: "nobodys-key".into(), has_session: false, users: [None, None] });
+    visitors.push(Visitor { key: "unknown-key".into(), has_session: false, users: [None, None] });
 
     // At the other site, the same session keys belong to other users.
     let other = bed.site().after_get_user(|_, user, site| async move {
@@ -212,7 +212,7 @@ async fn an_access_log_around_a_middleware_sees_the_users_that_it_refused() {
         ("/user", &key, "200 Ok(Some(\"ada\")) Ok(true)"),
         ("/staff", &key, "403 Ok(Some(\"ada\")) Ok(true)"),
         ("/user", &cart, "302 Ok(None) Ok(true)"),
-        ("/user", &"nobodys-key".to_owned(), "302 Ok(None) Ok(false)"),
+        ("/user", &"unknown-key".to_owned(), "302 Ok(None) Ok(false)"),
         ("/user", &"short".to_owned(), "302 Ok(None) Ok(false)"),
     ] {
         app.get(path, key).await;

@@ -383,7 +383,7 @@ async fn further_columns_come_by_name_and_type() {
     assert_eq!(user.get::<Option<SystemTime>>("last_login").unwrap(), None);
     assert_eq!(user.get::<i32>("id").unwrap(), user.parse_id::<i32>().unwrap());
     for refused in [
-        user.get::<String>("first_name").map(drop), // not asked for
+        user.get::<String>("first_name").map(drop), // not in `columns`
         user.get::<i64>("email").map(drop),         // of another type
         user.get::<SystemTime>("last_login").map(drop), // NULL
         user.get::<String>("no such column").map(drop),

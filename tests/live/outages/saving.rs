@@ -132,7 +132,7 @@ async fn a_flushed_session_is_deleted_even_if_the_handler_panics_or_is_dropped()
         let handler = async |session: DjangoSessionMut, how: web::Path<String>| -> String {
             session.flush();
             if *how == "panic" {
-                panic!("as the test wants it");
+                panic!("this panic is part of the test");
             }
             ENOUGH.notify_one();
             std::future::pending().await

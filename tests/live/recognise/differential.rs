@@ -286,7 +286,7 @@ async fn numbered_cases_get_the_verdict_of_django() {
             lists.iter().flat_map(|(kind, list)| list.iter().map(move |n| (kind, n)))
         {
             let found = deviations.iter().any(|(n, other, _)| n == number && other == kind);
-            assert!(found, "{django}: case {number} is no deviation any more ({kind})");
+            assert!(found, "{django}: case {number} does not differ any more ({kind})");
         }
     }
 }
@@ -368,7 +368,7 @@ async fn judge_case(bed: &Bed, app: &TestApp, case: &Case) -> Option<&'static st
 
 /// Compares the judge's `read_session` and this crate's report of one session.
 async fn assert_same_session(bed: &Bed, name: &str, django: &Value, rust: &Value) {
-    assert_eq!(rust["key"], django["key"], "{name}: session there or not");
+    assert_eq!(rust["key"], django["key"], "{name}: whether the session exists");
     let djangos = django["json"].as_str().unwrap();
     match rust["json"].as_str() {
         None if rust.is_null() => assert_eq!(djangos, "{}", "{name}"),
@@ -529,7 +529,7 @@ async fn compare(bed: &Bed, seed: u64, made: &Value) -> Tally {
         let name = format!("{}, seed {seed}, {key} at {now}: {django}", bed.django);
         let name = name.chars().take(2_000).collect::<String>();
         tally.sessions += 1;
-        assert_eq!(rust["key"], django["key"], "{name}: session there or not");
+        assert_eq!(rust["key"], django["key"], "{name}: whether the session exists");
         let json = django["json"].as_str().unwrap();
         if rust.is_null() {
             tally.none += 1;

@@ -95,7 +95,7 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
         }
         let heard = app.log().lines();
         let ours = heard.iter().filter(|line| line.target.starts_with("actix_django_session"));
-        assert!(ours.count() > 30, "the listener is deaf");
+        assert!(ours.count() > 30, "the test captures no log lines");
         // Ignores the log lines of actix about the requests that it reads.
         for line in heard.iter().filter(|line| !line.target.starts_with("actix_http")) {
             secrets.assert_none_in(&line.text);

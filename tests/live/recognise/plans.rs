@@ -29,7 +29,7 @@ async fn fill(bed: &Bed, rows: u32) {
 /// reads of a connection when it ends.
 async fn reads(bed: &Bed) -> [i64; 2] {
     bed.sql("SELECT pg_stat_force_next_flush()").await;
-    until("all others have gone", async || {
+    until("all other connections are closed", async || {
         let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
             AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
         bed.sql(others).await[0][0] == 0

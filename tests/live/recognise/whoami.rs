@@ -56,14 +56,14 @@ async fn whoami_names_the_user() {
     .await;
     let undecodable = bed.session("{}").await;
     bed.ask(json!({ "cmd": "put_row", "key": undecodable, "session_data": "x" })).await;
-    let somebody = |id: Value| json!({ "session": true, "user_id": id });
+    let visitor = |id: Value| json!({ "session": true, "user_id": id });
 
     assert_eq!(whoami.json("/", None).await, (200, json!({ "session": false })));
     assert_eq!(whoami.json("/", Some("unknown-key")).await, (200, json!({ "session": false })));
-    assert_eq!(whoami.json("/", Some(&ada)).await, (200, somebody(json!("1"))));
-    assert_eq!(whoami.json("/", Some(&older)).await, (200, somebody(json!("7"))));
-    assert_eq!(whoami.json("/", Some(&anonymous)).await, (200, somebody(Value::Null)));
-    assert_eq!(whoami.json("/", Some(&undecodable)).await, (200, somebody(Value::Null)));
+    assert_eq!(whoami.json("/", Some(&ada)).await, (200, visitor(json!("1"))));
+    assert_eq!(whoami.json("/", Some(&older)).await, (200, visitor(json!("7"))));
+    assert_eq!(whoami.json("/", Some(&anonymous)).await, (200, visitor(Value::Null)));
+    assert_eq!(whoami.json("/", Some(&undecodable)).await, (200, visitor(Value::Null)));
 
     let answer = whoami.get("/session", Some(&anonymous)).await;
     assert_eq!(answer.headers()["content-type"], "application/json");

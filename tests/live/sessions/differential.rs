@@ -99,7 +99,7 @@ impl Sequence {
             };
             let ops: Vec<_> = (0..count).map(|_| op(dice)).collect();
             let mut status = [200, 200, 200, 200, 302, 404, 500][dice.below(7)];
-            // Django has already changed the key of the row, and the visitor gets no cookie and loses the session.
+            // Django has already changed the row's key; the visitor gets no cookie and loses the session.
             let cycles = ["authenticate_login", "cycle_key", "login", "update_session_auth_hash"];
             let does =
                 |names: &[&str]| ops.iter().any(|op| names.contains(&op[0].as_str().unwrap()));

@@ -31,7 +31,7 @@ async fn number(bed: &Bed, sql: &str) -> i64 {
 /// index on `expire_date` were read. PostgreSQL counts the reads of a connection when it ends.
 async fn reads(bed: &Bed) -> [i64; 3] {
     bed.sql("SELECT pg_stat_force_next_flush()").await;
-    until("all others have gone", async || {
+    until("all other connections are closed", async || {
         let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
             AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
         number(bed, others).await == 0

@@ -107,15 +107,15 @@ async fn a_middleware_updates_the_hash_only_if_it_may_write() {
         ),
     ] {
         let cookie = create_session(&of_old, "ada").await;
-        let came = visit(&site, &cookie, status).await;
-        assert_eq!(came.status, u64::from(status));
-        let (_, _, told, kept) = story(&bed, &cookie, came).await;
+        let actual = visit(&site, &cookie, status).await;
+        assert_eq!(actual.status, u64::from(status));
+        let (_, _, told, kept) = story(&bed, &cookie, actual).await;
         assert_eq!((told, kept), old_hash);
 
         let cookie = format!("sessionid={}", bed.session(wrong).await);
-        let came = visit(&site, &cookie, status).await;
-        assert_eq!(came.status, 302, "to log in");
-        let (_, _, told, kept) = story(&bed, &cookie, came).await;
+        let actual = visit(&site, &cookie, status).await;
+        assert_eq!(actual.status, 302, "to log in");
+        let (_, _, told, kept) = story(&bed, &cookie, actual).await;
         assert_eq!((told, kept), if status == 500 { ("deleted", false) } else { wrong_hash });
     }
 }

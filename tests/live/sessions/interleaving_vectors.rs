@@ -23,9 +23,11 @@ use tokio_postgres::Client;
 
 use crate::{
     beds::Bed,
-    login::vectors::{NOW, SECRET_KEY, cookie, lay, name, not_drawn, seconds, settings, vectors},
+    login::vectors::{
+        NOW, SECRET_KEY, cookie, create_rows, name, not_drawn, seconds, settings, vectors,
+    },
     sessions::{
-        interleavings::{connect, somebody_waits},
+        interleavings::{a_statement_waits, connect},
         operations::{Outcome, done},
     },
 };
@@ -71,15 +73,15 @@ async fn concurrent_requests_behave_as_in_django() {
             continue;
         }
         let id = vector["id"].as_str().unwrap().strip_prefix("main/interleaving/").unwrap();
-        let (came, expected) = (came(&bed, &vector).await, expected(&vector));
+        let (actual, expected) = (actual(&bed, &vector).await, expected(&vector));
         if let Some((id, reason)) = DIFFERENT.iter().find(|(other, _)| *other == id) {
-            assert_ne!(came, expected, "{id} now behaves as in Django: not {reason}");
+            assert_ne!(actual, expected, "{id} now behaves as in Django: not {reason}");
             different += 1;
-        } else if came == expected {
+        } else if actual == expected {
             compared += 1;
         } else {
             let note = &vector["note"];
-            wrong.push(format!("{id} {note}\n  here  {came}\n  there {expected}"));
+            wrong.push(format!("{id} {note}\n  here  {actual}\n  there {expected}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -210,8 +212,8 @@ fn as_here(op: &Value) -> Value {
 }
 
 /// The results of the requests, and the rows.
-async fn came(bed: &Bed, vector: &Value) -> Value {
-    lay(bed, vector).await;
+async fn actual(bed: &Bed, vector: &Value) -> Value {
+    create_rows(bed, vector).await;
     let settings = settings(vector);
     let signer = SessionSigner::new(&settings).unwrap();
     let site = DjangoSite::new(bed.pool(), settings).unwrap();
@@ -232,7 +234,7 @@ async fn came(bed: &Bed, vector: &Value) -> Value {
             }
         };
         let ending = async {
-            somebody_waits(&watcher).await;
+            a_statement_waits(&watcher).await;
             other.batch_execute(end[2].as_str().unwrap()).await.unwrap();
         };
         join(going_on, ending).await;

@@ -34,7 +34,7 @@ const K: &str = r#"{"cart":[1,2],"theme":"dark"}"#;
 
 /// The result of a request: the status, whether the cookie was set or deleted, and the row's data.
 #[derive(Debug, PartialEq)]
-struct Came {
+struct Response {
     status: u16,
     cookie: &'static str,
     row: Value,
@@ -66,7 +66,7 @@ async fn request(
     (response.status().as_u16(), cookie)
 }
 
-async fn came(bed: &Bed, key: &str, (status, cookie): (u16, Option<String>)) -> Came {
+async fn actual(bed: &Bed, key: &str, (status, cookie): (u16, Option<String>)) -> Response {
     let cookie = match &cookie {
         None => "none",
         Some(text) if text.contains("Max-Age=0") => "deleted",
@@ -75,7 +75,7 @@ async fn came(bed: &Bed, key: &str, (status, cookie): (u16, Option<String>)) -> 
     };
     let row = bed.ask(json!({ "cmd": "read_row", "key": key })).await;
     let json = row["json"].as_str().unwrap_or("null");
-    Came { status, cookie, row: serde_json::from_str(json).unwrap() }
+    Response { status, cookie, row: serde_json::from_str(json).unwrap() }
 }
 
 #[actix_web::test]
@@ -88,39 +88,39 @@ async fn concurrent_changes_are_kept_and_ended_sessions_stay_ended() {
         (json!([["insert", "b", 2]]), json!([["insert", "a", 1]]), {
             let mut row = with_a.clone();
             row["b"] = json!(2);
-            Came { status: 200, cookie: "set", row }
+            Response { status: 200, cookie: "set", row }
         }),
         (json!([["get", "b"]]), json!([["insert", "a", 1]]), {
-            Came { status: 200, cookie: "none", row: with_a.clone() }
+            Response { status: 200, cookie: "none", row: with_a.clone() }
         }),
         (json!([["remove", "cart"], ["append", "list", 1]]), json!([["append", "list", 0]]), {
             let row = json!({ "theme": "dark", "list": [0, 1] });
-            Came { status: 200, cookie: "set", row }
+            Response { status: 200, cookie: "set", row }
         }),
         (json!([["clear"], ["insert", "b", 2]]), json!([["insert", "a", 1]]), {
-            Came { status: 200, cookie: "set", row: json!({ "b": 2 }) }
+            Response { status: 200, cookie: "set", row: json!({ "b": 2 }) }
         }),
         (json!([["cycle_key"], ["insert", "b", 2]]), json!([["insert", "a", 1]]), {
-            Came { status: 200, cookie: "another", row: Value::Null }
+            Response { status: 200, cookie: "another", row: Value::Null }
         }),
         // The session has ended: 400, and no row comes back. Django restores it when the key is cycled.
         (json!([["insert", "b", 2]]), json!([["flush"]]), {
-            Came { status: 400, cookie: "none", row: Value::Null }
+            Response { status: 400, cookie: "none", row: Value::Null }
         }),
         (json!([["clear"]]), json!([["flush"]]), {
-            Came { status: 400, cookie: "none", row: Value::Null }
+            Response { status: 400, cookie: "none", row: Value::Null }
         }),
         (json!([["cycle_key"]]), json!([["flush"]]), {
-            Came { status: 400, cookie: "none", row: Value::Null }
+            Response { status: 400, cookie: "none", row: Value::Null }
         }),
         (json!([["insert", "b", 2]]), json!([["cycle_key"]]), {
-            Came { status: 400, cookie: "none", row: Value::Null }
+            Response { status: 400, cookie: "none", row: Value::Null }
         }),
         (json!([["flush"]]), json!([["flush"]]), {
-            Came { status: 200, cookie: "deleted", row: Value::Null }
+            Response { status: 200, cookie: "deleted", row: Value::Null }
         }),
         (json!([["flush"]]), json!([["insert", "a", 1]]), {
-            Came { status: 200, cookie: "deleted", row: Value::Null }
+            Response { status: 200, cookie: "deleted", row: Value::Null }
         }),
     ] {
         let key = bed.session(K).await;
@@ -132,7 +132,7 @@ async fn concurrent_changes_are_kept_and_ended_sessions_stay_ended() {
         };
         let answer = request(&site, &key, ops, meanwhile).await;
         let (new_cookie, is_cycle) = (answer.1.clone(), expected.cookie == "another");
-        assert_eq!(came(bed, &key, answer).await, expected, "{case}");
+        assert_eq!(actual(bed, &key, answer).await, expected, "{case}");
         if is_cycle {
             let text = new_cookie.unwrap();
             let new = text.strip_prefix("sessionid=").unwrap().split(';').next().unwrap();
@@ -140,7 +140,7 @@ async fn concurrent_changes_are_kept_and_ended_sessions_stay_ended() {
             let mut row = with_a.clone();
             row["b"] = json!(2);
             let data: Value = serde_json::from_str(&session.data().unwrap().to_json()).unwrap();
-            assert_eq!(data, row, "what Django stored under the old key moved along");
+            assert_eq!(data, row, "the change that Django saved under the old key is kept");
         }
     }
 }
@@ -153,15 +153,18 @@ pub(super) async fn connect(bed: &Bed) -> Client {
 }
 
 /// Waits until a statement on the session table waits for a lock.
-pub(super) async fn somebody_waits(client: &Client) {
+pub(super) async fn a_statement_waits(client: &Client) {
     let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() \
                  AND wait_event_type = 'Lock'";
-    until("somebody waits", async || !client.query(waits, &[]).await.unwrap().is_empty()).await;
+    until("a statement waits for a lock", async || {
+        !client.query(waits, &[]).await.unwrap().is_empty()
+    })
+    .await;
 }
 
 #[actix_web::test]
 async fn a_write_waits_for_an_open_transaction_and_respects_its_outcome() {
-    // A database of its own: whoever waits for a lock in it is the one.
+    // A separate database, so that any connection that waits for a lock belongs to this test.
     let bed = Bed::start(testbed::Django::default(), testbed::Settings::default()).await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let (theirs, watcher) = (connect(&bed).await, connect(&bed).await);
@@ -195,12 +198,12 @@ async fn a_write_waits_for_an_open_transaction_and_respects_its_outcome() {
         let statement = format!("{statement} WHERE session_key = '{key}'");
         theirs.batch_execute(&format!("BEGIN; {statement}")).await.unwrap();
         let ending = async {
-            somebody_waits(&watcher).await;
+            a_statement_waits(&watcher).await;
             theirs.batch_execute(end).await.unwrap();
         };
         let (answer, ()) = join(request(&site, &key, ops.clone(), async || {}), ending).await;
-        let came = came(&bed, &key, answer).await;
-        assert_eq!((came.status, came.row), (status, row), "{statement}; {end}; {ops}");
+        let actual = actual(&bed, &key, answer).await;
+        assert_eq!((actual.status, actual.row), (status, row), "{statement}; {end}; {ops}");
     }
 }
 

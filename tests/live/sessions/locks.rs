@@ -142,7 +142,7 @@ async fn a_locked_row_does_not_delay_other_visitors() {
             assert_eq!(status(&app, "/add", key).await, 200);
         }
         assert_eq!(status(&app, "/out", &others[0]).await, 200);
-        assert!(start.elapsed() < TIMEOUT, "they waited for the row of another");
+        assert!(start.elapsed() < TIMEOUT, "they waited for the row of another visitor");
         transaction.rollback().await.unwrap();
     };
     let (stuck, ()) = futures_util::future::join(stuck, meanwhile).await;
@@ -185,7 +185,7 @@ async fn a_hundred_locked_rows_do_not_delay_other_visitors() {
             assert!(waiting <= WRITES, "{waiting} wait for a row");
         }
         let took = start.elapsed();
-        assert!(took < TIMEOUT / 2, "they waited for the rows of others: {took:?}");
+        assert!(took < TIMEOUT / 2, "they waited for the rows of other visitors: {took:?}");
         transaction.rollback().await.unwrap();
     };
     let (stuck, ()) = futures_util::future::join(stuck, meanwhile).await;
@@ -290,7 +290,7 @@ async fn reads_and_writes_of_a_request_have_separate_time_budgets() {
     for path in ["/reads", "/both"] {
         let key = bed.session(r#"{"n":1}"#).await;
         proxy.set_deaf(false);
-        until("all is well", async || status(&app, "/page", &key).await == 200).await;
+        until("the page works", async || status(&app, "/page", &key).await == 200).await;
         let start = Instant::now();
         assert_eq!(status(&app, path, &key).await, 200);
         let took = start.elapsed();

@@ -77,7 +77,7 @@ async fn no_log_line_has_a_session_key_or_session_data_of_what_is_written() {
         }
         let heard = app.log().lines();
         let ours = heard.iter().filter(|line| line.target.starts_with("actix_django_session"));
-        assert!(ours.count() > 10, "the listener is deaf");
+        assert!(ours.count() > 10, "the test captures no log lines");
         // Ignores the log lines of actix about the requests that it reads.
         for line in heard.iter().filter(|line| !line.target.starts_with("actix_http")) {
             for secret in &secrets {
@@ -182,7 +182,10 @@ async fn no_error_or_log_line_has_a_row_that_the_database_refuses() {
         // Queries of the application itself.
         let refused = async || client.execute(own, &[&key]).await.unwrap_err();
         let raw = format!("{:?}", refused().await);
-        assert!(secrets.iter().any(|secret| raw.contains(secret)), "nothing to hide: {raw}");
+        assert!(
+            secrets.iter().any(|secret| raw.contains(secret)),
+            "the raw error has no secret: {raw}"
+        );
         let in_pool = PoolError::Backend(refused().await);
         let in_hook = PoolError::PostCreateHook(HookError::Backend(refused().await));
         let own: [Unavailable; 3] = [refused().await.into(), in_pool.into(), in_hook.into()];

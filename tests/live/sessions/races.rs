@@ -119,7 +119,7 @@ async fn no_change_here_is_lost_while_django_writes_too() {
         };
         assert_eq!((answer.status, own.status), (200, 200));
         let session = site.load(&key).await.unwrap();
-        assert_eq!(session.get(&theirs).unwrap(), Some(1), "Django stored it");
+        assert_eq!(session.get(&theirs).unwrap(), Some(1), "Django saved it");
         let is_there = session.get(&ours).unwrap() == Some(1);
         assert!(is_there || round % 4 > 1, "round {round}");
         overwritten += u32::from(!is_there);
@@ -169,7 +169,7 @@ async fn an_ended_session_stays_ended_under_concurrent_requests() {
         // If not, the session already had another key.
         bed.sql("DELETE FROM django_session").await;
     }
-    assert!(ended.into_inner() > 300, "most were there to be ended");
+    assert!(ended.into_inner() > 300, "most sessions existed when they were ended");
 }
 
 #[actix_web::test]

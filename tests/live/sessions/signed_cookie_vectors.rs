@@ -33,12 +33,12 @@ async fn a_session_in_a_cookie_changes_as_it_did_in_django() {
     for vector in vectors() {
         let id = vector["id"].as_str().unwrap().strip_prefix("main/").unwrap().to_owned();
         let expected = expected(&vector);
-        let came = came(&vector).await;
+        let actual = actual(&vector).await;
         if DIFFERENT.iter().any(|(other, _)| *other == id) {
-            assert_ne!(came, expected, "{id} now behaves as in Django");
+            assert_ne!(actual, expected, "{id} now behaves as in Django");
             different += 1;
-        } else if came != expected {
-            wrong.push(format!("{id} {}\n  here {came}\n  there {expected}", vector["note"]));
+        } else if actual != expected {
+            wrong.push(format!("{id} {}\n  here {actual}\n  there {expected}", vector["note"]));
         } else {
             *compared.entry(vector["kind"].as_str().unwrap().to_owned()).or_default() += 1;
         }
@@ -56,7 +56,7 @@ fn vectors() -> impl Iterator<Item = Value> {
 }
 
 /// The status, what the handler saw, and the cookies of the response.
-async fn came(vector: &Value) -> Value {
+async fn actual(vector: &Value) -> Value {
     let fallbacks = vector["fallbacks"].as_array().into_iter().flatten();
     let mut settings = DjangoSettings::new(SECRET_KEY);
     settings.secret_key_fallbacks =

@@ -221,7 +221,7 @@ async fn an_ended_session_is_not_restored_by_sliding() {
             .to_request();
         let response = call_service(&app, request).await;
         assert_eq!(response.status(), status);
-        assert_eq!(response.headers().get_all(SET_COOKIE).count(), 0, "nothing is promised");
+        assert_eq!(response.headers().get_all(SET_COOKIE).count(), 0, "no cookie is sent");
         let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
         assert_eq!(row["row"].is_null(), lives_after < 0, "{row}");
         if lives_after == 0 {

@@ -99,7 +99,7 @@ async fn writes_behave_as_in_django_on_every_form_of_the_table() {
             let site = &site;
             let what = &format!("{version}, {what}");
 
-            // Both do the same operations, each on its own session and on the session that the other one created.
+            // Both do the same operations, each on its own session and on the session of the other.
             let made = json!([["insert", "a", 1]]);
             let ours = operate(site, None, &made, 200).await;
             let theirs = django(&bed, None, &made, 200).await;

@@ -83,13 +83,13 @@ async fn one_request_behaves_as_in_six_versions_of_django() {
             }
         };
         *compared.entry(kind.to_owned()).or_default() += 1;
-        let (came, expected) = (vector.came(&bed).await, vector.expected(&bed).await);
+        let (actual, expected) = (vector.actual(&bed).await, vector.expected(&bed).await);
         if let Some((id, _)) = DIFFERENT.iter().find(|(other, _)| *other == id) {
-            assert_ne!(came, expected, "{id} is as in Django after all");
+            assert_ne!(actual, expected, "{id} now behaves as in Django");
             different.insert(*id);
-        } else if came != expected {
+        } else if actual != expected {
             wrong.push(format!(
-                "{id} {}\n  {}\n  here {came}\n  there {expected}",
+                "{id} {}\n  {}\n  here {actual}\n  there {expected}",
                 case["note"], case["ops"]
             ));
         }
@@ -110,18 +110,18 @@ async fn one_request_behaves_as_in_six_versions_of_django() {
     let compared: BTreeMap<_, _> = compared.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
     assert_eq!(compared, BTreeMap::from(expected));
     let expected = [
-        ("a clock that is moved", 2),
+        ("a clock that is changed", 2),
         ("a date of a certain year lies elsewhere, seen from now", 3),
-        ("a request is no transaction here", 7),
+        ("a request is not a transaction here", 7),
         ("an engine that is not supported: sessions in a cache or in files", 8),
-        ("compared by session::vectors, as far as Rust can say such an end", 3),
-        ("keys are drawn, and are never given out twice", 2),
+        ("session::vectors compares the expiries that Rust can express", 3),
+        ("keys are random, and never used twice", 2),
         ("keys that collide: they are drawn, and of 190 bits", 3),
         ("newer versions answer otherwise", 16),
-        ("of another session than the request's, or of its row alone", 8),
+        ("an operation on another session than the request's, or on its row only", 8),
         ("refused at the start", 1),
-        ("values of Python's that JSON does not hold", 3),
-        ("values that change unnoticed", 2),
+        ("Python values that JSON cannot hold", 3),
+        ("values that change without a call of the session", 2),
         ("with users: compared by login::vectors", 11),
     ];
     assert_eq!(left_out, BTreeMap::from(expected));
@@ -206,7 +206,7 @@ impl<'a> Vector<'a> {
         };
         let is_dated = case["rows"].as_array().unwrap().iter().any(dated);
         if case["atomic_requests"] == true {
-            return Err("a request is no transaction here");
+            return Err("a request is not a transaction here");
         }
         if !case["next_keys"].is_null() {
             return Err("keys that collide: they are drawn, and of 190 bits");
@@ -219,7 +219,7 @@ impl<'a> Vector<'a> {
     }
 
     /// The status, the cookies of the response, and the rows.
-    async fn came(&self, bed: &Bed) -> Value {
+    async fn actual(&self, bed: &Bed) -> Value {
         bed.sql("DELETE FROM django_session").await;
         let offset = now() - NOW;
         let before = self.case["rows"].as_array().unwrap();
@@ -256,7 +256,7 @@ impl<'a> Vector<'a> {
                 ends.unwrap().as_secs_f64() - offset,
             ));
         }
-        if self.is_of_store() {
+        if self.has_no_request() {
             return self.story(0, Vec::new(), after);
         }
         let cookies = outcome.set_cookie.iter().map(|cookie| told(cookie, before)).collect();
@@ -278,7 +278,7 @@ impl<'a> Vector<'a> {
                 ends["epoch"].as_f64().unwrap(),
             ));
         }
-        if self.is_of_store() {
+        if self.has_no_request() {
             return self.story(0, Vec::new(), after);
         }
         let cookies = expect["set_cookie"].as_array().unwrap().iter();
@@ -286,7 +286,7 @@ impl<'a> Vector<'a> {
         self.story(expect["status"].as_u64().unwrap(), cookies, after)
     }
 
-    fn is_of_store(&self) -> bool {
+    fn has_no_request(&self) -> bool {
         self.case["expect"]["status"].is_null()
     }
 
@@ -312,15 +312,15 @@ fn without_secret(json: &Value) -> Value {
 /// The reason why handlers here do not have this operation of Django.
 fn why_not(op: &str) -> &'static str {
     match op {
-        "atomic" => "a request is no transaction here",
-        "clock" => "a clock that is moved",
+        "atomic" => "a request is not a transaction here",
+        "clock" => "a clock that is changed",
         "delete" | "exists" | "load" => {
-            "of another session than the request's, or of its row alone"
+            "an operation on another session than the request's, or on its row only"
         }
-        "modified" | "nested" => "values that change unnoticed",
-        "set_expiry" => "compared by session::vectors, as far as Rust can say such an end",
-        "set_object" | "set_tuple" => "values of Python's that JSON does not hold",
-        "try" => "keys are drawn, and are never given out twice",
+        "modified" | "nested" => "values that change without a call of the session",
+        "set_expiry" => "session::vectors compares the expiries that Rust can express",
+        "set_object" | "set_tuple" => "Python values that JSON cannot hold",
+        "try" => "keys are random, and never used twice",
         other => panic!("{other}"),
     }
 }
