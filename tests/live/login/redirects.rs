@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testbed::Django;
 
 use crate::{
-    app::TestApp,
+    app::{Answer, TestApp},
     beds::{Bed, Dice, seed, settings},
 };
 
@@ -78,7 +78,7 @@ const TARGETS: [&str; 24] = [
 async fn a_visitor_is_redirected_to_the_login_page_as_in_django() {
     let app = {
         let bed = Bed::shared().await;
-        let middlewares: Vec<_> = MIDDLEWARES
+        let middlewares = MIDDLEWARES
             .iter()
             .map(|(login_url, field)| {
                 let mut settings = settings();
@@ -88,16 +88,7 @@ async fn a_visitor_is_redirected_to_the_login_page_as_in_django() {
                     .redirect_field_name(*field)
             })
             .collect();
-        TestApp::start(move || {
-            middlewares.iter().enumerate().fold(App::new(), |app, (i, middleware)| {
-                let number: &'static str = i.to_string().leak();
-                app.service(
-                    web::scope("")
-                        .guard(guard::Header("x-middleware", number))
-                        .wrap(middleware.clone()),
-                )
-            })
-        })
+        app_of(middlewares)
     };
     let seed = seed();
     let mut dice = Dice(seed);
@@ -110,9 +101,7 @@ async fn a_visitor_is_redirected_to_the_login_page_as_in_django() {
 
     let mut answers = Vec::new();
     for (middleware, target) in &cases {
-        let number = middleware.to_string();
-        let headers = [("Host", HOST.as_bytes()), ("X-Middleware", number.as_bytes())];
-        answers.push(app.get_with(target, &headers).await);
+        answers.push(get(&app, *middleware, HOST, target).await);
     }
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
@@ -165,7 +154,7 @@ async fn the_next_parameter_has_the_prefix_of_the_site_and_an_allowed_host() {
         (0..SITES.len()).flat_map(|site| LOGIN_URLS.map(|url| (site, url))).collect();
     let app = {
         let bed = Bed::shared().await;
-        let middlewares: Vec<_> = middlewares
+        let middlewares = middlewares
             .iter()
             .map(|&(site, login_url)| {
                 let (script_name, hosts) = SITES[site];
@@ -176,16 +165,7 @@ async fn the_next_parameter_has_the_prefix_of_the_site_and_an_allowed_host() {
                 DjangoSessionMiddleware::required(bed.site_with(settings))
             })
             .collect();
-        TestApp::start(move || {
-            middlewares.iter().enumerate().fold(App::new(), |app, (i, middleware)| {
-                let number: &'static str = i.to_string().leak();
-                app.service(
-                    web::scope("")
-                        .guard(guard::Header("x-middleware", number))
-                        .wrap(middleware.clone()),
-                )
-            })
-        })
+        app_of(middlewares)
     };
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
@@ -202,9 +182,7 @@ async fn the_next_parameter_has_the_prefix_of_the_site_and_an_allowed_host() {
             });
             let expected = bed.judge.ask_all(questions.collect()).await.unwrap();
             for ((host, target), expected) in cases().zip(expected) {
-                let number = i.to_string();
-                let headers = [("Host", host.as_bytes()), ("X-Middleware", number.as_bytes())];
-                let answer = app.get_with(target, &headers).await;
+                let answer = get(&app, i, host, target).await;
                 let case = format!("{django}, {:?} {login_url} {host} {target}", SITES[site]);
                 assert_eq!(answer.status, expected["status"], "{case}: {expected}");
                 let location = answer.header("location");
@@ -215,6 +193,27 @@ async fn the_next_parameter_has_the_prefix_of_the_site_and_an_allowed_host() {
         println!("{django}: {refused} refused for their host");
         assert!(refused > 100);
     }
+}
+
+/// Starts a server with these middlewares; the header `X-Middleware` selects one by its index.
+fn app_of(middlewares: Vec<DjangoSessionMiddleware>) -> TestApp {
+    TestApp::start(move || {
+        middlewares.iter().enumerate().fold(App::new(), |app, (i, middleware)| {
+            let number: &'static str = i.to_string().leak();
+            app.service(
+                web::scope("")
+                    .guard(guard::Header("x-middleware", number))
+                    .wrap(middleware.clone()),
+            )
+        })
+    })
+}
+
+/// Sends a request for `target` to the middleware with this index.
+async fn get(app: &TestApp, middleware: usize, host: &str, target: &str) -> Answer {
+    let number = middleware.to_string();
+    let headers = [("Host", host.as_bytes()), ("X-Middleware", number.as_bytes())];
+    app.get_with(target, &headers).await
 }
 
 fn question((login_url, field): (&str, &str), target: &str) -> Value {
