@@ -282,13 +282,13 @@ async fn run([site, sooner]: &[DjangoSite; 2], steps: &[Step]) -> Vec<Value> {
                 Value::Null
             }
             Step::Delete { visitor } => match key(&clients[*visitor]) {
-                Some(key) => said(site.delete(&key).await.map(Value::from)),
+                Some(key) => outcome_json(site.delete(&key).await.map(Value::from)),
                 None => Value::Null,
             },
             Step::LoadAt { visitor, hours } => match key(&clients[*visitor]) {
                 Some(key) => {
                     let then = SystemTime::now() + Duration::from_secs(hours * 3600);
-                    said(site.load_at(&key, then).await.map(|session| of_session(&session)))
+                    outcome_json(site.load_at(&key, then).await.map(|session| of_session(&session)))
                 }
                 None => Value::Null,
             },
@@ -296,28 +296,28 @@ async fn run([site, sooner]: &[DjangoSite; 2], steps: &[Step]) -> Vec<Value> {
             Step::Create { seconds } => {
                 let data = SessionData::from_json(r#"{"made":true}"#).unwrap();
                 let session = site.create(&data, Expiry::Seconds(*seconds)).await;
-                said(session.map(|session| of_session(&session)))
+                outcome_json(session.map(|session| of_session(&session)))
             }
-            Step::ClearExpired => said(site.clear_expired().await.map(Value::from)),
+            Step::ClearExpired => outcome_json(site.clear_expired().await.map(Value::from)),
             Step::User { name } => match site.user_by_username(name).await {
                 Ok(user) => {
                     let by_id = site.user(user.id()).await.unwrap();
                     json!([of_user(&user).await.unwrap(), of_user(&by_id).await.unwrap()])
                 }
-                Err(error) => said(Err(error)),
+                Err(error) => outcome_json(Err(error)),
             },
             Step::Authenticate { name, password } => {
                 let user = site.authenticate(name, password).await;
-                said(user.map(|user| user.map(|user| user.username().to_owned()).into()))
+                outcome_json(user.map(|user| user.map(|user| user.username().to_owned()).into()))
             }
             Step::SetPassword { name, password } => match site.user_by_username(name).await {
                 Ok(user) => {
                     let user = site.set_password(&user, password).await;
-                    said(user.map(|user| user.username().into()))
+                    outcome_json(user.map(|user| user.username().into()))
                 }
-                Err(error) => said(Err(error)),
+                Err(error) => outcome_json(Err(error)),
             },
-            Step::Check => said(site.check().await.map(|_| Value::Null)),
+            Step::Check => outcome_json(site.check().await.map(|_| Value::Null)),
         };
         // For each visitor: which known session key it has, and the data of that session.
         let mut visitors = Vec::new();
@@ -357,7 +357,7 @@ async fn revalidate(site: &DjangoSite, client: &Client, name: &str) -> Value {
     };
     let found = site.get_user(&session).await.map(|user| user.username().into());
     let now = site.revalidate(&session, &user).await.map(|user| user.username().into());
-    json!([said(found), said(now)])
+    json!([outcome_json(found), outcome_json(now)])
 }
 
 fn of_session(session: &DjangoSession) -> Value {
@@ -366,7 +366,7 @@ fn of_session(session: &DjangoSession) -> Value {
     json!([without_secrets(&session.data().unwrap().to_json()), (life.as_secs() + 900) / 1800])
 }
 
-fn said(outcome: Result<Value, Error>) -> Value {
+fn outcome_json(outcome: Result<Value, Error>) -> Value {
     outcome.unwrap_or_else(|error| json!({ "error": error.to_string() }))
 }
 

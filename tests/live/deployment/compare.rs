@@ -33,7 +33,7 @@ async fn compare(servers: [String; 2], environment: &[(&str, &str)], lines: &str
 }
 
 /// Everything that the example prints. Panics if the output has the cookie.
-fn said(output: &Output, secret: &str) -> String {
+fn output_text(output: &Output, secret: &str) -> String {
     let all = [&output.stdout[..], &output.stderr].concat();
     let all = String::from_utf8(all).unwrap();
     assert!(!all.contains(secret), "{all}");
@@ -80,11 +80,11 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
         127.0.0.1 - - [30/Nov/2026:07:52:29 +0000] \"GET /\\x22 HTTP/1.1\" 404 0 \"-\" \"curl\"\n\
         /user/\n";
     let output = compare(servers(), &[("COOKIE", &cookie)], same).await;
-    assert_eq!(said(&output, &ada), "3 compared, 0 differ, 3 lines without a GET\n");
+    assert_eq!(output_text(&output, &ada), "3 compared, 0 differ, 3 lines without a GET\n");
     assert!(output.status.success());
     // Anonymous visitors get the same redirect on both sides. But Django does not redirect `/user/`.
     let output = compare(servers(), &[], "/protected/?page=2\n/user/\n").await;
-    let told = said(&output, &ada);
+    let told = output_text(&output, &ada);
     assert!(told.starts_with("GET /user/\n  status: 200 | 302\n"), "{told}");
     assert!(
         told.contains("  location: (not there) | \"/accounts/login/?next=/user/\"\n"),
@@ -98,7 +98,7 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
     let environment = [("COOKIE_FILE", file.to_str().unwrap()), ("IGNORE", "Vary,content-type")];
     let output = compare(servers(), &environment, "/protected/?wrong\n/cart/\n").await;
     std::fs::remove_file(file).unwrap();
-    let told = said(&output, &ada);
+    let told = output_text(&output, &ada);
     assert!(told.starts_with("GET /protected/?wrong\n  JSON at \"/path\"\nGET /cart/\n"), "{told}");
     assert!(told.contains("  status: 200 | 404\n"), "{told}");
     // Django sets a cookie: the report has its name and attributes, without the token.
@@ -111,7 +111,7 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
     // A server that cannot be reached is a difference; the next line is still compared.
     let away = [format!("http://{}", nobody_listens()), rust.url()];
     let output = compare(away, &[("COOKIE", &cookie)], "/user/\n/user/\n").await;
-    let told = said(&output, &ada);
+    let told = output_text(&output, &ada);
     assert!(told.contains("no answer: "), "{told}");
     assert!(told.ends_with("2 compared, 2 differ, 0 lines without a GET\n"), "{told}");
 }
@@ -129,5 +129,5 @@ async fn compare_ignores_csrf_tokens_in_forms() {
         "/\n/cart/\n/account/\n",
     )
     .await;
-    assert_eq!(said(&output, &ada), "3 compared, 0 differ, 0 lines without a GET\n");
+    assert_eq!(output_text(&output, &ada), "3 compared, 0 differ, 0 lines without a GET\n");
 }

@@ -40,7 +40,7 @@ impl Visitor {
         Self { cookie: Some(bed.session(r#"{"cart":[1]}"#).await) }
     }
 
-    async fn does(&mut self, site: &DjangoSite, ops: Value, status: u16) -> Outcome {
+    async fn run(&mut self, site: &DjangoSite, ops: Value, status: u16) -> Outcome {
         let cookie = self.cookie.as_ref().map(|key| format!("sessionid={key}"));
         let outcome = operate(site, cookie.as_deref(), &ops, status).await;
         for text in &outcome.set_cookie {
@@ -53,7 +53,7 @@ impl Visitor {
     }
 
     /// The user whom Django finds for the cookie.
-    async fn is(&self, bed: &Bed) -> Value {
+    async fn user(&self, bed: &Bed) -> Value {
         let Some(key) = &self.cookie else { return Value::Null };
         who(bed, key).await
     }
@@ -87,8 +87,8 @@ async fn a_user_stays_logged_in_when_the_password_is_upgraded() {
     bed.ask(json!({ "cmd": "set_user", "username": "ada", "password_column": old })).await;
     let mut visitor = Visitor::new(&bed).await;
     let ops = json!([["authenticate_login", "ada", PASSWORD]]);
-    assert_eq!(visitor.does(&site(8), ops, 200).await.results, json!(["ada"]));
-    assert_eq!(visitor.is(&bed).await, "ada");
+    assert_eq!(visitor.run(&site(8), ops, 200).await.results, json!(["ada"]));
+    assert_eq!(visitor.user(&bed).await, "ada");
     let user = bed.ask(json!({ "cmd": "get_user", "username": "ada" })).await;
     assert!(user["password"].as_str().unwrap().starts_with("pbkdf2_sha256$8$"), "{user}");
 }
@@ -151,7 +151,7 @@ async fn a_failed_login_leaves_the_session_unchanged() {
     let before = row(&bed, &key).await;
 
     // The handler fails after the login.
-    let outcome = visitor.does(&site, json!([["login", "ada"]]), 500).await;
+    let outcome = visitor.run(&site, json!([["login", "ada"]]), 500).await;
     assert_eq!((outcome.status, row(&bed, &key).await), (500, before.clone()));
     assert_ne!(last_login(&bed, "ada").await, Value::Null);
 
@@ -160,7 +160,7 @@ async fn a_failed_login_leaves_the_session_unchanged() {
     let mut two = settings();
     two.authentication_backends = backends.map(AuthenticationBackend::new).into();
     two.write_sessions = true;
-    let outcome = visitor.does(&bed.site_with(two), json!([["login", "grace"]]), 200).await;
+    let outcome = visitor.run(&bed.site_with(two), json!([["login", "grace"]]), 200).await;
     assert_eq!((outcome.status, row(&bed, &key).await), (500, before.clone()));
     assert_eq!(last_login(&bed, "grace").await, Value::Null);
 
@@ -261,26 +261,26 @@ async fn login_and_logout_need_only_the_documented_rights() {
     // `last_login` is written first: without that right nothing changes.
     let mut visitor = Visitor::new(&bed).await;
     let before = row(&bed, visitor.cookie.as_ref().unwrap()).await;
-    assert_eq!(visitor.does(&site, log_in(), 200).await.status, 503);
+    assert_eq!(visitor.run(&site, log_in(), 200).await.status, 503);
     assert_eq!(row(&bed, visitor.cookie.as_ref().unwrap()).await, before);
     assert_eq!(last_login(&bed, "ada").await, Value::Null);
     grant("UPDATE (last_login) ON auth_user").await;
     // An existing session gets a new key and new data.
-    assert_eq!(visitor.does(&site, log_in(), 200).await.status, 503);
+    assert_eq!(visitor.run(&site, log_in(), 200).await.status, 503);
     grant("UPDATE ON django_session").await;
-    assert_eq!(visitor.does(&site, log_in(), 200).await.status, 200);
-    assert_eq!(visitor.is(&bed).await, "ada");
+    assert_eq!(visitor.run(&site, log_in(), 200).await.status, 200);
+    assert_eq!(visitor.user(&bed).await, "ada");
     // The session of another user is deleted, and a new one is created.
     let as_grace = || json!([["authenticate_login", "grace", PASSWORD]]);
-    assert_eq!(visitor.does(&site, as_grace(), 200).await.status, 503);
+    assert_eq!(visitor.run(&site, as_grace(), 200).await.status, 503);
     grant("DELETE ON django_session").await;
-    assert_eq!(visitor.does(&site, as_grace(), 200).await.status, 503);
+    assert_eq!(visitor.run(&site, as_grace(), 200).await.status, 503);
     grant("INSERT ON django_session").await;
     let mut visitor = Visitor { cookie: None };
-    assert_eq!(visitor.does(&site, as_grace(), 200).await.status, 200);
-    assert_eq!(visitor.is(&bed).await, "grace");
-    assert_eq!(visitor.does(&site, json!([["logout"]]), 200).await.status, 200);
-    assert_eq!((&visitor.cookie, visitor.is(&bed).await), (&None, Value::Null));
+    assert_eq!(visitor.run(&site, as_grace(), 200).await.status, 200);
+    assert_eq!(visitor.user(&bed).await, "grace");
+    assert_eq!(visitor.run(&site, json!([["logout"]]), 200).await.status, 200);
+    assert_eq!((&visitor.cookie, visitor.user(&bed).await), (&None, Value::Null));
     bed.sql(&format!("DROP OWNED BY {role}")).await;
     bed.sql(&format!("DROP ROLE {role}")).await;
 }
@@ -303,7 +303,7 @@ async fn no_log_line_has_a_password_a_hash_or_a_key() {
         json!([["login", "grace"]]),
         json!([["logout"]]),
     ] {
-        assert_eq!(visitor.does(&site, ops, 200).await.status, 200);
+        assert_eq!(visitor.run(&site, ops, 200).await.status, 200);
         secrets.extend(visitor.cookie.clone());
     }
     assert_eq!(secrets.len(), 7);

@@ -75,7 +75,7 @@ async fn sessions_change_as_they_did_in_django() {
             elsewhere += 1;
             continue;
         }
-        let (ops, status) = story(&vector);
+        let (ops, status) = operations_of(&vector);
         check(&bed, &vector, &ops, status).await;
         *done.entry(vector["kind"].as_str().unwrap().to_owned()).or_insert(0) += 1;
     }
@@ -160,7 +160,7 @@ pub(crate) fn vectors(kinds: &[&str]) -> Vec<Value> {
 }
 
 /// The operations of the handler, in the form of `operations`, and its status.
-fn story(vector: &Value) -> (Value, u16) {
+fn operations_of(vector: &Value) -> (Value, u16) {
     let mut status = vector["status"].as_u64().map_or(200, |status| u16::try_from(status).unwrap());
     let mut ops = Vec::new();
     for op in vector["ops"].as_array().unwrap() {
@@ -225,7 +225,7 @@ async fn check_rows(bed: &Bed, signer: &SessionSigner, vector: &Value, case: &st
             let data = json.unwrap_or_else(|_| text.to_owned());
             (
                 name(row[0].as_str().unwrap()),
-                Row { data: not_drawn(&data, vector), end: end.as_f64().unwrap() },
+                Row { data: without_random_parts(&data, vector), end: end.as_f64().unwrap() },
             )
         })
         .collect();
@@ -237,7 +237,10 @@ async fn check_rows(bed: &Bed, signer: &SessionSigner, vector: &Value, case: &st
             let data = row["data_json"].as_str().unwrap_or(row["session_data"].as_str().unwrap());
             let at = seconds(row["expire_date"].as_str().unwrap());
             let end = if data.contains(FIXED_END) { at } else { at - NOW };
-            (name(row["session_key"].as_str().unwrap()), Row { data: not_drawn(data, vector), end })
+            (
+                name(row["session_key"].as_str().unwrap()),
+                Row { data: without_random_parts(data, vector), end },
+            )
         })
         .collect();
     assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>(), "{case}");
@@ -364,7 +367,7 @@ pub(crate) fn cookie(text: &str) -> String {
 }
 
 /// The data without its random parts: a CSRF secret, and the hash of a password that was encoded again.
-pub(crate) fn not_drawn(data: &str, vector: &Value) -> String {
+pub(crate) fn without_random_parts(data: &str, vector: &Value) -> String {
     let passwords = |users: &Value| -> Vec<Value> {
         users.as_array().into_iter().flatten().map(|user| user["password"].clone()).collect()
     };

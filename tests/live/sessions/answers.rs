@@ -21,7 +21,7 @@ fn site(bed: &Bed) -> DjangoSite {
 }
 
 /// The value of "a" in the row with this key.
-async fn a(site: &DjangoSite, key: &str) -> Option<u32> {
+async fn value_of_a(site: &DjangoSite, key: &str) -> Option<u32> {
     let session = site.load(&SessionKey::new(key).unwrap()).await.unwrap();
     session.get("a").unwrap()
 }
@@ -39,7 +39,7 @@ async fn a_stream_is_sent_after_the_session_is_saved() {
             // The stream sends the value that the row has at that time.
             let body = stream::once(async move {
                 let key = session.data().get::<String>("key")?.unwrap();
-                let seen = a(&site, &key).await;
+                let seen = value_of_a(&site, &key).await;
                 Ok::<_, Error>(web::Bytes::from(format!("{seen:?}")))
             });
             Ok::<_, Error>(HttpResponse::Ok().streaming(body))
@@ -75,7 +75,7 @@ async fn a_change_after_the_response_was_sent_is_not_saved_and_is_logged() {
     });
     let key = bed.session("{}").await;
     assert_eq!(app.get("/", &key).await.status, 200);
-    assert_eq!(a(&site, &key).await, None);
+    assert_eq!(value_of_a(&site, &key).await, None);
     let said = app.log().of_this_crate(&["ERROR"]);
     assert!(said.iter().any(|line| line.contains("after its answer was sent")), "{said:?}");
 }
@@ -104,7 +104,7 @@ async fn a_handler_that_panics_saves_nothing() {
     };
     let caught = std::panic::AssertUnwindSafe(request);
     assert!(caught.catch_unwind().await.is_err());
-    assert_eq!(a(&site, &key).await, Some(0));
+    assert_eq!(value_of_a(&site, &key).await, Some(0));
 }
 
 #[actix_web::test]
@@ -172,7 +172,7 @@ async fn a_session_too_large_to_be_read_again_is_not_saved() {
     let request = request.insert_header(("Cookie", format!("sessionid={key}")));
     let response = actix_web::test::call_service(&app, request.to_request()).await;
     assert_eq!(response.status(), 500);
-    assert_eq!(a(&site, &key).await, None);
+    assert_eq!(value_of_a(&site, &key).await, None);
 }
 
 #[actix_web::test]

@@ -153,7 +153,7 @@ impl Sequence {
                 Side::Rust => operate_behind(layers, cookie.as_deref(), &ops, *status).await,
                 Side::Django => django(bed, cookie.as_deref(), &ops, *status).await,
             };
-            let outcome = browser.hears(outcome);
+            let outcome = browser.record(outcome);
             let rows = browser.rows(bed).await;
             story.push((outcome, rows));
         }
@@ -212,7 +212,7 @@ struct Browser {
 
 impl Browser {
     /// Keeps the cookies of a response. Replaces session keys and times by placeholders.
-    fn hears(&mut self, mut outcome: Outcome) -> Outcome {
+    fn record(&mut self, mut outcome: Outcome) -> Outcome {
         for text in &mut outcome.set_cookie {
             if text.starts_with("csrftoken=") {
                 *text = "another CSRF secret".to_owned();

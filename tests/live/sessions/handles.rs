@@ -65,7 +65,7 @@ fn nestings(site: &DjangoSite, url: &str) -> Vec<(String, Layers)> {
 }
 
 /// The response to a visitor, and what the next request finds.
-async fn story(layers: &Layers, cookie: Option<&str>, ops: &Value, status: u16) -> Value {
+async fn result_of(layers: &Layers, cookie: Option<&str>, ops: &Value, status: u16) -> Value {
     let came = operate_behind(layers, cookie, ops, status).await;
     let next = set(&came).map_or_else(|| cookie.map(str::to_owned), |(cookie, _)| cookie);
     let next_ops = json!([["get", "a"], ["get", "cart"], ["user"]]);
@@ -144,7 +144,7 @@ async fn several_handles_on_one_table_behave_as_one() {
                 ("ada", json!([["insert", "a", 1], ["user"]]), 404),
             ] {
                 let cookie = visitor(kind, &bed, engine, &one).await;
-                let expected = story(&one, cookie.as_deref(), &ops, status).await;
+                let expected = result_of(&one, cookie.as_deref(), &ops, status).await;
                 seen.insert(expected.to_string());
                 for (name, layers) in &nestings {
                     let cookie = visitor(kind, &bed, engine, &one).await;
@@ -152,7 +152,7 @@ async fn several_handles_on_one_table_behave_as_one() {
                     if kind == "stale" && layers.looks && ops == json!([]) {
                         continue;
                     }
-                    let came = story(layers, cookie.as_deref(), &ops, status).await;
+                    let came = result_of(layers, cookie.as_deref(), &ops, status).await;
                     assert_eq!(came, expected, "{engine:?} {every:?} {kind} {ops} {status} {name}");
                 }
             }

@@ -29,7 +29,7 @@ async fn bed(version: Django) -> Bed {
 }
 
 /// What the response tells the browser, and which of these session keys have a row.
-async fn story(bed: &Bed, cookie: &str, outcome: Outcome) -> (Value, u64, &'static str, bool) {
+async fn result_of(bed: &Bed, cookie: &str, outcome: Outcome) -> (Value, u64, &'static str, bool) {
     let told = match outcome.set_cookie.first() {
         None => "nothing",
         Some(text) if text.contains("Max-Age=0") => "deleted",
@@ -56,15 +56,15 @@ async fn a_hash_of_a_fallback_key_is_replaced_as_in_django() {
         let ours = operate(&site, Some(&here), &user, 200).await;
         let theirs = django(&bed, Some(&there), &user, 200).await;
         let new = ours.set_cookie[0].split(';').next().unwrap().to_owned();
-        let ours = story(&bed, &here, ours).await;
-        assert_eq!(ours, story(&bed, &there, theirs).await, "{version}");
+        let ours = result_of(&bed, &here, ours).await;
+        assert_eq!(ours, result_of(&bed, &there, theirs).await, "{version}");
         assert_eq!(ours, (json!(["ada"]), 200, "another", false), "{version}");
         // Under the new key the hash is current: another lookup changes nothing.
         for seen in [
             operate(&site, Some(&new), &user, 200).await,
             django(&bed, Some(&new), &user, 200).await,
         ] {
-            assert_eq!(story(&bed, &new, seen).await, (json!(["ada"]), 200, "nothing", true));
+            assert_eq!(result_of(&bed, &new, seen).await, (json!(["ada"]), 200, "nothing", true));
         }
     }
 }
@@ -82,10 +82,10 @@ async fn a_wrong_hash_ends_the_session_as_in_django() {
         ] {
             let cookie = format!("sessionid={}", bed.session(wrong).await);
             let ours = operate(&site, Some(&cookie), &ops, 200).await;
-            assert_eq!(story(&bed, &cookie, ours).await, expected, "{version}: {ops}");
+            assert_eq!(result_of(&bed, &cookie, ours).await, expected, "{version}: {ops}");
             let cookie = format!("sessionid={}", bed.session(wrong).await);
             let theirs = django(&bed, Some(&cookie), &ops, 200).await;
-            assert_eq!(story(&bed, &cookie, theirs).await, expected, "{version}: {ops}");
+            assert_eq!(result_of(&bed, &cookie, theirs).await, expected, "{version}: {ops}");
         }
     }
 }
@@ -109,13 +109,13 @@ async fn a_middleware_updates_the_hash_only_if_it_may_write() {
         let cookie = create_session(&of_old, "ada").await;
         let actual = visit(&site, &cookie, status).await;
         assert_eq!(actual.status, u64::from(status));
-        let (_, _, told, kept) = story(&bed, &cookie, actual).await;
+        let (_, _, told, kept) = result_of(&bed, &cookie, actual).await;
         assert_eq!((told, kept), old_hash);
 
         let cookie = format!("sessionid={}", bed.session(wrong).await);
         let actual = visit(&site, &cookie, status).await;
         assert_eq!(actual.status, 302, "to log in");
-        let (_, _, told, kept) = story(&bed, &cookie, actual).await;
+        let (_, _, told, kept) = result_of(&bed, &cookie, actual).await;
         assert_eq!((told, kept), if status == 500 { ("deleted", false) } else { wrong_hash });
     }
 }

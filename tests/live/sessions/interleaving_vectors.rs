@@ -24,7 +24,8 @@ use tokio_postgres::Client;
 use crate::{
     beds::Bed,
     login::vectors::{
-        NOW, SECRET_KEY, cookie, create_rows, name, not_drawn, seconds, settings, vectors,
+        NOW, SECRET_KEY, cookie, create_rows, name, seconds, settings, vectors,
+        without_random_parts,
     },
     sessions::{
         interleavings::{a_statement_waits, connect},
@@ -193,7 +194,8 @@ impl Browser {
                 let (taken, _) = oneshot::channel();
                 let _ = steps.send((step[2].clone(), taken));
                 let Outcome { status, set_cookie, results } = answer.await.unwrap();
-                self.done.insert(name.to_owned(), told(status, &set_cookie, results));
+                self.done
+                    .insert(name.to_owned(), comparable_response(status, &set_cookie, results));
             }
             _ => panic!("{step}"),
         }
@@ -252,13 +254,13 @@ fn expected(vector: &Value) -> Value {
             let status = answer["status"].as_u64().unwrap();
             let results = answer["results"].as_array().unwrap();
             let compared = results.iter().take(results_before_the_response(vector, name));
-            (name, told(status, &cookies, compared.cloned().collect()))
+            (name, comparable_response(status, &cookies, compared.cloned().collect()))
         })
         .collect();
     let rows = expect["rows"].as_array().unwrap().iter().map(|row| {
         let data = row["data_json"].as_str().unwrap_or(row["session_data"].as_str().unwrap());
         let left = seconds(row["expire_date"].as_str().unwrap()) - NOW;
-        described(row["session_key"].as_str().unwrap(), &not_drawn(data, vector), left)
+        described(row["session_key"].as_str().unwrap(), &without_random_parts(data, vector), left)
     });
     let mut rows: Vec<_> = rows.collect();
     rows.sort();
@@ -273,7 +275,7 @@ fn results_before_the_response(vector: &Value, name: &str) -> usize {
     steps.map(|step| step[2].as_array().unwrap().len()).sum()
 }
 
-fn told(status: u64, set_cookie: &[String], results: Value) -> Value {
+fn comparable_response(status: u64, set_cookie: &[String], results: Value) -> Value {
     let cookies = set_cookie.iter().map(|text| cookie(text));
     // The CSRF cookie of a login: Django had no CSRF middleware in these vectors.
     let cookies = cookies.filter(|cookie| !cookie.starts_with("csrftoken"));
@@ -303,7 +305,11 @@ async fn rows_here(bed: &Bed, signer: &SessionSigner, vector: &Value) -> Vec<Str
         let text = row[1].as_str().unwrap();
         let json = SessionData::decode(text, signer).map(|data| data.to_json().into_owned());
         let data = json.unwrap_or_else(|_| text.to_owned());
-        described(row[0].as_str().unwrap(), &not_drawn(&data, vector), row[2].as_f64().unwrap())
+        described(
+            row[0].as_str().unwrap(),
+            &without_random_parts(&data, vector),
+            row[2].as_f64().unwrap(),
+        )
     });
     let mut rows: Vec<_> = rows.collect();
     rows.sort();

@@ -103,7 +103,7 @@ async fn actual(vector: &Value) -> Value {
         }
     });
     let seen = seen.collect();
-    story(outcome.status, seen, &outcome.set_cookie)
+    result_of(outcome.status, seen, &outcome.set_cookie)
 }
 
 fn expected(vector: &Value) -> Value {
@@ -129,7 +129,7 @@ fn expected(vector: &Value) -> Value {
         }
     });
     let seen = seen.collect();
-    story(expect["status"].as_u64().unwrap_or(200), seen, &cookies)
+    result_of(expect["status"].as_u64().unwrap_or(200), seen, &cookies)
 }
 
 fn operations(vector: &Value) -> Vec<Value> {
@@ -155,7 +155,7 @@ fn signed_before_now(text: &str, vector: &Value) -> String {
     text.to_owned()
 }
 
-fn story(status: u64, mut seen: Vec<Value>, cookies: &[String]) -> Value {
+fn result_of(status: u64, mut seen: Vec<Value>, cookies: &[String]) -> Value {
     if status == 500 {
         // The result that a failed response would have reported.
         seen.clear();

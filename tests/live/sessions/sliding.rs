@@ -55,7 +55,7 @@ async fn row(bed: &Bed, json: &str, seconds: i64) -> String {
 }
 
 /// The time until a row expires.
-async fn lives(site: &DjangoSite, key: &str) -> Duration {
+async fn time_to_expiry(site: &DjangoSite, key: &str) -> Duration {
     let key = SessionKey::new(key).unwrap();
     let session = site.load_at(&key, SystemTime::UNIX_EPOCH).await.unwrap();
     session.expire_date().duration_since(SystemTime::now()).unwrap_or_default()
@@ -86,7 +86,7 @@ async fn a_session_slides_as_in_django() {
             };
             assert_eq!(sent(&ours), sent(&theirs), "{version}: {json}");
             for key in [of_rust, of_django] {
-                let lives = lives(&site, &key).await;
+                let lives = time_to_expiry(&site, &key).await;
                 assert!(
                     lives <= expected && lives + Duration::from_secs(60) > expected,
                     "{lives:?}"
@@ -123,7 +123,7 @@ async fn a_session_slides_only_if_settings_and_response_permit_it() {
     ] {
         let key = row(bed, json, 1000).await;
         assert_eq!(page(site, &key, status).await, cookies, "{json} {status}");
-        let lives = lives(site, &key).await;
+        let lives = time_to_expiry(site, &key).await;
         assert!(
             lives > Duration::from_secs(900) && lives <= Duration::from_secs(1000),
             "{lives:?}"
@@ -151,7 +151,7 @@ async fn a_session_of_a_few_seconds_slides_and_with_zero_at_each_request() {
     ] {
         let key = row(bed, r#"{"a":1}"#, 1000).await;
         assert_eq!(page(&site, &key, 200).await, 1);
-        let age = lives(&site, &key).await;
+        let age = time_to_expiry(&site, &key).await;
         let rest = format!("interval '{} milliseconds'", age.as_millis().saturating_sub(800));
         let moved = format!(
             "UPDATE django_session SET expire_date = now() + {rest} WHERE session_key = '{key}'"
@@ -225,7 +225,7 @@ async fn an_ended_session_is_not_restored_by_sliding() {
         let row = bed.ask(json!({ "cmd": "get_row", "key": key })).await;
         assert_eq!(row["row"].is_null(), lives_after < 0, "{row}");
         if lives_after == 0 {
-            assert!(lives(&site, &key).await.is_zero());
+            assert!(time_to_expiry(&site, &key).await.is_zero());
         }
     }
 }

@@ -257,10 +257,11 @@ impl<'a> Vector<'a> {
             ));
         }
         if self.has_no_request() {
-            return self.story(0, Vec::new(), after);
+            return self.result_of(0, Vec::new(), after);
         }
-        let cookies = outcome.set_cookie.iter().map(|cookie| told(cookie, before)).collect();
-        self.story(outcome.status, cookies, after)
+        let cookies =
+            outcome.set_cookie.iter().map(|cookie| comparable_cookie(cookie, before)).collect();
+        self.result_of(outcome.status, cookies, after)
     }
 
     async fn expected(&self, bed: &Bed) -> Value {
@@ -279,18 +280,24 @@ impl<'a> Vector<'a> {
             ));
         }
         if self.has_no_request() {
-            return self.story(0, Vec::new(), after);
+            return self.result_of(0, Vec::new(), after);
         }
         let cookies = expect["set_cookie"].as_array().unwrap().iter();
-        let cookies = cookies.map(|cookie| told(cookie.as_str().unwrap(), before)).collect();
-        self.story(expect["status"].as_u64().unwrap(), cookies, after)
+        let cookies =
+            cookies.map(|cookie| comparable_cookie(cookie.as_str().unwrap(), before)).collect();
+        self.result_of(expect["status"].as_u64().unwrap(), cookies, after)
     }
 
     fn has_no_request(&self) -> bool {
         self.case["expect"]["status"].is_null()
     }
 
-    fn story(&self, status: u64, cookies: Vec<String>, rows: Vec<(String, Value, f64)>) -> Value {
+    fn result_of(
+        &self,
+        status: u64,
+        cookies: Vec<String>,
+        rows: Vec<(String, Value, f64)>,
+    ) -> Value {
         // Rounded to some minutes, because the clock runs here.
         let mut rows: Vec<_> = rows
             .into_iter()
@@ -331,7 +338,7 @@ fn now() -> f64 {
 }
 
 /// A cookie without its random key and without the parts that depend on the time.
-fn told(cookie: &str, before: &[Value]) -> String {
+fn comparable_cookie(cookie: &str, before: &[Value]) -> String {
     let known = |key: &str| before.iter().any(|row| row["session_key"] == key) || key == "\"\"";
     let parts = cookie.split("; ").filter(|part| !part.starts_with("expires="));
     let parts = parts.map(|part| match part.split_once('=') {

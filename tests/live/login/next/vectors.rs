@@ -16,7 +16,7 @@ fn vectors(kinds: &[&str]) -> Vec<Value> {
 }
 
 /// The results of the versions.
-fn said(vector: &Value) -> Vec<Value> {
+fn results(vector: &Value) -> Vec<Value> {
     let others = vector["expect_of_others"].as_array().cloned().unwrap_or_default();
     std::iter::once(vector["expect"].clone()).chain(others).collect()
 }
@@ -32,7 +32,7 @@ fn a_url_is_safe_if_every_django_version_accepts_it() {
         };
         let url = vector["url"].as_str().unwrap_or_default();
         let is_safe = url_has_allowed_host_and_scheme(url, hosts, vector["require_https"] == true);
-        let expected = said(&vector).iter().all(|said| *said == true);
+        let expected = results(&vector).iter().all(|said| *said == true);
         assert_eq!(is_safe, expected, "{vector}");
         counts[usize::from(is_safe)] += 1;
     }
@@ -55,7 +55,7 @@ fn a_location_is_written_as_django_writes_it() {
             continue;
         };
         let answer = site.redirect_after_login(&TestRequest::get().to_http_request(), None);
-        let expected = said(&vector);
+        let expected = results(&vector);
         // A value that Django would write into a header, but does not send.
         let is_refused = location(&answer).is_none();
         if vector["kind"] == "iri_to_uri" && is_refused {
@@ -88,7 +88,7 @@ fn login_and_logout_redirect_where_django_redirects() {
         };
         let site = DjangoSite::new(no_database(), settings).unwrap();
         let ours = answer(&vector, &site);
-        let expected = said(&vector);
+        let expected = results(&vector);
         let is_same = |said: &Value| {
             said["status"] == ours["status"]
                 && said["location"] == ours["location"]
@@ -174,7 +174,7 @@ fn answer(vector: &Value, site: &DjangoSite) -> Value {
         ("login", _) => {
             let next = site.safe_next(&request, posted).unwrap_or_default();
             let is_lost = site.redirect_after_login(&request, posted).status() == 400
-                && said(vector)[0]["status"] == 400;
+                && results(vector)[0]["status"] == 400;
             if is_lost {
                 return json!({ "status": 400, "location": null });
             }
