@@ -108,7 +108,7 @@ impl Visitor {
 async fn every_chain_of_middlewares_admits_what_all_of_them_admit() {
     let bed = Bed::new().await;
     let mut visitors = vec![];
-    for (name, fields, in_other_store) in [
+    for (name, fields, at_other_site) in [
         ("plain", json!({}), Some("plain")),
         ("seller", json!({ "permissions": ["shop.add_item"] }), Some("staff")),
         ("staff", json!({ "is_staff": true }), Some("seller")),
@@ -118,7 +118,7 @@ async fn every_chain_of_middlewares_admits_what_all_of_them_admit() {
         all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         bed.user(name, all).await;
         let key = bed.login(name).await;
-        visitors.push(Visitor { key, has_session: true, users: [Some(name), in_other_store] });
+        visitors.push(Visitor { key, has_session: true, users: [Some(name), at_other_site] });
     }
     let cart = bed.session("{\"cart\":1}").await;
     visitors.push(Visitor { key: cart, has_session: true, users: [None, None] });

@@ -94,7 +94,7 @@ async fn a_killed_or_frozen_server_never_reports_success_for_unsaved_changes() {
         DjangoSite::new(pool(bed.database_url()), settings).unwrap()
     };
     for change in Change::ALL {
-        let (site, of_little_patience) = (site(60), site(2));
+        let (site, with_short_timeout) = (site(60), site(2));
         let key = row(&site).await;
         let server = postgres.clone();
         let kill = async move || server.kill9().await.unwrap();
@@ -109,7 +109,7 @@ async fn a_killed_or_frozen_server_never_reports_success_for_unsaved_changes() {
 
         let server = postgres.clone();
         let freeze = async move || server.freeze().await.unwrap();
-        let answer = request(&of_little_patience, &key, change, freeze).await;
+        let answer = request(&with_short_timeout, &key, change, freeze).await;
         assert_eq!(answer, (503, false), "{change:?}, frozen");
         postgres.thaw().await.unwrap();
     }

@@ -5,7 +5,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
 #[test]
-fn every_session_that_django_stored_is_read_and_written_back() {
+fn every_session_that_django_saved_is_read_and_written_back() {
     let mut count = 0;
     for line in include_str!("../../vectors.jsonl").lines() {
         let vector: Value = serde_json::from_str(line).unwrap();
