@@ -58,7 +58,7 @@ const FILES: [(&str, Kinds); 3] = [
                     (SIGNING, "session_data_is_signed_as_django_signs_it"),
                     (
                         "tests/live/recognise/vectors.rs",
-                        "every_session_that_django_stored_is_read_and_written_back",
+                        "every_session_that_django_saved_is_read_and_written_back",
                     ),
                 ]),
             ),
