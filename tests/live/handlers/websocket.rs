@@ -44,7 +44,7 @@ async fn a_user_gets_a_socket() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);
-    assert_eq!(client.send(&app, handshake()).await.status(), 302);
+    assert_eq!(client.send(&app, handshake()).await.status(), 401);
     client.force_login("ada").await;
     let answer = client.send(&app, handshake()).await;
     assert_eq!(answer.status(), 101);
@@ -66,7 +66,7 @@ async fn events_end_when_the_user_becomes_inactive() {
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);
     let events = || TestRequest::get().uri("/live/events");
-    assert_eq!(client.send(&app, events()).await.status(), 302);
+    assert_eq!(client.send(&app, events()).await.status(), 401);
     client.force_login("ada").await;
     let answer = client.send(&app, events()).await;
     assert_eq!(header(&answer, "content-type"), "text/event-stream");

