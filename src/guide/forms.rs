@@ -1,11 +1,11 @@
 //! # Forms and CSRF
 //!
-//! A session cookie is sent along with whatever any page on the web makes a browser send. So every
-//! middleware checks what is not a read, by itself, exactly as Django's `CsrfViewMiddleware`: where the
-//! request comes from (`Origin`, or `Referer` over HTTPS), and that it brings a token that goes with
-//! the cookie. What fails gets a 403, and the log says Django's own reason.
+//! Any page on the web can make a browser send a request with the session cookie. So every middleware checks each
+//! request that may change something, exactly as Django's `CsrfViewMiddleware` does. It checks where the request
+//! comes from (`Origin`, or `Referer` over HTTPS), and whether the request brings a token that matches the CSRF
+//! cookie. A request that fails the check gets a 403, and the log has Django's own reason.
 //!
-//! Both sides share the cookie, so a page of Django may post to Rust and a page of Rust to Django.
+//! Django and this service share the cookie. So a page of Django can post to Rust, and a page of Rust to Django.
 //!
 //! ## A form
 //!
@@ -31,38 +31,40 @@
 //! }
 //! ```
 //!
-//! The middleware reads a form only as far as it needs to find the token, within Django's limits, and the
-//! handler gets the body as it came, byte for byte: `web::Form`, `actix-multipart`, `web::Payload`.
+//! The middleware reads a form only until it finds the token, within Django's limits. The handler gets the whole
+//! body, byte for byte: use `web::Form`, `actix-multipart` or `web::Payload` as usual.
 //!
 //! ## A form with a file
 //!
-//! Put the token first, or into the header: then nothing of the file is held back, and it goes to the
-//! handler as it comes, however large it is. `examples/upload.rs` is a form with a file.
+//! Put the token before the file, or into the header. Then the handler gets the file while it arrives, whatever its
+//! size. `examples/upload.rs` is a form with a file.
 //!
-//! A token behind a file is found as well, as in Django: while it has not come, the file is not with the
-//! handler, and beyond 2.5 MiB (`DATA_UPLOAD_MAX_MEMORY_SIZE`, if that is more) it is not in memory either, but
-//! in a temporary file that has no name. What is bounded:
+//! The middleware also finds a token behind a file, as Django does. Until it has found the token, the handler does
+//! not run. The form waits in memory up to 2.5 MiB (or `DATA_UPLOAD_MAX_MEMORY_SIZE`, if that is larger), and
+//! then in a temporary file that has no name. These are the bounds:
 //!
-//! | what | by | beyond that |
+//! | what is bounded | setting | beyond the bound |
 //! |---|---|---|
-//! | how long a form is read for its token | [`form_timeout`](crate::DjangoSettings::form_timeout), 60 seconds | 408, and the connection is closed |
-//! | how much memory all forms take | [`max_form_memory`](crate::DjangoSettings::max_form_memory), 64 MiB | the form goes on in a temporary file |
-//! | how much room all temporary files take | [`max_form_spool`](crate::DjangoSettings::max_form_spool), 1 GiB | 503 with `Retry-After`; 413 for a form that takes more by itself |
-//! | fields of a form, and how many | `DATA_UPLOAD_MAX_MEMORY_SIZE`, `_NUMBER_FIELDS`, `_NUMBER_FILES` | 400 |
+//! | the time to read a form until its token is found | [`form_timeout`](crate::DjangoSettings::form_timeout), 60 seconds | 408, and the connection is closed |
+//! | the memory of all forms | [`max_form_memory`](crate::DjangoSettings::max_form_memory), 64 MiB | the form continues in a temporary file |
+//! | the size of all temporary files | [`max_form_spool`](crate::DjangoSettings::max_form_spool), 1 GiB | 503 with `Retry-After`; 413 for a form that is larger than the bound by itself |
+//! | the fields of one form: their size and number | `DATA_UPLOAD_MAX_MEMORY_SIZE`, `_NUMBER_FIELDS`, `_NUMBER_FILES` | 400 |
 //!
-//! Each of these leaves a line in the log: see [its table](super::production#log-lines). The files are in
-//! [`file_upload_temp_dir`](crate::DjangoSettings::file_upload_temp_dir).
+//! Each of these writes a line to the log: see [the table of log lines](super::production#log-lines). The temporary
+//! files are in [`file_upload_temp_dir`](crate::DjangoSettings::file_upload_temp_dir).
 //!
-//! What is not looked at: of an upload, that is a form of more than 2.5 MiB (or `DATA_UPLOAD_MAX_MEMORY_SIZE`),
-//! all that stands behind the first right token, or all of it if the header has a right one. A wrong token or
-//! too many fields there are a refusal of Django's, and no matter here: the page is known to be one of the
-//! site's. A handler that parses the form has limits of its own.
+//! ### What is not looked at
+//!
+//! An upload is a form of more than 2.5 MiB (or `DATA_UPLOAD_MAX_MEMORY_SIZE`, if that is larger). The middleware stops reading an
+//! upload at the first right token; if the header has a right token, it does not read the upload at all. Django reads
+//! on, and refuses the form if a wrong token or too many fields follow. Here the handler gets the form: the right token
+//! has shown that the page is one of the site's. A handler that parses the form has limits of its own.
 //!
 //! ## A large form
 //!
-//! Django takes forms of up to 2.5 MiB (`DATA_UPLOAD_MAX_MEMORY_SIZE`), `web::Form` of up to 16 KiB: a
-//! larger one is a 413. [`form_config`](crate::DjangoSite::form_config) gives it the site's limit. It is made
-//! for each worker, so call it where the routes are added:
+//! Django accepts forms of up to 2.5 MiB (`DATA_UPLOAD_MAX_MEMORY_SIZE`). actix's `web::Form` accepts 16 KiB, and answers
+//! a larger form with a 413. [`form_config`](crate::DjangoSite::form_config) gives `web::Form` the limit of the site. It
+//! is made for each worker, so call it where the routes are added:
 //!
 //! ```
 //! use actix_django_session::DjangoSite;
@@ -77,8 +79,8 @@
 //!
 //! ## A page with scripts
 //!
-//! As Django's documentation has it: read the cookie `csrftoken`, send its value in `X-CSRFToken`.
-//! With `CSRF_COOKIE_HTTPONLY` or `CSRF_USE_SESSIONS` a script cannot read it: put
+//! Do what Django's documentation says: read the cookie `csrftoken`, and send its value in the header `X-CSRFToken`.
+//! With `CSRF_COOKIE_HTTPONLY` or `CSRF_USE_SESSIONS` a script cannot read the token there: put
 //! [`CsrfToken::as_str`](crate::CsrfToken::as_str) into the page.
 //!
 //! ```js
@@ -89,26 +91,26 @@
 //! })
 //! ```
 //!
-//! ## Where there is nothing to check
+//! ## Routes without a check
 //!
 //! | Django | here |
 //! |---|---|
 //! | `@csrf_exempt`, for webhooks | [`csrf_exempt`](crate::DjangoSessionMiddleware::csrf_exempt) |
-//! | the REST framework's `SessionAuthentication` | [`csrf_if_logged_in`](crate::DjangoSessionMiddleware::csrf_if_logged_in): only requests whose session names a user |
-//! | an API with tokens, which no browser sends by itself | no middleware |
+//! | the REST framework's `SessionAuthentication` | [`csrf_if_logged_in`](crate::DjangoSessionMiddleware::csrf_if_logged_in): checks only requests whose session names a user |
+//! | an API whose clients send a token in a header, which no browser adds by itself | no middleware |
 //!
-//! ## When it says 403
+//! ## When the answer is a 403
 //!
-//! The `warn` line has Django's reason, and for `Origin` and `Referer` what was expected and what came.
-//! Behind a proxy that ends TLS, nearly always one of these is missing:
+//! The `warn` line of the log has Django's reason. For `Origin` and `Referer` it also has what was expected and what
+//! came. Behind a proxy that ends TLS, the cause is nearly always in this table:
 //!
 //! | reason | what to do |
 //! |---|---|
-//! | `Origin checking failed`, where the host of this request is not allowed | [`allowed_hosts`](crate::DjangoSettings::allowed_hosts) lacks it, or was not set: it has no default |
-//! | `Origin checking failed - https://example.com does not match` | the proxy sends no `X-Forwarded-Proto`, or [`secure_proxy_ssl_header`](crate::DjangoSettings::secure_proxy_ssl_header) is not set; or it does not pass `Host` on with its port |
-//! | the same, with another host | that host is not this one: name it in [`csrf_trusted_origins`](crate::DjangoSettings::csrf_trusted_origins) if it may post here |
-//! | `Referer checking failed - no Referer` | a page with `Referrer-Policy: no-referrer`; Django's default is `same-origin` |
-//! | `Referer checking failed`, where a port is expected that is not the site's (`https://.example.com:8099/`) | with a `CSRF_COOKIE_DOMAIN`, Django expects the domain with its own port: name it with [`server_port`](crate::DjangoSettings::server_port). A browser sends `Origin`, and is not asked |
-//! | `CSRF cookie not set` | no page with a token was seen before, or the cookie's domain is another |
+//! | `Origin checking failed`, and the host of the request is not allowed | add the host to [`allowed_hosts`](crate::DjangoSettings::allowed_hosts), which is empty by default |
+//! | `Origin checking failed - https://example.com does not match` | let the proxy send `X-Forwarded-Proto`, and set [`secure_proxy_ssl_header`](crate::DjangoSettings::secure_proxy_ssl_header); let the proxy pass on `Host` with its port |
+//! | the same, with the host of another site | if that site may post here, name it in [`csrf_trusted_origins`](crate::DjangoSettings::csrf_trusted_origins) |
+//! | `Referer checking failed - no Referer` | the page has `Referrer-Policy: no-referrer`; Django's default is `same-origin` |
+//! | `Referer checking failed`, and the expected port is not the port of the site (`https://.example.com:8099/`) | with a `CSRF_COOKIE_DOMAIN`, Django expects that domain with the port of its own server: set [`server_port`](crate::DjangoSettings::server_port). Browsers send `Origin`, for which the port does not matter |
+//! | `CSRF cookie not set` | the visitor has seen no page with a token before, or the cookie's domain is another |
 //! | `CSRF token missing` | the form lacks the field, or the header has another name |
-//! | `... incorrect` | a page from before the log-in: log-in changes the secret |
+//! | `... incorrect` | the page is older than the login: login changes the secret |

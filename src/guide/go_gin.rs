@@ -1,7 +1,6 @@
 //! # Coming from go-gin-django-session
 //!
-//! The shape is the same: a cheap middleware in the middleware, the session data decoded only when
-//! somebody asks.
+//! The structure is the same: the middleware does little, and the session data is decoded only when a handler asks for it.
 //!
 //! | there | here |
 //! |---|---|
@@ -22,16 +21,17 @@
 //! | `ErrInvalidSignature` (never returned there) | [`Error::Undecodable`](crate::Error::Undecodable) |
 //! | `ErrUserNotFound` (never returned there) | [`NotLoggedIn::NoSuchUser`](crate::NotLoggedIn::NoSuchUser) |
 //!
-//! What is different on purpose:
+//! These differences are on purpose:
 //!
-//! - The default login URL there is `/account/login`; here it is Django's own, `/accounts/login/`, and
-//!   the redirect leads back by `?next=`.
-//! - A database that is away is a 503 here, where there it looks like nobody being logged in.
-//! - A middleware checks CSRF tokens of everything that is not a read: see [Forms and CSRF](super::forms).
-//! - A user who was deactivated, deleted or has another password since is no visitor of
-//!   `login_required`. There, the id in the session is believed.
+//! - The default login URL there is `/account/login`. Here it is Django's own, `/accounts/login/`, and the redirect leads
+//!   back by `?next=`.
+//! - If the database is unavailable, the response here is a 503. There the visitor looks anonymous.
+//! - The middleware here checks the CSRF token of every request that may change something: see
+//!   [Forms and CSRF](super::forms).
+//! - `login_required` rejects a user who was deactivated or deleted, or whose password has changed. There the id in the
+//!   session is enough.
 //!
-//! Changing session data by hand, in two lines:
+//! This changes session data by hand:
 //!
 //! ```
 //! use actix_django_session::{DjangoSettings, SessionData, SessionSigner};
@@ -43,7 +43,7 @@
 //! # let session_data = data.encode(&signer);
 //! let mut data = SessionData::decode(&session_data, &signer)?;
 //! data.insert("cart", &["book"])?;
-//! let session_data = data.encode(&signer); // Django reads this
+//! let session_data = data.encode(&signer); // Django can read this
 //! # assert_eq!(SessionData::decode(&session_data, &signer)?.user_id().as_deref(), Some("7"));
 //! # Ok(())
 //! # }

@@ -1,10 +1,9 @@
 //! # WebSockets and streams
 //!
-//! A middleware looks at a request once, when it comes. What it lets through may stay open for hours, and the
-//! visitor may log out, be deactivated or change the password meanwhile. So ask again:
-//! [`DjangoSite::revalidate`](crate::DjangoSite::revalidate) says whether the session that was handed
-//! out still stands for its user. It is cheap enough for a timer: the questions of all that is open on
-//! a worker go to the database together.
+//! The middleware checks a request once, when the request arrives. A WebSocket or a stream then stays open for hours.
+//! Meanwhile the visitor may log out, be deactivated or change the password. So check again:
+//! [`DjangoSite::revalidate`](crate::DjangoSite::revalidate) says whether the session is still valid for its user. It is
+//! cheap enough for a timer, because all open connections of a worker share one query.
 //!
 //! ```
 //! use std::time::Duration;
@@ -32,26 +31,26 @@
 //!
 //! | an error of `revalidate` | means |
 //! |---|---|
-//! | [`wants_login`](crate::Error::wants_login) | logged out, expired, deactivated, another password: end it, with a close code that your client takes for "log in again" (the example: 1008) |
-//! | [`Error::Unavailable`](crate::Error::Unavailable) | the database is away: end it (the example: 1013, "try again later"), or try again a few times; the user may still be logged in |
+//! | [`wants_login`](crate::Error::wants_login) | logged out, expired, deactivated, or password changed: close the connection, with a close code that your client takes for "log in again" (the example uses 1008) |
+//! | [`Error::Unavailable`](crate::Error::Unavailable) | the database is unavailable, and the user may still be logged in: close the connection (the example uses 1013, "try again later"), or try again a few times |
 //!
-//! `examples/websocket.rs` is a WebSocket and a stream that end within two seconds.
+//! `examples/websocket.rs` has a WebSocket and a stream that end within two seconds after logout.
 //!
 //! ## The handshake
 //!
-//! A WebSocket is opened by a `GET`, and browsers open it from any page, with the cookie. So a middleware
-//! looks at the `Origin` of a handshake as it does for a form: a page of another site gets a 403, and so does
-//! a page of this one whose host is not in [`allowed_hosts`](crate::DjangoSettings::allowed_hosts). Without an
-//! `Origin` it was no browser.
+//! A browser opens a WebSocket with a `GET`, from any page, and sends the cookie. So the middleware checks the `Origin`
+//! of a handshake as it does for a form: a page of another site gets a 403. A page of this site also gets a 403 if its
+//! host is not in [`allowed_hosts`](crate::DjangoSettings::allowed_hosts). A handshake without `Origin` does not come
+//! from a browser, and passes.
 //!
-//! Behind nginx, a `location` of its own lets it through, and lets events through at once:
+//! Behind nginx, WebSockets need a `location` of their own. This one also passes on the events of a stream at once:
 //!
 //! ```nginx
 //! location /live/ {
 //!     proxy_pass http://rust;
 //!     proxy_set_header Upgrade $http_upgrade;
 //!     proxy_set_header Connection upgrade;
-//!     proxy_set_header Host $http_host;             # one of these here, and none of the server's count
+//!     proxy_set_header Host $http_host;             # a `proxy_set_header` here replaces all of the server's
 //!     proxy_set_header X-Forwarded-Proto $scheme;
 //!     proxy_buffering off;
 //!     proxy_read_timeout 1h;
@@ -60,10 +59,10 @@
 //!
 //! ## When the process ends
 //!
-//! actix-web waits for what is open, and then cuts it off: see [Deployment](super::deployment#shutdown). The
-//! example closes all that is open at SIGTERM, with the code 1001.
+//! actix-web waits for open connections, and then closes them: see [Deployment](super::deployment#shutdown). The example
+//! closes all WebSockets and streams at SIGTERM, with the code 1001.
 //!
 //! ## Sliding expiry
 //!
-//! Neither a WebSocket nor a stream extends a session while it is open. Where it should
-//! (`SESSION_SAVE_EVERY_REQUEST`), let the page ask for something small every few minutes.
+//! An open WebSocket or stream does not extend the session. If it should (`SESSION_SAVE_EVERY_REQUEST`), let the page
+//! send a small request every few minutes.

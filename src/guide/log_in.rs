@@ -1,7 +1,7 @@
 //! # Log in and log out
 //!
-//! Most sites leave this to Django: whom it logs in is logged in here. To do it here, with
-//! [`write_sessions`](crate::DjangoSettings::write_sessions):
+//! Most sites leave login to Django: a visitor whom Django logged in is logged in here. If this service shall log
+//! users in, set [`write_sessions`](crate::DjangoSettings::write_sessions):
 //!
 //! ```
 //! use actix_django_session::{DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error};
@@ -49,60 +49,63 @@
 //! }
 //! ```
 //!
-//! `examples/log_in.rs` is all of it, to be copied: the page, a wrong password, `next`, a button that logs
-//! out, messages, and a form that changes the password and keeps the session.
+//! `examples/log_in.rs` is a complete example to copy: the page, a wrong password, `next`, a button that logs out,
+//! messages, and a form that changes the password and keeps the session.
 //!
 //! ## `next`
 //!
-//! A link to the log-in page may come from anybody, and so may the `next` in it.
-//! [`redirect_after_login`](crate::DjangoSite::redirect_after_login) sends a visitor where Django's `LoginView`
-//! would: to `next` if it is a path of this site, or a URL of this host by a scheme as safe as that of the
-//! request, and to `LOGIN_REDIRECT_URL` if not. [`safe_next`](crate::DjangoSite::safe_next) is that `next`, for
-//! the hidden field of the form; [`url_has_allowed_host_and_scheme`](crate::url_has_allowed_host_and_scheme)
-//! asks it of any URL, with hosts of your own. A field of the form counts before the query, even if it
-//! is unsafe. Behind a proxy, a URL with a host needs
-//! [`allowed_hosts`](crate::DjangoSettings::allowed_hosts) and
+//! Anybody can make a link to the login page with a `next` that leads to another site.
+//! [`redirect_after_login`](crate::DjangoSite::redirect_after_login) sends the visitor where Django's `LoginView`
+//! would: to `next` if it is a path of this site, or a URL of this host whose scheme is as safe as that of the request;
+//! otherwise to `LOGIN_REDIRECT_URL`. The form field `next` counts before the query parameter, even if the field is
+//! unsafe.
+//!
+//! [`safe_next`](crate::DjangoSite::safe_next) returns that `next`, for the hidden field of the form.
+//! [`url_has_allowed_host_and_scheme`](crate::url_has_allowed_host_and_scheme) checks any URL against hosts of your
+//! own. Behind a proxy, a `next` with a host needs [`allowed_hosts`](crate::DjangoSettings::allowed_hosts) and
 //! [`secure_proxy_ssl_header`](crate::DjangoSettings::secure_proxy_ssl_header).
 //!
-//! ## What a log-in does
+//! ## What login does
 //!
-//! [`authenticate`](crate::DjangoSite::authenticate) finds whom Django's `ModelBackend` finds, and takes as
-//! long whether there is such a user, the password is wrong, or the account is not active. PBKDF2,
-//! Django's default, is always there; argon2, bcrypt, scrypt and the old digests need the feature
-//! `hashers`. No more passwords are hashed at once than there are processors; who gets no turn in time
-//! gets a 503. Old encodings are brought up to date as in Django once
-//! [`password_hashers`](crate::DjangoSettings::password_hashers) says what is up to date; settings that
-//! Django exported do.
+//! [`authenticate`](crate::DjangoSite::authenticate) finds the user whom Django's `ModelBackend` finds. It takes the same
+//! time whether the user does not exist, the password is wrong, or the account is not active.
 //!
-//! [`login`](crate::DjangoSessionMut::login) keeps, cycles or ends the session that the visitor had by
-//! Django's rules, writes `last_login` and changes the CSRF secret;
-//! [`logout`](crate::DjangoSessionMut::logout) deletes the row at once. For a form that changes the
-//! password there are [`set_password`](crate::DjangoSite::set_password) and
-//! [`update_session_auth_hash`](crate::DjangoSessionMut::update_session_auth_hash), which keeps this session
-//! and ends the user's others.
+//! | | |
+//! |---|---|
+//! | PBKDF2, Django's default | always there |
+//! | argon2, bcrypt, scrypt and the old digests | with the feature `hashers` |
+//! | many logins at once | as many passwords are hashed at once as there are processors; a login that gets no turn in time gets a 503 |
+//! | old encodings | upgraded as in Django, if [`password_hashers`](crate::DjangoSettings::password_hashers) has the current parameters; exported settings have them |
 //!
-//! The session lives for `SESSION_COOKIE_AGE`, as after Django's `LoginView`. Where the site's own form has
-//! "remember me", as allauth's has, call `session.set_expiry(Expiry::AtBrowserClose)?` after `login` for those
-//! who did not choose it.
+//! [`login`](crate::DjangoSessionMut::login) keeps, cycles or flushes the visitor's session by Django's rules, writes
+//! `last_login` and changes the CSRF secret. [`logout`](crate::DjangoSessionMut::logout) deletes the row at once. A form
+//! that changes the password uses [`set_password`](crate::DjangoSite::set_password) and
+//! [`update_session_auth_hash`](crate::DjangoSessionMut::update_session_auth_hash), which keeps this session and ends
+//! the user's other sessions.
 //!
-//! **What runs in Django and not here:** the signals `user_logged_in`, `user_logged_out` and
-//! `user_login_failed`, and with them whatever listens: the attempts that django-axes counts to lock out
-//! who tries too often, the mails and "remember me" of django-allauth, audit logs; the form's own
-//! cleaning of the name (NFKC) and its `clean` methods; backends other than `ModelBackend` and
-//! `AllowAllUsersModelBackend`. A backend of another kind in front of them is an error until
-//! [`checks_passwords`](crate::AuthenticationBackend::checks_passwords) says that it may be passed over. If
-//! you need any of these, leave log-in to Django: what it does counts here all the same.
+//! The session lives for `SESSION_COOKIE_AGE`, as after Django's `LoginView`. If the site's own form has "remember me",
+//! as allauth's has, call `session.set_expiry(Expiry::AtBrowserClose)?` after `login` for users who did not choose it.
+//!
+//! ### What runs in Django and not here
+//!
+//! - The signals `user_logged_in`, `user_logged_out` and `user_login_failed`, and their receivers: django-axes counts
+//!   attempts to lock attackers out, django-allauth sends mail and has "remember me", and audit logs use them.
+//! - The form's cleaning of the name (NFKC), and its `clean` methods.
+//! - Backends other than `ModelBackend` and `AllowAllUsersModelBackend`. If such a backend stands before them, login is
+//!   an error until [`checks_passwords`](crate::AuthenticationBackend::checks_passwords) says that it may be skipped.
+//!
+//! If you need any of these, leave login to Django: this service recognises its sessions all the same.
 //!
 //! ## New passwords
 //!
-//! `AUTH_PASSWORD_VALIDATORS` are Python classes of the site. A log-in asks none of them, in Django neither:
-//! an old weak password still opens. A form that sets a password does, and here nothing does: a history of
-//! passwords is not kept either. Where a site has rules beyond a minimum length, leave that form to Django.
+//! `AUTH_PASSWORD_VALIDATORS` are Python classes of the site. Login does not use them, in Django neither: a user with an
+//! old weak password can still log in. Django's forms that set a password use them. This crate does not, and it keeps
+//! no history of passwords. If the site has rules beyond a minimum length, leave such a form to Django.
 //!
 //! ## In a debug build
 //!
-//! Hashing is meant to be slow, and without optimisation it is ten times as slow: a log-in takes seconds.
-//! In the `Cargo.toml` of the service:
+//! Hashing is slow on purpose, and without optimisation it is ten times slower: a login takes seconds. Put this into the
+//! `Cargo.toml` of the service:
 //!
 //! ```toml
 //! [profile.dev.package]

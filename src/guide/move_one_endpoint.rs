@@ -1,7 +1,7 @@
 //! # Move one endpoint
 //!
-//! Pick a view that is asked for often, reads much and writes little. This chapter moves one, and
-//! leaves a way back at every step.
+//! Pick a view that gets many requests, reads much and writes little. This chapter moves one. At every step you can go
+//! back.
 //!
 //! ## The view
 //!
@@ -16,8 +16,8 @@
 //!
 //! ## The handler
 //!
-//! This is `examples/orders.rs`. A handler finds in [`web::Data`](actix_web::web::Data) what `app_data`
-//! registered, here the pool.
+//! This is `examples/orders.rs`. A handler gets from [`web::Data`](actix_web::web::Data) what `app_data` registered, here
+//! the pool.
 //!
 //! ```no_run
 #![doc = include_str!("../../examples/orders.rs")]
@@ -26,18 +26,18 @@
 //! | Django | here |
 //! |---|---|
 //! | `@login_required` | [`login_required`](crate::DjangoSessionMiddleware::login_required): the same redirect, with the same `next` |
-//! | `@permission_required(.., raise_exception=True)` | [`permission_required`](crate::DjangoSessionMiddleware::permission_required): strangers log in first, others get a 403 |
+//! | `@permission_required(.., raise_exception=True)` | [`permission_required`](crate::DjangoSessionMiddleware::permission_required): anonymous visitors log in first, users without the permission get a 403 |
 //! | `@staff_member_required` | [`staff_required`](crate::DjangoSessionMiddleware::staff_required) |
-//! | `request.user` | [`DjangoUser`](crate::DjangoUser), or [`OptionalDjangoUser`](crate::OptionalDjangoUser) where nobody may be there |
+//! | `request.user` | [`DjangoUser`](crate::DjangoUser), or [`OptionalDjangoUser`](crate::OptionalDjangoUser) where the visitor may be anonymous |
 //! | `request.session` | [`DjangoSession`](crate::DjangoSession) to read |
 //! | `request.user.pk` | [`DjangoUser::parse_id`](crate::DjangoUser::parse_id) |
-//! | a view that only reads, and asks for nobody | no middleware |
-//! | a view that takes forms from anybody | [`optional`](crate::DjangoSessionMiddleware::optional): it checks them for CSRF |
+//! | a view that only reads, and does not use `request.user` or `request.session` | no middleware |
+//! | a view that accepts forms from anonymous visitors | [`optional`](crate::DjangoSessionMiddleware::optional), which checks them for CSRF |
 //!
 //! ## The address
 //!
-//! Both sides have to be behind one host, because a browser sends the session cookie to the host
-//! that set it. A proxy in front sends the moved path, and only that, to Rust:
+//! Both sides have to be behind one host, because a browser sends the session cookie only to the host that set it. A
+//! proxy in front sends the moved path to Rust, and every other path to Django:
 //!
 //! ```nginx
 //! upstream django { server 127.0.0.1:8000; }
@@ -52,7 +52,7 @@
 //!     proxy_http_version 1.1;
 //!     proxy_set_header Connection "";
 //!     proxy_set_header Host $http_host;                # with its port: CSRF checks compare it
-//!     proxy_set_header X-Forwarded-Proto $scheme;      # behind another proxy: what that one says
+//!     proxy_set_header X-Forwarded-Proto $scheme;      # behind another proxy: pass on its header
 //!     proxy_set_header X-Forwarded-For $remote_addr;
 //!     # 127.0.0.1:8080 is not the port of the site: `server_port = Some(443)` in the settings, or, with
 //!     # USE_X_FORWARDED_PORT on both sides, this:
@@ -66,21 +66,20 @@
 //! }
 //! ```
 //!
-//! A path with its slash and one without are two paths: Django redirects the second to the first
-//! (`APPEND_SLASH`), and so does nginx for a `location` with `proxy_pass` that ends in a slash.
-//! Methods that were not moved stay with Django, in the proxy as above.
+//! A path with a slash at its end and one without are two paths. Django redirects the second to the first
+//! (`APPEND_SLASH`). nginx does the same for a `location` with `proxy_pass` whose path ends with a slash. Methods that
+//! you did not move stay with Django, by `limit_except` as above.
 //!
-//! The demo (`cargo run --example demo`) does the same without nginx: `examples/demo/proxy.rs` is an
-//! actix service that answers its own paths and passes every other one on.
+//! The demo (`cargo run --example demo`) needs no nginx: `examples/demo/proxy.rs` is an actix service that answers its
+//! own paths and passes all others on.
 //!
-//! Tell the site what the proxy does to the request, in the words of `settings.py`:
-//! `USE_X_FORWARDED_HOST`, `SECURE_PROXY_SSL_HEADER` and their like. The
-//! [exported settings](crate::guide::start) have them all.
+//! Tell the service what the proxy does to a request, with Django's settings: `USE_X_FORWARDED_HOST`,
+//! `SECURE_PROXY_SSL_HEADER` and the like. The [exported settings](crate::guide::start) contain them all.
 //!
 //! ## Compare before you switch
 //!
-//! `examples/compare.rs` asks both sides the same with the same cookie, and prints where status, headers
-//! or JSON differ. Do so before any visitor is sent to the new one:
+//! `examples/compare.rs` sends the same request with the same cookie to both sides, and prints where status, headers or
+//! JSON differ. Run it before you send visitors to the new handler:
 //!
 //! ```sh
 //! # cookie.txt: "sessionid=..", from the developer tools of a browser that is logged in
@@ -88,16 +87,21 @@
 //!     http://127.0.0.1:8000 http://127.0.0.1:8080 < paths.txt
 //! ```
 //!
-//! `paths.txt` has a path a line, or is an access log: `grep 'GET /api/orders/' access.log`.
-//! JSON is compared by value, so spaces and the order of keys do not count. Do it four times: with the
-//! cookie of somebody who may, of somebody who may not, with one that was logged out, and without. There
-//! should be no difference. Headers that middleware of the site adds are yours to add, in the proxy or here. A new
-//! Django site has these; a content security policy comes on top:
+//! `paths.txt` has one path per line, or is an access log: `grep 'GET /api/orders/' access.log`. JSON is compared by
+//! value, so spaces and the order of keys do not count. Run it four times, with the cookie of:
+//!
+//! - a user who has the permission
+//! - a user who lacks it
+//! - a user who has logged out
+//! - no user: without a cookie
+//!
+//! It should print no difference. Headers that middleware of the site adds have to be added in the proxy or here. A new
+//! Django site adds these; a content security policy may come on top:
 //!
 //! ```
 //! use actix_web::middleware::DefaultHeaders;
 //!
-//! /// To `wrap` around all that moved.
+//! /// For `.wrap(..)` around everything that moved.
 //! fn headers_of_django() -> DefaultHeaders {
 //!     DefaultHeaders::new()
 //!         .add(("Cross-Origin-Opener-Policy", "same-origin"))
@@ -109,26 +113,26 @@
 //!
 //! ## Shadow traffic
 //!
-//! For a day of real visitors, let nginx send a copy of each GET to Rust. Django answers; what Rust
-//! answers reaches nobody. The role of that service has `SELECT` and no other right, and
-//! [`write_sessions`](crate::DjangoSettings::write_sessions) is off: what it would write, or set as a
-//! cookie, is lost. This is `docs/deployment/mirror.conf`:
+//! Let nginx send a copy of each GET to Rust for a day. Django answers the visitors; the answers of Rust are dropped.
+//! Give the role of that service `SELECT` and no other right, and leave
+//! [`write_sessions`](crate::DjangoSettings::write_sessions) off: whatever it would write or set as a cookie would be
+//! lost. This is `docs/deployment/mirror.conf`:
 //!
 //! ```nginx
 #![doc = include_str!("../../docs/deployment/mirror.conf")]
 //! ```
 //!
-//! Both answers to a request have one id in `sides.log`. This prints those whose status differs:
+//! Both answers to a request have the same id in `sides.log`. This command prints the requests whose status differs:
 //!
 //! ```sh
 //! awk '$3 ~ /^[0-9]+$/ { s[$1,$2] = $3; d = s[$1,"django"]; r = s[$1,"rust"]; if (d && r && d != r) print $4, $5, d, r }' /var/log/nginx/sides.log
 //! ```
 //!
-//! nginx waits for a copy before it takes the next request of the same connection: hence the short
-//! timeouts. To compare what is in the answers too, give the log of a quiet hour to `compare`.
+//! nginx waits for the copy before it takes the next request of the same connection, so the timeouts are short. To compare
+//! the bodies too, give the log of a quiet hour to `compare`.
 //!
 //! ## The way back
 //!
-//! Delete the `location` and reload the proxy. Nothing else has to be undone: Django's view is still
-//! there, the session was Django's all the time, and nobody is logged out. Remove the view when the
-//! handler has been right for as long as you keep your logs.
+//! Delete the `location` and reload the proxy. You have to undo nothing else: Django's view is still there, the sessions
+//! are Django's, and no visitor is logged out. Remove the view when the handler has been right for as long as you keep
+//! logs.

@@ -1,8 +1,8 @@
 //! # Move an API endpoint
 //!
-//! Clients of an API often bring no session: a token, a JWT, a name and a password.
-//! [`rest_framework`](crate::DjangoSessionMiddleware::rest_framework) recognises them as the views of the
-//! Django REST framework do, by the classes that the site has, and answers as they answer.
+//! Clients of an API often have no session, but a token, a JWT, or a name and a password.
+//! [`rest_framework`](crate::DjangoSessionMiddleware::rest_framework) recognises them as the views of the Django REST
+//! framework do, with the authentication classes of the site, and answers with the framework's responses.
 //!
 //! ## The view
 //!
@@ -54,8 +54,8 @@
 //!
 //! ## The settings
 //!
-//! Export them: [`from_json`](crate::DjangoSettings::from_json) brings the classes, in their order, and what
-//! `SIMPLE_JWT` says. A signing key that is not the `SECRET_KEY` is in no file, and handed over:
+//! Export the settings: [`from_json`](crate::DjangoSettings::from_json) reads the classes, in their order, and
+//! `SIMPLE_JWT`. The file does not contain a signing key. If it is not the `SECRET_KEY`, set it yourself:
 //!
 //! ```
 //! use actix_django_session::{AuthenticationClass, DjangoSettings};
@@ -69,7 +69,7 @@
 //! # }
 //! ```
 //!
-//! By hand:
+//! Or set them by hand:
 //!
 //! ```
 //! use actix_django_session::{DjangoSettings, RestAuthentication, SimpleJwt};
@@ -81,26 +81,30 @@
 //!     vec![RestAuthentication::jwt(jwt), RestAuthentication::session()];
 //! ```
 //!
-//! Whether the table of tokens can be read and the keys fit their algorithm says
-//! [`check`](crate::DjangoSite::check). The role of the service needs `SELECT` on `authtoken_token`.
+//! [`check`](crate::DjangoSite::check) reports whether the token table can be read, and whether the keys fit their
+//! algorithm. The role of the service needs `SELECT` on `authtoken_token`.
 //!
-//! ## What is as in the framework, and surprises
+//! ## Surprises, which are the framework's too
 //!
-//! - The first of the classes decides between 401 and 403, whichever class refused. Behind the framework's own
-//!   order, session and basic, it is always a 403.
-//! - The first class that the request asks for has the word. With the session first, a POST with a session
-//!   cookie and a good token is refused without a CSRF token.
-//! - A refused credential is refused on a view for everybody, too.
-//! - A token or a JWT is checked against the database each time: an account that was deactivated is refused at
-//!   once. A password that was changed ends a JWT only with `CHECK_REVOKE_TOKEN`.
-//! - A name and a password cost a hash at each request, as a log-in does: no more are hashed at once than there
-//!   are processors, and who gets no turn in time gets a 503.
-//! - Whoever brings a token or a JWT has no session here: [`DjangoSession`](crate::DjangoSession) is
-//!   rejected, and the hook [`after_get_user`](crate::DjangoSite::after_get_user) is given an empty one.
+//! - The first class in the list decides between 401 and 403, whichever class refused. With the framework's default order
+//!   (session, basic) the response is always a 403.
+//! - The first class whose credentials the request has decides. If the session class stands first, a POST with a session
+//!   cookie and a valid token is refused without a CSRF token.
+//! - A refused credential is refused also on a view that everybody may see.
+//! - Each request checks its token or JWT against the database: an account that was deactivated is refused at once. A
+//!   changed password ends a JWT only with `CHECK_REVOKE_TOKEN`.
+//! - A name and a password cost one password hash for each request, as a login does. As many passwords are hashed at once
+//!   as there are processors; a request that gets no turn in time gets a 503.
+//! - A client with a token or a JWT has no session here: [`DjangoSession`](crate::DjangoSession) rejects it, and the hook
+//!   [`after_get_user`](crate::DjangoSite::after_get_user) gets an empty session.
 //!
-//! ## What is not there
+//! ## What is not supported
 //!
-//! Views that issue tokens, `JWK_URL`, `JWTStatelessUserAuthentication`, the list of blocked tokens (which
-//! access tokens are never looked up in), throttles, versioning, other renderers than JSON, other languages than
-//! English. The export says which of them the site has. What is stricter here stands in
-//! `docs/rest-semantics.md`, with all rules.
+//! The export names which of these the site uses:
+//!
+//! - views that issue tokens
+//! - `JWK_URL` and `JWTStatelessUserAuthentication`
+//! - the block list of tokens, which the framework does not check for access tokens either
+//! - throttles, versioning, renderers other than JSON, and languages other than English
+//!
+//! `docs/rest-semantics.md` has all rules, and says where this crate is stricter.

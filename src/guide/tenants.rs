@@ -1,18 +1,17 @@
 //! # Several tenants
 //!
-//! What decides who is logged in must not depend on what the last request did to a connection. So a
-//! store makes connections of its own, from the host, credentials and TLS of the pool that it is
-//! given, and nothing else ever runs on them: no hook of the pool, no `SET search_path` of a
-//! handler, no transaction that was left open.
+//! A [`DjangoSite`](crate::DjangoSite) opens its own connections, with the host, credentials and TLS of the pool that you
+//! give it. Nothing else runs on these connections: no hook of the pool, no `SET search_path` of a handler, and no
+//! transaction that a handler left open. So no earlier request can change who is logged in.
 //!
-//! That also means that a hook of the pool which picks the tenant does not reach a site. Make one
-//! store for each tenant, and say where its tables are:
+//! It also means that a hook of the pool that selects the tenant does not reach the site. Make one site for each tenant,
+//! and say where its tables are:
 //!
 //! ```
 //! use actix_django_session::{DjangoSettings, Error, DjangoSite, UserModel};
 //! use deadpool_postgres::Pool;
 //!
-//! fn store_of(tenant: &str, host: &str, pool: Pool, secret_key: &[u8]) -> Result<DjangoSite, Error> {
+//! fn site_of(tenant: &str, host: &str, pool: Pool, secret_key: &[u8]) -> Result<DjangoSite, Error> {
 //!     let mut settings = DjangoSettings::new(secret_key);
 //!     settings.allowed_hosts = vec![host.into()];
 //!     settings.session_table = (tenant, "django_session").into();
@@ -21,16 +20,16 @@
 //! }
 //! ```
 //!
-//! Each store has [connections of its own](super::start#the-sites-own-connections) while its tenant is
-//! there, and for a minute after: with 8 workers, some 8 to 24 for each.
+//! Each site has [connections of its own](super::start#the-sites-own-connections) while its tenant gets requests, and
+//! for a minute after: with 8 workers, some 8 to 24 for each site.
 //!
-//! | tenants are | then |
+//! | tenants are | do this |
 //! |---|---|
-//! | schemas of one database (django-tenants) | one pool, one site a tenant with tables named by schema, as above |
-//! | databases | one pool and one site a tenant |
-//! | rows (a `tenant_id` column, row-level security) | one site; ask for the column with [`UserModel::columns`](crate::UserModel::columns) and compare it in the handler or in a hook. A policy of row-level security that reads a setting of the connection does not see one here: give the role of the site its own policy, or a view |
+//! | schemas of one database (django-tenants) | one pool, and one site for each tenant with tables named by schema, as above |
+//! | databases | one pool and one site for each tenant |
+//! | rows (a `tenant_id` column, row-level security) | one site; read the column with [`UserModel::columns`](crate::UserModel::columns), and compare it in the handler or in a hook. A row-level policy that reads a setting of the connection finds none here: give the role of the site its own policy, or a view |
 //!
-//! Which middleware a request meets is a matter of its host:
+//! The host of the request decides which tenant's middleware it passes:
 //!
 //! ```no_run
 //! use actix_django_session::{DjangoSessionMiddleware, DjangoUser, DjangoSite};
@@ -40,7 +39,7 @@
 //!     format!("Hello, {}", user.username())
 //! }
 //!
-//! /// Called once, with the host and the site of each tenant; each worker gets a clone.
+//! /// Called once, with the host and the site of each tenant. Each worker gets a clone of the result.
 //! fn routes(
 //!     tenants: Vec<(String, DjangoSite)>,
 //! ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send {
@@ -59,5 +58,5 @@
 //! }
 //! ```
 //!
-//! A session of tenant A is no session at tenant B even if both share a `SECRET_KEY`: its row is in
-//! another table. Give each tenant a key of its own all the same, as Django would have.
+//! A session of tenant A is not valid at tenant B, even if both have the same `SECRET_KEY`, because its row is in another
+//! table. Give each tenant a key of its own all the same, as you would in Django.
