@@ -2,8 +2,8 @@
 //!
 //! ## Rights
 //!
-//! The role of the site needs no more than this. `check()` asks for each right before it is needed,
-//! and prints the ones that are missing as statements to paste:
+//! The database role of the service needs these rights and no others. `check()` checks each of them at start-up, and
+//! prints the missing ones as statements to paste:
 //!
 //! | for | rights |
 //! |---|---|
@@ -25,7 +25,7 @@
 //! GRANT UPDATE (password, last_login) ON auth_user TO rust;
 //! ```
 //!
-//! With a user model, a session table or a schema of your own, put their names in place of these:
+//! If you have a user model, a session table or a schema of your own, use their names instead:
 //!
 //! ```sql
 //! GRANT USAGE ON SCHEMA web, accounts TO rust;
@@ -36,21 +36,20 @@
 //!
 //! ## Rotating the key
 //!
-//! In two steps, so that at every moment each side reads what the other one signs:
+//! Rotate in two steps. Each side can then read what the other side signs, at every moment:
 //!
-//! 1. Add the **new** key to `SECRET_KEY_FALLBACKS` of both sides, and start both with that.
-//! 2. Swap: the new one is `SECRET_KEY`, the old one a fallback. Start both with that.
+//! 1. Add the **new** key to `SECRET_KEY_FALLBACKS` on both sides, and restart both.
+//! 2. Swap the keys: the new key is `SECRET_KEY`, the old key is a fallback. Restart both sides.
 //!
-//! Export the settings again at each step: a key that is not in the file is refused at start. A
+//! Export the settings again at each step, because the service refuses to start with a key that is not in the file. A
 //! service that only reads can take both steps at once, before Django does.
 //!
-//! Sessions that an old key signed go on. [`Event::FallbackKey`](crate::Event) counts how often an old
-//! key was needed: when that has been zero for as long as `SESSION_COOKIE_AGE`, the old key can go.
+//! Sessions that the old key signed stay valid. [`Event::FallbackKey`](crate::Event) counts how often a fallback key was
+//! needed. When the count has been zero for as long as `SESSION_COOKIE_AGE`, remove the old key.
 //!
 //! ## Counters
 //!
-//! [`DjangoSite::on_event`](crate::DjangoSite::on_event) calls a function of yours at every
-//! [`Event`](crate::Event):
+//! [`DjangoSite::on_event`](crate::DjangoSite::on_event) calls your function at every [`Event`](crate::Event):
 //!
 //! ```
 //! use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +58,7 @@
 //!
 //! static OUTAGES: AtomicU64 = AtomicU64::new(0);
 //!
-//! /// Before middlewares are made of the site.
+//! /// Call this before you make middlewares of the site.
 //! fn counted(site: DjangoSite) -> DjangoSite {
 //!     site.on_event(|event| {
 //!         if event == Event::Outage {
@@ -68,108 +67,113 @@
 //!     })
 //! }
 //!
-//! /// A page for Prometheus; keep it from the outside.
+//! /// A page for Prometheus. Do not expose it to the outside.
 //! async fn metrics() -> String {
 //!     format!("django_outages_total {}\n", OUTAGES.load(Ordering::Relaxed))
 //! }
 //! ```
 //!
-//! `examples/metrics.rs` counts all of them, by reason, middleware and backend. Worth an alarm:
+//! `examples/metrics.rs` counts all events, by reason, middleware and backend. Set alerts on these:
 //!
 //! | when | it means |
 //! |---|---|
 //! | `outage` is above zero for a minute | visitors get 503s |
-//! | `undecodable` rises after a deployment | the two sides have different keys |
+//! | `undecodable` rises after a deployment | the secret keys of the two sides differ |
 //! | `rejected` with the reason `backend_not_listed` rises | a backend of the site is missing in the settings |
 //! | `fallback_key` stays high | the old key is still in use |
-//! | `rejected` with the reason `form_timeout` or `too_many_forms` rises | slow uploads, or somebody who sends them on purpose: see [the bounds](super::forms#a-form-with-a-file) |
+//! | `rejected` with the reason `form_timeout` or `too_many_forms` rises | slow uploads, or an attack with them: see [the bounds](super::forms#a-form-with-a-file) |
 //! | `rejected` with the reason `csrf_failed` rises | a form without a token, or a proxy that changes `Host` |
 //!
 //! ## Log lines
 //!
-//! They go through `tracing`, with constant messages and the facts in fields. `tracing_subscriber::fmt::init()`
-//! shows those of level `info` and above, or what the variable `RUST_LOG` says: `actix_django_session=debug` adds
-//! each request that was rejected, with its reason. Session keys, session
-//! data, CSRF secrets and passwords are in none of them, not even at trace level, and the parameters of
-//! queries do not show in tokio-postgres's log either. Of what PostgreSQL says, they have severity, code and
-//! message; details, and messages that may quote a value, are in PostgreSQL's own log only.
+//! Log lines go through `tracing`, with constant messages and facts in fields. `tracing_subscriber::fmt::init()` shows
+//! the levels `info` and above. The variable `RUST_LOG` changes that: `actix_django_session=debug` also shows each
+//! rejected request, with its reason.
+//!
+//! No log line contains a session key, session data, a CSRF secret or a password, not even at the level `trace`. The log
+//! of tokio-postgres does not show the parameters of queries either. From PostgreSQL's errors, the log has severity, code
+//! and message. Details, and messages that may quote a value, are only in PostgreSQL's own log.
 //!
 //! | level | message | when | fields |
 //! |---|---|---|---|
-//! | debug | `request rejected` | a middleware or extractor turns a request away | `reason`, `middleware` |
+//! | debug | `request rejected` | a middleware or an extractor rejects a request | `reason`, `middleware` |
 //! | warn | `CSRF check failed` | a request gets a 403 | `reason`: Django's text; `path`; for `Origin` and `Referer`: `came`, `expected` |
-//! | warn | `no key opens the session data: is this Django's SECRET_KEY?` | once a minute; so are the next three | `unlogged`: how many there were since the last line |
-//! | warn | `session data cannot be decoded` | rightly signed, and no JSON | `error`, `unlogged` |
-//! | warn | `the backend of a session is not among the AUTHENTICATION_BACKENDS here` | nobody is logged in who came in by it | `backend`, `unlogged` |
-//! | warn | `the user id in a session fits no user` | it cannot be a key of the user table | `column`, `kind`, `unlogged` |
+//! | warn | `no key opens the session data: is this Django's SECRET_KEY?` | the signature fits no key; at most once a minute, like the next three | `unlogged`: how many there were since the last line |
+//! | warn | `session data cannot be decoded` | the signature is right, and the data is not JSON | `error`, `unlogged` |
+//! | warn | `the backend of a session is not among the AUTHENTICATION_BACKENDS here` | its user logged in by that backend, and is rejected | `backend`, `unlogged` |
+//! | warn | `the user id in a session fits no user` | it cannot be a primary key of the user table | `column`, `kind`, `unlogged` |
 //! | warn | `a setting may be wrong` | `check()`, once for each warning in its report | `warning` |
 //! | warn | `` a middleware was made after check() and needs what that has not looked at: make the middlewares first, before `HttpServer::new` `` | once for each of users, permissions and groups | `not_looked_at` |
 //! | info | `settings checked against the database` | at the end of `check()` | tables, key type, cookie name, how many keys and backends |
-//! | warn | `the encoding of a password cannot be read` | somebody tries to log in with it | |
+//! | warn | `the encoding of a password cannot be read` | a user tries to log in with it | |
 //! | warn | `` there is a pooler in front of the database: going on without prepared statements, as without `DjangoSettings::prepared_statements` `` | once a site | |
 //! | warn | `` prepared statements keep getting lost, as behind a pooler in transaction mode: going on without them, as without `DjangoSettings::prepared_statements` `` | once a site | |
-//! | error | `a session has a new key, and the change could not be told to the cache` | `on_session_change` failed after a log-in or a `cycle_key`; the visitor has the new cookie | `error` |
+//! | error | `a session has a new key, and the change could not be told to the cache` | `on_session_change` failed after a login or a `cycle_key`; the visitor has the new cookie | `error` |
 //! | error | `a CSRF secret cannot be kept in the session` | `CSRF_USE_SESSIONS`, and a session too large to be read | `error` |
 //! | error | `messages were not kept in the session` | the session could not be changed | `error` |
 //! | error | `the session's messages cannot be read` | the session could not be read; the page shows none | `error` |
 //! | warn | `messages do not fit into their cookie` | the oldest are lost | `lost`: how many |
-//! | warn | `the messages cookie is signed by the site, and holds no messages` | another serializer | |
-//! | warn | `the session's messages are no messages` | something else wrote their key | |
-//! | error | `a session was changed after its answer was sent: that is not stored` | by something that a handler left running | |
-//! | error | `a flushed session could not be deleted` | the request was cut off or failed, and then the database was away | `error` |
-//! | error | `no URL from login_url_for` | your function gave nothing that can stand in a header; a 500 | `path` |
-//! | error | `a cookie cannot stand in a header` | a cookie's domain or path in the settings; it is not sent | `cookie` |
-//! | warn | `a session cannot be extended` | `SESSION_SAVE_EVERY_REQUEST` could not be honoured; the visitor has an answer all the same | `error` |
+//! | warn | `the messages cookie is signed by the site, and holds no messages` | the site has another serializer | |
+//! | warn | `the session's messages are no messages` | other code wrote their key | |
+//! | error | `a session was changed after its answer was sent: that is not stored` | by a task that a handler left running | |
+//! | error | `a flushed session could not be deleted` | the request was cut off or failed, and the database was unavailable | `error` |
+//! | error | `no URL from login_url_for` | your function returned text that cannot stand in a header; a 500 | `path` |
+//! | error | `a cookie cannot stand in a header` | because of the domain or path in the settings; it is not sent | `cookie` |
+//! | warn | `a session cannot be extended` | `SESSION_SAVE_EVERY_REQUEST` failed; the visitor gets the response all the same | `error` |
 //! | error | `session database unavailable` | a request got a 503, or a session was not extended; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |
-//! | warn | `too many log-ins at once` | a log-in got a 503; at most one line a second | `error`, `unlogged` |
-//! | warn | `a form was not read` | a 408, a 413 or a 503, see [the bounds](super::forms#a-form-with-a-file); at most one line a second | `error`: which one, `unlogged` |
+//! | warn | `too many log-ins at once` | a login got a 503; at most one line a second | `error`, `unlogged` |
+//! | warn | `a form was not read` | a 408, a 413 or a 503, see [the bounds](super::forms#a-form-with-a-file); at most one line a second | `error`: the bound, `unlogged` |
 //! | error | `middleware missing` | an extractor on a route without a middleware | `error`, `path` |
-//! | error | `request failed` | a mistake in a handler or in the settings: also what a handler returns, once; or a form cannot be spooled to the disk | `error` |
+//! | error | `request failed` | a mistake in a handler or in the settings, or an error that a handler returned, once; or the temporary file of a form cannot be written | `error` |
 //!
-//! The spans `visit lookup` (session and user at once), `session lookup`, `user lookup`, `session write`,
-//! `session slide` and `user write` (debug) are around those queries.
+//! These queries run in spans (debug): `visit lookup` (session and user at once), `session lookup`, `user lookup`,
+//! `session write`, `session slide` and `user write`.
 //!
-//! ## When the database is away
+//! ## When the database is unavailable
 //!
-//! A request that needs it gets a 503 with `Retry-After`, never the page for strangers and never the
-//! page for somebody else. Requests without a session cookie go on.
+//! A request that needs the database gets a 503 with `Retry-After`. It never gets the page for anonymous visitors, and
+//! never the page of another user. Requests without a session cookie work as usual.
 //!
-//! A request waits for what is looked up for one
-//! [`timeout`](crate::DjangoSettings::timeout) in all, permissions included, and not a
-//! moment longer; what it writes has one of its own. A connection that is silent for eight times as long
-//! as answers usually take gets another one beside it, and the same is asked there: at least after 100
-//! milliseconds or a fortieth of the timeout, at most after a second or a quarter of it (or twice as long
-//! as answers usually take, up to half of it). So a failover costs no error once the new server answers,
-//! also if all connections died in the same moment; and one that died without a word costs a second
-//! visitor no more than that silence.
-//! Where the pool's URL has several hosts, `connect_timeout` says how long each may take to be reached, and
-//! `target_session_attrs=read-write` passes over a primary that was demoted. A host that takes connections
-//! and then says nothing is ended by neither: `load_balance_hosts=random` has another attempt try another
-//! one first.
-//! How many there are is bounded: see [the site's own connections](super::start#the-sites-own-connections).
-//! PostgreSQL itself ends what nobody waits for any more (`statement_timeout` and `lock_timeout`, set on
-//! the site's connections alone, with TLS or without). What no timeout ends, such as a commit that waits
-//! for a synchronous standby, is ended from another connection (`pg_terminate_backend`), and counts until
-//! it is gone.
+//! ### Time
 //!
-//! A connection that may not any more what it could before (read-only, a right or a role that is gone)
-//! gives way to a new one, and the same is asked there once. What the server did not do and says so, a
-//! conflict on a standby or a deadlock, is asked again. One row that cannot be read is an error for its
-//! visitor alone.
+//! One request waits at most one [`timeout`](crate::DjangoSettings::timeout) for all that it reads (session, user,
+//! permissions), and at most one more for all that it writes.
 //!
-//! What writes is sent once: a request that does not know whether it was stored gets a 503, never a
-//! page that says so.
+//! If a connection does not answer within 8 times its usual latency, a query that reads is also sent on a second
+//! connection, and the first answer counts. With the default `timeout` it waits for 125 milliseconds to one second
+//! before that. In general the wait is between `max(100 ms, timeout / 40)` and `min(1 s, timeout / 4)`; where answers
+//! usually take long, it is twice their latency, up to `timeout / 2`. So a failover costs no error once the new server
+//! answers, even if all connections died at once. A connection that died silently delays the next visitor by no more
+//! than this wait.
+//!
+//! A query that writes is sent once. If the request does not know whether its data was stored, the response is a 503,
+//! never a page that says that it was.
+//!
+//! | what happens | what the site does |
+//! |---|---|
+//! | the server reports that it did not execute a query (a deadlock, a conflict on a standby) | repeats the query |
+//! | a connection lost its rights or its role, or became read-only | opens a new connection, and repeats the query there once |
+//! | one row cannot be read | answers its visitor alone with the error |
+//! | no visitor waits for a query any more | lets PostgreSQL end it: `statement_timeout` and `lock_timeout` are set on the connections of the site alone |
+//! | no timeout ends a query, such as a commit that waits for a synchronous standby | ends it from another connection (`pg_terminate_backend`), and counts the connection until it is gone |
+//!
+//! [`max_connections`](super::start#the-sites-own-connections) bounds all these connections.
+//!
+//! ### Several hosts
+//!
+//! If the URL of the pool has several hosts, `connect_timeout` bounds the time to reach each, and
+//! `target_session_attrs=read-write` skips a primary that was demoted. Neither helps against a host that accepts
+//! connections and then does not answer: `load_balance_hosts=random` lets the next attempt try another host first.
 //!
 //! ## Poolers
 //!
-//! Behind PgBouncer in transaction mode, set
-//! [`prepared_statements`](crate::DjangoSettings::prepared_statements) to `false`. A pooler that was not
-//! announced is noticed, and the log says so once. Connections are shared with others there, and no
-//! setting of one's own can be left on them: queries are planned anew each time, and what ends a query
-//! that waits for a lock is PgBouncer's `query_timeout`, or `ALTER ROLE .. SET statement_timeout`. Without
-//! either, at most `max_connections` are left waiting at a locked table every twenty `timeout`s.
+//! Behind PgBouncer in transaction mode, set [`prepared_statements`](crate::DjangoSettings::prepared_statements) to
+//! `false`. If you do not, the site notices the pooler, and the log says so once. There the site shares its connections
+//! with other clients, and cannot set anything on them. Therefore PostgreSQL plans every query again, and only PgBouncer's
+//! `query_timeout` or `ALTER ROLE .. SET statement_timeout` ends a query that waits for a lock. Without either, a locked
+//! table can leave up to `max_connections` queries waiting every twenty `timeout`s.
 //!
 //! ## Behind caches
 //!
-//! Every answer that passed a middleware, rejections and errors included, carries one `Vary` header with
-//! `Cookie` in it. Without it a shared cache would hand one visitor's page to another.
+//! Every response that passed a middleware, also a rejection or an error, has one `Vary` header with `Cookie` in it.
+//! Without that header, a shared cache would give the page of one visitor to another.

@@ -3,10 +3,10 @@ use actix_web::App;
 use crate::{app::TestApp, beds::Bed};
 
 mod sites {
-    chapter::code!("tenants", "fn store_of");
+    chapter::code!("tenants", "fn site_of");
 
     pub(super) fn of(tenant: &str, host: &str, pool: Pool) -> DjangoSite {
-        store_of(tenant, host, pool, testbed::Settings::SECRET_KEY.as_bytes()).unwrap()
+        site_of(tenant, host, pool, testbed::Settings::SECRET_KEY.as_bytes()).unwrap()
     }
 }
 
