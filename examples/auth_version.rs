@@ -1,5 +1,5 @@
-//! A session auth hash of the site's own making: here an "auth version" that ends all sessions of a
-//! user when it is raised. In Django:
+//! A session auth hash that the site computes in its own way: an "auth version" ends all sessions of a
+//! user when it increases. In Django:
 //!
 //! ```python
 //! class VersionedUser(AbstractUser):
@@ -49,7 +49,7 @@ async fn account(user: DjangoUser) -> Result<String, Error> {
     Ok(format!("{}, auth version {}", user.username(), user.get::<i32>("auth_version")?))
 }
 
-/// Built once; every worker gets a clone of the middleware.
+/// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let middleware = DjangoSessionMiddleware::login_required(site);
     move |app| {
@@ -59,7 +59,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let mut settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);

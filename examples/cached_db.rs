@@ -1,5 +1,5 @@
 //! Beside a Django with `SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"` and its
-//! cache in Redis: whoever changes a session deletes the copy that Django has in its cache.
+//! cache in Redis: each change of a session deletes the copy in Django's cache.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -20,8 +20,7 @@ use deadpool_postgres::{Config, Runtime};
 use redis::AsyncCommands;
 use tokio_postgres::NoTls;
 
-/// The key in Django's cache: `KEY_PREFIX`, `VERSION` and the session's, as `settings.py` has them.
-/// These are Django's defaults.
+/// The key in Django's cache: `KEY_PREFIX`, `VERSION` and the session key. These are Django's defaults.
 pub(crate) fn cache_key(key: &SessionKey) -> String {
     format!(":1:django.contrib.sessions.cached_db{}", key.as_str())
 }
@@ -31,7 +30,7 @@ async fn choose(session: DjangoSessionMut, theme: web::Path<String>) -> Result<S
     Ok(format!("{theme} it is\n"))
 }
 
-/// Built once; every worker gets a clone of the middleware.
+/// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let middleware = DjangoSessionMiddleware::optional(site);
     move |app| {
@@ -41,18 +40,18 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let mut settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
-    // As in settings.py: without it, no page of this site may send a form.
+    // ALLOWED_HOSTS of settings.py: without it, every form of this site fails the CSRF check.
     settings.allowed_hosts = vec!["localhost".into(), "127.0.0.1".into()];
     settings.session_engine = SessionEngine::CachedDb;
     settings.write_sessions = true;
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let cache = redis::Client::open(variable("REDIS_URL")?)?;
-    // One connection for all; it should be one that connects again, such as a `ConnectionManager`.
+    // One connection for all workers. In production use one that reconnects, such as a `ConnectionManager`.
     let cache = cache.get_multiplexed_async_connection().await?;
     let site = DjangoSite::new(pool, settings)?.on_session_change(move |key| {
         let mut cache = cache.clone();

@@ -1,4 +1,4 @@
-//! A shopping cart in Django's session: Django's pages see what was put in here.
+//! A shopping cart in Django's session: Django's pages see what this service puts into it.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -23,7 +23,8 @@ struct Item {
     item: u32,
 }
 
-/// Runs again on what others put in meanwhile, so nothing is lost. Stored when the answer goes out.
+/// `update` runs its closure again if another request changed the cart meanwhile, so no item is lost. The
+/// middleware saves the session before it sends the response.
 async fn add(session: DjangoSessionMut, form: web::Form<Item>) -> Result<String, Error> {
     let item = form.item;
     session.update("cart", move |cart: &mut Vec<u32>| cart.push(item))?;
@@ -34,7 +35,7 @@ async fn empty(session: DjangoSessionMut) -> Result<String, Error> {
     Ok(if session.remove("cart") { "emptied\n" } else { "it was empty\n" }.to_owned())
 }
 
-/// Built once; every worker gets a clone of the middleware.
+/// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let middleware = DjangoSessionMiddleware::optional(site);
     move |app| {
@@ -44,11 +45,11 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let mut settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
-    // As in settings.py: without it, no page of this site may send a form.
+    // ALLOWED_HOSTS of settings.py: without it, every form of this site fails the CSRF check.
     settings.allowed_hosts = vec!["localhost".into(), "127.0.0.1".into()];
     settings.write_sessions = true;
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }

@@ -1,21 +1,20 @@
-//! Asks two servers the same and prints where their answers differ: Django, and the service that is to
-//! take a path over.
+//! Sends the same requests to two servers and prints where their responses differ: Django, and the
+//! service that will take over a path.
 //!
 //! ```sh
 //! COOKIE_FILE=cookie.txt HOST=www.example.com PROTO=https cargo run --example compare -- \
 //!     http://127.0.0.1:8000 http://127.0.0.1:8080 < access.log
 //! ```
 //!
-//! Each line on stdin is a path with its query, or a line of an access log; `tail -F` does for live
-//! ones. Only GETs are sent again, so leave out those that change something: in Django 4.2 a GET can
-//! log out.
+//! Each line on stdin is a path with its query, or a line of an access log; `tail -F` follows a live log.
+//! Only GETs are repeated. Leave out GETs that change something: in Django 4.2 a GET can log out.
 //!
 //! The cookie is a whole header as a browser sends it, `sessionid=..`, in a file or in `COOKIE`. Both
-//! servers get it, and nothing that is printed has it in it. Of an answer, its status and the names of
-//! what differs are printed; of headers their values, too, but none of a cookie.
+//! servers get it, and the program never prints it. The program prints status, the names of what differs,
+//! and the values of headers, except of cookies.
 //!
-//! `IGNORE=x-frame-options,referrer-policy` leaves out headers that a proxy adds. The program fails if
-//! anything differed.
+//! `IGNORE=x-frame-options,referrer-policy` leaves out headers that a proxy adds. The exit code
+//! says whether anything differed.
 
 use std::{
     collections::BTreeSet,
@@ -53,17 +52,17 @@ const HEADERS: &[&str] = &[
     "x-frame-options",
 ];
 
-/// How many places in one body are named.
+/// How many differing places of one body are printed.
 const MOST_PLACES: usize = 10;
 
-/// The path to ask for again, of a path or a line of an access log (`".. "GET /path HTTP/1.1" .."`).
+/// The path to request, from a path or a line of an access log (`".. "GET /path HTTP/1.1" .."`).
 fn path(line: &str) -> Option<&str> {
     let line = line.trim();
     let path = match line.split_once("\"GET ") {
         Some((_, request)) => request.split(' ').next()?,
         None => line,
     };
-    // nginx writes `\x22` for what cannot stand in a log.
+    // nginx writes `\x22` for characters that cannot stand in a log.
     let is_one = path.starts_with('/') && !path.contains(['\\', '"', ' ']);
     is_one.then_some(path)
 }
@@ -81,7 +80,7 @@ impl Answer {
         Ok(Self { status, headers, body: response.bytes().await?.to_vec() })
     }
 
-    /// The values of a header, in a form that is the same if they mean the same.
+    /// The values of a header, normalised: values with the same meaning are equal.
     fn header(&self, name: &str, origin: &str) -> BTreeSet<String> {
         let values = self
             .headers
@@ -110,7 +109,7 @@ impl Answer {
         is_json.then(|| serde_json::from_slice(&self.body).ok())?
     }
 
-    /// The body without the CSRF tokens in its forms: they are new in each answer.
+    /// The body without the CSRF tokens in its forms, which are new in each response.
     fn text(&self) -> String {
         const TOKEN: &str = r#"name="csrfmiddlewaretoken" value=""#;
         let body = String::from_utf8_lossy(&self.body);
@@ -133,7 +132,7 @@ fn without_secrets(cookie: &str) -> String {
     [name.trim().to_owned()].into_iter().chain(attributes).collect::<Vec<_>>().join("; ")
 }
 
-/// Where two answers differ, a line each.
+/// Where two responses differ, one line for each place.
 fn differences(left: &Answer, right: &Answer, servers: &[String; 2], ignored: &str) -> Vec<String> {
     let mut found = Vec::new();
     if left.status != right.status {
@@ -141,7 +140,7 @@ fn differences(left: &Answer, right: &Answer, servers: &[String; 2], ignored: &s
     }
     let have_no_body = left.body.is_empty() && right.body.is_empty();
     for &name in HEADERS {
-        // Django says what the nothing is that comes with a redirect.
+        // Django sends a content type also with the empty body of a redirect.
         if ignored.split(',').any(|other| other == name) || have_no_body && name == "content-type" {
             continue;
         }
@@ -149,7 +148,7 @@ fn differences(left: &Answer, right: &Answer, servers: &[String; 2], ignored: &s
         if left != right {
             let show = |values: BTreeSet<String>| match values.is_empty() {
                 true => "(not there)".to_owned(),
-                // As a literal, so that nothing in it speaks to the terminal.
+                // As a literal, so that control characters do not reach the terminal.
                 false => format!("{:?}", Vec::from_iter(values).join(", ")),
             };
             found.push(format!("{name}: {} | {}", show(left), show(right)));
@@ -178,8 +177,8 @@ fn differences(left: &Answer, right: &Answer, servers: &[String; 2], ignored: &s
     found
 }
 
-/// By value: neither spaces nor the order of keys count. `1` and `1.0` are two values, because they are
-/// for many a client.
+/// Compares by value: spaces and the order of keys do not count. `1` and `1.0` differ, because many clients
+/// tell them apart.
 fn compare(left: &Value, right: &Value, place: &str, found: &mut Vec<String>) {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
@@ -205,7 +204,7 @@ fn compare(left: &Value, right: &Value, place: &str, found: &mut Vec<String>) {
     }
 }
 
-/// What is sent with each request.
+/// The headers that each request has.
 fn headers() -> Result<HeaderMap, Box<dyn Error>> {
     let mut headers = HeaderMap::new();
     let cookie = match env::var("COOKIE_FILE") {

@@ -24,7 +24,7 @@ async fn items(user: DjangoUser) -> impl Responder {
     web::Json(json!({ "items_of": user.username() }))
 }
 
-/// What clients see. The log has the cause already; they need not know it.
+/// What clients see. The log already has the cause.
 fn json_error(error: &Error, _req: &HttpRequest) -> HttpResponse {
     let status = error.status_code();
     let (code, message) = match error {
@@ -44,7 +44,7 @@ fn json_error(error: &Error, _req: &HttpRequest) -> HttpResponse {
     response.json(json!({ "code": code, "message": message }))
 }
 
-/// Built once; every worker gets a clone of the middleware.
+/// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let middleware = DjangoSessionMiddleware::login_required(site).error_handler(json_error);
     move |app| {
@@ -56,7 +56,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);

@@ -1,4 +1,4 @@
-//! A page with a form, as Django protects it: with the token of its cookie.
+//! A page with a form that is protected as in Django: with the token of the CSRF cookie.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -33,13 +33,13 @@ async fn page(csrf_token: CsrfToken, notes: Notes) -> HttpResponse {
     ))
 }
 
-/// Comes here only from a page of this site: the middleware has seen to that.
+/// Gets only forms from pages of this site: the middleware has checked that.
 async fn note(Form(note): Form<Note>, notes: Notes) -> impl Responder {
     notes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(note.text);
     Redirect::to("/").see_other()
 }
 
-/// Somebody with an old page, or without cookies, is told so. Why, is in the log.
+/// A page for visitors with an old form or without cookies. The log has the reason.
 fn refused(error: &Error, _: &HttpRequest) -> HttpResponse {
     match error {
         Error::CsrfFailed(_) => {
@@ -60,7 +60,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-/// Built once; every worker gets a clone of the middleware.
+/// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let middleware = DjangoSessionMiddleware::optional(site).error_handler(refused);
     let notes = Notes::default();
@@ -72,11 +72,11 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let mut settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
-    // As in settings.py: without it, no page of this site may send a form.
+    // ALLOWED_HOSTS of settings.py: without it, every form of this site fails the CSRF check.
     settings.allowed_hosts = vec!["localhost".into(), "127.0.0.1".into()];
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;

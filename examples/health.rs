@@ -1,4 +1,4 @@
-//! Two routes for who looks after the process: `/health/live`, whether it runs, and `/health/ready`,
+//! Two routes for the supervisor of the process: `/health/live` says whether it runs, and `/health/ready`
 //! whether it can serve visitors.
 //!
 //! ```sh
@@ -6,7 +6,7 @@
 //!     cargo run --example health
 //! ```
 //!
-//! Let the proxy keep both to itself.
+//! Do not let the proxy expose them.
 
 use std::env;
 
@@ -22,7 +22,7 @@ use actix_web::{
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
-/// Asks nothing: a process that is restarted because its database is away is no better off.
+/// Checks nothing: a restart does not help while the database is unavailable.
 async fn live() -> impl Responder {
     "live"
 }
@@ -37,8 +37,8 @@ async fn account(user: DjangoUser) -> HttpResponse {
     HttpResponse::Ok().body(format!("hello, {}", user.username()))
 }
 
-/// Built once; every worker gets a clone of the middleware. No middleware is around the health
-/// routes: who asks there has no session.
+/// Makes the middleware once. Every worker gets a clone. The health routes
+/// have no middleware, because their clients have no session.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let middleware = DjangoSessionMiddleware::login_required(site.clone());
     let site = web::Data::new(site);
@@ -57,7 +57,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);

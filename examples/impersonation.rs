@@ -1,6 +1,6 @@
-//! Somebody of the staff who acts as a customer, by django-impersonate: the session stays that of the
-//! staff, and the site's middleware puts the customer in the place of `request.user`. Without the
-//! hook, this service would go on to serve the staff.
+//! A member of the staff acts as a customer, with django-impersonate: the session stays that of the staff
+//! member, and the site's middleware sets `request.user` to the customer. Without the hook, this service
+//! would serve the staff member.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -20,17 +20,17 @@ use actix_web::{
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
-/// The key under which django-impersonate notes the id of the other user.
+/// The key under which django-impersonate stores the id of the other user.
 const OTHER: &str = "_impersonate";
 
-/// `ImpersonateMiddleware` with its default settings: staff may act as whoever is no superuser. One
-/// thing is stricter here: nobody acts as a user who is not active.
+/// `ImpersonateMiddleware` with its default settings: staff may act as every user who is not a superuser.
+/// This is stricter in one point: the other user has to be active.
 pub(crate) async fn acting(
     session: DjangoSession,
     user: DjangoUser,
     site: DjangoSite,
 ) -> Result<Option<DjangoUser>, Error> {
-    // An id that is no number is an error there, too.
+    // An id that is not a number is an error in the package, too.
     let Some(id) = session.get::<Option<i64>>(OTHER)?.flatten() else { return Ok(Some(user)) };
     if !user.is_superuser() && !user.is_staff() {
         return Ok(Some(user));
@@ -46,7 +46,7 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
-/// Built once; every worker gets a clone of the middleware.
+/// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let middleware = DjangoSessionMiddleware::login_required(site);
     move |app| {
@@ -56,7 +56,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);

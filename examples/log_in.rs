@@ -1,4 +1,4 @@
-//! Log in, log out and change the password here instead of in Django: the page, `next`, a wrong password, and
+//! Login, logout and a new password here instead of in Django: the page, `next`, a wrong password, and
 //! messages that Django's pages show too.
 //!
 //! ```sh
@@ -9,7 +9,7 @@
 //! The role needs `UPDATE (last_login, password)` on the user table, and `INSERT`, `UPDATE` and `DELETE` on
 //! `django_session`.
 //!
-//! What it leaves out: **the site's `AUTH_PASSWORD_VALIDATORS` are Python classes, and are not asked here.**
+//! What it leaves out: **the site's `AUTH_PASSWORD_VALIDATORS` are Python classes, and do not run here.**
 //! A log-in needs none of them, in Django neither. A new password does: this example asks for eight
 //! characters and no more than that. Where a site has other rules, leave the page that changes passwords to
 //! Django; what it does counts here.
@@ -56,7 +56,7 @@ async fn log_in_page(
     log_in_form(&csrf_token, next.as_deref(), &shown(&messages))
 }
 
-/// Comes here only from a page of this site: the middleware has seen to that.
+/// Gets only forms from pages of this site: the middleware has checked that.
 async fn log_in(
     req: HttpRequest,
     site: DjangoSite,
@@ -66,7 +66,7 @@ async fn log_in(
     Form(form): Form<LogIn>,
 ) -> Result<HttpResponse, Error> {
     let posted = form.next.as_deref();
-    // The same answer, after the same time, whether there is no such user or the password is wrong.
+    // The response and its time are the same for an unknown user and for a wrong password.
     let Some(user) = site.authenticate(form.username.trim(), &form.password).await? else {
         let next = site.safe_next(&req, posted);
         return Ok(log_in_form(&csrf_token, next.as_deref(), "<p>Wrong name or password.</p>"));
@@ -89,7 +89,7 @@ fn log_in_form(csrf_token: &CsrfToken, next: Option<&str>, above: &str) -> HttpR
     ))
 }
 
-/// A form and not a link: no other page can log somebody out.
+/// A form and not a link, so that no other page can log a visitor out.
 async fn log_out(
     req: HttpRequest,
     site: DjangoSite,
@@ -131,7 +131,7 @@ async fn password_page(_: DjangoUser, csrf_token: CsrfToken, messages: Messages)
     ))
 }
 
-/// This session lives on; the user's others end when they are next used.
+/// This session stays valid. The user's other sessions end when they are next used.
 async fn change_password(
     user: DjangoUser,
     session: DjangoSessionMut,
@@ -158,7 +158,7 @@ async fn change_password(
     Ok(Redirect::to("/").see_other())
 }
 
-/// What the last page, or one of Django's, wanted to say.
+/// The messages that the last page, or one of Django's, left.
 fn shown(messages: &Messages) -> String {
     let item = |tags: String, html: String| format!("<p class=\"{}\">{html}</p>", escape(&tags));
     messages.read().iter().map(|message| item(message.tags(), message.html())).collect()
@@ -174,7 +174,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
-/// Built once; every worker gets a clone of the middlewares.
+/// Makes each middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let everyone = DjangoSessionMiddleware::optional(site.clone());
     let users = DjangoSessionMiddleware::login_required(site);
@@ -189,11 +189,11 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
     }
 }
 
-/// What a service that logs in needs; with `from_json`, the site has said the most of it.
+/// The settings that a service with a login needs; exported settings have most of them.
 pub(crate) fn settings(secret_key: &str) -> DjangoSettings {
     let mut settings = DjangoSettings::new(secret_key);
     settings.write_sessions = true;
-    // Without it, no page of this site may send a form.
+    // Without it, every form of this site fails the CSRF check.
     settings.allowed_hosts = vec!["localhost".into(), "127.0.0.1".into()];
     settings.login_url = "/login/".into();
     settings.login_redirect_url = "/".into();
@@ -203,7 +203,7 @@ pub(crate) fn settings(secret_key: &str) -> DjangoSettings {
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }

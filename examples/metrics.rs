@@ -1,4 +1,4 @@
-//! Counters for Prometheus, from the events of a store: no crate for metrics is needed.
+//! Counters for Prometheus, from the events of a site, without a crate for metrics.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -6,7 +6,7 @@
 //! curl http://127.0.0.1:8080/metrics
 //! ```
 //!
-//! Keep `/metrics` from strangers: here everybody may read it.
+//! Do not expose `/metrics`: here every client may read it.
 
 use std::{
     collections::BTreeMap,
@@ -26,8 +26,8 @@ use actix_web::{
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
-/// How often each event happened, by its labels. There are few: reasons, middlewares and backends are all
-/// from the code and the settings, never from a client.
+/// How often each event happened, by its labels. The number of labels is bounded: reasons, middlewares and
+/// backends come from the code and the settings, never from a client.
 static EVENTS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
 
 fn count(event: Event<'_>) {
@@ -58,7 +58,7 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
-/// Built once; every worker gets a clone of the middleware.
+/// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let site = site.on_event(count);
     let middleware = DjangoSessionMiddleware::login_required(site).name("account");
@@ -70,7 +70,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);

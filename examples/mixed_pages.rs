@@ -1,4 +1,4 @@
-//! Pages for everybody that know who is there, and one for staff only.
+//! Pages for all visitors that know the user, and one page for staff only.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -18,7 +18,7 @@ use actix_web::{
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
-/// `None` means that nobody is logged in; when the database is away, the answer is a 503.
+/// `None` means anonymous. If the database is unavailable, the response is a 503.
 async fn article(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
     match user {
         Some(user) => format!("An article. You may comment as {}.\n", user.username()),
@@ -26,18 +26,18 @@ async fn article(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
     }
 }
 
-/// A cart needs a session and no user. Data that cannot be read is an empty session, as in Django.
+/// A cart needs a session, and no user. Data that cannot be decoded is an empty session, as in Django.
 async fn cart(OptionalDjangoSession(session): OptionalDjangoSession) -> String {
     let items = session.and_then(|session| session.get::<u32>("cart").ok()?).unwrap_or_default();
     format!("{items} in the cart\n")
 }
 
-/// Behind the second middleware. The two make one lookup.
+/// Behind the second middleware. Both middlewares share one lookup.
 async fn drafts(user: DjangoUser) -> String {
     format!("Drafts, for {}\n", user.username())
 }
 
-/// Built once; every worker gets a clone of the middlewares.
+/// Makes each middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let everybody = DjangoSessionMiddleware::optional(site.clone());
     let staff = DjangoSessionMiddleware::login_required(site).staff_required();
@@ -53,7 +53,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);

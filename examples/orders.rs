@@ -20,7 +20,7 @@ async fn orders(user: DjangoUser, pool: web::Data<Pool>) -> actix_web::Result<Ht
     Ok(HttpResponse::Ok().json(json!({ "orders": orders })))
 }
 
-/// Called once, before `check()`; each worker gets a clone.
+/// Called once, before `check()`. Each worker gets a clone.
 fn routes(site: DjangoSite, pool: Pool) -> impl Fn(&mut web::ServiceConfig) + Clone + Send {
     let middleware =
         DjangoSessionMiddleware::login_required(site).permission_required("shop.view_order");
@@ -36,13 +36,13 @@ fn routes(site: DjangoSite, pool: Pool) -> impl Fn(&mut web::ServiceConfig) + Cl
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let file = variable("DJANGO_SETTINGS")?;
     let json = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
     let settings = DjangoSettings::from_json(&json, variable("DJANGO_SECRET_KEY")?)?;
-    // For the queries of the handlers; the site makes its own connections.
+    // For the queries of the handlers. The site opens its own connections.
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let site = DjangoSite::new(pool.clone(), settings)?;

@@ -1,14 +1,14 @@
-//! A database password that is renewed while the service runs: a token of RDS IAM or Cloud SQL, or
-//! what Vault leases. Something beside this service writes it to a file (Vault Agent, a sidecar, a
-//! mounted secret); it is read whenever a connection is made, so an old one is never sent.
+//! A database password that is renewed while the service runs: a token of RDS IAM or Cloud SQL, or a
+//! password that Vault leases. Another process writes it to a file (Vault Agent, a sidecar, a mounted
+//! secret). The service reads the file whenever it opens a connection, so it never sends an old password.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user@localhost/site PASSWORD_FILE=/run/secrets/database \
 //!     DJANGO_SECRET_KEY=... cargo run --example password_file
 //! ```
 //!
-//! Where a library makes the token, let a task write it to a `tokio::sync::watch` some minutes before
-//! it ends, and read that in `connect` in place of the file.
+//! If a library makes the token, let a task write it to a `tokio::sync::watch` some minutes before the old
+//! one expires, and read that in `connect` in place of the file.
 
 use std::{env, fs, future::Future, path::PathBuf, pin::Pin};
 
@@ -27,13 +27,13 @@ impl Connect for PasswordFile {
     fn connect(&self, config: &Config) -> Connecting<'_> {
         let mut config = config.clone();
         Box::pin(async move {
-            // Small and local. Without the file, PostgreSQL refuses, and says so in the log.
+            // The file is small and local, so it may block. Without it PostgreSQL refuses, and the log says so.
             let password = fs::read_to_string(&self.0).unwrap_or_default();
             config.password(password.trim_end());
-            // In place of `NoTls`, the connector of `examples/tls.rs`: clouds want TLS.
+            // Replace `NoTls` by the connector of `examples/tls.rs`: cloud databases require TLS.
             let (client, connection) = config.connect(NoTls).await?;
             let task = spawn(async move {
-                // How it ended, the client is told.
+                // The client reports how the connection ended.
                 drop(connection.await);
             });
             Ok((client, task))
@@ -47,7 +47,7 @@ async fn account(user: DjangoUser) -> impl Responder {
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);

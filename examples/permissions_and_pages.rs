@@ -1,5 +1,5 @@
-//! Pages that need a permission, and a page for those who lack it. Strangers still get the way to the
-//! login page, with the way back.
+//! Pages that need a permission, and a page for users who lack it. Anonymous visitors are still redirected
+//! to the login page, with `next`.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -19,7 +19,7 @@ use actix_web::{
 use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
-/// Everybody who is logged in; what is on the page depends on who that is.
+/// For every logged-in user; the content depends on the user.
 async fn items(user: DjangoUser) -> Result<HttpResponse, Error> {
     let button = match user.has_perm("shop.add_item").await? {
         true => "<a href=\"/items/add\">Add an item</a>",
@@ -28,13 +28,13 @@ async fn items(user: DjangoUser) -> Result<HttpResponse, Error> {
     Ok(page(HttpResponse::Ok(), &format!("<h1>Items</h1>{button}")))
 }
 
-/// Behind `permission_required`: whoever comes here may.
+/// Behind `permission_required`: every user who comes here has the permission.
 async fn add(user: DjangoUser) -> HttpResponse {
     let name = user.username().replace('&', "&amp;").replace('<', "&lt;");
     page(HttpResponse::Ok(), &format!("<h1>A new item of {name}</h1>"))
 }
 
-/// A page for the 403; everything else is the middleware's own answer.
+/// A page for the 403. For all other errors, the middleware's own response.
 fn refused(error: &Error, req: &HttpRequest) -> HttpResponse {
     match error {
         Error::PermissionDenied => {
@@ -49,7 +49,7 @@ fn page(mut response: actix_web::HttpResponseBuilder, body: &str) -> HttpRespons
     response.content_type(ContentType::html()).body(format!("<!doctype html>{body}"))
 }
 
-/// Built once; every worker gets a clone of the middlewares.
+/// Makes each middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let users = DjangoSessionMiddleware::login_required(site).error_handler(refused);
     let sellers = users.clone().permission_required("shop.add_item");
@@ -61,7 +61,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);

@@ -1,5 +1,5 @@
 //! An API that answers as a view of the Django REST framework: clients come with a session, a token, a
-//! JWT or a password, as the site's `DEFAULT_AUTHENTICATION_CLASSES` have it, and who may not gets
+//! JWT or a password, by the site's `DEFAULT_AUTHENTICATION_CLASSES`. Refused clients get
 //! `{"detail": ..}`.
 //!
 //! ```sh
@@ -7,8 +7,8 @@
 //!     DJANGO_SETTINGS=django-settings.json cargo run --example rest_framework
 //! ```
 //!
-//! Without `DJANGO_SETTINGS`, what `export_settings` printed inside the site, it takes the classes that the
-//! framework has by default: session and basic.
+//! `DJANGO_SETTINGS` is the path of the exported settings. Without it, the example uses the framework's
+//! default classes: session and basic.
 
 use std::{env, error::Error as StdError, fs};
 
@@ -28,10 +28,10 @@ async fn items(user: DjangoUser) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "user": user.username() }))
 }
 
-/// By which class the client came in, and what its token says of it.
+/// The class that recognised the client, and the claims of its token.
 async fn whoami(user: DjangoUser, auth: RestAuth) -> Result<HttpResponse, Error> {
     if user.is_superuser() && auth.scheme() == Some(RestScheme::Basic) {
-        // Answered in JSON, as what the middleware refuses.
+        // The middleware answers this error in JSON, as its own.
         return Err(Error::PermissionDenied);
     }
     Ok(HttpResponse::Ok().json(json!({
@@ -41,7 +41,7 @@ async fn whoami(user: DjangoUser, auth: RestAuth) -> Result<HttpResponse, Error>
     })))
 }
 
-/// Built once; every worker gets a clone of the middlewares.
+/// Makes each middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     // class Items(APIView): permission_classes = [IsAuthenticated], with get() and post()
     let api = DjangoSessionMiddleware::rest_framework(site).methods([Method::GET, Method::POST]);
@@ -56,7 +56,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn StdError>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let secret_key = variable("DJANGO_SECRET_KEY")?;
@@ -64,7 +64,7 @@ async fn main() -> Result<(), Box<dyn StdError>> {
         Ok(path) => DjangoSettings::from_json(&fs::read_to_string(path)?, secret_key)?,
         Err(_) => {
             let mut settings = DjangoSettings::new(secret_key);
-            // As in settings.py: without it, no page of this site may send anything.
+            // ALLOWED_HOSTS of settings.py: without it, every form of this site fails the CSRF check.
             settings.allowed_hosts = vec!["localhost".into(), "127.0.0.1".into()];
             settings
         }

@@ -8,7 +8,7 @@ use actix_django_session::{
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // settings.SECRET_KEY; from the environment in a program of yours.
+    // settings.SECRET_KEY. In your program, read it from the environment.
     let secret_key = "django-insecure-for-show";
 
     // Signer(salt="newsletter").sign("ada@example.com")
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         signing::loads(&invitation, secret_key, Some("invite"), Some(three_days))?;
     println!("invited     {invited}");
 
-    // The session_data column: made here, read here; Django reads it too.
+    // The session_data column: written here, read here, and readable for Django.
     let signer = SessionSigner::new(&DjangoSettings::new(secret_key))?;
     let mut data = SessionData::new();
     data.insert("cart", &["book", "pen"])?;

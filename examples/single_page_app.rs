@@ -1,5 +1,5 @@
-//! A page whose script talks JSON: it sends the token of the cookie back in the header
-//! `X-CSRFToken`, as Django's documentation has it.
+//! A page whose script sends JSON: it puts the token of the cookie into the header `X-CSRFToken`, as Django's
+//! documentation says.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -35,12 +35,12 @@ document.getElementById("save").onclick = async () => {
 </script>
 "#;
 
-/// The page needs the cookie and nothing of the token: that it is extracted sends the cookie.
+/// The page needs only the cookie: extracting the token sends it.
 async fn page(_: CsrfToken) -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::html()).body(PAGE)
 }
 
-/// For an application that comes from elsewhere and cannot read the cookie of this host.
+/// For an application on another host, which cannot read the cookie of this host.
 async fn csrf_token(csrf_token: CsrfToken) -> impl Responder {
     Json(json!({ "csrf_token": csrf_token.as_str() }))
 }
@@ -49,7 +49,7 @@ async fn save(Json(note): Json<Value>) -> impl Responder {
     Json(json!({ "saved": note }))
 }
 
-/// As the REST framework answers.
+/// Answers as the REST framework does.
 fn json_error(error: &Error, _: &HttpRequest) -> HttpResponse {
     let detail = match error {
         Error::CsrfFailed(reason) => format!("CSRF Failed: {reason}"),
@@ -59,7 +59,7 @@ fn json_error(error: &Error, _: &HttpRequest) -> HttpResponse {
     HttpResponse::build(error.status_code()).json(json!({ "detail": detail }))
 }
 
-/// Built once; every worker gets a clone of the middlewares.
+/// Makes each middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let pages = DjangoSessionMiddleware::optional(site.clone());
     let api = DjangoSessionMiddleware::optional(site).error_handler(json_error);
@@ -74,12 +74,12 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let mut settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
     settings.allowed_hosts = vec!["localhost".into(), "127.0.0.1".into()];
-    // Where the application is developed, on a port of its own.
+    // The development server of the application, on a port of its own.
     settings.csrf_trusted_origins = vec!["http://localhost:5173".into()];
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;

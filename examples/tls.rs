@@ -1,5 +1,5 @@
-//! PostgreSQL over TLS, with the certificate of an authority of your own: what `sslmode=verify-full` and
-//! `sslrootcert` are elsewhere.
+//! PostgreSQL over TLS, with the certificate of an authority of your own: as `sslmode=verify-full` and
+//! `sslrootcert` do elsewhere.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@db.example.com/site DATABASE_CA=ca.pem \
@@ -21,8 +21,8 @@ use rustls::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// A pool that encrypts, and that talks to nobody whose certificate this authority did not sign or
-/// whose name is not that in the address. The store's own connections do the same.
+/// A pool that encrypts, and that verifies the server: this authority signed its certificate, for the name in
+/// the address. The site's own connections do the same.
 pub(crate) fn pool(url: String, ca: &Path) -> Result<Pool, Box<dyn std::error::Error>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca)? {
@@ -32,7 +32,7 @@ pub(crate) fn pool(url: String, ca: &Path) -> Result<Pool, Box<dyn std::error::E
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    // Without `Require`, a server that offers no TLS would be spoken to without.
+    // Without `Require`, the connection is not encrypted if the server offers no TLS.
     let config = Config { url: Some(url), ssl_mode: Some(SslMode::Require), ..Config::default() };
     Ok(config.create_pool(Some(Runtime::Tokio1), MakeRustlsConnect::new(tls))?)
 }
@@ -41,7 +41,7 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
-/// Built once; every worker gets a clone of the middleware.
+/// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let middleware = DjangoSessionMiddleware::login_required(site);
     move |app| {
@@ -51,7 +51,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);

@@ -1,8 +1,8 @@
-//! Two factors: only sessions in which django-otp has verified a device of the user count as logged
-//! in, as with its `otp_required`. Everyone else is sent to the page that asks for the second factor.
+//! Two factors: only sessions in which django-otp has verified a device of the user count as logged in, as
+//! with its `otp_required`. All other visitors are redirected to the page that asks for the second factor.
 //!
-//! The device is looked up on each request, as django-otp's middleware does: a phone that was
-//! stolen and deleted opens nothing any more.
+//! The device is looked up on each request, as django-otp's middleware does. So a device that was deleted,
+//! for example a stolen phone, no longer counts.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -22,7 +22,7 @@ use actix_web::{
 use deadpool_postgres::{Config, Pool, Runtime};
 use tokio_postgres::NoTls;
 
-/// The key under which django-otp notes the device, `otp_totp.totpdevice/7`.
+/// The key under which django-otp stores the device, `otp_totp.totpdevice/7`.
 const DEVICE: &str = "otp_device_id";
 
 /// The plugins of django-otp that this site has, and their tables.
@@ -31,13 +31,13 @@ const DEVICES: [(&str, &str); 2] = [
     ("otp_static.staticdevice", "otp_static_staticdevice"),
 ];
 
-/// Asked after all of Django's own checks: `None` makes the visitor a stranger.
+/// Runs after all of Django's own checks. `None` makes the visitor anonymous.
 pub(crate) async fn verified(
     pool: Pool,
     session: DjangoSession,
     user: DjangoUser,
 ) -> Result<Option<DjangoUser>, Error> {
-    // `null`, or anything else that is no text, is no device.
+    // `null`, or anything else that is not text, is not a device.
     let Ok(Some(device)) = session.get::<String>(DEVICE) else { return Ok(None) };
     let Some((model, Ok(id))) = device.rsplit_once('/').map(|(m, id)| (m, id.parse::<i64>()))
     else {
@@ -57,7 +57,7 @@ async fn account(user: DjangoUser) -> String {
     format!("welcome, {}", user.username())
 }
 
-/// Built once; every worker gets a clone of the middleware.
+/// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let middleware =
         DjangoSessionMiddleware::login_required(site).login_url("/account/two_factor/");
@@ -68,7 +68,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);

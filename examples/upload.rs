@@ -1,12 +1,12 @@
-//! A form with a file, as Django protects it.
+//! A form with a file that is protected as in Django.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
 //!     ALLOWED_HOSTS=www.example.com cargo run --example upload
 //! ```
 //!
-//! The token stands before the file: so the middleware has read a few hundred bytes when it knows that the form
-//! is one of ours, and the file goes to the handler as it comes, however large it is.
+//! The token stands before the file. So the middleware reads only a few hundred bytes before the handler runs,
+//! and the handler gets the file while it arrives, whatever its size.
 
 use std::env;
 
@@ -35,13 +35,13 @@ async fn page(csrf_token: CsrfToken) -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::html()).body(page)
 }
 
-/// Comes here only from a page of this site: the middleware has seen to that.
+/// Gets only forms from pages of this site: the middleware has checked that.
 async fn upload(mut form: Multipart) -> actix_web::Result<String> {
     let mut size = None;
     while let Some(mut field) = form.try_next().await? {
         let is_file = field.name() == Some("file");
         while let Some(chunk) = field.try_next().await? {
-            // Write it where it belongs, chunk by chunk.
+            // Write the chunks to their destination here.
             if is_file {
                 let size = size.get_or_insert(0);
                 *size += chunk.len() as u64;
@@ -54,7 +54,7 @@ async fn upload(mut form: Multipart) -> actix_web::Result<String> {
     size.map(|size| format!("{size} bytes")).ok_or_else(|| ErrorBadRequest("no file"))
 }
 
-/// Built once; every worker gets a clone of the middleware.
+/// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let middleware = DjangoSessionMiddleware::optional(site);
     move |app| {
@@ -65,7 +65,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let mut settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);

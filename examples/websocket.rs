@@ -1,17 +1,16 @@
-//! What outlives a request: a WebSocket and server-sent events that end when their visitor logs out,
-//! is deactivated or changes the password.
+//! A WebSocket and server-sent events that end when their user logs out, is deactivated or changes the
+//! password.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
 //!     ALLOWED_HOSTS=www.example.com cargo run --example websocket
 //! ```
 //!
-//! They end, too, when the process is told to by SIGTERM or Ctrl-C: with the code 1001, so that a client
-//! comes back and meets the next process. Without that, actix-web waits for them as long as the
-//! `shutdown_timeout` is, and then cuts them off.
+//! They also end at SIGTERM or Ctrl-C, with the code 1001, so that a client reconnects to the next process.
+//! Otherwise actix-web would wait for them for the `shutdown_timeout`, and then close them.
 //!
-//! A WebSocket's handshake carries the cookie whatever page opened it, so the middleware looks at its
-//! `Origin`: the host has to be one of the `ALLOWED_HOSTS`.
+//! Any page can open a WebSocket with the visitor's cookie. So the middleware checks the `Origin` of the
+//! handshake: its host has to be one of the `ALLOWED_HOSTS`.
 
 use std::{env, io, pin::pin, time::Duration};
 
@@ -32,10 +31,10 @@ use futures_util::{StreamExt, stream};
 use tokio::{sync::watch, time};
 use tokio_postgres::NoTls;
 
-/// How long it takes at most until somebody who logged out notices.
+/// The longest time from logout to the end of a connection.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Turns true when the process has to end.
+/// Becomes true when the process has to end.
 pub(crate) type Shutdown = watch::Receiver<bool>;
 
 /// Listens to the signals beside actix-web, which accepts no more connections, and waits for what is open.
@@ -54,7 +53,7 @@ pub(crate) fn shutdown() -> io::Result<Shutdown> {
     Ok(shutdown)
 }
 
-/// Waits until a visitor who stays has to go, and says why.
+/// Waits until the connection has to end, and returns the reason.
 async fn end(
     site: DjangoSite,
     session: DjangoSession,
@@ -77,13 +76,13 @@ async fn log_out(site: &DjangoSite, session: &DjangoSession, user: &DjangoUser) 
         match site.revalidate(session, user).await {
             Ok(_) => {}
             Err(error) if error.wants_login() => return CloseCode::Policy,
-            // The database is away: whether the session still stands cannot be told.
+            // The database is unavailable: the session may or may not be valid.
             Err(_) => return CloseCode::Again,
         }
     }
 }
 
-/// Says everything again.
+/// Sends each message back.
 async fn socket(
     req: HttpRequest,
     body: web::Payload,
@@ -95,8 +94,8 @@ async fn socket(
     let (response, mut socket, mut messages) = actix_ws::handle(&req, body)?;
     let name = user.username().to_owned();
     rt::spawn(async move {
-        // One future for all of its life: a new one for each message would let those stay who never
-        // stop sending.
+        // One future for the whole connection. A new one for each message would restart the wait, and a
+        // client that sends all the time would never be disconnected.
         let mut end = pin!(end(site, session, user, shutdown));
         let code = loop {
             let message = tokio::select! {
@@ -118,7 +117,7 @@ async fn socket(
     Ok(response)
 }
 
-/// One event a second.
+/// Sends one event a second.
 async fn events(
     session: DjangoSession,
     user: DjangoUser,
@@ -137,12 +136,12 @@ async fn events(
     HttpResponse::Ok().content_type("text/event-stream").streaming(events.take_until(end))
 }
 
-/// Built once; every worker gets a clone of the middleware.
+/// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(
     site: DjangoSite,
     shutdown: Shutdown,
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-    // A redirect to a login page is of no use to what opens a WebSocket: it gets a 401.
+    // A client that opens a WebSocket cannot use a redirect to a login page: it gets a 401.
     let middleware = DjangoSessionMiddleware::login_required(site).respond_401();
     let shutdown = web::Data::new(shutdown);
     move |app| {
@@ -156,7 +155,7 @@ pub(crate) fn routes(
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));
     let mut settings = DjangoSettings::new(variable("DJANGO_SECRET_KEY")?);
@@ -166,8 +165,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let site = DjangoSite::new(pool, settings)?;
     let routes = routes(site.clone(), shutdown()?);
     site.check().await?;
-    // For those who do not leave. Less than the time that is given to the process before SIGKILL:
-    // 10 seconds by Docker, 30 by Kubernetes.
+    // For connections that stay open. Less than the time before SIGKILL: 10 seconds with Docker, 30 with
+    // Kubernetes.
     let seconds = variable("SHUTDOWN_TIMEOUT").map_or(Ok(5), |seconds| seconds.parse())?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
         .shutdown_timeout(seconds)

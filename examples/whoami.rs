@@ -1,4 +1,4 @@
-//! A small service beside a Django site: who is this visitor?
+//! A small service beside a Django site that says who the visitor is.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -26,16 +26,16 @@ use deadpool_postgres::{Config, Runtime};
 use serde_json::json;
 use tokio_postgres::NoTls;
 
-/// Behind `optional`: for everybody.
+/// Behind `optional`: for all visitors.
 async fn index(OptionalDjangoSession(session): OptionalDjangoSession) -> impl Responder {
     web::Json(match session {
         None => json!({ "session": false }),
-        // Data that cannot be decoded names nobody.
+        // Data that cannot be decoded names no user.
         Some(session) => json!({ "session": true, "user_id": session.user_id().unwrap_or(None) }),
     })
 }
 
-/// Behind `required`: whoever has a live session, even if nobody is logged in to it.
+/// Behind `required`: visitors with a live session, also anonymous ones.
 async fn session(session: DjangoSession) -> impl Responder {
     match session.data() {
         Ok(data) => {
@@ -52,7 +52,7 @@ async fn user(DjangoUserId(user_id): DjangoUserId) -> impl Responder {
     web::Json(json!({ "user_id": user_id }))
 }
 
-/// Behind `login_required`: only whom Django would call logged in.
+/// Behind `login_required`: only users whom Django calls logged in.
 async fn account(user: DjangoUser) -> Result<impl Responder, Error> {
     Ok(web::Json(json!({
         "id": user.id(),
@@ -63,7 +63,7 @@ async fn account(user: DjangoUser) -> Result<impl Responder, Error> {
     })))
 }
 
-/// Built once; every worker gets a clone of the middlewares.
+/// Makes each middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let optional = DjangoSessionMiddleware::optional(site.clone());
     let required = DjangoSessionMiddleware::required(site.clone());
@@ -83,9 +83,9 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    // One that is empty is none.
+    // An empty variable counts as unset.
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let settings = settings(variable)?;
     let url = Some(variable("DATABASE_URL").ok_or("DATABASE_URL is not set")?);
@@ -93,8 +93,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let site = DjangoSite::new(pool, settings)?;
 
     let routes = routes(site.clone());
-    // After the middlewares, so that it knows which tables they read. What is wrong now may be mended
-    // while the service runs; until then the answer is a 503.
+    // After the middlewares, because they decide which tables it checks. A fault may be repaired while the
+    // service runs; until then the response is a 503.
     match site.check().await {
         Ok(report) => eprintln!("{report}"),
         Err(Error::CheckFailed(report)) => eprintln!("{report}"),
@@ -114,7 +114,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What the site exported, or what the single variables say.
+/// The exported settings, or those in single variables.
 pub(crate) fn settings(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<DjangoSettings, Box<dyn std::error::Error>> {
@@ -152,7 +152,7 @@ fn by_variables(
     settings
 }
 
-/// A comma-separated list; `None` is an empty one.
+/// A comma-separated list; `None` is an empty list.
 fn list<T: for<'a> From<&'a str>>(text: Option<String>) -> Vec<T> {
     let items = text.unwrap_or_default();
     items.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Into::into).collect()

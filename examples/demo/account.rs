@@ -1,4 +1,4 @@
-//! Log-in, log-out and a new password: Django takes all three as its own.
+//! Login, logout and a new password: all three count for Django too.
 
 use actix_django_session::{DjangoSessionMut, DjangoSite, DjangoUser, Error};
 use actix_web::{
@@ -27,7 +27,7 @@ pub(crate) async fn log_in_page(req: HttpRequest, page: Page, site: DjangoSite) 
     log_in_form(&page, site.safe_next(&req, None))
 }
 
-/// Comes here only from a page of this site: the middleware has seen to that.
+/// Gets only forms from pages of this site: the middleware has checked that.
 pub(crate) async fn log_in(
     req: HttpRequest,
     page: Page,
@@ -37,7 +37,7 @@ pub(crate) async fn log_in(
 ) -> Result<HttpResponse, Error> {
     let next = form.next.as_deref();
     let Some(user) = site.authenticate(form.username.trim(), &form.password).await? else {
-        // Not the name that was typed: it may be a password.
+        // The name that was typed is not shown: it may be a password.
         tracing::warn!("wrong name or password");
         page.messages.error("That name and that password do not belong together.");
         return Ok(log_in_form(&page, site.safe_next(&req, next)));
@@ -60,7 +60,7 @@ fn log_in_form(page: &Page, next: Option<String>) -> HttpResponse {
     page.show("Log in", &account_form(page, "/login/", &fields, "Log in"))
 }
 
-/// As Django's own view: the row is gone, and the cookie.
+/// As Django's own view: deletes the row and the cookie.
 pub(crate) async fn log_out(
     page: Page,
     session: DjangoSessionMut,
@@ -90,7 +90,7 @@ pub(crate) async fn password_page(page: Page) -> HttpResponse {
     page.show("Change the password", &form)
 }
 
-/// This session goes on; the user's others end when they are next used.
+/// This session stays valid. The user's other sessions end when they are next used.
 pub(crate) async fn change_password(
     page: Page,
     user: DjangoUser,

@@ -1,4 +1,4 @@
-//! The session as both sides see it, and the same question to both.
+//! The session as both sides see it, and the same request to both.
 
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,13 @@ use super::{
     proxy::Upstream,
 };
 
-/// What both are asked. Visitors get Rust's answer; Django has its own still.
+/// The request to both. Visitors get Rust's answer; Django still has its own.
 const PATH: &str = "/api/me";
-/// How often each is asked before it is measured, and then.
+/// How many requests each gets before it is measured, and while it is measured.
 const WARM_UP: usize = 3;
 const REQUESTS: usize = 21;
 
-/// Values of the session that tell no secret. Of every other one, and of the key, only the beginning is shown.
+/// Values of the session that reveal no secret. Only the beginning of the others, and of the key, is shown.
 const PLAIN: [&str; 3] = ["_auth_user_id", "_auth_user_backend", "cart"];
 
 /// Behind `login_required`.
@@ -37,7 +37,7 @@ pub(crate) async fn compare(
     let cookie = req.headers().get(COOKIE).cloned().unwrap_or(HeaderValue::from_static(""));
     let mut rust = Side::new("Rust", "from rust", &here);
     let mut django = Side::new("Django", "from", upstream.url());
-    // In turns, so that what else this machine does costs both.
+    // In turns, so that other load of this machine slows both down.
     for round in 0..WARM_UP + REQUESTS {
         for side in [&mut rust, &mut django] {
             let took = side.ask(&upstream, &cookie).await?;
@@ -87,7 +87,7 @@ fn row(session: &DjangoSession) -> String {
     ])
 }
 
-/// What is in `session_data`; nothing where it cannot be decoded, as to Django.
+/// The decoded `session_data`; empty if it cannot be decoded, as for Django.
 fn data(session: &DjangoSession) -> String {
     let values = session.data().into_iter().flat_map(SessionData::iter);
     facts(values.map(|(name, json)| {
@@ -101,7 +101,7 @@ fn beginning(text: &str) -> String {
     text.chars().take(5).chain(['…']).collect()
 }
 
-/// One of the two, and what it said.
+/// One of the two sides, and its answer.
 struct Side {
     name: &'static str,
     class: &'static str,
@@ -115,7 +115,7 @@ impl Side {
         Self { name, class, url: format!("{url}{PATH}"), answer: Value::Null, times: Vec::new() }
     }
 
-    /// Asks once, and says how long it took until all of the answer was there.
+    /// Sends the request once, and returns the time until the whole answer was there.
     async fn ask(&mut self, upstream: &Upstream, cookie: &HeaderValue) -> Result<Duration> {
         let begin = Instant::now();
         let request = upstream.client().get(&self.url).insert_header((COOKIE, cookie.clone()));

@@ -1,4 +1,4 @@
-//! Who the visitor is, what the visitor may, and what is in the session.
+//! The user, the permissions and the session of the visitor.
 
 use actix_django_session::{
     DjangoSession, DjangoSessionMut, DjangoUser, Error, OptionalDjangoSession,
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::html::{Page, facts, moment};
 
-/// Django grants it, and takes it away.
+/// The permission that the demo grants and takes away.
 pub(crate) const LETTERS: &str = "accounts.read_letters";
 
 const RUST: &str = "<span class=\"from rust\">Rust</span>";
@@ -65,7 +65,7 @@ const WHAT_TO_TRY: &str = r#"
 <p class="note">A program asks <code>curl -i /api/me</code> and gets JSON: a 401 instead of the login page.</p>
 "#;
 
-/// Behind `optional`: for everybody.
+/// Behind `optional`: for all visitors.
 pub(crate) async fn home(
     page: Page,
     OptionalDjangoSession(session): OptionalDjangoSession,
@@ -115,12 +115,12 @@ fn cart_form(page: &Page) -> String {
 }
 
 fn session_facts(session: &DjangoSession) -> [(&'static str, String); 2] {
-    // Data that cannot be decoded is an empty session, as it is to Django.
+    // Data that cannot be decoded is an empty session, as for Django.
     let cart = session.get::<u64>("cart").ok().flatten().unwrap_or_default();
     [("Your session ends", moment(session.expire_date())), ("In your cart", cart.to_string())]
 }
 
-/// Behind `permission_required`: who comes here may.
+/// Behind `permission_required`: every user who comes here has the permission.
 pub(crate) async fn letters(page: Page) -> HttpResponse {
     let letter = "<p>“The Analytical Engine weaves algebraical patterns just as the Jacquard-loom weaves flowers and \
                   leaves.”</p>\n<p>Django granted you <code>accounts.read_letters</code>; Rust asked for it. Take \
@@ -128,7 +128,7 @@ pub(crate) async fn letters(page: Page) -> HttpResponse {
     page.show("Letters", letter)
 }
 
-/// The same cart that Django's page fills. Of two who put something in at once, none is lost.
+/// The same cart that Django's page fills. If two requests add to it at once, both count.
 pub(crate) async fn add_to_cart(
     page: Page,
     session: DjangoSessionMut,
@@ -139,20 +139,20 @@ pub(crate) async fn add_to_cart(
     Ok(Redirect::to("/cart/").see_other())
 }
 
-/// Behind `login_required`, with a 401 instead of the way to the login page.
+/// Behind `login_required`, with a 401 instead of the redirect to the login page.
 pub(crate) async fn me(user: DjangoUser) -> Result<impl Responder, Error> {
     let permissions = user.permissions().await?;
     Ok(Json(json!({ "id": user.id(), "username": user.username(), "permissions": permissions })))
 }
 
-/// Half of it in Rust.
+/// An icon, half of it in the colour of Rust.
 const ICON: &str = r##"
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">
   <rect width="16" height="16" rx="4" fill="#a4400f"/>
   <path d="M8 0h4a4 4 0 0 1 4 4v8a4 4 0 0 1-4 4H8z" fill="#0c6b47"/>
 </svg>"##;
 
-/// Without it, every browser would ask Django in vain.
+/// Without it, every browser would ask Django for an icon.
 pub(crate) async fn favicon() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "image/svg+xml"))

@@ -1,4 +1,4 @@
-//! The look of the Rust pages: that of the Django pages, with another badge.
+//! The look of the Rust pages: the same as that of the Django pages, with another badge.
 
 use std::{
     fmt::{Display, Write},
@@ -42,7 +42,7 @@ impl FromRequest for Page {
 }
 
 impl Page {
-    /// The answer, with the messages that Rust and Django have left for this visitor.
+    /// The page, with the messages that Rust and Django left for this visitor.
     pub(crate) fn show(&self, title: &str, body: &str) -> HttpResponse {
         let login_or_logout = match &self.user {
             Some(_) => self.form("/logout", "<button>Log out</button>").replace("row", "last"),
@@ -56,20 +56,20 @@ impl Page {
         document(&self.req, StatusCode::OK, title, &login_or_logout, &body)
     }
 
-    /// Leaves out how long the page took, where others took most of that time.
+    /// Leaves out the time of the page, for pages that wait for others most of the time.
     pub(crate) fn without_time(self) -> Self {
         self.req.extensions_mut().remove::<Began>();
         self
     }
 
-    /// A form that Rust's middleware and Django's let through: both know its token.
+    /// A form that the middleware of Rust and of Django accepts: both know its token.
     pub(crate) fn form(&self, action: &str, inner: &str) -> String {
         let token = self.csrf_token.input();
         format!("<form class=\"row\" method=\"post\" action=\"{action}\">{token}{inner}</form>\n")
     }
 }
 
-/// A page for a request that was turned away, so that it is not known whose it was.
+/// A page for a request that was rejected: its user is unknown.
 pub(crate) fn refusal(
     req: &HttpRequest,
     status: StatusCode,
@@ -142,7 +142,7 @@ pub(crate) fn milliseconds(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
 }
 
-/// A moment as the Django pages write it: `Thu, 26 Nov 2026 14:03 UTC`.
+/// A date as the Django pages write it: `Thu, 26 Nov 2026 14:03 UTC`.
 pub(crate) fn moment(time: SystemTime) -> String {
     let date = HttpDate::from(time).to_string();
     format!("{} UTC", &date[.."Thu, 26 Nov 2026 14:03".len()])
@@ -158,7 +158,7 @@ pub(crate) fn facts<N: Display, V: Display>(facts: impl IntoIterator<Item = (N, 
     html + "</dl>\n"
 }
 
-/// Text as it stands in HTML, in attributes too.
+/// Escapes text for HTML, also for attributes.
 pub(crate) fn escape(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for char in text.chars() {

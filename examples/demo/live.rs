@@ -1,10 +1,10 @@
-//! A page that opens the WebSocket of `examples/websocket.rs`, and says why it was closed.
+//! A page that opens the WebSocket of `examples/websocket.rs`, and shows why it was closed.
 
 use actix_web::HttpResponse;
 
 use super::html::Page;
 
-/// What comes in and goes out, in the browser.
+/// Sends and shows the messages, in the browser.
 const SCRIPT: &str = "<script>
 const of = id => document.getElementById(id);
 const socket = new WebSocket(`ws://${location.host}/live/socket`);

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Starts PostgreSQL and a small Django site, then a Rust server in front of both. That server answers the paths of
-//! `routes.rs` itself (log-in, log-out, a new password, a permission, a WebSocket, ..) and passes every other path on
+//! `routes.rs` itself (login, logout, a new password, a permission, a WebSocket, ..) and passes every other path on
 //! to Django. `--port` names another port than 8080; 0 takes any that is free.
 
 mod account;
@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// What this service and the crate have to say, on stderr: who was turned away and why, too.
+/// Logs this service and the crate to stderr, also rejected requests and the reason.
 fn log() {
     let targets = Targets::new()
         .with_target("demo", tracing::Level::INFO)
@@ -63,7 +63,7 @@ fn log() {
 
 async fn demo() -> Result<(), Box<dyn Error>> {
     let port = port_from(env::args().skip(1))?;
-    // First of all: it may be taken, and setting up costs time.
+    // First, because the port may be in use and the rest takes time.
     let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!("port {port} is in use: choose another with `--port`, or any with `--port 0`")
@@ -79,9 +79,9 @@ async fn demo() -> Result<(), Box<dyn Error>> {
         .user(USERNAME, PASSWORD)
         .set("LOGIN_HINT", format!("{USERNAME} / {PASSWORD}"))
         .set("SHOW_TIMES", true)
-        // As fast as this server of Django's gets.
+        // The fastest settings for this server of Django.
         .set("CONN_MAX_AGE", Value::Null)
-        // Rust's, for Django's pages too.
+        // Rust's page, for Django's login too.
         .login_url("/login/")
         .set("LOGIN_REDIRECT_URL", "/dashboard")
         .extra_apps(["django.contrib.messages"])
@@ -91,7 +91,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     println!("Starting the Rust service");
     let pool = Config { url: Some(bed.database_url().to_owned()), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
-    // As the guide says to: Django itself tells the settings.
+    // As the guide says: Django itself exports the settings.
     let mut settings =
         DjangoSettings::from_json(&bed.export_settings().await?, Settings::SECRET_KEY)?;
     settings.write_sessions = true;

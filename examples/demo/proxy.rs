@@ -1,4 +1,4 @@
-//! Passes requests on to Django: what nginx or a load balancer does elsewhere.
+//! Passes requests on to Django, as nginx or a load balancer does elsewhere.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use actix_web::{
 };
 use awc::{Client, error::SendRequestError};
 
-/// Headers that speak of one connection, not of the message (RFC 9110, 7.6.1).
+/// Headers of one connection, not of the message (RFC 9110, 7.6.1).
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -29,7 +29,7 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
-/// The Django site, as one worker reaches it.
+/// One worker's client for the Django site.
 pub(crate) struct Upstream {
     client: Client,
     url: String,
@@ -54,7 +54,7 @@ impl Upstream {
     }
 }
 
-/// Answers with what Django answers. Bodies stream in both directions; WebSockets are left out.
+/// Returns Django's answer. Bodies stream in both directions; WebSockets are not supported.
 pub(crate) async fn pass_on(
     req: HttpRequest,
     body: Payload,
@@ -67,7 +67,7 @@ pub(crate) async fn pass_on(
     for (name, value) in end_to_end(req.headers()) {
         headers.append(name.clone(), value.clone());
     }
-    // Whatever the visitor says of these is not to be believed: this server is the first.
+    // The visitor's own values of these headers are not trusted: this server is the first proxy.
     for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
         headers.remove(&name);
     }
@@ -103,7 +103,7 @@ pub(crate) async fn pass_on(
     }
 }
 
-/// The headers to pass on. The length is not among them: it is set with the body.
+/// The headers to pass on. The length is set with the body.
 fn end_to_end(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
     let named: Vec<_> = headers
         .get_all(header::CONNECTION)

@@ -1,4 +1,4 @@
-//! What Rust answers itself. Every other path is Django's.
+//! The paths that Rust answers itself. Every other path is Django's.
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoSite, Error};
 use actix_web::{
@@ -16,7 +16,7 @@ use super::{
     websocket::{self, Shutdown},
 };
 
-/// Built once; every worker gets a clone of the middlewares.
+/// Makes each middleware once. Every worker gets a clone.
 pub(crate) fn routes(
     site: DjangoSite,
     shutdown: Shutdown,
@@ -49,12 +49,12 @@ pub(crate) fn routes(
     }
 }
 
-/// A route for what Django's views answer to a reader: GET, and HEAD with it.
+/// A route for reading, as Django's views have it: GET and HEAD.
 fn read() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-/// Pages of ours for those who are turned away. What went wrong is in the log.
+/// Pages of our own for rejected requests. The log has the reason.
 fn refused(error: &Error, req: &HttpRequest) -> HttpResponse {
     match error {
         Error::CsrfFailed(_) => refusal(
@@ -71,7 +71,7 @@ fn refused(error: &Error, req: &HttpRequest) -> HttpResponse {
             "They need the permission <code>accounts.read_letters</code>. Let Django grant it, on the <a \
              href=\"/dashboard\">dashboard</a>.",
         ),
-        // The way to the login page, a 503, ..
+        // The redirect to the login page, a 503, ..
         error => error.default_response(req),
     }
 }

@@ -9,11 +9,11 @@ use futures_util::future::try_join_all;
 
 use super::account::{PASSWORD, USERNAME};
 
-/// As many at once as a browser asks, and a few more.
+/// A few more at once than a browser sends.
 const AT_ONCE: usize = 8;
 const ROUNDS: usize = 3;
 
-/// Logs in and out at Django's, and opens pages of both sides in between.
+/// Logs in and out at Django, and opens pages of both sides in between.
 pub(crate) async fn warm_up(address: &str) -> Result<(), Box<dyn Error>> {
     let client = Client::builder().disable_redirects().finish();
     let (login, logout) = ("/accounts/login/", "/accounts/logout/");
@@ -43,7 +43,7 @@ pub(crate) async fn warm_up(address: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The value of a cookie that an answer sets.
+/// The value of a cookie that a response sets.
 fn cookie(headers: &HeaderMap, name: &str) -> Result<String, String> {
     headers
         .get_all(SET_COOKIE)

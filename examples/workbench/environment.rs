@@ -1,4 +1,4 @@
-//! What the environment says.
+//! The settings in the environment.
 
 use std::{env, error::Error, fs, io};
 
@@ -34,7 +34,7 @@ fn by_variables(mut settings: DjangoSettings) -> DjangoSettings {
     if optional("AUTHENTICATION_BACKENDS").is_some() {
         settings.authentication_backends = list("AUTHENTICATION_BACKENDS");
     }
-    // Django's own hosts of a machine where somebody develops.
+    // The hosts that Django allows on a developer's machine.
     settings.allowed_hosts = match optional("ALLOWED_HOSTS") {
         Some(_) => list("ALLOWED_HOSTS"),
         None => [".localhost", "127.0.0.1", "[::1]"].map(Into::into).to_vec(),
@@ -51,7 +51,7 @@ pub(crate) fn required(name: &str) -> io::Result<String> {
     optional(name).ok_or_else(|| io::Error::other(format!("the environment has no {name}")))
 }
 
-/// A comma-separated list; unset or empty means none.
+/// A comma-separated list; unset or empty means an empty list.
 fn list<T: for<'a> From<&'a str>>(name: &str) -> Vec<T> {
     let items = optional(name).unwrap_or_default();
     items.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Into::into).collect()

@@ -11,7 +11,7 @@ use actix_web::{
 };
 use futures_util::{StreamExt, TryStreamExt, future::LocalBoxFuture};
 
-/// Of several by one name the last one, as Django's `request.POST[name]`. None where there is no form.
+/// The last field of a name, as Django's `request.POST[name]`. `None` without a form.
 pub(crate) struct Fields(HashMap<String, String>);
 
 impl Fields {
@@ -19,7 +19,7 @@ impl Fields {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A field that has to be an integer; 400 if it is none.
+    /// A field that has to be an integer; otherwise a 400.
     pub(crate) fn integer(&self, name: &str) -> Result<i64, Error> {
         let text = self.get(name).unwrap_or_default();
         text.parse().map_err(|_| ErrorBadRequest(format!("{name} is no integer")))

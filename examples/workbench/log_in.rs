@@ -1,4 +1,4 @@
-//! Log-in and log-out.
+//! Login and logout.
 
 use actix_django_session::{DjangoSessionMut, DjangoSite, Error};
 use actix_web::{HttpResponse, web::Data};

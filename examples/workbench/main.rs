@@ -1,4 +1,4 @@
-//! One service with everything, for tests and tools to drive; `whoami` is the one to copy from.
+//! One service with everything, for tests and tools. To copy from, use `whoami`.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
@@ -15,7 +15,7 @@
 //! |---|---|---|
 //! | `GET /` `/session` `/user` `/api/user` `/account` | as in `whoami` | as in `whoami` |
 //! | `GET /csrf` | `optional` | `{"csrf_token": ".."}`, with its cookie |
-//! | `POST /note` | `optional` | the form field `text`: `{"text": ".."}`; `null` if there is none |
+//! | `POST /note` | `optional` | the form field `text`: `{"text": ".."}`; `null` without it |
 //! | `PUT /note` | `optional` | the body back, with its content type |
 //! | `POST /cart` | `optional` | the form field `item`, an integer, appended: `{"cart": [1, 2]}` |
 //! | `DELETE /cart` | `optional` | `{"removed": true}` |
@@ -24,7 +24,7 @@
 //! | `POST /login` | `optional` | form fields `username`, `password`: `{"user_id": "1"}`, or 401 `{"user_id": null}` |
 //! | `POST /logout` | `optional` | `logout`: 204 |
 //! | `/rest/me` | `rest_framework` | GET, HEAD, POST and DELETE: `{"user_id": "1", "by": "token"}` |
-//! | `/rest/open` `/rest/staff` `/rest/read` | the same, `allow_any`, `is_admin_user`, `is_authenticated_or_read_only` | the same; of nobody both are `null` |
+//! | `/rest/open` `/rest/staff` `/rest/read` | the same, `allow_any`, `is_admin_user`, `is_authenticated_or_read_only` | the same; for anonymous clients both are `null` |
 
 mod environment;
 mod fields;
@@ -44,7 +44,7 @@ use tokio_postgres::NoTls;
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // What goes wrong is said in the log, and nowhere else.
+    // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let url = environment::required("DATABASE_URL")?;
     let pool =

@@ -1,4 +1,4 @@
-//! What is posted, and the token that it takes.
+//! Forms, and the token that they need.
 
 use actix_django_session::CsrfToken;
 use actix_web::{
@@ -18,7 +18,7 @@ pub(crate) async fn note(fields: Fields) -> impl Responder {
     Json(json!({ "text": fields.get("text") }))
 }
 
-/// The body back, byte for byte.
+/// Returns the body, byte for byte.
 pub(crate) async fn echo(req: HttpRequest, body: Bytes) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     if let Some(content_type) = req.headers().get(CONTENT_TYPE) {

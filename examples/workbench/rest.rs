@@ -1,4 +1,4 @@
-//! Endpoints of the REST framework, by the classes that the site has.
+//! Endpoints of the REST framework, with the site's classes.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSite, OptionalDjangoUser, RestAuth, RestScheme,

@@ -1,11 +1,11 @@
-//! Which middleware each handler stands behind.
+//! The middleware of each handler.
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
 use actix_web::web::{self, ServiceConfig};
 
 use super::{log_in, notes, rest, sessions, visitors};
 
-/// Built once; every worker gets a clone of the middlewares.
+/// Makes each middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
     let optional = DjangoSessionMiddleware::optional(site.clone());
     let required = DjangoSessionMiddleware::required(site.clone());

@@ -12,7 +12,7 @@ pub(crate) async fn add_to_cart(
 ) -> Result<impl Responder, Error> {
     let item = fields.integer("item")?;
     session.update("cart", move |cart: &mut Vec<i64>| cart.push(item))?;
-    // Stored now, so that the answer says what is in it by then.
+    // Saved now, so that the response has what was stored.
     session.save().await?;
     Ok(Json(json!({ "cart": session.get::<Vec<i64>>("cart")? })))
 }

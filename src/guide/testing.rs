@@ -2,9 +2,9 @@
 //!
 //! ## Without a database
 //!
-//! [`test::site`](crate::test::site) is a Django site whose tables are in memory, and
-//! [`test::Client`](crate::test::Client) a visitor with a browser, as `django.test.Client`. Middlewares,
-//! extractors, cookies and CSRF tokens are the real ones: give the site to your routes, and send requests.
+//! [`test::site`](crate::test::site) builds a Django site whose tables are in memory.
+//! [`test::Client`](crate::test::Client) is a visitor with a browser, as `django.test.Client`. Middlewares, extractors,
+//! cookies and CSRF tokens are the real ones: give the site to your routes, and send requests.
 //!
 //! ```
 //! use actix_django_session::{DjangoSessionMiddleware, DjangoSessionMut, Error, test::{self, Client}};
@@ -34,7 +34,7 @@
 //! }
 //! assert_eq!(client.session().await.to_json(), r#"{"cart":[7,8]}"#);
 //!
-//! // Without a token of the site's own pages.
+//! // A page of another site has no token of this site.
 //! let forger = Client::new(&site).enforce_csrf_checks();
 //! assert_eq!(forger.send(&app, TestRequest::post().uri("/cart")).await.status(), 403);
 //! # });
@@ -47,10 +47,10 @@
 //! | the settings of your service | [`TestSite::new(settings)`](crate::test::TestSite::new) |
 //! | a visitor; one who is logged in | [`Client::new`](crate::test::Client::new); [`Client::logged_in`](crate::test::Client::logged_in) |
 //! | a session with data of your own | [`Client::update_session`](crate::test::Client::update_session) |
-//! | a page of another site, which has no token | [`Client::enforce_csrf_checks`](crate::test::Client::enforce_csrf_checks) |
-//! | what the handler left in the session; for the next page | [`Client::session`](crate::test::Client::session); [`messages`](crate::test::Client::messages) |
-//! | a user who is deactivated in the middle of it | [`test::put_user`](crate::test::put_user) |
-//! | an argument of a handler that you call yourself | [`DjangoSite::user`](crate::DjangoSite::user), [`create`](crate::DjangoSite::create) |
+//! | a form of a page of another site, which has no token | [`Client::enforce_csrf_checks`](crate::test::Client::enforce_csrf_checks) |
+//! | what the handler left: in the session; as messages for the next page | [`Client::session`](crate::test::Client::session); [`Client::messages`](crate::test::Client::messages) |
+//! | a user who is deactivated between two requests | [`test::put_user`](crate::test::put_user) |
+//! | the arguments of a handler that the test calls itself | [`DjangoSite::user`](crate::DjangoSite::user), [`create`](crate::DjangoSite::create) |
 //!
 //! ### Permissions
 //!
@@ -83,13 +83,13 @@
 //! test::put_user(&site, TestUser::new(7, "ada").groups(["sellers"]).inactive());
 //! assert_eq!(ada.send(&app, TestRequest::post()).await.status(), 401);
 //!
-//! // A handler is a function: it can be called without all that.
+//! // A handler is a function: a test can call it without a middleware.
 //! test::put_user(&site, TestUser::new(7, "ada").column("tenant_id", 4_i64));
 //! assert_eq!(add_item(site.user(7).await.unwrap()).await.unwrap(), "added for tenant 4");
 //! # });
 //! ```
 //!
-//! ### From log-in to log-out
+//! ### From login to logout
 //!
 //! ```
 //! use actix_django_session::{
@@ -151,10 +151,10 @@
 //! assert_eq!(post("/login", "lovelace").await, 200);
 //! assert_eq!(client.send(&app, account()).await.status(), 200);
 //! assert_eq!(client.messages().await[0].text(), "Welcome.");
-//! // What was in the session is still there.
+//! // The session keeps its data.
 //! assert_eq!(client.session().await.get::<Vec<u32>>("cart").unwrap(), Some(vec![7]));
 //!
-//! // This session lives on, and the user's others end.
+//! // This session stays valid, and the user's other sessions end.
 //! assert_eq!(post("/password", "a new password").await, 200);
 //! assert_eq!(client.send(&app, account()).await.status(), 200);
 //! assert_eq!(elsewhere.send(&app, account()).await.status(), 302);
@@ -165,19 +165,19 @@
 //! # });
 //! ```
 //!
-//! Let one function add your routes to an `App`, and a test has the same middlewares and handlers as your
-//! service: `App::new().configure(routes(site.clone()))`. The examples are made so, and
-//! `tests/live/handlers/` of this crate's repository tests all of theirs.
+//! Let one function add your routes to an `App`. Then a test uses the same middlewares and handlers as your service:
+//! `App::new().configure(routes(site.clone()))`. All examples do this, and `tests/live/handlers/` of this crate's
+//! repository tests them.
 //!
-//! What is not in memory: [`UserModel::condition`](crate::UserModel::condition), which is SQL, and the
-//! columns of [`session_columns`](crate::DjangoSite::session_columns). The rest is held to what PostgreSQL
-//! answers by a test of random operations on both. A database that is away is one of a pool to nowhere:
-//! `DjangoSite::new` connects to nothing by itself.
+//! The site in memory does not support [`UserModel::condition`](crate::UserModel::condition), which is SQL, and the columns
+//! of [`session_columns`](crate::DjangoSite::session_columns). For everything else, a test of random operations compares
+//! its answers with PostgreSQL's. To test an outage, use a pool whose server does not exist: `DjangoSite::new` opens no
+//! connection.
 //!
 //! ## With a database
 //!
-//! End to end, against a database that Django has migrated: [`test::create_session`](crate::test::create_session)
-//! makes a real row for a real user, and gives the cookie of a browser that is logged in:
+//! Test end to end against a database that Django has migrated. [`test::create_session`](crate::test::create_session)
+//! creates a session row for a real user, and returns the `Cookie` header of a browser that is logged in:
 //!
 //! ```no_run
 //! use actix_django_session::{DjangoSessionMiddleware, DjangoSite, DjangoUser, test};
@@ -187,7 +187,7 @@
 //!     format!("Hello, {}", user.username())
 //! }
 //!
-//! /// Called by a test, with a site that writes sessions.
+//! /// Called by a test, with a site on a test database.
 //! async fn ada_is_greeted(site: DjangoSite) {
 //!     let login_required = DjangoSessionMiddleware::login_required(site.clone());
 //!     let dashboard = web::resource("/dashboard").wrap(login_required).get(dashboard);
@@ -199,9 +199,9 @@
 //! }
 //! ```
 //!
-//! The cookie is good for curl, too: `curl -H "Cookie: sessionid=.." http://127.0.0.1:8080/dashboard`.
+//! curl can use the cookie too: `curl -H "Cookie: sessionid=.." http://127.0.0.1:8080/dashboard`.
 //!
-//! Or let Django make one, in `manage.py shell`:
+//! Or let Django create a session, in `manage.py shell`:
 //!
 //! ```python
 //! from django.contrib.auth import get_user_model
@@ -211,8 +211,8 @@
 //! print(client.cookies["sessionid"].value)
 //! ```
 //!
-//! The same in SQL, with the signed text made by the same key (here, by
-//! [`SessionData::encode`](crate::SessionData::encode)). Somebody is logged in by three entries:
+//! Or insert a row with SQL. The session data has to be signed with the same key, here by
+//! [`SessionData::encode`](crate::SessionData::encode). These three entries log a user in:
 //!
 //! ```python
 //! from django.contrib.sessions.backends.db import SessionStore
@@ -228,7 +228,7 @@
 //! VALUES ('a-key-of-32-letters-and-digits00', '<signed text>', now() + interval '1 hour');
 //! ```
 //!
-//! Against a database without Django, the table is this:
+//! In a database without Django, create this table:
 //!
 //! ```sql
 //! CREATE TABLE django_session (
