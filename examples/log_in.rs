@@ -10,7 +10,7 @@
 //! `django_session`.
 //!
 //! What it leaves out: **the site's `AUTH_PASSWORD_VALIDATORS` are Python classes, and do not run here.**
-//! A log-in needs none of them, in Django neither. A new password does: this example asks for eight
+//! Login does not use them, in Django neither. A new password does: this example checks for eight
 //! characters and no more than that. Where a site has other rules, leave the page that changes passwords to
 //! Django; what it does counts here.
 

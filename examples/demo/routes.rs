@@ -61,7 +61,7 @@ fn refused(error: &Error, req: &HttpRequest) -> HttpResponse {
             req,
             StatusCode::FORBIDDEN,
             "This form is no longer valid",
-            "It is older than your last log-in, or it is not from this site. Nothing was changed. <a \
+            "It is older than your last login, or it is not from this site. Nothing was changed. <a \
              href=\"/dashboard\">Open the page again</a>, and send it from there.",
         ),
         Error::PermissionDenied => refusal(
