@@ -46,8 +46,8 @@ impl DjangoSite {
     /// 503. So is a hook that takes longer than the `timeout`. An error of your own queries
     /// is passed on by `.map_err(Unavailable::from)?`.
     ///
-    /// A client of the REST framework that brings a token, a JWT or a password has no session: the hook
-    /// is given an empty one then, and a user whom it refuses is refused with the credential.
+    /// A client of the REST framework that sends a token, a JWT or a password has no session, so the hook
+    /// gets an empty one. If the hook returns `None`, the credential is refused.
     ///
     /// The site that it is given has no such hook, and may be asked for anybody.
     /// [`DjangoUserId`](crate::DjangoUserId) is whom the session names, whatever this says. The

@@ -57,12 +57,13 @@ impl DjangoSite {
     /// # }
     /// ```
     ///
-    /// The row is changed already when this is called. If it fails, or takes longer than the
-    /// `timeout`, the request gets a 503: a session that was ended may still be in the cache. A session
-    /// that has a new key by then, as after a log-in, goes on all the same, and the log has the error.
-    /// What takes longer goes on, though nobody waits for it: give it an end of its own. A Django that
-    /// had read the row before the change, and fills its cache after this was called, serves the old
-    /// one until that expires: nothing outside Django can prevent it.
+    /// The crate calls this after it has changed the row. If the function fails, or takes longer than the
+    /// `timeout`, the request gets a 503, because an ended session may still be in the cache. If the
+    /// session has a new key, as after a login, the visitor gets the response and the new cookie all the
+    /// same, and the log has the error. A function that takes longer than the `timeout` is not cancelled:
+    /// give it a timeout of its own. If Django read the row before the change, and fills its cache after
+    /// this call, Django uses the old session until the cache entry expires; nothing outside Django can
+    /// prevent that.
     ///
     /// Defaults to nothing.
     #[must_use]

@@ -30,11 +30,11 @@ use crate::{
 /// Reads sessions and their users from Django's tables, as Django's `SessionStore` of
 /// `django.contrib.sessions.backends.db` and `django.contrib.auth` do.
 ///
-/// Cheap to clone. It makes connections of its own from what the pool knows (host, credentials, TLS):
-/// for each worker one for sessions, one for users and one for permissions, opened when they are
-/// needed and closed when nobody has used them for a minute. All visitors of a worker share them:
-/// while one query is under way, the next ones gather, and go as one. The pool's connections are
-/// never touched, and neither its hooks nor what the application does there reaches a lookup.
+/// Cheap to clone. It opens connections of its own, with the host, credentials and TLS of the pool: at
+/// most [`max_connections`](DjangoSettings::max_connections) in the process, opened when they are needed
+/// and closed after a minute without use. Concurrent requests of a worker share queries: while one query
+/// is in flight, further lookups gather, and the next query carries all of them. It never uses a
+/// connection of the pool, so neither the pool's hooks nor the application's use of them affects a lookup.
 #[derive(Clone)]
 #[doc(alias = "SessionStore")]
 pub struct DjangoSite {

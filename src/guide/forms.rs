@@ -1,9 +1,10 @@
 //! # Forms and CSRF
 //!
 //! Any page on the web can make a browser send a request with the session cookie. So every middleware checks each
-//! request that may change something, exactly as Django's `CsrfViewMiddleware` does. It checks where the request
-//! comes from (`Origin`, or `Referer` over HTTPS), and whether the request brings a token that matches the CSRF
-//! cookie. A request that fails the check gets a 403, and the log has Django's own reason.
+//! request whose method is not GET, HEAD, OPTIONS or TRACE, as Django's `CsrfViewMiddleware` does, before the handler
+//! runs. It checks where the request comes from (`Origin`, or `Referer` over HTTPS), and whether the request brings a
+//! token that matches the CSRF cookie. A request that fails the check gets a 403, and the log has Django's own
+//! reason.
 //!
 //! Django and this service share the cookie. So a page of Django can post to Rust, and a page of Rust to Django.
 //!

@@ -52,8 +52,8 @@ use crate::{
 /// | `login`, `login_with_backend` | as `cycle_key`, or as `flush` and `insert`; `last_login` is written at once | sent, with the new key |
 /// | `save` | written at once, and its end moved, also where nothing was changed; made if there was none | sent if something was changed or the row is new |
 ///
-/// After the handler means: if the status of the answer is below 500. Otherwise nothing but what was
-/// ended is stored, and no cookie is sent.
+/// "After the handler" holds if the status of the response is below 500. For a 5xx, only a `flush` or
+/// `logout` counts: the row and the cookie are deleted. Other changes are lost, and no cookie is sent.
 ///
 /// # What happens when several change one session
 /// Django stores whole sessions, and the last one wins. This stores changes: the row is replaced only
