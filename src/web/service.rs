@@ -571,14 +571,14 @@ mod tests {
     };
     use futures_util::stream::{StreamExt, iter, pending};
 
-    use crate::{DjangoSessionMiddleware, DjangoSettings, web::test::store_with};
+    use crate::{DjangoSessionMiddleware, DjangoSettings, web::test::TestSite};
 
     const SECRET: &str = "abcdefghijklmnopqrstuvwxyz012345";
 
     /// Over HTTP/2 a client says how fast it takes an answer, if at all.
     #[actix_web::test]
     async fn a_form_that_is_refused_takes_no_room_while_its_answer_is_sent() {
-        let site = store_with(DjangoSettings::new("k")).unwrap();
+        let site = TestSite::new(DjangoSettings::new("k")).build();
         let app = App::new().wrap(DjangoSessionMiddleware::login_required(site.clone()));
         let app = app.default_service(web::to(HttpResponse::Ok));
         let app = init_service(app).await;
