@@ -329,7 +329,7 @@ impl DjangoUser {
             return Ok(groups);
         }
         let (database, key, budget) = &self.0.source;
-        let wait = budget.wait();
+        let wait = budget.here().wait();
         let groups = database.groups_of(key, wait.deadline()).await?;
         Ok(self.0.groups.get_or_init(|| groups))
     }
@@ -417,10 +417,10 @@ impl DjangoUser {
         let permissions = if !self.0.row.is_active || !database.settings().grants_permissions() {
             BTreeSet::new()
         } else if self.0.row.is_superuser {
-            let wait = budget.wait();
+            let wait = budget.here().wait();
             database.all_permissions(wait.deadline()).await?
         } else {
-            let wait = budget.wait();
+            let wait = budget.here().wait();
             database.permissions_of(key, wait.deadline()).await?
         };
         Ok(self.0.permissions.get_or_init(|| permissions))

@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use super::{
     Database,
     batcher::{Batched, Batcher},
+    permission_ids::KnownPermissions,
     permissions::Permissions,
     session_lookup::SessionLookup,
     slides::Slides,
@@ -31,6 +32,8 @@ pub(super) struct Batchers {
     /// One for each table of tokens.
     tokens: Mutex<Vec<TokenBatcher>>,
     slides: OnceLock<Batcher<Slides>>,
+    /// Those that middlewares ask for.
+    pub(super) known_permissions: KnownPermissions,
 }
 
 impl Batchers {

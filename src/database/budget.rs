@@ -58,6 +58,11 @@ impl RequestBudgets {
         OF_REQUEST.try_with(Self::clone).unwrap_or_default()
     }
 
+    /// Whether they are those of the request that the current task answers.
+    fn are_current(&self) -> bool {
+        OF_REQUEST.try_with(|current| Arc::ptr_eq(&current.0, &self.0)).unwrap_or_default()
+    }
+
     /// Has a future asked on one request's budgets, as [`in_request`] does: `of_request` are those which
     /// it had before.
     pub(crate) fn enter<T>(of_request: &mut Option<Self>, poll: impl FnOnce() -> T) -> T {
@@ -75,6 +80,15 @@ impl Budget {
     /// All of it, for one that is no request's.
     pub(crate) fn fresh(timeout: Duration) -> Self {
         Self { timeout, spent: RequestBudgets::default(), purpose: Purpose::Reading }
+    }
+
+    /// That of whoever asks now: this one while its request is being answered, by the task that answers it.
+    /// What outlives a request, such as a WebSocket, has all of it each time.
+    pub(crate) fn here(&self) -> Self {
+        match self.spent.are_current() {
+            true => self.clone(),
+            false => Self { spent: RequestBudgets::default(), ..*self },
+        }
     }
 
     /// Starts to wait. What is dropped later says how long it took.
@@ -181,6 +195,27 @@ mod tests {
         })
         .await;
         assert_eq!(left(&budget(Purpose::Writing)), TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_outlives_a_request_does_not_live_on_what_the_request_has_left() {
+        let (of_request, websocket) = in_request(async {
+            let of_request = budget(Purpose::Reading);
+            let wait = of_request.here().wait();
+            advance(TIMEOUT).await;
+            drop(wait);
+            assert_eq!(left(&of_request.here()), Duration::ZERO);
+            let elsewhere = of_request.clone();
+            (of_request, tokio::spawn(async move { left(&elsewhere.here()) }))
+        })
+        .await;
+        assert_eq!(websocket.await.unwrap(), TIMEOUT);
+        for _ in 0..2 {
+            // However often the database was away meanwhile.
+            let wait = of_request.here().wait();
+            assert_eq!(wait.deadline() - Instant::now(), TIMEOUT);
+            advance(TIMEOUT).await;
+        }
     }
 
     #[test]

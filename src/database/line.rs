@@ -1,6 +1,6 @@
 //! Those who wait for a connection, of each kind in the order in which they came.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use tokio::{
     runtime::{Handle, Id},
@@ -16,7 +16,7 @@ const PASSES: i64 = 64;
 
 /// Those who wait. `G` is what they wait for.
 pub(super) struct Line<G> {
-    of_kinds: [OfKind<G>; Kind::ALL.len()],
+    of_kinds: [HashMap<Id, OfRuntime<G>>; Kind::ALL.len()],
     /// The first and the last who came.
     ends: (i64, i64),
     /// How many ever came.
@@ -24,8 +24,8 @@ pub(super) struct Line<G> {
     count: usize,
 }
 
-/// Those of one kind: two lines, in order.
-struct OfKind<G> {
+/// Those of one kind on one runtime: two lines, in order.
+struct OfRuntime<G> {
     first: VecDeque<(Order, Waiting<G>)>,
     again: VecDeque<(Order, Waiting<G>)>,
 }
@@ -58,13 +58,13 @@ impl Claim {
     }
 }
 
-impl<G> Default for OfKind<G> {
+impl<G> Default for OfRuntime<G> {
     fn default() -> Self {
         Self { first: VecDeque::new(), again: VecDeque::new() }
     }
 }
 
-impl<G> OfKind<G> {
+impl<G> OfRuntime<G> {
     fn lines(&mut self) -> [&mut VecDeque<(Order, Waiting<G>)>; 2] {
         [&mut self.first, &mut self.again]
     }
@@ -81,7 +81,8 @@ impl<G> Line<G> {
         self.count += 1;
         self.number += 1;
         let (ends, number) = (&mut self.ends, self.number);
-        let OfKind { first, again } = &mut self.of_kinds[kind as usize];
+        let of_kind = &mut self.of_kinds[kind as usize];
+        let OfRuntime { first, again } = of_kind.entry(waiting.runtime.id()).or_default();
         match waiting.claim {
             Claim::First => {
                 ends.1 += 1;
@@ -101,32 +102,39 @@ impl<G> Line<G> {
     }
 
     /// Takes out those who came first and may have a connection, as `may_have` says, in the order in
-    /// which they came. Of each kind no more are looked at than could have one: thousands may wait.
+    /// which they came. Of each kind, on each runtime, no more are looked at than could have one: thousands
+    /// may wait, and some of them on a runtime that gets none, for its thread is blocked.
     pub(super) fn serve(
         &mut self,
         connections: usize,
         mut may_have: impl FnMut(Kind, &Waiting<G>) -> bool,
         mut take: impl FnMut(Kind, Waiting<G>),
     ) {
-        let mut next: Vec<(Order, Kind, usize)> = Vec::new();
+        let mut next: Vec<(Order, Kind, Id, usize)> = Vec::new();
         for kind in Kind::ALL {
-            // One runtime that has enough must not hide another one behind it; those are few.
+            // Who waits in place of another may not have what the next one may; those are few.
             let most = match kind.most_of_runtime() {
                 usize::MAX => kind.most(connections),
                 _ => usize::MAX,
             };
-            for (index, line) in self.of_kinds[kind as usize].lines().into_iter().enumerate() {
-                let before = line.len();
-                while line.front().is_some_and(|(_, waiting)| waiting.grant.is_closed()) {
-                    line.pop_front();
+            let of_kind = &mut self.of_kinds[kind as usize];
+            for (runtime, of_runtime) in of_kind.iter_mut() {
+                for (index, line) in of_runtime.lines().into_iter().enumerate() {
+                    let before = line.len();
+                    while line.front().is_some_and(|(_, waiting)| waiting.grant.is_closed()) {
+                        line.pop_front();
+                    }
+                    self.count -= before - line.len();
+                    let looked_at = line.iter().take(most);
+                    next.extend(looked_at.map(|(order, _)| (*order, kind, *runtime, index)));
                 }
-                self.count -= before - line.len();
-                next.extend(line.iter().take(most).map(|(order, _)| (*order, kind, index)));
             }
+            of_kind.retain(|_, of_runtime| of_runtime.lines().iter().any(|line| !line.is_empty()));
         }
         next.sort_unstable_by_key(|(order, ..)| *order);
-        for (order, kind, index) in next {
-            let line = &mut *self.of_kinds[kind as usize].lines()[index];
+        for (order, kind, runtime, index) in next {
+            let Some(of_runtime) = self.of_kinds[kind as usize].get_mut(&runtime) else { continue };
+            let line = &mut *of_runtime.lines()[index];
             let Ok(index) = line.binary_search_by_key(&order, |(order, _)| *order) else {
                 continue;
             };
@@ -142,13 +150,10 @@ impl<G> Line<G> {
 
     /// Takes out all who wait on a runtime.
     pub(super) fn remove_all(&mut self, runtime: Id) -> Vec<Waiting<G>> {
-        let mut removed = Vec::new();
-        for line in self.of_kinds.iter_mut().flat_map(OfKind::lines) {
-            let (of_runtime, others): (VecDeque<_>, _) =
-                std::mem::take(line).into_iter().partition(|(_, w)| w.runtime.id() == runtime);
-            *line = others;
-            removed.extend(of_runtime.into_iter().map(|(_, waiting)| waiting));
-        }
+        let of_runtime = self.of_kinds.iter_mut().filter_map(|of_kind| of_kind.remove(&runtime));
+        let lines =
+            of_runtime.flat_map(|OfRuntime { first, again }| first.into_iter().chain(again));
+        let removed: Vec<_> = lines.map(|(_, waiting)| waiting).collect();
         self.count -= removed.len();
         removed
     }
@@ -169,9 +174,13 @@ mod tests {
 
     impl Crowd {
         fn come(&mut self, kind: Kind, claim: Claim) {
+            self.come_on(&Handle::current(), kind, claim);
+        }
+
+        fn come_on(&mut self, runtime: &Handle, kind: Kind, claim: Claim) {
             let (grant, end) = oneshot::channel();
             self.ends.push(end);
-            self.line.push(kind, Waiting { runtime: Handle::current(), claim, grant });
+            self.line.push(kind, Waiting { runtime: runtime.clone(), claim, grant });
         }
 
         /// Serves one, if there is any; how many were looked at, and what for it came.
@@ -233,5 +242,27 @@ mod tests {
         assert_eq!(crowd.serve_one(), (1, Some(Claim::First)));
         assert_eq!(crowd.serve_one(), (0, None));
         assert!(crowd.line.is_empty());
+    }
+
+    /// A runtime whose thread is blocked makes no connection, and keeps only its own waiting.
+    #[test]
+    fn who_waits_on_one_runtime_hides_nobody_of_another() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (blocked, free) = (runtime(), runtime());
+        for kind in Kind::ALL {
+            let mut crowd = Crowd::default();
+            for claim in [Claim::First, Claim::Again] {
+                for _ in 0..100 {
+                    crowd.come_on(blocked.handle(), kind, claim);
+                }
+                crowd.come_on(free.handle(), kind, claim);
+            }
+            let mut served = Vec::new();
+            let has_connection =
+                |_, waiting: &Waiting<usize>| waiting.runtime.id() == free.handle().id();
+            let take = |_, waiting: Waiting<usize>| served.push(waiting.claim);
+            crowd.line.serve(CONNECTIONS, has_connection, take);
+            assert_eq!(served, [Claim::First, Claim::Again], "{kind:?}");
+        }
     }
 }

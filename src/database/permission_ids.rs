@@ -18,12 +18,15 @@ use crate::{error::Unavailable, settings::PermissionTables};
 /// looked up by its name.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// The permissions of each middleware, by their names.
+/// How the permissions of a middleware are asked for, by their names.
 pub(super) struct PermissionIds {
     statement: Arc<Statement>,
-    /// Locked while they are read, so that of all who need them one reads them.
-    known: Mutex<HashMap<Arc<[String]>, Known>>,
 }
+
+/// Those that were read on one runtime. Locked while they are read, so that of all who need them one
+/// reads them: a runtime whose thread is blocked meanwhile keeps only its own visitors waiting.
+#[derive(Default)]
+pub(super) struct KnownPermissions(Mutex<HashMap<Arc<[String]>, Known>>);
 
 /// What was read, and when.
 type Known = (Arc<NamedPermissions>, Instant);
@@ -54,7 +57,7 @@ impl PermissionIds {
             )
         };
         let types = [Type::INT4_ARRAY, Type::TEXT_ARRAY, Type::TEXT_ARRAY];
-        Self { statement: Statement::new(&types, sql), known: Mutex::default() }
+        Self { statement: Statement::new(&types, sql) }
     }
 
     /// The permissions with these names, `app_label.codename`.
@@ -64,7 +67,9 @@ impl PermissionIds {
         database: &Database,
         deadline: Instant,
     ) -> Result<Arc<NamedPermissions>, Arc<Unavailable>> {
-        let Ok(mut known) = timeout_at(deadline, self.known.lock()).await else {
+        let batchers = database.batchers()?;
+        let KnownPermissions(known) = &batchers.known_permissions;
+        let Ok(mut known) = timeout_at(deadline, known.lock()).await else {
             return Err(Unavailable::Timeout(database.settings().timeout).into());
         };
         if let Some((named, since)) = known.get(names)

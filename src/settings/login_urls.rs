@@ -41,8 +41,10 @@ impl LoginUrls {
         let generic = code.split('-').next().unwrap_or(code);
         let mut possible = std::iter::once(code).chain(fallbacks).chain(stripped);
         let known = possible.find_map(|code| {
+            // Once: a visitor's code may have hundreds of parts, and a site a hundred languages.
+            let code = code.to_lowercase();
             let mut languages = self.languages.iter().filter(|language| language.has_catalog);
-            languages.find(|language| language.code == code.to_lowercase())
+            languages.find(|language| language.code == code)
         });
         let of_country = || {
             let mut languages = self.languages.iter();

@@ -77,7 +77,8 @@ impl DjangoSessionMiddleware {
 
     /// Says what an authentication class of the site's own does, by its dotted path: `Ok(None)` where the
     /// request brings nothing for it, so that the next class is asked; `Ok(Some(user))`; or an error. One
-    /// that is a rejection ([`Error::wants_login`]) refuses the credential, and nobody else is asked.
+    /// that is a rejection ([`Error::wants_login`]) refuses the credential, and nobody else is asked. One
+    /// that takes longer than the [`timeout`](crate::DjangoSettings::timeout) is a 503.
     ///
     /// Until it is said, every request that comes to that class is a 500.
     ///

@@ -14,7 +14,10 @@ use actix_web::{
     HttpMessage,
     body::{EitherBody, MessageBody},
     dev::{Payload, Service, ServiceRequest, ServiceResponse},
-    http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, SET_COOKIE},
+    http::{
+        Version,
+        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, SET_COOKIE},
+    },
 };
 use futures_util::future::{Either, FutureExt, LocalBoxFuture};
 use pin_project_lite::pin_project;
@@ -548,9 +551,61 @@ fn turned_away<B>(
     csrf.send(response.headers_mut(), middleware.site().settings());
     let (req, unread) = req.into_parts();
     // actix closes a connection on which a body is under way when the answer is sent. Without this it would
-    // read one that is chunked to its end, however long that takes.
-    if !matches!(unread, Payload::None) {
+    // read one that is chunked to its end, however long that takes. Over HTTP/2 a body ends its stream alone,
+    // and this would stay until the client has taken the answer: with a form, and the room that it takes.
+    if req.version() < Version::HTTP_2 && !matches!(unread, Payload::None) {
         response.extensions_mut().insert(Unread(unread));
     }
     ServiceResponse::new(req, response).map_into_right_body()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{
+        App, HttpResponse,
+        body::MessageBody as _,
+        cookie::Cookie,
+        http::Version,
+        test::{TestRequest, call_service, init_service},
+        web,
+    };
+    use futures_util::stream::{StreamExt, iter, pending};
+
+    use crate::{DjangoSessionMiddleware, DjangoSettings, web::test::TestSite};
+
+    const SECRET: &str = "abcdefghijklmnopqrstuvwxyz012345";
+
+    /// Over HTTP/2 a client says how fast it takes an answer, if at all.
+    #[actix_web::test]
+    async fn a_form_that_is_refused_takes_no_room_while_its_answer_is_sent() {
+        let site = TestSite::new(DjangoSettings::new("k")).build();
+        let app = App::new().wrap(DjangoSessionMiddleware::login_required(site.clone()));
+        let app = app.default_service(web::to(HttpResponse::Ok));
+        let app = init_service(app).await;
+        let begin = "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"a\"\r\n\r\n";
+        for token in ["wrong", SECRET] {
+            let end = format!(
+                "\r\n--b\r\nContent-Disposition: form-data; name=\"csrfmiddlewaretoken\"\r\n\r\n\
+                 {token}\r\n--b--\r\n"
+            );
+            let body = [begin.as_bytes(), &[b'x'; 3_000_000], end.as_bytes()].concat();
+            let length = body.len();
+            let pieces: Vec<_> =
+                body.chunks(50_000).map(|piece| Ok(web::Bytes::copy_from_slice(piece))).collect();
+            let mut req = TestRequest::post()
+                .version(Version::HTTP_2)
+                .insert_header(("content-type", "multipart/form-data; boundary=b"))
+                .insert_header(("content-length", length))
+                .cookie(Cookie::new("csrftoken", SECRET))
+                .to_request();
+            let payload = Box::pin(iter(pieces).chain(pending()));
+            *req.payload() = actix_web::dev::Payload::Stream { payload };
+            let answer = call_service(&app, req).await;
+            assert_eq!(answer.status(), if token == SECRET { 302 } else { 403 });
+            // As it is on its way: actix keeps the head until the last byte is sent.
+            let (answer, body) = answer.into_parts().1.into_parts();
+            assert_eq!(site.form_spool().taken(), 0, "{token}");
+            drop((answer, body.size()));
+        }
+    }
 }

@@ -1,13 +1,20 @@
 //! Lookups on several runtimes: each depends on its own alone.
 
 use std::{
+    pin::pin,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use actix_django_session::{DjangoSite, SessionKey};
-use futures_util::future::join_all;
+use actix_django_session::{DjangoSessionMiddleware, DjangoSite, SessionKey};
+use actix_web::{
+    App, HttpResponse,
+    http::header::COOKIE,
+    test::{TestRequest, call_service, init_service},
+    web,
+};
+use futures_util::{future::join_all, poll};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -65,6 +72,44 @@ async fn a_runtime_that_sleeps_or_is_blocked_keeps_no_other_waiting() {
     assert!(start.elapsed() < TIMEOUT);
     wake.send(()).unwrap();
     job.join().unwrap();
+}
+
+/// A worker is busy, and was about to read which permissions there are.
+#[tokio::test]
+async fn a_worker_that_is_blocked_keeps_no_permission_from_others() {
+    let _turn = beside_others().await;
+    let scene = Scene::new().await;
+    let (site, key) = store_and_key(&scene);
+    let app = async |site: DjangoSite| {
+        let shop = DjangoSessionMiddleware::login_required(site).permission_required("shop.ada");
+        init_service(App::new().wrap(shop).default_service(web::to(HttpResponse::Ok))).await
+    };
+    let visit = {
+        let cookie = format!("sessionid={}", key.as_str());
+        move || TestRequest::get().insert_header((COOKIE, cookie.clone())).to_request()
+    };
+    let (wake, sleeps) = mpsc::channel::<()>();
+    let (ready, is_ready) = mpsc::channel();
+    let worker = {
+        let (site, visit) = (site.clone(), visit.clone());
+        thread::spawn(move || {
+            runtime().block_on(async {
+                let app = app(site).await;
+                assert_eq!(call_service(&app, visit()).await.status(), 200);
+                // The next one is known, and asks for all at once.
+                let mut second = pin!(call_service(&app, visit()));
+                assert!(poll!(second.as_mut()).is_pending());
+                ready.send(()).unwrap();
+                sleeps.recv().unwrap();
+                assert_eq!(second.await.status(), 200);
+            });
+        })
+    };
+    is_ready.recv().unwrap();
+    let app = app(site).await;
+    assert_eq!(call_service(&app, visit()).await.status(), 200);
+    wake.send(()).unwrap();
+    worker.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

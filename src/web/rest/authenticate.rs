@@ -12,6 +12,7 @@ use actix_web::{
     dev::ServiceRequest,
     http::header::{AUTHORIZATION, HeaderMap},
 };
+use tokio::time::timeout;
 
 use super::{
     auth::{RestAuth, RestScheme},
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     auth::{DjangoSite, DjangoUser},
     csrf::CsrfCheck,
-    error::{AuthenticationFailed, Error},
+    error::{AuthenticationFailed, Error, Unavailable},
     rest::{Credentials, read_token},
     session::SessionKey,
     web::{
@@ -140,7 +141,9 @@ impl Request<'_> {
                  `DjangoSessionMiddleware::authenticator`, or choose others with `authentication_classes`"
             ))
         })?;
-        match hook(req, self.site.clone()).await {
+        let patience = self.site.settings().timeout;
+        let said = timeout(patience, hook(req, self.site.clone())).await;
+        match said.unwrap_or_else(|_| Err(Unavailable::Timeout(patience).into())) {
             Ok(Some(user)) => self.site.admit(user, "other").await.map(Some),
             Ok(None) => Ok(None),
             Err(error @ Error::AuthenticationFailed(_)) => Err(error),

@@ -1,5 +1,7 @@
 //! What the application says, and what is found out at the start.
 
+use std::time::Duration;
+
 use actix_django_session::{
     AuthenticationClass, AuthenticationFailed, DjangoSessionMiddleware, DjangoSettings, DjangoSite,
     DjangoUserId, Error, NotLoggedIn, RestAuthentication, RestFramework, SimpleJwt,
@@ -57,6 +59,7 @@ async fn hooks_have_their_say() {
                     None => Ok(None),
                     Some(b"ada") => site.user(1).await.map(Some),
                     Some(b"idle") => site.user(3).await.map(Some),
+                    Some(b"hangs") => std::future::pending().await,
                     Some(_) => Err(AuthenticationFailed::InvalidToken.into()),
                 }
             },
@@ -66,6 +69,11 @@ async fn hooks_have_their_say() {
     assert_eq!(get(view(site.clone()), "/", &by_token).await, told("token"));
     assert_eq!(get(view(site.clone()), "/", &[("X-Api-Key", "ada")]).await, told("other"));
     assert_eq!(get(view(site.clone()), "/id", &by_token).await, (200, "1".into()));
+    // Nobody waits for ever for one that hangs, and nobody is let in by it.
+    let mut impatient = site.settings().clone();
+    impatient.timeout = Duration::from_millis(100);
+    let hangs = [("X-Api-Key", "hangs"), by_token[0]];
+    assert_eq!(get(view(bed.site(impatient)).allow_any(), "/", &hangs).await.0, 503);
     // Refused, it does not fall through to a token that is right.
     for (key, detail) in
         [("wrong", "Invalid token."), ("idle", "Incorrect authentication credentials.")]

@@ -298,6 +298,37 @@ async fn reads_and_writes_of_a_request_have_separate_time_budgets() {
     }
 }
 
+/// The database falls silent while a handler asks for permissions, and comes back.
+#[actix_web::test]
+async fn what_outlives_a_request_asks_when_the_request_could_ask_no_more() {
+    let bed = Bed::start(Default::default(), Default::default()).await;
+    let proxy = Arc::new(Proxy::before(bed.url()).await);
+    let mut settings = settings();
+    settings.timeout = Duration::from_secs(2);
+    let site = DjangoSite::new(pool(proxy.url()), settings).unwrap();
+    let (middleware, line) = (DjangoSessionMiddleware::login_required(site), Arc::clone(&proxy));
+    let app = TestApp::start(move || {
+        App::new()
+            .app_data(web::Data::from(Arc::clone(&line)))
+            .wrap(middleware.clone())
+            .route("/", web::get().to(asks_later))
+    });
+    assert_eq!(status(&app, "/", &bed.login("ada").await).await, 200);
+}
+
+async fn asks_later(user: DjangoUser, proxy: web::Data<Proxy>) -> &'static str {
+    proxy.set_deaf(true);
+    proxy.fall_silent();
+    assert!(user.permissions().await.is_err());
+    proxy.set_deaf(false);
+    // As a WebSocket is: a task that no request waits for.
+    let later = actix_web::rt::spawn(async move {
+        until("permissions are known", async || user.permissions().await.is_ok()).await;
+    });
+    later.await.unwrap();
+    "told"
+}
+
 async fn reads_in_silence(
     site: DjangoSite,
     proxy: web::Data<Proxy>,
