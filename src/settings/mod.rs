@@ -1,4 +1,4 @@
-//! What this service shares with Django's `settings.py`, in Django's names.
+//! The settings that this service shares with Django's `settings.py`, under Django's names.
 
 mod backend;
 mod cookie;

@@ -28,7 +28,7 @@ impl DjangoSettings {
             (self.login_url.trim().is_empty(), "LOGIN_URL must not be empty"),
             (
                 !self.login_url.trim().is_empty() && !is_url(&self.login_url),
-                "LOGIN_URL is the name of a URL pattern: give the path of that pattern",
+                "LOGIN_URL is the name of a URL pattern: give the path that it stands for",
             ),
             (
                 !is_url(&self.login_redirect_url),
@@ -97,13 +97,13 @@ impl DjangoSettings {
             .map(|(_, reason)| reason.to_owned())
             .chain(of_cookie("SESSION", self.session_cookie()))
             .chain(of_cookie("CSRF", self.csrf_cookie()))
-            .chain(backends.map(|path| {
-                format!("\"{path}\" is not a dotted path (AUTHENTICATION_BACKENDS)")
-            }))
+            .chain(
+                backends.map(|path| {
+                    format!("\"{path}\" is not a dotted path (AUTHENTICATION_BACKENDS)")
+                }),
+            )
             .chain(origins.map(|origin| {
-                format!(
-                    "\"{origin}\" has no scheme such as https:// (CSRF_TRUSTED_ORIGINS)"
-                )
+                format!("\"{origin}\" has no scheme such as https:// (CSRF_TRUSTED_ORIGINS)")
             }))
             .chain(self.faults_of_hashers().map(Into::into))
             .chain(fallbacks)
@@ -180,7 +180,10 @@ mod tests {
             (of(|s| s.csrf_trusted_origins = vec!["null".into()]), "CSRF_TRUSTED_ORIGINS"),
             (of(|s| (s.use_tz, s.time_zone) = (false, "Mars/Olympus".into())), "TIME_ZONE"),
             (of(|s| s.form_timeout = Duration::ZERO), "form_timeout"),
-            (of(|s| s.file_upload_temp_dir = Some("/no/such/directory".into())), "FILE_UPLOAD_TEMP_DIR"),
+            (
+                of(|s| s.file_upload_temp_dir = Some("/no/such/directory".into())),
+                "FILE_UPLOAD_TEMP_DIR",
+            ),
             (
                 of(|s| {
                     let hash = SessionAuthHash { key_salt: "own".into(), ..Default::default() };
@@ -190,7 +193,10 @@ mod tests {
             ),
             (of(|s| s.user_model.username = "".into()), "user_model"),
             (of(|s| s.authentication_backends.clear()), "AUTHENTICATION_BACKENDS"),
-            (of(|s| s.authentication_backends = vec!["Backend".into()]), "\"Backend\" is not a dotted path"),
+            (
+                of(|s| s.authentication_backends = vec!["Backend".into()]),
+                "\"Backend\" is not a dotted path",
+            ),
             (of(|s| s.password_hashers = Some(Vec::new())), "PASSWORD_HASHERS"),
         ] {
             let refused = settings.validate().unwrap_err().to_string();

@@ -464,10 +464,10 @@ fn fallbacks_are_held_against_the_sites_when_a_store_is_made() {
     let settings = read(&exported).unwrap();
     let with = |key: &str| settings.clone().with(|s| s.secret_key_fallbacks = vec![key.into()]);
     let said = settings.validate().unwrap_err().to_string();
-    assert!(said.contains("SECRET_KEY_FALLBACKS: the site has 1, and here are 0"), "{said}");
+    assert!(said.contains("SECRET_KEY_FALLBACKS: the site has 1, and the service has 0"), "{said}");
     assert!(with("last year's").validate().is_ok());
     let said = with("another").validate().unwrap_err().to_string();
-    assert!(said.contains("number 1 is none of the 1"), "{said}");
+    assert!(said.contains("number 1 is not one of the 1"), "{said}");
     assert!(!said.contains("another"), "{said}");
 }
 

@@ -163,8 +163,8 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         ("export: a line break", json("test-bed-secret-key\n"), Refused, &["SECRET_KEY", "with a line break at its end"]),
         ("export: quotes", json("\"test-bed-secret-key\""), Refused, &["SECRET_KEY", "in quotes"]),
         ("export: a fallback", json(FALLBACKS[0]), Refused, &["SECRET_KEY", "number 1 of the site's SECRET_KEY_FALLBACKS"]),
-        ("export: no fallbacks", json(KEY), Refused, &["SECRET_KEY_FALLBACKS: the site has 2, and here are 0"]),
-        ("export: fallbacks in one", json(KEY).map(|s| s.with(|s| s.secret_key_fallbacks = vec!["last year's,the year before".into()])), Refused, &["SECRET_KEY_FALLBACKS: number 1 is none"]),
+        ("export: no fallbacks", json(KEY), Refused, &["SECRET_KEY_FALLBACKS: the site has 2, and the service has 0"]),
+        ("export: fallbacks in one", json(KEY).map(|s| s.with(|s| s.secret_key_fallbacks = vec!["last year's,the year before".into()])), Refused, &["SECRET_KEY_FALLBACKS: number 1 is not one"]),
         // What else an export may be.
         ("export: of a newer version", changed("/format", json!(2)), Refused, &["a newer version"]),
         ("export: of a site with a cache", changed("/not_honoured", json!([{"level": "unsafe", "setting": "SESSION_ENGINE", "value": "cache", "reason": "keeps", "hook": null, "power": null}])), Refused, &["SESSION_ENGINE: cache keeps"]),
@@ -205,7 +205,7 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         ("the default backends", on(|s| s.authentication_backends = vec![MODEL_BACKEND.into()]), Warned, &["AUTHENTICATION_BACKENDS", BY_ADDRESS, "2 of 3"]),
         ("misspelt", on(|s| s.authentication_backends = vec!["accounts.backend.ByAddress".into()]), Refused, &["AUTHENTICATION_BACKENDS", BY_ADDRESS, MODEL_BACKEND]),
         ("none", Ok(right().with(|s| s.authentication_backends = Vec::new())), Refused, &["AUTHENTICATION_BACKENDS must not be empty"]),
-        ("no path", on(|s| s.authentication_backends = vec!["ByAddress".into()]), Refused, &["AUTHENTICATION_BACKENDS takes dotted paths"]),
+        ("no path", on(|s| s.authentication_backends = vec!["ByAddress".into()]), Refused, &["is not a dotted path (AUTHENTICATION_BACKENDS)"]),
         ("one that reads no users", on(|s| s.authentication_backends = vec![AuthenticationBackend::new(BY_ADDRESS).with(|b| { b.reads_users = false; b.grants_permissions = Some(true); })]), Refused, &["AUTHENTICATION_BACKENDS", "reads_users"]),
         ("nobody said what it grants", on(|s| s.authentication_backends = vec![BY_ADDRESS.into(), MODEL_BACKEND.into()]), Warned, &["AUTHENTICATION_BACKENDS", "grants_permissions"]),
         // What is wrong whatever the data.
