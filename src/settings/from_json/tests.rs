@@ -396,7 +396,7 @@ fn all_that_is_unsafe_is_refused_at_once() {
                 "level": "unsafe",
                 "setting": "DATABASES",
                 "value": "",
-                "reason": "is no PostgreSQL",
+                "reason": "is not PostgreSQL",
                 "hook": null,
                 "power": null,
             },
@@ -441,7 +441,7 @@ fn what_is_unsafe_for_one_power_switches_off_that_power_and_can_be_accepted() {
         "level": "unsafe",
         "setting": "SESSION_ENGINE",
         "value": "shop.Store.load",
-        "reason": "reads sessions in its own way",
+        "reason": "reads sessions itself",
         "hook": null,
         "power": "load",
     }]);
