@@ -1,4 +1,4 @@
-//! What the schemes have in common: words in a header.
+//! Splits a header into words, for all schemes.
 
 /// The words of a header: Python's `bytes.split()`.
 pub(super) fn words(header: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -6,7 +6,7 @@ pub(super) fn words(header: &[u8]) -> impl Iterator<Item = &[u8]> {
     header.split(is_blank).filter(|word| !word.is_empty())
 }
 
-/// What stands behind the scheme in a header.
+/// The words after the scheme in a header.
 pub(super) enum Rest<'a> {
     Nothing,
     One(&'a [u8]),

@@ -405,7 +405,7 @@ fn all_that_is_unsafe_is_refused_at_once() {
     for named in [
         "SECRET_KEY: this is not the key",
         "SESSION_ENGINE: django.contrib.sessions.backends.file keeps no rows",
-        "DATABASES: is no PostgreSQL",
+        "DATABASES: is not PostgreSQL",
     ] {
         assert!(said.contains(named), "{named}: {said}");
     }
