@@ -93,7 +93,7 @@ def damage(dice, encoded):
 
 
 def check(checks):
-    """What `check_password` says to each [password, encoded]: right, to be encoded anew; or its exception."""
+    """What `check_password` says to each [password, encoded]: right, to be encoded again; or its exception."""
     return [check_one(*each) for each in checks]
 
 

@@ -95,7 +95,7 @@ def view(permission):
 
 @functools.cache
 def keys():
-    """The private keys that sites and strangers sign with; the public ones in PEM."""
+    """The private keys with which sites and attackers sign; the public ones in PEM."""
     made = {
         "rsa": rsa.generate_private_key(public_exponent=65537, key_size=2048),
         "other rsa": rsa.generate_private_key(public_exponent=65537, key_size=2048),
@@ -120,7 +120,7 @@ def plain(value):
 
 @contextlib.contextmanager
 def simple_jwt(values):
-    """SimpleJWT reads most of its settings once: here all of them are read anew."""
+    """SimpleJWT reads most of its settings once: here all of them are read again."""
     values = plain(values)
     jwt_settings.reload()
     jwt_settings._user_settings = values

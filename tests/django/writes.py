@@ -53,7 +53,7 @@ def operate(cookie, ops, status=200):
 
 
 def read_row(key):
-    """What is in a row, expired or not, and which of the SPANS it was given; null if there is none."""
+    """What is in a row, expired or not, and which of the SPANS it was given; null if there is no row."""
     row = Session.objects.filter(session_key=key).first()
     if row is None:
         return None

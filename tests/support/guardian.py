@@ -60,7 +60,7 @@ class Databases:
                 self.execute(statement)
                 break
             except psycopg.errors.ObjectInUse:
-                # Whoever filled the template has closed its connections, the server may not have noticed yet.
+                # The connections that filled the template are closed, but the server may not have noticed yet.
                 if attempt == 49:
                     raise
                 time.sleep(0.1)
@@ -235,7 +235,7 @@ class Server:
         import psutil
 
         def runs(process):
-            # Where nobody collects orphans, a dead backend stays in the table as a zombie.
+            # If no process collects orphans, a dead backend stays in the table as a zombie.
             with contextlib.suppress(psutil.NoSuchProcess):
                 return process.status() != psutil.STATUS_ZOMBIE
             return False

@@ -21,7 +21,7 @@ class ByAddress(ModelBackend):
 
 
 class Strict(ModelBackend):
-    """Lets staff in and nobody else."""
+    """Logs in staff only."""
 
     def user_can_authenticate(self, user):
         return user.is_staff and super().user_can_authenticate(user)
@@ -42,7 +42,7 @@ class Lenient(ModelBackend):
 
 
 class Rules(ModelBackend):
-    """Grants what Django's tables grant, and knows nobody."""
+    """Grants what Django's tables grant, and logs in no users."""
 
     def get_user(self, user_id):
         return None

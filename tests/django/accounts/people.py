@@ -37,7 +37,7 @@ def group(name, permissions):
 
 
 def permission(name):
-    """The permission of that name, "app_label.codename"; made when there is none."""
+    """The permission of that name, "app_label.codename"; created if it does not exist."""
     app_label, codename = name.split(".", 1)
     found = Permission.objects.filter(content_type__app_label=app_label, codename=codename).first()
     if found is None:

@@ -189,7 +189,7 @@ async fn a_handler_gets_the_body_byte_for_byte() {
 }
 
 #[actix_web::test]
-async fn a_form_is_read_twice() {
+async fn the_handler_can_read_a_form_that_the_middleware_has_read() {
     let app = app(DjangoSettings::new("k"));
     let body = format!("text=a+b&csrfmiddlewaretoken={SECRET}");
     let length = body.len().to_string();
@@ -207,7 +207,7 @@ async fn a_form_is_read_twice() {
 }
 
 #[actix_web::test]
-async fn actix_multipart_reads_what_the_middleware_has_read() {
+async fn actix_multipart_can_read_an_upload_that_the_middleware_has_read() {
     let app = app(DjangoSettings::new("k"));
     let token = part("csrfmiddlewaretoken", None, MASKED.as_bytes());
     for size in [0, 70_000, 8_000_000] {
@@ -223,7 +223,7 @@ async fn actix_multipart_reads_what_the_middleware_has_read() {
 }
 
 #[actix_web::test]
-async fn an_upload_is_with_the_handler_as_soon_as_the_token_was_seen() {
+async fn the_handler_gets_an_upload_as_soon_as_its_token_was_read() {
     let app = app(DjangoSettings::new("k"));
     let gigabyte = ("Content-Length", "1073741824");
     // The rest never comes, and nobody waits for it.
@@ -248,7 +248,7 @@ async fn an_upload_is_with_the_handler_as_soon_as_the_token_was_seen() {
 }
 
 #[actix_web::test]
-async fn nobody_fills_the_memory_on_the_way_to_a_token() {
+async fn memory_is_bounded_while_a_form_is_searched_for_its_token() {
     // Files before the token: it is looked for as far as the disk may be used.
     let no_disk = {
         let mut settings = DjangoSettings::new("k");
@@ -275,7 +275,7 @@ async fn nobody_fills_the_memory_on_the_way_to_a_token() {
 
 /// actix takes whatever follows such a request for its body, until the connection ends.
 #[actix_web::test]
-async fn a_form_ends_where_it_says_though_the_connection_is_to_be_upgraded() {
+async fn a_form_ends_at_its_content_length_even_with_an_upgrade_header() {
     let app = app(DjangoSettings::new("k"));
     let upgrade = ("Upgrade", "websocket");
     let token = part("csrfmiddlewaretoken", None, SECRET.as_bytes());
@@ -304,7 +304,7 @@ async fn a_form_ends_where_it_says_though_the_connection_is_to_be_upgraded() {
 }
 
 #[actix_web::test]
-async fn bodies_of_other_methods_are_left_alone() {
+async fn bodies_of_other_methods_are_not_read() {
     let app = app(DjangoSettings::new("k"));
     let cookie = format!("csrftoken={SECRET}");
     let headers: [(&str, &[u8]); 4] = [

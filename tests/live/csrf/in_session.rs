@@ -70,7 +70,7 @@ async fn secret(bed: &Bed, browser: &Browser, url: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn one_session_serves_django_and_us() {
+async fn django_and_the_service_share_the_secret_in_a_session() {
     let versions = Django::available().unwrap();
     for django in [versions[0], versions[versions.len() - 1]] {
         let bed = Bed::start(django, Settings::default().set("CSRF_USE_SESSIONS", true)).await;
@@ -116,7 +116,7 @@ async fn one_session_serves_django_and_us() {
 }
 
 #[actix_web::test]
-async fn a_service_that_only_reads_writes_no_secret_and_says_so() {
+async fn a_service_without_write_sessions_creates_no_secret_and_names_the_setting() {
     let bed = Bed::shared().await;
     let app = start(bed.site_with(in_session()));
     let key = bed.session(r#"{"a":1}"#).await;
@@ -132,7 +132,7 @@ async fn a_service_that_only_reads_writes_no_secret_and_says_so() {
 
 /// What a page of ours writes is there for the next request, and what is no secret counts for none.
 #[actix_web::test]
-async fn the_secret_may_be_in_the_session() {
+async fn the_secret_can_be_in_the_session() {
     let bed = Bed::shared().await;
     let app = start(bed.site_with(in_session().with(|s| s.write_sessions = true)));
     let page = app.get_without_cookie("/").await;

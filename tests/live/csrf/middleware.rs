@@ -266,7 +266,7 @@ async fn a_web_socket_is_opened_by_pages_of_the_site_only() {
 }
 
 #[actix_web::test]
-async fn an_error_handler_answers_as_the_rest_framework() {
+async fn an_error_handler_can_answer_as_the_rest_framework() {
     let middleware = optional().error_handler(|error, _| match error {
         Error::CsrfFailed(reason) => {
             HttpResponse::Forbidden().json(json!({ "detail": format!("CSRF Failed: {reason}") }))

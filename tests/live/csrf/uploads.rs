@@ -213,7 +213,7 @@ async fn random_uploads_get_the_verdict_of_django() {
 }
 
 #[actix_web::test]
-async fn a_file_of_20_mb_before_the_token_comes_whole_over_a_connection() {
+async fn a_file_of_20_mb_before_the_token_reaches_the_handler_complete() {
     let app = app(DjangoSettings::new("k"));
     let mut dice = Dice(3);
     let noise: Vec<u8> = (0..20_000_000).map(|_| dice.below(256) as u8).collect();

@@ -19,7 +19,7 @@ use super::bed::{Bed, TOKENS, describe};
 
 /// A token and its user are one statement, and those of a crowd are one for each table.
 #[actix_web::test]
-async fn a_crowd_of_tokens_is_asked_for_at_once_whatever_the_class() {
+async fn concurrent_token_lookups_share_a_query_for_every_class() {
     let bed = Bed::start(Django::default()).await;
     for statement in [
         "CREATE TABLE app_token (token text PRIMARY KEY, owner int REFERENCES auth_user)",

@@ -36,7 +36,7 @@ fn with_classes(classes: Vec<RestAuthentication>) -> DjangoSettings {
 }
 
 #[actix_web::test]
-async fn hooks_have_their_say() {
+async fn hooks_can_change_the_user_and_the_permissions() {
     let bed = Bed::start(Django::default()).await;
     let site = bed.site(with_classes(vec![
         RestAuthentication::other("shop.ApiKey", Some("ApiKey")),
@@ -100,7 +100,7 @@ async fn hooks_have_their_say() {
 
 /// A session that handlers may change is one that authenticated the request.
 #[actix_web::test]
-async fn the_session_beside_a_token_is_not_that_of_the_client() {
+async fn a_session_cookie_beside_a_token_is_not_used() {
     let bed = Bed::start(Django::default()).await;
     let site =
         bed.site(with_classes(vec![RestAuthentication::token(), RestAuthentication::session()]));
@@ -128,7 +128,7 @@ async fn the_session_beside_a_token_is_not_that_of_the_client() {
 }
 
 #[actix_web::test]
-async fn the_check_says_what_cannot_work() {
+async fn check_reports_classes_that_cannot_work() {
     let bed = Bed::start(Django::default()).await;
     let said = async |class: RestAuthentication| {
         let site = bed.site(with_classes(vec![class]));
@@ -163,7 +163,7 @@ async fn the_check_says_what_cannot_work() {
 
 /// A class that is not the framework's own, and what else of the site is not followed.
 #[actix_web::test]
-async fn the_export_believes_no_class_of_the_sites_own() {
+async fn the_export_treats_custom_classes_as_unknown() {
     let bed = Bed::start(Django::default()).await;
     let question = json!({
         "cmd": "rest_answers", "requests": [], "jwt": { "AUTH_TOKEN_CLASSES": ["rest.ShopToken"] },
@@ -187,7 +187,7 @@ async fn the_export_believes_no_class_of_the_sites_own() {
     assert_eq!(classes[5]["jwt"]["token_classes"][0]["token_type"], "shop");
     let complaints = exported["complaints"].to_string();
     for said in [
-        "has a `authenticate_credentials` of its own",
+        "overrides `authenticate_credentials`",
         "DEFAULT_THROTTLE_CLASSES",
         "DEFAULT_VERSIONING_CLASS",
         "DEFAULT_PERMISSION_CLASSES",

@@ -31,7 +31,7 @@ fn lines() -> Vec<Value> {
 }
 
 #[actix_web::test]
-async fn a_middleware_answers_as_the_framework_did() {
+async fn the_middleware_answers_as_the_framework_did() {
     let mut lines = lines();
     let vectors = lines.split_off(1);
     let world = World::new(&lines[0]).await;

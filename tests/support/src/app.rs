@@ -204,7 +204,7 @@ impl Drop for TestApp {
 /// What listens on a port that is free.
 ///
 /// # Panics
-/// When there is none.
+/// When no port is free.
 pub fn any_port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").expect("a port is free")
 }

@@ -30,7 +30,6 @@ mod example;
 mod forks;
 mod judge;
 mod log;
-mod nobody;
 mod postgres;
 mod process;
 mod proxy;
@@ -38,6 +37,7 @@ mod python;
 mod settings;
 mod site;
 mod until;
+mod unused_address;
 mod with;
 
 use tokio::sync::OnceCell;
@@ -52,13 +52,13 @@ pub use example::Example;
 pub use forks::stop_forking;
 pub use judge::Judge;
 pub use log::{Line, Log};
-pub use nobody::nobody_listens;
 pub use postgres::{Postgres, TestDatabase};
 pub use proxy::{Prepared, Proxy};
 pub use python::{Venv, not_tested};
 pub use settings::Settings;
 pub use site::Site;
 pub use until::until;
+pub use unused_address::unused_address;
 pub use with::With;
 
 /// A database of its own, with Django's tables, and a Django for it: a site, and one that answers questions.

@@ -51,9 +51,10 @@ impl Log {
         static LISTENERS: Once = Once::new();
 
         LISTENERS.call_once(|| {
-            tracing::subscriber::set_global_default(Listener).expect("nobody listens yet");
+            tracing::subscriber::set_global_default(Listener)
+                .expect("the first logger of this process");
             // Not every crate below uses tracing: tokio-postgres does not.
-            log::set_boxed_logger(Box::new(Listener)).expect("nobody listens yet");
+            log::set_boxed_logger(Box::new(Listener)).expect("the first logger of this process");
             log::set_max_level(log::LevelFilter::Trace);
         });
         HEARD_HERE.set(Some(self.clone()));

@@ -230,7 +230,7 @@ impl Drop for TestDatabase {
     fn drop(&mut self) {
         if let Some(postgres) = self.postgres.take() {
             let request = json!({ "cmd": "drop", "name": self.name });
-            // Nobody waits for it: at the end of the process the guardian drops what is left.
+            // This does not wait: at the end of the process the guardian drops what is left.
             thread::spawn(move || drop(postgres.shared.guardian.ask_blocking(&request)));
         }
     }

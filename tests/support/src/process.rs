@@ -40,7 +40,7 @@ impl Process {
         blocking(move || this.ask_blocking(&request)).await
     }
 
-    /// Ends it and waits until it has: whoever still holds it can ask nothing more.
+    /// Ends it and waits for that. Later questions to it fail.
     pub(crate) async fn end(&self) -> Result<()> {
         let this = self.clone();
         blocking(move || {
