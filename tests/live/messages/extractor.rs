@@ -80,7 +80,7 @@ async fn messages_are_stored_with_every_kind_of_response() {
     }
 }
 
-/// A visitor's request cannot choose the cookie's settings.
+/// A client cannot make messages: the cookie is signed.
 #[actix_web::test]
 async fn a_forged_cookie_contains_no_messages() {
     let middleware = DjangoSessionMiddleware::optional(site(MessageStorage::Cookie));
