@@ -6,7 +6,7 @@ from django.contrib.contenttypes.models import ContentType
 
 
 def set_user(username, password=None, password_column=None, groups=None, permissions=None, **fields):
-    """Makes the user or changes the one of that name.
+    """Creates the user, or changes the user of that name.
 
     `password_column` is stored as it stands; `groups` maps each name to its permissions; `fields` are attributes.
     """
