@@ -1,4 +1,4 @@
-//! What the log says of a refusal.
+//! The log line of a refusal.
 
 use actix_django_session::{CsrfToken, DjangoSessionMiddleware, DjangoSettings, test};
 use actix_web::{
@@ -30,7 +30,8 @@ async fn a_refusal_logs_one_warning_with_djangos_reason_and_the_received_and_exp
     let host = ("Host", &b"example.com"[..]);
     let https = ("X-Forwarded-Proto", &b"https"[..]);
     let cases: [(Headers<'_>, &[&str]); 6] = [
-        // Behind a proxy that ends TLS, without the setting: the most asked question about Django.
+        // Behind a proxy that terminates TLS, without the setting: the most frequent question about
+        // Django.
         (
             &[host, ("Origin", b"https://example.com")],
             &[

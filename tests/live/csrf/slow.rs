@@ -1,4 +1,4 @@
-//! A form that comes slowly, or too much of it at once, over a real connection.
+//! Forms that come slowly, or too many at once, over real connections.
 
 use std::{
     sync::{Arc, Mutex},
@@ -70,7 +70,7 @@ async fn a_form_without_room_gets_a_503_and_can_be_sent_again() {
     let body = format!("{}&csrfmiddlewaretoken={SECRET}", "x".repeat(15_000)).into_bytes();
     let length = body.len().to_string();
     let headers = [URLENCODED, ("Content-Length", &length)];
-    // Of those that wait for their last byte one has all of the room.
+    // One of the forms that wait for their last byte uses all of the room.
     let mut holders = Vec::new();
     let refused = loop {
         let mut holder = Sender::to(&app, "/", &headers).await;
@@ -79,7 +79,7 @@ async fn a_form_without_room_gets_a_503_and_can_be_sent_again() {
         let mut sender = Sender::to(&app, "/", &headers).await;
         sender.send(&body).await;
         match sender.answer().await {
-            // No holder has come that far.
+            // No form has come that far yet.
             (200, _) => {}
             refused => break refused,
         }
@@ -90,7 +90,7 @@ async fn a_form_without_room_gets_a_503_and_can_be_sent_again() {
     let lines = app.log().of_this_crate(&["WARN"]);
     assert!(lines[0].contains("too many forms are being read"), "{lines:?}");
 
-    // Nor is the room lost that a connection had which is gone.
+    // A connection that is closed gives its room back.
     drop(holders);
     loop {
         let mut sender = Sender::to(&app, "/", &headers).await;

@@ -1,4 +1,4 @@
-//! What the application says, and what is found out at the start.
+//! The hooks of the application, and the faults that are found at the start.
 
 use actix_django_session::{
     AuthenticationClass, AuthenticationFailed, DjangoSessionMiddleware, DjangoSettings, DjangoSite,
@@ -45,7 +45,7 @@ async fn hooks_can_change_the_user_and_the_permissions() {
     let token = format!("Token {}", TOKENS[0].0);
     let by_token = [("Authorization", token.as_str())];
 
-    // Nobody has said what the first class does.
+    // No hook for the first class is set.
     let view = || DjangoSessionMiddleware::rest_framework(site.clone());
     assert_eq!(get(view(), "/", &by_token).await.0, 500);
 
@@ -66,7 +66,7 @@ async fn hooks_can_change_the_user_and_the_permissions() {
     assert_eq!(get(view(site.clone()), "/", &by_token).await, told("token"));
     assert_eq!(get(view(site.clone()), "/", &[("X-Api-Key", "ada")]).await, told("other"));
     assert_eq!(get(view(site.clone()), "/id", &by_token).await, (200, "1".into()));
-    // Refused, it does not fall through to a token that is right.
+    // A refused credential does not fall through to a valid token.
     for (key, detail) in
         [("wrong", "Invalid token."), ("idle", "Incorrect authentication credentials.")]
     {
@@ -75,7 +75,7 @@ async fn hooks_can_change_the_user_and_the_permissions() {
         assert_eq!(get(view(site.clone()).allow_any(), "/", &both).await, refused);
     }
 
-    // The hook sees whom a token names, with an empty session, and refuses.
+    // The hook receives the user of a token, with an empty session, and refuses.
     let vetoes = site.clone().after_get_user(|session, user, _| async move {
         assert!(session.data()?.is_empty());
         match user.id() {
@@ -89,7 +89,7 @@ async fn hooks_can_change_the_user_and_the_permissions() {
     let answer = get(view(vetoes), "/", &[("Authorization", &staff)]).await;
     assert_eq!(answer, (200, r#"{"by":"token","user_id":"2"}"#.into()));
 
-    // A predicate, and a permission that ada lacks.
+    // A predicate, and a permission that ada does not have.
     let odd =
         view(site.clone()).has_permission(|_, user| user.is_some_and(|user| user.id() == "2"));
     assert_eq!(get(odd.clone(), "/", &by_token).await.0, 403);
@@ -98,7 +98,7 @@ async fn hooks_can_change_the_user_and_the_permissions() {
     assert_eq!(get(held, "/", &by_token).await.0, 403);
 }
 
-/// A session that handlers may change is one that authenticated the request.
+/// Handlers can only change a session that authenticated the request.
 #[actix_web::test]
 async fn a_session_cookie_beside_a_token_is_not_used() {
     let bed = Bed::start(Django::default()).await;
@@ -110,7 +110,7 @@ async fn a_session_cookie_beside_a_token_is_not_used() {
     let both = [("Authorization", token.as_str()), ("Cookie", cookie.as_str())];
     assert_eq!(get(view(), "/id", &both).await, (200, "2".into()));
     assert_eq!(get(view(), "/id", &both[1..]).await, (200, "1".into()));
-    // Also inside of a middleware that knows the session's user.
+    // The same inside a middleware that knows the session's user.
     let outer = DjangoSessionMiddleware::optional(site.clone());
     let app = App::new().wrap(view()).wrap(outer).default_service(web::to(describe));
     let app = init_service(app).await;
@@ -154,14 +154,14 @@ async fn check_reports_classes_that_cannot_work() {
     assert!(said(RestAuthentication::jwt(jwt)).await.contains("JWK_URL"));
     let own = || RestAuthentication::other("shop.ApiKey", None);
     assert!(said(own()).await.contains("shop.ApiKey"));
-    // A hook says what it does: nothing is left to be said.
+    // A hook replaces the class: there is nothing left to report.
     let site = bed.site(with_classes(vec![own()]));
     let view = DjangoSessionMiddleware::rest_framework(site.clone());
     drop(view.authenticator("shop.ApiKey", |_, _| async { Ok(None) }));
     assert!(!site.check().await.unwrap().to_string().contains("shop.ApiKey"));
 }
 
-/// A class that is not the framework's own, and what else of the site is not followed.
+/// A custom class, and other settings of the site that the service does not follow.
 #[actix_web::test]
 async fn the_export_treats_custom_classes_as_unknown() {
     let bed = Bed::start(Django::default()).await;
@@ -194,7 +194,7 @@ async fn the_export_treats_custom_classes_as_unknown() {
     ] {
         assert!(complaints.contains(said), "{said}: {complaints}");
     }
-    // Those that are not known are a 500, and nobody is let in.
+    // Unknown classes are a 500, and let no user in.
     let site = bed.site(bed.settings(&exported["found"]));
     let view = DjangoSessionMiddleware::rest_framework(site).allow_any();
     assert_eq!(get(view, "/", &[]).await.0, 500);
