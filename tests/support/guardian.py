@@ -42,7 +42,7 @@ OPTIONS = [
 
 
 class Databases:
-    """The databases made through one server's address."""
+    """The databases that were created through one server's address."""
 
     def __init__(self, url):
         self.url = url
@@ -95,7 +95,7 @@ class Databases:
 
 
 class Server:
-    """A PostgreSQL server of our own, on a free port of the loopback address, in a directory of its own."""
+    """A PostgreSQL server for the tests, on a free port of the loopback address, in a directory of its own."""
 
     def __init__(self):
         self.process = None
@@ -212,7 +212,7 @@ class Server:
         import psutil
 
         reached = set()
-        # Twice: the first round ends the making of new ones.
+        # Twice: the first round stops the creation of new ones.
         for _ in range(2):
             for process in self.processes():
                 if process.pid not in reached:
@@ -291,7 +291,7 @@ def group_of(user):
 
 
 def temporary_folder():
-    """A folder for temporary files that the user who runs PostgreSQL can get to."""
+    """A folder for temporary files that the user of PostgreSQL can access."""
     if os.geteuid() != 0:
         return None
     for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp"):

@@ -68,7 +68,7 @@ def protected(request):
 
 def user(request):
     """The smallest view for a logged-in visitor, for the benchmarks."""
-    return HttpResponse(request.user.pk if request.user.is_authenticated else "nobody")
+    return HttpResponse(request.user.pk if request.user.is_authenticated else "anonymous")
 
 
 def visit(request):

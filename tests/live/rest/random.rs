@@ -182,7 +182,7 @@ fn basic(dice: &mut Dice) -> String {
         4 => ("staff", "st\u{e4}ff: y"),
         5 => ("idle", PASSWORD),
         6 => ("ada", "wrong"),
-        7 => ("nobody", PASSWORD),
+        7 => ("unknown", PASSWORD),
         _ => ("Ada", ""),
     };
     let text = match dice.below(10) {

@@ -127,7 +127,7 @@ async fn foreign_keys_to_sessions_must_allow_their_deletion() {
         ("web.resets", "ON UPDATE RESTRICT ON DELETE SET DEFAULT"),
     ] {
         bed.sql(&format!(
-            "CREATE TABLE {table} (id int, \"session id\" varchar(40) CONSTRAINT \"to session\" \
+            "CREATE TABLE {table} (id int, \"session key\" varchar(40) CONSTRAINT \"to session\" \
              REFERENCES django_session {then})"
         ))
         .await;
@@ -145,7 +145,7 @@ async fn foreign_keys_to_sessions_must_allow_their_deletion() {
     bed.sql("INSERT INTO web.empties SELECT 1, session_key FROM django_session").await;
     bed.sql(
         "ALTER TABLE web.empties DROP CONSTRAINT \"to session\", ADD CONSTRAINT \"to session\" \
-         FOREIGN KEY (\"session id\") REFERENCES django_session (session_key) MATCH FULL \
+         FOREIGN KEY (\"session key\") REFERENCES django_session (session_key) MATCH FULL \
          ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED NOT VALID",
     )
     .await;
@@ -179,7 +179,7 @@ async fn foreign_keys_to_sessions_must_allow_their_deletion() {
     assert_eq!(writing().check().await.unwrap().warnings(), [""; 0]);
     assert!(writing().delete(&session).await.unwrap());
     // What was to be emptied is not deleted.
-    bed.sql("DO $$ BEGIN ASSERT (SELECT \"session id\" IS NULL FROM web.empties); END $$").await;
+    bed.sql("DO $$ BEGIN ASSERT (SELECT \"session key\" IS NULL FROM web.empties); END $$").await;
 }
 
 #[actix_web::test]

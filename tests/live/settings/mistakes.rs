@@ -20,7 +20,7 @@ const KEY: &str = Settings::SECRET_KEY;
 const FALLBACKS: [&str; 2] = ["last year's", "the year before"];
 const BY_ADDRESS: &str = "accounts.backends.ByAddress";
 
-/// The site: log-in by e-mail, UUIDs, two backends, its own table names, in a schema; and who is
+/// The site: login by e-mail, UUIDs, two backends, its own table names, in a schema; and who is
 /// logged in to it.
 async fn production() -> Bed {
     let settings = Settings::default()
@@ -209,7 +209,7 @@ async fn every_detectable_mistake_is_named_at_start() {
         ("one that reads no users", on(|s| s.authentication_backends = vec![AuthenticationBackend::new(BY_ADDRESS).with(|b| { b.reads_users = false; b.grants_permissions = Some(true); })]), Refused, &["AUTHENTICATION_BACKENDS", "reads_users"]),
         ("unknown permissions of a backend", on(|s| s.authentication_backends = vec![BY_ADDRESS.into(), MODEL_BACKEND.into()]), Warned, &["AUTHENTICATION_BACKENDS", "grants_permissions"]),
         // What is wrong whatever the data.
-        ("an impossible cookie name", on(|s| s.session_cookie_name = "session id".into()), Refused, &["SESSION_COOKIE_NAME"]),
+        ("an impossible cookie name", on(|s| s.session_cookie_name = "session key".into()), Refused, &["SESSION_COOKIE_NAME"]),
         ("the name of a URL", on(|s| s.login_url = "login".into()), Refused, &["LOGIN_URL"]),
         ("a blank LOGIN_URL", on(|s| s.login_url = " ".into()), Refused, &["LOGIN_URL"]),
         ("an origin without a scheme", on(|s| s.csrf_trusted_origins = vec!["example.com".into()]), Refused, &["CSRF_TRUSTED_ORIGINS"]),

@@ -82,7 +82,7 @@ async fn a_server_of_the_tests_can_be_stopped_and_restarted() -> Result<()> {
 
     assert!(postgres.terminate_backends().await? > 0);
     assert_eq!(judge.ask(question.clone()).await?, user);
-    // One that was told to end may still be on its way out.
+    // A process that was told to end may still be running.
     assert!(bed.database().terminate_backends().await? >= 1);
 
     postgres.freeze().await?;
@@ -95,7 +95,7 @@ async fn a_server_of_the_tests_can_be_stopped_and_restarted() -> Result<()> {
 
 const STARTED: &str = "started: ";
 
-/// Not a test: what the next one kills.
+/// Not a test: the process that the next test kills.
 #[tokio::test]
 async fn a_process_that_will_be_killed() -> Result<()> {
     if env::var_os("TESTBED_WAIT_FOR_SIGKILL").is_none() {
