@@ -54,7 +54,7 @@ impl CookieSettings<'_> {
             ),
             (
                 self.samesite.is_none_or(is_samesite),
-                "COOKIE_SAMESITE must be \"Lax\", \"Strict\", \"None\" or not a text",
+                "COOKIE_SAMESITE must be \"Lax\", \"Strict\", \"None\" or not set",
             ),
         ]
         .into_iter()

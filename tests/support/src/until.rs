@@ -6,7 +6,6 @@ use tokio::time::sleep;
 /// sentence "waited too long until".
 ///
 /// # Panics
-///
 /// When the condition is not true within a minute, which is enough for two busy cores.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     const TIMEOUT: Duration = Duration::from_secs(60);
