@@ -1,6 +1,6 @@
 //! `BasicAuthentication`: username and password.
 
-use super::header::{Rest, words};
+use super::header::{AfterScheme, words};
 use crate::{error::AuthenticationFailed, signing::decode_base64};
 
 /// A username and a password. It has no `Debug`, because neither belongs in a log.
@@ -16,10 +16,10 @@ impl Credentials {
         if !words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic")) {
             return Ok(None);
         }
-        match Rest::of(words) {
-            Rest::Nothing => Err(AuthenticationFailed::BasicWithoutCredentials),
-            Rest::Several => Err(AuthenticationFailed::BasicWithSpaces),
-            Rest::One(text) => Self::decode(text).map(Some),
+        match AfterScheme::of(words) {
+            AfterScheme::Nothing => Err(AuthenticationFailed::BasicWithoutCredentials),
+            AfterScheme::Several => Err(AuthenticationFailed::BasicWithSpaces),
+            AfterScheme::One(text) => Self::decode(text).map(Some),
         }
     }
 

@@ -7,13 +7,13 @@ pub(super) fn words(header: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The words after the scheme in a header.
-pub(super) enum Rest<'a> {
+pub(super) enum AfterScheme<'a> {
     Nothing,
     One(&'a [u8]),
     Several,
 }
 
-impl<'a> Rest<'a> {
+impl<'a> AfterScheme<'a> {
     pub(super) fn of(mut words: impl Iterator<Item = &'a [u8]>) -> Self {
         match (words.next(), words.next()) {
             (None, _) => Self::Nothing,

@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 
 use super::{
     claims::{Claims, Fault, check, check_class},
-    header::{Rest, words},
+    header::{AfterScheme, words},
     jws::{text, verified},
     keys::VerifyingKey,
     verified::Verified,
@@ -78,9 +78,11 @@ impl Jwt {
         if !words.next().is_some_and(is_type) {
             return Ok(None);
         }
-        match Rest::of(words) {
-            Rest::One(token) => Ok(Some(token)),
-            Rest::Nothing | Rest::Several => Err(AuthenticationFailed::BadAuthorizationHeader),
+        match AfterScheme::of(words) {
+            AfterScheme::One(token) => Ok(Some(token)),
+            AfterScheme::Nothing | AfterScheme::Several => {
+                Err(AuthenticationFailed::BadAuthorizationHeader)
+            }
         }
     }
 

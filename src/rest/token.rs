@@ -1,6 +1,6 @@
 //! `TokenAuthentication`: a random text that is stored in a table.
 
-use super::header::{Rest, words};
+use super::header::{AfterScheme, words};
 use crate::error::AuthenticationFailed;
 
 /// Reads the token after this keyword in a header.
@@ -14,10 +14,10 @@ pub(crate) fn read<'a>(
     if !words.next().is_some_and(is_keyword) {
         return Ok(None);
     }
-    match Rest::of(words) {
-        Rest::Nothing => Err(AuthenticationFailed::TokenWithoutCredentials),
-        Rest::Several => Err(AuthenticationFailed::TokenWithSpaces),
-        Rest::One(token) => {
+    match AfterScheme::of(words) {
+        AfterScheme::Nothing => Err(AuthenticationFailed::TokenWithoutCredentials),
+        AfterScheme::Several => Err(AuthenticationFailed::TokenWithSpaces),
+        AfterScheme::One(token) => {
             str::from_utf8(token).map(Some).map_err(|_| AuthenticationFailed::TokenNotUtf8)
         }
     }
