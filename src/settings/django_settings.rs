@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{
     AuthenticationBackend, DEFAULT_PASSWORD_HASHERS, MessageLevel, MessageStorage, PasswordHasher,
-    RestFramework, SecretKey, SessionEngine, TableName, UserModel, site::Site,
+    RestFramework, SecretKey, SessionEngine, TableName, UserModel, site::ExportedSite,
 };
 use crate::signing;
 
@@ -492,7 +492,7 @@ pub struct DjangoSettings {
     pub prepared_statements: bool,
 
     /// The site that exported these settings, if there is one.
-    pub(crate) site: Option<Site>,
+    pub(crate) site: Option<ExportedSite>,
 }
 
 impl DjangoSettings {

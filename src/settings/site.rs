@@ -5,7 +5,7 @@ use super::{
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Site {
+pub(crate) struct ExportedSite {
     pub(super) fingerprints: Fingerprints,
     pub(crate) django_version: String,
     pub(crate) sessions: SiteSessions,
@@ -25,7 +25,7 @@ pub(crate) struct SiteSessions {
     pub(crate) cache_key: Option<String>,
 }
 
-impl Site {
+impl ExportedSite {
     pub(super) fn fault_of_fallbacks(&self, keys: &[SecretKey]) -> Option<String> {
         self.fingerprints.fault_of_fallbacks(keys)
     }

@@ -16,7 +16,7 @@ pub(crate) struct UploadLimits {
 impl DjangoSettings {
     pub(crate) fn upload_limits(&self) -> UploadLimits {
         // Django 5.0 was the first to refuse other charsets.
-        let is_old = |site: &super::Site| site.django_version.starts_with("4.");
+        let is_old = |site: &super::ExportedSite| site.django_version.starts_with("4.");
         UploadLimits {
             memory_size: self.data_upload_max_memory_size,
             number_fields: self.data_upload_max_number_fields,

@@ -9,7 +9,7 @@ use super::{
         NotHonoured,
     },
     fingerprint::Fingerprints,
-    site::{Site, SiteSessions},
+    site::{ExportedSite, SiteSessions},
 };
 use crate::error::Error;
 
@@ -177,8 +177,14 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         .into_iter()
         .chain(unsafes.map(ToString::to_string))
         .collect();
-    let site =
-        Site { fingerprints, django_version, sessions, user_model, login_urls, not_honoured };
+    let site = ExportedSite {
+        fingerprints,
+        django_version,
+        sessions,
+        user_model,
+        login_urls,
+        not_honoured,
+    };
     (DjangoSettings { site: Some(site), ..settings }, faults)
 }
 
