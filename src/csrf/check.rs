@@ -1,4 +1,4 @@
-//! The check itself, in Django's order.
+//! The CSRF check itself, in Django's order.
 
 use super::{origin::TrustedOrigins, provenance::Provenance, referer, token::Secret};
 use crate::{
@@ -6,11 +6,11 @@ use crate::{
     settings::DjangoSettings,
 };
 
-/// What `CsrfViewMiddleware` makes of the settings.
+/// The check of `CsrfViewMiddleware`, with the settings that it needs.
 pub(crate) struct CsrfCheck {
     trusted: TrustedOrigins,
     cookie_domain: Option<String>,
-    /// The header's name, as Django writes it.
+    /// The name of the header, as Django writes it.
     header: String,
 }
 
@@ -27,7 +27,8 @@ impl CsrfCheck {
         }
     }
 
-    /// Whether the page may send forms here: by its `Origin`, or under HTTPS by its `Referer`.
+    /// Whether the page that sent the request can send forms here: by its `Origin`, or under HTTPS
+    /// by its `Referer`.
     pub(crate) fn page(&self, from: &Provenance<'_>) -> Result<(), CsrfReason> {
         match (&from.origin, from.is_secure) {
             (Some(_), _) => self.origin(from),
@@ -36,7 +37,7 @@ impl CsrfCheck {
         }
     }
 
-    /// `_origin_verified`, where there is an `Origin` at all.
+    /// `_origin_verified`; accepts a request without `Origin`.
     pub(crate) fn origin(&self, from: &Provenance<'_>) -> Result<(), CsrfReason> {
         let Some(origin) = from.origin.as_deref() else { return Ok(()) };
         if from.own_origin().is_some_and(|own| own == origin) || self.trusted.has_origin(origin) {
@@ -45,7 +46,8 @@ impl CsrfCheck {
         Err(CsrfReason::BadOrigin(origin.to_owned()))
     }
 
-    /// Whether the token is one of this secret. One in the form that is not empty is final.
+    /// Whether the token belongs to this secret. If the form has a token that is not empty, the
+    /// header is not read.
     pub(crate) fn token(
         &self,
         secret: &Secret,
@@ -63,7 +65,7 @@ impl CsrfCheck {
         secret.matches(token).map_err(bad)
     }
 
-    /// From where a request would have been accepted, for the log.
+    /// The origin or referer that would have been accepted, for the log.
     pub(crate) fn expected(&self, from: &Provenance<'_>, reason: &CsrfReason) -> Option<String> {
         let own = match reason {
             CsrfReason::BadOrigin(_) => from.own_origin(),
@@ -80,8 +82,8 @@ impl CsrfCheck {
     }
 }
 
-/// Python's `str.title()`: a letter behind one is lower-case, any other is upper-case.
-// C16.
+/// Python's `str.title()`: a letter after another letter becomes lower-case, any other letter
+/// becomes upper-case (rule C16).
 fn python_title(name: &str) -> String {
     let mut behind_letter = false;
     let letter = |c: char| {
@@ -122,7 +124,7 @@ mod tests {
         let (mut seen, mut left_out) = (0, 0);
         for vector in of_kind("header_name") {
             let Some(name) = text(&vector, "setting").strip_prefix("HTTP_") else {
-                // A header has an HTTP name here.
+                // Here the setting has the header's HTTP name.
                 left_out += 1;
                 continue;
             };
@@ -132,7 +134,7 @@ mod tests {
         assert_eq!((seen, left_out), (9, 3));
     }
 
-    /// The port and the host are of `web::host`, which has their vectors.
+    /// `web::host` determines port and host, and tests their vectors.
     fn from<'a>(vector: &Value, host: Option<&'a str>, port: &'a str) -> Provenance<'a> {
         Provenance {
             origin: header(vector, "Origin").map(Cow::Owned),

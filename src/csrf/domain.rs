@@ -1,8 +1,8 @@
 //! `is_same_domain` of `django.utils.http`.
 
-/// Whether the host is the one of the pattern; one with a leading dot stands for a domain and its
-/// subdomains.
-// The host is compared as it came: it is never lower-cased, and a port is part of it (C13).
+/// Whether the host matches the pattern. A pattern with a leading dot matches the domain and its
+/// subdomains. The host is compared unchanged: it is not lower-cased, and its port counts (rule
+/// C13).
 pub(crate) fn is_same_domain(host: &str, pattern: &str) -> bool {
     if pattern.is_empty() {
         return false;

@@ -1,8 +1,8 @@
-//! The check that a request was meant by the visitor: `django.middleware.csrf`, without HTTP.
+//! The check that the visitor meant a request: `django.middleware.csrf` without HTTP.
 //!
-//! Text goes in, a verdict with Django's own reason comes out. A [`CsrfCheck`] is made once of the
-//! settings; [`CsrfCheck::page`] judges where a request comes from, [`Secret`] holds what the
-//! cookie holds, and [`form`] finds the field in a body.
+//! It takes text and returns a verdict with Django's own reason. A [`CsrfCheck`] is created once
+//! from the settings. [`CsrfCheck::page`] checks where a request comes from, [`Secret`] is the
+//! value of the cookie, and [`form`] finds the field in a body.
 
 mod check;
 mod domain;

@@ -1,13 +1,13 @@
-//! What is known of where a request comes from.
+//! Where a request comes from.
 
 use std::borrow::Cow;
 
-/// Where a request comes from and where it went, as its headers and its connection say.
+/// Where a request comes from and which host it was sent to, from its headers and its connection.
 pub(crate) struct Provenance<'a> {
     pub(crate) origin: Option<Cow<'a, str>>,
     pub(crate) referer: Option<Cow<'a, str>>,
     pub(crate) is_secure: bool,
-    /// `get_host()`: none for a host that is not allowed.
+    /// `get_host()`; `None` for a host that is not allowed.
     pub(crate) host: Option<Cow<'a, str>>,
     /// `get_port()`
     pub(crate) port: Cow<'a, str>,

@@ -1,4 +1,4 @@
-//! The `Referer` header, where HTTPS comes without an `Origin`.
+//! The check of `Referer`, for HTTPS requests without `Origin`.
 
 use super::{
     origin::{TrustedOrigins, is_host_of},
@@ -29,10 +29,10 @@ pub(super) fn check(
     }
 }
 
-/// The host whose pages may send forms here: none if the request's own is not allowed.
+/// The host whose pages can send forms here; `None` if the request's own host is not allowed.
 pub(super) fn good_host(from: &Provenance<'_>, cookie_domain: Option<&str>) -> Option<String> {
     match cookie_domain {
-        // The port is the server's, whatever the `Host` header says.
+        // The port is the server's port, whatever the `Host` header says.
         Some(domain) if !["443", "80"].contains(&from.port.as_ref()) => {
             Some(format!("{domain}:{}", from.port))
         }

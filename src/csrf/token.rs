@@ -1,4 +1,4 @@
-//! The secret that the cookie holds, and the tokens made of it.
+//! The secret in the cookie, and the tokens that are made from it.
 
 use std::{fmt, sync::Arc};
 
@@ -13,20 +13,20 @@ const TOKEN_LENGTH: usize = 2 * SECRET_LENGTH;
 
 /// A CSRF secret: 32 letters and digits.
 ///
-/// Whoever knows it can send forms in the name of this visitor, so `Debug` does not show it.
+/// Anyone who knows it can send forms in the name of the visitor, so `Debug` does not show it.
 #[derive(Clone)]
 pub(crate) struct Secret(Arc<str>);
 
 impl Secret {
-    /// A new one.
+    /// Creates a random secret.
     pub(crate) fn new() -> Self {
         Self(get_random_string(SECRET_LENGTH, LETTERS_AND_DIGITS).into())
     }
 
-    /// The secret in a cookie, a form or a header, where it may be masked:
+    /// Reads a secret from a cookie, a form or a header, where it may be masked:
     /// `_check_token_format`, then `_unmask_cipher_token`.
     pub(crate) fn read(text: &str) -> Result<Self, CsrfTokenFault> {
-        // The length counts first, and code points (C2, C29).
+        // Rules C2 and C29: the length is checked first, in code points.
         if ![SECRET_LENGTH, TOKEN_LENGTH].contains(&text.chars().count()) {
             return Err(CsrfTokenFault::IncorrectLength);
         }
@@ -44,12 +44,13 @@ impl Secret {
         })
     }
 
-    /// As the cookie holds it.
+    /// The text for the cookie.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A token for a page: another one each time, so that compression gives nothing away.
+    /// Returns a token for a page: a different one each time, so that compression does not reveal
+    /// the secret.
     pub(crate) fn masked(&self) -> String {
         self.masked_with(&get_random_string(SECRET_LENGTH, LETTERS_AND_DIGITS))
     }
@@ -61,7 +62,7 @@ impl Secret {
         [mask, &cipher].concat()
     }
 
-    /// Whether the token is one of this secret, in constant time: `_does_token_match`.
+    /// Whether the token belongs to this secret, in constant time: `_does_token_match`.
     pub(crate) fn matches(&self, token: &str) -> Result<(), CsrfTokenFault> {
         let Self(secret) = Self::read(token)?;
         constant_time_compare(secret.as_bytes(), self.0.as_bytes())
@@ -76,7 +77,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where a character stands in the alphabet.
+/// The index of a character in the alphabet.
 fn index(byte: u8) -> Option<usize> {
     let (first, offset) = match byte {
         b'a'..=b'z' => (b'a', 0),
@@ -98,7 +99,7 @@ mod tests {
     use crate::csrf::vectors::{expect, of_kind, text};
 
     #[test]
-    fn masks_are_djangos() {
+    fn masks_are_the_same_as_in_django() {
         let mut seen = 0;
         for vector in of_kind("mask") {
             let secret = Secret::read(text(&vector, "secret")).unwrap();

@@ -1,15 +1,14 @@
-//! What six versions of Django said to 1,139 inputs: `tests/vectors-csrf.jsonl`.
+//! The answers of six versions of Django to 1,139 inputs: `tests/vectors-csrf.jsonl`.
 
 use std::{collections::BTreeMap, fs};
 
 use serde_json::Value;
 
-/// The version whose answers count where versions differ.
+/// The version whose answers count if versions differ.
 const NEWEST: &str = "6.1.3";
 
-/// The vectors of a kind, as the newest Django answered them: under WSGI, but for what a server of
-/// that kind does not hand on. Chunked bodies count as under ASGI, and so do headers with `_`.
-// CD6.
+/// The vectors of a kind, with the answers of the newest Django: under WSGI, but under ASGI for
+/// chunked bodies and for headers with `_`, which a WSGI server does not pass on (rule CD6).
 pub(crate) fn of_kind(kind: &str) -> Vec<Value> {
     all().into_iter().filter(|vector| vector["kind"] == kind && why_not(vector).is_none()).collect()
 }
@@ -20,7 +19,7 @@ fn all() -> Vec<Value> {
     file.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Why another line with the same request has the answer that counts.
+/// Why this line does not count: another line with the same request has the right answer.
 fn why_not(vector: &Value) -> Option<&'static str> {
     let versions = vector["versions"].as_array().unwrap();
     let interface = vector["interface"].as_str().unwrap_or("any");
@@ -42,7 +41,7 @@ fn interface_of(vector: &Value) -> &'static str {
     if is_asgi { "asgi" } else { "wsgi" }
 }
 
-/// Of every line that is left out here, one with the same id is not.
+/// For each line that is left out here, another line with the same id is not.
 #[test]
 fn what_is_left_out_is_an_answer_that_was_superseded() {
     let all = all();
@@ -84,7 +83,7 @@ pub(crate) fn header(vector: &Value, name: &str) -> Option<String> {
     (!values.is_empty()).then(|| values.join(","))
 }
 
-/// A list of texts among the settings.
+/// A list of texts from the settings.
 pub(crate) fn list(vector: &Value, setting: &str) -> Option<Vec<String>> {
     let list = vector["settings"][setting].as_array()?;
     Some(list.iter().map(|item| item.as_str().unwrap().to_owned()).collect())

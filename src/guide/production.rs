@@ -113,8 +113,8 @@
 //! | error | `messages were not kept in the session` | the session could not be changed | `error` |
 //! | error | `the session's messages cannot be read` | the session could not be read; the page shows none | `error` |
 //! | warn | `messages do not fit into their cookie` | the oldest are lost | `lost`: how many |
-//! | warn | `the messages cookie is signed by the site, and holds no messages` | the site has another serializer | |
-//! | warn | `the session's messages are no messages` | other code wrote their key | |
+//! | warn | `the messages cookie is signed by the site, but contains no messages` | the site has another serializer | |
+//! | warn | `the session's entry for messages contains no messages` | other code wrote their key | |
 //! | error | `a session was changed after its answer was sent: that is not stored` | by a task that a handler left running | |
 //! | error | `a flushed session could not be deleted` | the request was cut off or failed, and the database was unavailable | `error` |
 //! | error | `no URL from login_url_for` | your function returned text that cannot stand in a header; a 500 | `path` |

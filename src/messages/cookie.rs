@@ -1,4 +1,4 @@
-//! The cookie of `CookieStorage`: signed, and of a bounded size.
+//! The cookie of `CookieStorage`: signed, and with a greatest size.
 
 use super::item::Item;
 use crate::{
@@ -10,32 +10,33 @@ use crate::{
 /// `CookieStorage.cookie_name`
 pub(crate) const COOKIE_NAME: &str = "messages";
 
-/// `CookieStorage.max_cookie_size`, in characters: browsers allow about 4,096 bytes for all.
+/// `CookieStorage.max_cookie_size`, in characters: browsers allow about 4,096 bytes for all
+/// cookies.
 const MAX_COOKIE_SIZE: usize = 2048;
 
-/// What stands at the end of a list that is not all there is.
+/// The last item of a list that is not complete.
 const NOT_FINISHED: &str = "__messagesnotfinished__";
 
-/// Writes and reads the cookie's value, with its keys derived once.
+/// Writes and reads the cookie's value. Derives its keys once.
 #[derive(Clone, Debug)]
 pub(crate) struct MessageCookie {
     signer: TimestampSigner,
 }
 
-/// What a cookie holds.
+/// The content of the cookie.
 #[derive(Debug, PartialEq)]
 pub(super) enum Content {
-    /// There is none, or `null` in it.
+    /// There is no cookie, or it contains `null`.
     Nothing,
-    /// Not signed by this site: what anybody may send.
+    /// The cookie is not signed by this site: any client can send that.
     Unreadable,
-    /// Signed by this site, and Django would fail over it.
+    /// The cookie is signed by this site, but Django would fail to read it.
     Misfit,
-    /// These; whether they are all there are.
+    /// The items, and whether the list is complete.
     Items(Vec<Item>, bool),
 }
 
-/// Which of too many messages do not go into the cookie.
+/// Which messages are left out of the cookie if there are too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LeftOut {
     Oldest,
@@ -84,7 +85,7 @@ impl MessageCookie {
         }
     }
 
-    /// `CookieStorage._store`: the value of the cookie, and the items that it did not take.
+    /// `CookieStorage._store`: returns the cookie's value, and the items that are left out of it.
     pub(super) fn write<'a>(
         &self,
         items: &'a [Item],
@@ -100,7 +101,7 @@ impl MessageCookie {
             let items = json.iter().map(|item| format!("{item},")).collect::<String>();
             self.sign(&format!("[{items}\"{NOT_FINISHED}\"]"), now)
         };
-        // As few as possible are left out, found as Django finds it.
+        // Leaves out as few as possible, found in the same way as in Django.
         let is_too_long = |count: usize| match left_out {
             LeftOut::Oldest => !fits(&part(&json[count..])),
             LeftOut::Newest => !fits(&part(&json[..json.len() - count])),
@@ -128,7 +129,7 @@ fn fits(value: &str) -> bool {
     value.len() <= MAX_COOKIE_SIZE
 }
 
-/// The first of `0..=count` at which the condition is false, where it is false of the last.
+/// The first of `0..=count` at which the condition is false. It must be false at `count`.
 fn partition_point(count: usize, condition: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, count);
     while low < high {

@@ -1,4 +1,4 @@
-//! Messages as JSON: `MessageEncoder` and `MessageDecoder` of Django.
+//! Messages as JSON: Django's `MessageEncoder` and `MessageDecoder`.
 
 use serde_json::Value;
 
@@ -8,18 +8,18 @@ use crate::{
     signing::to_json,
 };
 
-/// What a message begins with.
+/// The first value in the JSON of a message.
 const MESSAGE: &str = "__json_message";
 
-/// What stands in a list of messages.
+/// One item in a list of messages.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Item {
     Message(Message),
-    /// No message, but something that is kept as it is.
+    /// A value that is not a message, and that is kept as it is.
     Other(Value),
 }
 
-/// Such a text makes Django fail when it is read.
+/// A text that Django fails to read.
 #[derive(Debug)]
 pub(super) struct Misfit;
 
@@ -31,7 +31,7 @@ impl Item {
         }
     }
 
-    /// What `MessageDecoder` makes of one item of a list.
+    /// Decodes one item of a list, as `MessageDecoder` does.
     pub(super) fn decoded(value: Value, settings: &MessageSettings) -> Result<Self, Misfit> {
         match &value {
             Value::Array(parts) if parts.first().is_some_and(|first| first == MESSAGE) => {
@@ -41,8 +41,8 @@ impl Item {
         }
     }
 
-    /// What `MessageDecoder` makes of a whole text, if that is something to iterate over. `None` for
-    /// what counts as no messages at all.
+    /// Decodes a whole text, as `MessageDecoder` does, if Python can iterate over the result.
+    /// `None` for a value that counts as no messages.
     pub(super) fn list(
         value: Value,
         settings: &MessageSettings,
@@ -63,7 +63,7 @@ impl Item {
         }
     }
 
-    /// What `MessageEncoder` writes, without blanks.
+    /// The JSON that `MessageEncoder` writes, without spaces.
     pub(super) fn compact(&self) -> String {
         let json = match self {
             Self::Message(message) => {
@@ -101,7 +101,7 @@ fn as_level(value: &Value) -> Option<MessageLevel> {
         Value::String(text) => text.trim().parse().ok()?,
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(level), _) => level,
-            // Beyond what an i64 can hold is no level that anybody gave.
+            // Django never writes a level that does not fit into an i64.
             (None, Some(level)) if level.abs() < 9e15 => level as i64,
             _ => return None,
         },
@@ -109,7 +109,7 @@ fn as_level(value: &Value) -> Option<MessageLevel> {
     }))
 }
 
-/// `str(value)` of what may stand for a text.
+/// `str(value)` of a value that can be a text.
 fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

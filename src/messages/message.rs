@@ -1,11 +1,11 @@
-//! One message, as Django's `Message`.
+//! One message: Django's `Message`.
 
 use std::fmt;
 
 use crate::settings::{MessageLevel, MessageSettings};
 
-/// A message for the visitor: what [`Messages`](crate::Messages) reads, left by Django or by this
-/// service.
+/// A message for the visitor, added by Django or by this service. [`Messages`](crate::Messages)
+/// reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     level: MessageLevel,
@@ -27,23 +27,24 @@ impl Message {
         Self { level, text, extra_tags, is_safe, level_tag }
     }
 
-    /// How important it is.
+    /// Returns the level of the message.
     pub fn level(&self) -> MessageLevel {
         self.level
     }
 
-    /// The text. It is HTML if [`is_safe`](Self::is_safe), and plain text if not: for a page take
+    /// Returns the text: HTML if [`is_safe`](Self::is_safe), otherwise plain text. For a page use
     /// [`html`](Self::html).
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether the text was marked as safe markup (`mark_safe`) by whoever left it.
+    /// Whether the code that added the message marked its text as safe HTML (`mark_safe`).
     pub fn is_safe(&self) -> bool {
         self.is_safe
     }
 
-    /// The text for a page, escaped unless it [`is_safe`](Self::is_safe): Django's `{{ message }}`.
+    /// Returns the text as HTML, escaped unless it [`is_safe`](Self::is_safe): Django's `{{ message
+    /// }}`.
     pub fn html(&self) -> String {
         match self.is_safe {
             true => self.text.clone(),
@@ -51,30 +52,30 @@ impl Message {
         }
     }
 
-    /// The tags that were given to it, for CSS; empty if none were.
+    /// Returns the CSS classes that were given to the message; empty if there are none.
     pub fn extra_tags(&self) -> &str {
         self.extra_tags.as_deref().unwrap_or_default()
     }
 
-    /// The tag of its level: `success`, say, or what `MESSAGE_TAGS` of the settings has instead.
+    /// Returns the CSS class of its level: `success`, for example, or the value in `MESSAGE_TAGS`.
     pub fn level_tag(&self) -> &str {
         &self.level_tag
     }
 
-    /// The extra tags and the tag of the level, with a space between them: Django's `message.tags`.
-    /// It is not escaped.
+    /// Returns the extra tags and the level's tag, separated by a space: Django's `message.tags`.
+    /// They are not escaped.
     pub fn tags(&self) -> String {
         let tags = [self.extra_tags(), &self.level_tag];
         tags.iter().filter(|tag| !tag.is_empty()).copied().collect::<Vec<_>>().join(" ")
     }
 
-    /// `None` and `""` are stored in two ways.
+    /// Django stores `None` and `""` differently.
     pub(super) fn stored_tags(&self) -> Option<&str> {
         self.extra_tags.as_deref()
     }
 }
 
-/// The text as it is, not escaped.
+/// Writes the text as it is, not escaped.
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

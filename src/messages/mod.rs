@@ -1,5 +1,5 @@
-//! `django.contrib.messages` without HTTP: what a message is, how it is kept, and what becomes of the
-//! messages of one request.
+//! `django.contrib.messages` without HTTP: what a message is, how it is stored, and what happens to
+//! the messages of one request.
 
 mod cookie;
 mod item;

@@ -11,7 +11,7 @@ use crate::{
     settings::{DjangoSettings, MessageLevel, MessageSettings, MessageStorage},
 };
 
-/// Where the browser's messages are, as far as the request knows; asked when the first one reads.
+/// Where the messages of the browser come from. Both are read at the first use.
 pub(crate) trait Kept {
     /// The value of the cookie.
     fn cookie(&self) -> Option<String>;
@@ -19,28 +19,28 @@ pub(crate) trait Kept {
     fn session(&self) -> Option<String>;
 }
 
-/// What happened to the messages of one request. Nothing of it is stored yet.
+/// The changes to the messages of one request. Nothing is stored yet.
 #[derive(Debug, Default)]
 pub(crate) struct Storage {
     loaded: Option<Loaded>,
     queued: Vec<Item>,
-    /// What was loaded has been shown: Django's `used`.
+    /// Whether the loaded messages were shown: Django's `used`.
     used: bool,
-    /// Django's `added_new`
+    /// Django's `added_new`.
     added: bool,
     level: Option<MessageLevel>,
 }
 
-/// What was there when the first one asked.
+/// The messages that were stored when the request first read them.
 #[derive(Debug, Default)]
 struct Loaded {
     items: Vec<Item>,
-    /// Whether the cookie had a part in it, and the session: each is emptied only then.
+    /// Whether the cookie contributed, and the session: only then is each emptied.
     of_cookie: bool,
     of_session: bool,
 }
 
-/// What becomes of the cookie.
+/// The change of the cookie.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum CookieChange {
     #[default]
@@ -49,18 +49,18 @@ pub(crate) enum CookieChange {
     Delete,
 }
 
-/// What becomes of the session's entry.
+/// The change of the session's entry.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum SessionChange {
     #[default]
     Keep,
-    /// To this JSON.
+    /// Set it to this JSON.
     Set(String),
     Remove,
 }
 
 impl Storage {
-    /// `add`: an empty text and a level below the threshold are ignored.
+    /// `add`: ignores an empty text, and a level below the threshold.
     pub(crate) fn add(
         &mut self,
         level: MessageLevel,
@@ -76,17 +76,17 @@ impl Storage {
         self.queued.push(Item::Message(Message::new(level, text, extra_tags, is_safe, settings)));
     }
 
-    /// The lowest level that is kept.
+    /// The lowest level that is not dropped.
     pub(crate) fn level(&self, settings: &MessageSettings) -> MessageLevel {
         self.level.unwrap_or(settings.level)
     }
 
-    /// `None` puts the setting back.
+    /// Sets the lowest level for this request; `None` restores the setting.
     pub(crate) fn set_level(&mut self, level: Option<MessageLevel>) {
         self.level = level;
     }
 
-    /// All there are, those of this request included; marks them as shown.
+    /// Returns all messages, also those of this request, and marks them as shown.
     pub(crate) fn read(&mut self, from: &Source<'_>) -> &[Item] {
         let queued = std::mem::take(&mut self.queued);
         self.used = true;
@@ -95,7 +95,7 @@ impl Storage {
         &loaded.items
     }
 
-    /// How many there are; none is shown by that.
+    /// Returns the number of messages. Does not mark them as shown.
     pub(crate) fn len(&mut self, from: &Source<'_>) -> usize {
         self.loaded(from).items.iter().filter_map(Item::message).count() + self.queued.len()
     }
@@ -109,8 +109,8 @@ impl Storage {
         self.loaded.get_or_insert_default()
     }
 
-    /// `update`: what is to be stored, with the answer. It may be asked again, after more has
-    /// happened.
+    /// `update`: returns the changes to store with the response. It can be called again after more
+    /// changes.
     pub(crate) fn update(&mut self, from: &Source<'_>, now: i64) -> (CookieChange, SessionChange) {
         if !self.used && !self.added {
             return Default::default();
@@ -127,7 +127,7 @@ impl Storage {
     }
 }
 
-/// What a site does with messages, made once of its settings.
+/// How a site stores messages. Created once from its settings.
 #[derive(Clone, Debug)]
 pub(crate) struct MessageSite {
     cookie: MessageCookie,
@@ -142,14 +142,14 @@ impl MessageSite {
     }
 }
 
-/// What the request brought, to a site.
+/// The messages that a request sent, with the site's settings.
 pub(crate) struct Source<'a> {
     pub(crate) kept: &'a dyn Kept,
     pub(crate) site: &'a MessageSite,
 }
 
 impl Source<'_> {
-    /// `_get`; and whether the cookie was one that marks all as used.
+    /// `_get`; also returns whether the cookie marks all messages as shown.
     fn load(&self) -> (Loaded, bool) {
         let mut loaded = Loaded::default();
         if self.site.settings.storage == MessageStorage::Session {
@@ -160,9 +160,11 @@ impl Source<'_> {
         match self.site.cookie.read(self.kept.cookie().as_deref(), &self.site.settings) {
             Content::Nothing => (loaded, false),
             Content::Unreadable => (loaded, alone),
-            // Django fails over it at every page. Here it ends with the first one.
+            // Django would fail at every page. Here the first page deletes the cookie.
             Content::Misfit => {
-                tracing::warn!("the messages cookie is signed by the site, and holds no messages");
+                tracing::warn!(
+                    "the messages cookie is signed by the site, but contains no messages"
+                );
                 loaded.of_cookie = true;
                 (loaded, true)
             }
@@ -184,7 +186,7 @@ impl Source<'_> {
                 loaded.items.extend(items);
             }
             Err(_) => {
-                tracing::warn!("the session's messages are no messages");
+                tracing::warn!("the session's entry for messages contains no messages");
                 loaded.of_session = true;
             }
         }

@@ -1,4 +1,4 @@
-//! What the claims of a token have to be: in PyJWT's order, then in SimpleJWT's.
+//! Checks the claims of a token: in PyJWT's order, then in SimpleJWT's.
 
 use super::jws::{is_text, text};
 use crate::{
@@ -8,13 +8,13 @@ use crate::{
     signing::json,
 };
 
-/// The first second after all that Python's dates can be: SimpleJWT fails on an `exp` from there on.
+/// The first second after Python's last date: SimpleJWT fails on an `exp` from there on.
 const YEAR_10000: i128 = 253_402_300_800;
 
 /// The claims of a token.
 pub(crate) type Claims = SessionData;
 
-/// The claims that PyJWT looks at, in its order: what comes first is what is said.
+/// Checks the claims as PyJWT does, in its order: the error names the first fault.
 pub(super) fn check(settings: &SimpleJwt, claims: &Claims, now: i128) -> Result<(), Fault> {
     let leeway = i128::from(settings.leeway_microseconds);
     for claim in ["iat", "nbf"] {
@@ -43,13 +43,13 @@ pub(super) fn check(settings: &SimpleJwt, claims: &Claims, now: i128) -> Result<
             return Err(Fault::Invalid);
         }
     }
-    // SimpleJWT makes a date of it, and fails on text and on what no date can be.
+    // SimpleJWT converts it to a date, and fails on text and on values that no date can have.
     let json = exp.ok_or(Fault::NoExp)?;
     let is_date = seconds(json).is_some_and(|at| at < YEAR_10000 * 1_000_000);
     if json.starts_with('"') || !is_date { Err(Fault::Invalid) } else { Ok(()) }
 }
 
-/// What SimpleJWT's own class looks at.
+/// Checks the claims as SimpleJWT's own class does.
 pub(super) fn check_class(
     settings: &SimpleJwt,
     claims: &Claims,
@@ -69,7 +69,7 @@ pub(super) fn check_class(
     }
 }
 
-/// What is the matter with a token.
+/// What is wrong with a token.
 #[derive(Clone, Copy)]
 pub(super) enum Fault {
     Invalid,
@@ -94,17 +94,17 @@ impl Fault {
     }
 }
 
-/// Whether one of these is in `aud`, and nothing but text.
+/// Whether `aud` contains one of these, and only texts.
 fn is_for(claims: &Claims, allowed: &[String]) -> bool {
     let audience: Vec<String> = match text(claims, "aud") {
-        // Empty, it is none.
+        // An empty value counts as absent.
         Some(one) => Some(one).filter(|one| !one.is_empty()).into_iter().collect(),
         None => claims.get("aud").ok().flatten().unwrap_or_default(),
     };
     allowed.iter().any(|name| audience.contains(name))
 }
 
-/// Python's `int()` of a claim, in microseconds; `None` where that fails.
+/// Python's `int()` of a claim, in microseconds; `None` if it fails.
 fn seconds(text: &str) -> Option<i128> {
     let whole = match text.as_bytes() {
         b"true" => 1,
@@ -119,7 +119,7 @@ fn seconds(text: &str) -> Option<i128> {
                     let float: f64 = text.parse().ok()?;
                     float.is_finite().then_some(float as i128)?
                 }
-                // Beyond what can be said, it is as far as can be said.
+                // A greater number counts as the greatest that fits.
                 false => text.parse().unwrap_or(if text.starts_with('-') {
                     i128::MIN
                 } else {

@@ -1,4 +1,4 @@
-//! What the schemes have in common: words in a header.
+//! Splits a header into words, for all schemes.
 
 /// The words of a header: Python's `bytes.split()`.
 pub(super) fn words(header: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -6,14 +6,14 @@ pub(super) fn words(header: &[u8]) -> impl Iterator<Item = &[u8]> {
     header.split(is_blank).filter(|word| !word.is_empty())
 }
 
-/// What stands behind the scheme in a header.
-pub(super) enum Rest<'a> {
+/// The words after the scheme in a header.
+pub(super) enum AfterScheme<'a> {
     Nothing,
     One(&'a [u8]),
     Several,
 }
 
-impl<'a> Rest<'a> {
+impl<'a> AfterScheme<'a> {
     pub(super) fn of(mut words: impl Iterator<Item = &'a [u8]>) -> Self {
         match (words.next(), words.next()) {
             (None, _) => Self::Nothing,

@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 
 use super::{
     claims::{Claims, Fault, check, check_class},
-    header::{Rest, words},
+    header::{AfterScheme, words},
     jws::{text, verified},
     keys::VerifyingKey,
     verified::Verified,
@@ -20,7 +20,7 @@ use crate::{
     settings::{DjangoSettings, SecretKey, SimpleJwt},
 };
 
-/// What a token has to be, and those that were verified already.
+/// The rules for a token, and the tokens that were already verified.
 pub(crate) struct Jwt {
     settings: SimpleJwt,
     key: VerifyingKey,
@@ -28,14 +28,12 @@ pub(crate) struct Jwt {
 }
 
 impl Jwt {
-    /// Reads the key of the settings; the error says which one is at fault.
+    /// Reads the key from the settings. The error names the setting that is wrong.
     pub(crate) fn of(settings: &SimpleJwt, site: &DjangoSettings) -> Result<Self, String> {
         if settings.revoke_token_claim.is_some() && site.user_model.session_auth_hash.is_none() {
-            return Err(
-                "CHECK_REVOKE_TOKEN: no password is read of a user model without a session \
-                        auth hash"
-                    .into(),
-            );
+            return Err("CHECK_REVOKE_TOKEN needs a user model with a session auth hash: without \
+                        one no password is read"
+                .into());
         }
         Self::new(settings, site.secret_key.as_bytes())
     }
@@ -52,7 +50,7 @@ impl Jwt {
                             exported"
                         .into()
                 }
-                None => "SIGNING_KEY is another key than the SECRET_KEY: hand it over in \
+                None => "SIGNING_KEY differs from the SECRET_KEY: set it in \
                          `SimpleJwt::signing_key`"
                     .into(),
             });
@@ -65,27 +63,30 @@ impl Jwt {
         &self.settings
     }
 
-    /// The token that the header brings.
+    /// Reads the token in a header.
     pub(crate) fn read<'a>(
         &self,
         header: &'a [u8],
     ) -> Result<Option<&'a [u8]>, AuthenticationFailed> {
         let mut words = words(header);
         let types = &self.settings.auth_header_types;
-        // Latin-1, as Python encodes them; and exactly, unlike the other schemes.
+        // The bytes are Latin-1, as in Python. They are compared exactly, unlike those of other
+        // schemes.
         let is_type = |word: &[u8]| {
             types.iter().any(|name| name.chars().eq(word.iter().copied().map(char::from)))
         };
         if !words.next().is_some_and(is_type) {
             return Ok(None);
         }
-        match Rest::of(words) {
-            Rest::One(token) => Ok(Some(token)),
-            Rest::Nothing | Rest::Several => Err(AuthenticationFailed::BadAuthorizationHeader),
+        match AfterScheme::of(words) {
+            AfterScheme::One(token) => Ok(Some(token)),
+            AfterScheme::Nothing | AfterScheme::Several => {
+                Err(AuthenticationFailed::BadAuthorizationHeader)
+            }
         }
     }
 
-    /// The claims of a token that holds now.
+    /// Returns the claims of a token that is valid now.
     pub(crate) fn validated(
         &self,
         token: &[u8],
@@ -123,7 +124,7 @@ impl Jwt {
             }
         }
         if is_known {
-            // It has had its time.
+            // The token has expired.
             self.verified.forget(&digest);
         }
         Err(AuthenticationFailed::TokenNotValid(messages))
@@ -136,7 +137,7 @@ impl Jwt {
             .ok_or(AuthenticationFailed::NoUserIdentification)
     }
 
-    /// What is to be said of a user who was found, by the encoded password and whether the account is active.
+    /// Checks a user who was found, by the encoded password and whether the account is active.
     pub(crate) fn check_user(
         &self,
         claims: &Claims,
@@ -201,7 +202,7 @@ mod tests {
     const GOOD: &str = r#"{"token_type":"access","exp":100,"jti":"a","user_id":"1"}"#;
 
     #[test]
-    fn a_token_that_is_remembered_ends_when_it_ends() {
+    fn a_remembered_token_still_expires() {
         let (jwt, token) = (jwt(), token(GOOD));
         assert_eq!(message(&jwt, &token, 1.0), None);
         let digest = jwt.verified.digest(&token);
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_text_is_remembered_with_a_token() {
+    fn a_changed_token_is_not_taken_for_the_remembered_one() {
         let (jwt, token) = (jwt(), token(GOOD));
         assert_eq!(message(&jwt, &token, 1.0), None);
         for place in 0..token.len() {
@@ -224,14 +225,14 @@ mod tests {
             let longer = [&token[..], bad].concat();
             assert_eq!(message(&jwt, &longer, 1.0), Some("Token is invalid"));
         }
-        // With the right padding it holds, as in PyJWT: by its own signature.
+        // With the right padding the token is valid, as in PyJWT, because its own signature is.
         let padded = [&token[..], b"="].concat();
         assert!(jwt.verified.get(&jwt.verified.digest(&padded)).is_none());
         assert_eq!(message(&jwt, &padded, 1.0), None);
     }
 
     #[test]
-    fn what_is_remembered_has_a_bound() {
+    fn the_memory_of_tokens_is_bounded() {
         let jwt = jwt();
         for number in 0..20_000 {
             let claims = format!(
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn where_simplejwt_fails_a_token_is_refused() {
+    fn a_token_on_which_simplejwt_fails_is_refused() {
         for exp in [
             "\"2000\"",
             "1e400",
@@ -299,9 +300,9 @@ mod tests {
             ..Default::default()
         })]
 
-        /// Whatever is signed: no panic, and nothing holds that has no end or has had it.
+        /// No signed text panics, and a valid token has an end in the future.
         #[test]
-        fn what_holds_has_an_end_that_is_to_come(
+        fn a_valid_token_ends_in_the_future(
             header in "\\{\"alg\":\"HS256\"(,\"(kid|crit|b64)\":(1|\"k\"|true|\\[\"b64\"\\]))?\\}|\\PC{0,20}",
             exp in "-?[0-9]{0,20}(\\.[0-9]{1,3})?(e[0-9]{1,3})?|\"[ 0-9_]{0,5}\"|null|true|NaN",
             more in "(,\"[a-z]{1,5}\":(\"\\PC{0,5}\"|[0-9]{1,5}|\\[\\]))?",
@@ -317,9 +318,9 @@ mod tests {
             }
         }
 
-        /// Whatever comes in a header: no panic, and no token that nobody signed.
+        /// No header panics, and no token is valid without a signature.
         #[test]
-        fn no_text_holds_that_nobody_signed(header in proptest::collection::vec(0_u8.., 0..80)) {
+        fn a_token_without_a_signature_is_never_valid(header in proptest::collection::vec(0_u8.., 0..80)) {
             let with_scheme = |scheme: &str| [scheme.as_bytes(), b" ", &header].concat();
             for header in [header.clone(), with_scheme("Bearer"), with_scheme("Basic"), with_scheme("Token")] {
                 let _ = crate::rest::Credentials::read(&header);

@@ -1,4 +1,4 @@
-//! What verifies the signature of a JWT: one key for one algorithm.
+//! The key that verifies the signature of a JWT, for one algorithm.
 
 use ring::{
     hmac,
@@ -17,17 +17,18 @@ const P256: &str = "1.2.840.10045.3.1.7";
 const P384: &str = "1.3.132.0.34";
 const ED_25519: &str = "1.3.101.112";
 
-/// One key for one algorithm: what a token says of its algorithm is compared with that name, and
-/// chooses nothing. So a public key is never taken for the secret of an HMAC.
+/// A key for one algorithm. The algorithm that a token names is compared with this algorithm and
+/// never selects one. So a public key is never used as an HMAC secret.
 pub(super) enum VerifyingKey {
     Secret(hmac::Key),
     Public(UnparsedPublicKey<Vec<u8>>),
 }
 
 impl VerifyingKey {
-    /// The key for `ALGORITHM`: of the secret for those of HMAC, of the public one for all others.
+    /// Creates the key for `ALGORITHM`: from the secret for HMAC, from the public key for the
+    /// others.
     ///
-    /// The error says which setting is at fault.
+    /// The error names the setting that is wrong.
     pub(super) fn new(algorithm: &str, secret: &[u8], public: &str) -> Result<Self, String> {
         let hmac = |algorithm| secret_key(algorithm, secret);
         match algorithm {
@@ -57,11 +58,11 @@ impl VerifyingKey {
 
 fn secret_key(algorithm: hmac::Algorithm, secret: &[u8]) -> Result<VerifyingKey, String> {
     if secret.is_empty() {
-        // Anybody can sign with it (X11).
+        // Anyone can sign with an empty secret (rule X11).
         return Err("SIGNING_KEY is empty".into());
     }
     if memchr::memmem::find(secret, b"-----BEGIN ").is_some() {
-        return Err("SIGNING_KEY is a key in PEM, which is no secret for HMAC".into());
+        return Err("SIGNING_KEY is a key in PEM: give the secret for HMAC".into());
     }
     Ok(VerifyingKey::Secret(hmac::Key::new(algorithm, secret)))
 }
@@ -72,7 +73,8 @@ fn public_key(
     kind: &str,
     curve: Option<&str>,
 ) -> Result<VerifyingKey, String> {
-    let der = unarmored(pem).ok_or("VERIFYING_KEY is no public key in PEM (BEGIN PUBLIC KEY)")?;
+    let der =
+        unarmored(pem).ok_or("VERIFYING_KEY is not a public key in PEM (BEGIN PUBLIC KEY)")?;
     let info = SubjectPublicKeyInfoRef::from_der(&der);
     let info = info.map_err(|_| "VERIFYING_KEY cannot be read")?;
     let has = |id: ObjectIdentifier, name: &str| id == ObjectIdentifier::new_unwrap(name);
@@ -89,13 +91,13 @@ fn public_key(
     Ok(VerifyingKey::Public(UnparsedPublicKey::new(algorithm, key)))
 }
 
-/// About how long the modulus is: the key is little else.
+/// The approximate length of the modulus, which is most of the key.
 fn rsa_bits(key: &[u8]) -> usize {
-    // Two headers, and a public exponent of at least three bytes with its own.
+    // Subtracts two headers, and a public exponent of at least three bytes with its header.
     key.len().saturating_sub(13) * 8
 }
 
-/// The bytes in the armour of PEM.
+/// The bytes inside the PEM armour.
 fn unarmored(pem: &str) -> Option<Vec<u8>> {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let (_, rest) = pem.split_once("-----BEGIN PUBLIC KEY-----")?;
@@ -127,12 +129,14 @@ mod tests {
         {
             assert!(fault(algorithm, b"s", key).contains("another ALGORITHM"), "{algorithm}");
         }
-        assert!(fault("ES256", b"s", "").contains("no public key"));
-        assert!(fault("ES256", b"s", &p256.replace("PUBLIC", "PRIVATE")).contains("no public key"));
+        assert!(fault("ES256", b"s", "").contains("not a public key"));
+        assert!(
+            fault("ES256", b"s", &p256.replace("PUBLIC", "PRIVATE")).contains("not a public key")
+        );
     }
 
     #[test]
-    fn a_public_key_is_no_secret_and_an_empty_one_neither() {
+    fn a_public_key_or_an_empty_text_is_not_a_secret() {
         let pem = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap().public_key_pem();
         assert!(fault("HS256", pem.as_bytes(), "").contains("PEM"));
         assert!(fault("HS256", b"", &pem).contains("empty"));

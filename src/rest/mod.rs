@@ -1,8 +1,9 @@
-//! The authentication of the REST framework, without HTTP and SQL: text in, verdict out.
+//! The authentication of the REST framework, without HTTP and SQL: it takes text and returns a
+//! verdict.
 //!
-//! Each scheme reads a header and answers one of three: `Ok(None)`, the request does not ask for this
-//! scheme, and the next one is asked; `Ok(Some(..))`, a credential to be looked up; `Err(..)`, it is
-//! refused, and nobody else is asked, whatever the view permits. A refused credential never falls through.
+//! Each scheme reads a header and returns one of three results. `Ok(None)`: the request does not
+//! use this scheme, and the next scheme is tried. `Ok(Some(..))`: a credential to look up.
+//! `Err(..)`: the credential is refused. No other scheme is tried then, whatever the view permits.
 
 mod basic;
 mod claims;

@@ -1,23 +1,23 @@
-//! `TokenAuthentication`: a random text that stands in a table.
+//! `TokenAuthentication`: a random text that is stored in a table.
 
-use super::header::{Rest, words};
+use super::header::{AfterScheme, words};
 use crate::error::AuthenticationFailed;
 
-/// The token that a header brings behind this keyword.
+/// Reads the token after this keyword in a header.
 pub(crate) fn read<'a>(
     keyword: &str,
     header: &'a [u8],
 ) -> Result<Option<&'a str>, AuthenticationFailed> {
     let mut words = words(header);
-    // Python lowers the letters of ASCII in bytes, and all letters in text.
+    // Python lowers only ASCII letters in bytes, but all letters in text.
     let is_keyword = |word: &[u8]| word.to_ascii_lowercase() == keyword.to_lowercase().into_bytes();
     if !words.next().is_some_and(is_keyword) {
         return Ok(None);
     }
-    match Rest::of(words) {
-        Rest::Nothing => Err(AuthenticationFailed::TokenWithoutCredentials),
-        Rest::Several => Err(AuthenticationFailed::TokenWithSpaces),
-        Rest::One(token) => {
+    match AfterScheme::of(words) {
+        AfterScheme::Nothing => Err(AuthenticationFailed::TokenWithoutCredentials),
+        AfterScheme::Several => Err(AuthenticationFailed::TokenWithSpaces),
+        AfterScheme::One(token) => {
             str::from_utf8(token).map(Some).map_err(|_| AuthenticationFailed::TokenNotUtf8)
         }
     }
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_none_of_this_scheme_or_a_credential_or_refused() {
+    fn a_header_has_another_scheme_or_is_a_credential_or_is_refused() {
         use AuthenticationFailed as Failed;
         assert_eq!(read("Token", b"tOKEN  abc "), Ok(Some("abc")));
         assert_eq!(read("Token", b"Token=abc"), Ok(None));
@@ -37,7 +37,7 @@ mod tests {
         assert_eq!(read("Token", b"Token"), Err(Failed::TokenWithoutCredentials));
         assert_eq!(read("Token", b"Token a b"), Err(Failed::TokenWithSpaces));
         assert_eq!(read("Token", b"Token \xff"), Err(Failed::TokenNotUtf8));
-        // No letter beyond ASCII is one of ASCII in disguise.
+        // A letter that is not ASCII never equals an ASCII letter.
         assert_eq!(read("Token", "To\u{212a}en abc".as_bytes()), Ok(None));
     }
 }

@@ -1,4 +1,4 @@
-//! Tokens whose signature was verified.
+//! A memory of tokens whose signature was verified.
 
 use std::sync::Arc;
 
@@ -8,20 +8,19 @@ use ring::hmac;
 use super::claims::Claims;
 use crate::crypto::random_bytes;
 
-/// How many bytes of verified tokens are remembered: about ten thousand tokens of everyday size.
+/// How many bytes of verified tokens are remembered: about ten thousand tokens of usual size.
 pub(super) const REMEMBERED_BYTES: u64 = 8 << 20;
 const REMEMBERED_TOKENS: usize = 16_384;
 
-/// A token that is larger is verified each time.
+/// A larger token is verified each time.
 pub(super) const LONGEST_REMEMBERED: usize = 8 << 10;
 
-/// Tokens whose signature was verified, by a digest of their very bytes. All that is spared is the
-/// signature and the reading: times, types and the user are looked at each time, so what is remembered
-/// is never stale.
+/// Tokens whose signature was verified, by a digest of their exact bytes. It saves only verifying
+/// and parsing. Times, types and the user are checked each time, so an entry is never stale.
 ///
-/// The digest is an HMAC-SHA-256 under a key that no other process has and nobody outside knows: who
-/// could make another text with the digest of a right token could forge HMACs. It holds the place of
-/// the token, so that the memory holds no credentials, and every entry has a bound.
+/// The digest is an HMAC-SHA-256 with a random key of this process: to find another text with the
+/// digest of a valid token, an attacker would have to forge HMACs. The digest stands for the token,
+/// so that the memory contains no credentials and each entry has a fixed size.
 pub(super) struct Verified {
     key: hmac::Key,
     tokens: Cache<Fingerprint, Remembered, ByBytes>,
@@ -64,7 +63,7 @@ impl Verified {
 
     pub(super) fn remember(&self, digest: Fingerprint, claims: &Arc<Claims>, length: usize) {
         if length <= LONGEST_REMEMBERED {
-            // The text of the claims, an index that is no longer than that, and what is around them.
+            // The text of the claims, an index of at most the same size, and their containers.
             let bytes = 2 * claims.to_json().len() + 16 * claims.len() + 200;
             self.tokens.insert(digest, Remembered { claims: Arc::clone(claims), bytes });
         }
@@ -74,7 +73,7 @@ impl Verified {
         self.tokens.remove(digest);
     }
 
-    /// How many there are, and how many bytes they take.
+    /// The number of entries, and their size in bytes.
     #[cfg(test)]
     pub(super) fn size(&self) -> (usize, u64) {
         (self.tokens.len(), self.tokens.weight())

@@ -1,9 +1,10 @@
 //! `AUTHENTICATION_BACKENDS`, and what each of them does.
 
-/// One of `AUTHENTICATION_BACKENDS`: its dotted path exactly as `settings.py` lists it, and what it
-/// does for the visitors who came in by it.
+/// One entry of `AUTHENTICATION_BACKENDS`: its dotted path exactly as `settings.py` lists it, and
+/// what it does for the users who logged in with it.
 ///
-/// Made from the path. Django's own backends and that of django-allauth are known by theirs:
+/// Convert it from the path. The crate knows Django's own backends and the backend of
+/// django-allauth:
 ///
 /// | path | reads users | grants permissions | admits inactive users | checks passwords |
 /// |---|---|---|---|---|
@@ -14,7 +15,7 @@
 /// | `allauth.account.auth_backends.AuthenticationBackend` | yes | yes | no | no |
 /// | any other | yes | no | no | unknown |
 ///
-/// Say what is different about one of your own:
+/// For a custom backend, set the fields that differ:
 ///
 /// ```
 /// use actix_django_session::{AuthenticationBackend, DjangoSettings};
@@ -37,39 +38,43 @@ pub struct AuthenticationBackend {
     pub path: String,
 
     /// Whether its `get_user` is that of `ModelBackend`: by the primary key, through the user
-    /// model's default manager. Otherwise nobody is logged in here who came in by it.
+    /// model's default manager. With `false`, users who logged in with this backend are anonymous
+    /// here.
     ///
     /// Defaults to `true`.
     pub reads_users: bool,
 
-    /// Whether it grants the permissions of Django's tables, as `ModelBackend` and all backends do
-    /// that derive from it and do not override that; one that derives from `BaseBackend` grants
-    /// none. Every backend that is listed grants to all users, whichever they came in by.
+    /// Whether it grants the permissions of Django's tables. `ModelBackend` does, and so does a
+    /// backend that derives from it without overriding that; a backend that derives from
+    /// `BaseBackend` grants none. Each listed backend grants to all users, no matter with which
+    /// backend they logged in.
     ///
-    /// Defaults to what the table above says. `None`, unknown, grants none; which backends have been
-    /// left at that shows in [`DjangoSite::check`](crate::DjangoSite::check).
+    /// Defaults to what the table above says. `None` means unknown and grants none;
+    /// [`DjangoSite::check`](crate::DjangoSite::check) lists the backends that are unknown.
     pub grants_permissions: Option<bool>,
 
-    /// Whether it lets inactive users in, as one does whose `user_can_authenticate` says so.
+    /// Whether it lets inactive users log in, as a backend whose `user_can_authenticate` allows it
+    /// does.
     ///
     /// Defaults to what the table above says.
     pub admits_inactive: bool,
 
     /// Whether its `authenticate(username=.., password=..)` is that of `ModelBackend`, for
-    /// [`DjangoSite::authenticate`](crate::DjangoSite::authenticate). `Some(false)` passes it over: for
-    /// one that takes other arguments, or that knows other ways in, which are then not open here.
+    /// [`DjangoSite::authenticate`](crate::DjangoSite::authenticate). `Some(false)` skips the
+    /// backend: use it for a backend that takes other arguments, or that offers other ways to log
+    /// in, which are then not available here.
     ///
-    /// **Think before you say `Some(false)` of a backend that refuses.** Django asks it first and heeds
-    /// its `PermissionDenied`; django-axes and others lock out by that whoever tries too often. Here
-    /// nobody does, unless you do it.
+    /// **Warning: `Some(false)` for a backend that locks accounts (django-axes) disables that
+    /// lock-out for logins through this service.** Django asks such a backend first and obeys its
+    /// `PermissionDenied`.
     ///
-    /// Defaults to what the table above says; `authenticate` is an error while it is unknown, `None`, of
-    /// a backend that Django would ask first.
+    /// Defaults to what the table above says. While it is `None` (unknown) for a backend that
+    /// Django would ask first, `authenticate` returns an error.
     pub checks_passwords: Option<bool>,
 }
 
 impl AuthenticationBackend {
-    /// The backend with this path.
+    /// Creates the backend with this path.
     pub fn new(path: impl Into<String>) -> Self {
         let path = path.into();
         let (is_known, admits_inactive) = match path.as_str() {
@@ -81,7 +86,7 @@ impl AuthenticationBackend {
             _ => (false, false),
         };
         let grants_permissions = is_known.then_some(true);
-        // The others of those that are known take no user name, or know more ways in than this one.
+        // The other known backends take no username, or offer more ways to log in than this one.
         let is_model_backend = path.ends_with("ModelBackend");
         let checks_passwords = is_known.then_some(is_model_backend);
         Self { path, reads_users: true, grants_permissions, admits_inactive, checks_passwords }

@@ -1,9 +1,9 @@
-//! What `settings.py` says of a cookie that Django sends.
+//! The settings of a cookie that Django sends.
 
 use super::DjangoSettings;
 
-/// The settings `SESSION_COOKIE_NAME`, `SESSION_COOKIE_DOMAIN` and so on, or those of the CSRF cookie,
-/// but for the age, which is not the same in both.
+/// The settings `SESSION_COOKIE_NAME`, `SESSION_COOKIE_DOMAIN` and so on, or those of the CSRF
+/// cookie. The age is not among them: the two cookies treat it differently.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CookieSettings<'a> {
     pub(crate) name: &'a str,
@@ -39,7 +39,8 @@ impl DjangoSettings {
 }
 
 impl CookieSettings<'_> {
-    /// What Django would fail over at the first response, in words that follow the setting's prefix.
+    /// The settings over which Django would fail at the first response, in words that follow the
+    /// prefix.
     pub(super) fn faults(&self) -> impl Iterator<Item = &'static str> {
         [
             (is_cookie_name(self.name), "COOKIE_NAME is not the name of a cookie"),
@@ -53,7 +54,7 @@ impl CookieSettings<'_> {
             ),
             (
                 self.samesite.is_none_or(is_samesite),
-                "COOKIE_SAMESITE must be \"Lax\", \"Strict\", \"None\" or no text at all",
+                "COOKIE_SAMESITE must be \"Lax\", \"Strict\", \"None\" or not set",
             ),
         ]
         .into_iter()
@@ -61,14 +62,13 @@ impl CookieSettings<'_> {
     }
 }
 
-/// A name that Python's `http.cookies` would write.
-// C25.
+/// Whether Python's `http.cookies` would write a cookie of this name (rule C25).
 fn is_cookie_name(name: &str) -> bool {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:".contains(&byte);
     !name.is_empty() && name.bytes().all(is_legal)
 }
 
-/// Whether a cookie's attribute can have this value.
+/// Whether an attribute of a cookie can have this value.
 fn is_attribute(text: &str) -> bool {
     !text.contains(|c: char| c == ';' || !(' '..='~').contains(&c)) && text.trim() == text
 }

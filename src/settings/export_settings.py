@@ -1,9 +1,9 @@
-"""Prints what a Rust service with actix-django-session has to know of this Django site, as JSON.
+"""Prints what a Rust service with actix-django-session has to know about this Django site, as JSON.
 
     python manage.py shell -v 0 < export_settings.py > django-settings.json
 
-It reads the settings and the models, asks the database in which schema their tables are, and changes nothing. No secret
-is in what it prints: of each key only a fingerprint of 16 bits. Runs on Django 4.2 to 6.1 and needs nothing but Django.
+It reads the settings and the models, asks the database for the schemas of their tables, and changes nothing. The output
+contains no secrets: only a fingerprint of 16 bits of each key. It runs on Django 4.2 to 6.1 and needs only Django.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from django.apps import apps
 # The version of the JSON: `FORMAT` in src/settings/exported.rs is the same number.
 FORMAT = 1
 
-# As slow as a password hash, and so short that 65,536 keys share each: it tells a wrong key from the right one, and
-# whoever guesses keys learns more, and faster, from any value that the site has signed.
+# As slow as a password hash, and so short that each fingerprint is that of many keys. It tells a wrong key from the
+# right one. Any value that the site has signed tells an attacker more about the key, and can be tested faster.
 FINGERPRINT_ROUNDS = 100_000
 FINGERPRINT_BYTES = 2
 
@@ -27,12 +27,12 @@ AUTH = "django.contrib.auth."
 BACKENDS = AUTH + "backends."
 SESSIONS = "django.contrib.sessions.backends."
 
-# What follows says of each class that decides something here what it means when a method or an attribute of Django's own
-# class is the site's: a level, the power of the crate that is off then, and the hook that brings it back. What stands in
-# no table is a note, so that nothing is passed over in silence but what HARMLESS argues for. Each coroutine (`acheck_password`)
-# counts as its plain sibling.
+# The tables below say, for each class that matters here, what it means if the site overrides a method or an attribute
+# of Django's own class: a level, the power of the crate that is then switched off, and the hook that replaces it. A
+# name in no table becomes a note. Only the names in HARMLESS are skipped. Each coroutine (`acheck_password`) counts
+# as its synchronous method.
 
-# What Python and Django make for each class, whatever it does.
+# Names that Python and Django create for each class.
 MACHINERY = frozenset(
     """__module__ __doc__ __dict__ __weakref__ __qualname__ __annotations__ __annotate__ __annotate_func__ __slots__
     __annotations_cache__ __firstlineno__ __static_attributes__ __classcell__ __orig_bases__ __parameters__
@@ -43,31 +43,31 @@ MACHINERY = frozenset(
 UNSAFE, HOOK, NOTE = "unsafe", "hook", "note"
 
 USER_MODEL = {
-    ("is_authenticated", "is_anonymous"): (UNSAFE, None, None, "says in its own way who is logged in"),
-    ("check_password",): (UNSAFE, "authenticate", "after_check_password", "decides itself which password is right"),
-    ("set_password",): (UNSAFE, "make_password", None, "sets passwords in its own way"),
+    ("is_authenticated", "is_anonymous"): (UNSAFE, None, None, "decides itself which user is logged in"),
+    ("check_password",): (UNSAFE, "authenticate", "after_check_password", "checks passwords itself"),
+    ("set_password",): (UNSAFE, "make_password", None, "sets passwords itself"),
     ("has_perm", "has_perms", "has_module_perms", "get_all_permissions"): (
         UNSAFE,
         "permissions",
         "after_has_perm",
-        "answers itself who has which permission",
+        "decides permissions itself",
     ),
-    ("pk", "_get_pk_val", "_set_pk_val"): (HOOK, None, "parse_user_id", "has a primary key of its own making"),
+    ("pk", "_get_pk_val", "_set_pk_val"): (HOOK, None, "parse_user_id", "has a custom primary key"),
     ("__init__", "from_db", "refresh_from_db", "get_deferred_fields"): (
         HOOK,
         None,
         "after_get_user",
-        "runs when Django loads a user: if it changes who is active or who it is, the hook has to do the same",
+        "runs when Django loads a user: if it changes the user or `is_active`, the hook has to do the same",
     ),
 }
 
-# The default manager of the user model, and its queryset: through them `ModelBackend` finds users.
+# The default manager of the user model, and its queryset. `ModelBackend` finds users through them.
 MANAGER = {
-    ("get_by_natural_key",): (UNSAFE, "find_user", "username_to_column", "finds users by their names in its own way"),
+    ("get_by_natural_key",): (UNSAFE, "find_user", "username_to_column", "finds users by their names itself"),
     (
         "get", "filter", "_filter_or_exclude", "_filter_or_exclude_inplace", "_chain", "_clone", "_fetch_all",
         "_iterator", "__iter__", "__len__", "__getitem__", "__getattribute__",
-    ): (UNSAFE, "get_user", "after_get_user", "finds users in its own way"),
+    ): (UNSAFE, "get_user", "after_get_user", "finds users itself"),
 }  # fmt: skip
 
 # The field that USERNAME_FIELD names: how a typed name becomes a value of the column.
@@ -75,23 +75,23 @@ USERNAME_FIELD = {
     (
         "to_python", "get_prep_value", "get_db_prep_value", "from_db_value", "get_lookup", "get_lookups", "get_transform",
         "class_lookups", "get_class_lookups", "get_instance_lookups", "_get_lookup", "get_col", "cached_col",
-    ): (UNSAFE, "find_user", "username_to_column", "brings names into a form of its own before they are looked up"),
+    ): (UNSAFE, "find_user", "username_to_column", "converts names itself before they are looked up"),
 }  # fmt: skip
 
-# Of the other columns that are read: what stands in them is taken as it is.
+# The other columns that the crate reads. It takes their values as they are.
 COLUMN = {
     ("to_python", "from_db_value", "get_db_converters", "descriptor_class"): (
         UNSAFE,
         None,
         None,
-        "does not give what stands in its column",
+        "does not return the value of its column",
     ),
 }
 
 PRIMARY_KEY = ("to_python", "get_prep_value", "get_db_prep_value", "value_to_string", "from_db_value")
 
 BACKEND = {
-    ("authenticate",): (NOTE, None, None, "authenticates in its own way"),
+    ("authenticate",): (NOTE, None, None, "authenticates users itself"),
 }
 
 SESSION = {
@@ -99,35 +99,36 @@ SESSION = {
         "encode", "decode", "_hash", "load", "_get_session_from_db", "_validate_session_key", "_get_session", "_session",
         "_get_session_key", "_set_session_key", "session_key", "_session_key", "__contains__", "__getitem__", "get",
         "has_key", "keys", "values", "items", "is_empty",
-    ): (UNSAFE, "load", None, "reads sessions in its own way"),
-    ("create_model_instance",): (UNSAFE, "write_sessions", "session_columns", "fills columns of its own"),
-    ("cache_key",): (UNSAFE, "write_sessions", None, "names its copies in the cache in its own way"),
+    ): (UNSAFE, "load", None, "reads sessions itself"),
+    ("create_model_instance",): (UNSAFE, "write_sessions", "session_columns", "fills further columns"),
+    ("cache_key",): (UNSAFE, "write_sessions", None, "chooses the keys in the cache itself"),
     (
         "get_expiry_age", "get_expiry_date", "get_session_cookie_age", "set_expiry", "get_expire_at_browser_close",
         "_expiry_datetime_from_cookie_age",
-    ): (UNSAFE, "write_sessions", None, "ends sessions at times of its own"),
+    ): (UNSAFE, "write_sessions", None, "decides itself when sessions end"),
     (
         "save", "create", "cycle_key", "flush", "delete", "exists", "_get_new_session_key", "_get_or_create_session_key",
         "__setitem__", "__delitem__", "update", "setdefault", "pop", "clear",
-    ): (UNSAFE, "write_sessions", None, "writes sessions in its own way"),
+    ): (UNSAFE, "write_sessions", None, "writes sessions itself"),
 }  # fmt: skip
 
-# Sessions of other packages that are stored as Django's are, and read so: what they add are columns. Of which class, what.
+# Session classes of other packages that store sessions like Django's, with further columns: the class, and its
+# engine.
 KNOWN_SESSIONS = {
     "qsessions.backends.db.SessionStore": "db",
     "qsessions.backends.cached_db.SessionStore": "cached_db",
     "user_sessions.backends.db.SessionStore": "db",
 }
 
-# Of middlewares that derive from Django's.
+# Middleware classes of Django: what a class that derives from them is reported to do.
 MIDDLEWARE = {
-    "django.contrib.sessions.middleware.SessionMiddleware": "finds or sends sessions in its own way",
-    "django.contrib.auth.middleware.AuthenticationMiddleware": "says in its own way who the user is",
-    "django.contrib.auth.middleware.RemoteUserMiddleware": "says in its own way who the user is",
+    "django.contrib.sessions.middleware.SessionMiddleware": "finds or sends sessions itself",
+    "django.contrib.auth.middleware.AuthenticationMiddleware": "decides itself who the user is",
+    "django.contrib.auth.middleware.RemoteUserMiddleware": "decides itself who the user is",
 }
 
-# Whatever of these a site writes itself, nothing here differs: text for people, forms, migrations and checks of models;
-# and how Django itself writes a user, since all that this crate writes of one are two columns, password and last_login.
+# Overrides that make no difference here: texts for people, forms, migrations and checks of models; and how Django
+# writes users, because the crate writes only two columns of a user, password and last_login.
 FOR_FORMS = (
     "formfield", "clean", "clean_fields", "full_clean", "validate", "run_validators", "validators", "save_form_data",
     "validate_unique", "validate_constraints", "_perform_unique_checks", "_perform_date_checks", "_get_unique_checks",
@@ -148,7 +149,7 @@ WRITING_USERS = (
     "bulk_update", "in_bulk", "with_perm", "pre_save", "get_db_prep_save", "get_default", "_get_default", "has_default",
 )  # fmt: skip
 HARMLESS = {
-    # The settings of a model are read, and its columns are looked at one by one.
+    # The export reads the settings of the model, and examines its columns one by one.
     "user model": frozenset(
         (*FOR_FORMS, *FOR_PEOPLE, *FOR_MIGRATIONS, *WRITING_USERS)
         + ("USERNAME_FIELD", "EMAIL_FIELD", "REQUIRED_FIELDS", "get_email_field_name")
@@ -156,20 +157,21 @@ HARMLESS = {
         + ("password", "last_login", "is_active", "is_staff", "is_superuser")
         + ("get_session_auth_hash", "_get_session_auth_hash", "get_session_auth_fallback_hash")
     ),
-    # Its condition is read of what `get_queryset` gives.
+    # The export reads the manager's condition from `get_queryset`.
     "manager": frozenset(
         (*FOR_FORMS, *FOR_PEOPLE, *FOR_MIGRATIONS, *WRITING_USERS)
         + ("__init__", "get_queryset", "all", "_queryset_class", "as_manager", "from_queryset", "queryset_only")
     ),
     "field": frozenset((*FOR_FORMS, *FOR_PEOPLE, *FOR_MIGRATIONS, *WRITING_USERS, "__init__", "empty_strings_allowed")),
-    # By which header somebody comes is no way in here.
+    # The crate does not use the header that names a remote user.
     "backend": frozenset(("clean_username", "configure_user", "create_unknown_user", "with_perm")),
-    # Text for the admin, the name by which it is found, and the costs, which are read.
+    # Text for the admin, the name of the algorithm, and the costs, which the export reads.
     "hasher": frozenset(
         ("safe_summary", "algorithm", "iterations", "rounds", "time_cost", "memory_cost", "parallelism")
         + ("work_factor", "block_size", "maxmem")
     ),
-    # The salt, the model and the columns are read; test cookies and the command `clearsessions` are Django's own.
+    # The export reads the salt, the model and the columns. Only Django uses test cookies and the command
+    # `clearsessions`.
     "session": frozenset(
         ("__init__", "key_salt", "model", "get_model_class", "cache_key_prefix", "clear_expired", "test_cookie_worked")
         + ("set_test_cookie", "delete_test_cookie", "TEST_COOKIE_NAME", "TEST_COOKIE_VALUE")
@@ -197,7 +199,7 @@ LOCALE_MIDDLEWARE = "django.middleware.locale.LocaleMiddleware"
 PASSWORD_HASHER = "`DjangoSite::password_hasher`"
 SESSION_COLUMNS = "`DjangoSite::session_columns`"
 
-# In the place of messages and of a user model that could not be looked at, which is refused.
+# Stand for messages and a user model that could not be examined. The crate refuses them.
 NO_MESSAGES = {"storage": "fallback", "level": 20, "tags": []}
 NO_USER_MODEL = {
     **dict.fromkeys(("table", "primary_key", "username", "password"), ""),
@@ -206,54 +208,54 @@ NO_USER_MODEL = {
     "parents": [],
 }
 
-# And each with its coroutine; of what is looked at one by one, the coroutine is not.
+# Adds the coroutine of each name. The names that are examined one by one have no coroutine here.
 HARMLESS = {kind: names | {"a" + name for name in names} for kind, names in HARMLESS.items()}
-LOOKED_AT = (
+EXAMINED = (
     "get_user", "user_can_authenticate", "get_user_permissions", "get_group_permissions", "get_all_permissions", "has_perm",
     "has_module_perms", "_get_permissions", "_get_user_permissions", "_get_group_permissions",
 )  # fmt: skip
 
-# What `ModelBackend` does to grant permissions. A backend that does any of it in another way grants others.
+# The methods with which `ModelBackend` grants permissions. A backend that overrides one of them grants others.
 GRANTING = ("get_user_permissions", "get_group_permissions", "get_all_permissions", "has_perm", "has_module_perms")
 GRANTING_INSIDE = ("_get_permissions", "_get_user_permissions", "_get_group_permissions")
 
-# Middlewares after which request.user is not, or not only, whom the session names, and such as it might be thought of:
-# the class, what can be done, why.
+# Middlewares after which request.user can differ from the user whom the session names, and middlewares that look as
+# if they did that: the class, the level, the hook, and the reason.
 AFTER_GET_USER = "`DjangoSite::after_get_user`"
-ENDS_IDLE = "ends sessions of whoever is idle: unless a middleware of the service does too, as the guide has it, they go on here"
-KEEPS_MORE = "hands address and browser to the session class: {} has the request".format(SESSION_COLUMNS)
+ENDS_IDLE = "ends the sessions of idle users: here they go on, unless a middleware of the service ends them (see the guide)"
+KEEPS_MORE = "passes address and browser to the session class: use {}, which receives the request".format(SESSION_COLUMNS)
 REMOTE_USER = "django.contrib.auth.middleware.RemoteUserMiddleware"
 PERSISTENT_REMOTE_USER = "django.contrib.auth.middleware.PersistentRemoteUserMiddleware"
 MIDDLEWARES = {
     "django_otp.middleware.OTPMiddleware": (
         HOOK,
         "after_get_user",
-        "asks for a second factor: unless {} looks the device up, one is enough here".format(AFTER_GET_USER),
+        "requires a second factor: here one is enough, unless {} looks up the device".format(AFTER_GET_USER),
     ),
     "impersonate.middleware.ImpersonateMiddleware": (
         HOOK,
         "after_get_user",
-        "makes request.user the user whom the session names in `_impersonate`: so can {}".format(AFTER_GET_USER),
+        "sets request.user to the user whom the session names in `_impersonate`: do the same in {}".format(AFTER_GET_USER),
     ),
     PERSISTENT_REMOTE_USER: (
         NOTE,
         None,
-        "logs in whom the server names: here it is whom the session names",
+        "logs in the user whom the server names: here the session names the user",
     ),
     REMOTE_USER: (
         HOOK,
         "after_get_user",
-        "ends a session whose remote user is gone from the request: without {} it goes on here".format(AFTER_GET_USER),
+        "ends a session if the request has no remote user any more: here it goes on without {}".format(AFTER_GET_USER),
     ),
     "restrictedsessions.middleware.RestrictedSessionsMiddleware": (
         HOOK,
         "after_get_user",
-        "ends sessions by a rule of its own: unless {} does too, they go on here".format(AFTER_GET_USER),
+        "ends sessions by its own rule: here they go on, unless {} applies the rule too".format(AFTER_GET_USER),
     ),
     "hijack.middleware.HijackUserMiddleware": (
         NOTE,
         None,
-        "logs in as another user by Django's own means: the session names that user, here too",
+        "logs in as another user through Django: the session names that user, also for this service",
     ),
     "django_session_timeout.middleware.SessionTimeoutMiddleware": (HOOK, None, ENDS_IDLE),
     "session_security.middleware.SessionSecurityMiddleware": (HOOK, None, ENDS_IDLE),
@@ -263,18 +265,18 @@ MIDDLEWARES = {
     "user_sessions.middleware.SessionMiddleware": (NOTE, None, KEEPS_MORE),
 }
 
-# Backends of other packages, by the class itself: what they do with users differs in these powers alone.
+# Backends of other packages, by the class itself: they differ from `ModelBackend` in these powers only.
 KNOWN_BACKENDS = {
-    # Finds whoever is in the table, active or not, for a user whom a superuser has become.
+    # Finds any user in the table, active or not, when a superuser becomes that user.
     "django_su.backends.SuBackend": {"reads_users": True, "admits_inactive": True, "checks_passwords": False},
 }
 
 
 class Export:
-    """What was found out. `not_honoured` lists what the crate does not do as this site does it.
+    """What the export found. `not_honoured` lists what this site does and the crate does not.
 
-    Its levels: "unsafe", and what it names as `power` is off in the crate, or everything if it names none; "hook", and
-    code of the service can do it; "note".
+    Its levels: "unsafe" switches off what `power` names in the crate, or everything if it names nothing; "hook" means that
+    code of the service can replace it; "note" is information only.
     """
 
     def __init__(self):
@@ -319,16 +321,16 @@ class Export:
         return RestExport(self.complain, settings).found()
 
     def seen(self, name, section, argument, unknown, level=UNSAFE):
-        """What a section found. A site that runs may raise whatever it likes: what cannot be seen is said."""
+        """What a section found. The site's own code can raise any exception: the export then reports the section."""
         try:
             return section(argument)
         except Exception as error:
-            reason = "could not be looked at ({})".format(type(error).__name__)
+            reason = "could not be examined ({})".format(type(error).__name__)
             self.complain(level, name, "", reason)
             return unknown
 
     def ask(self, cls, table, harmless, setting, also=()):
-        """Says what of all that Django's own class has is not Django's in this one.
+        """Reports which members of Django's own class this class overrides.
 
         `also` are the paths of other classes that count as Django's here.
         """
@@ -345,7 +347,8 @@ class Export:
                 continue
             notes.append("{}.{}".format(definer, name))
         if notes:
-            self.complain(NOTE, setting, ", ".join(notes), "is the site's own, and not run here: does it matter?")
+            reason = "is the site's own code and does not run here: check whether that matters"
+            self.complain(NOTE, setting, ", ".join(notes), reason)
 
     # The keys
 
@@ -357,14 +360,14 @@ class Export:
             "SECRET_KEY_FALLBACKS_FINGERPRINTS": [fingerprint(key, salt) for key in settings.SECRET_KEY_FALLBACKS],
         }
 
-    # What can be taken over as it is
+    # Settings that are exported as they are
 
     def plain_settings(self, settings):
         return {name: kind(getattr(settings, name)) for kind, names in PLAIN_SETTINGS.items() for name in names.split()}
 
     def allowed_hosts(self, settings):
         if settings.DEBUG and not settings.ALLOWED_HOSTS:
-            # As HttpRequest.get_host().
+            # As `HttpRequest.get_host()` does.
             return [".localhost", "127.0.0.1", "[::1]"]
         return [str(host) for host in settings.ALLOWED_HOSTS]
 
@@ -372,14 +375,14 @@ class Export:
         try:
             url, languages = self.by_language(settings, settings.LOGIN_URL)
         except Exception as error:
-            reason = "is the name of no URL ({}), so nobody can be sent to log in".format(type(error).__name__)
+            reason = "cannot be resolved to a URL ({}): no visitor could be redirected to log in".format(type(error).__name__)
             self.complain(UNSAFE, "LOGIN_URL", lazy_text(settings.LOGIN_URL), reason)
             return lazy_text(settings.LOGIN_URL)
         own = [path for path in settings.MIDDLEWARE if is_middleware(path, LOCALE_MIDDLEWARE) and path != LOCALE_MIDDLEWARE]
         if languages and not own:
             self.login_urls = self.languages(settings, languages)
         elif languages:
-            reason = "is another URL by what {} chooses ({}): `DjangoSessionMiddleware::login_url_for` does".format(
+            reason = "depends on the language that {} chooses ({}): use `DjangoSessionMiddleware::login_url_for`".format(
                 own[0], shown(languages, url)
             )
             self.complain(NOTE, "LOGIN_URL", url, reason)
@@ -397,7 +400,7 @@ class Export:
         if not settings.USE_I18N:
             return str(resolve_url(value)), {}
         by_request = any(is_middleware(path, LOCALE_MIDDLEWARE) for path in settings.MIDDLEWARE)
-        # What LocaleMiddleware falls back to, and without it what every request has.
+        # The language that LocaleMiddleware falls back to. Without it, every request has this language.
         default = settings.LANGUAGE_CODE
         if by_request:
             try:
@@ -410,7 +413,7 @@ class Export:
         return url, urls if any(other != url for other in urls.values()) else {}
 
     def languages(self, settings, urls):
-        """All by which `LocaleMiddleware` chooses a language."""
+        """Everything that `LocaleMiddleware` needs to choose a language."""
         from django.conf.locale import LANG_INFO
         from django.conf.urls.i18n import is_language_prefix_patterns_used
         from django.utils.translation import check_for_language
@@ -435,17 +438,17 @@ class Export:
         return self.redirect_url("LOGOUT_REDIRECT_URL", settings.LOGOUT_REDIRECT_URL, settings)
 
     def redirect_url(self, name, value, settings):
-        """Null if there is none, or if nobody but Django knows where it leads."""
+        """The URL; null if there is none, or if it cannot be resolved."""
         if not value:
             return None
         try:
             url, languages = self.by_language(settings, value)
         except Exception as error:
-            reason = "is the name of no URL ({}): Django fails over it after a log-in or log-out".format(type(error).__name__)
+            reason = "cannot be resolved to a URL ({}): Django fails after a login or logout".format(type(error).__name__)
             self.complain(NOTE, name, lazy_text(value), reason)
             return None
         if languages:
-            self.complain(NOTE, name, url, "is another URL in other languages ({})".format(shown(languages, url)))
+            self.complain(NOTE, name, url, "differs in other languages ({})".format(shown(languages, url)))
         return url
 
     # django.contrib.messages
@@ -462,10 +465,10 @@ class Export:
             storage = {"other": path}
         signer = str(settings.SIGNING_BACKEND)
         if storage in ("fallback", "cookie") and signer != "django.core.signing.TimestampSigner":
-            # What signs the cookie is the site's own then.
+            # The site signs the cookie with code of its own.
             storage = {"other": signer}
         if isinstance(storage, dict):
-            reason = "keeps messages in a way of the site's own: `Messages` cannot be used"
+            reason = "is the site's own code: `Messages` cannot be used"
             self.complain(NOTE, "MESSAGE_STORAGE", storage["other"], reason)
         tags = getattr(settings, "MESSAGE_TAGS", {})
         return {
@@ -492,7 +495,7 @@ class Export:
             if not any(path_of(each) == HASHERS.get(algorithm) for each in type(hasher).__mro__):
                 overrides = [path_of(type(hasher))]
             if overrides:
-                reason = "hashes in its own way, as \"{}\": {} does it here".format(algorithm, PASSWORD_HASHER)
+                reason = "is a custom hasher \"{}\": compute it with {}".format(algorithm, PASSWORD_HASHER)
                 self.complain(HOOK, "PASSWORD_HASHERS", ", ".join(overrides), reason, "password_hasher")
             found.append(
                 {
@@ -515,9 +518,10 @@ class Export:
         return name and [name, str(value)]
 
     def header_name(self, setting, key):
-        """The HTTP name of a header that Django names as WSGI does."""
+        """The HTTP name of a header that a setting names in the way of WSGI."""
         if not key.startswith("HTTP_"):
-            self.complain("note", setting, key, "is no header of a request: Django looks at none, and neither does this")
+            reason = "does not name a request header (HTTP_..): neither Django nor this service reads one"
+            self.complain("note", setting, key, reason)
             return None
         return key[len("HTTP_") :].replace("_", "-").title()
 
@@ -538,28 +542,28 @@ class Export:
             return {**found, "table": None, "key_length": None, "further_columns": []}
         if kind == "cached_db":
             found["cache_key"] = self.cache_key(settings, store)
-        # That of django-user-sessions has its model in its module.
+        # The session class of django-user-sessions has its model in its module.
         model = store.model if hasattr(store, "model") else sys.modules[store_class.__module__].Session
         self.models.append(model)
         return {**found, **self.session_columns(model)}
 
     def engine_kind(self, engine, store_class):
-        """Which of Django's engines it is, or derives from: `None` if what it stores cannot be read."""
+        """The engine of Django's that this is or derives from; `None` if its sessions cannot be read."""
         classes = [path_of(each) for each in store_class.__mro__]
         kinds = ("cached_db", "db", "cache", "file", "signed_cookies")
         kind = next((kind for kind in kinds if SESSIONS + kind + ".SessionStore" in classes), None)
         known = [path for path in classes if path in KNOWN_SESSIONS]
         if known:
             kind = KNOWN_SESSIONS[known[0]]
-            reason = "keeps more of a session than Django does: {} fills its columns".format(SESSION_COLUMNS)
+            reason = "has more columns than Django's sessions: fill them with {}".format(SESSION_COLUMNS)
             self.complain(UNSAFE, "SESSION_ENGINE", known[0], reason, "session_columns", "write_sessions")
         if kind not in ("cached_db", "db", "signed_cookies"):
-            reason = "keeps sessions neither in the database nor in the cookie, so they cannot be read"
+            reason = "stores sessions neither in the database nor in the cookie, so they cannot be read"
             self.complain(UNSAFE, "SESSION_ENGINE", engine, reason)
             return None
         self.ask(store_class, SESSION, HARMLESS["session"], "SESSION_ENGINE", known)
         if kind == "cached_db":
-            reason = "Django reads its cache first: a session that is written here needs a hook that deletes its entry"
+            reason = "Django reads its cache first: if this service writes sessions, a hook has to delete their entries"
             self.complain(NOTE, "SESSION_ENGINE", engine, reason)
         return kind
 
@@ -573,17 +577,17 @@ class Export:
             self.complain(UNSAFE, "SESSION_SERIALIZER", settings.SESSION_SERIALIZER, reason)
         elif getattr(serializer, "dumps", None) is not JSONSerializer.dumps:
             path = settings.SESSION_SERIALIZER + ".dumps"
-            self.complain(UNSAFE, "SESSION_SERIALIZER", path, "writes in its own way", None, "write_sessions")
+            self.complain(UNSAFE, "SESSION_SERIALIZER", path, "writes session data itself", None, "write_sessions")
 
     def cache_key(self, settings, store):
-        """The key of a session in the cache, with a place for the session key."""
+        """The key of a session in the cache, with a placeholder for the session key."""
         from django.core.cache import caches
 
         try:
             cache = caches[settings.SESSION_CACHE_ALIAS]
             return str(cache.make_key(store.cache_key_prefix + "{session_key}"))
         except Exception as error:
-            reason = "cannot be loaded ({}), so the keys in it are not known".format(type(error).__name__)
+            reason = "cannot be loaded ({}), so its keys are unknown".format(type(error).__name__)
             self.complain("note", "SESSION_CACHE_ALIAS", settings.SESSION_CACHE_ALIAS, reason)
             return None
 
@@ -595,7 +599,7 @@ class Export:
             reason = "has other columns than session_key, session_data and expire_date"
             self.complain("unsafe", "SESSION_ENGINE", model._meta.label, reason)
         if model._meta.parents or model._default_manager.get_queryset().query.where:
-            reason = "is no plain table: it has parents, or a manager that hides rows"
+            reason = "is not a plain table: it has parents, or a manager that hides rows"
             self.complain("unsafe", "SESSION_ENGINE", model._meta.label, reason)
         key = next((field for field in fields if field.name == "session_key"), None)
         return {
@@ -635,18 +639,18 @@ class Export:
         }
 
     def manager(self, user, setting):
-        """Of the default manager and its querysets, through which Django finds users."""
+        """Examines the default manager and its queryset, through which Django finds users."""
         manager = user._default_manager
         self.ask(type(manager), MANAGER, HARMLESS["manager"], setting)
         try:
             queryset = type(manager.get_queryset())
         except Exception:
-            # Said of its condition.
+            # `condition` reports this error.
             return
         self.ask(queryset, MANAGER, HARMLESS["manager"], setting)
 
     def fields(self, user, setting):
-        """Whether names and flags stand in their columns as Django's own fields have them there."""
+        """Examines whether usernames and flags are stored as Django's own fields store them."""
         for field in user._meta.concrete_fields:
             if field is user._meta.pk:
                 continue
@@ -668,7 +672,7 @@ class Export:
                 self.complain(UNSAFE, setting, "{}.{}".format(user._meta.label, field.name), reason)
 
     def primary_key(self, user, setting):
-        """Whether ids in sessions are read for the column as Django's own fields read them."""
+        """Examines whether the user ids in sessions are converted as Django's own fields convert them."""
         from django.db import models
 
         field = user._meta.pk
@@ -677,7 +681,7 @@ class Export:
         overrides = overridden(type(field), ())
         names = [name for name, _ in overrides]
         if hasattr(field, "from_db_value") or any(name in PRIMARY_KEY for name in names):
-            reason = "has a primary key of the class {}: if its ids are not those of the column, they need {}".format(
+            reason = "has a primary key of the class {}: if its ids differ from the column's values, use {}".format(
                 type(field).__name__, "`DjangoSite::parse_user_id`"
             )
             self.complain(HOOK, "AUTH_USER_MODEL", setting, reason, "parse_user_id")
@@ -691,8 +695,8 @@ class Export:
         value = getattr(user, name, default)
         if value is not default:
             unsafe = default is True
-            reason = "has an `{}` that is no column: {}".format(
-                name, "who is active cannot be seen" if unsafe else "nobody counts as that here"
+            reason = "has an `{}` that is not a column: {}".format(
+                name, "it cannot be read here" if unsafe else "here it is false for every user"
             )
             self.complain("unsafe" if unsafe else "note", "AUTH_USER_MODEL", user._meta.label, reason)
         return None
@@ -730,12 +734,12 @@ class Export:
             own = [name for name in names if hasattr(user, name)]
             if own:
                 path = "{}.{}".format(path_of(user), own[0])
-                reason = "is no PermissionsMixin, and answers itself who has which permission"
+                reason = "has no PermissionsMixin, and decides permissions itself"
                 self.complain(UNSAFE, setting, path, reason, "after_has_perm", "permissions")
             return None
         many = {field.name: field for field in user._meta.many_to_many}
         if not {"groups", "user_permissions"} <= many.keys():
-            reason = "has no `groups` or no `user_permissions` in tables: nobody but superusers has permissions"
+            reason = "has no table for `groups` or `user_permissions`: only superusers have permissions"
             self.complain(NOTE, "AUTH_USER_MODEL", setting, reason)
             return None
         groups, held = many["groups"], many["user_permissions"]
@@ -758,11 +762,11 @@ class Export:
             if not path_of(getattr(user, name, None)).startswith(AUTH)
         ]
         if "get_session_auth_fallback_hash" in overrides and settings_have_fallbacks:
-            reason = "makes the hashes under SECRET_KEY_FALLBACKS in its own way, which is not known here"
+            reason = "computes the hashes under SECRET_KEY_FALLBACKS itself, and they cannot be computed here"
             self.complain("unsafe", "AUTH_USER_MODEL", setting, reason)
         elif overrides:
-            reason = "makes its own session auth hash: unless `UserModel::session_auth_hash` and {} say how, {}".format(
-                "`DjangoSite::session_auth_hash_message`", "everybody is logged out here"
+            reason = "computes its own session auth hash: unless `UserModel::session_auth_hash` and {} describe it, {}".format(
+                "`DjangoSite::session_auth_hash_message`", "every user is logged out here"
             )
             self.complain("hook", "AUTH_USER_MODEL", setting, reason, "session_auth_hash")
         return {"overrides": overrides}
@@ -775,7 +779,7 @@ class Export:
         classes = [import_string(path) for path in settings.AUTHENTICATION_BACKENDS]
         found = [self.backend(*each) for each in zip(settings.AUTHENTICATION_BACKENDS, classes)]
         for index, (backend, each) in enumerate(zip(classes, found)):
-            # Each may grant to all; by PermissionDenied, what later ones would grant may be refused.
+            # Each backend can grant to all users. A PermissionDenied can refuse what later backends would grant.
             is_heeded = any(later["grants_permissions"] for later in found[index + 1 :])
             if not each["grants_permissions"]:
                 self.grants_itself(each["path"], backend, is_heeded)
@@ -792,7 +796,7 @@ class Export:
             reason = "may refuse a permission before another backend grants it"
             self.complain(UNSAFE, "AUTHENTICATION_BACKENDS", value, reason, "after_has_perm", "permissions")
         if own and not may_refuse:
-            reason = "grants permissions in its own way: without `DjangoSite::after_has_perm` none of them are known here"
+            reason = "grants permissions itself: add them with `DjangoSite::after_has_perm`"
             self.complain(HOOK, "AUTHENTICATION_BACKENDS", path, reason, "after_has_perm")
 
     def backend(self, path, backend):
@@ -812,11 +816,11 @@ class Export:
         )
         reads_users = is_model_backends("get_user") and (admits_inactive or is_model_backends("user_can_authenticate"))
         if not hasattr(backend, "get_user"):
-            complain("lets in nobody of its own, and may refuse others: `DjangoSite::authenticate` asks what it does")
+            complain("logs in no users, but can refuse them: `DjangoSite::authenticate` has to know what it does")
         elif not reads_users:
-            complain("finds users in its own way: unless told how, whoever came in by it is nobody here")
+            complain("finds users itself: users who logged in with it are anonymous here, unless the service finds them")
         grants_permissions = all(is_model_backends(name) for name in GRANTING + GRANTING_INSIDE)
-        self.ask(backend, BACKEND, HARMLESS["backend"].union(LOOKED_AT), "AUTHENTICATION_BACKENDS")
+        self.ask(backend, BACKEND, HARMLESS["backend"].union(EXAMINED), "AUTHENTICATION_BACKENDS")
         return {
             "path": str(path),
             "reads_users": reads_users,
@@ -826,7 +830,7 @@ class Export:
         }
 
     def checks_passwords(self, backend, admits_inactive):
-        """Whether it authenticates as ModelBackend does, not at all by name and password, or in a way not known."""
+        """True if it authenticates as ModelBackend does, False if it takes no name and password, None if that is unknown."""
         names = ["authenticate"] if admits_inactive else ["authenticate", "user_can_authenticate"]
         if all(path_of(getattr(backend, name, None)) == BACKENDS + "ModelBackend." + name for name in names):
             return True
@@ -836,7 +840,7 @@ class Export:
             return False
         return None
 
-    # What else decides who a visitor is
+    # Other code that decides who a visitor is
 
     def middlewares(self, settings):
         from django.utils.module_loading import import_string
@@ -847,7 +851,7 @@ class Export:
             middleware = import_string(path)
             ancestors = [path_of(each) for each in getattr(middleware, "__mro__", ())]
             classes.update(ancestors)
-            # What a class makes harmless, one that derives from it may not.
+            # A middleware can be harmless while a class that derives from it is not.
             own_path = path_of(middleware)
             known = next(
                 (each for each in [own_path, *ancestors] if each in MIDDLEWARES and (each == own_path or MIDDLEWARES[each][0] == HOOK)),
@@ -867,13 +871,14 @@ class Export:
                 else:
                     own.append(path)
         if own:
-            self.complain("note", "MIDDLEWARE", ", ".join(own), "not run here: does one say who a visitor is, or may?")
+            reason = "do not run here: check whether one of them changes the user or the permissions"
+            self.complain("note", "MIDDLEWARE", ", ".join(own), reason)
         if "django.middleware.csrf.CsrfViewMiddleware" not in classes:
-            reason = "has no CsrfViewMiddleware, while the gates here check CSRF tokens unless they are exempt"
+            reason = "has no CsrfViewMiddleware, but the middleware of this service checks CSRF tokens unless it is exempt"
             self.complain("note", "MIDDLEWARE", "", reason)
 
     def receivers(self, found):
-        """Who else wants to know when somebody logs in or out: none of it is called here."""
+        """Reports the receivers of the signals for login and logout: the crate calls none of them."""
         from django.contrib.auth import signals
 
         for name in ("user_logged_in", "user_logged_out", "user_login_failed"):
@@ -883,47 +888,47 @@ class Export:
             paths = sorted(path_of(each) or repr(type(each)) for each in receivers if each is not None)
             paths = [path for path in paths if not path.startswith(AUTH)]
             if paths:
-                self.complain("note", name, ", ".join(paths), "not called when somebody logs in or out here")
+                self.complain("note", name, ", ".join(paths), "are not called for logins and logouts through this service")
 
-    # Where the tables are
+    # The schemas of the tables
 
     def schemas(self, found):
-        """Names the schema of each table that is not in `public`, as this site's own connection finds it."""
+        """Adds the schema to each table that is not in `public`, as this site's own connection finds it."""
         from django.db import connections, router
 
-        # By what they are written to: what is read may come from one of many replicas, by chance.
+        # Uses the database for writing: a read can go to any of many replicas.
         aliases = sorted({router.db_for_write(model) for model in self.models})
         for alias in aliases:
             if connections[alias].vendor != "postgresql":
-                self.complain(UNSAFE, "DATABASES", alias, "is no PostgreSQL")
+                self.complain(UNSAFE, "DATABASES", alias, "is not PostgreSQL")
                 return
         databases = [connections[alias].settings_dict for alias in aliases]
         places = {tuple(str(each[name]) for name in ("NAME", "HOST", "PORT")) for each in databases}
         if len(places) > 1:
-            reason = "sessions and users are in two databases, and are looked for in one"
+            reason = "have sessions and users in two databases; this service uses one"
             self.complain(UNSAFE, "DATABASE_ROUTERS", ", ".join(aliases), reason)
             return
         if not aliases:
             return
         connection = connections[aliases[0]]
         if hasattr(connection, "schema_name"):
-            reason = "chooses the schema by request: make one store for each tenant, with its schema in all table names"
+            reason = "chooses the schema by request: create one `DjangoSite` for each tenant, with its schema in table names"
             self.complain("hook", "DATABASES", aliases[0], reason)
         try:
             with connection.cursor() as cursor:
                 qualify(found, cursor)
         except Exception as error:
-            reason = "the database did not answer ({}): tables are named without their schema".format(
+            reason = "did not answer ({}): tables are named without their schema".format(
                 type(error).__name__
             )
             self.complain("note", "DATABASES", aliases[0], reason)
 
 
 class RestExport:
-    """How the views of the Django REST framework recognise who asks: REST_FRAMEWORK and SIMPLE_JWT.
+    """How the views of the Django REST framework authenticate clients: REST_FRAMEWORK and SIMPLE_JWT.
 
-    A class that is not the framework's own, in what decides, is of the kind "other": whom it lets in is not known, and
-    the service has to say it before it can be asked.
+    A class that overrides what decides is of the kind "other": the export cannot know whom it lets in, so the service has
+    to say what the class does.
     """
 
     AUTHENTICATION = "rest_framework.authentication."
@@ -934,7 +939,7 @@ class RestExport:
         AUTHENTICATION + "TokenAuthentication": "token",
         SIMPLEJWT + "authentication.JWTAuthentication": "jwt",
     }
-    # What a subclass may set without another person being let in: a name, a table, words of an answer.
+    # What a subclass can set without letting in other users: a name, a table, words of an answer.
     HARMLESS = {"keyword", "model", "www_authenticate_realm", "authenticate_header", "media_type"}
     HARMLESS_OF_TOKENS = {"token_type", "lifetime"}
 
@@ -961,21 +966,21 @@ class RestExport:
 
         permissions = names("DEFAULT_PERMISSION_CLASSES")
         if permissions != ["rest_framework.permissions.IsAuthenticated"]:
-            reason = "is what views ask for here, unless the middleware says otherwise: IsAuthenticated"
-            note("DEFAULT_PERMISSION_CLASSES", ", ".join(permissions) or "none", "is the site's default; " + reason)
+            reason = "is the site's default; here the default is IsAuthenticated, unless the middleware sets another"
+            note("DEFAULT_PERMISSION_CLASSES", ", ".join(permissions) or "none", reason)
         throttles = names("DEFAULT_THROTTLE_CLASSES")
         if throttles:
-            note("DEFAULT_THROTTLE_CLASSES", ", ".join(throttles), "throttles nobody here")
+            note("DEFAULT_THROTTLE_CLASSES", ", ".join(throttles), "does not run here: nothing is throttled")
         if api_settings.DEFAULT_VERSIONING_CLASS:
-            note("DEFAULT_VERSIONING_CLASS", path_of(api_settings.DEFAULT_VERSIONING_CLASS), "is not followed here")
+            note("DEFAULT_VERSIONING_CLASS", path_of(api_settings.DEFAULT_VERSIONING_CLASS), "does not run here")
         renderers = [path for path in names("DEFAULT_RENDERER_CLASSES") if not path.startswith("rest_framework.renderers.")]
         if renderers:
-            note("DEFAULT_RENDERER_CLASSES", ", ".join(renderers), "is not used here: refusals are plain JSON")
+            note("DEFAULT_RENDERER_CLASSES", ", ".join(renderers), "is not used here: error responses are plain JSON")
         handler = path_of(api_settings.EXCEPTION_HANDLER)
         if handler != "rest_framework.views.exception_handler":
-            note("EXCEPTION_HANDLER", handler, "answers in its own way: so can an `error_handler` of the middleware")
+            note("EXCEPTION_HANDLER", handler, "is the site's own code: use an `error_handler` of the middleware")
         if self.settings.USE_I18N and not self.settings.LANGUAGE_CODE.lower().startswith("en"):
-            note("LANGUAGE_CODE", self.settings.LANGUAGE_CODE, "is not the language of refusals here: they are in English")
+            note("LANGUAGE_CODE", self.settings.LANGUAGE_CODE, "is not the language of errors here: they are in English")
 
     def authentication(self, authentication):
         path = path_of(authentication)
@@ -987,7 +992,7 @@ class RestExport:
                 found[kind] = getattr(self, kind)(authentication)
             found["kind"] = kind
         except Exception as error:
-            reason = "{}: until `DjangoSessionMiddleware::authenticator` says what it does, whoever comes to it gets a 500"
+            reason = "{}: requests that reach it get a 500 until `DjangoSessionMiddleware::authenticator` says what it does"
             said = str(error) if isinstance(error, NotOwn) else "cannot be read ({})".format(type(error).__name__)
             self.complain("note", "DEFAULT_AUTHENTICATION_CLASSES", path, reason.format(said))
         return found
@@ -996,16 +1001,16 @@ class RestExport:
         bases = [path_of(each) for each in authentication.__mro__]
         known = next((each for each in bases if each.startswith((self.AUTHENTICATION, self.SIMPLEJWT))), None)
         if known not in self.KINDS:
-            raise NotOwn("is no class whose users are known here")
+            raise NotOwn("is not a known authentication class")
         self.refuse_overrides(authentication, (self.AUTHENTICATION, self.SIMPLEJWT), self.HARMLESS)
         return self.KINDS[known]
 
     def refuse_overrides(self, cls, own, harmless):
-        """Stricter than what is asked of Django's classes: also what the framework has no name for, such as `__init__`."""
+        """Stricter than for Django's classes: also refuses names that the framework does not have, such as `__init__`."""
         for each in cls.__mro__:
             if not path_of(each).startswith((*own, "builtins.object", "typing.Generic")):
                 for name in sorted(set(vars(each)) - MACHINERY - harmless):
-                    raise NotOwn("has a `{}` of its own".format(name))
+                    raise NotOwn("overrides `{}`".format(name))
 
     def token(self, authentication):
         from django.contrib.auth import get_user_model
@@ -1013,9 +1018,9 @@ class RestExport:
         model = authentication().get_model()
         key, user = model._meta.get_field("key"), model._meta.get_field("user")
         if model._meta.parents or model.objects.get_queryset().query.where or not (key.unique or key.primary_key):
-            raise NotOwn("has a model that is no plain table with a unique key")
+            raise NotOwn("has a model that is not a plain table with a unique key")
         if user.remote_field.model is not get_user_model() or not user.target_field.primary_key or not plain(key):
-            raise NotOwn("has a model whose key or user is not read as those of rest_framework.authtoken")
+            raise NotOwn("has a model whose key or user is read in another way than that of rest_framework.authtoken")
         return {
             "keyword": str(authentication.keyword),
             "table": table_name(model),
@@ -1028,7 +1033,7 @@ class RestExport:
         from rest_framework_simplejwt.settings import DEFAULTS, api_settings
 
         if path_of(type(state.token_backend)) != self.SIMPLEJWT + "backends.TokenBackend":
-            raise NotOwn("has a token backend of its own")
+            raise NotOwn("has a custom token backend")
         algorithm = str(api_settings.ALGORITHM)
         is_secret = algorithm.startswith("HS")
         signing_key = None
@@ -1038,7 +1043,7 @@ class RestExport:
         checks = "CHECK_REVOKE_TOKEN" in DEFAULTS and api_settings.CHECK_REVOKE_TOKEN
         header = api_settings.AUTH_HEADER_NAME
         if not header.startswith("HTTP_"):
-            raise NotOwn("looks for its token in {}, which is no header of a request".format(header))
+            raise NotOwn("looks for its token in {}, which is not a request header".format(header))
         return {
             "algorithm": algorithm,
             "signing_key_fingerprint": signing_key,
@@ -1060,7 +1065,7 @@ class RestExport:
         }
 
     def public_key(self, backend, algorithm):
-        """The key in PEM, whatever it was written in; nothing if it is no public one: what is private stays here."""
+        """The public key in PEM, from any format; empty if the key is not public. A private key is never printed."""
         try:
             from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
             from jwt import PyJWS
@@ -1068,7 +1073,7 @@ class RestExport:
             key = PyJWS().get_algorithm_by_name(algorithm).prepare_key(backend.verifying_key)
             return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
         except Exception as error:
-            reason = "is no public key that can be read ({})".format(type(error).__name__)
+            reason = "is not a readable public key ({})".format(type(error).__name__)
             self.complain("note", "VERIFYING_KEY", algorithm, reason)
             return ""
 
@@ -1076,40 +1081,40 @@ class RestExport:
         seconds = getattr(leeway, "total_seconds", None)
         leeway = seconds() if seconds else leeway
         if leeway is not None and not isinstance(leeway, (int, float)):
-            raise NotOwn("has a LEEWAY that is no number, and takes no token")
+            raise NotOwn("has a LEEWAY that is not a number, and accepts no token")
         return round((leeway or 0) * 1_000_000)
 
     def token_class(self, token):
         bases = [path_of(each) for each in token.__mro__]
         if self.SIMPLEJWT + "tokens.Token" not in bases or token.token_type is None or token.lifetime is None:
-            raise NotOwn("takes tokens of {}, which is none of SimpleJWT's".format(path_of(token)))
+            raise NotOwn("accepts tokens of {}, which is not a class of SimpleJWT".format(path_of(token)))
         if apps.is_installed("rest_framework_simplejwt.token_blacklist") and self.SIMPLEJWT + "tokens.BlacklistMixin" in bases:
-            raise NotOwn("looks tokens of {} up in the list of those that are blocked".format(path_of(token)))
+            raise NotOwn("looks up tokens of {} in the list of blocked tokens".format(path_of(token)))
         self.refuse_overrides(token, (self.SIMPLEJWT,), self.HARMLESS_OF_TOKENS)
         any_type = self.SIMPLEJWT + "tokens.UntypedToken" in bases
         return {"name": token.__name__, "token_type": str(token.token_type), "any_type": any_type}
 
     def user_id_column(self, name):
-        """The column of USER_ID_FIELD; nothing for the primary key."""
+        """The column of USER_ID_FIELD; `None` for the primary key."""
         from django.contrib.auth import get_user_model
 
         user = get_user_model()
         if str(user.objects.all().query) != str(user._default_manager.all().query):
-            raise NotOwn("finds users by a manager that is not the default one")
+            raise NotOwn("finds users through a manager that is not the default one")
         field = user._meta.pk if name == "pk" else user._meta.get_field(name)
         if field.primary_key:
             return None
         if not field.concrete or field.remote_field or not plain(field):
-            raise NotOwn("has a USER_ID_FIELD that is not read as Django's own fields are")
+            raise NotOwn("has a USER_ID_FIELD that is not one of Django's own fields")
         return field.column
 
 
 class NotOwn(Exception):
-    """Something does not work as the framework's own."""
+    """Something does not work like the framework's own code."""
 
 
 def plain(field):
-    """Whether a value is looked up as in a field of Django's own."""
+    """Whether a value is looked up as in one of Django's own fields."""
     names = ("to_python", "get_prep_value", "get_db_prep_value")
     return not hasattr(field, "from_db_value") and all(
         path_of(getattr(field, name)).startswith("django.db.models.") for name in names
@@ -1140,7 +1145,7 @@ def is_djangos(path):
 
 
 def plain_function(value):
-    """What a property, a class method or a partial method is made of."""
+    """The function inside a property, a class method or a partial method."""
     for _ in range(4):
         value = next(
             (inner for inner in (getattr(value, name, None) for name in ("fget", "__func__", "func")) if inner is not None),
@@ -1150,8 +1155,8 @@ def plain_function(value):
 
 
 def overridden(cls, also):
-    """The names that Django's own classes among the ancestors have, and whose value is not Django's: each with the path
-    of the class that has it. Sorted, so that the same site says the same.
+    """The names in Django's own classes among the ancestors whose value is not Django's, each with the path of the class
+    that defines it. Sorted, so that the output for a site is always the same.
 
     `also` are the paths of other classes that count as Django's.
     """
@@ -1173,10 +1178,10 @@ def overridden(cls, also):
             module = type(value).__module__
             is_own = not is_trusted(owner) and not is_djangos(module)
         elif is_trusted(owner):
-            # Somebody may have put a function of another module there.
+            # Other code may have put a function of another module there.
             is_own = path_of(owner) not in also and isinstance(value, FUNCTIONS) and not is_standard(module)
         else:
-            # One of Django's, under the name that it has there.
+            # A function of Django's, under its own name.
             is_own = not (is_djangos(module) and value.__qualname__.rpartition(".")[2] == name)
         if is_own:
             found.append((name, path_of(owner)))
@@ -1198,7 +1203,7 @@ def is_middleware(path, base):
 
 
 def shown(urls, default):
-    """Some of the URLs that are not the default one, each with its language."""
+    """Up to eight of the URLs that differ from the default one, each with its language."""
     others = ["{}: {}".format(*each) for each in sorted(urls.items()) if each[1] != default]
     return ", ".join(others[:8]) + (", .." if others[8:] else "")
 
@@ -1211,13 +1216,13 @@ def lazy_text(value):
 
 
 def sentence_of(error):
-    """What an error says, in one line and without an address in memory, which would differ each time."""
+    """The text of an error in one line; only its class if the text contains a memory address, which always differs."""
     text = " ".join(lazy_text(error).split())
     return "{}: {}".format(type(error).__name__, text) if " at 0x" not in text else type(error).__name__
 
 
 def updates_last_login():
-    """Whether Django's receiver is still there that writes when somebody logged in."""
+    """Whether Django's receiver that writes the time of a login is still connected."""
     from django.contrib.auth.models import update_last_login
     from django.contrib.auth.signals import user_logged_in
 
@@ -1227,7 +1232,7 @@ def updates_last_login():
 
 
 def path_of(something):
-    """The dotted path of what a class, a function or a property is defined by; empty for nothing."""
+    """The dotted path of a class, a function or the function of a property; empty for other values."""
     something = getattr(something, "fget", None) or something
     if not hasattr(something, "__qualname__"):
         return ""
@@ -1235,7 +1240,7 @@ def path_of(something):
 
 
 def table_name(model):
-    """The name of a model's table, or its schema and name where `db_table` smuggles both in."""
+    """The name of a model's table, or schema and name if `db_table` contains both."""
     return names_of(model._meta.db_table)
 
 
@@ -1264,7 +1269,7 @@ def parents(model):
 
 
 def literal(value):
-    """A parameter of a query as it stands in SQL. Not a time: nobody can tell a constant from what was now."""
+    """A parameter of a query as SQL. Times are refused: a constant cannot be told from a call of `now()`."""
     if value is None:
         return "NULL"
     if isinstance(value, bool):
@@ -1277,7 +1282,7 @@ def literal(value):
 
 
 def qualify(value, cursor):
-    """Puts the schema to every table in what was found."""
+    """Adds the schema to each table in the export."""
     members = value.items() if isinstance(value, dict) else enumerate(value)
     for place, member in list(members):
         if place in ("table", "permission", "content_type", "group") and isinstance(member, str):
@@ -1301,7 +1306,7 @@ def texts(values):
     return [str(value) for value in values]
 
 
-# The settings that can be taken over as they are.
+# The settings that are exported as they are.
 PLAIN_SETTINGS = {
     bool: """CSRF_COOKIE_HTTPONLY CSRF_COOKIE_SECURE CSRF_USE_SESSIONS SESSION_COOKIE_HTTPONLY SESSION_COOKIE_SECURE
         SESSION_EXPIRE_AT_BROWSER_CLOSE SESSION_SAVE_EVERY_REQUEST USE_TZ USE_X_FORWARDED_HOST USE_X_FORWARDED_PORT""",
@@ -1317,6 +1322,6 @@ PLAIN_SETTINGS = {
 if not apps.ready:
     django.setup()
 
-# The line break comes first because a shell may have left a prompt.
+# The line break comes first because a shell may have printed a prompt.
 sys.stdout.write("\n" + json.dumps(Export().everything(), indent=2, sort_keys=True) + "\n")
 sys.stdout.flush()

@@ -1,4 +1,4 @@
-//! What `export_settings.py` prints: its shape, and what it says when that does not fit.
+//! The format of what `export_settings.py` prints, and the messages for text that does not fit it.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use super::{
     login_urls::LoginUrls,
 };
 
-/// The version of the shape; `FORMAT` in `export_settings.py` is the same number.
+/// The version of the format; `FORMAT` in `export_settings.py` is the same number.
 const FORMAT: u64 = 1;
 
-/// A Django site, in its own words. Every member has to be there, and no other.
+/// A Django site as it was exported. Every member is required, and no other is allowed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) struct Exported {
@@ -103,7 +103,7 @@ pub(super) struct ExportedBackend {
     pub(super) reads_users: bool,
     pub(super) grants_permissions: bool,
     pub(super) admits_inactive: bool,
-    /// `None`: in a way of its own.
+    /// `None`: the site finds users by code of its own.
     #[serde(deserialize_with = "nullable")]
     pub(super) checks_passwords: Option<bool>,
 }
@@ -117,7 +117,7 @@ pub(super) struct ExportedHasher {
     pub(super) overrides: Vec<String>,
 }
 
-/// Those that the hasher has.
+/// The costs that the hasher has; the others are 0.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ExportedCosts {
@@ -166,7 +166,7 @@ pub(super) enum ExportedMessageStorage {
     Fallback,
     Cookie,
     Session,
-    /// The dotted path of what is the site's own.
+    /// The dotted path of the site's own class.
     Other(String),
 }
 
@@ -254,14 +254,14 @@ pub(super) struct ExportedSessionAuthHash {
     pub(super) overrides: Vec<String>,
 }
 
-/// Null is a value, and has to be said: serde would take a member that is missing for null.
+/// Reads a value that can be null but not absent: serde would read an absent member as null.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }
 
-/// A table: its name, dots and all, or its schema and its name.
+/// A table: its name, dots included, or its schema and its name.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum ExportedTable {
@@ -278,7 +278,7 @@ impl From<ExportedTable> for TableName {
     }
 }
 
-/// Something that this crate does not do as the site does it.
+/// Something that the site does and this crate does not.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NotHonoured {
@@ -286,45 +286,45 @@ pub(crate) struct NotHonoured {
     pub(crate) setting: String,
     pub(crate) value: String,
     pub(crate) reason: String,
-    /// The name of what can be plugged in, for one that is a [`Level::Hook`].
+    /// For [`Level::Hook`]: the name of the hook.
     #[serde(deserialize_with = "nullable")]
     pub(crate) hook: Option<String>,
-    /// What is off because of it, for one that is [`Level::Unsafe`]; `None`: everything.
+    /// For [`Level::Unsafe`]: what is switched off because of it. `None`: everything.
     #[serde(deserialize_with = "nullable")]
     pub(crate) power: Option<Power>,
 }
 
-/// Something that this crate does as Django's own classes do it, and that is off where the site has
-/// others.
+/// Something that this crate does as Django's own classes do it. It is switched off if the site has
+/// other classes for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Power {
-    /// To read sessions.
+    /// Read sessions.
     Load,
-    /// To find the user of a session.
+    /// Find the user of a session.
     GetUser,
-    /// To find a user by name.
+    /// Find a user by name.
     FindUser,
-    /// To say whether a password is right.
+    /// Check a password.
     Authenticate,
-    /// To encode a password.
+    /// Encode a password.
     MakePassword,
-    /// To say who has which permission.
+    /// Look up permissions.
     Permissions,
-    /// To make, change and end sessions.
+    /// Create, change and end sessions.
     WriteSessions,
 }
 
-/// How much that matters.
+/// How much the difference matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
-    /// Somebody might be let in whom Django keeps out, or nothing could be read at all: what that is
-    /// about is off.
+    /// The service might log in a user whom Django rejects, or can read nothing at all. So what it
+    /// concerns is switched off.
     Unsafe,
     /// Code of the service can do it.
     Hook,
-    /// For reading.
+    /// For information only.
     Note,
 }
 
@@ -337,12 +337,12 @@ impl fmt::Display for NotHonoured {
 }
 
 impl Exported {
-    /// Reads the text of a file. What a shell may have printed before the JSON is passed over.
+    /// Reads the text of a file. Text that a shell printed before the JSON is skipped.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let json = if text.starts_with('{') { Some(0) } else { text.find("\n{") };
         let json = json.map(|start| &text[start..]).ok_or(
-            "there is no JSON object in them: did `export_settings.py` end with an error? A line \
-             that starts with a brace is looked for",
+            "they have no line that starts with `{`: did `export_settings.py` end with an \
+             error?",
         )?;
 
         #[derive(Deserialize)]
@@ -364,11 +364,11 @@ impl Exported {
     }
 }
 
-/// Which side is the older one. serde_json says which member it is, and where.
+/// Says which side is older. serde_json says which member does not fit, and where.
 fn misfit(error: serde_json::Error) -> String {
     let said = error.to_string();
     if said.starts_with("unknown field") || said.starts_with("unknown variant") {
-        // What is expected instead is a list of everything.
+        // The rest of the text lists every expected name.
         let (unknown, _) = said.split_once(", expected").unwrap_or((&said, ""));
         format!(
             "{unknown}: they come from a newer version of actix-django-session; update this service, \

@@ -82,7 +82,7 @@ struct ExportedTokenClass {
     any_type: bool,
 }
 
-/// Its name, or its schema and its name.
+/// A table: its name, or its schema and its name.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ExportedTable {
@@ -90,7 +90,7 @@ enum ExportedTable {
     InSchema(String, String),
 }
 
-/// Null is a value, and has to be said.
+/// A value that can be null but not absent.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -98,7 +98,7 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 impl ExportedRestFramework {
-    /// The settings. `salt` is that of the fingerprints.
+    /// Returns the settings. `salt` is the salt of the fingerprints.
     pub(super) fn into_settings(self, salt: &str) -> RestFramework {
         let classes = self.authentication_classes.into_iter();
         let default_authentication_classes = classes.map(|each| each.into_settings(salt)).collect();

@@ -1,4 +1,5 @@
-//! Short fingerprints of keys: enough to tell a wrong key from the right one, too little to find it.
+//! Short fingerprints of keys: long enough to tell a wrong key from the right one, too short to
+//! find a key.
 
 use std::num::NonZeroU32;
 
@@ -6,7 +7,7 @@ use ring::pbkdf2;
 
 use super::SecretKey;
 
-/// The fingerprints that a site exported, as `export_settings.py` makes them.
+/// The fingerprints of a site's keys, computed as `export_settings.py` does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprints {
     pub(super) salt: String,
@@ -26,14 +27,14 @@ impl Fingerprint {
         Self { salt: salt.into(), found }
     }
 
-    /// Whether it may be that of this key.
+    /// Whether this can be the fingerprint of the key.
     pub(crate) fn fits(&self, key: &[u8]) -> bool {
         fingerprint(&self.salt, key) == self.found
     }
 }
 
 impl Fingerprints {
-    /// What is the matter with this as the `SECRET_KEY`, if anything.
+    /// Says what is wrong with this `SECRET_KEY`, if anything.
     pub(super) fn fault_of_secret_key(&self, key: &[u8]) -> Option<String> {
         let found = self.of(key);
         if found == self.secret_key {
@@ -50,13 +51,13 @@ impl Fingerprints {
             match disguise(key, matches) {
                 Some(disguise) => format!("SECRET_KEY: this is the site's key {disguise}"),
                 None => "SECRET_KEY: this is not the key that the site had when its settings were \
-                         exported: take the site's key, or export again"
+                         exported: use the site's key, or export again"
                     .into(),
             }
         })
     }
 
-    /// What is the matter with these as `SECRET_KEY_FALLBACKS`, if anything.
+    /// Says what is wrong with these `SECRET_KEY_FALLBACKS`, if anything.
     pub(super) fn fault_of_fallbacks(&self, keys: &[SecretKey]) -> Option<String> {
         let known = |key: &[u8]| self.fallbacks.contains(&self.of(key));
         if let Some((index, key)) =
@@ -69,14 +70,14 @@ impl Fingerprints {
                 format!("{this} a key of the site {disguise}")
             } else {
                 format!(
-                    "{this} none of the {} that the site had when its settings were exported",
+                    "{this} not one of the {} that the site had when its settings were exported",
                     self.fallbacks.len()
                 )
             });
         }
         (keys.len() < self.fallbacks.len()).then(|| {
             format!(
-                "SECRET_KEY_FALLBACKS: the site has {}, and here are {}: give them all in \
+                "SECRET_KEY_FALLBACKS: the site has {}, and the service has {}: set all of them in \
                  `secret_key_fallbacks`, or sessions that are older than the key are refused",
                 self.fallbacks.len(),
                 keys.len()
@@ -96,7 +97,7 @@ fn fingerprint(salt: &str, key: &[u8]) -> String {
     found.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// How a right key is dressed up so that it is none, as files and shells do.
+/// Says how files and shells have changed the right key, if they have.
 fn disguise(key: &[u8], is_right: impl Fn(&[u8]) -> bool) -> Option<&'static str> {
     let trimmed = key.trim_ascii();
     let without_break = trimmed.len() < key.len() && is_right(trimmed);
@@ -155,10 +156,10 @@ mod tests {
         };
         assert_eq!(fault(&["last year's", "before"]), "");
         assert_eq!(fault(&["before", "last year's"]), "");
-        assert!(fault(&[]).contains("the site has 2, and here are 0"));
-        assert!(fault(&["before"]).contains("the site has 2, and here are 1"));
+        assert!(fault(&[]).contains("the site has 2, and the service has 0"));
+        assert!(fault(&["before"]).contains("the site has 2, and the service has 1"));
         assert!(fault(&["last year's", "the key"]).contains("number 2 is the SECRET_KEY itself"));
         assert!(fault(&["last year's\n", "before"]).contains("number 1 is a key of the site with"));
-        assert!(fault(&["last year's,before"]).contains("number 1 is none of the 2"));
+        assert!(fault(&["last year's,before"]).contains("number 1 is not one of the 2"));
     }
 }

@@ -1,4 +1,4 @@
-//! `LOGIN_URL` of a site in several languages, and what its `LocaleMiddleware` chooses one by.
+//! `LOGIN_URL` of a site in several languages, and what its `LocaleMiddleware` needs to choose one.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ pub(crate) struct LoginUrls {
     language_code: String,
     /// `LANGUAGE_COOKIE_NAME`
     pub(crate) language_cookie_name: String,
-    /// Whether the path of a page may name its language: there are `i18n_patterns`.
+    /// Whether the path of a page can name its language: the site uses `i18n_patterns`.
     pub(crate) checks_path: bool,
-    /// `prefix_default_language` of those.
+    /// The argument `prefix_default_language` of `i18n_patterns`.
     pub(crate) prefixes_default: bool,
     url_of_language_code: String,
-    /// `LANGUAGES`, in their order.
+    /// `LANGUAGES`, in the same order.
     languages: Vec<Language>,
-    /// What `LANG_INFO` has for languages by another name.
+    /// The fallback languages that `LANG_INFO` names.
     fallbacks: BTreeMap<String, Vec<String>>,
 }
 
@@ -33,8 +33,9 @@ struct Language {
 }
 
 impl LoginUrls {
-    /// The URL in this language, by `get_supported_language_variant` of `django.utils.translation`. `None`
-    /// if the site has nothing like it.
+    /// The URL in this language, found as `get_supported_language_variant` of
+    /// `django.utils.translation` finds it. `None` if the site has neither the language nor a
+    /// variant of it.
     pub(crate) fn in_language(&self, code: &str) -> Option<&str> {
         let stripped = code.rmatch_indices('-').map(|(end, _)| &code[..end]);
         let fallbacks = self.fallbacks.get(code).into_iter().flatten().map(String::as_str);
@@ -56,12 +57,12 @@ impl LoginUrls {
         known.or_else(of_country).map(|language| language.url.as_str())
     }
 
-    /// The URL in `LANGUAGE_CODE`, as it stands in the settings.
+    /// The URL in `LANGUAGE_CODE`, as the settings give it.
     pub(crate) fn in_language_code(&self) -> &str {
         &self.url_of_language_code
     }
 
-    /// The URL for who asks for no language that the site has.
+    /// The URL for a visitor who asks for no language of the site.
     pub(crate) fn in_default_language(&self) -> &str {
         self.in_language(&self.language_code).unwrap_or(&self.url_of_language_code)
     }

@@ -1,10 +1,10 @@
-//! The `MESSAGE_*` settings by themselves.
+//! The `MESSAGE_*` settings on their own.
 
 use std::collections::BTreeMap;
 
 use super::{DjangoSettings, MessageLevel, MessageStorage};
 
-/// What a site's settings say of messages, by itself.
+/// The settings of messages.
 #[derive(Clone, Debug)]
 pub(crate) struct MessageSettings {
     pub(crate) storage: MessageStorage,

@@ -1,6 +1,6 @@
 //! The `MESSAGE_*` settings of `django.contrib.messages`.
 
-/// How important a message is: one of Django's five levels, or a number of the site's own.
+/// The level of a message: one of Django's five, or a number that the site defines.
 ///
 /// ```
 /// use actix_django_session::MessageLevel;
@@ -13,18 +13,18 @@
 pub struct MessageLevel(pub i64);
 
 impl MessageLevel {
-    /// 10: for developers, left out unless `MESSAGE_LEVEL` is lower than Django's default.
+    /// 10: for developers. Dropped unless `MESSAGE_LEVEL` is lower than Django's default.
     pub const DEBUG: Self = Self(10);
-    /// 20: for information.
+    /// 20: information.
     pub const INFO: Self = Self(20);
-    /// 25: something was done.
+    /// 25: an action succeeded.
     pub const SUCCESS: Self = Self(25);
     /// 30: something may go wrong.
     pub const WARNING: Self = Self(30);
-    /// 40: something was not done.
+    /// 40: an action failed.
     pub const ERROR: Self = Self(40);
 
-    /// The tag that Django gives to this level; empty for levels of the site's own.
+    /// Django's tag for this level; empty for a level that the site defines.
     pub(super) fn default_tag(self) -> &'static str {
         match self {
             Self::DEBUG => "debug",
@@ -41,16 +41,16 @@ impl MessageLevel {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MessageStorage {
-    /// `django.contrib.messages.storage.fallback.FallbackStorage`: the cookie takes what fits, the
-    /// session the rest. Django's default.
+    /// `django.contrib.messages.storage.fallback.FallbackStorage`: messages that fit go into the
+    /// cookie, the others into the session. Django's default.
     #[default]
     Fallback,
-    /// `django.contrib.messages.storage.cookie.CookieStorage`: the cookie alone; what does not fit is
-    /// lost, the oldest first.
+    /// `django.contrib.messages.storage.cookie.CookieStorage`: the cookie only. Messages that do
+    /// not fit are lost, the oldest first.
     Cookie,
-    /// `django.contrib.messages.storage.session.SessionStorage`: the session alone.
+    /// `django.contrib.messages.storage.session.SessionStorage`: the session only.
     Session,
-    /// A storage of the site's own, by its dotted path: [`Messages`](crate::Messages) cannot use it, and
-    /// says so.
+    /// A custom storage, by its dotted path. [`Messages`](crate::Messages) cannot use it and
+    /// returns an error.
     Other(String),
 }

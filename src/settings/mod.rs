@@ -1,4 +1,4 @@
-//! What this service shares with Django's `settings.py`, in Django's names.
+//! The settings that this service shares with Django's `settings.py`, under Django's names.
 
 mod backend;
 mod cookie;
@@ -44,7 +44,7 @@ pub use rest_framework::{
 pub use secret_key::SecretKey;
 pub use session_auth_hash::SessionAuthHash;
 pub use session_engine::SessionEngine;
-pub(crate) use site::{Site, SiteSessions};
+pub(crate) use site::{ExportedSite, SiteSessions};
 pub use table_name::TableName;
 pub(crate) use table_name::quote_name;
 pub(crate) use upload_limits::UploadLimits;

@@ -1,20 +1,20 @@
-//! What a site does in its own way, and what of it the service answers for.
+//! What the site overrides, and which overrides the service accepted.
 
 use super::{DjangoSettings, LoginUrls, NotHonoured, Power};
 
 impl DjangoSettings {
-    /// What the site does in its own way, but for what was accepted.
+    /// What the site overrides, without the accepted overrides.
     pub(crate) fn not_honoured(&self) -> impl Iterator<Item = &NotHonoured> {
         let all = self.site.iter().flat_map(|site| &site.not_honoured);
         all.filter(|each| !self.is_accepted(each))
     }
 
-    /// What switches this power off, unless a hook does it.
+    /// The overrides that switch this power off, unless a hook does it.
     pub(crate) fn overrides_of(&self, power: Power) -> impl Iterator<Item = &NotHonoured> {
         self.not_honoured().filter(move |each| each.power == Some(power))
     }
 
-    /// The exported `LOGIN_URL` by language, unless the service has another one.
+    /// The exported `LOGIN_URL` by language, unless the service has set another URL.
     pub(crate) fn login_urls(&self) -> Option<&LoginUrls> {
         let urls = self.site.as_ref()?.login_urls.as_ref()?;
         (urls.in_default_language() == self.login_url).then_some(urls)

@@ -1,8 +1,8 @@
-//! `PASSWORD_HASHERS`: which encodings of passwords there are, and what they cost.
+//! `PASSWORD_HASHERS`: the encodings of passwords, and what they cost.
 
-/// One of `PASSWORD_HASHERS`, with the class's parameters.
+/// One entry of `PASSWORD_HASHERS`, with the parameters of its class.
 ///
-/// Django's classes have these values; a class of the site's own may have others:
+/// Django's classes have the parameters of this table; a custom class may have others:
 ///
 /// | class of `django.contrib.auth.hashers` | here |
 /// |---|---|
@@ -14,46 +14,46 @@
 /// | `MD5PasswordHasher` | `Md5` |
 /// | `SHA1PasswordHasher`, `UnsaltedMD5PasswordHasher`, `UnsaltedSHA1PasswordHasher`, until Django 5.0 | `Sha1`, `UnsaltedMd5`, `UnsaltedSha1` |
 ///
-/// All but the first two need this crate's feature `hashers`.
+/// All but the first two require the feature `hashers` of this crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PasswordHasher {
     /// `pbkdf2_sha256`, Django's default.
     Pbkdf2Sha256 {
-        /// How often the hash is taken.
+        /// How often the hash is applied.
         iterations: u32,
     },
     /// `pbkdf2_sha1`.
     Pbkdf2Sha1 {
-        /// How often the hash is taken.
+        /// How often the hash is applied.
         iterations: u32,
     },
     /// `argon2`: argon2id.
     Argon2 {
-        /// How often the memory is gone over.
+        /// The number of passes over the memory.
         time_cost: u32,
-        /// KiB of memory.
+        /// The memory, in KiB.
         memory_cost: u32,
-        /// How many lanes that memory has.
+        /// The degree of parallelism, `p` of RFC 9106.
         parallelism: u32,
     },
     /// `bcrypt_sha256`.
     BcryptSha256 {
-        /// The logarithm, to base 2, of how often the key is set up.
+        /// The base-2 logarithm of the number of key expansions.
         rounds: u32,
     },
-    /// `bcrypt`, which reads the first 72 bytes of a password only.
+    /// `bcrypt`, which reads only the first 72 bytes of a password.
     Bcrypt {
-        /// The logarithm, to base 2, of how often the key is set up.
+        /// The base-2 logarithm of the number of key expansions.
         rounds: u32,
     },
     /// `scrypt`.
     Scrypt {
-        /// How many blocks are mixed: a power of 2.
+        /// The number of blocks, a power of 2.
         work_factor: u32,
         /// The size of a block, in units of 128 bytes.
         block_size: u32,
-        /// How often all that is done.
+        /// How often the whole computation runs.
         parallelism: u32,
     },
     /// `md5`, with a salt.
@@ -64,15 +64,15 @@ pub enum PasswordHasher {
     UnsaltedMd5,
     /// `unsalted_sha1`.
     UnsaltedSha1,
-    /// One that the service computes: a class of the site's own, with a
-    /// [`DjangoSite::password_hasher`](crate::DjangoSite::password_hasher) of this algorithm.
+    /// A hasher that the service computes: a custom class of the site. Register a
+    /// [`DjangoSite::password_hasher`](crate::DjangoSite::password_hasher) for the same algorithm.
     Custom {
         /// The class attribute `algorithm`.
         algorithm: String,
     },
 }
 
-/// Django's `PASSWORD_HASHERS` unless the site sets it, as 5.2 has it.
+/// Django 5.2's default of `PASSWORD_HASHERS`.
 pub(crate) const DEFAULT_PASSWORD_HASHERS: [PasswordHasher; 5] = [
     PasswordHasher::Pbkdf2Sha256 { iterations: 1_000_000 },
     PasswordHasher::Pbkdf2Sha1 { iterations: 1_000_000 },
@@ -82,8 +82,7 @@ pub(crate) const DEFAULT_PASSWORD_HASHERS: [PasswordHasher; 5] = [
 ];
 
 impl PasswordHasher {
-    /// The class attribute `algorithm`: the text in front of an encoding's first `$`, of those
-    /// with a salt.
+    /// The class attribute `algorithm`: the text before the first `$` of a salted encoding.
     pub fn algorithm(&self) -> &str {
         match self {
             Self::Custom { algorithm } => algorithm,
@@ -91,7 +90,7 @@ impl PasswordHasher {
         }
     }
 
-    /// The same of those that Django has; empty for others.
+    /// The same for Django's own classes; empty for others.
     pub(crate) fn built_in_algorithm(&self) -> &'static str {
         match self {
             Self::Pbkdf2Sha256 { .. } => "pbkdf2_sha256",
@@ -108,8 +107,9 @@ impl PasswordHasher {
         }
     }
 
-    /// Whether it can be computed, and for a price that one visitor's log-in may have: some seconds,
-    /// and 256 MiB. What is dearer is refused, in the settings and in the column.
+    /// Whether the parameters are possible, and affordable for one login: some seconds, and 256
+    /// MiB. The settings and the password column are both checked; more expensive parameters are
+    /// refused.
     pub(crate) fn is_affordable(&self) -> bool {
         const MEMORY: u64 = 256 << 20;
         const WORK: u64 = 2 << 30;
@@ -132,19 +132,19 @@ impl PasswordHasher {
                     && block_size > 0
                     && parallelism > 0;
                 let memory = u128::from(work_factor) * u128::from(block_size) * 128;
-                // Each lane has a block of its own besides.
+                // Argon2 allocates one more block for each of its parallel chains.
                 let lanes = u128::from(block_size) * u128::from(parallelism) * 128;
                 is_possible
                     && memory + lanes <= u128::from(MEMORY)
                     && memory * u128::from(parallelism) <= u128::from(WORK)
             }
             Self::Md5 | Self::Sha1 | Self::UnsaltedMd5 | Self::UnsaltedSha1 => true,
-            // For what it costs its owner answers.
+            // The site's owner answers for what a custom hasher costs.
             Self::Custom { .. } => true,
         }
     }
 
-    /// Whether this build has it.
+    /// Whether this build includes the hasher.
     pub(crate) fn is_built_in(&self) -> bool {
         cfg!(feature = "hashers")
             || matches!(

@@ -2,8 +2,8 @@
 
 use super::table_name::{TableName, is_valid_name};
 
-/// The tables that say who has which permission: those of the many-to-many fields of
-/// `PermissionsMixin`, and those of `django.contrib.auth` and `contenttypes`.
+/// The tables that hold permissions: the many-to-many tables of `PermissionsMixin`, and the tables
+/// of `django.contrib.auth` and `django.contrib.contenttypes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "PermissionsMixin")]
@@ -22,21 +22,22 @@ pub struct PermissionTables {
     pub group: TableName,
 }
 
-/// The table of a many-to-many field, and its two columns: the one that names the model with the
-/// field, and the one that names what the field leads to.
+/// The table of a many-to-many field, with its two columns: one refers to the model that has the
+/// field, the other to the related model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ManyToMany {
-    /// `m2m_db_table()`.
+    /// `m2m_db_table()` of the field.
     pub table: TableName,
-    /// `m2m_column_name()`: the column that names the model with the field.
+    /// `m2m_column_name()`: the column that refers to the model that has the field.
     pub from_column: String,
-    /// `m2m_reverse_name()`: the column that names what the field leads to.
+    /// `m2m_reverse_name()`: the column that refers to the related model.
     pub to_column: String,
 }
 
 impl ManyToMany {
-    /// What `m2m_db_table()`, `m2m_column_name()` and `m2m_reverse_name()` of the field say.
+    /// Creates a `ManyToMany` from what `m2m_db_table()`, `m2m_column_name()` and
+    /// `m2m_reverse_name()` of the field return.
     pub fn new(
         table: impl Into<TableName>,
         from_column: impl Into<String>,
@@ -52,11 +53,13 @@ impl ManyToMany {
 }
 
 impl PermissionTables {
-    /// Those of a model with `PermissionsMixin` in this table, in the same schema: `<table>_groups`
-    /// and `<table>_user_permissions` with the column `<model>_id`, and Django's own names for the rest.
+    /// Returns the tables of a model with `PermissionsMixin` whose own table is `table`, all
+    /// in the same schema: `<table>_groups` and `<table>_user_permissions` with the column
+    /// `<model>_id`, and Django's own names for the others.
     pub fn of(table: impl Into<TableName>) -> Self {
         let table = table.into();
-        // `<app label>_<model>`: a model's name has no underscore in it, an app's label may.
+        // The table is `<app label>_<model>`. The model's name has no underscore; the app label may
+        // have one.
         let model = table.name().rsplit('_').next().unwrap_or_default();
         let of_user = |field: &str, to_column: &str| {
             let table = table.sibling(&format!("{}_{field}", table.name()));

@@ -1,8 +1,8 @@
-//! `REST_FRAMEWORK` and `SIMPLE_JWT`: how the site's API recognises its clients.
+//! `REST_FRAMEWORK` and `SIMPLE_JWT`: how the site's API authenticates its clients.
 
 use super::{SecretKey, TableName, fingerprint::Fingerprint};
 
-/// How the views of the REST framework recognise who asks.
+/// How the views of the REST framework authenticate clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestFramework {
@@ -25,58 +25,58 @@ impl Default for RestFramework {
     }
 }
 
-/// One of the `authentication_classes` of a view.
+/// One entry of a view's `authentication_classes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestAuthentication {
-    /// What it looks at.
+    /// What the class does.
     pub class: AuthenticationClass,
-    /// What its `authenticate_header` answers: with it, the first of the classes makes a 401 of what
-    /// is a 403 otherwise.
+    /// The value of its `authenticate_header`. If the first class of a view has one, a refusal is a
+    /// 401; otherwise it is a 403.
     pub www_authenticate: Option<String>,
 }
 
-/// What an authentication class of the REST framework looks at.
+/// The kinds of authentication classes of the REST framework.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthenticationClass {
-    /// `SessionAuthentication`: Django's session. Checks CSRF tokens of whoever it recognises.
+    /// `SessionAuthentication`: Django's session. Checks the CSRF token of a logged-in user.
     Session,
-    /// `BasicAuthentication`: name and password.
+    /// `BasicAuthentication`: username and password.
     Basic,
-    /// `TokenAuthentication`, or a subclass that changes no more than its keyword and its model.
+    /// `TokenAuthentication`, or a subclass that changes only its keyword and its model.
     Token(TokenAuthentication),
     /// `JWTAuthentication` of `rest_framework_simplejwt`.
     Jwt(Box<SimpleJwt>),
-    /// A class of the site's own, by its dotted path, which is not known here:
-    /// [`authenticator`](crate::DjangoSessionMiddleware::authenticator) of a middleware says what it does.
+    /// A custom class, by its dotted path. The service says what it does with
+    /// [`authenticator`](crate::DjangoSessionMiddleware::authenticator) of a middleware.
     Other(String),
 }
 
 impl RestAuthentication {
-    /// `rest_framework.authentication.SessionAuthentication`.
+    /// Creates `rest_framework.authentication.SessionAuthentication`.
     pub fn session() -> Self {
         Self { class: AuthenticationClass::Session, www_authenticate: None }
     }
 
-    /// `rest_framework.authentication.BasicAuthentication`.
+    /// Creates `rest_framework.authentication.BasicAuthentication`.
     pub fn basic() -> Self {
         Self::new(AuthenticationClass::Basic, "Basic realm=\"api\"")
     }
 
-    /// `rest_framework.authentication.TokenAuthentication`.
+    /// Creates `rest_framework.authentication.TokenAuthentication`.
     pub fn token() -> Self {
         Self::new(AuthenticationClass::Token(TokenAuthentication::default()), "Token")
     }
 
-    /// `rest_framework_simplejwt.authentication.JWTAuthentication` with these settings.
+    /// Creates `rest_framework_simplejwt.authentication.JWTAuthentication` with these settings.
     pub fn jwt(settings: SimpleJwt) -> Self {
         let scheme = settings.auth_header_types.first().map_or("", String::as_str);
         let challenge = format!("{scheme} realm=\"api\"");
         Self::new(AuthenticationClass::Jwt(Box::new(settings)), &challenge)
     }
 
-    /// A class of the site's own, by its dotted path, and what its `authenticate_header` answers.
+    /// Creates a custom class, by its dotted path, with the value of its `authenticate_header`.
     pub fn other(path: impl Into<String>, www_authenticate: Option<&str>) -> Self {
         let www_authenticate = www_authenticate.map(Into::into);
         Self { class: AuthenticationClass::Other(path.into()), www_authenticate }
@@ -87,11 +87,11 @@ impl RestAuthentication {
     }
 }
 
-/// A class that derives from `TokenAuthentication`.
+/// `TokenAuthentication` or a class that derives from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenAuthentication {
-    /// The word in front of the token: `Token`, in any case of its letters.
+    /// The word before the token, compared without regard to case. Defaults to `Token`.
     pub keyword: String,
     /// The table of its `model`. Defaults to `authtoken_token`.
     pub table: TableName,
@@ -112,68 +112,68 @@ impl Default for TokenAuthentication {
     }
 }
 
-/// `SIMPLE_JWT`: what an access token has to be.
+/// `SIMPLE_JWT`: what an access token must contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SimpleJwt {
-    /// `ALGORITHM`, the only one that a token may name: `HS256`, `HS384`, `HS512`, `RS..`, `PS..`,
+    /// `ALGORITHM`, the only one that a token can name: `HS256`, `HS384`, `HS512`, `RS..`, `PS..`,
     /// `ES256`, `ES384` or `EdDSA` (Ed25519). Defaults to `HS256`.
     pub algorithm: String,
-    /// `SIGNING_KEY`, for the algorithms `HS..`: a secret, which is in no exported file. Defaults to
-    /// `None`, the `SECRET_KEY`.
+    /// `SIGNING_KEY`, the secret of the algorithms `HS..`. No exported file contains it. Defaults
+    /// to `None`, which means the `SECRET_KEY`.
     pub signing_key: Option<SecretKey>,
-    /// That of the site's, if it is another key than the `SECRET_KEY`.
+    /// The fingerprint of the site's `SIGNING_KEY`, if that is not the `SECRET_KEY`.
     pub(crate) signing_key_fingerprint: Option<Fingerprint>,
-    /// `VERIFYING_KEY`, for all others: the public key in PEM (`BEGIN PUBLIC KEY`).
+    /// `VERIFYING_KEY`, the public key of the other algorithms, in PEM (`BEGIN PUBLIC KEY`).
     pub verifying_key: String,
-    /// `AUDIENCE`: one of these has to be in `aud`. Defaults to `None`, which does not look at it.
+    /// `AUDIENCE`: `aud` must contain one of these. Defaults to `None`, which does not check it.
     pub audience: Option<Vec<String>>,
-    /// `ISSUER`: `iss` has to be one of these. Defaults to `None`, which does not look at it.
+    /// `ISSUER`: `iss` must be one of these. Defaults to `None`, which does not check it.
     pub issuer: Option<Vec<String>>,
-    /// `LEEWAY` in microseconds, for `exp`, `nbf` and `iat`. Defaults to none.
+    /// `LEEWAY` in microseconds, for `exp`, `nbf` and `iat`. Defaults to 0.
     pub leeway_microseconds: i64,
-    /// `JTI_CLAIM`, which has to be there. Defaults to `jti`; `None` asks for none.
+    /// `JTI_CLAIM`, a claim that must be present. Defaults to `jti`; `None` requires no such claim.
     pub jti_claim: Option<String>,
-    /// `TOKEN_TYPE_CLAIM`. Defaults to `token_type`. With `None`, as in SimpleJWT, a refresh token passes
-    /// for an access token.
+    /// `TOKEN_TYPE_CLAIM`. Defaults to `token_type`. With `None`, a refresh token is accepted as an
+    /// access token, as in SimpleJWT.
     pub token_type_claim: Option<String>,
-    /// `AUTH_TOKEN_CLASSES`, in their order. Defaults to `AccessToken`.
+    /// `AUTH_TOKEN_CLASSES`, in the same order. Defaults to `AccessToken`.
     pub auth_token_classes: Vec<TokenClass>,
     /// `USER_ID_CLAIM`. Defaults to `user_id`.
     pub user_id_claim: String,
     /// The column of `USER_ID_FIELD`. Defaults to `None`, the primary key.
     pub user_id_column: Option<String>,
-    /// `AUTH_HEADER_TYPES`: the words in front of a token, exactly. Defaults to `Bearer`.
+    /// `AUTH_HEADER_TYPES`: the words before a token, compared exactly. Defaults to `Bearer`.
     pub auth_header_types: Vec<String>,
     /// `AUTH_HEADER_NAME`, by its HTTP name (`X-Access-Token`, not `HTTP_X_ACCESS_TOKEN`). Defaults to
     /// `Authorization`.
     pub auth_header_name: String,
     /// `CHECK_USER_IS_ACTIVE`. Defaults to `true`.
     pub check_user_is_active: bool,
-    /// `REVOKE_TOKEN_CLAIM` where `CHECK_REVOKE_TOKEN` is on: the claim with the MD5 of the encoded
-    /// password. Defaults to `None`, which does not look at it.
+    /// `REVOKE_TOKEN_CLAIM` if `CHECK_REVOKE_TOKEN` is on: the claim with the MD5 of the encoded
+    /// password. Defaults to `None`, which does not check it.
     pub revoke_token_claim: Option<String>,
-    /// Whether a token that has expired is said to be so. Defaults to `true`; SimpleJWT before 5.5 says
-    /// of all alike that they are `invalid or expired`.
+    /// Whether the error names an expired token as expired. Defaults to `true`; SimpleJWT before
+    /// 5.5 says `invalid or expired` for all tokens.
     pub tells_expired: bool,
-    /// `JWK_URL`, which is not supported: with one, no token can be checked here.
+    /// `JWK_URL`, which is not supported: with one, no token can be verified here.
     pub jwk_url: bool,
 }
 
-/// One of the `AUTH_TOKEN_CLASSES`.
+/// One entry of `AUTH_TOKEN_CLASSES`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenClass {
-    /// Its name: `AccessToken`.
+    /// The name of the class: `AccessToken`.
     pub name: String,
-    /// What has to be in the `TOKEN_TYPE_CLAIM`: `access`.
+    /// The required value of the `TOKEN_TYPE_CLAIM`: `access`.
     pub token_type: String,
-    /// Whether it takes tokens of every type, as `UntypedToken`.
+    /// Whether it accepts tokens of every type, as `UntypedToken` does.
     pub any_type: bool,
 }
 
 impl TokenClass {
-    /// A class that takes tokens of this type.
+    /// Creates a class that accepts tokens of this type.
     pub fn new(name: impl Into<String>, token_type: impl Into<String>) -> Self {
         Self { name: name.into(), token_type: token_type.into(), any_type: false }
     }

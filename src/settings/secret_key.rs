@@ -1,8 +1,8 @@
-//! Keys, which nothing shows.
+//! A key, which `Debug` does not show.
 
 use std::fmt;
 
-/// A key: text, whose UTF-8 bytes are used as Django does, or bytes.
+/// A key: bytes, or text whose UTF-8 bytes are used, as in Django. `Debug` does not show it.
 ///
 /// ```
 /// use actix_django_session::SecretKey;

@@ -5,12 +5,12 @@ use crate::signing::Algorithm;
 /// `key_salt` of `AbstractBaseUser._get_session_auth_hash`.
 const KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 
-/// How a session is tied to the password: `get_session_auth_hash` of the user model.
+/// How a session is tied to the password: the user model's `get_session_auth_hash`.
 ///
-/// Django's default is an HMAC-SHA256 of the stored password under a constant salt. A model of
-/// yours overrides one of two methods, and it matters which: Django makes the hash of today by
-/// `get_session_auth_hash`, and those of `SECRET_KEY_FALLBACKS` by `_get_session_auth_hash`. So a
-/// model that overrides only the first still has Django's own hashes under its fallback keys.
+/// Django's default is an HMAC-SHA256 of the stored password under a constant salt. A model can
+/// override one of two methods. Django calls `get_session_auth_hash` for the hash under
+/// `SECRET_KEY`, and `_get_session_auth_hash` for the hashes under `SECRET_KEY_FALLBACKS`. So if a
+/// model overrides only the first, the hashes under its fallback keys are still Django's own.
 ///
 /// ```
 /// use actix_django_session::{SessionAuthHash, UserModel, signing::Algorithm};
@@ -26,31 +26,32 @@ const KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_
 /// model.session_auth_hash = Some(hash);
 /// ```
 ///
-/// Where a project hashes more than the password, see
+/// If the project hashes more than the password, see
 /// [`DjangoSite::session_auth_hash_message`](crate::DjangoSite::session_auth_hash_message).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "get_session_auth_hash")]
 pub struct SessionAuthHash {
-    /// The `key_salt` that goes into `salted_hmac`.
+    /// The `key_salt` of `salted_hmac`.
     ///
-    /// Defaults to that of `AbstractBaseUser`.
+    /// Defaults to the salt of `AbstractBaseUser`.
     pub key_salt: String,
 
-    /// The `algorithm` that goes into `salted_hmac`.
+    /// The `algorithm` of `salted_hmac`.
     ///
     /// Defaults to SHA-256.
     pub algorithm: Algorithm,
 
-    /// Whether the model overrides `get_session_auth_hash`: what is set here makes the hash under
-    /// `SECRET_KEY`. Those under the fallback keys are Django's own, unless
-    /// `_get_session_auth_hash` is overridden as well.
+    /// Whether the model overrides `get_session_auth_hash`. The fields above then describe the hash
+    /// under `SECRET_KEY`. The hashes under the fallback keys are Django's own, unless the model
+    /// overrides `_get_session_auth_hash` as well.
     ///
     /// Defaults to `false`.
     pub overrides_get_session_auth_hash: bool,
 
-    /// Whether the model overrides `_get_session_auth_hash`, with the underscore: what is set here
-    /// makes the hashes under all keys. If it overrides both methods, both must make the same hash.
+    /// Whether the model overrides `_get_session_auth_hash`, with the underscore. The fields above
+    /// then describe the hashes under all keys. If the model overrides both methods, both must
+    /// return the same hash.
     ///
     /// Defaults to `false`.
     pub overrides_private_get_session_auth_hash: bool,
@@ -68,22 +69,22 @@ impl Default for SessionAuthHash {
 }
 
 impl SessionAuthHash {
-    /// Whether it is known which method makes what is set here.
+    /// Whether it is known which method the fields describe.
     pub(crate) fn is_overridden(&self) -> bool {
         self.overrides_get_session_auth_hash || self.overrides_private_get_session_auth_hash
     }
 
-    /// Whether the hashes under fallback keys are Django's own, and only that of today is not.
+    /// Whether only the hash under `SECRET_KEY` differs from Django's own.
     pub(crate) fn has_fallbacks_of_django(&self) -> bool {
         self.overrides_get_session_auth_hash && !self.overrides_private_get_session_auth_hash
     }
 
-    /// A wrong guess about the method would let in sessions that Django ends.
+    /// A wrong guess about the method would accept sessions that Django ends.
     pub(super) fn is_valid(&self) -> bool {
         self.is_djangos() || self.is_overridden()
     }
 
-    /// Whether it is made as Django makes it, but for what is hashed.
+    /// Whether only the hashed text differs from Django's.
     pub(crate) fn is_djangos(&self) -> bool {
         let default = Self::default();
         self.key_salt == default.key_salt && self.algorithm == default.algorithm

@@ -1,14 +1,14 @@
-//! What follows from several settings of sessions.
+//! Values that follow from several session settings.
 
 use std::time::Duration;
 
 use super::{DjangoSettings, SessionEngine};
 
-/// Until the end of a session is moved again, unless the settings say otherwise: as exact as Django's
-/// cookie is.
+/// The least time by which the end of a session has to move before it is written, unless the
+/// settings say otherwise: as exact as Django's cookie.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A session that lives for seconds only loses no more than this part of its life by that.
+/// The same bound for a session that lives for seconds only, as a part of its life.
 const PART_OF_LIFE: u32 = 60;
 
 /// The salt of `django.contrib.sessions.backends.signed_cookies`.
@@ -35,7 +35,8 @@ impl DjangoSettings {
         }
     }
 
-    /// How far the end of a session that is to live for so long has to move for it to be written.
+    /// How far the end of a session with this lifetime has to move before it is
+    /// written.
     pub(crate) fn save_interval(&self, life: Duration) -> Duration {
         let default = || SAVE_INTERVAL.min(life / PART_OF_LIFE);
         self.session_save_interval.unwrap_or_else(default)

@@ -1,11 +1,11 @@
-//! What is known of the site that settings were exported from, and is no setting.
+//! Facts about the exported site that are not settings.
 
 use super::{
     SecretKey, UserModel, exported::NotHonoured, fingerprint::Fingerprints, login_urls::LoginUrls,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Site {
+pub(crate) struct ExportedSite {
     pub(super) fingerprints: Fingerprints,
     pub(crate) django_version: String,
     pub(crate) sessions: SiteSessions,
@@ -14,18 +14,18 @@ pub(crate) struct Site {
     pub(crate) not_honoured: Vec<NotHonoured>,
 }
 
-/// Of its session class.
+/// Facts about the site's session class.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SiteSessions {
-    /// How many characters a session key may have.
+    /// The greatest number of characters in a session key.
     pub(crate) key_length: Option<u32>,
-    /// Columns beside Django's three.
+    /// Columns besides Django's three.
     pub(crate) further_columns: Vec<String>,
-    /// The key of a session in the cache, with `{session_key}` in the place of its own.
+    /// The key of a session in Django's cache, with `{session_key}` as a placeholder.
     pub(crate) cache_key: Option<String>,
 }
 
-impl Site {
+impl ExportedSite {
     pub(super) fn fault_of_fallbacks(&self, keys: &[SecretKey]) -> Option<String> {
         self.fingerprints.fault_of_fallbacks(keys)
     }

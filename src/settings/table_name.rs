@@ -1,8 +1,8 @@
-//! Tables, by schema and name.
+//! The names of tables, with and without a schema.
 
-/// The name of a table, with its schema where that is not on the `search_path`.
+/// The name of a table, with its schema if that is not on the `search_path`.
 ///
-/// Made from `"table"`, `"schema.table"` or `("schema", "table")`.
+/// Convert it from `"table"`, `"schema.table"` or `("schema", "table")`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableName {
     schema: Option<String>,
@@ -10,7 +10,7 @@ pub struct TableName {
 }
 
 impl TableName {
-    /// These names, dots and all.
+    /// A schema and a table with exactly these names, dots included.
     pub(super) fn exactly(schema: Option<String>, table: String) -> Self {
         Self { schema, table }
     }
@@ -23,7 +23,7 @@ impl TableName {
         self.schema.as_deref()
     }
 
-    /// Without the schema.
+    /// The table's name without its schema.
     pub(crate) fn name(&self) -> &str {
         &self.table
     }
@@ -33,7 +33,7 @@ impl TableName {
         Self { schema: self.schema.clone(), table: table.into() }
     }
 
-    /// The name as it stands in SQL, quoted.
+    /// The name for SQL, quoted.
     pub(crate) fn quoted(&self) -> String {
         match &self.schema {
             Some(schema) => format!("{}.{}", quote_name(schema), quote_name(&self.table)),
@@ -67,7 +67,7 @@ pub(super) fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('\0')
 }
 
-/// An identifier as it stands in SQL: in double quotes, those inside doubled.
+/// Quotes an identifier for SQL: in double quotes, with inner ones doubled.
 pub(crate) fn quote_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -1,22 +1,22 @@
-//! `DATA_UPLOAD_MAX_*`, as what reads forms takes them.
+//! `DATA_UPLOAD_MAX_*`, for the code that reads forms.
 
 use super::DjangoSettings;
 
-/// What a form may hold; `None` is no limit.
+/// The limits of a form; `None` is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UploadLimits {
-    /// In bytes, files apart.
+    /// In bytes, without files.
     pub(crate) memory_size: Option<usize>,
     pub(crate) number_fields: Option<usize>,
     pub(crate) number_files: Option<usize>,
-    /// Whether a form that is not multipart may be in another charset than UTF-8.
+    /// Whether a form that is not multipart can be in another charset than UTF-8.
     pub(crate) reads_charsets: bool,
 }
 
 impl DjangoSettings {
     pub(crate) fn upload_limits(&self) -> UploadLimits {
         // Django 5.0 was the first to refuse other charsets.
-        let is_old = |site: &super::Site| site.django_version.starts_with("4.");
+        let is_old = |site: &super::ExportedSite| site.django_version.starts_with("4.");
         UploadLimits {
             memory_size: self.data_upload_max_memory_size,
             number_fields: self.data_upload_max_number_fields,

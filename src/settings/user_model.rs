@@ -1,15 +1,15 @@
-//! `AUTH_USER_MODEL`, as its tables and columns.
+//! `AUTH_USER_MODEL`, as tables and columns.
 
 use super::{
     PermissionTables, SessionAuthHash,
     table_name::{TableName, is_valid_name},
 };
 
-/// Where the users are: Django's `AUTH_USER_MODEL`, as table and column names.
+/// Django's `AUTH_USER_MODEL`, as table and column names.
 ///
-/// [`UserModel::default`] is Django's own `auth.User`. For a model of yours, name its table (what
-/// `Model._meta.db_table` says) and then whatever differs from `AbstractUser`. `None` is for a column
-/// that the model does not have. The type of the primary key is read from the database.
+/// [`UserModel::default`] is Django's own `auth.User`. For a custom model, name its table
+/// (`Model._meta.db_table`), and then each field that differs from `AbstractUser`. `None` means
+/// that the model does not have the column. The type of the primary key is read from the database.
 ///
 /// ```
 /// use actix_django_session::{DjangoSettings, UserModel};
@@ -29,37 +29,39 @@ use super::{
 pub struct UserModel {
     /// The table: `"table"`, `"schema.table"` or `("schema", "table")`.
     ///
-    /// [`UserModel::new`] sets it, with the permission tables that belong to it.
+    /// [`UserModel::new`] sets it, together with the permission tables that belong to it.
     pub table: TableName,
 
-    /// Multi-table inheritance: the tables of parent models that are joined, whose columns may then be
-    /// named like the model's own.
+    /// The tables of parent models (multi-table inheritance). They are joined to the model's own
+    /// table, and their columns can then be named like its own.
     ///
-    /// The parent's tables of groups and permissions are the ones that count, if `PermissionsMixin`
-    /// is there: see [`permission_tables`](Self::permission_tables).
+    /// If a parent has the `PermissionsMixin`, its tables of groups and permissions count: see
+    /// [`permission_tables`](Self::permission_tables).
     ///
     /// Defaults to none.
     pub parents: Vec<ParentModel>,
 
-    /// The column of the primary key: an integer, a UUID, text, or any type that PostgreSQL reads
-    /// from text.
+    /// The column of the primary key: an integer, a UUID, text, or any type that PostgreSQL can
+    /// read from text.
     ///
     /// Defaults to `id`.
     pub primary_key: String,
 
-    /// The column of `USERNAME_FIELD`.
+    /// The column that `USERNAME_FIELD` names.
     ///
     /// Defaults to `username`.
     #[doc(alias = "USERNAME_FIELD")]
     pub username: String,
 
-    /// Finds users by their names whatever the case, for a manager whose `get_by_natural_key` asks
-    /// for `username__iexact`. What else that method asks (`closed=False`) is for
+    /// Whether usernames are compared without regard to case. Set it for a manager whose
+    /// `get_by_natural_key` uses `username__iexact`. For other conditions of that method
+    /// (`closed=False`) use
     /// [`DjangoSite::after_check_password`](crate::DjangoSite::after_check_password).
     ///
-    /// PostgreSQL compares `UPPER(..)` of both, as for Django: make an index on that.
+    /// PostgreSQL compares `UPPER(..)` of both, as for Django, so create an index on that
+    /// expression.
     ///
-    /// Defaults to `false`: names are compared exactly.
+    /// Defaults to `false`: usernames are compared exactly.
     pub username_iexact: bool,
 
     /// The column of the password.
@@ -67,70 +69,70 @@ pub struct UserModel {
     /// Defaults to `password`.
     pub password: String,
 
-    /// The column of the last log-in, which a log-in writes.
+    /// The column with the time of the last login. Each login writes it.
     ///
     /// Defaults to `last_login`.
     pub last_login: Option<String>,
 
-    /// The column that says whether the account may be used. `None`: everyone is active.
+    /// The column that says whether the account can be used. `None`: every account can be used.
     ///
     /// Defaults to `is_active`.
     pub is_active: Option<String>,
 
-    /// The column that says who may use the admin site. `None`: nobody may.
+    /// The column that says whether the user can use the admin site. `None`: no user can.
     ///
     /// Defaults to `is_staff`.
     pub is_staff: Option<String>,
 
-    /// The column that says who has every permission. `None`: nobody has.
+    /// The column that says whether the user has every permission. `None`: no user is a superuser.
     ///
     /// Defaults to `is_superuser`.
     pub is_superuser: Option<String>,
 
-    /// Further columns to read with the user, for
-    /// [`DjangoUser::get`](crate::DjangoUser::get).
+    /// Further columns to read with the user; see [`DjangoUser::get`](crate::DjangoUser::get).
     ///
     /// Defaults to none.
     pub columns: Vec<String>,
 
-    /// An SQL condition that hides rows, as a default manager with a filter does:
-    /// `"deleted_at IS NULL"`. It goes into the query as it is: never build it from anything a
-    /// client sent.
+    /// An SQL condition that hides rows, like a default manager with a filter: `"deleted_at IS
+    /// NULL"`. It becomes part of the query as it is: **never build it from anything that a client
+    /// sent**.
     ///
     /// Defaults to `None`.
     pub condition: Option<String>,
 
-    /// The tables of groups and permissions. `None` is for a model without `PermissionsMixin`: nobody
-    /// has any permission.
+    /// The tables of groups and permissions. `None` is for a model without `PermissionsMixin`,
+    /// whose users have no permissions.
     ///
-    /// Where a parent model has the `PermissionsMixin`, these are [`PermissionTables::of`] the parent's
-    /// table.
+    /// If a parent model has the `PermissionsMixin`, set it to [`PermissionTables::of`] the
+    /// parent's table.
     ///
     /// Defaults to [`PermissionTables::of`] this table.
     pub permission_tables: Option<PermissionTables>,
 
-    /// How the session auth hash is made, for a model that overrides `get_session_auth_hash` or
+    /// How the session auth hash is computed, for a model that overrides `get_session_auth_hash` or
     /// `_get_session_auth_hash`. `None` is for a model without `get_session_auth_hash`: a session
-    /// outlives a change of password, as it does in Django then.
+    /// then survives a change of the password, as in Django.
     ///
-    /// Defaults to Django's way.
+    /// Defaults to Django's own hash.
     pub session_auth_hash: Option<SessionAuthHash>,
 }
 
-/// A table that multi-table inheritance joins.
+/// A parent table that multi-table inheritance joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParentModel {
     /// The parent's table.
     pub table: TableName,
-    /// The column of its primary key.
+    /// The column of the parent's primary key.
     pub primary_key: String,
-    /// The column of the model that points to it: `user_ptr_id`.
+    /// The column of the child's table that refers to the parent: `user_ptr_id`.
     pub link: String,
 }
 
 impl ParentModel {
-    /// A parent in this table, with this primary key, to which the column `link` points.
+    /// Creates a `ParentModel` from the parent's table, the column of its primary key, and the
+    /// child's column `link` that refers to it.
     pub fn new(
         table: impl Into<TableName>,
         primary_key: impl Into<String>,
@@ -147,7 +149,7 @@ impl Default for UserModel {
 }
 
 impl UserModel {
-    /// A model like `AbstractUser` in this table: `"table"`, `"schema.table"` or
+    /// Creates a model like `AbstractUser` in this table: `"table"`, `"schema.table"` or
     /// `("schema", "table")`. The tables of groups and permissions are expected in the same schema.
     pub fn new(table: impl Into<TableName>) -> Self {
         let table = table.into();

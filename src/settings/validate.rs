@@ -1,4 +1,4 @@
-//! Settings that cannot work, refused at start by their names.
+//! Refuses settings that cannot work, each by its name.
 
 use jiff::tz::TimeZone;
 
@@ -6,7 +6,7 @@ use super::{CookieSettings, DjangoSettings, PasswordHasher, Power, SecretKey};
 use crate::error::Error;
 
 impl DjangoSettings {
-    /// Refuses what cannot work: all of it in one message.
+    /// Refuses settings that cannot work, all of them in one message.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let faults = self.faults();
         match faults.is_empty() {
@@ -20,8 +20,8 @@ impl DjangoSettings {
         let constant = [
             (self.secret_key.is_empty(), "the SECRET_KEY setting must not be empty"),
             (
-                // Django would accept a session auth hash made with the empty secret (A8): anybody
-                // can.
+                // Rule A8: Django would accept a session auth hash that was made with the empty
+                // secret, and anyone can make one.
                 self.secret_key_fallbacks.iter().any(SecretKey::is_empty),
                 "SECRET_KEY_FALLBACKS must not contain an empty key",
             ),
@@ -42,11 +42,11 @@ impl DjangoSettings {
             ),
             (
                 self.secure_proxy_ssl_header.iter().any(|(name, _)| !is_header_name(name)),
-                "SECURE_PROXY_SSL_HEADER takes the HTTP name of a header: X-Forwarded-Proto",
+                "SECURE_PROXY_SSL_HEADER takes the HTTP name of a header, such as X-Forwarded-Proto",
             ),
             (
                 !is_header_name(&self.csrf_header_name),
-                "CSRF_HEADER_NAME takes the HTTP name of a header: X-CSRFToken",
+                "CSRF_HEADER_NAME takes the HTTP name of a header, such as X-CSRFToken",
             ),
             (
                 !self.use_tz && TimeZone::get(&self.time_zone).is_err(),
@@ -61,7 +61,7 @@ impl DjangoSettings {
             ),
             (
                 self.max_connections < 2,
-                "max_connections must be at least 2: one is set aside to end what was left behind",
+                "max_connections must be at least 2: one is reserved to cancel abandoned queries",
             ),
             (
                 !self.session_table.is_valid(),
@@ -78,7 +78,7 @@ impl DjangoSettings {
             ),
             (
                 self.authentication_backends.is_empty(),
-                "AUTHENTICATION_BACKENDS must not be empty: nobody could be logged in",
+                "AUTHENTICATION_BACKENDS must not be empty: no user could be logged in",
             ),
         ];
         let constant = constant.into_iter().filter(|(is_fault, _)| *is_fault);
@@ -87,23 +87,23 @@ impl DjangoSettings {
         };
         let backends = self.authentication_backends.iter().map(|backend| &backend.path);
         let backends = backends.filter(|path| !path.contains('.'));
-        // Django's system check 4_0.E001: without a scheme it would never match (C15).
+        // Rule C15, Django's system check 4_0.E001: an origin without a scheme would never match.
         let origins = self.csrf_trusted_origins.iter().filter(|origin| !origin.contains("://"));
         let fallbacks = self.site.as_ref().and_then(|site| {
-            // An empty one is refused above.
+            // An empty header name is refused above.
             site.fault_of_fallbacks(&self.secret_key_fallbacks)
         });
         constant
             .map(|(_, reason)| reason.to_owned())
             .chain(of_cookie("SESSION", self.session_cookie()))
             .chain(of_cookie("CSRF", self.csrf_cookie()))
-            .chain(backends.map(|path| {
-                format!("AUTHENTICATION_BACKENDS takes dotted paths, and \"{path}\" is not one")
-            }))
+            .chain(
+                backends.map(|path| {
+                    format!("\"{path}\" is not a dotted path (AUTHENTICATION_BACKENDS)")
+                }),
+            )
             .chain(origins.map(|origin| {
-                format!(
-                    "CSRF_TRUSTED_ORIGINS must name a scheme, such as https://, in \"{origin}\""
-                )
+                format!("\"{origin}\" has no scheme such as https:// (CSRF_TRUSTED_ORIGINS)")
             }))
             .chain(self.faults_of_hashers().map(Into::into))
             .chain(fallbacks)
@@ -124,7 +124,7 @@ impl DjangoSettings {
             (hashers.is_empty(), "PASSWORD_HASHERS must not be empty"),
             (
                 !hashers.iter().all(PasswordHasher::is_affordable),
-                "PASSWORD_HASHERS has parameters that no hasher can have, or that would take ages",
+                "PASSWORD_HASHERS has parameters that are impossible or too expensive",
             ),
             (
                 is_own && !hashers.iter().all(PasswordHasher::is_built_in),
@@ -137,12 +137,12 @@ impl DjangoSettings {
     }
 }
 
-/// Whether `resolve_url` takes this as it stands, and not as the name of a URL pattern.
+/// Whether `resolve_url` takes this as it is, and not as the name of a URL pattern.
 pub(crate) fn is_url(text: &str) -> bool {
     text.contains(['/', '.'])
 }
 
-/// A header by its HTTP name, not by Django's `HTTP_X_..`.
+/// Whether this is a header by its HTTP name, and not by Django's `HTTP_X_..`.
 fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
@@ -180,7 +180,10 @@ mod tests {
             (of(|s| s.csrf_trusted_origins = vec!["null".into()]), "CSRF_TRUSTED_ORIGINS"),
             (of(|s| (s.use_tz, s.time_zone) = (false, "Mars/Olympus".into())), "TIME_ZONE"),
             (of(|s| s.form_timeout = Duration::ZERO), "form_timeout"),
-            (of(|s| s.file_upload_temp_dir = Some("/of/nobody".into())), "FILE_UPLOAD_TEMP_DIR"),
+            (
+                of(|s| s.file_upload_temp_dir = Some("/no/such/directory".into())),
+                "FILE_UPLOAD_TEMP_DIR",
+            ),
             (
                 of(|s| {
                     let hash = SessionAuthHash { key_salt: "own".into(), ..Default::default() };
@@ -190,7 +193,10 @@ mod tests {
             ),
             (of(|s| s.user_model.username = "".into()), "user_model"),
             (of(|s| s.authentication_backends.clear()), "AUTHENTICATION_BACKENDS"),
-            (of(|s| s.authentication_backends = vec!["Backend".into()]), "\"Backend\" is not one"),
+            (
+                of(|s| s.authentication_backends = vec!["Backend".into()]),
+                "\"Backend\" is not a dotted path",
+            ),
             (of(|s| s.password_hashers = Some(Vec::new())), "PASSWORD_HASHERS"),
         ] {
             let refused = settings.validate().unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Settings that are changed in the middle of an expression, in tests.
+//! Changes settings in the middle of an expression, in tests.
 
 /// `DjangoSettings::new("k").with(|s| s.use_tz = false)`
 pub(crate) trait With: Sized {

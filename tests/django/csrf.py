@@ -1,4 +1,4 @@
-"""What Django's CsrfViewMiddleware makes of requests: a site of its own, with settings of each question's own.
+"""How Django's CsrfViewMiddleware answers requests: a separate site, with the settings of each question.
 
 A request is {"method", "scheme", "port", "headers", "body_hex" or "body_zlib_hex", "view", "session"}; header values are
 text in latin-1, one character a byte, as in WSGI. What it answers says whether the view was reached; a refusal has the reason.
@@ -32,7 +32,7 @@ urlpatterns = [path("plain/", plain), path("token/", token)]
 
 
 class GivenSession(SessionBase):
-    """A session that came with the question and goes nowhere."""
+    """A session that the question contains and that is not stored."""
 
     def __init__(self, data):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Says what export_settings.py prints of this site, in one line of JSON."""
+"""Prints what export_settings.py prints for this site, in one line of JSON."""
 
 import contextlib
 import io

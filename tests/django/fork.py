@@ -68,7 +68,7 @@ def become_program(connection):
         connection.close()
         request = json.loads(sys.stdin.readline())
         os.environ.update(request["environment"])
-        # What was installed since this began.
+        # Packages that were installed after this process started.
         importlib.invalidate_caches()
         importlib.import_module(request["program"]).main()
     except BaseException:

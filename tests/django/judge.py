@@ -81,7 +81,7 @@ def login(username, data=None):
 
 
 def request_users(keys, has_perms=(), has_module_perms=()):
-    """Whom `django.contrib.auth.get_user` finds behind each session key, and what they may do.
+    """The user that `django.contrib.auth.get_user` finds for each session key, and the user's permissions.
 
     What that did to the database is undone; `row` says what became of the row: kept, deleted or cycled.
     """
@@ -111,7 +111,7 @@ def request_user(key, has_perms, has_module_perms):
 
 
 def may_use_admin(request):
-    """By the admin site, and by the decorator for views of one's own."""
+    """According to the admin site, and to the decorator for other views."""
     if not hasattr(request.user, "is_staff"):
         return False
     by_site = AdminSite().has_permission(request)
@@ -145,7 +145,7 @@ def make_sessions(seed=0, count=100):
 
 
 def make_odd_sessions(seed=0, count=100):
-    """Random rows with a good signature on texts that Django itself would not write."""
+    """Random rows with a valid signature on texts that Django itself would not write."""
     return {"sessions": sessions.make_odd(seed, count)}
 
 
@@ -166,8 +166,8 @@ def make_password(password, hashers):
 
 
 def authenticate(username, password, hashers=None, backends=None):
-    """Whom `authenticate` finds, as [pk, backend], on a site with these hashers and backends or its own. What it does to
-    the database stays."""
+    """The user that `authenticate` finds, as [pk, backend], on a site with these hashers and backends or its own. Its
+    changes of the database stay."""
     others = passwords.preferring(hashers, AUTHENTICATION_BACKENDS=backends) if hashers else contextlib.nullcontext()
     with others:
         user = auth.authenticate(username=username, password=password)
@@ -175,7 +175,7 @@ def authenticate(username, password, hashers=None, backends=None):
 
 
 def put_rows(keys):
-    """Empty sessions under these keys, all that there are."""
+    """Replaces all sessions by empty ones with these keys."""
     ends = timezone.now() + datetime.timedelta(days=1)
     Session.objects.all().delete()
     Session.objects.bulk_create([Session(session_key=key, session_data="e30", expire_date=ends) for key in keys])
@@ -216,7 +216,7 @@ def decode(session_data):
 
 
 def read_session(cookie=None, now=None):
-    """The session behind a `Cookie` header, before anybody asks whether its user may still come in.
+    """The session behind a `Cookie` header, before its user is checked.
 
     `user_id` is what `_get_user_session_key` of django.contrib.auth makes of it, or the class of its exception.
     """
@@ -236,7 +236,7 @@ def read_session(cookie=None, now=None):
 
 
 def canonical(json_text):
-    """The same value as `json.dumps` writes it: equal texts are equal values, types and order included."""
+    """The value as `json.dumps` writes it: equal texts are equal values, including types and order."""
     return {"json": json.dumps(json.loads(json_text))}
 
 
@@ -271,7 +271,7 @@ def parse_cookie(cookie):
 
 
 def visit(cookie=None, now=None, method="GET", path="/whoami/", headers=None):
-    """A request through the whole of Django. What it did to the database is undone."""
+    """A request through all of Django. Its changes of the database are undone."""
     start = {}
 
     def start_response(status, response_headers):
@@ -324,7 +324,7 @@ def redirect(
 
 
 def group_test(username, group):
-    """What `user_passes_test` answers a user, or an anonymous visitor, where one has to be in a group."""
+    """What `user_passes_test` answers a user or an anonymous visitor if a group is required."""
     request = WSGIRequest(environ(path="/desk/", query="a=1") | {"HTTP_HOST": "example.com"})
     request.user = known(username) if username else AnonymousUser()
     with override_settings(ALLOWED_HOSTS=["*"]):
@@ -389,7 +389,7 @@ def batch(commands):
 
 
 def environ(cookie=None, method="GET", path="/", query=""):
-    """What a WSGI server makes of a request. Path and query are bytes in latin-1, the path percent-encoded."""
+    """The environment of a request under WSGI. Path and query are bytes in latin-1, the path percent-encoded."""
     made = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -451,7 +451,7 @@ def answer(request):
         return {"error": type(error).__name__, "message": str(error).encode("utf-8", "backslashreplace").decode()}
 
 
-# One connection for all commands, replaced when it has died.
+# One connection for all commands. A dead one is replaced.
 connection.settings_dict.update(CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=True)
 # They would close it in the middle of the transaction that a visit is wrapped in.
 request_started.disconnect(close_old_connections)

@@ -1,4 +1,4 @@
-"""django.contrib.messages, asked by `judge.py`: one request whose view does what a list says."""
+"""django.contrib.messages for `judge.py`: one request whose view runs a list of operations."""
 
 from django.contrib.messages import add_message, get_level, get_messages, set_level
 from django.contrib.messages.middleware import MessageMiddleware
@@ -17,7 +17,7 @@ STORAGES = {
 
 
 def operate(environ, storage, ops, status):
-    """What it answers: what each operation gave, and the cookies."""
+    """The result of each operation, and the cookies."""
     results = []
 
     def view(request):

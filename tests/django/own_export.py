@@ -1,4 +1,4 @@
-"""The script `export_settings.py`, as a module: what it says while settings are overridden."""
+"""The script `export_settings.py` as a module: what it exports while settings are overridden."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ SCRIPT = Path(__file__).resolve().parent.parent.parent / "src/settings/export_se
 
 
 def rest_framework(settings):
-    """What it says of the REST framework, and what it complains of."""
+    """What it exports of the REST framework, and its complaints."""
     names = {"__name__": "own_export"}
     source = SCRIPT.read_text()
     # Without its last statements, which print all of it.

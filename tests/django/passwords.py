@@ -1,4 +1,4 @@
-"""Passwords: encodings good and damaged, hashers of any parameters, and Django's verdict on them."""
+"""Passwords: good and damaged encodings, hashers with any parameters, and Django's verdict on them."""
 
 import random
 import sys
@@ -93,7 +93,7 @@ def damage(dice, encoded):
 
 
 def check(checks):
-    """What `check_password` says to each [password, encoded]: right, to be encoded anew; or its exception."""
+    """What `check_password` returns for each [password, encoded]: right, right but to be encoded again, or its exception."""
     return [check_one(*each) for each in checks]
 
 

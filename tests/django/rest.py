@@ -1,4 +1,4 @@
-"""What the Django REST framework and SimpleJWT make of requests: views of their own, with settings of each question's own.
+"""How the Django REST framework and SimpleJWT answer requests: separate views, with the settings of each question.
 
 A request is {"method", "headers", "view", "body_hex", "jwt"}; header values are text in latin-1. The text JWT in a header
 stands for the token that "jwt" describes: {"header", "claims": JSON as text, "key", "algorithm", "mangle"}. The answer has
@@ -57,7 +57,7 @@ class ShopToken(AccessToken):
 
 
 class ApiKey(TokenAuthentication):
-    """Not the framework's own in what decides."""
+    """Overrides what the framework's own class decides."""
 
     def authenticate_credentials(self, key):
         return get_user_model().objects.get(username=key), None
@@ -95,7 +95,7 @@ def view(permission):
 
 @functools.cache
 def keys():
-    """The private keys that sites and strangers sign with; the public ones in PEM."""
+    """The private keys with which sites and attackers sign; the public ones in PEM."""
     made = {
         "rsa": rsa.generate_private_key(public_exponent=65537, key_size=2048),
         "other rsa": rsa.generate_private_key(public_exponent=65537, key_size=2048),
@@ -111,7 +111,7 @@ def keys():
 
 
 def plain(value):
-    """Settings out of JSON: a public key by its name, tuples where Python has them."""
+    """Settings from JSON: a public key by its name, and tuples where Python needs them."""
     jwt = dict(value)
     if "VERIFYING_KEY" in jwt:
         jwt["VERIFYING_KEY"] = keys()[jwt["VERIFYING_KEY"]][1]
@@ -120,7 +120,7 @@ def plain(value):
 
 @contextlib.contextmanager
 def simple_jwt(values):
-    """SimpleJWT reads most of its settings once: here all of them are read anew."""
+    """SimpleJWT reads most of its settings once: here all of them are read again."""
     values = plain(values)
     jwt_settings.reload()
     jwt_settings._user_settings = values
@@ -209,6 +209,6 @@ def signed(header, claims, key, algorithm, mangle=None):
 
 
 def rest_user(username):
-    """What a site's own login would put into a token of that user."""
+    """The claims that a site's own login would put into a token of that user."""
     user = get_user_model().objects.get(username=username)
     return {"id": user.pk, "md5": hashlib.md5(user.password.encode()).hexdigest().upper()}

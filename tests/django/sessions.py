@@ -43,7 +43,7 @@ def make(seed, count):
         damaged = dice.random() < 0.3
         if damaged:
             session_data = damage(dice, session_data)
-        # Most far from now, some so close that a request may see either side, so those lie a little further off.
+        # Most are far from now. Some are close, but not so close that a request could see either side.
         distance = dice.choice([1, 1, 1, 1, -1]) * dice.choice([300, 3600, 86400, 1209600]) * (1 + dice.random())
         ends = now + datetime.timedelta(seconds=distance)
         made.append((Session(session_key=key(dice), session_data=session_data, expire_date=ends), damaged, user))
@@ -59,7 +59,7 @@ def make(seed, count):
     ]
 
 
-# What turns one JSON text into another one, or into none.
+# Changes that turn a JSON text into another one, or into text that is not JSON.
 FRAGMENTS = [b" ", b"\n", b"\x0b", b"\xa0", b"\x00", b",", b":", b'"', b"\\", b"{", b"}", b"[", b"]", b"'", b"-", b"+", b"0"]
 FRAGMENTS += [b".", b"e", b"E5", b"1E400", b"NaN", b"-Infinity", b"-NaN", b"null", b"True", b"01", b"-0", b"-0.0", b"//"]
 FRAGMENTS += [b"\\ud800", b"\\udc00", b"\\u00e9", b"\\x41", b"\\/", b"\x7f", b"\xe9", b"\xc3\xa9", b"\xff", b"\xef\xbb\xbf"]
@@ -135,7 +135,7 @@ def text(dice):
 
 
 def key(dice):
-    """Unlike any other: its first eight characters are random enough."""
+    """A unique text: its first eight characters are random."""
     start = "".join(dice.choices(string.ascii_lowercase + string.digits, k=8))
     if dice.random() < 0.8:
         return start + "".join(dice.choices(string.ascii_lowercase + string.digits, k=24))

@@ -53,12 +53,12 @@ def operate(cookie, ops, status=200):
 
 
 def read_row(key):
-    """What is in a row, expired or not, and which of the SPANS it was given; null if there is none."""
+    """What is in a row, expired or not, and which of the SPANS it was given; null if there is no row."""
     row = Session.objects.filter(session_key=key).first()
     if row is None:
         return None
     data = SessionStore().decode(row.session_data)
-    # A date that a request set is as late as the request was.
+    # A date that a request set is as late as that request.
     if isinstance(data.get("_session_expiry"), str):
         data["_session_expiry"] = "a date"
     lives = (row.expire_date - timezone.now()).total_seconds()
@@ -86,12 +86,12 @@ def set_expiry_in(request, seconds):
 
 
 def user(request):
-    """By the session as it is now; `request.user` would remember whom it was asked for first."""
+    """From the session as it is now; `request.user` would remember the first user."""
     return auth.get_user(request).get_username() or None
 
 
 def is_admitted(request):
-    """By a view that a middleware has changed the session for."""
+    """In a view for which a middleware has changed the session."""
     with override_settings(ALLOWED_HOSTS=["*"]):
         return login_required(lambda request: HttpResponse())(request).status_code == 200
 

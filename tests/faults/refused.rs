@@ -10,7 +10,7 @@ use actix_web::{
 };
 use deadpool_postgres::Pool;
 use futures_util::future::join_all;
-use testbed::{Log, Postgres, Proxy, With, nobody_listens};
+use testbed::{Log, Postgres, Proxy, With, unused_address};
 
 use crate::{
     beside_others,
@@ -32,8 +32,8 @@ async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
     let url = scene.database.url();
     let role = Role::create(&scene, "").await;
     let database = scene.database.name();
-    let nobody_listens = format!("postgres://someone:secret@{}/{database}", nobody_listens());
-    is_refused(&scene, "nobody listens", &pool(&nobody_listens, 4), settings(), "refused").await;
+    let unused_address = format!("postgres://someone:secret@{}/{database}", unused_address());
+    is_refused(&scene, "nobody listens", &pool(&unused_address, 4), settings(), "refused").await;
     let no_such_database = url.replace(database, "no_such_database");
     let admin = scene.client().await;
     // What a client meets that wants to write and is sent to a replica.

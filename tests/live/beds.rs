@@ -173,7 +173,7 @@ pub(crate) fn pool_with(url: &str, config: PoolConfig) -> Pool {
 
 /// The address of a database server that does not exist.
 pub(crate) fn nowhere() -> String {
-    format!("postgres://user@{}/nowhere", testbed::nobody_listens())
+    format!("postgres://user@{}/nowhere", testbed::unused_address())
 }
 
 pub(crate) fn new_key() -> String {

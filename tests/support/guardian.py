@@ -42,7 +42,7 @@ OPTIONS = [
 
 
 class Databases:
-    """The databases made through one server's address."""
+    """The databases that were created through one server's address."""
 
     def __init__(self, url):
         self.url = url
@@ -60,7 +60,7 @@ class Databases:
                 self.execute(statement)
                 break
             except psycopg.errors.ObjectInUse:
-                # Whoever filled the template has closed its connections, the server may not have noticed yet.
+                # The connections that filled the template are closed, but the server may not have noticed yet.
                 if attempt == 49:
                     raise
                 time.sleep(0.1)
@@ -95,7 +95,7 @@ class Databases:
 
 
 class Server:
-    """A PostgreSQL server of our own, on a free port of the loopback address, in a directory of its own."""
+    """A PostgreSQL server for the tests, on a free port of the loopback address, in a directory of its own."""
 
     def __init__(self):
         self.process = None
@@ -212,7 +212,7 @@ class Server:
         import psutil
 
         reached = set()
-        # Twice: the first round ends the making of new ones.
+        # Twice: the first round stops the creation of new ones.
         for _ in range(2):
             for process in self.processes():
                 if process.pid not in reached:
@@ -235,7 +235,7 @@ class Server:
         import psutil
 
         def runs(process):
-            # Where nobody collects orphans, a dead backend stays in the table as a zombie.
+            # If no process collects orphans, a dead backend stays in the table as a zombie.
             with contextlib.suppress(psutil.NoSuchProcess):
                 return process.status() != psutil.STATUS_ZOMBIE
             return False
@@ -291,7 +291,7 @@ def group_of(user):
 
 
 def temporary_folder():
-    """A folder for temporary files that the user who runs PostgreSQL can get to."""
+    """A folder for temporary files that the user of PostgreSQL can access."""
     if os.geteuid() != 0:
         return None
     for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp"):

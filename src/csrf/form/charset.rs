@@ -1,19 +1,18 @@
-//! The charset that a form says it is in.
+//! The charset that a form declares.
 
-/// What a charset makes of a token, which is ASCII.
+/// What a charset means for a token, which consists of ASCII characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Charset {
     Utf8,
-    /// Another one that has ASCII in it. Which, makes no difference to a token.
+    /// A charset that contains ASCII. Such charsets all decode a token in the same way.
     Ascii,
-    /// One in which a token in ASCII is something else.
+    /// A charset in which the bytes of an ASCII token mean something else.
     Foreign,
 }
 
 impl Charset {
-    /// One that Python has a codec for. Others are ignored.
-    // C17.
-    // By their families: Python knows some 400 spellings, and a browser sends UTF-8.
+    /// The charset of this name, if Python has a codec for it; other names are ignored (rule C17).
+    /// Recognised by families of names: Python knows some 400 spellings, and browsers send UTF-8.
     pub(super) fn named(name: &str) -> Option<Self> {
         const FAMILIES: [&str; 24] = [
             "ascii", "big5", "cp", "csiso", "euc", "gb", "hz", "ibm", "iso", "johab", "koi8", "kz",
@@ -38,7 +37,7 @@ impl Charset {
         }
     }
 
-    /// The text of these bytes, `None` where it cannot be a token.
+    /// The text of these bytes; `None` if it cannot be a token.
     pub(super) fn decode(self, bytes: &[u8]) -> Option<String> {
         match self {
             Self::Utf8 => Some(String::from_utf8_lossy(bytes).into_owned()),

@@ -9,7 +9,7 @@ const MAX_LENGTH: usize = 10_000;
 
 /// A header such as `form-data; name="field"`.
 pub(super) struct Parameters {
-    /// What stands before the first `;`, in lower case.
+    /// The text before the first `;`, in lower case.
     pub(super) value: String,
     named: Vec<(String, String)>,
 }
@@ -34,14 +34,14 @@ impl Parameters {
         Some(Self { value, named })
     }
 
-    /// The last parameter by that name.
+    /// The last parameter of this name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let mut named = self.named.iter().rev();
         named.find(|(other, _)| other == name).map(|(_, text)| text.as_str())
     }
 }
 
-/// `_parseparam` of Python's `email.message`: at each `;` that is not in quotes.
+/// `_parseparam` of Python's `email.message`: splits at each `;` outside quotes.
 fn split(header: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(header);
     std::iter::from_fn(move || {
@@ -50,7 +50,7 @@ fn split(header: &str) -> impl Iterator<Item = &str> {
         let mut escaped = false;
         let end = text.bytes().position(|byte| {
             match byte {
-                // One behind a backslash counts for nothing.
+                // A quote after a backslash does not count.
                 b'"' if !escaped => is_quoted = !is_quoted,
                 b';' if !is_quoted => return true,
                 _ => {}
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn parameters_are_read_as_django_reads_them() {
-        // What Django 6.1 makes of each.
+        // What Django 6.1 returns for each header.
         for (header, value, name) in [
             ("form-data; name=\"a\"", "form-data", Some("a")),
             ("FORM-DATA ; NAME=a", "form-data", Some("a")),

@@ -1,4 +1,5 @@
-//! Where in a body the token is: `request.POST.get("csrfmiddlewaretoken")`, and no more of it.
+//! Finds the token in a body, as `request.POST.get("csrfmiddlewaretoken")` does, and reads nothing
+//! else.
 
 mod charset;
 mod head;
@@ -15,10 +16,10 @@ use crate::{error::FormError, settings::UploadLimits};
 /// The name of the field.
 pub(crate) const FIELD: &str = "csrfmiddlewaretoken";
 
-/// So much of a value is kept. Longer than any token, in any charset, and so are its characters.
+/// How many bytes of a value are kept: more than any token has, in any charset.
 const MAX_TOKEN_SIZE: usize = 1024;
 
-/// A form that comes piece by piece. What is kept of it is bounded.
+/// A form that is read in pieces. The memory that it needs is bounded.
 #[derive(Clone)]
 pub(crate) enum Form {
     /// `application/x-www-form-urlencoded`
@@ -28,7 +29,7 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// The form that a POST with these headers has. `None` if Django looks into no such body.
+    /// The form of a POST with these headers. `None` if Django does not parse such a body.
     pub(crate) fn of(
         content_type: &str,
         content_length: Option<u64>,
@@ -39,16 +40,16 @@ impl Form {
         };
         let charset = parameters.get("charset").and_then(Charset::named);
         Ok(match parameters.value.as_str() {
-            // No other spelling, though it may be upper-case (V20).
+            // Rule V20: no other spelling is a form, but upper case is.
             "application/x-www-form-urlencoded" => {
                 match (parameters.get("charset"), charset) {
                     (Some(name), Some(_)) if name.eq_ignore_ascii_case("utf-8") => {}
-                    // One that has no ASCII in it (CD3) is refused where Django 4.2 reads it.
+                    // A charset without ASCII is refused here; Django 4.2 reads it (CD3).
                     (_, Some(Charset::Utf8 | Charset::Ascii)) if limits.reads_charsets => {}
                     (_, Some(_)) => return Err(FormError::NotUtf8),
                     (_, None) => {}
                 }
-                // Before anything is read.
+                // Checked before the body is read.
                 if let (Some(length), Some(most)) = (content_length, limits.memory_size)
                     && length > most as u64
                 {
@@ -66,7 +67,7 @@ impl Form {
                     return Err(FormError::MultiPartParserError);
                 }
                 let charset = charset.unwrap_or(Charset::Utf8);
-                // Chunked, it is an empty form to Django (C18).
+                // Rule C18: to Django, a chunked body is an empty form.
                 (content_length.unwrap_or_default() > 0)
                     .then(|| Self::Multipart(Box::new(Multipart::new(boundary, charset, limits))))
             }
@@ -82,8 +83,8 @@ impl Form {
         }
     }
 
-    /// The value of the field, as far as the form was read: the last one so far. A form that is not
-    /// multipart tells it at its end.
+    /// The last value of the field in the part of the body that was read. For a form that is not
+    /// multipart, it is only known at the end.
     pub(crate) fn token(&self) -> Option<&str> {
         match self {
             Self::Urlencoded(_) => None,
@@ -91,7 +92,7 @@ impl Form {
         }
     }
 
-    /// The value of the field in a body that has ended.
+    /// The value of the field at the end of the body.
     pub(crate) fn finish(self) -> Result<Option<String>, FormError> {
         match self {
             Self::Urlencoded(form) => form.finish(),
@@ -125,7 +126,7 @@ mod tests {
         let length = (!chunked).then(|| body.len().try_into().unwrap());
         let found = Form::of(content_type, length, limits).and_then(|form| {
             let Some(mut form) = form else { return Ok(None) };
-            // The same in one piece and byte by byte.
+            // The result is the same in one piece and byte by byte.
             let mut bytewise = form.clone();
             let in_pieces = body
                 .iter()

@@ -1,4 +1,4 @@
-//! `multipart/form-data`, as Django's `MultiPartParser` reads it, but in pieces.
+//! Reads `multipart/form-data` as Django's `MultiPartParser` does, but in pieces.
 
 use base64::{
     Engine, alphabet,
@@ -9,33 +9,34 @@ use memchr::memmem::{self, Finder};
 use super::{FIELD, MAX_TOKEN_SIZE, charset::Charset, head::Parameters};
 use crate::{error::FormError, settings::UploadLimits};
 
-/// `MAX_TOTAL_HEADER_SIZE`: within so many bytes the header of a part has to end.
+/// `MAX_TOTAL_HEADER_SIZE`: the greatest length in bytes of a part's header.
 const MAX_HEADER_SIZE: usize = 1024;
 
-/// Looks for the field in a body that comes piece by piece. What it keeps of that is bounded.
+/// Finds the field in a body that is read in pieces. The memory that it needs is bounded.
 #[derive(Clone)]
 pub(crate) struct Multipart {
     separator: Finder<'static>,
     charset: Charset,
     limits: UploadLimits,
-    /// What has come and cannot be told yet: the head of a part, or what may begin a separator.
+    /// Bytes that cannot be interpreted yet: the header of a part, or the possible start of a
+    /// separator.
     pending: Vec<u8>,
-    /// So much of it has no separator in it.
+    /// How many of these bytes were already searched for a separator.
     searched: usize,
     part: Part,
     token: Option<String>,
-    /// As Django counts them: bytes of fields and their names, fields, files.
+    /// Counted as Django does: the bytes of fields and their names, fields, files.
     bytes: usize,
     fields: usize,
     files: usize,
 }
 
-/// Where in a part the reading is.
+/// The place in a part that the reader has reached.
 #[derive(Clone)]
 enum Part {
     Head,
     Field(Field),
-    /// What makes no difference: a file, or something without a name.
+    /// Content that makes no difference: a file, or a part without a name.
     Other,
 }
 
@@ -43,7 +44,7 @@ enum Part {
 struct Field {
     is_token: bool,
     is_base64: bool,
-    /// The beginning of the value, where this is the token.
+    /// The start of the value, if this is the token.
     data: Vec<u8>,
 }
 
@@ -64,7 +65,7 @@ impl Multipart {
         }
     }
 
-    /// The value of the field, as far as the body was read: the last one so far.
+    /// The last value of the field in the part of the body that was read.
     pub(super) fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }
@@ -76,27 +77,27 @@ impl Multipart {
         let mut start = 0;
         while let Some(at) = self.separator.find(&pending[start + self.searched..]) {
             let at = start + self.searched + at;
-            // Wherever it stands, also in the middle of a line.
+            // Django finds a separator anywhere, also in the middle of a line.
             let content = without_line_end(&pending[start..at]);
             self.end_part(content)?;
             start = at + self.separator.needle().len();
             self.searched = 0;
         }
 
-        // The end may be the beginning of a line end and a separator.
+        // The last bytes may be the start of a line end and a separator.
         let rest = &pending[start..];
         let unsearched = self.separator.needle().len() - 1;
         let certain = rest.len().saturating_sub(unsearched + 2);
         let taken = self.go_on(&rest[..certain])?;
         self.searched = (rest.len() - taken).saturating_sub(unsearched);
         pending.drain(..start + taken);
-        // What took a large piece is not kept for the little that is left of it.
+        // Frees the memory of a large piece when little of it is left.
         pending.shrink_to(2 * MAX_HEADER_SIZE);
         self.pending = pending;
         Ok(())
     }
 
-    /// The value of the field in a body that has ended.
+    /// The value of the field at the end of the body.
     pub(super) fn finish(mut self) -> Result<Option<String>, FormError> {
         let rest = std::mem::take(&mut self.pending);
         if !matches!(self.part, Part::Head) || !rest.is_empty() {
@@ -105,7 +106,8 @@ impl Multipart {
         Ok(self.token)
     }
 
-    /// Takes what can be told of the content of a part, and says how much that is.
+    /// Reads as much of a part's content as can be interpreted, and returns how many bytes that
+    /// was.
     fn go_on(&mut self, content: &[u8]) -> Result<usize, FormError> {
         if !matches!(self.part, Part::Head) {
             self.take(content)?;
@@ -122,10 +124,10 @@ impl Multipart {
         }
     }
 
-    /// Takes the rest of the content of a part.
+    /// Reads the rest of a part's content.
     fn end_part(&mut self, content: &[u8]) -> Result<(), FormError> {
         if self.go_on(content)? == 0 && matches!(self.part, Part::Head) {
-            // No head at all: such are the beginning and the end of every body.
+            // A part without a header: every body starts and ends with one.
             self.count_field()?;
         }
         if let Part::Field(field) = std::mem::replace(&mut self.part, Part::Head)
@@ -169,7 +171,7 @@ impl Multipart {
         Ok(())
     }
 
-    /// Takes some content behind the head of a part.
+    /// Reads content after the header of a part.
     fn take(&mut self, content: &[u8]) -> Result<(), FormError> {
         let Part::Field(field) = &mut self.part else { return Ok(()) };
         if field.is_token {
@@ -181,7 +183,7 @@ impl Multipart {
 
     fn count_field(&mut self) -> Result<(), FormError> {
         self.fields += 1;
-        // Two for what is before the first separator and behind the last.
+        // Adds two: for the text before the first separator and after the last one.
         match self.limits.number_fields {
             Some(most) if self.fields > most.saturating_add(2) => Err(FormError::TooManyFieldsSent),
             _ => Ok(()),
@@ -199,7 +201,7 @@ impl Multipart {
 
 impl Field {
     fn value(self) -> Vec<u8> {
-        // Strictly, and what is none stands for itself (V31).
+        // Base64 is decoded strictly; text that is not base64 counts as it is (rule V31).
         const BASE64: GeneralPurpose = GeneralPurpose::new(
             &alphabet::STANDARD,
             GeneralPurposeConfig::new()
@@ -211,7 +213,7 @@ impl Field {
     }
 }
 
-/// What counts of a part's header.
+/// The relevant values of a part's header.
 struct Head {
     disposition: Option<Parameters>,
     transfer_encoding: Option<String>,
@@ -246,7 +248,7 @@ fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Where the head of a part ends and what it says begins.
+/// The end of a part's header, and the start of its content.
 fn head_end(content: &[u8]) -> Option<(usize, usize)> {
     let beginning = &content[..content.len().min(MAX_HEADER_SIZE)];
     memmem::find(beginning, b"\r\n\r\n").map(|end| (end, end + 4))

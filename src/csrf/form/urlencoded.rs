@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded`, as `QueryDict` reads it, but in pieces.
+//! Reads `application/x-www-form-urlencoded` as `QueryDict` does, but in pieces.
 
 use std::borrow::Cow;
 
@@ -7,21 +7,21 @@ use percent_encoding::percent_decode;
 use super::{FIELD, MAX_TOKEN_SIZE};
 use crate::{error::FormError, settings::UploadLimits};
 
-/// Looks for the last value of the field in a body that comes piece by piece.
+/// Finds the last value of the field in a body that is read in pieces.
 #[derive(Clone)]
 pub(crate) struct Urlencoded {
     limits: UploadLimits,
     bytes: usize,
-    /// Empty pairs count.
+    /// The number of pairs; empty pairs count.
     fields: usize,
-    /// The beginning of the pair in which the reading is: no more than a token with its name may have.
+    /// The start of the current pair, at most as long as the field's name with a token.
     pair: Vec<u8>,
-    /// The last pair by the name of the field.
+    /// The last pair with the field's name.
     found: Option<Vec<u8>>,
     text: Utf8,
 }
 
-/// Name and value, with every character as an escape.
+/// The length of name and value if every character is an escape.
 const MAX_PAIR_SIZE: usize = 3 * FIELD.len() + 1 + MAX_TOKEN_SIZE;
 
 impl Urlencoded {
@@ -47,7 +47,7 @@ impl Urlencoded {
         Ok(())
     }
 
-    /// The value of the field in a body that has ended.
+    /// The value of the field at the end of the body.
     pub(super) fn finish(mut self) -> Result<Option<String>, FormError> {
         if self.limits.number_fields.is_some_and(|most| self.fields > most) {
             return Err(FormError::TooManyFieldsSent);
@@ -57,7 +57,7 @@ impl Urlencoded {
         Ok(self.found.map(|pair| {
             let value =
                 pair.iter().position(|&byte| byte == b'=').map_or(&[][..], |at| &pair[at + 1..]);
-            // Of a body that is not UTF-8 every byte is a character.
+            // In a body that is not UTF-8, each byte is a character.
             match is_utf8 {
                 true => decoded(value).into_owned(),
                 false => {
@@ -90,11 +90,11 @@ fn decoded(text: &[u8]) -> Cow<'_, str> {
     Cow::Owned(percent_decode(&spaced).decode_utf8_lossy().into_owned())
 }
 
-/// Whether what comes in pieces is UTF-8 as a whole.
+/// Whether text that is read in pieces is UTF-8 as a whole.
 #[derive(Clone, Default)]
 struct Utf8 {
     is_broken: bool,
-    /// The bytes of a character that has not come to its end.
+    /// The first bytes of a character that is not complete yet.
     begun: Vec<u8>,
 }
 
@@ -165,7 +165,7 @@ mod tests {
             form.push(format!("csrfmiddlewaretoken={long}&{long}={long}&").as_bytes()).unwrap();
         }
         assert!(form.pair.capacity() + form.found.as_ref().unwrap().capacity() < 8 * MAX_PAIR_SIZE);
-        // Longer than any token is all that has to be known of it.
+        // Such a value is longer than any token, and only that matters.
         assert!(form.finish().unwrap().unwrap().len() > 64);
     }
 }

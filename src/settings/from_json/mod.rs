@@ -1,4 +1,4 @@
-//! Settings made of what `export_settings.py` printed.
+//! Settings from the JSON that `export_settings.py` printed.
 
 use super::{
     AuthenticationBackend, DjangoSettings, MessageLevel, MessageStorage, PasswordHasher,
@@ -9,14 +9,15 @@ use super::{
         NotHonoured,
     },
     fingerprint::Fingerprints,
-    site::{Site, SiteSessions},
+    site::{ExportedSite, SiteSessions},
 };
 use crate::error::Error;
 
 impl DjangoSettings {
-    /// The settings of a Django site, from what `export_settings.py` printed there, and the site's
-    /// `SECRET_KEY`. Keys are in no file: fallbacks go to
-    /// [`secret_key_fallbacks`](Self::secret_key_fallbacks), as many as the site has.
+    /// Creates the settings of a Django site from the JSON that `export_settings.py` printed there
+    /// and from the site's `SECRET_KEY`. The file holds no keys: set
+    /// [`secret_key_fallbacks`](Self::secret_key_fallbacks) to all the fallback keys that the site
+    /// has.
     ///
     /// ```sh
     /// cargo run --example export_settings | python manage.py shell -v 0 > django-settings.json
@@ -33,13 +34,16 @@ impl DjangoSettings {
     /// # }
     /// ```
     ///
-    /// This service writes no sessions until [`write_sessions`](Self::write_sessions) says so.
+    /// The service writes no sessions unless you set [`write_sessions`](Self::write_sessions).
     ///
     /// # Errors
-    /// [`Error::ImproperlyConfigured`] if the text is of another version, if the key is not the
-    /// site's (and how it differs: a line break at its end, quotes around it, a fallback), and if
-    /// the site does something that would be unsafe here or cannot be read, such as sessions in a
-    /// cache; all of that in one message.
+    /// [`Error::ImproperlyConfigured`], with all reasons in one message:
+    ///
+    /// - The JSON has another format version.
+    /// - The key is not the site's. The message says how it differs: a line break at its end, quotes
+    ///   around it, or a key of the fallbacks.
+    /// - The site does something that would be unsafe here or cannot be read, such as sessions in a
+    ///   cache.
     pub fn from_json(json: &str, secret_key: impl AsRef<[u8]>) -> Result<Self, Error> {
         let improper = |reason| Error::ImproperlyConfigured(format!("exported settings: {reason}"));
         let (settings, faults) = made_of(Exported::parse(json).map_err(improper)?, secret_key);
@@ -50,9 +54,9 @@ impl DjangoSettings {
     }
 }
 
-/// The settings, and why they are refused, if they are.
+/// Returns the settings, and the reasons to refuse them.
 fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings, Vec<String>) {
-    // Without `..`, so that no member is forgotten.
+    // The pattern has no `..`, so that no member is forgotten.
     let Exported {
         _format,
         django_version,
@@ -130,7 +134,7 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         force_script_name,
         login_url,
         login_redirect_url: login_redirect_url.unwrap_or(default.login_redirect_url),
-        // Django asks whether it is true, and an empty text is not.
+        // Django tests the truth of the value, and an empty text is false.
         logout_redirect_url: logout_redirect_url.filter(|url| !url.is_empty()),
         message_level: MessageLevel(level),
         message_storage: message_storage(storage),
@@ -173,8 +177,14 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         .into_iter()
         .chain(unsafes.map(ToString::to_string))
         .collect();
-    let site =
-        Site { fingerprints, django_version, sessions, user_model, login_urls, not_honoured };
+    let site = ExportedSite {
+        fingerprints,
+        django_version,
+        sessions,
+        user_model,
+        login_urls,
+        not_honoured,
+    };
     (DjangoSettings { site: Some(site), ..settings }, faults)
 }
 
@@ -250,14 +260,14 @@ fn user_model(exported: ExportedUserModel) -> UserModel {
     }
 }
 
-/// What the methods do that are overridden, the service has to say.
+/// The service has to say what the overridden methods do.
 fn session_auth_hash(exported: ExportedSessionAuthHash) -> SessionAuthHash {
     SessionAuthHash {
         overrides_get_session_auth_hash: exported
             .overrides
             .iter()
             .any(|method| method == "get_session_auth_hash"),
-        // Of the methods that make the hashes of fallback keys.
+        // One of the methods that compute the hashes under fallback keys.
         overrides_private_get_session_auth_hash: exported
             .overrides
             .iter()
@@ -266,8 +276,8 @@ fn session_auth_hash(exported: ExportedSessionAuthHash) -> SessionAuthHash {
     }
 }
 
-/// The hashers of the site, in their order. What this build lacks, and what is the site's own, the
-/// service has to compute.
+/// The hashers of the site, in the same order. The service has to compute the custom ones and those
+/// that this build lacks.
 fn hashers(
     exported: Vec<ExportedHasher>,
     not_honoured: &mut Vec<NotHonoured>,

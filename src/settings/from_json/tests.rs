@@ -396,7 +396,7 @@ fn all_that_is_unsafe_is_refused_at_once() {
                 "level": "unsafe",
                 "setting": "DATABASES",
                 "value": "",
-                "reason": "is no PostgreSQL",
+                "reason": "is not PostgreSQL",
                 "hook": null,
                 "power": null,
             },
@@ -405,7 +405,7 @@ fn all_that_is_unsafe_is_refused_at_once() {
     for named in [
         "SECRET_KEY: this is not the key",
         "SESSION_ENGINE: django.contrib.sessions.backends.file keeps no rows",
-        "DATABASES: is no PostgreSQL",
+        "DATABASES: is not PostgreSQL",
     ] {
         assert!(said.contains(named), "{named}: {said}");
     }
@@ -441,7 +441,7 @@ fn what_is_unsafe_for_one_power_switches_off_that_power_and_can_be_accepted() {
         "level": "unsafe",
         "setting": "SESSION_ENGINE",
         "value": "shop.Store.load",
-        "reason": "reads sessions in its own way",
+        "reason": "reads sessions itself",
         "hook": null,
         "power": "load",
     }]);
@@ -464,10 +464,10 @@ fn fallbacks_are_held_against_the_sites_when_a_store_is_made() {
     let settings = read(&exported).unwrap();
     let with = |key: &str| settings.clone().with(|s| s.secret_key_fallbacks = vec![key.into()]);
     let said = settings.validate().unwrap_err().to_string();
-    assert!(said.contains("SECRET_KEY_FALLBACKS: the site has 1, and here are 0"), "{said}");
+    assert!(said.contains("SECRET_KEY_FALLBACKS: the site has 1, and the service has 0"), "{said}");
     assert!(with("last year's").validate().is_ok());
     let said = with("another").validate().unwrap_err().to_string();
-    assert!(said.contains("number 1 is none of the 1"), "{said}");
+    assert!(said.contains("number 1 is not one of the 1"), "{said}");
     assert!(!said.contains("another"), "{said}");
 }
 

@@ -1,4 +1,4 @@
-//! What the REST framework answers where it does not let somebody in: its JSON renderer, in English.
+//! The error responses of the REST framework: its JSON renderer, in English.
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
@@ -15,7 +15,7 @@ use crate::error::{AuthenticationFailed, Error, TokenMessage};
 const NOT_AUTHENTICATED: &str = "Authentication credentials were not provided.";
 const PERMISSION_DENIED: &str = "You do not have permission to perform this action.";
 
-/// In the order in which a view of the framework names them.
+/// In the order in which a view of the framework lists them.
 const METHODS: [Method; 8] = [
     Method::GET,
     Method::POST,
@@ -27,12 +27,12 @@ const METHODS: [Method; 8] = [
     Method::TRACE,
 ];
 
-/// The answers of one view.
+/// The error responses of one view.
 #[derive(Clone)]
 pub(crate) struct RestAnswer {
     challenge: Option<HeaderValue>,
     allow: Option<HeaderValue>,
-    /// The header of a JWT that is not `Authorization`: no cache keeps what that brought apart.
+    /// The header of a JWT if it is not `Authorization`: caches do not separate responses by it.
     vary: Option<HeaderValue>,
 }
 
@@ -59,7 +59,7 @@ impl RestAnswer {
         Self { challenge, allow, vary }
     }
 
-    /// The answer to this error.
+    /// Returns the response to this error.
     pub(crate) fn to(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
         let (status, body) = match error {
             Error::PermissionDenied => (StatusCode::FORBIDDEN, PERMISSION_DENIED.to_owned().into()),
@@ -98,7 +98,7 @@ impl RestAnswer {
         response
     }
 
-    /// A 401 has to say how to do better; where the first class does not say it, it is a 403.
+    /// A 401 must say how to authenticate. If the first class does not say that, it is a 403.
     fn unauthorized(&self) -> StatusCode {
         match self.challenge {
             Some(_) => StatusCode::UNAUTHORIZED,
@@ -106,7 +106,7 @@ impl RestAnswer {
         }
     }
 
-    /// What every answer of the view has.
+    /// Adds the headers that every response of the view has.
     pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
         if let (Some(allow), false) = (&self.allow, headers.contains_key(ALLOW)) {
             headers.insert(ALLOW, allow.clone());
@@ -117,7 +117,7 @@ impl RestAnswer {
     }
 }
 
-/// The methods as the framework lists them: HEAD where there is GET, and OPTIONS.
+/// The methods as the framework lists them: HEAD if there is GET, and OPTIONS.
 fn allow(methods: &[Method]) -> Option<HeaderValue> {
     let has = |method: &Method| match *method {
         Method::OPTIONS => true,

@@ -1,4 +1,4 @@
-//! `RestAuth` in the arguments of a handler: by which scheme a client came in.
+//! `RestAuth`, the extractor: with which scheme a client authenticated.
 
 use std::{
     any::type_name,
@@ -17,9 +17,9 @@ use crate::{
     rest::Claims,
 };
 
-/// By which scheme a client was authenticated behind
-/// [`DjangoSessionMiddleware::rest_framework`](crate::DjangoSessionMiddleware::rest_framework), and the
-/// claims of its token: the framework's `request.auth` and `request.successful_authenticator`.
+/// The scheme with which a client authenticated behind
+/// [`DjangoSessionMiddleware::rest_framework`](crate::DjangoSessionMiddleware::rest_framework), and
+/// the claims of its token: the framework's `request.successful_authenticator` and `request.auth`.
 ///
 /// ```
 /// use actix_django_session::{DjangoUser, Error, RestAuth, RestScheme};
@@ -50,13 +50,12 @@ pub enum RestScheme {
     Token,
     /// `JWTAuthentication`.
     Jwt,
-    /// A class of the site's own: see
-    /// [`authenticator`](crate::DjangoSessionMiddleware::authenticator).
+    /// A custom class: see [`authenticator`](crate::DjangoSessionMiddleware::authenticator).
     Other,
 }
 
 impl RestScheme {
-    /// In a word: `session`, `basic`, `token`, `jwt` or `other`.
+    /// Returns the name of the scheme: `session`, `basic`, `token`, `jwt` or `other`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Session => "session",
@@ -77,15 +76,16 @@ impl RestAuth {
         Self { scheme: Some(RestScheme::Jwt), claims: Some(claims) }
     }
 
-    /// The scheme; `None` for a client who brought no credentials, where the middleware lets such in.
+    /// Returns the scheme. `None` if the client sent no credentials and the middleware lets such
+    /// clients in.
     pub fn scheme(&self) -> Option<RestScheme> {
         self.scheme
     }
 
-    /// A claim of the JWT. `None` if there is no such claim, or no JWT.
+    /// Returns a claim of the JWT. `None` if there is no such claim or no JWT.
     ///
     /// # Errors
-    /// [`Error::Undecodable`] if the claim is no `T`, or nothing that `serde_json` can hold.
+    /// [`Error::Undecodable`] if the claim cannot be deserialised as `T`.
     pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         match &self.claims {
             Some(claims) => Ok(claims.get(name)?),
@@ -93,10 +93,10 @@ impl RestAuth {
         }
     }
 
-    /// All claims of the JWT. `None` if there is no JWT.
+    /// Returns all claims of the JWT. `None` if there is no JWT.
     ///
     /// # Errors
-    /// [`Error::Undecodable`] if a claim is nothing that `serde_json` can hold, such as `NaN`.
+    /// [`Error::Undecodable`] if `serde_json` cannot hold a claim, such as `NaN`.
     pub fn claims(&self) -> Result<Option<Map<String, Value>>, Error> {
         let Some(claims) = &self.claims else { return Ok(None) };
         let claim = |(name, json): (Cow<'_, str>, &str)| {
@@ -114,8 +114,8 @@ impl fmt::Debug for RestAuth {
     }
 }
 
-/// Extracts how the client was authenticated. Without a middleware made by `rest_framework` around the
-/// route it is a 500.
+/// Extracts how the client authenticated. Without a middleware made by `rest_framework` around the
+/// route, the response is a 500.
 impl FromRequest for RestAuth {
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;

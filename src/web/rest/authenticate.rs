@@ -1,4 +1,4 @@
-//! Who a request comes from, by the first class that it asks for.
+//! Authenticates a request with the first class that it has credentials for.
 
 use std::{
     borrow::Cow,
@@ -31,27 +31,27 @@ use crate::{
     },
 };
 
-/// A request, and what is needed to find out whose it is.
+/// A request, and what the classes need to authenticate it.
 pub(crate) struct Request<'a> {
     pub(crate) site: &'a DjangoSite,
     pub(crate) csrf_check: &'a CsrfCheck,
     pub(crate) csrf: &'a CsrfState,
-    /// The session, or the key under which it can be looked up. Asked for by the class that needs it.
+    /// The session, or the key to look it up. Only `SessionAuthentication` needs it.
     pub(crate) brought: Brought,
-    /// Whether what becomes of the session is this middleware's to store.
+    /// Whether this middleware stores the session.
     pub(crate) stores: Cell<bool>,
-    /// The session, once a class has looked at it.
+    /// The session, once a class has used it.
     pub(crate) looked_at: RefCell<Option<Rc<RequestSession>>>,
     pub(crate) now: SystemTime,
 }
 
-/// What a request has of a session.
+/// The session of a request.
 pub(crate) enum Brought {
     Known(Rc<RequestSession>),
     Unknown(SessionKey),
 }
 
-/// Whose request it is.
+/// The client of a request.
 pub(crate) struct Recognised {
     pub(crate) session: Rc<RequestSession>,
     pub(crate) auth: RestAuth,
@@ -59,8 +59,8 @@ pub(crate) struct Recognised {
 }
 
 impl Request<'_> {
-    /// Asks the classes in their order. The first that the request asks for has the word: it knows the
-    /// user, or refuses, and then nobody else is asked. Then the permissions.
+    /// Tries the classes in order. The first class that the request has credentials for decides: it returns the
+    /// user or refuses the request. Then checks the permissions.
     pub(crate) async fn admit(
         &self,
         rest: &Rest,
@@ -77,7 +77,7 @@ impl Request<'_> {
         req: &mut ServiceRequest,
     ) -> Result<Recognised, Error> {
         let budget = self.site.database().read_budget();
-        let mut nobody = None;
+        let mut anonymous = None;
         for class in &rest.classes.list {
             let (user, auth) = match class {
                 Class::Session => {
@@ -85,7 +85,7 @@ impl Request<'_> {
                     if recognised.user.is_ok() {
                         return Ok(recognised);
                     }
-                    nobody = Some(recognised);
+                    anonymous = Some(recognised);
                     continue;
                 }
                 Class::Basic => {
@@ -121,14 +121,14 @@ impl Request<'_> {
             let session = RequestSession::of_client(self.site, user.clone());
             return Ok(Recognised { session, auth, user: Ok(user) });
         }
-        Ok(nobody.unwrap_or_else(|| Recognised {
+        Ok(anonymous.unwrap_or_else(|| Recognised {
             session: RequestSession::new(Loaded::Unavailable(Error::NoSessionKey)),
             auth: RestAuth::default(),
             user: Err(Error::NoSessionKey),
         }))
     }
 
-    /// A class of the site's own. An error that is a rejection refuses the credential.
+    /// Calls the hook of a custom class. An error that rejects the visitor refuses the credential.
     async fn by_hook(
         &self,
         path: &str,
@@ -137,8 +137,8 @@ impl Request<'_> {
     ) -> Result<Option<DjangoUser>, Error> {
         let hook = hook.ok_or_else(|| {
             Error::ImproperlyConfigured(format!(
-                "DEFAULT_AUTHENTICATION_CLASSES: what {path} does is not known here: say it with \
-                 `DjangoSessionMiddleware::authenticator`, or choose others with `authentication_classes`"
+                "DEFAULT_AUTHENTICATION_CLASSES: {path} is a custom class: say what it does with \
+                 `DjangoSessionMiddleware::authenticator`, or set other `authentication_classes`"
             ))
         })?;
         let patience = self.site.settings().timeout;
@@ -153,7 +153,7 @@ impl Request<'_> {
     }
 }
 
-/// The bytes of a header; of several by one name, as WSGI joins them. Empty for none.
+/// The bytes of a header, joined as WSGI joins several headers of one name. Empty if the header is absent.
 fn joined<'a>(headers: &'a HeaderMap, name: &str) -> Cow<'a, [u8]> {
     let mut values = headers.get_all(name).map(|value| value.as_bytes());
     let first = values.next().unwrap_or_default();

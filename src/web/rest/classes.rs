@@ -1,4 +1,4 @@
-//! The authentication classes of a view, ready to be asked.
+//! The authentication classes of a view, ready for use.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -11,23 +11,23 @@ use crate::{
     settings::{AuthenticationClass, DjangoSettings, RestAuthentication, TokenAuthentication},
 };
 
-/// What a class of the site's own does, told by the application.
+/// What a custom class does: code of the application.
 pub(crate) type Authenticator =
     dyn Fn(HttpRequest, DjangoSite) -> AuthenticatorFuture + Send + Sync;
 pub(crate) type AuthenticatorFuture =
     Pin<Box<dyn Future<Output = Result<Option<DjangoUser>, Error>>>>;
 
-/// The classes in their order.
+/// The classes, in the order of the settings.
 #[derive(Clone)]
 pub(crate) struct Classes {
     pub(super) list: Vec<Class>,
-    /// What the first of them answers to `authenticate_header`: with it a refusal is a 401.
+    /// The `authenticate_header` of the first class. With it, a refusal is a 401.
     pub(super) challenge: Option<HeaderValue>,
-    /// The header of a JWT that is not `Authorization`.
+    /// The header of a JWT, if it is not `Authorization`.
     pub(super) further_header: Option<HeaderValue>,
 }
 
-/// One of them.
+/// One authentication class.
 #[derive(Clone)]
 pub(super) enum Class {
     Session,
@@ -35,7 +35,7 @@ pub(super) enum Class {
     Token(Arc<TokenAuthentication>),
     Jwt(Arc<Jwt>),
     Other(Arc<str>, Option<Arc<Authenticator>>),
-    /// What cannot be asked, and why.
+    /// A class that cannot be used, and why.
     Improper(Arc<str>),
 }
 
@@ -56,7 +56,7 @@ impl Classes {
         }
     }
 
-    /// Says what a class of the site's own does.
+    /// Registers what a custom class does.
     pub(crate) fn tell(&mut self, path: &str, hook: &Arc<Authenticator>) -> bool {
         let mut found = false;
         for class in &mut self.list {

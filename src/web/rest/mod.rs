@@ -1,4 +1,4 @@
-//! Requests that are authenticated as the REST framework does it.
+//! Requests that are authenticated as in the REST framework.
 
 mod answer;
 mod auth;

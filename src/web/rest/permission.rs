@@ -1,4 +1,4 @@
-//! Who may, once it is known who asks: the permission classes of the REST framework.
+//! The permission classes of the REST framework: what an authenticated client can do.
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
@@ -11,21 +11,21 @@ pub(crate) type HasPermission = dyn Fn(&HttpRequest, Option<&DjangoUser>) -> boo
 
 pub(crate) type Clock = dyn Fn() -> SystemTime + Send + Sync;
 
-/// What a view of the REST framework asks for.
+/// The requirements of a view of the REST framework.
 #[derive(Clone)]
 pub(crate) struct Rest {
     pub(crate) classes: Classes,
     pub(crate) permission: Permission,
-    /// Permissions of Django that the user has to have, all of them.
+    /// Django permissions that the user needs, all of them.
     pub(crate) permissions: Vec<String>,
     pub(crate) tests: Vec<Arc<HasPermission>>,
     /// The methods of the view, if they are known.
     pub(crate) methods: Option<Vec<Method>>,
-    /// By which JWTs end.
+    /// The clock that decides when JWTs expire.
     pub(crate) clock: Arc<Clock>,
 }
 
-/// The permission classes that are always there.
+/// The permission classes of the framework itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Permission {
     AllowAny,
@@ -35,17 +35,19 @@ pub(crate) enum Permission {
 }
 
 impl Rest {
-    /// Whether the client may. In the framework's order: permissions, then the method.
+    /// Checks whether the client can do this. As in the framework, permissions come before the
+    /// method.
     ///
     /// # Errors
-    /// [`Error::PermissionDenied`] for a client who is known; for another one the reason why it is not.
+    /// [`Error::PermissionDenied`] for an authenticated client. Otherwise the reason why the client
+    /// is anonymous.
     pub(super) async fn check(
         &self,
         req: &HttpRequest,
         user: Result<&DjangoUser, &Error>,
     ) -> Result<(), Error> {
         let denied = || match user {
-            // Nobody was asked who it is, so nobody is to say it.
+            // No class was tried, so there is no reason why the client is anonymous.
             _ if self.classes.list.is_empty() => Error::PermissionDenied,
             Ok(_) => Error::PermissionDenied,
             Err(error) => error.clone(),
@@ -81,12 +83,12 @@ impl Rest {
     }
 }
 
-/// `SAFE_METHODS`, which TRACE is none of.
+/// `SAFE_METHODS`, which do not include TRACE.
 fn is_safe(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS].iter().any(|safe| same(method, safe))
 }
 
-/// Django spells a method in capitals first.
+/// Compares methods as Django does, which writes them in capitals.
 pub(super) fn same(method: &Method, other: &Method) -> bool {
     method.as_str().eq_ignore_ascii_case(other.as_str())
 }

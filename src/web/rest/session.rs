@@ -1,4 +1,4 @@
-//! `SessionAuthentication`: whoever Django's session names.
+//! `SessionAuthentication`: the user whom Django's session names.
 
 use std::rc::Rc;
 
@@ -36,8 +36,8 @@ impl Request<'_> {
         Ok(session)
     }
 
-    /// `SessionAuthentication.authenticate`: an active user, whose request was meant. Anybody else is not
-    /// refused, and the next class is asked.
+    /// `SessionAuthentication.authenticate`: accepts an active user whose request passes the CSRF check. An
+    /// anonymous or inactive visitor is not refused: the next class is tried.
     pub(super) async fn by_session(
         &self,
         rest: &Rest,

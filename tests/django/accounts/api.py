@@ -1,4 +1,4 @@
-"""An API of the Django REST framework, as most of them are."""
+"""A usual API of the Django REST framework."""
 
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.renderers import JSONRenderer

@@ -6,7 +6,7 @@ from django.contrib.contenttypes.models import ContentType
 
 
 def set_user(username, password=None, password_column=None, groups=None, permissions=None, **fields):
-    """Makes the user or changes the one of that name.
+    """Creates the user, or changes the user of that name.
 
     `password_column` is stored as it stands; `groups` maps each name to its permissions; `fields` are attributes.
     """
@@ -37,7 +37,7 @@ def group(name, permissions):
 
 
 def permission(name):
-    """The permission of that name, "app_label.codename"; made when there is none."""
+    """The permission of that name, "app_label.codename"; created if it does not exist."""
     app_label, codename = name.split(".", 1)
     found = Permission.objects.filter(content_type__app_label=app_label, codename=codename).first()
     if found is None:

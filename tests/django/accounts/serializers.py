@@ -1,4 +1,4 @@
-"""A serializer that Django itself gave up."""
+"""A serializer that Django itself has removed."""
 
 import pickle
 

@@ -1,10 +1,10 @@
-"""How long Django took for a page, written on the page."""
+"""Writes on each page how long Django took for it."""
 
 import time
 
 from django.utils.deprecation import MiddlewareMixin
 
-# Where base.html wants it.
+# The place that base.html reserves.
 PLACE = b"<!-- took -->"
 
 

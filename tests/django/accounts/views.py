@@ -1,4 +1,4 @@
-"""The pages of the test site, and what Django itself thinks of a visitor."""
+"""The pages of the test site, and how Django itself recognises a visitor."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from accounts import people
 
-# The permission that the demo's button grants and takes away.
+# The permission that the demo's button grants and removes.
 LETTERS = "accounts.read_letters"
 
 
@@ -42,7 +42,7 @@ def cart(request):
 @login_required
 @require_POST
 def permission(request):
-    """Grants LETTERS, or takes it away. The page that needs it is Rust's."""
+    """Grants LETTERS, or removes it. The page that needs it is in Rust."""
     held, letters = request.user.user_permissions, people.permission(LETTERS)
     if held.filter(pk=letters.pk).exists():
         held.remove(letters)
@@ -54,7 +54,7 @@ def permission(request):
 
 
 def me(request):
-    """What the Rust side of the demo answers at the same path, in the same words."""
+    """The same text as the Rust side of the demo answers at this path."""
     if not request.user.is_authenticated:
         return JsonResponse({"error": "not logged in"}, status=401)
     user = request.user
@@ -67,18 +67,18 @@ def protected(request):
 
 
 def user(request):
-    """As little as a view can do for a visitor who is logged in: what the benchmarks ask for."""
-    return HttpResponse(request.user.pk if request.user.is_authenticated else "nobody")
+    """The smallest view for a logged-in visitor, for the benchmarks."""
+    return HttpResponse(request.user.pk if request.user.is_authenticated else "anonymous")
 
 
 def visit(request):
-    """As little as a view can do that changes its session: for the benchmarks, too."""
+    """The smallest view that changes its session, for the benchmarks."""
     request.session["seen"] = int(time.time())
     return user(request)
 
 
 def whoami(request):
-    """The yardstick of the tests. An exception is answered with 500, as Django would, and with its name."""
+    """How Django recognises the visitor, for the tests. An exception becomes a 500 with its name."""
     try:
         return JsonResponse(describe(request))
     except Exception as error:
@@ -111,6 +111,6 @@ def permissions_of(user):
 
 
 def expire_date(request):
-    """When the row ends; `get_expiry_date()` would say when it would end if it were saved now."""
+    """The row's expire_date; `get_expiry_date()` would return the date for a save at this moment."""
     key = request.session.session_key
     return key and Session.objects.filter(session_key=key).values_list("expire_date", flat=True).first()

@@ -1,4 +1,4 @@
-"""A session table of the site's own: longer keys, more columns."""
+"""A custom session table: longer keys, more columns."""
 
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models

@@ -1,4 +1,4 @@
-"""SESSION_ENGINE of a site with a session class by a name of its own, and so with a salt of its own."""
+"""SESSION_ENGINE of a site whose session class has another name, and so another salt."""
 
 from django.contrib.sessions.backends.db import SessionStore as DBStore
 

@@ -1,4 +1,4 @@
-"""An app that takes Django's own receiver away."""
+"""An app that disconnects Django's own receiver."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""Backends that decide for themselves."""
+"""Backends that override decisions of ModelBackend."""
 
 from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.core.exceptions import PermissionDenied
@@ -14,14 +14,14 @@ class Denying(BaseBackend):
 
 
 class Granting(BaseBackend):
-    """Grants, and cannot refuse."""
+    """Grants permissions, and cannot refuse them."""
 
     def get_user_permissions(self, user_obj, obj=None):
         return {"shop.smile"}
 
 
 class Asking(ModelBackend):
-    """Knows another way in."""
+    """Logs in users in another way."""
 
     def authenticate(self, request, username=None, password=None, **kwargs):
         return super().authenticate(request, username, password, **kwargs)

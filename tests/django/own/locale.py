@@ -1,4 +1,4 @@
-"""A site that knows in which language each account is."""
+"""A site that knows the language of each account."""
 
 from django.middleware.locale import LocaleMiddleware
 

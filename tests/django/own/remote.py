@@ -1,4 +1,4 @@
-"""Who the proxy says it is: the way of Django's documentation to take the name from a header."""
+"""The user whom the proxy names: takes the name from a header, as Django's documentation shows."""
 
 from django.contrib.auth.middleware import RemoteUserMiddleware
 

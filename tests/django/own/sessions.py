@@ -1,4 +1,4 @@
-"""A session class whose keys say of which scheme they are, and that writes down who logs out."""
+"""A session class whose keys name their scheme, and that records logouts."""
 
 from django.contrib.sessions.backends.db import SessionStore as DBStore
 

@@ -1,4 +1,4 @@
-"""A site in several languages, whose log-in page has another path in each, and all of whose pages are for members."""
+"""A site in several languages: its login page has another path in each, and all its pages are for members."""
 
 from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns

@@ -21,7 +21,7 @@ def script():
 
 
 def methods(cls):
-    """What Django's own classes among the ancestors define as code, and Python does not call to make a class."""
+    """The code that Django's own classes among the ancestors define, without what Python calls to create a class."""
     django = [each for each in cls.__mro__ if each.__module__.startswith("django.")]
     named = {name: value for each in reversed(django) for name, value in vars(each).items()}
     kinds = (types.FunctionType, property, classmethod, staticmethod)
@@ -29,7 +29,7 @@ def methods(cls):
 
 
 def overriding(cls, name):
-    """A class that does what Django does, by a method of its own."""
+    """A subclass that overrides one method and does the same as Django."""
     value = next(vars(each)[name] for each in cls.__mro__ if name in vars(each))
 
     def own(self, *arguments, **named):
@@ -49,7 +49,7 @@ def plain(cls, name, own):
 
 
 def silent(seed):
-    """The methods about which nothing is said, and of how many; HARMLESS aside."""
+    """The overridden methods that the export does not report, and the number of all; without HARMLESS."""
     exported = script()
     dice = random.Random(seed)
     asked = [

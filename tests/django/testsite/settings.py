@@ -88,7 +88,7 @@ LOGGING = {
 # Behind the others.
 EXTRA_MIDDLEWARE = []
 
-# How many seconds a connection to the database stays open: none, Django's default. None is forever.
+# How many seconds a connection to the database stays open: 0 is Django's default, None is forever.
 CONN_MAX_AGE = 0
 
 globals().update(json.loads(os.environ.get("TESTSITE_SETTINGS", "{}"), object_hook=bytes_from_hex))

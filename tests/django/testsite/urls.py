@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from accounts import views
 
-# Someone whom the Rust service sent here may go back there, even when it has an address of its own.
+# A visitor whom the Rust service sent here can go back there, even if it has an address of its own.
 rust = {"success_url_allowed_hosts": {urlsplit(settings.RUST_URL).netloc}}
 
 urlpatterns = [

@@ -1,4 +1,5 @@
-//! What was read to find the token is given back, and no more is read than that takes.
+//! The bytes that were read to find the token are returned to the handler, and no more are read
+//! than that needs.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -66,10 +67,10 @@ async fn first(mut body: Payload) -> String {
     format!("{} bytes", body.next().await.map_or(0, |piece| piece.unwrap().len()))
 }
 
-/// For a machine that does something else.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for a machine that is busy with something else.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A request in pieces, of which the server sees one after the other.
+/// A request that is sent in pieces, which the server receives one after the other.
 pub(super) struct Sender(TcpStream);
 
 impl Sender {
@@ -95,17 +96,18 @@ impl Sender {
         self.send(&[piece, b"\r\n"].concat()).await;
     }
 
-    /// Nothing more is sent, whatever was announced.
+    /// Sends nothing more, whatever was announced.
     pub(super) async fn end(&mut self) {
         self.0.shutdown().await.unwrap();
     }
 
-    /// Status and body, while the request may still be under way.
+    /// Status and body of the answer, while the request may still be sent.
     pub(super) async fn answer(self) -> (u16, Vec<u8>) {
-        timeout(PATIENCE, self.read_answer()).await.expect("an answer")
+        timeout(ANSWER_TIMEOUT, self.read_answer()).await.expect("an answer")
     }
 
-    /// All that is answered to a client that sends this now and then, until the server closes the connection.
+    /// The whole answer to a client that sends this now and then, until the server closes the
+    /// connection.
     pub(super) async fn trickle(self, piece: &[u8]) -> Answer {
         let (mut reader, mut writer) = self.0.into_split();
         let mut answer = Vec::new();
@@ -114,9 +116,9 @@ impl Sender {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        // One that is closed while a client sends may end in a reset.
+        // A connection that is closed while a client sends can end in a reset.
         let reading = async { reader.read_to_end(&mut answer).await.is_ok() };
-        let ended = timeout(PATIENCE, future::join(sending, reading)).await;
+        let ended = timeout(ANSWER_TIMEOUT, future::join(sending, reading)).await;
         ended.expect("a connection that is closed");
         Answer::parse(&answer)
     }
@@ -166,7 +168,7 @@ async fn a_handler_gets_the_body_byte_for_byte() {
         (URLENCODED, urlencoded(&noise[..900])),
         (MULTIPART, multipart(b"")),
         (MULTIPART, multipart(&noise[..70_000])),
-        // An upload: it streams on as soon as the token was seen.
+        // An upload: it streams on as soon as the token was read.
         (MULTIPART, multipart(&noise)),
     ] {
         for path in ["/bytes", "/pieces"] {
@@ -189,7 +191,7 @@ async fn a_handler_gets_the_body_byte_for_byte() {
 }
 
 #[actix_web::test]
-async fn a_form_is_read_twice() {
+async fn the_handler_can_read_a_form_that_the_middleware_has_read() {
     let app = app(DjangoSettings::new("k"));
     let body = format!("text=a+b&csrfmiddlewaretoken={SECRET}");
     let length = body.len().to_string();
@@ -207,7 +209,7 @@ async fn a_form_is_read_twice() {
 }
 
 #[actix_web::test]
-async fn actix_multipart_reads_what_the_middleware_has_read() {
+async fn actix_multipart_can_read_an_upload_that_the_middleware_has_read() {
     let app = app(DjangoSettings::new("k"));
     let token = part("csrfmiddlewaretoken", None, MASKED.as_bytes());
     for size in [0, 70_000, 8_000_000] {
@@ -223,10 +225,10 @@ async fn actix_multipart_reads_what_the_middleware_has_read() {
 }
 
 #[actix_web::test]
-async fn an_upload_is_with_the_handler_as_soon_as_the_token_was_seen() {
+async fn the_handler_gets_an_upload_as_soon_as_its_token_was_read() {
     let app = app(DjangoSettings::new("k"));
     let gigabyte = ("Content-Length", "1073741824");
-    // The rest never comes, and nobody waits for it.
+    // The rest never comes, and the middleware does not wait for it.
     let mut sender = Sender::to(&app, "/first", &[MULTIPART, gigabyte]).await;
     sender.send(&part("csrfmiddlewaretoken", None, SECRET.as_bytes())).await;
     sender.send(b"--XyZ\r\n").await;
@@ -234,13 +236,13 @@ async fn an_upload_is_with_the_handler_as_soon_as_the_token_was_seen() {
     assert_eq!(status, 200);
     assert!(body.ends_with(b" bytes") && body != b"0 bytes");
 
-    // Nor for the first byte, with a token in the header.
+    // With a token in the header, the middleware does not wait for the first byte either.
     let header = ("X-CSRFToken", MASKED);
     let mut sender = Sender::to(&app, "/first", &[MULTIPART, gigabyte, header]).await;
     sender.send(b"-").await;
     assert_eq!(sender.answer().await, (200, b"1 bytes".to_vec()));
 
-    // A body that is no form is not looked into.
+    // A body that is not a form is not read.
     let json = ("Content-Type", "application/json");
     let mut sender = Sender::to(&app, "/first", &[json, gigabyte, header]).await;
     sender.send(b"{").await;
@@ -248,8 +250,8 @@ async fn an_upload_is_with_the_handler_as_soon_as_the_token_was_seen() {
 }
 
 #[actix_web::test]
-async fn nobody_fills_the_memory_on_the_way_to_a_token() {
-    // Files before the token: it is looked for as far as the disk may be used.
+async fn memory_is_bounded_while_a_form_is_searched_for_its_token() {
+    // Files before the token: the middleware searches as far as the disk limit allows.
     let no_disk = {
         let mut settings = DjangoSettings::new("k");
         settings.max_form_spool = 0;
@@ -261,7 +263,7 @@ async fn nobody_fills_the_memory_on_the_way_to_a_token() {
     assert_eq!(sender.answer().await, (413, Vec::new()));
 
     let app = app(DjangoSettings::new("k"));
-    // A form that says how long it is, and one that does not.
+    // A form with a length, and one without.
     let long = ("Content-Length", "2621441");
     let sender = Sender::to(&app, "/bytes", &[URLENCODED, long]).await;
     assert_eq!(sender.answer().await, (400, Vec::new()));
@@ -273,16 +275,17 @@ async fn nobody_fills_the_memory_on_the_way_to_a_token() {
     assert_eq!(sender.answer().await, (400, Vec::new()));
 }
 
-/// actix takes whatever follows such a request for its body, until the connection ends.
+/// actix takes everything after such a request for its body, until the connection ends.
 #[actix_web::test]
-async fn a_form_ends_where_it_says_though_the_connection_is_to_be_upgraded() {
+async fn a_form_ends_at_its_content_length_even_with_an_upgrade_header() {
     let app = app(DjangoSettings::new("k"));
     let upgrade = ("Upgrade", "websocket");
     let token = part("csrfmiddlewaretoken", None, SECRET.as_bytes());
     let multipart = [&token[..], b"--XyZ--\r\n"].concat();
     let urlencoded = format!("csrfmiddlewaretoken={SECRET}").into_bytes();
     for (content_type, body) in [(MULTIPART, &multipart), (URLENCODED, &urlencoded)] {
-        // The connection stays open: what is there is the form. The same one a byte shorter is none.
+        // The connection stays open: the bytes that came are the form. One byte less, and it is not
+        // a form.
         for (length, status) in [(body.len(), 200), (body.len() - 10, 403)] {
             let length = length.to_string();
             let headers = [content_type, upgrade, ("Content-Length", length.as_str())];
@@ -296,7 +299,7 @@ async fn a_form_ends_where_it_says_though_the_connection_is_to_be_upgraded() {
         assert_eq!(sender.answer().await.0, 403, "{content_type:?}");
     }
 
-    // A file without an end, in a form of a hundred bytes.
+    // A file that never ends, in a form of a hundred bytes.
     let hundred = ("Content-Length", "100");
     let mut sender = Sender::to(&app, "/first", &[MULTIPART, upgrade, hundred]).await;
     sender.send(&part("f", Some("a"), &[b'x'; 1 << 16])).await;
@@ -304,7 +307,7 @@ async fn a_form_ends_where_it_says_though_the_connection_is_to_be_upgraded() {
 }
 
 #[actix_web::test]
-async fn bodies_of_other_methods_are_left_alone() {
+async fn bodies_of_other_methods_are_not_read() {
     let app = app(DjangoSettings::new("k"));
     let cookie = format!("csrftoken={SECRET}");
     let headers: [(&str, &[u8]); 4] = [

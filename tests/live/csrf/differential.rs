@@ -25,7 +25,7 @@ async fn random_requests_get_the_verdict_of_django() {
                 json!({ "cmd": "csrf_answers", "settings": settings.0, "requests": questions });
             let verdicts = bed.ask(question).await;
             let ours = answers(settings.ours(), &requests).await;
-            // The same where every form goes through a temporary file.
+            // The same, with each form going through a temporary file.
             let mut on_disk = settings.ours();
             on_disk.max_form_memory = 0;
             let spooled = answers(on_disk, &requests).await;
@@ -33,7 +33,7 @@ async fn random_requests_get_the_verdict_of_django() {
             for (((request, djangos), ours), spooled) in
                 requests.iter().zip(verdicts).zip(&ours).zip(&spooled)
             {
-                // Older versions drop what is no base64 from it (V31).
+                // Older versions ignore bytes in it that are not base64 (V31).
                 let has_base64 = request.body.windows(6).any(|bytes| bytes == b"base64");
                 if has_base64 && django != Django::V6_1 {
                     continue;
@@ -51,7 +51,7 @@ async fn random_requests_get_the_verdict_of_django() {
         println!("{django}: {alike} alike, {stricter} stricter than Django under a wildcard");
         assert!(alike >= 3_000 && stricter > 0, "{django}: {alike} alike, {stricter} stricter");
     }
-    // A comparison that never meets a verdict says nothing about it.
+    // A comparison without any case of a verdict says nothing about it.
     println!("{told:#?}");
     assert!(told.len() >= 20, "{told:#?}");
 }
@@ -66,7 +66,7 @@ pub(super) fn kind(djangos: &Value) -> String {
     format!("{} {reason}", djangos["status"])
 }
 
-/// Where a wildcard matches what is no host, a middleware refuses (CD1).
+/// If a wildcard matches text that is not a host, the middleware refuses (CD1).
 fn is_stricter(request: &CsrfRequest, djangos: &Value, ours: &CsrfAnswer) -> bool {
     let is_odd = |name: &str| {
         request.header(name).is_some_and(|url| url.iter().any(|byte| b"\\@".contains(byte)))
@@ -110,7 +110,7 @@ pub(super) fn compare(
     }
 }
 
-/// Whether the secret in the cookie did not come with the request.
+/// Whether the response has a secret that was not in the request.
 fn is_new(request: &CsrfRequest, set_cookie: &str) -> bool {
     let secret = set_cookie.split(['=', ';']).nth(1).unwrap();
     let combined = unmasked(&format!("{SECRET}{OTHER}"));

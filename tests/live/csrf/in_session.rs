@@ -1,4 +1,4 @@
-//! `CSRF_USE_SESSIONS`: the secret is in the session, for Django and for us.
+//! `CSRF_USE_SESSIONS`: the secret is in the session, for Django and for this crate.
 
 use actix_django_session::{
     CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite,
@@ -20,7 +20,7 @@ fn in_session() -> DjangoSettings {
     })
 }
 
-/// A page with a token, a form, and a form to log in by, which answers with the token of who is in.
+/// A page with a token, a form, and a login form that answers with the token of the logged-in user.
 fn start(site: DjangoSite) -> TestApp {
     let log_in =
         async |session: DjangoSessionMut, site: web::Data<DjangoSite>, req: HttpRequest| {
@@ -38,7 +38,7 @@ fn start(site: DjangoSite) -> TestApp {
     })
 }
 
-/// Posts a form with this token, as a page of the same site; the status and the text.
+/// Posts a form with this token, as a page of the same site; returns the status and the text.
 async fn post(browser: &Browser, url: &str, token: &str, fields: &str) -> (u16, String) {
     let (origin, _) = url.split_at(url.match_indices('/').nth(2).unwrap().0);
     let request = browser.client().post(url).header("Origin", origin);
@@ -58,7 +58,7 @@ async fn django_token(browser: &Browser, url: &str) -> String {
     token.split('"').next().unwrap().to_owned()
 }
 
-/// What is in the row of this visitor.
+/// The content of this visitor's row.
 async fn secret(bed: &Bed, browser: &Browser, url: &str) -> Value {
     let cookies = browser.cookies(url).unwrap();
     assert!(!cookies.contains("csrftoken"), "the secret is in the session alone");
@@ -70,7 +70,7 @@ async fn secret(bed: &Bed, browser: &Browser, url: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn one_session_serves_django_and_us() {
+async fn django_and_the_service_share_the_secret_in_a_session() {
     let versions = Django::available().unwrap();
     for django in [versions[0], versions[versions.len() - 1]] {
         let bed = Bed::start(django, Settings::default().set("CSRF_USE_SESSIONS", true)).await;
@@ -85,7 +85,7 @@ async fn one_session_serves_django_and_us() {
             secret.len() == 32 && secret.bytes().all(|b| b.is_ascii_alphanumeric())
         };
 
-        // We make the session of a stranger, and Django takes our token for its form.
+        // The service creates the session of an anonymous visitor, and Django accepts its token.
         let browser = Browser::new();
         let token = text(&browser, &ours).await;
         let made_here = secret(&bed, &browser, &ours).await;
@@ -93,18 +93,18 @@ async fn one_session_serves_django_and_us() {
         assert_eq!(post(&browser, &log_in_there, SECRET, &credentials).await.0, 403, "{django}");
         assert_eq!(post(&browser, &log_in_there, &token, &credentials).await.0, 302, "{django}");
 
-        // Its log-in has rotated the secret: from now on its tokens are good here.
+        // Django's login has rotated the secret: from now on Django's tokens are accepted here.
         let made_there = secret(&bed, &browser, &ours).await;
         assert!(is_secret(&made_there) && made_there != made_here, "{django}");
         assert_eq!(post(&browser, &ours, &token, "").await.0, 403, "{django}");
         let token = django_token(&browser, &theirs).await;
         assert_eq!(post(&browser, &ours, &token, "").await.0, 200, "{django}");
-        // A page of ours leaves the secret alone, and Django takes its token.
+        // A page of the service keeps the secret, and Django accepts its token.
         let token = text(&browser, &ours).await;
         assert_eq!(secret(&bed, &browser, &ours).await, made_there, "{django}");
         assert_eq!(post(&browser, &log_out_there, &token, "").await.0, 302, "{django}");
 
-        // A stranger of Django's logs in here: that rotates the secret too.
+        // An anonymous visitor of Django logs in here: that rotates the secret too.
         let browser = Browser::new();
         let token = django_token(&browser, &log_in_there).await;
         let (status, new) = post(&browser, &log_in_here, &token, "").await;
@@ -116,7 +116,7 @@ async fn one_session_serves_django_and_us() {
 }
 
 #[actix_web::test]
-async fn a_service_that_only_reads_writes_no_secret_and_says_so() {
+async fn a_service_without_write_sessions_creates_no_secret_and_names_the_setting() {
     let bed = Bed::shared().await;
     let app = start(bed.site_with(in_session()));
     let key = bed.session(r#"{"a":1}"#).await;
@@ -130,9 +130,10 @@ async fn a_service_that_only_reads_writes_no_secret_and_says_so() {
     assert!(log.contains("CSRF_USE_SESSIONS") && log.contains("write_sessions"), "{log}");
 }
 
-/// What a page of ours writes is there for the next request, and what is no secret counts for none.
+/// A page of the service stores the secret for the next request. A value that is not a secret is
+/// ignored.
 #[actix_web::test]
-async fn the_secret_may_be_in_the_session() {
+async fn the_secret_can_be_in_the_session() {
     let bed = Bed::shared().await;
     let app = start(bed.site_with(in_session().with(|s| s.write_sessions = true)));
     let page = app.get_without_cookie("/").await;
@@ -147,7 +148,7 @@ async fn the_secret_may_be_in_the_session() {
     assert_eq!(send(&app, &cookie, &token).await, 200);
     assert_eq!(send(&app, &cookie, SECRET).await, 403);
     assert_eq!(send(&app, &format!("csrftoken={SECRET}"), SECRET).await, 403);
-    // Once it is there, it stays, and nothing is written.
+    // Once it is stored, it stays, and nothing is written.
     let again = app.get_with_cookie("/", cookie.as_bytes()).await;
     assert_eq!((again.status, again.header("set-cookie")), (200, None));
     assert_eq!(send(&app, &cookie, &again.text()).await, 200);
@@ -165,7 +166,7 @@ async fn the_secret_may_be_in_the_session() {
     assert_eq!(send(&app, &cookie, &page.text()).await, 200);
     assert_eq!(reads.get_without_cookie("/").await.status, 500);
 
-    // What is no secret counts for none, and is replaced.
+    // A value that is not a secret is ignored and replaced.
     for broken in ["5", "[]", "\"abc\"", "null"] {
         let key = bed.session(&format!(r#"{{"_csrftoken": {broken}, "x": 1}}"#)).await;
         let cookie = format!("sessionid={key}");

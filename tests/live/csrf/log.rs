@@ -1,4 +1,4 @@
-//! What the log says of a refusal.
+//! The log line of a refusal.
 
 use actix_django_session::{CsrfToken, DjangoSessionMiddleware, DjangoSettings, test};
 use actix_web::{
@@ -21,7 +21,7 @@ fn app(settings: DjangoSettings) -> TestApp {
 type Headers<'a> = &'a [(&'a str, &'a [u8])];
 
 #[actix_web::test]
-async fn a_refusal_is_one_warning_with_djangos_reason_what_came_and_what_was_expected() {
+async fn a_refusal_logs_one_warning_with_djangos_reason_and_the_received_and_expected_values() {
     let mut settings = DjangoSettings::new("k");
     settings.allowed_hosts = vec!["example.com".into()];
     settings.secure_proxy_ssl_header = Some(("X-Forwarded-Proto".into(), "https".into()));
@@ -30,7 +30,8 @@ async fn a_refusal_is_one_warning_with_djangos_reason_what_came_and_what_was_exp
     let host = ("Host", &b"example.com"[..]);
     let https = ("X-Forwarded-Proto", &b"https"[..]);
     let cases: [(Headers<'_>, &[&str]); 6] = [
-        // Behind a proxy that ends TLS, without the setting: the most asked question about Django.
+        // Behind a proxy that terminates TLS, without the setting: the most frequent question about
+        // Django.
         (
             &[host, ("Origin", b"https://example.com")],
             &[
@@ -78,7 +79,7 @@ async fn a_refusal_is_one_warning_with_djangos_reason_what_came_and_what_was_exp
 }
 
 #[actix_web::test]
-async fn what_a_visitor_sends_breaks_no_line_of_the_log() {
+async fn values_from_a_client_cannot_break_a_log_line() {
     let app = app(DjangoSettings::new("k").with(|s| s.allowed_hosts = vec!["*".into()]));
     let origin = "http://a\u{85}\t\u{1b}[31m".chars().map(|c| c as u8).collect::<Vec<_>>();
     let origin: Vec<u8> = origin.into_iter().filter(|&byte| byte != 0x1b).collect();
@@ -88,7 +89,7 @@ async fn what_a_visitor_sends_breaks_no_line_of_the_log() {
 }
 
 #[actix_web::test]
-async fn debug_output_of_a_token_shows_nothing() {
+async fn debug_output_of_a_token_shows_no_secret() {
     let site = test::site().build();
     let page = async |token: CsrfToken| format!("{token:?}");
     let app =

@@ -1,4 +1,4 @@
-//! Which middleware checks what, and when.
+//! Which middleware checks which requests, and when.
 
 use std::sync::{
     Arc,
@@ -80,7 +80,7 @@ async fn middlewares_check_around_apps_scopes_and_resources() {
 }
 
 #[actix_web::test]
-async fn every_middleware_checks_before_it_asks_who_it_is() {
+async fn every_middleware_checks_csrf_before_it_looks_up_the_user() {
     let middlewares = [
         DjangoSessionMiddleware::optional,
         DjangoSessionMiddleware::required,
@@ -98,7 +98,7 @@ async fn every_middleware_checks_before_it_asks_who_it_is() {
 }
 
 #[actix_web::test]
-async fn strangers_are_sent_to_log_in_once_their_form_is_sound() {
+async fn anonymous_visitors_with_a_valid_form_are_redirected_to_log_in() {
     let app = app!(DjangoSessionMiddleware::login_required(site(own_settings())));
     let refused = call_service(&app, post().to_request()).await;
     assert_eq!((refused.status().as_u16(), refused.headers().get(LOCATION)), (403, None));
@@ -140,7 +140,7 @@ async fn nested_middlewares_check_once() {
 }
 
 #[actix_web::test]
-async fn an_exempt_middleware_checks_nothing_and_one_inside_it_does() {
+async fn a_middleware_inside_an_exempt_one_still_checks_csrf() {
     let exempt = optional().csrf_exempt();
     let handler = || web::to(async || HttpResponse::Ok().finish());
     let app = init_service(
@@ -155,7 +155,7 @@ async fn an_exempt_middleware_checks_nothing_and_one_inside_it_does() {
     assert_eq!(status!(app, evil().uri("/checked")), 403);
     assert_eq!(status!(app, post().uri("/checked")), 403);
     assert_eq!(status!(app, post_with_token().uri("/checked")), 200);
-    // What is no secret is replaced all the same.
+    // A cookie that is not a secret is replaced all the same.
     let broken = TestRequest::post().insert_header((COOKIE, "csrftoken=broken"));
     let answer = call_service(&app, broken.to_request()).await;
     assert_eq!(answer.status(), 200);
@@ -163,7 +163,7 @@ async fn an_exempt_middleware_checks_nothing_and_one_inside_it_does() {
 }
 
 #[actix_web::test]
-async fn a_middleware_for_apis_checks_those_whom_a_session_authenticates() {
+async fn a_middleware_for_apis_checks_csrf_of_users_with_a_session() {
     let site = test::site().user(TestUser::new(7, "ada")).build();
     let app = app!(DjangoSessionMiddleware::optional(site.clone()).csrf_if_logged_in());
     assert_eq!(status!(app, TestRequest::post()), 200);
@@ -178,7 +178,7 @@ async fn a_middleware_for_apis_checks_those_whom_a_session_authenticates() {
     assert_eq!(client.send(&app, TestRequest::post()).await.status(), 403);
     assert_eq!(client.send(&app, post_with_token()).await.status(), 200);
 
-    // Somebody of whom nothing can be known gets no further, whatever he sends.
+    // A visitor who cannot be looked up is refused, whatever the request contains.
     let site = DjangoSite::new(pool(&nowhere()), own_settings()).unwrap();
     let app = app!(DjangoSessionMiddleware::optional(site).csrf_if_logged_in());
     let cookie = (COOKIE, "sessionid=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
@@ -186,7 +186,7 @@ async fn a_middleware_for_apis_checks_those_whom_a_session_authenticates() {
 }
 
 #[actix_web::test]
-async fn a_middleware_for_apis_asks_django_s_tables_who_it_is() {
+async fn a_middleware_for_apis_looks_up_the_user_in_djangos_tables() {
     let bed = Bed::shared().await;
     let site = bed.site();
     let app = TestApp::start(move || {
@@ -204,7 +204,7 @@ async fn a_middleware_for_apis_asks_django_s_tables_who_it_is() {
     let sound = [("Cookie", cookies.as_bytes()), ("X-CSRFToken", MASKED.as_bytes())];
     assert_eq!(app.send("DELETE", "/", &sound).await.status, 200);
 
-    // An id in a form that Django reads but never writes names a user as well.
+    // An id in a form that Django reads but never writes also names a user.
     let question = json!({ "cmd": "get_user", "username": "ada" });
     let hash = bed.ask(question).await["session_auth_hash"].take();
     let site = bed.site();
@@ -225,7 +225,7 @@ async fn a_middleware_for_apis_asks_django_s_tables_who_it_is() {
         assert_eq!(answer.status, 403, "{id}");
     }
 
-    // Whose users are kept elsewhere may well be logged in.
+    // A user who is stored elsewhere may be logged in.
     let mut elsewhere = AuthenticationBackend::new("sso.Backend");
     elsewhere.reads_users = false;
     let site = bed.site_with(settings().with(|s| s.authentication_backends = vec![elsewhere]));
@@ -246,7 +246,7 @@ async fn a_middleware_for_apis_asks_django_s_tables_who_it_is() {
 }
 
 #[actix_web::test]
-async fn a_web_socket_is_opened_by_pages_of_the_site_only() {
+async fn only_pages_of_the_site_can_open_a_web_socket() {
     let app = app!(optional());
     let handshake = || {
         TestRequest::get()
@@ -258,7 +258,7 @@ async fn a_web_socket_is_opened_by_pages_of_the_site_only() {
     assert_eq!(status!(app, from("http://example.com")), 200);
     assert_eq!(status!(app, from("http://evil.com")), 403);
     assert_eq!(status!(app, from("null")), 403);
-    // No browser: there is no visitor whose session could be misused.
+    // Without a browser there is no session of a visitor that could be misused.
     assert_eq!(status!(app, handshake()), 200);
     assert_eq!(status!(app, from("http://evil.com").insert_header((UPGRADE, "h2c"))), 200);
     let exempt = app!(optional().csrf_exempt());
@@ -266,7 +266,7 @@ async fn a_web_socket_is_opened_by_pages_of_the_site_only() {
 }
 
 #[actix_web::test]
-async fn an_error_handler_answers_as_the_rest_framework() {
+async fn an_error_handler_can_answer_as_the_rest_framework() {
     let middleware = optional().error_handler(|error, _| match error {
         Error::CsrfFailed(reason) => {
             HttpResponse::Forbidden().json(json!({ "detail": format!("CSRF Failed: {reason}") }))
@@ -281,7 +281,7 @@ async fn an_error_handler_answers_as_the_rest_framework() {
     assert!(!Error::CsrfFailed(CsrfReason::NoCookie).wants_login());
 }
 
-/// A page with a form, for those who were refused: the new token is in its cookie.
+/// A page with a form, for refused visitors: the new token is in its cookie.
 #[actix_web::test]
 async fn an_error_handler_can_make_a_page_with_a_form() {
     let middleware = optional().error_handler(|_, req| {
@@ -304,7 +304,7 @@ fn cookie_of<B>(answer: &ServiceResponse<B>) -> String {
 }
 
 #[actix_web::test]
-async fn each_token_is_another_and_all_are_good() {
+async fn each_token_is_different_and_all_are_accepted() {
     let page = web::get().to(async |one: CsrfToken, other: CsrfToken| {
         assert_ne!(one.as_str(), other.as_str());
         let input = other.input();
@@ -324,7 +324,7 @@ async fn each_token_is_another_and_all_are_good() {
             .insert_header(("X-CSRFToken", token));
         assert_eq!(status!(app, request), 200);
     }
-    // The cookie is renewed, and its secret stays.
+    // The cookie is renewed with the same secret.
     let again = TestRequest::get().insert_header((COOKIE, cookie.as_str()));
     assert_eq!(cookie_of(&call_service(&app, again.to_request()).await), cookie);
 }
@@ -339,7 +339,7 @@ async fn without_a_middleware_a_token_fails_and_names_the_fix() {
 }
 
 #[actix_web::test]
-async fn the_client_of_a_test_brings_a_token_wherever_the_secret_is() {
+async fn the_test_client_sends_a_token_wherever_the_secret_is() {
     for in_sessions in [false, true] {
         let settings = own_settings().with(|settings| {
             settings.csrf_use_sessions = in_sessions;
@@ -358,7 +358,7 @@ async fn the_client_of_a_test_brings_a_token_wherever_the_secret_is() {
 }
 
 #[actix_web::test]
-async fn improper_settings_are_refused_at_the_start() {
+async fn improper_settings_are_refused_at_start() {
     for settings in [
         own_settings().with(|s| s.csrf_trusted_origins = vec!["example.com".into()]),
         own_settings().with(|s| s.csrf_header_name = "HTTP_X_CSRFTOKEN".into()),
@@ -373,7 +373,7 @@ async fn improper_settings_are_refused_at_the_start() {
     }
 }
 
-/// A form of a Django page is good here, and one of a page of ours is good there.
+/// The token of a Django page is accepted here, and the token of a page of the service in Django.
 #[actix_web::test]
 async fn tokens_are_exchanged_with_a_running_django() {
     for django in Django::available().unwrap() {
@@ -408,9 +408,9 @@ async fn tokens_are_exchanged_with_a_running_django() {
     }
 }
 
-/// A log-in gives another secret, so that what was known of the stranger's is worth nothing.
+/// A login creates a new secret, so that a secret known before the login becomes useless.
 #[actix_web::test]
-async fn a_log_in_rotates_the_secret() {
+async fn a_login_rotates_the_secret() {
     let bed = Bed::shared().await;
     for use_sessions in [false, true] {
         let mut settings = settings();
@@ -424,7 +424,7 @@ async fn a_log_in_rotates_the_secret() {
                                 req: actix_web::HttpRequest| {
                 let ada = site.user_by_username("ada").await.unwrap();
                 session.login(&ada).await.unwrap();
-                // Of the new secret, in the same request.
+                // A token of the new secret, in the same request.
                 CsrfToken::extract(&req).await.unwrap().as_str().to_owned()
             };
             App::new()

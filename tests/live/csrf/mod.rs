@@ -1,4 +1,4 @@
-//! The CSRF check beside a running Django, and what only a middleware has to keep.
+//! The CSRF check compared with a running Django, and rules that only a middleware can keep.
 
 mod bodies;
 mod differential;

@@ -1,4 +1,4 @@
-//! Random requests that a CSRF check has to judge, and a middleware without a database to judge them.
+//! Random requests for a CSRF check, and a middleware without a database that answers them.
 
 use std::io::Write;
 
@@ -160,7 +160,7 @@ pub(super) struct CsrfRequest {
     pub(super) body: Vec<u8>,
     pub(super) view: &'static str,
     pub(super) session: Value,
-    /// What it has to get through here, the outermost first. Django has one middleware.
+    /// The middlewares around the handler, the outermost first. Django has one.
     pub(super) layers: [Layer; 3],
 }
 
@@ -168,16 +168,16 @@ pub(super) struct CsrfRequest {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layer {
     check: Check,
-    /// Which handle: the site's, a clone of it with a hook, or a second one on the same tables.
+    /// The handle: the site's, a clone of it with a hook, or a second one on the same tables.
     handle: usize,
 }
 
-/// How it checks.
+/// How a middleware checks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Check {
     Everybody,
     IfLoggedIn,
-    Nobody,
+    Exempt,
     /// There is no such middleware.
     Absent,
 }
@@ -191,7 +191,7 @@ impl Layer {
     /// One of the three checks everybody.
     fn random(dice: &mut Dice) -> [Self; 3] {
         let mut layers = [(); 3].map(|()| {
-            let others = [Check::Everybody, Check::IfLoggedIn, Check::Nobody, Check::Absent];
+            let others = [Check::Everybody, Check::IfLoggedIn, Check::Exempt, Check::Absent];
             Self { check: others[dice.below(4)], handle: dice.below(3) }
         });
         layers[dice.below(3)].check = Check::Everybody;
@@ -203,7 +203,7 @@ impl Layer {
         let middleware = match self.check {
             Check::Everybody | Check::Absent => middleware,
             Check::IfLoggedIn => middleware.csrf_if_logged_in(),
-            Check::Nobody => middleware.csrf_exempt(),
+            Check::Exempt => middleware.csrf_exempt(),
         };
         Condition::new(self.check != Check::Absent, middleware)
     }

@@ -1,4 +1,4 @@
-//! A form that comes slowly, or too much of it at once, over a real connection.
+//! Forms that come slowly, or too many at once, over real connections.
 
 use std::{
     sync::{Arc, Mutex},
@@ -32,8 +32,8 @@ fn app(settings: DjangoSettings) -> (TestApp, Heard) {
 }
 
 #[actix_web::test]
-async fn who_sends_a_byte_now_and_then_gets_a_408_and_no_further_byte_is_read() {
-    const PATIENCE: Duration = Duration::from_millis(300);
+async fn a_client_that_sends_too_slowly_gets_a_408_and_no_more_is_read() {
+    const FORM_TIMEOUT: Duration = Duration::from_millis(300);
     let kilobytes = ("Content-Length", "100000");
     let megabytes = ("Content-Length", "100000000");
     let chunked = ("Transfer-Encoding", "chunked");
@@ -46,7 +46,7 @@ async fn who_sends_a_byte_now_and_then_gets_a_408_and_no_further_byte_is_read() 
     ];
     for (content_type, length, first, piece) in cases {
         let mut settings = DjangoSettings::new("k");
-        settings.form_timeout = PATIENCE;
+        settings.form_timeout = FORM_TIMEOUT;
         let (app, heard) = app(settings);
         let start = Instant::now();
         let mut sender = Sender::to(&app, "/", &[content_type, length]).await;
@@ -54,7 +54,7 @@ async fn who_sends_a_byte_now_and_then_gets_a_408_and_no_further_byte_is_read() 
         let answer = sender.trickle(piece).await;
         assert_eq!((answer.status, answer.text().as_str()), (408, ""));
         assert_eq!(answer.header("connection").as_deref(), Some("close"));
-        assert!(start.elapsed() >= PATIENCE);
+        assert!(start.elapsed() >= FORM_TIMEOUT);
         assert_eq!(*heard.lock().unwrap(), [("form_timeout", Some("forms".into()))]);
         let lines = app.log().of_this_crate(&["ERROR", "WARN", "INFO", "DEBUG"]);
         let [line] = &lines[..] else { panic!("{lines:#?}") };
@@ -63,14 +63,14 @@ async fn who_sends_a_byte_now_and_then_gets_a_408_and_no_further_byte_is_read() 
 }
 
 #[actix_web::test]
-async fn what_finds_no_room_may_come_again() {
+async fn a_form_without_room_gets_a_503_and_can_be_sent_again() {
     let mut settings = DjangoSettings::new("k");
     (settings.max_form_memory, settings.max_form_spool) = (10_000, 20_000);
     let (app, heard) = app(settings);
     let body = format!("{}&csrfmiddlewaretoken={SECRET}", "x".repeat(15_000)).into_bytes();
     let length = body.len().to_string();
     let headers = [URLENCODED, ("Content-Length", &length)];
-    // Of those that wait for their last byte one has all of the room.
+    // One of the forms that wait for their last byte uses all of the room.
     let mut holders = Vec::new();
     let refused = loop {
         let mut holder = Sender::to(&app, "/", &headers).await;
@@ -79,7 +79,7 @@ async fn what_finds_no_room_may_come_again() {
         let mut sender = Sender::to(&app, "/", &headers).await;
         sender.send(&body).await;
         match sender.answer().await {
-            // No holder has come that far.
+            // No form has come that far yet.
             (200, _) => {}
             refused => break refused,
         }
@@ -90,7 +90,7 @@ async fn what_finds_no_room_may_come_again() {
     let lines = app.log().of_this_crate(&["WARN"]);
     assert!(lines[0].contains("too many forms are being read"), "{lines:?}");
 
-    // Nor is the room lost that a connection had which is gone.
+    // A connection that is closed gives its room back.
     drop(holders);
     loop {
         let mut sender = Sender::to(&app, "/", &headers).await;
@@ -103,7 +103,7 @@ async fn what_finds_no_room_may_come_again() {
 }
 
 #[actix_web::test]
-async fn a_form_that_breaks_off_is_one_without_a_token() {
+async fn a_form_that_breaks_off_has_no_token() {
     let (app, _) = app(DjangoSettings::new("k"));
     let token = part("csrfmiddlewaretoken", None, SECRET.as_bytes());
     let large = [part("up", Some("a"), &[b'x'; 3_000_000]), token.clone()].concat();

@@ -1,4 +1,4 @@
-//! Forms with files, beside a running Django: whatever the order of the parts is.
+//! Forms with files compared with a running Django, with the parts in any order.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::beds::{Bed, Dice, seed};
 
 const TOKEN: &str = "csrfmiddlewaretoken";
 
-/// More than what is held in memory.
+/// More than fits into the memory limit.
 const LARGE: usize = 2_700_000;
 
 fn token(text: &str) -> Vec<u8> {
@@ -50,7 +50,8 @@ async fn djangos(bed: &Bed, requests: &[CsrfRequest]) -> Vec<Value> {
     bed.ask(question).await["answers"].as_array().unwrap().clone()
 }
 
-/// Django refuses what stands behind a right token, and a middleware has passed that on (CD10).
+/// Django checks what comes after a valid token; by then the middleware has passed the body on
+/// (CD10).
 fn is_passed_on(request: &CsrfRequest, djangos: &Value, ours: &CsrfAnswer) -> bool {
     let has = |token: &str| request.body.windows(token.len()).any(|text| text == token.as_bytes());
     let is_right = request.header("X-CSRFToken").is_some() || has(SECRET) || has(MASKED);
@@ -68,7 +69,7 @@ async fn the_token_is_found_wherever_django_finds_it() {
         body.truncate(body.len() - bytes);
         body
     };
-    // Beginnings of a boundary, one that is longer, and line ends, at every place of a piece.
+    // Starts of a boundary, a longer boundary, and line ends, at every position of a piece.
     let tricks = b"\r\n--XyX\r\n--Xy\n--xyz\r\n-- XyZ\r\r\n-".repeat(LARGE / 30);
     let longer = part("up", Some("a"), b"\r\n--XyZabc\r\n\r\nx");
     let fields = |count: usize| (0..count).flat_map(|_| part("a", None, b"")).collect::<Vec<_>>();
@@ -176,7 +177,7 @@ async fn random_uploads_get_the_verdict_of_django() {
     let requests: Vec<_> = (0..80)
         .map(|_| {
             let mut body = multipart(&mut dice);
-            // A file at the beginning of any part, or where the form ends.
+            // A file at the start of any part, or at the end of the form.
             let starts: Vec<_> =
                 (0..body.len()).filter(|&at| body[at..].starts_with(b"--XyZ")).collect();
             let at = if starts.is_empty() { 0 } else { *dice.choose(&starts) };
@@ -193,7 +194,7 @@ async fn random_uploads_get_the_verdict_of_django() {
         let djangos = djangos(Bed::of(version).await, &requests).await;
         for ((request, djangos), ours) in requests.iter().zip(&djangos).zip(&ours) {
             let has_base64 = request.body.windows(6).any(|bytes| bytes == b"base64");
-            // As the random requests without files (V30, V31).
+            // As in the random requests without files (V30, V31).
             if has_base64 && version != Django::V6_1 {
                 continue;
             }
@@ -213,7 +214,7 @@ async fn random_uploads_get_the_verdict_of_django() {
 }
 
 #[actix_web::test]
-async fn a_file_of_20_mb_before_the_token_comes_whole_over_a_connection() {
+async fn a_file_of_20_mb_before_the_token_reaches_the_handler_complete() {
     let app = app(DjangoSettings::new("k"));
     let mut dice = Dice(3);
     let noise: Vec<u8> = (0..20_000_000).map(|_| dice.below(256) as u8).collect();
@@ -230,7 +231,7 @@ async fn a_file_of_20_mb_before_the_token_comes_whole_over_a_connection() {
     let parts = b"up: 20000000, csrfmiddlewaretoken: 64".to_vec();
     assert_eq!(sender.answer().await, (200, parts));
 
-    // The same with a wrong one, and with none.
+    // The same with a wrong token, and without one.
     for last in [token(OTHER), part("x", None, b"")] {
         let body = form(&[part("up", Some("a.bin"), &noise), last]);
         let length = body.len().to_string();

@@ -7,7 +7,7 @@ use std::{
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoUser};
 use actix_web::{App, HttpRequest, HttpResponse, http::header::ContentType, middleware, web};
-use testbed::{Example, nobody_listens};
+use testbed::{Example, unused_address};
 use tokio::task::spawn_blocking;
 
 use crate::{app::TestApp, beds::Bed};
@@ -109,7 +109,7 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
     assert!(told.ends_with("2 compared, 2 differ, 0 lines without a GET\n"), "{told}");
 
     // A server that cannot be reached is a difference; the next line is still compared.
-    let away = [format!("http://{}", nobody_listens()), rust.url()];
+    let away = [format!("http://{}", unused_address()), rust.url()];
     let output = compare(away, &[("COOKIE", &cookie)], "/user/\n/user/\n").await;
     let told = output_text(&output, &ada);
     assert!(told.contains("no answer: "), "{told}");

@@ -18,7 +18,7 @@ enum Side {
 type Step = (Vec<Value>, Option<String>, Vec<String>);
 
 #[actix_web::test]
-async fn what_django_would_have_kept_and_shown_is_kept_and_shown() {
+async fn the_service_stores_and_shows_the_same_messages_as_django() {
     let mut dice = Dice(seed());
     let mut overflows = 0;
     for version in Django::available().unwrap() {

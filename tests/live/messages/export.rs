@@ -1,4 +1,4 @@
-//! What a site exports of its messages, and where it sends people after a log-in.
+//! The settings of messages in the export, and where a login redirects.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoSite, Messages, test::Client,
@@ -32,7 +32,7 @@ async fn leave(messages: Messages) -> &'static str {
 }
 
 #[actix_web::test]
-async fn a_site_says_how_it_keeps_messages() {
+async fn the_export_contains_the_settings_of_messages() {
     let storage = "django.contrib.messages.storage.session.SessionStorage";
     for version in Django::available().unwrap() {
         let settings = Settings::default()
@@ -59,13 +59,16 @@ async fn a_site_says_how_it_keeps_messages() {
             "/account/"
         );
         let report = site.check().await.unwrap().to_string();
-        assert!(report.contains("LOGOUT_REDIRECT_URL: nowhere is the name of no URL"), "{report}");
+        assert!(
+            report.contains("LOGOUT_REDIRECT_URL: nowhere cannot be resolved to a URL"),
+            "{report}"
+        );
     }
 }
 
-/// What a class of the site's own does, nobody here can know.
+/// The service cannot know what a custom class does.
 #[actix_web::test]
-async fn a_storage_of_the_sites_own_is_an_error_of_messages_alone() {
+async fn a_custom_storage_only_makes_messages_fail() {
     for (setting, path) in [
         ("MESSAGE_STORAGE", "django.contrib.messages.storage.base.BaseStorage"),
         ("MESSAGE_STORAGE", "no.such.Storage"),

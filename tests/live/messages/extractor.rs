@@ -1,4 +1,4 @@
-//! What handlers get, without a database.
+//! What handlers receive, without a database.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -40,7 +40,7 @@ async fn show(messages: Messages) -> String {
 }
 
 #[actix_web::test]
-async fn messages_go_out_with_whatever_the_answer_is() {
+async fn messages_are_stored_with_every_kind_of_response() {
     let middleware = DjangoSessionMiddleware::optional(site(MessageStorage::Cookie));
     let app = App::new().wrap(middleware.clone()).route("/show", web::get().to(show));
     let app = app
@@ -80,9 +80,9 @@ async fn messages_go_out_with_whatever_the_answer_is() {
     }
 }
 
-/// Whose cookie it is, is nothing that a visitor says.
+/// A client cannot make messages: the cookie is signed.
 #[actix_web::test]
-async fn a_forged_cookie_is_no_message() {
+async fn a_forged_cookie_contains_no_messages() {
     let middleware = DjangoSessionMiddleware::optional(site(MessageStorage::Cookie));
     let app = init_service(App::new().wrap(middleware).route("/", web::get().to(show))).await;
     let long = "x".repeat(100_000);
@@ -98,7 +98,7 @@ async fn a_forged_cookie_is_no_message() {
 }
 
 #[actix_web::test]
-async fn a_storage_that_cannot_be_used_is_said_by_its_name() {
+async fn a_storage_that_cannot_be_used_is_named_in_the_error() {
     for (storage, named) in [
         (MessageStorage::Other("shop.messages.Storage".into()), "shop.messages.Storage"),
         (MessageStorage::Session, "write_sessions"),
@@ -115,7 +115,7 @@ async fn a_storage_that_cannot_be_used_is_said_by_its_name() {
 }
 
 #[actix_web::test]
-async fn a_handler_is_tested_by_what_it_leaves() {
+async fn a_test_can_read_the_messages_that_a_handler_added() {
     async fn save(messages: Messages) -> &'static str {
         messages.debug("not kept");
         messages.success("Saved.");
@@ -141,7 +141,7 @@ async fn a_handler_is_tested_by_what_it_leaves() {
             assert_eq!(left.len(), 1);
             assert_eq!((left[0].level(), left[0].text()), (MessageLevel::SUCCESS, "Saved."));
         }
-        // Whoever was shown them has none.
+        // Messages that were shown are gone.
         client.send(&app, TestRequest::get().uri("/show")).await;
         assert!(client.messages().await.is_empty());
     }

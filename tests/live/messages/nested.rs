@@ -1,4 +1,4 @@
-//! Messages in the session, where several middlewares are on the way to the handler.
+//! Messages in the session, with several middlewares around the handler.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoSite, MessageStorage, Messages,
@@ -50,9 +50,9 @@ fn site(bed: &Bed, change: impl FnOnce(DjangoSettings) -> DjangoSettings) -> Dja
     DjangoSite::new(pool(bed.url()), change(settings)).unwrap()
 }
 
-/// The one further in stores the session; that is before the one further out has the answer.
+/// The inner middleware stores the session before the outer one has the response.
 #[actix_web::test]
-async fn a_middleware_that_only_reads_may_be_around_one_that_writes() {
+async fn a_read_only_middleware_can_be_around_one_that_writes() {
     let log = Log::default();
     log.listen();
     let bed = Bed::new().await;
@@ -62,9 +62,9 @@ async fn a_middleware_that_only_reads_may_be_around_one_that_writes() {
     assert_eq!(log.of_this_crate(&["ERROR"]), [""; 0]);
 }
 
-/// A middleware of another cookie has no part in them.
+/// A middleware of another cookie stores no messages.
 #[actix_web::test]
-async fn messages_are_kept_in_one_of_two_sessions() {
+async fn two_nested_sites_store_messages_in_one_session() {
     let bed = Bed::new().await;
     let outer = |settings: DjangoSettings| {
         settings.with(|s| {

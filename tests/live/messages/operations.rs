@@ -101,7 +101,7 @@ pub(crate) async fn request(
         let value = value.trim_matches('"').to_owned();
         match name {
             "messages" => outcome.cookie = Some(value),
-            // A log-in replaces the secret; the Django of the vectors has no check for CSRF.
+            // A login replaces the secret; the Django of the vectors has no check for CSRF.
             "csrftoken" => continue,
             _ => outcome.session_key = Some(value),
         }

@@ -12,7 +12,7 @@ use super::operations::{Outcome, SECRET_KEY, request, settings, signer};
 use crate::beds::pool;
 
 #[actix_web::test]
-async fn what_django_did_is_done() {
+async fn every_operation_has_the_same_result_as_in_django() {
     let bed = bed().await;
     let pool = pool(bed.database_url());
     let mut left_out = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! django-session-security: sessions that end when nobody is there.
+//! django-session-security: sessions that end after idle time.
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoSessionMut, DjangoUser, SessionKey};
 use actix_web::{
@@ -39,7 +39,7 @@ async fn session_security(
     const EXPIRE_AFTER: i64 = 600;
     if session.data().user_id().is_some() {
         let last = session.get::<String>(KEY)?;
-        // What is no time counts as now.
+        // A value that is not a time counts as now.
         let last = last.map(|last| last.parse::<DateTime>().unwrap_or_else(|_| now()));
         match last.map(|last| last.duration_until(now()).as_secs()) {
             Some(idle) if idle >= EXPIRE_AFTER => session.flush(),
@@ -50,7 +50,7 @@ async fn session_security(
 }
 
 #[actix_web::test]
-async fn whoever_is_active_on_rust_pages_alone_is_not_idle_for_django_session_security() {
+async fn requests_to_the_service_keep_a_session_of_django_session_security_alive() {
     let middleware = "session_security.middleware.SessionSecurityMiddleware";
     let settings = site_with(&["django-session-security==2.6.8"], &["session_security"])
         .set("SESSION_EXPIRE_AT_BROWSER_CLOSE", true)

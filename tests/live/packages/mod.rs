@@ -1,5 +1,5 @@
-//! Sites with known packages, the real ones from PyPI: exported, served, and used on both sides. What the
-//! guide says of each is held here.
+//! Sites with known packages, the real ones from PyPI: exported, served, and used on both sides.
+//! The tests hold what the guide says about each package.
 
 mod idle;
 mod other_users;
@@ -85,7 +85,7 @@ fn service(site: DjangoSite) -> TestApp {
     })
 }
 
-/// Whom the service and whom Django take a browser for; nobody is empty.
+/// The users that the service and Django recognise in a browser; empty for an anonymous visitor.
 async fn both(browser: &Browser, service: &TestApp, bed: &Bed) -> [String; 2] {
     let answer = browser.get(&format!("{}/page", service.url())).await.unwrap();
     let ours = match answer.status().as_u16() {

@@ -1,4 +1,4 @@
-//! Packages that log in as somebody else, and one that counts who tries too often.
+//! Packages that log in as another user, and one that counts failed logins.
 
 use actix_django_session::{AuthenticationBackend, Error};
 use serde_json::json;
@@ -43,7 +43,7 @@ async fn the_backend_of_django_su_is_known() {
     root.login(bed.bed().site().await.unwrap(), "root", PASSWORD).await.unwrap();
     assert_eq!(post(&root, &bed, "/su/1/", &[]).await, 302);
     assert_eq!(both(&root, &service, &bed).await, ["ada", "ada"]);
-    // Its backend lets in whoever is in the table, and asks for no password.
+    // Its backend logs in any user in the table, and asks for no password.
     bed.user("ada", json!({ "is_active": false })).await;
     assert_eq!(both(&root, &service, &bed).await, ["ada", "ada"]);
     assert!(site.authenticate("ada", PASSWORD).await.unwrap().is_none());
@@ -55,7 +55,7 @@ async fn the_backend_of_django_su_is_known() {
 }
 
 #[actix_web::test]
-async fn log_in_is_djangos_where_django_axes_counts_attempts() {
+async fn a_login_is_left_to_django_if_django_axes_counts_attempts() {
     let axes = "axes.backends.AxesStandaloneBackend";
     let settings = site_with(&["django-axes==8.3.1"], &["axes"])
         .authentication_backends([axes, MODEL_BACKEND])
@@ -81,9 +81,9 @@ async fn log_in_is_djangos_where_django_axes_counts_attempts() {
     }
     assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
     assert!(locked.login(bed.bed().site().await.unwrap(), "ada", PASSWORD).await.is_err());
-    // Nobody who is in is thrown out, at Django neither.
+    // A user who is logged in stays logged in, also in Django.
     assert_eq!(both(&ada, &service, &bed).await, ["ada", "ada"]);
-    // Who says that the backend may be passed over has said that nobody is locked out here.
+    // A service that skips this backend has no lock-out.
     let mut passed_over = AuthenticationBackend::new(axes);
     passed_over.checks_passwords = Some(false);
     let site = bed.site_with(settings.with(|s| {

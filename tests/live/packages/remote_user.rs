@@ -1,4 +1,4 @@
-//! Django's own `RemoteUserMiddleware`: a proxy says who it is.
+//! Django's own `RemoteUserMiddleware`: a proxy names the user.
 
 use actix_django_session::DjangoSite;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ async fn session_of_ada(bed: &Bed, backend: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_session_ends_when_the_proxy_names_nobody_or_somebody_else() {
+async fn a_session_ends_when_the_proxy_names_no_user_or_another_user() {
     let middleware = "own.remote.ByHeader";
     let settings = site_with(&[], &[])
         .authentication_backends([BACKEND, MODEL_BACKEND])
@@ -66,7 +66,7 @@ async fn a_session_ends_when_the_proxy_names_nobody_or_somebody_else() {
             assert_eq!(ours, django, "{backend} {remote_user:?}");
         }
     }
-    // Who was logged in by the header there is logged in here, with the header.
+    // A user whom the header logged in there is logged in here, with the header.
     let ada = Browser::new();
     let page = format!("{}/whoami/", bed.bed().site().await.unwrap().url());
     let request = ada.client().get(page).header("X-Remote-User", "ada");
@@ -78,7 +78,7 @@ async fn a_session_ends_when_the_proxy_names_nobody_or_somebody_else() {
 }
 
 #[actix_web::test]
-async fn a_persistent_remote_user_is_whom_the_session_names() {
+async fn a_persistent_remote_user_is_the_user_whom_the_session_names() {
     let middleware = "django.contrib.auth.middleware.PersistentRemoteUserMiddleware";
     let settings = site_with(&[], &[])
         .authentication_backends([BACKEND, MODEL_BACKEND])

@@ -1,4 +1,5 @@
-//! Packages with a session table of their own: who is signed out everywhere is signed out here.
+//! Packages with their own session table: a session that the package ends has ended for the
+//! service.
 
 use actix_django_session::{DjangoSite, Error, Expiry, SessionData};
 use serde_json::json;
@@ -63,7 +64,7 @@ async fn refused(site: &DjangoSite, class: &str) {
 }
 
 #[actix_web::test]
-async fn django_user_sessions_signs_out_sessions_of_here() {
+async fn django_user_sessions_can_end_sessions_that_the_service_created() {
     let settings = site_with(&["django-user-sessions==2.0.0"], &["user_sessions"]);
     let middleware = "user_sessions.middleware.SessionMiddleware";
     let bed = bed(with_sessions(settings, "user_sessions.backends.db", middleware)).await;
@@ -93,7 +94,7 @@ async fn django_user_sessions_signs_out_sessions_of_here() {
 }
 
 #[actix_web::test]
-async fn django_qsessions_signs_out_sessions_of_here() {
+async fn django_qsessions_can_end_sessions_that_the_service_created() {
     let packages = ["django-qsessions==2.1.0"];
     let middleware = "qsessions.middleware.SessionMiddleware";
     let settings = site_with(&packages, &["qsessions"]);

@@ -7,7 +7,7 @@ use super::{bed, exported, post, said, site_with};
 use crate::beds::PASSWORD;
 
 #[actix_web::test]
-async fn who_gave_a_second_factor_to_django_two_factor_auth_is_let_in() {
+async fn users_with_a_second_factor_of_django_two_factor_auth_are_let_in() {
     let packages = [
         "django-two-factor-auth==1.18.1",
         "django-otp==1.7.5",
@@ -52,7 +52,7 @@ async fn who_gave_a_second_factor_to_django_two_factor_auth_is_let_in() {
             ("auth-username", name),
             ("auth-password", PASSWORD),
         ];
-        // Of ada a second step is asked, and ben is in without one.
+        // Ada needs a second step, ben does not.
         assert_eq!(browser.submit(&page, &step).await.unwrap().status(), status, "{name}");
         assert_eq!(let_in(browser).await.0, 302, "{name}");
     }

@@ -1,5 +1,5 @@
-//! A Django with the REST framework and SimpleJWT, its users, tokens and sessions, and a site of this crate
-//! on the same tables.
+//! A Django with the REST framework and SimpleJWT, with users, tokens and sessions, and a site of
+//! this crate on the same tables.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoSite, OptionalDjangoUser, RestAuth,
@@ -18,7 +18,7 @@ use tokio_postgres::NoTls;
 pub(crate) const PASSWORD: &str = "lovelace";
 pub(crate) const CSRF: &str = "ZJxCrFQsBYoQ7kHzIDN1EiSGzOWrzzUR";
 
-/// Tokens of ada, of the user who is not active, of staff, and one of letters beyond ASCII.
+/// Tokens of ada, of an inactive user, of staff, and one with characters beyond ASCII.
 pub(crate) const TOKENS: [(&str, i64); 4] = [
     ("0123456789abcdef0123456789abcdef01234567", 1),
     ("1123456789abcdef0123456789abcdef01234567", 3),
@@ -29,13 +29,14 @@ pub(crate) const TOKENS: [(&str, i64); 4] = [
 pub(crate) struct Bed {
     bed: TestBed,
     exported: Value,
-    /// Sessions of ada, staff, the user who is not active, and of one whose password was changed since.
+    /// Sessions of ada, of staff, of the inactive user, and of a user whose password has changed
+    /// since.
     pub(crate) sessions: [String; 4],
     /// The MD5 of ada's password, as SimpleJWT writes it.
     pub(crate) revoke_claim: String,
 }
 
-/// An answer, as far as it is compared.
+/// The part of an answer that is compared.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -94,7 +95,7 @@ impl Bed {
         Config { url, ..Config::default() }.create_pool(Some(Runtime::Tokio1), NoTls).unwrap()
     }
 
-    /// The settings of the site, with this in place of what it says of the REST framework.
+    /// The settings of the site, with other settings of the REST framework.
     pub(crate) fn settings(&self, rest_framework: &Value) -> DjangoSettings {
         let mut exported = self.exported.clone();
         exported["rest_framework"] = rest_framework.clone();
@@ -106,8 +107,8 @@ impl Bed {
     }
 }
 
-/// A site with the REST framework: the newest packages that know this Django, but for SimpleJWT, of which the
-/// oldest Django has an older one.
+/// A site with the REST framework: the newest packages that support this Django, but an older
+/// SimpleJWT for the oldest Django.
 pub(crate) fn with_rest_framework(django: Django, settings: Settings) -> Settings {
     let (rest_framework, simplejwt) = match django {
         Django::V4_2 => ("djangorestframework==3.16.1", "djangorestframework-simplejwt==5.3.1"),
@@ -121,7 +122,7 @@ pub(crate) fn with_rest_framework(django: Django, settings: Settings) -> Setting
     ])
 }
 
-/// Sends requests to four views, as Django's answers name them.
+/// Sends requests to four views, under the names that Django uses for them.
 pub(crate) async fn answers(site: DjangoSite, requests: &[Value], sent: &[Value]) -> Vec<Answer> {
     let middleware = || {
         let methods = [Method::GET, Method::POST, Method::DELETE];

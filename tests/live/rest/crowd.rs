@@ -1,4 +1,4 @@
-//! Many clients at the same time, of several classes of tokens.
+//! Many clients at the same time, with several classes of tokens.
 
 use actix_django_session::{
     AuthenticationClass, DjangoSessionMiddleware, DjangoSettings, DjangoSite, RestAuthentication,
@@ -17,9 +17,9 @@ use tokio_postgres::NoTls;
 
 use super::bed::{Bed, TOKENS, describe};
 
-/// A token and its user are one statement, and those of a crowd are one for each table.
+/// A token and its user are one query, and concurrent lookups share one query for each table.
 #[actix_web::test]
-async fn a_crowd_of_tokens_is_asked_for_at_once_whatever_the_class() {
+async fn concurrent_token_lookups_share_a_query_for_every_class() {
     let bed = Bed::start(Django::default()).await;
     for statement in [
         "CREATE TABLE app_token (token text PRIMARY KEY, owner int REFERENCES auth_user)",
@@ -55,13 +55,13 @@ async fn a_crowd_of_tokens_is_asked_for_at_once_whatever_the_class() {
     assert_eq!(get(first()).await.status(), 200);
     assert_eq!(get("App app1".into()).await.status(), 200);
 
-    // Where the machine is so busy that the same is asked on another one, that is not meant.
+    // A busy machine can send a query on a second connection; this test does not count that.
     let connections = proxy.accepted();
     proxy.forget();
     let all = (0..200).flat_map(|n| [format!("App app{n}"), format!("App none{n}"), first()]);
     let statuses = join_all(all.map(&get)).await.into_iter().map(|answer| answer.status().as_u16());
     let executions: usize = proxy.executions().into_iter().take(connections).sum();
-    // 400 of them, at most 256 at once, and one that all others have.
+    // 400 tokens, at most 256 in one query, and one token that all the others use.
     assert!(executions <= 4, "{executions} executions");
     for (at, status) in statuses.enumerate() {
         assert_eq!(status, if at % 3 == 1 { 401 } else { 200 }, "{at}");

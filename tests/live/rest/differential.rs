@@ -1,4 +1,5 @@
-//! Random sites and requests, answered by the real packages and by a middleware of the exported settings.
+//! Random sites and requests, answered by the real packages and by a middleware with the exported
+//! settings.
 
 use std::collections::BTreeMap;
 
@@ -40,14 +41,14 @@ async fn random_requests_get_the_answers_of_the_framework() {
             }
         }
         println!("{django}: {told:#?}");
-        // A comparison that never meets a verdict says nothing about it.
+        // A comparison without any case of a verdict says nothing about it.
         for verdict in VERDICTS {
             assert!(told.keys().any(|kind| kind.contains(verdict)), "{django}: no {verdict}");
         }
     }
 }
 
-/// Those with a public key that SimpleJWT knows: the older one has no PS.
+/// Algorithms with a public key that SimpleJWT supports: the older version has no PS.
 fn algorithms(django: Django) -> &'static [(&'static str, &'static str)] {
     let all = &[
         ("RS256", "rsa"),
@@ -61,7 +62,7 @@ fn algorithms(django: Django) -> &'static [(&'static str, &'static str)] {
     if django == Django::V4_2 { &all[..4] } else { all }
 }
 
-/// What has to come up.
+/// The verdicts that must occur.
 const VERDICTS: &[&str] = &[
     "200 session",
     "200 basic",
@@ -89,7 +90,8 @@ const VERDICTS: &[&str] = &[
     "500",
 ];
 
-/// The same status, body and challenge; where the framework fails, a refusal. What it was.
+/// Compares status, body and challenge; if the framework fails, a refusal is right. Returns the
+/// kind of answer.
 fn compare(request: &Value, theirs: &Value, ours: &Answer, context: &str) -> String {
     let status = theirs["status"].as_u64().unwrap();
     if status == 500 {

@@ -1,4 +1,4 @@
-//! What the application says, and what is found out at the start.
+//! The hooks of the application, and the faults that are found at the start.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn with_classes(classes: Vec<RestAuthentication>) -> DjangoSettings {
 }
 
 #[actix_web::test]
-async fn hooks_have_their_say() {
+async fn hooks_can_change_the_user_and_the_permissions() {
     let bed = Bed::start(Django::default()).await;
     let site = bed.site(with_classes(vec![
         RestAuthentication::other("shop.ApiKey", Some("ApiKey")),
@@ -47,7 +47,7 @@ async fn hooks_have_their_say() {
     let token = format!("Token {}", TOKENS[0].0);
     let by_token = [("Authorization", token.as_str())];
 
-    // Nobody has said what the first class does.
+    // No hook for the first class is set.
     let view = || DjangoSessionMiddleware::rest_framework(site.clone());
     assert_eq!(get(view(), "/", &by_token).await.0, 500);
 
@@ -69,12 +69,12 @@ async fn hooks_have_their_say() {
     assert_eq!(get(view(site.clone()), "/", &by_token).await, told("token"));
     assert_eq!(get(view(site.clone()), "/", &[("X-Api-Key", "ada")]).await, told("other"));
     assert_eq!(get(view(site.clone()), "/id", &by_token).await, (200, "1".into()));
-    // Nobody waits for ever for one that hangs, and nobody is let in by it.
+    // A hook that hangs is a 503 after the timeout, and lets no client in.
     let mut impatient = site.settings().clone();
     impatient.timeout = Duration::from_millis(100);
     let hangs = [("X-Api-Key", "hangs"), by_token[0]];
     assert_eq!(get(view(bed.site(impatient)).allow_any(), "/", &hangs).await.0, 503);
-    // Refused, it does not fall through to a token that is right.
+    // A refused credential does not fall through to a valid token.
     for (key, detail) in
         [("wrong", "Invalid token."), ("idle", "Incorrect authentication credentials.")]
     {
@@ -83,7 +83,7 @@ async fn hooks_have_their_say() {
         assert_eq!(get(view(site.clone()).allow_any(), "/", &both).await, refused);
     }
 
-    // The hook sees whom a token names, with an empty session, and refuses.
+    // The hook receives the user of a token, with an empty session, and refuses.
     let vetoes = site.clone().after_get_user(|session, user, _| async move {
         assert!(session.data()?.is_empty());
         match user.id() {
@@ -97,7 +97,7 @@ async fn hooks_have_their_say() {
     let answer = get(view(vetoes), "/", &[("Authorization", &staff)]).await;
     assert_eq!(answer, (200, r#"{"by":"token","user_id":"2"}"#.into()));
 
-    // A predicate, and a permission that ada lacks.
+    // A predicate, and a permission that ada does not have.
     let odd =
         view(site.clone()).has_permission(|_, user| user.is_some_and(|user| user.id() == "2"));
     assert_eq!(get(odd.clone(), "/", &by_token).await.0, 403);
@@ -106,9 +106,9 @@ async fn hooks_have_their_say() {
     assert_eq!(get(held, "/", &by_token).await.0, 403);
 }
 
-/// A session that handlers may change is one that authenticated the request.
+/// Handlers can only change a session that authenticated the request.
 #[actix_web::test]
-async fn the_session_beside_a_token_is_not_that_of_the_client() {
+async fn a_session_cookie_beside_a_token_is_not_used() {
     let bed = Bed::start(Django::default()).await;
     let site =
         bed.site(with_classes(vec![RestAuthentication::token(), RestAuthentication::session()]));
@@ -118,7 +118,7 @@ async fn the_session_beside_a_token_is_not_that_of_the_client() {
     let both = [("Authorization", token.as_str()), ("Cookie", cookie.as_str())];
     assert_eq!(get(view(), "/id", &both).await, (200, "2".into()));
     assert_eq!(get(view(), "/id", &both[1..]).await, (200, "1".into()));
-    // Also inside of a middleware that knows the session's user.
+    // The same inside a middleware that knows the session's user.
     let outer = DjangoSessionMiddleware::optional(site.clone());
     let app = App::new().wrap(view()).wrap(outer).default_service(web::to(describe));
     let app = init_service(app).await;
@@ -136,7 +136,7 @@ async fn the_session_beside_a_token_is_not_that_of_the_client() {
 }
 
 #[actix_web::test]
-async fn the_check_says_what_cannot_work() {
+async fn check_reports_classes_that_cannot_work() {
     let bed = Bed::start(Django::default()).await;
     let said = async |class: RestAuthentication| {
         let site = bed.site(with_classes(vec![class]));
@@ -162,16 +162,16 @@ async fn the_check_says_what_cannot_work() {
     assert!(said(RestAuthentication::jwt(jwt)).await.contains("JWK_URL"));
     let own = || RestAuthentication::other("shop.ApiKey", None);
     assert!(said(own()).await.contains("shop.ApiKey"));
-    // A hook says what it does: nothing is left to be said.
+    // A hook replaces the class: there is nothing left to report.
     let site = bed.site(with_classes(vec![own()]));
     let view = DjangoSessionMiddleware::rest_framework(site.clone());
     drop(view.authenticator("shop.ApiKey", |_, _| async { Ok(None) }));
     assert!(!site.check().await.unwrap().to_string().contains("shop.ApiKey"));
 }
 
-/// A class that is not the framework's own, and what else of the site is not followed.
+/// A custom class, and other settings of the site that the service does not follow.
 #[actix_web::test]
-async fn the_export_believes_no_class_of_the_sites_own() {
+async fn the_export_treats_custom_classes_as_unknown() {
     let bed = Bed::start(Django::default()).await;
     let question = json!({
         "cmd": "rest_answers", "requests": [], "jwt": { "AUTH_TOKEN_CLASSES": ["rest.ShopToken"] },
@@ -195,14 +195,14 @@ async fn the_export_believes_no_class_of_the_sites_own() {
     assert_eq!(classes[5]["jwt"]["token_classes"][0]["token_type"], "shop");
     let complaints = exported["complaints"].to_string();
     for said in [
-        "has a `authenticate_credentials` of its own",
+        "overrides `authenticate_credentials`",
         "DEFAULT_THROTTLE_CLASSES",
         "DEFAULT_VERSIONING_CLASS",
         "DEFAULT_PERMISSION_CLASSES",
     ] {
         assert!(complaints.contains(said), "{said}: {complaints}");
     }
-    // Those that are not known are a 500, and nobody is let in.
+    // Unknown classes are a 500, and let no user in.
     let site = bed.site(bed.settings(&exported["found"]));
     let view = DjangoSessionMiddleware::rest_framework(site).allow_any();
     assert_eq!(get(view, "/", &[]).await.0, 500);

@@ -1,4 +1,4 @@
-//! Endpoints as the Django REST framework has them, beside a running one.
+//! Endpoints as in the Django REST framework, compared with a running one.
 
 pub(crate) mod bed;
 mod crowd;

@@ -1,4 +1,4 @@
-//! No token, password or key is in the log.
+//! The log contains no token, password or key.
 
 use std::{
     fmt::{self, Write},

@@ -11,7 +11,7 @@ const AUTHENTICATION: &str = "rest_framework.authentication";
 const JWT: &str = "rest_framework_simplejwt.authentication.JWTAuthentication";
 const OTHER_KEY: &str = "a signing key of its own, that is no SECRET_KEY";
 
-/// What is set of `REST_FRAMEWORK` and `SIMPLE_JWT`.
+/// The values of `REST_FRAMEWORK` and `SIMPLE_JWT`.
 #[derive(Debug)]
 pub(crate) struct RestSite {
     pub(crate) rest_framework: Value,
@@ -166,12 +166,12 @@ pub(crate) fn random_request(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Val
     json!({ "method": method, "view": view, "headers": headers, "jwt": jwt })
 }
 
-/// Once in so many times.
+/// True once in so many calls.
 fn once_in(dice: &mut Dice, times: usize) -> bool {
     dice.below(times) == 0
 }
 
-/// Text as the bytes of UTF-8, a character each.
+/// Text as its UTF-8 bytes, one character for each byte.
 fn latin1(text: &str) -> String {
     text.bytes().map(char::from).collect()
 }
@@ -182,7 +182,7 @@ fn basic(dice: &mut Dice) -> String {
         4 => ("staff", "st\u{e4}ff: y"),
         5 => ("idle", PASSWORD),
         6 => ("ada", "wrong"),
-        7 => ("nobody", PASSWORD),
+        7 => ("unknown", PASSWORD),
         _ => ("Ada", ""),
     };
     let text = match dice.below(10) {
@@ -221,7 +221,7 @@ fn token(dice: &mut Dice) -> String {
         6 => format!("'{key}'"),
         _ => latin1(key),
     };
-    // A character beyond Latin-1 is no header.
+    // A header cannot have a character beyond Latin-1.
     let key: String = key.chars().filter(|c| u32::from(*c) < 256).collect();
     let scheme =
         dice.pick(&["Token", "Token", "token", "Bearer", "bearer", "Token=", "T\u{f6}ken"]);
@@ -244,7 +244,7 @@ fn in_scheme(dice: &mut Dice, site: &RestSite, token: &str) -> String {
     }
 }
 
-/// What a token is to be made of.
+/// The values of which a token is made.
 fn random_jwt(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Value {
     let mut claims = Vec::<(String, String)>::new();
     let quoted = |text: &str| serde_json::to_string(text).unwrap();
@@ -274,7 +274,7 @@ fn random_jwt(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Value {
         "-0.0",
         "\"1.5\"",
     ];
-    // Half of them are as the site itself would issue them, but for the user.
+    // Half of them are as the site itself would issue them, except for the user.
     let odd = once_in(dice, 2);
     let any = |dice: &mut Dice, good: &str, all: &[&str]| -> Option<String> {
         match odd {
@@ -401,7 +401,7 @@ fn random_jwt(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Value {
             })
         }
         2 if !algorithm.starts_with("HS") => {
-            // The public key for the secret of an HMAC.
+            // The public key used as an HMAC secret.
             algorithm = "HS256";
             header = json!({ "alg": "HS256" }).to_string();
         }

@@ -1,4 +1,4 @@
-//! What four sets of packages answered, and what a middleware answers, by the same clock and users.
+//! The answers of four sets of packages, and those of a middleware, with the same clock and users.
 
 mod skipped;
 mod world;
@@ -31,7 +31,7 @@ fn lines() -> Vec<Value> {
 }
 
 #[actix_web::test]
-async fn a_middleware_answers_as_the_framework_did() {
+async fn the_middleware_answers_as_the_framework_did() {
     let mut lines = lines();
     let vectors = lines.split_off(1);
     let world = World::new(&lines[0]).await;
@@ -65,7 +65,7 @@ async fn a_middleware_answers_as_the_framework_did() {
         ("left out: a view of its own", 1),
         ("left out: another language than English", 7),
         ("left out: negotiation of the content, HTML", 7),
-        ("left out: nobody is AnonymousUser here", 1),
+        ("left out: this crate has no UNAUTHENTICATED_USER", 1),
         ("left out: older packages, that are more lenient or fail", 64),
         ("left out: settings that the export refuses", 8),
         ("left out: the list of blocked tokens", 4),
@@ -75,13 +75,13 @@ async fn a_middleware_answers_as_the_framework_did() {
     assert_eq!(counts, BTreeMap::from(expected));
 }
 
-/// Those after which W1 to W14 do not differ any more.
+/// The differences W1 to W14 do not exist after these versions.
 fn is_of_newer_packages(vector: &Value) -> bool {
     let versions = vector["versions"].as_array().unwrap();
     versions.iter().any(|versions| versions.as_str().unwrap().contains("/5.5.1/"))
 }
 
-/// The answer is compared; what kind of answer it was.
+/// Compares the answer; returns the kind of answer.
 async fn replay(world: &World, vector: &Value) -> &'static str {
     world.reset().await;
     let site = world.site(vector, !is_of_newer_packages(vector));
@@ -90,7 +90,7 @@ async fn replay(world: &World, vector: &Value) -> &'static str {
     let context = || format!("{}\n{answer:?}", vector);
     let status = expect["status"].as_u64().unwrap();
     if status == 500 {
-        // What the site set wrong is said as that; what a client sent is refused.
+        // A wrong setting of the site is reported as one; what a client sent wrong is refused.
         return match answer.status {
             401 | 403 => "a failure, refused",
             500 if vector["kind"] == "jwt-setting" => "a failure for what is set, as there",
@@ -191,7 +191,7 @@ async fn answer(site: DjangoSite, vector: &Value) -> Answer {
 }
 
 async fn describe(user: OptionalDjangoUser, auth: RestAuth) -> HttpResponse {
-    // Null for a claim that JSON in Rust cannot hold: those are not compared.
+    // Null for a claim that JSON in Rust cannot hold: such claims are not compared.
     HttpResponse::Ok().json(json!({
         "user_id": user.0.as_ref().map(|user| user.id()),
         "by": auth.scheme().map(RestScheme::name),

@@ -33,7 +33,7 @@ async fn user_id(site: &DjangoSite, key: &str) -> Option<String> {
 }
 
 #[actix_web::test]
-async fn what_is_wrong_with_the_table_is_said_by_name() {
+async fn check_names_each_fault_of_the_session_table() {
     let bed = own_bed().await;
     let no_table = complaint(&bed, settings().with(|s| s.session_table = "sesions".into())).await;
     assert!(
@@ -66,7 +66,7 @@ async fn what_is_wrong_with_the_table_is_said_by_name() {
 }
 
 #[actix_web::test]
-async fn without_a_server_it_is_unavailable() {
+async fn check_fails_without_a_server() {
     let site = DjangoSite::new(pool(&nowhere()), settings()).unwrap();
     let error = site.check().await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
@@ -74,7 +74,7 @@ async fn without_a_server_it_is_unavailable() {
 }
 
 #[actix_web::test]
-async fn the_right_to_read_the_table_is_enough_and_needed() {
+async fn check_requires_only_the_right_to_read_the_table() {
     let bed = own_bed().await;
     let key = bed.login("ada").await;
     // Roles belong to the whole server: the name is this database's.
@@ -113,7 +113,7 @@ async fn the_right_to_read_the_table_is_enough_and_needed() {
 
 /// Django's constraint is to be checked at the end of a transaction, and then refuses.
 #[actix_web::test]
-async fn what_refers_to_sessions_must_let_them_end() {
+async fn foreign_keys_to_sessions_must_allow_their_deletion() {
     let bed = own_bed().await;
     let writing = || in_use(bed.site_with(settings().with(|s| s.write_sessions = true)));
     assert_eq!(writing().check().await.unwrap().warnings(), [""; 0]);
@@ -127,12 +127,12 @@ async fn what_refers_to_sessions_must_let_them_end() {
         ("web.resets", "ON UPDATE RESTRICT ON DELETE SET DEFAULT"),
     ] {
         bed.sql(&format!(
-            "CREATE TABLE {table} (id int, \"session id\" varchar(40) CONSTRAINT \"to session\" \
+            "CREATE TABLE {table} (id int, \"session key\" varchar(40) CONSTRAINT \"to session\" \
              REFERENCES django_session {then})"
         ))
         .await;
     }
-    // Whoever does not write does not mind.
+    // A service that does not write is not affected.
     assert_eq!(in_use(bed.site()).check().await.unwrap().warnings(), [""; 0]);
 
     let key = bed.login("ada").await;
@@ -145,7 +145,7 @@ async fn what_refers_to_sessions_must_let_them_end() {
     bed.sql("INSERT INTO web.empties SELECT 1, session_key FROM django_session").await;
     bed.sql(
         "ALTER TABLE web.empties DROP CONSTRAINT \"to session\", ADD CONSTRAINT \"to session\" \
-         FOREIGN KEY (\"session id\") REFERENCES django_session (session_key) MATCH FULL \
+         FOREIGN KEY (\"session key\") REFERENCES django_session (session_key) MATCH FULL \
          ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED NOT VALID",
     )
     .await;
@@ -179,11 +179,11 @@ async fn what_refers_to_sessions_must_let_them_end() {
     assert_eq!(writing().check().await.unwrap().warnings(), [""; 0]);
     assert!(writing().delete(&session).await.unwrap());
     // What was to be emptied is not deleted.
-    bed.sql("DO $$ BEGIN ASSERT (SELECT \"session id\" IS NULL FROM web.empties); END $$").await;
+    bed.sql("DO $$ BEGIN ASSERT (SELECT \"session key\" IS NULL FROM web.empties); END $$").await;
 }
 
 #[actix_web::test]
-async fn tables_have_schemas_and_odd_names() {
+async fn session_tables_can_have_schemas_and_unusual_names() {
     let bed = own_bed().await;
     let key = bed.login("ada").await;
     bed.sql(r#"CREATE SCHEMA "We.b""#).await;
@@ -201,7 +201,7 @@ async fn tables_have_schemas_and_odd_names() {
 }
 
 #[actix_web::test]
-async fn without_prepared_statements_everything_is_the_same() {
+async fn check_works_without_prepared_statements() {
     let bed = own_bed().await;
     let site = bed.site_with(settings().with(|s| s.prepared_statements = false));
     site.check().await.unwrap();
@@ -211,7 +211,7 @@ async fn without_prepared_statements_everything_is_the_same() {
 }
 
 #[actix_web::test]
-async fn session_stores_of_other_names_have_a_salt_of_their_own() {
+async fn a_session_store_with_another_name_has_another_salt() {
     let bed = Bed::shared().await;
     let salt = "django.contrib.sessions.CustomStore";
     let key = SessionKey::generate();
@@ -225,7 +225,7 @@ async fn session_stores_of_other_names_have_a_salt_of_their_own() {
 }
 
 #[actix_web::test]
-async fn a_table_that_changed_its_type_while_running_is_read_again() {
+async fn a_table_whose_type_changed_is_read_after_the_change() {
     let bed = own_bed().await;
     let key = bed.login("ada").await;
     let site = bed.site();
@@ -237,7 +237,7 @@ async fn a_table_that_changed_its_type_while_running_is_read_again() {
 
 /// A database whose clock is an hour off, before PostgreSQL's own function is found.
 #[actix_web::test]
-async fn a_clock_that_is_off_is_said() {
+async fn check_reports_a_wrong_clock() {
     let bed = own_bed().await;
     assert_eq!(in_use(bed.site()).check().await.unwrap().warnings(), [""; 0]);
     let path = "options=-csearch_path%3Doff,pg_catalog,public";
@@ -262,7 +262,7 @@ async fn a_clock_that_is_off_is_said() {
 
 /// As in a huge table whose index is gone; what visitors ask for has one.
 #[actix_web::test]
-async fn newest_sessions_that_cannot_be_found_in_time_are_a_warning() {
+async fn check_warns_if_the_newest_sessions_are_not_found_in_time() {
     let bed = own_bed().await;
     bed.login("ada").await;
     bed.sql("ALTER TABLE django_session RENAME TO slow").await;
@@ -276,7 +276,7 @@ async fn newest_sessions_that_cannot_be_found_in_time_are_a_warning() {
 
 /// The server's own limit is for all tests: those of the role and of the database say enough.
 #[actix_web::test]
-async fn too_few_connections_are_said_before_they_are_missed() {
+async fn check_warns_of_too_few_connections() {
     let bed = own_bed().await;
     let database = bed.bed().database().name().to_owned();
     let role = format!("role_{database}");

@@ -20,7 +20,7 @@ async fn complaint(site: &DjangoSite) -> String {
 }
 
 #[actix_web::test]
-async fn a_missing_table_or_column_is_named() {
+async fn check_names_a_missing_user_table_or_column() {
     let bed = Bed::new().await;
     let with_tables = |change: fn(&mut PermissionTables)| {
         UserModel::default().with(|m| m.permission_tables.iter_mut().for_each(change))
@@ -68,14 +68,14 @@ async fn a_missing_table_or_column_is_named() {
         assert!(complaint.starts_with("AUTH_USER_MODEL: "), "{complaint}");
     }
     bed.site_of(UserModel::default()).check().await.unwrap();
-    // A wrong name of the permission tables is no matter without permissions.
+    // A wrong name of the permission tables does not matter without permissions.
     let mut model = UserModel::default();
     model.permission_tables = None;
     bed.site_of(model).check().await.unwrap();
 }
 
 #[actix_web::test]
-async fn the_tables_of_users_matter_when_something_uses_them() {
+async fn check_reads_the_user_tables_only_if_something_uses_them() {
     let bed = Bed::new().await;
     bed.sql("ALTER TABLE auth_user RENAME TO away").await;
     let site = bed.site();
@@ -93,7 +93,7 @@ async fn the_tables_of_users_matter_when_something_uses_them() {
 }
 
 #[actix_web::test]
-async fn a_role_needs_no_more_than_select_on_seven_tables() {
+async fn a_role_needs_only_select_on_seven_tables() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
     bed.user("root", json!({ "password": "x", "is_superuser": true })).await;
@@ -135,7 +135,7 @@ async fn a_role_needs_no_more_than_select_on_seven_tables() {
 }
 
 #[actix_web::test]
-async fn no_connection_stays_behind_whatever_comes_of_it() {
+async fn check_leaves_no_connection_open() {
     let bed = Bed::new().await;
     let name = new_key();
     let url = format!("{}?application_name={name}", bed.url());
@@ -145,13 +145,13 @@ async fn no_connection_stays_behind_whatever_comes_of_it() {
     wrong.user_model = UserModel::new("people");
     complaint(&DjangoSite::new(pool(&url), wrong).unwrap()).await;
     let count = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'");
-    // PostgreSQL takes a moment to see that somebody has gone.
-    until("nobody is left", async || bed.sql(&count).await == json!([[0]])).await;
+    // PostgreSQL takes a moment to notice a closed connection.
+    until("no connection is left", async || bed.sql(&count).await == json!([[0]])).await;
 }
 
 /// As in the closure of `HttpServer::new`, where each worker makes its own.
 #[actix_web::test]
-async fn what_was_not_looked_at_is_said_and_a_later_middleware_that_needs_it_too() {
+async fn check_reports_what_it_skipped_and_a_later_middleware_that_needs_it() {
     let log = Log::default();
     log.listen();
     let bed = Bed::new().await;

@@ -1,4 +1,5 @@
-//! The random test of the full check on many sites: exported settings let in whom each site lets in.
+//! The random test of the full check on many sites: exported settings let in the same users as the
+//! site.
 
 use testbed::{Django, Postgres, Settings, Site, With};
 
@@ -13,7 +14,7 @@ const PEOPLE: usize = 10;
 const SESSIONS: usize = 60;
 
 #[actix_web::test]
-async fn each_site_exports_what_it_is_and_whom_it_lets_in_these_settings_let_in() {
+async fn exported_settings_let_in_the_same_users_as_their_site() {
     let seed = seed();
     let empty = Postgres::shared().await.unwrap().create_database().await.unwrap();
     for django in Django::available().unwrap() {

@@ -1,4 +1,4 @@
-//! However the script gets into a shell, it prints the same.
+//! The export script prints the same however it reaches the shell.
 
 use std::{
     io::{Read, Write},
@@ -11,7 +11,7 @@ use testbed::{Django, Example, Postgres, Settings, Site};
 /// The script as it is in the package.
 pub(super) const SCRIPT: &str = include_str!("../../../src/settings/export_settings.py");
 
-/// The members without those that say which Django it was.
+/// The members without the version of Django.
 fn parsed(text: &str) -> Value {
     let mut value: Value = serde_json::from_str(text).unwrap();
     value.as_object_mut().unwrap().remove("django_version").unwrap();
@@ -26,7 +26,7 @@ fn one_line() -> String {
 }
 
 #[actix_web::test]
-async fn what_the_example_prints_does_the_same_piped_passed_or_typed() {
+async fn the_example_prints_a_script_that_works_piped_passed_or_typed() {
     let line = one_line();
     assert_eq!(line.lines().count(), 1);
     assert!(SCRIPT.is_ascii());

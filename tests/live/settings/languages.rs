@@ -73,7 +73,7 @@ fn sites() -> [Settings; 5] {
 }
 
 #[actix_web::test]
-async fn visitors_are_sent_to_log_in_in_their_language() {
+async fn visitors_are_redirected_to_the_login_page_in_their_language() {
     let seed = seed();
     for django in Django::available().unwrap() {
         for (number, settings) in sites().iter().enumerate() {
@@ -115,7 +115,7 @@ async fn visitors_are_sent_to_log_in_in_their_language() {
 
 /// A URL that the service sets stands, whatever the language.
 #[actix_web::test]
-async fn a_login_url_of_the_service_is_not_chosen_by_language() {
+async fn a_login_url_of_the_service_does_not_depend_on_the_language() {
     let settings = &sites()[1];
     let bed = Bed::without_users(Django::default(), settings).await;
     let made = DjangoSettings::from_json(&bed.export().await, Settings::SECRET_KEY).unwrap();
@@ -138,7 +138,7 @@ async fn a_login_url_of_the_service_is_not_chosen_by_language() {
 
 /// One that chooses in a way of its own is said.
 #[actix_web::test]
-async fn a_locale_middleware_of_the_sites_own_is_a_note() {
+async fn a_custom_locale_middleware_is_exported_as_a_note() {
     let settings = sites()[0]
         .clone()
         .set("EXTRA_MIDDLEWARE", json!(["own.locale.ByAccount"]))

@@ -20,7 +20,7 @@ const KEY: &str = Settings::SECRET_KEY;
 const FALLBACKS: [&str; 2] = ["last year's", "the year before"];
 const BY_ADDRESS: &str = "accounts.backends.ByAddress";
 
-/// The site: log-in by e-mail, UUIDs, two backends, its own table names, in a schema; and who is
+/// The site: login by e-mail, UUIDs, two backends, its own table names, in a schema; and who is
 /// logged in to it.
 async fn production() -> Bed {
     let settings = Settings::default()
@@ -84,7 +84,7 @@ fn member() -> UserModel {
 /// What `check()` says to a service with these settings, as a user of that pool's database.
 async fn start(url: &str, settings: Result<DjangoSettings, Error>) -> Result<CheckReport, Error> {
     let site = DjangoSite::new(pool(url), settings?)?;
-    let _gate =
+    let _middleware =
         DjangoSessionMiddleware::login_required(site.clone()).permission_required("shop.add_item");
     site.check().await
 }
@@ -103,7 +103,7 @@ enum Shows {
 use Shows::{Refused, Warned};
 
 #[actix_web::test]
-async fn every_mistake_that_the_data_can_show_is_named_at_start() {
+async fn every_detectable_mistake_is_named_at_start() {
     let bed = production().await;
     let exported = bed.export().await;
     let report = start(bed.url(), Ok(right())).await.unwrap();
@@ -163,8 +163,8 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         ("export: a line break", json("test-bed-secret-key\n"), Refused, &["SECRET_KEY", "with a line break at its end"]),
         ("export: quotes", json("\"test-bed-secret-key\""), Refused, &["SECRET_KEY", "in quotes"]),
         ("export: a fallback", json(FALLBACKS[0]), Refused, &["SECRET_KEY", "number 1 of the site's SECRET_KEY_FALLBACKS"]),
-        ("export: no fallbacks", json(KEY), Refused, &["SECRET_KEY_FALLBACKS: the site has 2, and here are 0"]),
-        ("export: fallbacks in one", json(KEY).map(|s| s.with(|s| s.secret_key_fallbacks = vec!["last year's,the year before".into()])), Refused, &["SECRET_KEY_FALLBACKS: number 1 is none"]),
+        ("export: no fallbacks", json(KEY), Refused, &["SECRET_KEY_FALLBACKS: the site has 2, and the service has 0"]),
+        ("export: fallbacks in one", json(KEY).map(|s| s.with(|s| s.secret_key_fallbacks = vec!["last year's,the year before".into()])), Refused, &["SECRET_KEY_FALLBACKS: number 1 is not one"]),
         // What else an export may be.
         ("export: of a newer version", changed("/format", json!(2)), Refused, &["a newer version"]),
         ("export: of a site with a cache", changed("/not_honoured", json!([{"level": "unsafe", "setting": "SESSION_ENGINE", "value": "cache", "reason": "keeps", "hook": null, "power": null}])), Refused, &["SESSION_ENGINE: cache keeps"]),
@@ -174,7 +174,7 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         ("a table without its schema", on(|s| s.session_table = "django_session".into()), Refused, &["SESSION_ENGINE", "one in the schema \"shop\"", "(\"shop\", \"django_session\")"]),
         ("a table in another schema", on(|s| s.session_table = "web.django_session".into()), Refused, &["SESSION_ENGINE", "one in the schema \"shop\""]),
         ("a table of other types", on(|s| s.session_table = "shop.old_session".into()), Refused, &["\"session_data\" of \"shop\".\"old_session\" is of type bytea", "\"expire_date\" of \"shop\".\"old_session\" is of type timestamp"]),
-        ("a table that is none of sessions", on(|s| s.session_table = "shop.member".into()), Refused, &["\"shop\".\"member\" has no column \"session_key\"", "session_table"]),
+        ("a table without sessions", on(|s| s.session_table = "shop.member".into()), Refused, &["\"shop\".\"member\" has no column \"session_key\"", "session_table"]),
         ("export: a table with shorter keys", right_but("/session/key_length", json!(64)), Warned, &["SESSION_ENGINE", "\"django_session\" takes session keys of 40 characters, and not of 64"]),
         ("export: a table that was not migrated", right_but("/session/further_columns", json!(["device"])), Warned, &["SESSION_ENGINE", "\"django_session\" has no column \"device\"", "`migrate`"]),
         ("export: sessions that slide, and nothing is written", right_but("/SESSION_SAVE_EVERY_REQUEST", json!(true)), Warned, &["SESSION_SAVE_EVERY_REQUEST", "write_sessions"]),
@@ -190,13 +190,13 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         ("who is staff", of_model(|m| m.is_staff = Some("staff".into())), Refused, &["no column \"staff\"", "UserModel::is_staff"]),
         ("a further column", of_model(|m| m.columns = vec!["plan".into()]), Refused, &["no column \"plan\"", "UserModel::columns"]),
         ("a parent", of_model(|m| m.parents.push(ParentModel::new("shop.person", "id", "person_id"))), Refused, &["no table \"shop\".\"person\"", "UserModel::parents"]),
-        ("a condition that is none", of_model(|m| m.condition = Some("deleted_at IS NULL".into())), Refused, &["AUTH_USER_MODEL", "deleted_at", "`condition`"]),
+        ("an impossible condition", of_model(|m| m.condition = Some("deleted_at IS NULL".into())), Refused, &["AUTH_USER_MODEL", "deleted_at", "`condition`"]),
         ("a condition that hides all", of_model(|m| m.condition = Some("status = 'active'".into())), Refused, &["AUTH_USER_MODEL", "3 of 3 live sessions", "not found", "`condition`"]),
         ("another table with such a key", of_model(|m| *m = UserModel::new("shop.visits").with(|m| { m.username = "email".into(); m.password = "pw".into(); m.is_active = Some("enabled".into()); m.permission_tables = Some(PermissionTables::of("shop.member")); })), Refused, &["AUTH_USER_MODEL", "not found in \"shop\".\"visits\""]),
         ("another table with another key", of_model(|m| *m = UserModel::new("shop.customer").with(|m| { m.username = "email".into(); m.password = "pw".into(); m.is_active = Some("enabled".into()); m.permission_tables = Some(PermissionTables::of("shop.member")); })), Refused, &["AUTH_USER_MODEL", "an id that cannot be a \"id\" of \"shop\".\"customer\""]),
         ("the hash's salt", Ok(right().with(|s| s.user_model = member().with(|m| m.session_auth_hash = Some(hash().with(|h| { h.overrides_get_session_auth_hash = true; h.key_salt = "own".into(); }))))), Warned, &["another session auth hash", "UserModel::session_auth_hash"]),
         ("the hash's algorithm", Ok(right().with(|s| s.user_model = member().with(|m| m.session_auth_hash = Some(hash().with(|h| { h.overrides_private_get_session_auth_hash = true; h.algorithm = Algorithm::Sha512; }))))), Refused, &["another session auth hash"]),
-        ("a hash of nobody's", Ok(right().with(|s| s.user_model = member().with(|m| m.session_auth_hash = Some(hash().with(|h| h.key_salt = "own".into()))))), Refused, &["session_auth_hash must say which method"]),
+        ("an unknown session auth hash", Ok(right().with(|s| s.user_model = member().with(|m| m.session_auth_hash = Some(hash().with(|h| h.key_salt = "own".into()))))), Refused, &["session_auth_hash must say which method"]),
         // Permissions.
         ("the usual permission tables", Ok(right().with(|s| s.user_model = UserModel::new("shop.member").with(|m| { m.primary_key = "member_id".into(); m.username = "email".into(); m.password = "pw".into(); m.is_active = Some("enabled".into()); }))), Refused, &["AUTH_USER_MODEL", "no table \"shop\".\"member_groups\"", "UserModel::permission_tables"]),
         ("their columns", of_model(|m| if let Some(tables) = &mut m.permission_tables { tables.user_groups.from_column = "user_id".into(); tables.user_permissions.from_column = "user_id".into(); }), Refused, &["\"shop\".\"member_of_team\" has no column \"user_id\"", "\"shop\".\"member_rights\" has no column \"user_id\""]),
@@ -205,17 +205,17 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
         ("the default backends", on(|s| s.authentication_backends = vec![MODEL_BACKEND.into()]), Warned, &["AUTHENTICATION_BACKENDS", BY_ADDRESS, "2 of 3"]),
         ("misspelt", on(|s| s.authentication_backends = vec!["accounts.backend.ByAddress".into()]), Refused, &["AUTHENTICATION_BACKENDS", BY_ADDRESS, MODEL_BACKEND]),
         ("none", Ok(right().with(|s| s.authentication_backends = Vec::new())), Refused, &["AUTHENTICATION_BACKENDS must not be empty"]),
-        ("no path", on(|s| s.authentication_backends = vec!["ByAddress".into()]), Refused, &["AUTHENTICATION_BACKENDS takes dotted paths"]),
+        ("no path", on(|s| s.authentication_backends = vec!["ByAddress".into()]), Refused, &["is not a dotted path (AUTHENTICATION_BACKENDS)"]),
         ("one that reads no users", on(|s| s.authentication_backends = vec![AuthenticationBackend::new(BY_ADDRESS).with(|b| { b.reads_users = false; b.grants_permissions = Some(true); })]), Refused, &["AUTHENTICATION_BACKENDS", "reads_users"]),
-        ("nobody said what it grants", on(|s| s.authentication_backends = vec![BY_ADDRESS.into(), MODEL_BACKEND.into()]), Warned, &["AUTHENTICATION_BACKENDS", "grants_permissions"]),
+        ("unknown permissions of a backend", on(|s| s.authentication_backends = vec![BY_ADDRESS.into(), MODEL_BACKEND.into()]), Warned, &["AUTHENTICATION_BACKENDS", "grants_permissions"]),
         // What is wrong whatever the data.
-        ("a cookie name that is none", on(|s| s.session_cookie_name = "session id".into()), Refused, &["SESSION_COOKIE_NAME"]),
+        ("an impossible cookie name", on(|s| s.session_cookie_name = "session key".into()), Refused, &["SESSION_COOKIE_NAME"]),
         ("the name of a URL", on(|s| s.login_url = "login".into()), Refused, &["LOGIN_URL"]),
         ("a blank LOGIN_URL", on(|s| s.login_url = " ".into()), Refused, &["LOGIN_URL"]),
         ("an origin without a scheme", on(|s| s.csrf_trusted_origins = vec!["example.com".into()]), Refused, &["CSRF_TRUSTED_ORIGINS"]),
         ("a header by its name in WSGI", on(|s| s.secure_proxy_ssl_header = Some(("HTTP_X_FORWARDED_PROTO".into(), "https".into()))), Refused, &["SECURE_PROXY_SSL_HEADER"]),
         ("no time", on(|s| s.timeout = Duration::ZERO), Refused, &["timeout"]),
-        ("a SameSite that is none", on(|s| s.session_cookie_samesite = Some("yes".into())), Refused, &["SESSION_COOKIE_SAMESITE"]),
+        ("an impossible SameSite", on(|s| s.session_cookie_samesite = Some("yes".into())), Refused, &["SESSION_COOKIE_SAMESITE"]),
     ];
     assert!(mistakes.len() >= 33, "{}", mistakes.len());
     let mut unnamed = Vec::new();
@@ -240,7 +240,7 @@ async fn every_mistake_that_the_data_can_show_is_named_at_start() {
 }
 
 #[actix_web::test]
-async fn rights_that_are_missing_are_said_all_at_once_as_statements_to_paste() {
+async fn missing_rights_are_reported_together_as_statements_to_paste() {
     let bed = production().await;
     let role = format!("reader_{}", new_key());
     bed.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reader'")).await;
@@ -279,7 +279,7 @@ async fn rights_that_are_missing_are_said_all_at_once_as_statements_to_paste() {
 
 /// The role that the guide recommends for a service without permissions.
 #[actix_web::test]
-async fn a_role_may_read_as_little_as_the_middlewares_need() {
+async fn a_role_needs_only_the_rights_that_the_middlewares_use() {
     let bed = production().await;
     let role = format!("reader_{}", new_key());
     for statement in [
@@ -297,11 +297,11 @@ async fn a_role_may_read_as_little_as_the_middlewares_need() {
     let site = || DjangoSite::new(pool(&url), settings.clone()).unwrap();
 
     let sessions = site();
-    let _gate = DjangoSessionMiddleware::required(sessions.clone());
+    let _middleware = DjangoSessionMiddleware::required(sessions.clone());
     assert_eq!(sessions.check().await.unwrap().problems(), [""; 0]);
 
     let users = site();
-    let _gate = DjangoSessionMiddleware::login_required(users.clone());
+    let _middleware = DjangoSessionMiddleware::login_required(users.clone());
     let said = users.check().await.unwrap_err().to_string();
     assert!(
         said.contains(&format!("GRANT SELECT ON \"shop\".\"member\" TO \"{role}\";")),
@@ -311,7 +311,7 @@ async fn a_role_may_read_as_little_as_the_middlewares_need() {
     assert_eq!(users.check().await.unwrap().warnings(), [""; 0]);
 
     let permissions = site();
-    let _gate =
+    let _middleware =
         DjangoSessionMiddleware::login_required(permissions.clone()).permission_required("a.b");
     let said = permissions.check().await.unwrap_err().to_string();
     assert_eq!(said.lines().filter(|line| line.contains("GRANT SELECT")).count(), 5, "{said}");
@@ -320,7 +320,7 @@ async fn a_role_may_read_as_little_as_the_middlewares_need() {
 }
 
 #[actix_web::test]
-async fn what_a_site_does_beyond_django_is_warned_of_until_a_hook_does_it() {
+async fn an_override_of_the_site_is_a_warning_until_a_hook_replaces_it() {
     install_packages(Django::default()).await;
     let middleware = json!(["django_otp.middleware.OTPMiddleware"]);
     let settings = Settings::default()

@@ -1,5 +1,5 @@
-//! Settings that come from Django: what `export_settings.py` prints on many sites, and whom the settings
-//! let in that `DjangoSettings::from_json` makes of it. And what start-up finds wrong.
+//! Settings that come from Django: what `export_settings.py` prints on many sites, which users the
+//! settings from `DjangoSettings::from_json` let in, and which mistakes are found at start.
 
 pub(crate) mod check;
 mod check_users;

@@ -1,5 +1,5 @@
-//! Sites that do something in a way of their own: here the answer is Django's, or an error that names
-//! the method.
+//! Sites that override something: the service gives Django's answer, or an error that names the
+//! override.
 
 use actix_django_session::{
     DjangoSettings, DjangoSite, DjangoUser, Error, Expiry, PasswordHasher, SessionData, SessionKey,
@@ -16,7 +16,7 @@ pub(crate) async fn exported(bed: &Bed) -> DjangoSettings {
     DjangoSettings::from_json(&bed.export().await, KEY).unwrap().with(|s| s.write_sessions = true)
 }
 
-/// Whether Django lets somebody in with this name and the password "pw".
+/// Whether Django logs in the user of this name with the password "pw".
 async fn django_lets_in(bed: &Bed, username: &str) -> bool {
     let question = json!({ "cmd": "authenticate", "username": username, "password": "pw" });
     bed.ask(question).await["user"] != Value::Null
@@ -37,7 +37,7 @@ pub(crate) fn said(sentence: &str, named: &[&str]) {
 }
 
 #[actix_web::test]
-async fn a_model_that_checks_passwords_and_a_manager_that_finds_names_in_their_own_way() {
+async fn a_custom_password_check_and_a_custom_username_lookup_need_hooks() {
     for django in Django::available().unwrap() {
         let settings = Settings::default().auth_user_model("natural.NaturalUser");
         let bed = Bed::without_users(django, &settings).await;
@@ -72,14 +72,14 @@ async fn a_model_that_checks_passwords_and_a_manager_that_finds_names_in_their_o
             assert!(site.authenticate(name, "another").await.unwrap().is_none(), "{name}");
         }
         assert_eq!(site.check().await.unwrap().warnings().len(), 0);
-        // A hook that fails lets nobody in.
+        // A hook that fails refuses the user.
         let failing = site.after_check_password(|_, _| async { Err(Error::PermissionDenied) });
         assert!(failing.authenticate("ada@example.com", "pw").await.is_err());
     }
 }
 
 #[actix_web::test]
-async fn a_field_that_brings_names_into_a_form_of_its_own() {
+async fn a_username_field_that_converts_names_needs_a_hook() {
     let bed = Bed::of_model("lower.LowerUser").await;
     bed.user("ada@x.com", json!({ "password": "pw" })).await;
     let site = bed.site_with(exported(&bed).await);
@@ -90,8 +90,8 @@ async fn a_field_that_brings_names_into_a_form_of_its_own() {
         let found = site.authenticate(name, "pw").await.unwrap();
         assert_eq!(found.is_some(), django_lets_in(&bed, name).await, "{name}");
     }
-    let nobody = site.clone().username_to_column(|_| Ok(None));
-    assert!(nobody.authenticate("ada@x.com", "pw").await.unwrap().is_none());
+    let unknown = site.clone().username_to_column(|_| Ok(None));
+    assert!(unknown.authenticate("ada@x.com", "pw").await.unwrap().is_none());
 }
 
 async fn has_perms(user: &DjangoUser) -> Result<Vec<bool>, Error> {
@@ -99,7 +99,7 @@ async fn has_perms(user: &DjangoUser) -> Result<Vec<bool>, Error> {
 }
 
 #[actix_web::test]
-async fn a_backend_that_refuses_a_permission() {
+async fn a_backend_that_refuses_a_permission_needs_a_hook() {
     let settings =
         Settings::default().authentication_backends(["own.backends.Denying", MODEL_BACKEND]);
     let bed = Bed::without_users(Django::default(), &settings).await;
@@ -135,7 +135,7 @@ async fn a_backend_that_refuses_a_permission() {
 }
 
 #[actix_web::test]
-async fn a_hasher_that_has_the_name_of_djangos_and_hashes_something_else() {
+async fn a_custom_hasher_with_the_name_of_djangos_needs_a_hook() {
     let settings =
         Settings::default().set("PASSWORD_HASHERS", json!(["testsite.hashers.Peppered"]));
     let bed = Bed::without_users(Django::default(), &settings).await;
@@ -154,14 +154,14 @@ async fn a_hasher_that_has_the_name_of_djangos_and_hashes_something_else() {
     );
     assert!(site.authenticate("pep", "pw").await.unwrap().is_some());
     assert!(site.authenticate("pep", "pepperpw").await.unwrap().is_none());
-    assert!(site.authenticate("nobody", "pw").await.unwrap().is_none());
+    assert!(site.authenticate("unknown", "pw").await.unwrap().is_none());
     let encoded = site.make_password("pw").await.unwrap();
     bed.user("pep", json!({ "password_column": encoded })).await;
     assert!(django_lets_in(&bed, "pep").await);
 }
 
 #[actix_web::test]
-async fn a_session_class_of_its_own_is_read_and_written_when_somebody_answers_for_it() {
+async fn a_custom_session_class_works_once_the_service_accepts_its_overrides() {
     let settings = Settings::default().set("SESSION_ENGINE", "own.sessions");
     let bed = Bed::without_users(Django::default(), &settings).await;
     let settings = exported(&bed).await;
@@ -183,7 +183,7 @@ async fn a_session_class_of_its_own_is_read_and_written_when_somebody_answers_fo
 }
 
 #[actix_web::test]
-async fn columns_of_a_session_are_filled_in_the_statement_that_writes_it() {
+async fn further_session_columns_are_written_with_the_session() {
     for django in Django::available().unwrap() {
         let settings =
             Settings::default().extra_apps(["devices"]).set("SESSION_ENGINE", "devices.sessions");
@@ -214,7 +214,7 @@ async fn columns_of_a_session_are_filled_in_the_statement_that_writes_it() {
 }
 
 #[actix_web::test]
-async fn a_site_that_reads_from_replicas_by_chance_gives_the_same_file_each_time() {
+async fn a_site_with_random_replicas_exports_the_same_file_each_time() {
     let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
     let address: tokio_postgres::Config = database.url().parse().unwrap();
     let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or_default().into()).unwrap();
@@ -251,7 +251,7 @@ async fn a_site_that_reads_from_replicas_by_chance_gives_the_same_file_each_time
 }
 
 #[actix_web::test]
-async fn a_site_that_does_not_write_the_last_log_in_has_none_written() {
+async fn a_site_that_does_not_write_last_login_gets_none_from_the_service() {
     let settings = Settings::default().extra_apps(["own.apps.Own"]);
     let bed = Bed::without_users(Django::default(), &settings).await;
     bed.user("ada", json!({ "password": "pw" })).await;
@@ -275,7 +275,7 @@ async fn a_user_model_without_groups_is_exported_and_read() {
 }
 
 #[actix_web::test]
-async fn no_method_of_djangos_is_overridden_in_silence() {
+async fn every_override_of_a_django_method_is_reported() {
     let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
     let seed = crate::beds::seed();
     let script = format!("from own.walk import silent; print(*silent({seed}))\n");
@@ -291,7 +291,7 @@ async fn no_method_of_djangos_is_overridden_in_silence() {
 
 /// Sites as most are: nothing is to be said of them.
 #[actix_web::test]
-async fn ordinary_sites_hear_nothing() {
+async fn ordinary_sites_export_no_complaint() {
     let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
     let plain = Settings::default;
     let hasher = |name: &str| json!([format!("django.contrib.auth.hashers.{name}PasswordHasher")]);
@@ -341,30 +341,32 @@ async fn ordinary_sites_hear_nothing() {
     }
 }
 
-/// What stands in no column, or not as it stands there, cannot be read: nobody is let in by it.
+/// Values that are not stored as Django's own fields store them cannot be read, so they let no user
+/// in.
 #[actix_web::test]
-async fn properties_in_the_place_of_columns_are_refused_by_name() {
+async fn properties_instead_of_columns_are_refused_by_name() {
     let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
     let settings = Settings::default().auth_user_model("computed.ComputedUser");
     for django in Django::available().unwrap() {
         let exported = Site::export_settings(django, database.url(), &settings).await.unwrap();
         let refused = DjangoSettings::from_json(&exported, KEY).unwrap_err().to_string();
-        for named in
-            ["`is_active` that is no column", "users.computed.models.ComputedUser.is_authenticated"]
-        {
+        for named in [
+            "`is_active` that is not a column",
+            "users.computed.models.ComputedUser.is_authenticated",
+        ] {
             assert!(refused.contains(named), "{django}, {named}: {refused}");
         }
         assert!(refused.contains("computed.ComputedUser.is_staff"), "{django}: {refused}");
     }
 }
 
-/// A site that raises where it is looked at: what cannot be seen is said, and the file is there.
+/// A site whose code raises an exception: the export is complete and reports the exception.
 #[actix_web::test]
-async fn the_export_of_a_site_that_raises_is_whole_and_says_so() {
+async fn the_export_of_a_site_that_raises_is_complete_and_reports_the_exception() {
     let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
     let settings = Settings::default().set("DATABASE_ROUTERS", json!(["own.routers.NoTenant"]));
     let exported = Site::export_settings(Django::default(), database.url(), &settings).await;
     let exported = exported.unwrap();
     let refused = DjangoSettings::from_json(&exported, KEY).unwrap_err().to_string();
-    assert!(refused.contains("could not be looked at (RuntimeError)"), "{refused}");
+    assert!(refused.contains("could not be examined (RuntimeError)"), "{refused}");
 }

@@ -1,4 +1,4 @@
-//! What a site overrides is off wherever it counts, and a hook is asked wherever it counts.
+//! An override switches off what it concerns in every place, and a hook replaces it in every place.
 
 use std::sync::{
     Arc,
@@ -46,7 +46,7 @@ async fn django_finds(bed: &Bed, key: &str) -> bool {
 }
 
 #[actix_web::test]
-async fn users_whom_the_manager_hides_are_found_by_no_other_way() {
+async fn users_whom_the_manager_hides_are_never_found() {
     for django in Django::available().unwrap() {
         let settings = Settings::default().auth_user_model("unseen.UnseenUser");
         let bed = Bed::without_users(django, &settings).await;
@@ -102,7 +102,7 @@ async fn users_whom_the_manager_hides_are_found_by_no_other_way() {
 }
 
 #[actix_web::test]
-async fn a_site_whose_backends_find_users_themselves_has_none_here() {
+async fn users_of_backends_that_find_users_themselves_are_anonymous() {
     let settings = Settings::default().authentication_backends(["accounts.backends.Strict"]);
     let bed = Bed::without_users(Django::default(), &settings).await;
     bed.user("ada", json!({})).await;
@@ -113,7 +113,7 @@ async fn a_site_whose_backends_find_users_themselves_has_none_here() {
 }
 
 #[actix_web::test]
-async fn a_model_that_answers_for_permissions_and_sets_passwords_in_its_own_way() {
+async fn a_model_with_its_own_permissions_and_set_password_needs_hooks() {
     for django in Django::available().unwrap() {
         let settings = Settings::default().auth_user_model("guarded.GuardedUser");
         let bed = Bed::without_users(django, &settings).await;
@@ -155,9 +155,9 @@ async fn a_model_that_answers_for_permissions_and_sets_passwords_in_its_own_way(
     }
 }
 
-/// A permission that came with the visitor's session and user is as much asked about as any other.
+/// A hook is also asked about a permission that was read together with session and user.
 #[actix_web::test]
-async fn a_permission_that_came_with_the_visit_is_vetoed_as_well() {
+async fn a_hook_can_also_veto_a_permission_read_with_the_session() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "permissions": ["auth.view_user", "auth.add_user"] })).await;
     let key = bed.login("ada").await;
@@ -216,9 +216,9 @@ async fn a_permission_that_came_with_the_visit_is_vetoed_as_well() {
     }
 }
 
-/// A hook that asks for the request has it, by whichever middleware the visitor came in.
+/// A hook that needs the request receives it behind each kind of middleware.
 #[actix_web::test]
-async fn a_hook_has_the_request_behind_every_middleware() {
+async fn hooks_receive_the_request_behind_every_middleware() {
     let bed = Bed::new().await;
     bed.user("ada", json!({})).await;
     let key = bed.login("ada").await;

@@ -1,5 +1,6 @@
-//! What depends on the request: forms in other charsets, the port behind a proxy, sessions that are bound
-//! to an address, and sessions that end when nobody is there. Django is asked the same.
+//! Settings that depend on the request: forms in other charsets, the port behind a proxy, sessions
+//! that are bound to an address, and sessions that end after idle time. Each answer is compared
+//! with Django's.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, DjangoSettings, DjangoSite, DjangoUser, SessionKey,
@@ -54,7 +55,7 @@ async fn ours(site: DjangoSite, headers: &[(&str, &str)], body: &str) -> u64 {
 }
 
 #[actix_web::test]
-async fn a_form_in_another_charset_is_read_as_the_exported_version_reads_it() {
+async fn a_form_in_another_charset_is_read_as_the_exported_django_version_reads_it() {
     for django in Django::available().unwrap() {
         let bed = Bed::without_users(django, &Settings::default()).await;
         let settings = DjangoSettings::from_json(&bed.export().await, Settings::SECRET_KEY);
@@ -83,7 +84,7 @@ async fn a_form_in_another_charset_is_read_as_the_exported_version_reads_it() {
 }
 
 #[actix_web::test]
-async fn a_referer_is_judged_by_the_port_that_django_has_behind_the_proxy() {
+async fn a_referer_is_checked_against_the_port_that_django_has_behind_the_proxy() {
     let bed = Bed::new().await;
     let settings = || {
         DjangoSettings::new(Settings::SECRET_KEY).with(|s| {
@@ -131,7 +132,7 @@ where
 }
 
 #[actix_web::test]
-async fn sessions_that_django_restricted_sessions_has_bound_to_a_client() {
+async fn a_session_bound_by_django_restricted_sessions_works_only_for_its_client() {
     let settings = Settings::default()
         .package("django-restricted-sessions==0.4.0")
         .set("RESTRICTEDSESSIONS_AUTHED_ONLY", true)
@@ -159,7 +160,7 @@ async fn sessions_that_django_restricted_sessions_has_bound_to_a_client() {
         Ok((!is_theirs).then_some(user))
     });
     assert_eq!(site.check().await.unwrap().warnings().len(), 0);
-    // Asked without a request, the hook lets nobody in.
+    // Without a request, the hook refuses the user.
     let app = App::new()
         .wrap(DjangoSessionMiddleware::login_required(site.clone()))
         .route("/", web::get().to(async |user: DjangoUser| user.username().to_owned()));
@@ -202,7 +203,7 @@ async fn idle_timeout(
 }
 
 #[actix_web::test]
-async fn whoever_is_active_on_rust_pages_alone_is_not_idle_for_django_session_timeout() {
+async fn requests_to_the_service_keep_a_session_of_django_session_timeout_alive() {
     let settings = Settings::default()
         .package("django-session-timeout==0.1.0")
         .set("SESSION_EXPIRE_SECONDS", 60)
@@ -263,7 +264,7 @@ async fn whoever_is_active_on_rust_pages_alone_is_not_idle_for_django_session_ti
     // 80 seconds after Django was last asked, and 40 after Rust was.
     put_back(&key, stamp(&key).await - 40.0).await;
     assert_eq!(django(&key).await, 200);
-    // Nobody was anywhere: both say so.
+    // Without any request, both end the session.
     put_back(&key, now - 80.0).await;
     assert_eq!(django(&key).await, 302);
     assert_eq!(rusts(&app, &key, "").await, 302);

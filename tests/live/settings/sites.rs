@@ -87,7 +87,7 @@ impl DjangoSite {
                 ("/user_model/permission_tables", Value::Null),
             ]),
             site(
-                "production: e-mail log-in, UUIDs, own tables, two backends, a proxy, fallbacks",
+                "production: login by e-mail, UUIDs, own tables, two backends, a proxy, fallbacks",
                 model("members.Member")
                     .secret_key_fallbacks(FALLBACKS)
                     .authentication_backends(["accounts.backends.ByAddress", MODEL_BACKEND])

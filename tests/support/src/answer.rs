@@ -11,10 +11,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// From all that came over the connection.
+    /// Parses everything that came over the connection.
     ///
     /// # Panics
-    /// When that is no answer of HTTP/1.1.
+    /// When that is not a response of HTTP/1.1.
     #[must_use]
     pub fn parse(answer: &[u8]) -> Self {
         let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
@@ -32,7 +32,7 @@ impl Answer {
         }
     }
 
-    /// All values of a header, joined as they count; its name in lower case.
+    /// All values of a header, joined in their order; its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> = self
@@ -56,7 +56,7 @@ impl Answer {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    /// When it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))

@@ -1,4 +1,4 @@
-//! An actix server of the test's making, and a client that sends the very bytes it is told to.
+//! An actix server for tests, and a client that sends exactly the given bytes.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -32,7 +32,7 @@ pub struct TestApp {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a worker serves, its type erased: the server is compiled once and not for every test.
+/// What a worker serves, with its type erased: the server is compiled once and not for every test.
 type Service = boxed::BoxServiceFactory<AppConfig, Request, ServiceResponse<BoxBody>, Error, ()>;
 
 impl TestApp {
@@ -161,7 +161,7 @@ impl TestApp {
         self.get(path, session_key).await.json()
     }
 
-    /// A request of these very bytes.
+    /// Sends a request of exactly these bytes.
     ///
     /// # Panics
     /// When the server does not answer.
@@ -184,7 +184,7 @@ impl TestApp {
         Answer::parse(&answer)
     }
 
-    /// Ends it and all that runs in it.
+    /// Ends it, and everything that runs in it.
     pub fn stop(self) {
         drop(self);
     }
@@ -201,10 +201,10 @@ impl Drop for TestApp {
     }
 }
 
-/// What listens on a port that is free.
+/// A listener on a free port.
 ///
 /// # Panics
-/// When there is none.
+/// When no port is free.
 pub fn any_port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").expect("a port is free")
 }

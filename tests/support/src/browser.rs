@@ -36,7 +36,7 @@ impl Browser {
         Self { client, jar }
     }
 
-    /// The HTTP client, for what has no method here.
+    /// The HTTP client, for requests that have no method here.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -77,7 +77,7 @@ impl Browser {
         redirected("logout", &answer)
     }
 
-    /// What Django itself thinks of this visitor.
+    /// How Django itself recognises this visitor.
     ///
     /// # Errors
     /// When the site cannot be reached.
@@ -86,7 +86,7 @@ impl Browser {
         serde_json::from_str(&text).map_err(|error| Error::new(format!("{error} in {text}")))
     }
 
-    /// The `Cookie` header that it would send there.
+    /// The `Cookie` header that it would send to this address.
     pub fn cookies(&self, url: &str) -> Option<String> {
         let header = self.jar.cookies(&Url::parse(url).ok()?)?;
         header.to_str().ok().map(str::to_owned)

@@ -1,7 +1,7 @@
-/// The seed of random cases: `TEST_SEED`, or always the same.
+/// The seed of random cases: `TEST_SEED`, or a fixed one.
 ///
 /// # Panics
-/// When `TEST_SEED` is no number.
+/// When `TEST_SEED` is not a number.
 #[must_use]
 pub fn seed() -> u64 {
     let seed = std::env::var("TEST_SEED").map_or(20_240_229, |seed| {
@@ -11,7 +11,7 @@ pub fn seed() -> u64 {
     seed
 }
 
-/// A small generator of random numbers (splitmix64): the same seed gives the same ones for ever.
+/// A small generator of random numbers (splitmix64): the same seed always gives the same numbers.
 #[derive(Clone, Debug)]
 pub struct Dice(pub u64);
 
@@ -25,7 +25,7 @@ impl Dice {
         ((z ^ (z >> 31)) % end as u64) as usize
     }
 
-    /// One of them.
+    /// One element of the slice.
     pub fn choose<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[self.below(choices.len())]
     }

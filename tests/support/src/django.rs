@@ -34,7 +34,7 @@ impl Django {
     /// of them. Says on stderr which those are, and which not.
     ///
     /// # Errors
-    /// When there is none, or `TESTBED` says something else.
+    /// When no version is available, or `TESTBED` has an unknown value.
     pub fn available() -> Result<Vec<Self>> {
         static TOLD: Once = Once::new();
 

@@ -60,7 +60,7 @@ impl Example {
             cargo.args(["build", "--quiet", "--example", name]);
             cargo.args(profile.ends_with("release").then_some("--release"));
             // Build scripts watch what cargo tells a test of its package: with that, dependencies would
-            // be built anew, here and once more by the next `cargo test`.
+            // be built again, here and once more by the next `cargo test`.
             for (variable, _) in env::vars_os() {
                 let name = variable.to_string_lossy();
                 if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {

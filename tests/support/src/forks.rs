@@ -54,9 +54,9 @@ impl Fork {
     }
 }
 
-/// Where to ask for a fork; the first call for an interpreter starts its process.
+/// The address of the process to fork; the first call for an interpreter starts it.
 fn socket(python: PathBuf) -> Result<String> {
-    // Held meanwhile, so that tests that start together start one.
+    // Locked meanwhile, so that tests that start together start one process.
     let mut parents = PARENTS.lock().unwrap_or_else(PoisonError::into_inner);
     let parents = parents.get_or_insert_default();
     if let Some(parent) = parents.get(&python) {
@@ -75,8 +75,8 @@ fn socket(python: PathBuf) -> Result<String> {
     Ok(socket)
 }
 
-/// Ends the processes that wait to be forked, and waits until they have ended: without this call they
-/// end soon after this process. For programs that leave nothing behind.
+/// Ends the processes that wait to be forked, and waits for their end. Without this call they end
+/// soon after this process. For programs that leave nothing behind.
 pub async fn stop_forking() {
     let parents = PARENTS.lock().unwrap_or_else(PoisonError::into_inner).take();
     for parent in parents.into_iter().flatten() {

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::{Django, Error, Result, Settings, Venv, forks::Fork, process::Process};
 
-/// A Django that answers questions: `tests/django/judge.py`, whose head lists them.
+/// A Django that answers questions: `tests/django/judge.py`, which lists them at its top.
 #[derive(Clone, Debug)]
 pub struct Judge {
     process: Process,
@@ -27,7 +27,8 @@ impl Judge {
         self.process.ask(question).await
     }
 
-    /// Many questions in one turn; an exception is that question's answer, `{"error": .., "message": ..}`.
+    /// Many questions at once; an exception is the answer to its question, `{"error": ..,
+    /// "message": ..}`.
     ///
     /// # Errors
     /// When the judge has ended.
@@ -38,7 +39,7 @@ impl Judge {
         }
     }
 
-    /// Makes a user, or gives the one of that name this password. Answers as `get_user`.
+    /// Creates a user, or sets the password of the user of that name. Answers as `get_user`.
     ///
     /// # Errors
     /// As [`ask`](Self::ask).
@@ -46,7 +47,7 @@ impl Judge {
         self.ask(json!({ "cmd": "set_user", "username": username, "password": password })).await
     }
 
-    /// A new session of that user, as Django's `login()` makes it: its key.
+    /// Creates a session of that user, as Django's `login()` does; returns its key.
     ///
     /// # Errors
     /// As [`ask`](Self::ask).
@@ -55,7 +56,7 @@ impl Judge {
         answer["key"].as_str().map(str::to_owned).ok_or_else(|| Error::new("login answered no key"))
     }
 
-    /// What Django makes of a request to `/whoami/` with this `Cookie` header.
+    /// How Django answers a request to `/whoami/` with this `Cookie` header.
     ///
     /// # Errors
     /// As [`ask`](Self::ask).

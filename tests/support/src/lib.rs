@@ -30,7 +30,6 @@ mod example;
 mod forks;
 mod judge;
 mod log;
-mod nobody;
 mod postgres;
 mod process;
 mod proxy;
@@ -38,6 +37,7 @@ mod python;
 mod settings;
 mod site;
 mod until;
+mod unused_address;
 mod with;
 
 use tokio::sync::OnceCell;
@@ -52,16 +52,17 @@ pub use example::Example;
 pub use forks::stop_forking;
 pub use judge::Judge;
 pub use log::{Line, Log};
-pub use nobody::nobody_listens;
 pub use postgres::{Postgres, TestDatabase};
 pub use proxy::{Prepared, Proxy};
 pub use python::{Venv, not_tested};
 pub use settings::Settings;
 pub use site::Site;
 pub use until::until;
+pub use unused_address::unused_address;
 pub use with::With;
 
-/// A database of its own, with Django's tables, and a Django for it: a site, and one that answers questions.
+/// A new database with Django's tables, and a Django for it: a site, and a judge that answers
+/// questions.
 #[derive(Debug)]
 pub struct TestBed {
     judge: OnceCell<Judge>,
@@ -72,10 +73,11 @@ pub struct TestBed {
 }
 
 impl TestBed {
-    /// Makes one of that version on the server that all tests of this process share.
+    /// Creates one with that version, on the server that all tests of this process share.
     ///
     /// # Errors
-    /// When Python, its packages or the server cannot be had; the message says which and what to do.
+    /// When Python, its packages or the server are not available; the message says which, and what
+    /// to do.
     pub async fn start(django: Django) -> Result<Self> {
         Self::with_settings(django, Settings::default()).await
     }
@@ -88,7 +90,8 @@ impl TestBed {
         Self::on(&Postgres::shared().await?, django, settings).await
     }
 
-    /// Like [`with_settings`](Self::with_settings), on a server of the caller's: for tests that break it.
+    /// Like [`with_settings`](Self::with_settings), on the caller's server: for tests that break
+    /// it.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -117,12 +120,12 @@ impl TestBed {
         self.database.url()
     }
 
-    /// What the site is started with.
+    /// The settings of the site.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// What `export_settings.py` says of the site.
+    /// What `export_settings.py` prints for the site.
     ///
     /// # Errors
     /// When the script fails.

@@ -1,7 +1,7 @@
-//! What the threads of one server write to the log, at every level.
+//! What the threads of one server log, at every level.
 //!
-//! Tests run side by side in one process, and what they ask the database themselves is logged as
-//! well: so a log belongs to threads, and others are not listened to.
+//! Tests run side by side in one process, and their own queries are logged as well. So a log
+//! belongs to threads, and ignores other threads.
 
 use std::{
     cell::RefCell,
@@ -19,23 +19,23 @@ thread_local! {
     static HEARD_HERE: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
-/// A log, heard by the threads that [listen](Self::listen).
+/// The log of the threads that [listen](Self::listen).
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<Line>>>);
 
-/// What was said at once, by tracing or by the crate `log`.
+/// One event of tracing or of the crate `log`.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// `WARN`.
     pub level: String,
-    /// The module that said it.
+    /// The module that logged it.
     pub target: String,
     /// The message and the fields.
     pub text: String,
 }
 
 impl Log {
-    /// A new log that hears what this thread logs from now on.
+    /// A new log, which records what this thread logs from now on.
     #[must_use]
     pub fn of_this_thread() -> Self {
         let log = Self::default();
@@ -43,29 +43,30 @@ impl Log {
         log
     }
 
-    /// Hears what this thread logs from now on.
+    /// Records what this thread logs from now on.
     ///
     /// # Panics
-    /// When something else in this process is listening for all of it.
+    /// When this process already has another logger for all threads.
     pub fn listen(&self) {
         static LISTENERS: Once = Once::new();
 
         LISTENERS.call_once(|| {
-            tracing::subscriber::set_global_default(Listener).expect("nobody listens yet");
+            tracing::subscriber::set_global_default(Listener)
+                .expect("the first logger of this process");
             // Not every crate below uses tracing: tokio-postgres does not.
-            log::set_boxed_logger(Box::new(Listener)).expect("nobody listens yet");
+            log::set_boxed_logger(Box::new(Listener)).expect("the first logger of this process");
             log::set_max_level(log::LevelFilter::Trace);
         });
         HEARD_HERE.set(Some(self.clone()));
     }
 
-    /// All that was heard.
+    /// Everything that was recorded.
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {
         lock(&self.0).clone()
     }
 
-    /// What the crate under test said at these levels.
+    /// What the crate under test logged at these levels.
     #[must_use]
     pub fn of_this_crate(&self, levels: &[&str]) -> Vec<String> {
         let ours = |line: &Line| {
@@ -74,7 +75,7 @@ impl Log {
         self.lines().into_iter().filter(ours).map(|line| line.text).collect()
     }
 
-    /// Forgets what was heard.
+    /// Deletes what was recorded.
     pub fn clear(&self) {
         lock(&self.0).clear();
     }

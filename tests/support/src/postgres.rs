@@ -31,7 +31,8 @@ struct Shared {
     guardian: Process,
     url: String,
     own: bool,
-    /// Names of databases with Django's tables, by what made them; copying one is quicker than migrating.
+    /// The names of databases with Django's tables, by the settings that made them; a copy is
+    /// quicker than a migration.
     templates: Mutex<HashMap<String, String>>,
 }
 
@@ -81,7 +82,7 @@ impl Postgres {
         settings: &Settings,
     ) -> Result<TestDatabase> {
         let kind = format!("{django} {}", settings.what_makes_tables());
-        // Held while migrating, so that tests that start together do it once.
+        // Locked while migrating, so that tests that start together migrate once.
         let mut templates = self.shared.templates.lock().await;
         let template = match templates.get(&kind) {
             Some(template) => template.clone(),
@@ -104,7 +105,7 @@ impl Postgres {
         Ok(TestDatabase { url: text(&answer, "url")?, name, postgres: Some(self.clone()) })
     }
 
-    /// Whether the server is one of ours, so that the methods below work.
+    /// Whether this process has started the server, so that the methods below work.
     pub fn is_own(&self) -> bool {
         self.shared.own
     }
@@ -230,7 +231,7 @@ impl Drop for TestDatabase {
     fn drop(&mut self) {
         if let Some(postgres) = self.postgres.take() {
             let request = json!({ "cmd": "drop", "name": self.name });
-            // Nobody waits for it: at the end of the process the guardian drops what is left.
+            // This does not wait: at the end of the process the guardian drops what is left.
             thread::spawn(move || drop(postgres.shared.guardian.ask_blocking(&request)));
         }
     }

@@ -30,7 +30,7 @@ impl Process {
         Ok((Self(Arc::new(Mutex::new(pipes))), ready))
     }
 
-    /// The one at the other end.
+    /// The other end of the pipes.
     pub(crate) fn connected(program: &str, stream: UnixStream) -> Result<Self> {
         Ok(Self(Arc::new(Mutex::new(Pipes::connected(program, stream)?))))
     }
@@ -40,7 +40,7 @@ impl Process {
         blocking(move || this.ask_blocking(&request)).await
     }
 
-    /// Ends it and waits until it has: whoever still holds it can ask nothing more.
+    /// Ends it and waits for that. Later questions to it fail.
     pub(crate) async fn end(&self) -> Result<()> {
         let this = self.clone();
         blocking(move || {
@@ -69,7 +69,8 @@ enum To {
 impl Pipes {
     fn open(mut command: Command) -> Result<Self> {
         let program = command.get_args().next().map(PathBuf::from).unwrap_or_default();
-        // A process group of its own: Ctrl-C in a terminal reaches the test process alone, which then takes us along.
+        // A process group of its own: Ctrl-C in a terminal reaches only the test process, which
+        // then ends this one.
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -126,7 +127,7 @@ impl Pipes {
                 drop(child.wait());
             }
             To::Fork(stream) => {
-                // What ends closes the other end.
+                // A process that ends closes the other end.
                 drop(stream.shutdown(Shutdown::Write));
                 drop(io::copy(&mut self.from, &mut io::sink()));
             }
@@ -150,7 +151,7 @@ impl Drop for Pipes {
     }
 }
 
-/// Runs what blocks where it may.
+/// Runs blocking code where that is allowed.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -160,7 +161,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// This package's folder.
+/// The folder of this package.
 pub(crate) fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

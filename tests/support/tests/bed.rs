@@ -14,21 +14,21 @@ use testbed::{Browser, Django, Postgres, Result, Settings, Site, TestBed, not_te
 use tokio::time::{sleep, timeout};
 
 #[tokio::test]
-async fn whoever_logs_in_through_the_form_is_known_to_django() -> Result<()> {
+async fn a_user_who_logs_in_through_the_form_is_known_to_django() -> Result<()> {
     let settings = Settings::default().user("ada", "lovelace");
     let bed = TestBed::with_settings(Django::V5_2, settings).await?;
     let browser = Browser::new();
 
-    let stranger = browser.whoami(bed.site().await?).await?;
-    assert_eq!(stranger["is_authenticated"], false);
+    let anonymous = browser.whoami(bed.site().await?).await?;
+    assert_eq!(anonymous["is_authenticated"], false);
     assert!(browser.login(bed.site().await?, "ada", "wrong").await.is_err());
     browser.login(bed.site().await?, "ada", "lovelace").await?;
     let known = browser.whoami(bed.site().await?).await?;
     assert_eq!(known["is_authenticated"], true);
     assert_eq!(known["username"], "ada");
     browser.logout(bed.site().await?).await?;
-    let stranger = browser.whoami(bed.site().await?).await?;
-    assert_eq!(stranger["is_authenticated"], false);
+    let anonymous = browser.whoami(bed.site().await?).await?;
+    assert_eq!(anonymous["is_authenticated"], false);
     Ok(())
 }
 
@@ -47,7 +47,7 @@ async fn gunicorn_serves_the_same_site() -> Result<()> {
 }
 
 #[tokio::test]
-async fn every_bed_has_a_database_of_its_own() -> Result<()> {
+async fn every_test_bed_has_its_own_database() -> Result<()> {
     let (one, two) = (TestBed::start(Django::V5_2).await?, TestBed::start(Django::V5_2).await?);
     one.judge().await?.set_user("ada", "lovelace").await?;
 
@@ -61,7 +61,7 @@ async fn every_bed_has_a_database_of_its_own() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_server_of_our_own_can_be_broken_and_mended() -> Result<()> {
+async fn a_server_of_the_tests_can_be_stopped_and_restarted() -> Result<()> {
     let postgres = Postgres::start().await?;
     if !postgres.is_own() {
         not_tested("a server that is killed, of which DATABASE_URL leaves none");
@@ -82,7 +82,7 @@ async fn a_server_of_our_own_can_be_broken_and_mended() -> Result<()> {
 
     assert!(postgres.terminate_backends().await? > 0);
     assert_eq!(judge.ask(question.clone()).await?, user);
-    // One that was told to end may still be on its way out.
+    // A process that was told to end may still be running.
     assert!(bed.database().terminate_backends().await? >= 1);
 
     postgres.freeze().await?;
@@ -95,7 +95,7 @@ async fn a_server_of_our_own_can_be_broken_and_mended() -> Result<()> {
 
 const STARTED: &str = "started: ";
 
-/// Not a test: what the next one kills.
+/// Not a test: the process that the next test kills.
 #[tokio::test]
 async fn a_process_that_will_be_killed() -> Result<()> {
     if env::var_os("TESTBED_WAIT_FOR_SIGKILL").is_none() {
@@ -111,7 +111,7 @@ async fn a_process_that_will_be_killed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_process_that_was_killed() -> Result<()> {
+async fn a_killed_test_process_leaves_nothing_behind() -> Result<()> {
     let mut child = Command::new(env::current_exe()?)
         .args(["--exact", "a_process_that_will_be_killed", "--nocapture"])
         .env("TESTBED_WAIT_FOR_SIGKILL", "1")

@@ -4,7 +4,7 @@ use serde_json::json;
 use testbed::{Browser, Django, Result, Settings, TestBed};
 
 #[tokio::test]
-async fn every_django_here_judges_a_visit_like_its_site() -> Result<()> {
+async fn every_django_judges_a_request_as_its_site_does() -> Result<()> {
     for django in Django::available()? {
         let bed = TestBed::start(django).await?;
         let judge = bed.judge().await?;
@@ -23,7 +23,7 @@ async fn every_django_here_judges_a_visit_like_its_site() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_visit_leaves_no_trace_and_may_happen_at_any_time() -> Result<()> {
+async fn a_judged_request_leaves_no_trace_at_any_time() -> Result<()> {
     let bed = TestBed::start(Django::V5_2).await?;
     let judge = bed.judge().await?;
     judge.set_user("ada", "lovelace").await?;
@@ -47,7 +47,7 @@ async fn a_visit_leaves_no_trace_and_may_happen_at_any_time() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_judge_survives_its_exceptions() -> Result<()> {
+async fn the_judge_continues_after_an_exception() -> Result<()> {
     let bed = TestBed::start(Django::V5_2).await?;
     let judge = bed.judge().await?;
 
@@ -69,7 +69,7 @@ async fn the_judge_survives_its_exceptions() -> Result<()> {
 }
 
 #[tokio::test]
-async fn random_sessions_can_all_be_visited() -> Result<()> {
+async fn every_random_session_can_be_used_for_a_request() -> Result<()> {
     let bed = TestBed::start(Django::V5_2).await?;
     let judge = bed.judge().await?;
     judge.set_user("ada", "lovelace").await?;

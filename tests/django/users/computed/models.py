@@ -1,4 +1,4 @@
-"""A user model that computes who is active, and whose flag in the table is the other way round."""
+"""A user model that computes `is_active`, and whose flag in the table has the opposite meaning."""
 
 from django.db import models
 

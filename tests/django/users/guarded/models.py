@@ -1,4 +1,4 @@
-"""A user model that decides itself who has which permission, and how a password is set."""
+"""A user model that decides permissions itself, and sets passwords itself."""
 
 from django.db import models
 

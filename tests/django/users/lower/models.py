@@ -1,5 +1,4 @@
-"""A user model whose field for the name brings what was typed into a form of its own, as fields for addresses and phone
-numbers do."""
+"""A user model whose username field converts what was typed, as fields for e-mail addresses and phone numbers do."""
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin

@@ -1,4 +1,4 @@
-"""What a production site has: log-in by e-mail, a UUID as the key, every table by a name of its own."""
+"""A model as in production: login by e-mail, a UUID as primary key, and custom names for all tables."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""A user model that has taken groups and permissions out: `manage.py check` is content, and superusers may do all."""
+"""A user model without groups and permissions: `manage.py check` accepts it, and superusers have every permission."""
 
 from django.contrib.auth.models import AbstractUser
 

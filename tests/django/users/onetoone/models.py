@@ -1,4 +1,4 @@
-"""A primary key that is another table's."""
+"""A primary key that refers to another table."""
 
 from django.db import models
 

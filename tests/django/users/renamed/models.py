@@ -1,4 +1,4 @@
-"""A table, a key and a password column with names of their own."""
+"""Custom names for the table, the primary key and the password column."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""A user model whose manager decides itself whom it finds: accounts that were closed are nobody's."""
+"""A user model whose manager hides users: it does not find accounts that were closed."""
 
 from django.db import models
 

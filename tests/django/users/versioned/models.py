@@ -1,4 +1,4 @@
-"""A session auth hash of its own making, and a manager that hides rows."""
+"""A user model with a custom session auth hash, and a manager that hides rows."""
 
 from django.conf import settings
 from django.db import models

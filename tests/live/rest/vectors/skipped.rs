@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// Why this one is not replayed. `of_newer` is what the newer packages answered.
+/// Why this vector is not replayed. `of_newer` is the answer of the newer packages.
 pub(super) fn why_not(vector: &Value, of_newer: Option<&Value>) -> Option<&'static str> {
     let settings = &vector["settings"];
     let (rest, jwt) = (&settings["REST_FRAMEWORK"], &settings["SIMPLE_JWT"]);
@@ -40,7 +40,10 @@ pub(super) fn why_not(vector: &Value, of_newer: Option<&Value>) -> Option<&'stat
             "left out: a site without sessions, or with middleware of its own",
         ),
         (settings.get("EXTRA_APPS").is_some(), "left out: the list of blocked tokens"),
-        (rest.get("UNAUTHENTICATED_USER").is_some(), "left out: nobody is AnonymousUser here"),
+        (
+            rest.get("UNAUTHENTICATED_USER").is_some(),
+            "left out: this crate has no UNAUTHENTICATED_USER",
+        ),
         (
             token_classes.iter().any(|name| tokens.contains(name)),
             "left out: a token class that the export does not know",
@@ -65,7 +68,7 @@ pub(super) fn why_not(vector: &Value, of_newer: Option<&Value>) -> Option<&'stat
     if let Some((_, reason)) = is.into_iter().find(|(is, _)| *is) {
         return Some(reason);
     }
-    // The older packages accept more, or fail where the newer ones refuse.
+    // The older packages accept more, or fail on tokens that the newer ones refuse.
     let told = |vector: &Value| {
         let expect = &vector["expect"];
         (expect["status"].clone(), expect["body"]["detail"].clone())

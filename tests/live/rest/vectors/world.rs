@@ -101,7 +101,7 @@ impl World {
         }
     }
 
-    /// Undoes what a log-in did to the one password that is encoded anew.
+    /// Undoes the change of the one password that a login encodes again.
     pub(super) async fn reset(&self) {
         let users = self.line["users"].as_array().unwrap();
         let gina = users.iter().find(|user| user["id"] == 17).unwrap();
@@ -110,7 +110,7 @@ impl World {
         client.execute(sql, &[&gina["password"].as_str().unwrap()]).await.unwrap();
     }
 
-    /// The site of a vector; older packages say of no token that it has expired.
+    /// The site of a vector. Older packages never name a token as expired.
     pub(super) fn site(&self, vector: &Value, is_of_older: bool) -> DjangoSite {
         let given = &vector["settings"];
         let mut settings = DjangoSettings::new(self.secret_key());
@@ -219,7 +219,7 @@ fn jwt(given: &Value, is_of_older: bool) -> SimpleJwt {
                 };
                 jwt.auth_token_classes = texts(value).unwrap().iter().map(class).collect();
             }
-            // No setting of SimpleJWT, or one of another class.
+            // Not a setting of SimpleJWT, or a setting of another class.
             "NO_SUCH" | "TOKEN_USER_CLASS" => {}
             other => panic!("{other}"),
         }

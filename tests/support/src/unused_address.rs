@@ -2,12 +2,12 @@ use std::{net::SocketAddr, sync::OnceLock};
 
 use tokio::net::TcpSocket;
 
-/// An address on which nobody listens, as long as this process lives: a port that was only given back would soon be
-/// somebody else's.
+/// An address on which no process listens, as long as this process lives. Its port stays bound,
+/// because a port that was given back would soon belong to another process.
 ///
 /// # Panics
 /// When there is no port left.
-pub fn nobody_listens() -> SocketAddr {
+pub fn unused_address() -> SocketAddr {
     static TAKEN: OnceLock<(TcpSocket, SocketAddr)> = OnceLock::new();
 
     let take = || {
