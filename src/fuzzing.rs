@@ -27,7 +27,8 @@ pub fn cookie<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Op
 /// Where a visitor of that target, an URI, is sent to log in.
 pub fn location(login_url: &str, field_name: &str, host: &str, target: &str) -> Option<String> {
     let request = TestRequest::with_uri(target).insert_header(("host", host)).to_http_request();
-    let settings = DjangoSettings::new("secret").allowed_hosts(["*"]);
+    let settings =
+        DjangoSettings { allowed_hosts: vec!["*".into()], ..DjangoSettings::new("secret") };
     LoginUrl::new(login_url, field_name).location(&request, &settings)
 }
 
@@ -64,7 +65,10 @@ pub fn csrf_page(
     referer: Option<&str>,
     is_secure: bool,
 ) -> Result<(), String> {
-    let settings = DjangoSettings::new("secret").csrf_trusted_origins(trusted_origins);
+    let settings = DjangoSettings {
+        csrf_trusted_origins: trusted_origins.to_vec(),
+        ..DjangoSettings::new("secret")
+    };
     let from = Provenance {
         origin: origin.map(Into::into),
         referer: referer.map(Into::into),

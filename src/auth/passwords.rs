@@ -219,4 +219,35 @@ mod tests {
         go_on.send(()).unwrap();
         assert_eq!(second.await.unwrap().unwrap(), 2);
     }
+
+    #[cfg(not(feature = "hashers"))]
+    #[tokio::test]
+    async fn a_password_that_this_build_cannot_check_is_an_error_that_names_the_feature() {
+        use deadpool_postgres::{Manager, Pool};
+        use tokio_postgres::{Config, NoTls};
+
+        use crate::settings::With;
+
+        let site = |settings| {
+            let pool = Pool::builder(Manager::new(Config::new(), NoTls)).build().unwrap();
+            DjangoSite::new(pool, settings)
+        };
+        let argon2 = PasswordHasher::Argon2 { time_cost: 2, memory_cost: 102_400, parallelism: 8 };
+        let listed = DjangoSettings::new("k").with(|s| s.password_hashers = Some(vec![argon2]));
+        let refused = [
+            // Django's own list has it.
+            site(DjangoSettings::new("k"))
+                .unwrap()
+                .check_password("hush", "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$aGFzaA")
+                .await
+                .unwrap_err(),
+            site(listed).unwrap_err(),
+        ];
+        for error in refused {
+            assert!(matches!(error, Error::ImproperlyConfigured(_)), "{error:?}");
+            let said = error.to_string();
+            assert!(said.contains("the feature `hashers`"), "{said}");
+            assert!(!said.contains("aGFzaA") && !said.contains("hush"), "{said}");
+        }
+    }
 }
