@@ -24,7 +24,7 @@ const FULL: Duration = Duration::from_secs(10);
 /// The attempts of one site.
 pub(super) struct Attempts {
     timeout: Duration,
-    share: Duration,
+    retry_interval: Duration,
     making: Vec<Attempt>,
     numbers: u64,
     failures: u32,
@@ -44,10 +44,10 @@ struct Attempt {
 }
 
 impl Attempts {
-    pub(super) fn new(timeout: Duration, share: Duration) -> Self {
+    pub(super) fn new(timeout: Duration, retry_interval: Duration) -> Self {
         Self {
             timeout,
-            share,
+            retry_interval,
             making: Vec::new(),
             numbers: 0,
             failures: 0,
@@ -75,7 +75,7 @@ impl Attempts {
     }
 
     fn spacing(&self, surplus: usize) -> Duration {
-        (self.share * (1 << surplus.min(8))).min(self.timeout.max(self.share))
+        (self.retry_interval * (1 << surplus.min(8))).min(self.timeout.max(self.retry_interval))
     }
 
     pub(super) fn begin(&mut self, runtime: Id, now: Instant) -> u64 {
@@ -130,7 +130,7 @@ impl Attempts {
         }
         let pause = FIRST_PAUSE * (1 << self.failures.min(10));
         self.failures += 1;
-        self.not_before = Some(now + pause.min(self.share));
+        self.not_before = Some(now + pause.min(self.retry_interval));
         self.end(number);
         let error = Arc::new(error);
         self.error = Some(Arc::clone(&error));
@@ -154,8 +154,8 @@ impl Attempts {
     /// When those who wait on this runtime look again.
     pub(super) fn next_look(&self, runtime: Id, now: Instant) -> Instant {
         let of_runtime = self.making.iter().filter(|attempt| attempt.runtime == runtime);
-        let newest = of_runtime.map(|attempt| attempt.since + self.share);
-        let next = newest.max().filter(|at| *at > now).unwrap_or(now + self.share);
+        let newest = of_runtime.map(|attempt| attempt.since + self.retry_interval);
+        let next = newest.max().filter(|at| *at > now).unwrap_or(now + self.retry_interval);
         self.not_before.filter(|at| *at > now).map_or(next, |at| at.min(next))
     }
 }

@@ -60,11 +60,11 @@ pub(super) struct Process {
 }
 
 /// Why a query was not answered.
-pub(super) enum Failure {
+pub(super) enum QueryFailure {
     /// The connection is gone, or cannot be trusted any more; another one may answer.
     Lost(Option<Error>),
     /// Nothing was done, and the same may succeed when it is asked again.
-    Again(Error),
+    Retry(Error),
     /// Nothing was done, for a reason that a new connection may not have.
     Stale,
     /// The server does not answer this query.
@@ -73,14 +73,14 @@ pub(super) enum Failure {
     NoConnection(Arc<Unavailable>),
 }
 
-impl From<Failure> for Arc<Unavailable> {
-    fn from(failure: Failure) -> Self {
+impl From<QueryFailure> for Arc<Unavailable> {
+    fn from(failure: QueryFailure) -> Self {
         match failure {
-            Failure::Lost(None) | Failure::Stale => Unavailable::WrongAnswer.into(),
-            Failure::Lost(Some(error)) | Failure::Again(error) | Failure::Refused(error) => {
-                Unavailable::from(error).into()
-            }
-            Failure::NoConnection(error) => error,
+            QueryFailure::Lost(None) | QueryFailure::Stale => Unavailable::WrongAnswer.into(),
+            QueryFailure::Lost(Some(error))
+            | QueryFailure::Retry(error)
+            | QueryFailure::Refused(error) => Unavailable::from(error).into(),
+            QueryFailure::NoConnection(error) => error,
         }
     }
 }
@@ -124,7 +124,7 @@ impl Connection {
         let Some(id) = process_id::of(self.client()).await else { return };
         let millis = |limit: Duration| format!("{}ms", limit.as_millis().min(i32::MAX as u128));
         // Later than those who asked give up.
-        let timeout = millis(self.server.timeout().saturating_add(self.server.share()));
+        let timeout = millis(self.server.timeout().saturating_add(self.server.retry_interval()));
         let lock_timeout = millis(self.server.lock_timeout());
         let start = Instant::now();
         let parameters: [(&(dyn ToSql + Sync), _); 4] = [
@@ -189,7 +189,7 @@ impl Connection {
     ///
     /// What a prepared statement does not answer is asked again without one: it may have been lost,
     /// out of date, or somebody else's. If it is any of these, nothing of the query was done.
-    pub(super) async fn query(&self, query: &Query) -> Result<Vec<Row>, Failure> {
+    pub(super) async fn query(&self, query: &Query) -> Result<Vec<Row>, QueryFailure> {
         let Query { statement, parameters } = query;
         let parameters: Vec<&(dyn ToSql + Sync)> =
             parameters.iter().map(|parameter| &**parameter as _).collect();
@@ -198,7 +198,7 @@ impl Connection {
                 Ok(rows) if statement.is_answered_by(&rows) => return Ok(rows),
                 Ok(_) => self.statement_lost(statement),
                 Err(error) if is_lost(&error, self.client()) => {
-                    return Err(Failure::Lost(Some(error)));
+                    return Err(QueryFailure::Lost(Some(error)));
                 }
                 Err(error) => match error.code() {
                     Some(&SqlState::INVALID_SQL_STATEMENT_NAME)
@@ -215,7 +215,7 @@ impl Connection {
         }
         match self.query_unnamed(statement, &parameters).await {
             Ok(rows) if statement.is_answered_by(&rows) => Ok(rows),
-            Ok(_) => Err(Failure::Lost(None)),
+            Ok(_) => Err(QueryFailure::Lost(None)),
             Err(error) => Err(self.failure(error)),
         }
     }
@@ -251,20 +251,22 @@ impl Connection {
     }
 
     /// What an error means for those who asked.
-    fn failure(&self, error: Error) -> Failure {
-        let Some(code) = error.code() else { return Failure::Lost(Some(error)) };
+    fn failure(&self, error: Error) -> QueryFailure {
+        let Some(code) = error.code() else { return QueryFailure::Lost(Some(error)) };
         if is_lost(&error, self.client()) {
-            return Failure::Lost(Some(error));
+            return QueryFailure::Lost(Some(error));
         }
         // A new connection that says the same has said it for good.
         let is_old = self.made.elapsed() >= self.server.timeout();
         match code.code() {
             // Serialization, deadlock, lock_timeout; the plan or its table was changed meanwhile.
-            "40001" | "40P01" | "55P03" => Failure::Again(error),
+            "40001" | "40P01" | "55P03" => QueryFailure::Retry(error),
             // Read-only; a right, a role or a database that is gone.
-            "25006" | "42501" if is_old => Failure::Stale,
-            code if is_old && (code.starts_with("28") || code.starts_with("3D")) => Failure::Stale,
-            _ => Failure::Refused(error),
+            "25006" | "42501" if is_old => QueryFailure::Stale,
+            code if is_old && (code.starts_with("28") || code.starts_with("3D")) => {
+                QueryFailure::Stale
+            }
+            _ => QueryFailure::Refused(error),
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{connection::Connection, kind::Kind, line::Claim};
+use super::{connection::Connection, kind::Kind, wait_queue::Claim};
 use crate::crypto::random_bytes;
 
 /// How long a connection is kept that nobody uses, the last one of its runtime and the others.
@@ -29,15 +29,15 @@ const TENURE: Duration = Duration::from_millis(50);
 /// All that count: idle ones, those in use, in the making, and given up on.
 pub(super) struct Connections {
     most: usize,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     /// The last one is used first.
     idle: Vec<Pooled>,
-    held: HashMap<(Id, Kind), usize>,
-    held_by_kind: [usize; Kind::ALL.len()],
+    in_use: HashMap<(Id, Kind), usize>,
+    in_use_by_kind: [usize; Kind::ALL.len()],
     /// Connections made before that are not used again.
     retired: Option<Instant>,
     /// When something last answered, on each of these.
-    heard: HashMap<Id, Instant>,
+    last_answer: HashMap<Id, Instant>,
 }
 
 /// A connection and its place.
@@ -45,30 +45,30 @@ pub(super) struct Pooled {
     pub(super) connection: Connection,
     pub(super) runtime: Id,
     /// When it answered last, or was made.
-    heard: Instant,
+    last_answer: Instant,
     ends: Instant,
     /// Dropped after the connection: until then it counts.
-    place: Place,
+    slot: Slot,
 }
 
 /// One of the connections that a site may have, whether it is open, in the making or given up on.
-pub(super) type Place = OwnedSemaphorePermit;
+pub(super) type Slot = OwnedSemaphorePermit;
 
 impl Pooled {
-    pub(super) fn new(connection: Connection, runtime: Id, place: Place) -> Self {
+    pub(super) fn new(connection: Connection, runtime: Id, slot: Slot) -> Self {
         let now = Instant::now();
         let chance = f32::from(u8::from_be_bytes(random_bytes())) / 255.0;
         let ends = now + GREATEST_AGE.mul_f32(1.0 - chance / 5.0);
-        Self { connection, runtime, heard: now, ends, place }
+        Self { connection, runtime, last_answer: now, ends, slot }
     }
 
     /// Closes the connection: the runtime that drives it does.
-    pub(super) fn close(self) -> Place {
-        self.place
+    pub(super) fn close(self) -> Slot {
+        self.slot
     }
 
     fn is_silent_since(&self, since: Instant) -> bool {
-        self.heard <= since && self.connection.made() <= since
+        self.last_answer <= since && self.connection.made() <= since
     }
 }
 
@@ -76,12 +76,12 @@ impl Connections {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,
-            places: Arc::new(Semaphore::new(most)),
+            slots: Arc::new(Semaphore::new(most)),
             idle: Vec::new(),
-            held: HashMap::new(),
-            held_by_kind: [0; Kind::ALL.len()],
+            in_use: HashMap::new(),
+            in_use_by_kind: [0; Kind::ALL.len()],
             retired: None,
-            heard: HashMap::new(),
+            last_answer: HashMap::new(),
         }
     }
 
@@ -91,46 +91,46 @@ impl Connections {
 
     /// How many places are taken.
     pub(super) fn count(&self) -> usize {
-        self.most - self.places.available_permits()
+        self.most - self.slots.available_permits()
     }
 
     /// Takes the idle connection of this runtime that answered last.
     pub(super) fn take(&mut self, runtime: Id, kind: Kind, claim: Claim) -> Option<Pooled> {
-        if self.is_limited(runtime, kind, claim) {
+        if self.is_at_limit(runtime, kind, claim) {
             return None;
         }
         let now = Instant::now();
         loop {
             let index = self.idle.iter().rposition(|idle| {
                 idle.runtime == runtime
-                    && claim.heard_since().is_none_or(|since| !idle.is_silent_since(since))
+                    && claim.answered_since().is_none_or(|since| !idle.is_silent_since(since))
             })?;
             let pooled = self.idle.remove(index);
             // The server may have closed it while nobody asked.
             if self.may_stay(&pooled, now) {
-                *self.held.entry((runtime, kind)).or_default() += 1;
-                self.held_by_kind[kind as usize] += 1;
+                *self.in_use.entry((runtime, kind)).or_default() += 1;
+                self.in_use_by_kind[kind as usize] += 1;
                 return Some(pooled);
             }
         }
     }
 
     /// Whether so many are used for this kind already that it may have no other one.
-    pub(super) fn is_limited(&self, runtime: Id, kind: Kind, claim: Claim) -> bool {
+    pub(super) fn is_at_limit(&self, runtime: Id, kind: Kind, claim: Claim) -> bool {
         // Where all of a kind are silent, each may be followed by another one.
-        let times = 1 + usize::from(claim.heard_since().is_some());
-        let held = self.held.get(&(runtime, kind)).copied().unwrap_or_default();
-        held >= kind.most_of_runtime().saturating_mul(times)
-            || self.held_by_kind[kind as usize] >= times * kind.most(self.most)
+        let times = 1 + usize::from(claim.answered_since().is_some());
+        let in_use = self.in_use.get(&(runtime, kind)).copied().unwrap_or_default();
+        in_use >= kind.most_of_runtime().saturating_mul(times)
+            || self.in_use_by_kind[kind as usize] >= times * kind.most(self.most)
     }
 
     /// One that was taken is not used any more.
-    pub(super) fn let_go(&mut self, runtime: Id, kind: Kind) {
-        self.held_by_kind[kind as usize] -= 1;
-        if let Some(held) = self.held.get_mut(&(runtime, kind)) {
-            *held -= 1;
-            if *held == 0 {
-                self.held.remove(&(runtime, kind));
+    pub(super) fn release(&mut self, runtime: Id, kind: Kind) {
+        self.in_use_by_kind[kind as usize] -= 1;
+        if let Some(in_use) = self.in_use.get_mut(&(runtime, kind)) {
+            *in_use -= 1;
+            if *in_use == 0 {
+                self.in_use.remove(&(runtime, kind));
             }
         }
     }
@@ -138,8 +138,8 @@ impl Connections {
     /// One that was taken has answered.
     pub(super) fn put_back(&mut self, mut pooled: Pooled) {
         let now = Instant::now();
-        pooled.heard = now;
-        self.heard.insert(pooled.runtime, now);
+        pooled.last_answer = now;
+        self.last_answer.insert(pooled.runtime, now);
         if self.may_stay(&pooled, now) {
             self.idle.push(pooled);
         }
@@ -159,22 +159,22 @@ impl Connections {
 
     /// A place for a connection of this runtime: a free one, while no more than `most` are taken, or
     /// that of a connection that nobody uses.
-    pub(super) fn place(&mut self, claim: Claim, runtime: Id, most: usize) -> Option<Place> {
+    pub(super) fn slot(&mut self, claim: Claim, runtime: Id, most: usize) -> Option<Slot> {
         let now = Instant::now();
         // What was closed by the server, or with its runtime, takes no place.
         self.idle.retain(|idle| !idle.connection.is_closed());
         // One that may be dead gives way to one that is asked in its place.
         let is_silent = |idle: &Pooled| {
             idle.runtime == runtime
-                && claim.heard_since().is_some_and(|since| idle.is_silent_since(since))
+                && claim.answered_since().is_some_and(|since| idle.is_silent_since(since))
         };
         if let Some(index) = self.idle.iter().position(is_silent) {
             return Some(self.idle.remove(index).close());
         }
         if self.count() < most
-            && let Ok(place) = Arc::clone(&self.places).try_acquire_owned()
+            && let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
         {
-            return Some(place);
+            return Some(slot);
         }
         let is_to_spare = |idle: &Pooled| now >= idle.connection.made() + TENURE;
         let index = self.idle.iter().position(is_to_spare)?;
@@ -184,16 +184,16 @@ impl Connections {
     /// Whether there is a connection on this runtime.
     pub(super) fn has_any(&self, runtime: Id) -> bool {
         self.idle.iter().any(|idle| idle.runtime == runtime)
-            || self.held.keys().any(|(of, _)| *of == runtime)
+            || self.in_use.keys().any(|(of, _)| *of == runtime)
     }
 
     pub(super) fn are_there(&self) -> bool {
-        !self.idle.is_empty() || !self.held.is_empty()
+        !self.idle.is_empty() || !self.in_use.is_empty()
     }
 
     /// Whether a connection of this runtime has answered since then.
-    pub(super) fn has_heard_since(&self, runtime: Id, since: Instant) -> bool {
-        self.heard.get(&runtime).is_some_and(|heard| *heard > since)
+    pub(super) fn has_answered_since(&self, runtime: Id, since: Instant) -> bool {
+        self.last_answer.get(&runtime).is_some_and(|last_answer| *last_answer > since)
     }
 
     /// Has nobody use the connections again that were made before now.
@@ -225,18 +225,20 @@ impl Connections {
         self.idle.retain(|idle| {
             let kept = if left > 1 { SECOND_IDLE } else { IDLE };
             let is_useless = idle.runtime == runtime
-                && (now >= idle.heard + kept || now >= idle.ends || idle.connection.is_closed());
+                && (now >= idle.last_answer + kept
+                    || now >= idle.ends
+                    || idle.connection.is_closed());
             left -= usize::from(is_useless);
             !is_useless
         });
         if left == 0 {
-            self.heard.remove(&runtime);
+            self.last_answer.remove(&runtime);
         }
         left > 0
     }
 
     /// Whether there is nothing to be closed.
-    pub(super) fn are_few(&self) -> bool {
+    pub(super) fn has_no_surplus(&self) -> bool {
         self.idle.len() <= MOST_IDLE
     }
 }

@@ -10,8 +10,8 @@ use tokio::{
 use tokio_postgres::Row;
 
 use super::{
-    batch::{Ask, Asked, Batch, Outcome},
-    connection::{Connection, Failure},
+    batch::{Batch, Caller, Job, Outcome},
+    connection::{Connection, QueryFailure},
     kind::Kind,
     pool::Pool,
     statement::Query,
@@ -34,8 +34,8 @@ impl Direct {
 
     /// The rows that answer a query that only reads, asked again elsewhere where need be.
     pub(super) async fn read(&self, query: Query, deadline: Instant) -> Outcome<Vec<Row>> {
-        let (asked, answered) = ask(deadline);
-        let batch = Batch::new(&self.pool, Kind::Reads, query, asked);
+        let (callers, answered) = ask(deadline);
+        let batch = Batch::new(&self.pool, Kind::Reads, query, callers);
         spawn(batch.run())?;
         answer(answered).await
     }
@@ -49,27 +49,27 @@ impl Direct {
         query: Query,
         deadline: Instant,
     ) -> Outcome<Vec<Row>> {
-        let (asked, answered) = ask(deadline);
+        let (callers, answered) = ask(deadline);
         let (pool, turn) = (self.pool.clone(), self.turns.of((kind, row)));
         spawn(async move {
             let Ok(_turn) = timeout_at(deadline, turn.come()).await else {
-                return asked.into_iter().for_each(|(_, asked)| {
+                return callers.into_iter().for_each(|(_, callers)| {
                     let error = Unavailable::Timeout(pool.server().timeout());
-                    drop(asked.answer.send(Err(error.into())));
+                    drop(callers.answer.send(Err(error.into())));
                 });
             };
-            Batch::new(&pool, kind, query, asked).run().await;
+            Batch::new(&pool, kind, query, callers).run().await;
         })?;
         answer(answered).await
     }
 }
 
 /// The only question of a batch.
-type One = Vec<(usize, Asked<Vec<Row>>)>;
+type One = Vec<(usize, Caller<Vec<Row>>)>;
 
 fn ask(deadline: Instant) -> (One, oneshot::Receiver<Outcome<Vec<Row>>>) {
     let (answer, answered) = oneshot::channel();
-    (vec![(0, Asked { deadline, answer })], answered)
+    (vec![(0, Caller { deadline, answer })], answered)
 }
 
 fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Result<(), Arc<Unavailable>> {
@@ -82,10 +82,10 @@ async fn answer(answered: oneshot::Receiver<Outcome<Vec<Row>>>) -> Outcome<Vec<R
     answered.await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
 }
 
-impl Ask for Query {
+impl Job for Query {
     type Answer = Vec<Row>;
 
-    async fn ask(&self, connection: &Connection) -> Result<Vec<Outcome<Vec<Row>>>, Failure> {
+    async fn ask(&self, connection: &Connection) -> Result<Vec<Outcome<Vec<Row>>>, QueryFailure> {
         Ok(vec![Ok(connection.query(self).await?)])
     }
 }

@@ -7,7 +7,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{Database, kind::Kind, line::Claim};
+use super::{Database, kind::Kind, wait_queue::Claim};
 use crate::error::{Error, Unavailable};
 
 /// How many rows go at once: so few that they are soon deleted where each has to be read from a disk.

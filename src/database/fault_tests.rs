@@ -141,8 +141,8 @@ async fn a_paused_write_stops_nobody_and_is_done() {
 async fn a_lock_is_told_before_a_second_connection_is_asked() {
     for millis in [40, 200, 1_000, 5_000, 20_000, 60_000] {
         let pool = TestServer::new().pool(Duration::from_millis(millis), 8);
-        let (lock, patience) =
-            (pool.server().lock_timeout(), pool.server().patience(Kind::Sessions));
-        assert!(lock * 2 <= patience && lock >= Duration::from_millis(10), "{millis}: {lock:?}");
+        let (lock, hedge_after) =
+            (pool.server().lock_timeout(), pool.server().hedge_after(Kind::Sessions));
+        assert!(lock * 2 <= hedge_after && lock >= Duration::from_millis(10), "{millis}: {lock:?}");
     }
 }

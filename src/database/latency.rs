@@ -41,12 +41,12 @@ impl Latency {
 
     /// How long a connection may be silent before the same is asked on another one: at most a share
     /// of the timeout, unless answers usually take longer.
-    pub(super) fn patience(&self, share: Duration, timeout: Duration) -> Duration {
+    pub(super) fn hedge_after(&self, retry_interval: Duration, timeout: Duration) -> Duration {
         let longest = Duration::from_micros(self.longest.load(Ordering::Relaxed));
-        let shortest = shortest_patience(share, timeout);
-        let patience = longest.saturating_mul(TIMES).clamp(shortest, share);
+        let shortest = shortest_hedge_delay(retry_interval, timeout);
+        let hedge_after = longest.saturating_mul(TIMES).clamp(shortest, retry_interval);
         // What has taken longer than that is slow, not dead.
-        patience.max(longest.saturating_mul(2).min(timeout / 2))
+        hedge_after.max(longest.saturating_mul(2).min(timeout / 2))
     }
 
     /// Whether it takes longer to reach the database than to be answered.
@@ -56,17 +56,17 @@ impl Latency {
 }
 
 /// How long a connection may be silent whatever is usual.
-pub(super) fn shortest_patience(share: Duration, timeout: Duration) -> Duration {
-    SHORTEST.max(timeout / PART).min(share)
+pub(super) fn shortest_hedge_delay(retry_interval: Duration, timeout: Duration) -> Duration {
+    SHORTEST.max(timeout / PART).min(retry_interval)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn patience(latency: &Latency, timeout: u64) -> Duration {
+    fn hedge_after(latency: &Latency, timeout: u64) -> Duration {
         let timeout = Duration::from_millis(timeout);
-        latency.patience((timeout / 4).min(Duration::from_secs(1)), timeout)
+        latency.hedge_after((timeout / 4).min(Duration::from_secs(1)), timeout)
     }
 
     #[test]
@@ -87,7 +87,7 @@ mod tests {
             let latency = Latency::default();
             latency.answered(Duration::from_millis(usual));
             let expected = Duration::from_millis(expected);
-            assert_eq!(patience(&latency, timeout), expected, "{usual} ms of {timeout}");
+            assert_eq!(hedge_after(&latency, timeout), expected, "{usual} ms of {timeout}");
         }
     }
 
@@ -99,7 +99,7 @@ mod tests {
         for _ in 0..50 {
             latency.answered(Duration::from_micros(400));
         }
-        assert_eq!(patience(&latency, 4_000), SHORTEST);
+        assert_eq!(hedge_after(&latency, 4_000), SHORTEST);
         assert!(!latency.is_far());
     }
 

@@ -53,15 +53,15 @@ impl ToSql for KeyParameter {
 }
 
 /// Session data, or the encoding of a password.
-pub(super) struct Secret(pub(super) String);
+pub(super) struct SecretParameter(pub(super) String);
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for SecretParameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
+        f.write_str("SecretParameter(..)")
     }
 }
 
-impl ToSql for Secret {
+impl ToSql for SecretParameter {
     fn to_sql(
         &self,
         ty: &Type,

@@ -22,11 +22,11 @@ const REMEMBERED: Duration = Duration::from_secs(1);
 pub(super) struct PermissionIds {
     statement: Arc<Statement>,
     /// Locked while they are read, so that of all who need them one reads them.
-    known: Mutex<HashMap<Arc<[String]>, Known>>,
+    known: Mutex<HashMap<Arc<[String]>, TypedQueries>>,
 }
 
 /// What was read, and when.
-type Known = (Arc<NamedPermissions>, Instant);
+type TypedQueries = (Arc<NamedPermissions>, Instant);
 
 /// The permissions that a middleware asks for.
 pub(super) struct NamedPermissions {

@@ -102,7 +102,7 @@ impl Permissions {
     }
 
     /// Asks for a user who does not exist.
-    pub(super) fn nobody(&self) -> Query {
+    pub(super) fn for_no_user(&self) -> Query {
         self.one.with(vec![Box::new(None::<PrimaryKeyValue>)])
     }
 }

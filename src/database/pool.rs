@@ -11,8 +11,8 @@ use super::{
     kind::Kind,
     latency::Latency,
     leases::{Lease, Leases},
-    line::Claim,
     server::Server,
+    wait_queue::Claim,
 };
 use crate::error::Unavailable;
 
@@ -59,9 +59,9 @@ impl Pool {
     }
 
     /// Whether a connection of this runtime has answered since then.
-    pub(super) fn has_heard_since(&self, since: Instant) -> bool {
+    pub(super) fn has_answered_since(&self, since: Instant) -> bool {
         let state = self.leases.state();
-        current().is_some_and(|runtime| state.connections.has_heard_since(runtime, since))
+        current().is_some_and(|runtime| state.connections.has_answered_since(runtime, since))
     }
 
     /// Has nobody use the connections again that were made before now.

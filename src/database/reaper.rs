@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     connection::{Connection, Process},
-    connections::Place,
+    connections::Slot,
     server::Server,
 };
 
@@ -31,7 +31,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// What was given up on, with the place that each takes until it is gone.
 pub(super) struct Reaper {
     server: Arc<Server>,
-    condemned: Mutex<Vec<(Process, Place)>>,
+    left_behind: Mutex<Vec<(Process, Slot)>>,
     /// There are free places.
     freed: Box<dyn Fn() + Send + Sync>,
     is_running: AtomicBool,
@@ -41,15 +41,15 @@ impl Reaper {
     pub(super) fn new(server: Arc<Server>, freed: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
             server,
-            condemned: Mutex::default(),
+            left_behind: Mutex::default(),
             freed: Box::new(freed),
             is_running: AtomicBool::new(false),
         })
     }
 
     /// Ends a process that was left behind.
-    pub(super) fn condemn(self: &Arc<Self>, process: Process, place: Place) {
-        self.condemned().push((process, place));
+    pub(super) fn terminate(self: &Arc<Self>, process: Process, slot: Slot) {
+        self.left_behind().push((process, slot));
         if let Ok(runtime) = Handle::try_current() {
             self.run_on(&runtime);
         }
@@ -69,20 +69,20 @@ impl Reaper {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.condemned().is_empty()
+        self.left_behind().is_empty()
     }
 
     fn processes(&self) -> Vec<Process> {
-        self.condemned().iter().map(|(process, _)| *process).collect()
+        self.left_behind().iter().map(|(process, _)| *process).collect()
     }
 
     fn is_gone(&self, gone: Process) {
-        self.condemned().retain(|(process, _)| *process != gone);
+        self.left_behind().retain(|(process, _)| *process != gone);
         (self.freed)();
     }
 
-    fn condemned(&self) -> MutexGuard<'_, Vec<(Process, Place)>> {
-        self.condemned.lock().unwrap_or_else(PoisonError::into_inner)
+    fn left_behind(&self) -> MutexGuard<'_, Vec<(Process, Slot)>> {
+        self.left_behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,12 +95,12 @@ impl Running {
         while let Some(reaper) = self.0.upgrade().filter(|reaper| !reaper.is_empty()) {
             let server = Arc::clone(&reaper.server);
             drop(reaper);
-            let share = server.share();
+            let retry_interval = server.retry_interval();
             // One that leads nowhere is given up for the next, which is given longer.
-            limit = (2 * limit).clamp(share, LONGEST);
+            limit = (2 * limit).clamp(retry_interval, LONGEST);
             match timeout(limit, Connection::open(server)).await {
-                Ok(Ok(connection)) => self.reap_from(&connection, limit.max(share)).await,
-                _ => sleep(share).await,
+                Ok(Ok(connection)) => self.reap_from(&connection, limit.max(retry_interval)).await,
+                _ => sleep(retry_interval).await,
             }
         }
     }

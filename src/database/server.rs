@@ -9,7 +9,7 @@ use deadpool_postgres::Pool;
 
 use super::{
     kind::Kind,
-    latency::{Latency, shortest_patience},
+    latency::{Latency, shortest_hedge_delay},
 };
 
 /// How many statements may get lost before a site goes on without them.
@@ -53,12 +53,12 @@ impl Server {
     }
 
     /// How long a connection may be silent before the same is asked on another one.
-    pub(super) fn patience(&self, kind: Kind) -> Duration {
-        self.latency(kind).patience(self.share(), self.timeout)
+    pub(super) fn hedge_after(&self, kind: Kind) -> Duration {
+        self.latency(kind).hedge_after(self.retry_interval(), self.timeout)
     }
 
     /// The most that one may be silent, unless answers usually take longer.
-    pub(super) fn share(&self) -> Duration {
+    pub(super) fn retry_interval(&self) -> Duration {
         (self.timeout / 4).clamp(Duration::from_millis(20), Duration::from_secs(1))
     }
 
@@ -66,7 +66,7 @@ impl Server {
     /// a second connection is asked, so a lock is not taken for a dead connection, and it leaves its own
     /// to others meanwhile.
     pub(super) fn lock_timeout(&self) -> Duration {
-        shortest_patience(self.share(), self.timeout) / 2
+        shortest_hedge_delay(self.retry_interval(), self.timeout) / 2
     }
 
     pub(super) fn prepares(&self) -> bool {
@@ -101,6 +101,6 @@ impl Server {
         if self.has_pooler.load(Ordering::Relaxed) {
             return self.timeout.saturating_mul(20);
         }
-        self.timeout.saturating_add(2 * self.share())
+        self.timeout.saturating_add(2 * self.retry_interval())
     }
 }

@@ -16,7 +16,7 @@ use super::{
     Database,
     changes::change,
     kind::Kind,
-    parameters::{KeyParameter, Secret},
+    parameters::{KeyParameter, SecretParameter},
     statement::{Parameter, Statement},
 };
 use crate::{
@@ -162,12 +162,12 @@ impl Database {
         let mut insert = &self.shared.sessions.insert;
         let mut parameters: Vec<Parameter> = vec![
             Box::new(KeyParameter::from(key)),
-            Box::new(Secret(session_data.into())),
+            Box::new(SecretParameter(session_data.into())),
             Box::new(expire_date),
         ];
         if let (Some(queries), Some(json)) = (&self.session_columns, columns) {
             insert = &queries.insert;
-            parameters.push(Box::new(Secret(json)));
+            parameters.push(Box::new(SecretParameter(json)));
         }
         match self.changed_session(key, insert, parameters, deadline).await {
             Ok(0) if !self.holds(key, session_data, deadline).await? => Ok(Written::KeyTaken),
@@ -200,9 +200,9 @@ impl Database {
     ) -> Result<Written, Error> {
         let mut parameters: Vec<Parameter> = vec![
             Box::new(KeyParameter::from(key)),
-            Box::new(Secret(read.into())),
+            Box::new(SecretParameter(read.into())),
             Box::new(KeyParameter::from(new_key)),
-            Box::new(Secret(session_data.into())),
+            Box::new(SecretParameter(session_data.into())),
             Box::new(expire_date),
         ];
         let sessions = &self.shared.sessions;
@@ -213,7 +213,8 @@ impl Database {
             Some((queries, _)) => (&queries.update, &queries.replace),
             None => (&sessions.update, &sessions.replace),
         };
-        parameters.extend(further.map(|(_, json)| -> Parameter { Box::new(Secret(json)) }));
+        parameters
+            .extend(further.map(|(_, json)| -> Parameter { Box::new(SecretParameter(json)) }));
         let update = if replaces { replace } else { update };
         match self.changed_session(key, update, parameters, deadline).await {
             Ok(count) => Ok(if count == 0 { Written::Changed } else { Written::Done }),

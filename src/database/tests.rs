@@ -94,8 +94,8 @@ async fn a_late_answer_is_not_for_those_who_asked_after_it_was_sent_for() {
         assert!(ask(&batcher, 0).await.1);
         server.set(Mood::Locked, Mood::Locked);
         let start = Instant::now();
-        let patience = if gone { Duration::from_millis(150) } else { TIMEOUT };
-        let before = batcher.ask(1, start + patience);
+        let hedge_after = if gone { Duration::from_millis(150) } else { TIMEOUT };
+        let before = batcher.ask(1, start + hedge_after);
         let after = async {
             sleep(Duration::from_millis(155)).await;
             server.write(1);

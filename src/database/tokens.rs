@@ -10,7 +10,7 @@ use super::{
     Database,
     primary_key::{PrimaryKey, PrimaryKeyValue},
     statement::{MANY_KEYS, ONE_KEY, Query, Statement},
-    user_queries::{Known, cast},
+    user_queries::{TypedQueries, cast},
     users::{Answer, UserRow, Users, key_column, tables, user, user_sql},
 };
 use crate::{
@@ -53,7 +53,7 @@ impl Database {
         let answer = batcher.ask(key, deadline).instrument(tracing::debug_span!("token lookup"));
         match answer.await? {
             Answer::User(row) => Ok(known.primary_key.parse_text(&row.id).map(|key| (key, row))),
-            Answer::Nobody | Answer::Misfit => Ok(None),
+            Answer::NoUser | Answer::InvalidKey => Ok(None),
         }
     }
 
@@ -110,7 +110,7 @@ impl Database {
     }
 
     /// The query of this table of tokens. Classes that differ in their keyword only have one.
-    fn token_query(&self, class: &TokenAuthentication, known: &Known) -> Arc<Users> {
+    fn token_query(&self, class: &TokenAuthentication, known: &TypedQueries) -> Arc<Users> {
         let made = &self.shared.token_queries.tokens;
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, users)) = made.iter().find(|(other, _)| is_same_table(other, class)) {
@@ -124,7 +124,7 @@ impl Database {
     async fn column_query(
         &self,
         column: &str,
-        known: &Known,
+        known: &TypedQueries,
         deadline: Instant,
     ) -> Result<ByColumn, Error> {
         let made = &self.shared.token_queries.columns;
@@ -160,7 +160,7 @@ fn is_same_table(one: &TokenAuthentication, other: &TokenAuthentication) -> bool
 }
 
 /// Users by the tokens of this table.
-fn users_of(model: &UserModel, class: &TokenAuthentication, known: &Known) -> Users {
+fn users_of(model: &UserModel, class: &TokenAuthentication, known: &TypedQueries) -> Users {
     let table = class.table.quoted();
     let (key, user) = (quote_name(&class.key_column), quote_name(&class.user_column));
     let with_users = |keys: &str| {

@@ -14,7 +14,7 @@ use super::{
     Database,
     changes::change,
     kind::Kind,
-    parameters::Secret,
+    parameters::SecretParameter,
     primary_key::PrimaryKeyValue,
     statement::{ONE_KEY, Parameter, Statement},
     users::{key_column, tables},
@@ -44,8 +44,11 @@ impl Database {
         let column = &self.settings().user_model.password;
         let statement = &self.shared.user_columns.password;
         let statement = self.statement(statement, column, Type::TEXT, true, deadline).await?;
-        let parameters: Vec<Parameter> =
-            vec![Box::new(key.clone()), Box::new(Secret(new.into())), Box::new(Secret(old.into()))];
+        let parameters: Vec<Parameter> = vec![
+            Box::new(key.clone()),
+            Box::new(SecretParameter(new.into())),
+            Box::new(SecretParameter(old.into())),
+        ];
         let span = debug_span!("user write");
         let row = (Kind::UserWrites, key);
         Ok(self.changed(row, statement, parameters, deadline, span).await? > 0)

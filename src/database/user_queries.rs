@@ -22,10 +22,10 @@ use crate::{
 /// The queries about users. They are made when it is known of which types the columns are.
 pub(super) struct UserQueries {
     types: Arc<Statement>,
-    known: OnceLock<Known>,
+    known: OnceLock<TypedQueries>,
 }
 
-pub(super) struct Known {
+pub(super) struct TypedQueries {
     pub(super) primary_key: PrimaryKey,
     /// How a key stands in SQL that is `ads_key` as a parameter.
     pub(super) key: String,
@@ -51,21 +51,21 @@ impl Database {
         deadline: Instant,
     ) -> Result<(), Error> {
         let known = self.user_queries(deadline).await?;
-        self.query(known.users.nobody(), deadline).await?;
-        self.query(known.visits.nobody(), deadline).await?;
+        self.query(known.users.for_no_user(), deadline).await?;
+        self.query(known.visits.for_no_user(), deadline).await?;
         if with_permissions {
             if let Some(permissions) = &known.permissions {
-                self.query(permissions.nobody(), deadline).await?;
+                self.query(permissions.for_no_user(), deadline).await?;
                 permissions.ids.named(&Arc::from([]), self, deadline).await?;
             }
             if let Some(visits) = &known.visits_with_permissions {
-                self.query(visits.nobody(), deadline).await?;
+                self.query(visits.for_no_user(), deadline).await?;
             }
         }
         Ok(())
     }
 
-    pub(super) async fn user_queries(&self, deadline: Instant) -> Result<&Known, Error> {
+    pub(super) async fn user_queries(&self, deadline: Instant) -> Result<&TypedQueries, Error> {
         let queries = &self.shared.user_queries;
         if let Some(known) = queries.known.get() {
             return Ok(known);
@@ -74,7 +74,7 @@ impl Database {
         let rows = self.query(queries.types.with(vec![]), deadline).await?;
         let known = rows
             .first()
-            .map(|row| Known::of(self.settings(), self.shared.session_lookup.large(), row))
+            .map(|row| TypedQueries::of(self.settings(), self.shared.session_lookup.large(), row))
             .transpose();
         let known = known.map_err(Unavailable::from)?.ok_or(Unavailable::WrongAnswer)?;
         Ok(queries.known.get_or_init(|| known))
@@ -87,7 +87,7 @@ impl UserQueries {
     }
 }
 
-impl Known {
+impl TypedQueries {
     /// From the answer to [`type_query`].
     fn of(settings: &DjangoSettings, large: &Arc<LargeKeys>, row: &Row) -> Result<Self, PgError> {
         let model = &settings.user_model;

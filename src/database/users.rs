@@ -66,8 +66,8 @@ impl Database {
         let answer = lookup.instrument(tracing::debug_span!("user lookup")).await;
         match answer? {
             Answer::User(row) => Ok(Some(row)),
-            Answer::Nobody => Ok(None),
-            Answer::Misfit => {
+            Answer::NoUser => Ok(None),
+            Answer::InvalidKey => {
                 let column = &self.settings().user_model.primary_key;
                 self.observer.misfit_id(column, known.primary_key.kind());
                 Ok(None)
@@ -130,7 +130,7 @@ impl Users {
     }
 
     /// Asks for a user who does not exist.
-    pub(super) fn nobody(&self) -> Query {
+    pub(super) fn for_no_user(&self) -> Query {
         self.one.with(vec![Box::new(None::<PrimaryKeyValue>)])
     }
 }
@@ -139,9 +139,9 @@ impl Users {
 #[derive(Clone)]
 pub(super) enum Answer {
     User(Arc<UserRow>),
-    Nobody,
+    NoUser,
     /// No row can have such a key.
-    Misfit,
+    InvalidKey,
 }
 
 impl Batched for Users {
@@ -160,12 +160,12 @@ impl Batched for Users {
 
     fn read(&self, keys: &[PrimaryKeyValue], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
         let mut found: HashMap<_, _> = rows.iter().filter_map(|row| user(row).ok()).collect();
-        let answer = |row: Option<_>| row.map_or(Answer::Nobody, |row| Answer::User(Arc::new(row)));
+        let answer = |row: Option<_>| row.map_or(Answer::NoUser, |row| Answer::User(Arc::new(row)));
         keys.iter().map(|key| found.remove(key).map(answer)).collect()
     }
 
     fn by_itself(&self, key: &PrimaryKeyValue) -> Option<(Query, Self::Answer)> {
-        Some((self.key.with(vec![Box::new(key.clone())]), Answer::Misfit))
+        Some((self.key.with(vec![Box::new(key.clone())]), Answer::InvalidKey))
     }
 }
 
@@ -182,7 +182,7 @@ pub(super) fn user_in(row: &Row, column: usize) -> Result<Option<UserRow>, PgErr
         |index| row.try_get::<_, Option<bool>>(column + index).map(|flag| flag.unwrap_or(false));
     let columns = (column + FURTHER_COLUMNS..row.len()).map(|index| {
         let column_type = row.columns()[index].type_().clone();
-        Ok(ColumnValue { column_type, value: row.try_get::<_, Bytes>(index)?.0 })
+        Ok(ColumnValue { column_type, value: row.try_get::<_, RawBytes>(index)?.0 })
     });
     let user = UserRow {
         id,
@@ -300,9 +300,9 @@ impl ColumnValue {
 }
 
 /// The value of a column of any type.
-struct Bytes(Option<Vec<u8>>);
+struct RawBytes(Option<Vec<u8>>);
 
-impl FromSql<'_> for Bytes {
+impl FromSql<'_> for RawBytes {
     fn from_sql(_: &Type, raw: &[u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
         Ok(Self(Some(raw.to_vec())))
     }

@@ -139,7 +139,7 @@ impl Visits {
     }
 
     /// Asks for a user who does not exist.
-    pub(super) fn nobody(&self) -> Query {
+    pub(super) fn for_no_user(&self) -> Query {
         let nothing: Vec<Parameter> =
             vec![Box::new(None::<String>), Box::new(None::<PrimaryKeyValue>)];
         self.query(&self.one, nothing, &[])

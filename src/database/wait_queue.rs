@@ -15,8 +15,8 @@ use super::kind::Kind;
 const PASSES: i64 = 64;
 
 /// Those who wait. `G` is what they wait for.
-pub(super) struct Line<G> {
-    of_kinds: [OfKind<G>; Kind::ALL.len()],
+pub(super) struct WaitQueue<G> {
+    by_kind: [KindQueues<G>; Kind::ALL.len()],
     /// The first and the last who came.
     ends: (i64, i64),
     /// How many ever came.
@@ -25,15 +25,15 @@ pub(super) struct Line<G> {
 }
 
 /// Those of one kind: two lines, in order.
-struct OfKind<G> {
-    first: VecDeque<(Order, Waiting<G>)>,
-    again: VecDeque<(Order, Waiting<G>)>,
+struct KindQueues<G> {
+    first: VecDeque<(Order, Waiter<G>)>,
+    again: VecDeque<(Order, Waiter<G>)>,
 }
 
 /// Unique: of those who are on a par, the number decides.
 type Order = (i64, u64);
 
-pub(super) struct Waiting<G> {
+pub(super) struct Waiter<G> {
     pub(super) runtime: Handle,
     pub(super) claim: Claim,
     pub(super) grant: oneshot::Sender<G>,
@@ -44,55 +44,55 @@ pub(super) struct Waiting<G> {
 pub(super) enum Claim {
     First,
     /// Another one has been silent since then: this one has to have answered, or been made, later.
-    Instead(Instant),
+    Hedge(Instant),
     /// What was asked was not done, because of a lock perhaps.
-    Again,
+    Retry,
 }
 
 impl Claim {
-    pub(super) fn heard_since(self) -> Option<Instant> {
+    pub(super) fn answered_since(self) -> Option<Instant> {
         match self {
-            Self::Instead(since) => Some(since),
-            Self::First | Self::Again => None,
+            Self::Hedge(since) => Some(since),
+            Self::First | Self::Retry => None,
         }
     }
 }
 
-impl<G> Default for OfKind<G> {
+impl<G> Default for KindQueues<G> {
     fn default() -> Self {
         Self { first: VecDeque::new(), again: VecDeque::new() }
     }
 }
 
-impl<G> OfKind<G> {
-    fn lines(&mut self) -> [&mut VecDeque<(Order, Waiting<G>)>; 2] {
+impl<G> KindQueues<G> {
+    fn queues(&mut self) -> [&mut VecDeque<(Order, Waiter<G>)>; 2] {
         [&mut self.first, &mut self.again]
     }
 }
 
-impl<G> Default for Line<G> {
+impl<G> Default for WaitQueue<G> {
     fn default() -> Self {
-        Self { of_kinds: Default::default(), ends: (0, 0), number: 0, count: 0 }
+        Self { by_kind: Default::default(), ends: (0, 0), number: 0, count: 0 }
     }
 }
 
-impl<G> Line<G> {
-    pub(super) fn push(&mut self, kind: Kind, waiting: Waiting<G>) {
+impl<G> WaitQueue<G> {
+    pub(super) fn push(&mut self, kind: Kind, waiter: Waiter<G>) {
         self.count += 1;
         self.number += 1;
         let (ends, number) = (&mut self.ends, self.number);
-        let OfKind { first, again } = &mut self.of_kinds[kind as usize];
-        match waiting.claim {
+        let KindQueues { first, again } = &mut self.by_kind[kind as usize];
+        match waiter.claim {
             Claim::First => {
                 ends.1 += 1;
-                first.push_back(((ends.1, number), waiting));
+                first.push_back(((ends.1, number), waiter));
             }
             // It has waited already, on a connection that is silent.
-            Claim::Instead(_) => {
+            Claim::Hedge(_) => {
                 ends.0 -= 1;
-                first.push_front(((ends.0, number), waiting));
+                first.push_front(((ends.0, number), waiter));
             }
-            Claim::Again => again.push_back(((ends.1 + PASSES, number), waiting)),
+            Claim::Retry => again.push_back(((ends.1 + PASSES, number), waiter)),
         }
     }
 
@@ -105,8 +105,8 @@ impl<G> Line<G> {
     pub(super) fn serve(
         &mut self,
         connections: usize,
-        mut may_have: impl FnMut(Kind, &Waiting<G>) -> bool,
-        mut take: impl FnMut(Kind, Waiting<G>),
+        mut may_have: impl FnMut(Kind, &Waiter<G>) -> bool,
+        mut take: impl FnMut(Kind, Waiter<G>),
     ) {
         let mut next: Vec<(Order, Kind, usize)> = Vec::new();
         for kind in Kind::ALL {
@@ -115,39 +115,39 @@ impl<G> Line<G> {
                 usize::MAX => kind.most(connections),
                 _ => usize::MAX,
             };
-            for (index, line) in self.of_kinds[kind as usize].lines().into_iter().enumerate() {
-                let before = line.len();
-                while line.front().is_some_and(|(_, waiting)| waiting.grant.is_closed()) {
-                    line.pop_front();
+            for (index, queue) in self.by_kind[kind as usize].queues().into_iter().enumerate() {
+                let before = queue.len();
+                while queue.front().is_some_and(|(_, waiter)| waiter.grant.is_closed()) {
+                    queue.pop_front();
                 }
-                self.count -= before - line.len();
-                next.extend(line.iter().take(most).map(|(order, _)| (*order, kind, index)));
+                self.count -= before - queue.len();
+                next.extend(queue.iter().take(most).map(|(order, _)| (*order, kind, index)));
             }
         }
         next.sort_unstable_by_key(|(order, ..)| *order);
         for (order, kind, index) in next {
-            let line = &mut *self.of_kinds[kind as usize].lines()[index];
-            let Ok(index) = line.binary_search_by_key(&order, |(order, _)| *order) else {
+            let queue = &mut *self.by_kind[kind as usize].queues()[index];
+            let Ok(index) = queue.binary_search_by_key(&order, |(order, _)| *order) else {
                 continue;
             };
-            let is_taken = line
+            let is_taken = queue
                 .get(index)
-                .is_some_and(|(_, waiting)| waiting.grant.is_closed() || may_have(kind, waiting));
-            if is_taken && let Some((_, waiting)) = line.remove(index) {
+                .is_some_and(|(_, waiter)| waiter.grant.is_closed() || may_have(kind, waiter));
+            if is_taken && let Some((_, waiter)) = queue.remove(index) {
                 self.count -= 1;
-                take(kind, waiting);
+                take(kind, waiter);
             }
         }
     }
 
     /// Takes out all who wait on a runtime.
-    pub(super) fn remove_all(&mut self, runtime: Id) -> Vec<Waiting<G>> {
+    pub(super) fn remove_all(&mut self, runtime: Id) -> Vec<Waiter<G>> {
         let mut removed = Vec::new();
-        for line in self.of_kinds.iter_mut().flat_map(OfKind::lines) {
+        for queue in self.by_kind.iter_mut().flat_map(KindQueues::queues) {
             let (of_runtime, others): (VecDeque<_>, _) =
-                std::mem::take(line).into_iter().partition(|(_, w)| w.runtime.id() == runtime);
-            *line = others;
-            removed.extend(of_runtime.into_iter().map(|(_, waiting)| waiting));
+                std::mem::take(queue).into_iter().partition(|(_, w)| w.runtime.id() == runtime);
+            *queue = others;
+            removed.extend(of_runtime.into_iter().map(|(_, waiter)| waiter));
         }
         self.count -= removed.len();
         removed
@@ -163,7 +163,7 @@ mod tests {
     /// Those who wait, and the other ends of what they wait for.
     #[derive(Default)]
     struct Crowd {
-        line: Line<usize>,
+        queue: WaitQueue<usize>,
         ends: Vec<oneshot::Receiver<usize>>,
     }
 
@@ -171,18 +171,18 @@ mod tests {
         fn come(&mut self, kind: Kind, claim: Claim) {
             let (grant, end) = oneshot::channel();
             self.ends.push(end);
-            self.line.push(kind, Waiting { runtime: Handle::current(), claim, grant });
+            self.queue.push(kind, Waiter { runtime: Handle::current(), claim, grant });
         }
 
         /// Serves one, if there is any; how many were looked at, and what for it came.
         fn serve_one(&mut self) -> (usize, Option<Claim>) {
             let (mut looks, mut served) = (0, None);
             let mut is_free = true;
-            let may_have = |_, _: &Waiting<usize>| {
+            let may_have = |_, _: &Waiter<usize>| {
                 looks += 1;
                 std::mem::take(&mut is_free)
             };
-            self.line.serve(CONNECTIONS, may_have, |_, waiting| served = Some(waiting.claim));
+            self.queue.serve(CONNECTIONS, may_have, |_, waiter| served = Some(waiter.claim));
             (looks, served)
         }
     }
@@ -193,7 +193,7 @@ mod tests {
         const COUNT: usize = 8_000;
         let mut crowd = Crowd::default();
         for number in 0..COUNT {
-            let claim = if number % 2 == 0 { Claim::First } else { Claim::Again };
+            let claim = if number % 2 == 0 { Claim::First } else { Claim::Retry };
             crowd.come(Kind::SessionWrites, claim);
         }
         let mut looks = 0;
@@ -202,7 +202,7 @@ mod tests {
             assert!(served.is_some());
             looks += looked_at;
         }
-        assert!(crowd.line.is_empty());
+        assert!(crowd.queue.is_empty());
         let most = 2 * Kind::SessionWrites.most(CONNECTIONS);
         assert!(looks <= COUNT * most, "{looks} looks at {COUNT}");
     }
@@ -211,13 +211,13 @@ mod tests {
     async fn what_met_a_lock_is_passed_over_and_not_for_ever() {
         let mut crowd = Crowd::default();
         for _ in 0..100 {
-            crowd.come(Kind::SessionWrites, Claim::Again);
+            crowd.come(Kind::SessionWrites, Claim::Retry);
         }
         crowd.come(Kind::SessionWrites, Claim::First);
         assert_eq!(crowd.serve_one().1, Some(Claim::First));
         for passed in 0.. {
             crowd.come(Kind::SessionWrites, Claim::First);
-            if crowd.serve_one().1 == Some(Claim::Again) {
+            if crowd.serve_one().1 == Some(Claim::Retry) {
                 assert!(passed < PASSES + 2, "{passed} passed over it");
                 break;
             }
@@ -227,11 +227,11 @@ mod tests {
     #[tokio::test]
     async fn who_has_gone_away_is_not_served() {
         let mut crowd = Crowd::default();
-        crowd.come(Kind::Sessions, Claim::Instead(Instant::now()));
+        crowd.come(Kind::Sessions, Claim::Hedge(Instant::now()));
         crowd.ends.clear();
         crowd.come(Kind::Sessions, Claim::First);
         assert_eq!(crowd.serve_one(), (1, Some(Claim::First)));
         assert_eq!(crowd.serve_one(), (0, None));
-        assert!(crowd.line.is_empty());
+        assert!(crowd.queue.is_empty());
     }
 }
