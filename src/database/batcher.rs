@@ -1,7 +1,7 @@
-//! Questions that many may ask at once, gathered on one runtime and asked together.
+//! Batchers: each gathers the questions of one runtime and asks them together, one query for a batch.
 //!
-//! While a query is under way, questions gather; the next query carries all of them. Those who ask only
-//! wait: a future that is paused, dropped or leaked stops nobody.
+//! While a query is in flight, further questions gather; the next query carries all of them. Callers only
+//! wait for their answer: a caller that is paused, dropped or leaked stops no other one.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,17 +31,18 @@ use super::{
 };
 use crate::error::Unavailable;
 
-/// How many batches may be under way that take longer than usual.
+/// How many slow batches may be in flight.
 const SLOW: usize = 2;
 
-/// How many are under way at a time to a database that is far away: otherwise those who gather would wait
-/// for most of two round trips. A near one is spared the more queries the more of them gather.
+/// How many batches are in flight at a time if the database is far away. With one, callers would wait for
+/// almost two round trips. A database that is near gets one at a time: the more questions gather, the
+/// fewer queries it has to answer.
 const TO_FAR_AWAY: usize = 4;
 
-/// After how many halves that fail the rest is asked one by one: the plan may read every row.
+/// After how many failed halves the rest is asked one by one: a query for many keys may read every row.
 const BAD_ROWS: usize = 16;
 
-/// One kind of question that many may ask at once: the session with a key, the user with an id.
+/// A kind of question that can be batched: the session with a key, the user with an id.
 pub(crate) trait Batched: Send + Sync + 'static {
     type Key: Clone + Eq + Hash + Send + Sync + 'static;
     type Answer: Clone + Send + 'static;
@@ -51,36 +52,37 @@ pub(crate) trait Batched: Send + Sync + 'static {
     /// How many keys one query may carry.
     const AT_ONCE: usize = 256;
 
-    /// From how many on it is one query, and not several on their way at the same time.
+    /// From how many keys on they go into one query. Fewer are sent as single queries in flight at the
+    /// same time.
     const MANY: usize = 4;
 
-    /// Asks for one key.
+    /// The query for one key.
     fn one(&self, key: &Self::Key) -> Query;
 
-    /// Asks for many keys at once.
+    /// The query for many keys.
     fn many(&self, keys: &[Self::Key]) -> Query;
 
-    /// Whether a key can be asked for together with others: one that may make the server refuse the
-    /// whole query cannot.
+    /// Whether a key can share a query with others. A key that may make the server refuse the whole query
+    /// cannot.
     fn is_batchable(&self, _: &Self::Key) -> bool {
         true
     }
 
-    /// Whether the answer was large the last time: others do not wait for it.
+    /// Whether the answer for this key was large the last time. Other callers do not wait for such an
+    /// answer.
     fn is_large(&self, _: &Self::Key) -> bool {
         false
     }
 
-    /// The answers in these rows, one for each key. `None` where there is none: then the rows are not
-    /// what was asked for.
+    /// The answers in these rows, one for each key. `None`: the rows do not answer this key.
     fn read(&self, keys: &[Self::Key], rows: Vec<Row>) -> Vec<Option<Self::Answer>>;
 
-    /// Asks for a key by itself, and says what it means if the server does not even take that: no row
-    /// can have it. `None` where there is no such key.
+    /// A query that asks for nothing but the key, and the answer to give if the server refuses even that:
+    /// no row can have such a key. `None` if this kind has no such query.
     fn by_itself(&self, key: &Self::Key) -> Option<(Query, Self::Answer)>;
 }
 
-/// Where to ask. Its task ends with this.
+/// The handle of a batcher. Dropping it ends the task.
 pub(crate) struct Batcher<B: Batched> {
     questions: mpsc::UnboundedSender<Question<B>>,
 }
@@ -88,7 +90,7 @@ pub(crate) struct Batcher<B: Batched> {
 type Question<B> = (<B as Batched>::Key, Caller<<B as Batched>::Answer>);
 
 impl<B: Batched> Batcher<B> {
-    /// Starts one on the current runtime.
+    /// Starts a batcher on the current runtime.
     pub(crate) fn start(batched: Arc<B>, pool: Pool) -> Self {
         let (questions, receiver) = mpsc::unbounded_channel();
         let queue = Queue {
@@ -102,22 +104,22 @@ impl<B: Batched> Batcher<B> {
         Self { questions }
     }
 
-    /// Whether its runtime has ended, or its task has panicked.
+    /// Whether its runtime has ended or its task has panicked.
     pub(crate) fn is_over(&self) -> bool {
         self.questions.is_closed()
     }
 
-    /// The answer for a key, which comes by the deadline or is a failure.
+    /// Asks for a key. Returns the answer, or an error by the deadline.
     pub(crate) async fn ask(&self, key: B::Key, deadline: Instant) -> Outcome<B::Answer> {
         let (answer, answered) = oneshot::channel();
-        // If it is over, nothing answers.
+        // If the task is over, no answer comes.
         drop(self.questions.send((key, Caller { deadline, answer })));
         answered.await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
     }
 }
 
-/// The task: it has one batch under way at a time, and further ones beside those that take longer than
-/// usual.
+/// The task. It keeps one batch in flight (several to a database that is far away), beside slow and large
+/// ones.
 async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedReceiver<Question<B>>) {
     let mut received = Vec::new();
     let mut under_way = FuturesUnordered::new();
@@ -155,12 +157,12 @@ async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedRece
     }
 }
 
-/// What was not asked yet.
+/// The questions that have not been sent yet.
 struct Queue<B: Batched> {
     batched: Arc<B>,
     pool: Pool,
     waiting: VecDeque<Question<B>>,
-    /// Those whose answer was large the last time.
+    /// Questions whose answer was large the last time.
     large: VecDeque<Question<B>>,
     first_deadline: Option<Instant>,
 }
@@ -175,7 +177,8 @@ impl<B: Batched> Queue<B> {
         line.push_back(question);
     }
 
-    /// The first that wait, and all that ask the same. `None` if they have all gone away.
+    /// The next batch: the first questions, and all that ask the same. `None` if all callers have gone
+    /// away.
     fn next(&mut self) -> Option<Batch<Keys<B>>> {
         let mut keys: Vec<B::Key> = Vec::new();
         let mut indices: HashMap<B::Key, usize> = HashMap::new();
@@ -187,7 +190,7 @@ impl<B: Batched> Queue<B> {
             let next = keys.len();
             let index = match &*keys {
                 [] => next,
-                // One alone needs no table of what there is.
+                // A single key needs no table of indices.
                 [first] if *first == key => 0,
                 [first, ..] => {
                     if indices.is_empty() {
@@ -209,7 +212,7 @@ impl<B: Batched> Queue<B> {
         self.batch(keys, callers)
     }
 
-    /// The first of those whose answer is large, and all that ask the same.
+    /// The next large question, with all that ask the same.
     fn next_large(&mut self) -> Option<Batch<Keys<B>>> {
         let (key, first) = self.large.pop_front()?;
         let mut callers = vec![(0, first)];
@@ -254,7 +257,7 @@ impl<B: Batched> Queue<B> {
     }
 }
 
-/// Keys to be asked for together.
+/// The keys of one batch.
 struct Keys<B: Batched> {
     batched: Arc<B>,
     keys: Vec<B::Key>,
@@ -290,7 +293,7 @@ impl<B: Batched> Job for Keys<B> {
 }
 
 impl<B: Batched> Keys<B> {
-    /// In one query. If one row spoils it for all, it is looked for by halves.
+    /// Asks for all keys in one query. If one row makes that fail, halves are tried to find it.
     async fn ask_together(
         &self,
         connection: &Connection,
@@ -326,7 +329,7 @@ impl<B: Batched> Keys<B> {
         })
     }
 
-    /// All are on their way at the same time.
+    /// Asks for each key in a query of its own, all in flight at the same time.
     async fn ask_one_by_one(
         &self,
         connection: &Connection,
@@ -349,7 +352,7 @@ impl<B: Batched> Keys<B> {
             Err(QueryFailure::Refused(error)) => error,
             Err(failure) => return Err(failure),
         };
-        // The key may be to blame, or a value in a row that is there.
+        // The server refused the key, or a value in a row.
         if is_no_such_value(error.code())
             && let Some((query, nothing)) = self.batched.by_itself(key)
         {

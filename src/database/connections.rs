@@ -1,4 +1,4 @@
-//! The connections that a site has, and how many more it may have.
+//! The connections of a site, and how many more it may have.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -11,47 +11,47 @@ use tokio::{
 use super::{connection::Connection, kind::Kind, wait_queue::Claim};
 use crate::crypto::random_bytes;
 
-/// How long a connection is kept that nobody uses, the last one of its runtime and the others.
+/// How long an idle connection is kept: the last one of its runtime, and each further one.
 pub(super) const IDLE: Duration = Duration::from_secs(60);
 pub(super) const SECOND_IDLE: Duration = Duration::from_secs(10);
 
 /// How many idle connections a runtime keeps: as many as it usually needs at a time.
 const MOST_IDLE: usize = 4;
 
-/// The greatest age of a connection, less a part by chance: what was changed since it was made, such
-/// as the settings of its role, is noticed some time, and not by all at once.
+/// The greatest age of a connection, less a random part, so that connections do not all end at once.
+/// Changes made since it was opened, such as new settings of its role, take effect no later than this.
 const GREATEST_AGE: Duration = Duration::from_secs(30 * 60);
 
-/// How long a connection stays with those who wait on its own runtime, though others have waited longer:
-/// making one takes a part of that.
+/// How long a new connection is reserved for its own runtime, even if callers elsewhere have waited
+/// longer. Making a connection takes a part of that time.
 const TENURE: Duration = Duration::from_millis(50);
 
-/// All that count: idle ones, those in use, in the making, and given up on.
+/// All connections that count towards the limit: idle, in use, being made, and abandoned.
 pub(super) struct Connections {
     most: usize,
     slots: Arc<Semaphore>,
-    /// The last one is used first.
+    /// The one at the end is used first.
     idle: Vec<Pooled>,
     in_use: HashMap<(Id, Kind), usize>,
     in_use_by_kind: [usize; Kind::ALL.len()],
-    /// Connections made before that are not used again.
+    /// Connections made before this instant are not used again.
     retired: Option<Instant>,
-    /// When something last answered, on each of these.
+    /// When a connection of each runtime last answered.
     last_answer: HashMap<Id, Instant>,
 }
 
-/// A connection and its place.
+/// A connection and its slot.
 pub(super) struct Pooled {
     pub(super) connection: Connection,
     pub(super) runtime: Id,
-    /// When it answered last, or was made.
+    /// When it last answered, or was made.
     last_answer: Instant,
     ends: Instant,
-    /// Dropped after the connection: until then it counts.
+    /// Dropped after the connection: until then, the connection counts.
     slot: Slot,
 }
 
-/// One of the connections that a site may have, whether it is open, in the making or given up on.
+/// A permit for one connection: open, being made, or abandoned.
 pub(super) type Slot = OwnedSemaphorePermit;
 
 impl Pooled {
@@ -62,7 +62,7 @@ impl Pooled {
         Self { connection, runtime, last_answer: now, ends, slot }
     }
 
-    /// Closes the connection: the runtime that drives it does.
+    /// Drops the connection, which its runtime then closes. Returns the slot.
     pub(super) fn close(self) -> Slot {
         self.slot
     }
@@ -89,7 +89,7 @@ impl Connections {
         self.most
     }
 
-    /// How many places are taken.
+    /// How many slots are taken.
     pub(super) fn count(&self) -> usize {
         self.most - self.slots.available_permits()
     }
@@ -106,7 +106,7 @@ impl Connections {
                     && claim.answered_since().is_none_or(|since| !idle.is_silent_since(since))
             })?;
             let pooled = self.idle.remove(index);
-            // The server may have closed it while nobody asked.
+            // The server may have closed it while it was idle.
             if self.may_stay(&pooled, now) {
                 *self.in_use.entry((runtime, kind)).or_default() += 1;
                 self.in_use_by_kind[kind as usize] += 1;
@@ -115,16 +115,16 @@ impl Connections {
         }
     }
 
-    /// Whether so many are used for this kind already that it may have no other one.
+    /// Whether this kind has reached its limit of connections, on this runtime or in all.
     pub(super) fn is_at_limit(&self, runtime: Id, kind: Kind, claim: Claim) -> bool {
-        // Where all of a kind are silent, each may be followed by another one.
+        // Each silent connection of a kind may get one hedge.
         let times = 1 + usize::from(claim.answered_since().is_some());
         let in_use = self.in_use.get(&(runtime, kind)).copied().unwrap_or_default();
         in_use >= kind.most_of_runtime().saturating_mul(times)
             || self.in_use_by_kind[kind as usize] >= times * kind.most(self.most)
     }
 
-    /// One that was taken is not used any more.
+    /// Counts a connection as no longer in use.
     pub(super) fn release(&mut self, runtime: Id, kind: Kind) {
         self.in_use_by_kind[kind as usize] -= 1;
         if let Some(in_use) = self.in_use.get_mut(&(runtime, kind)) {
@@ -135,7 +135,7 @@ impl Connections {
         }
     }
 
-    /// One that was taken has answered.
+    /// Makes a connection idle again after it has answered.
     pub(super) fn put_back(&mut self, mut pooled: Pooled) {
         let now = Instant::now();
         pooled.last_answer = now;
@@ -145,7 +145,7 @@ impl Connections {
         }
     }
 
-    /// One that was made.
+    /// Adds a connection that was just made.
     pub(super) fn add(&mut self, pooled: Pooled) {
         self.idle.push(pooled);
     }
@@ -157,13 +157,13 @@ impl Connections {
             && self.retired.is_none_or(|retired| made >= retired)
     }
 
-    /// A place for a connection of this runtime: a free one, while no more than `most` are taken, or
-    /// that of a connection that nobody uses.
+    /// A slot for a connection of this runtime: a free one while fewer than `most` are taken, otherwise
+    /// that of an idle connection, which is closed.
     pub(super) fn slot(&mut self, claim: Claim, runtime: Id, most: usize) -> Option<Slot> {
         let now = Instant::now();
-        // What was closed by the server, or with its runtime, takes no place.
+        // Connections that the server or their runtime has closed take no slot.
         self.idle.retain(|idle| !idle.connection.is_closed());
-        // One that may be dead gives way to one that is asked in its place.
+        // A connection that may be dead gives its slot to its hedge.
         let is_silent = |idle: &Pooled| {
             idle.runtime == runtime
                 && claim.answered_since().is_some_and(|since| idle.is_silent_since(since))
@@ -181,7 +181,7 @@ impl Connections {
         Some(self.idle.remove(index).close())
     }
 
-    /// Whether there is a connection on this runtime.
+    /// Whether this runtime has a connection.
     pub(super) fn has_any(&self, runtime: Id) -> bool {
         self.idle.iter().any(|idle| idle.runtime == runtime)
             || self.in_use.keys().any(|(of, _)| *of == runtime)
@@ -196,19 +196,19 @@ impl Connections {
         self.last_answer.get(&runtime).is_some_and(|last_answer| *last_answer > since)
     }
 
-    /// Has nobody use the connections again that were made before now.
+    /// Retires all connections made before now: they are not used again.
     pub(super) fn retire_all(&mut self) {
         let now = Instant::now();
         self.retired = Some(now);
         self.idle.retain(|idle| idle.connection.made() >= now);
     }
 
-    /// Closes the idle ones of a runtime that have been silent since then.
+    /// Closes the idle connections of a runtime that have been silent since this instant.
     pub(super) fn close_silent(&mut self, runtime: Id, since: Instant) {
         self.idle.retain(|idle| idle.runtime != runtime || !idle.is_silent_since(since));
     }
 
-    /// Closes the idle one of a runtime with too many that has been idle for longest.
+    /// Closes the idle connection of a runtime that has been idle longest, if the runtime has too many.
     pub(super) fn close_surplus(&mut self, runtime: Id) {
         let of_runtime = |idle: &Pooled| idle.runtime == runtime;
         if self.idle.iter().filter(|idle| of_runtime(idle)).count() > MOST_IDLE
@@ -218,7 +218,8 @@ impl Connections {
         }
     }
 
-    /// Closes the idle ones of a runtime that nobody has used for long; whether there are others.
+    /// Closes the connections of a runtime that have been idle too long. Returns whether idle ones are
+    /// left.
     pub(super) fn sweep(&mut self, runtime: Id) -> bool {
         let now = Instant::now();
         let mut left = self.idle.iter().filter(|idle| idle.runtime == runtime).count();
@@ -237,7 +238,7 @@ impl Connections {
         left > 0
     }
 
-    /// Whether there is nothing to be closed.
+    /// Whether no runtime can have too many idle connections.
     pub(super) fn has_no_surplus(&self) -> bool {
         self.idle.len() <= MOST_IDLE
     }

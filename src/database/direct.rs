@@ -1,4 +1,4 @@
-//! What is asked or written by itself, on a connection of the pool.
+//! Queries that are not batched: rare reads, and all writes.
 
 use std::{hash::Hash, sync::Arc};
 
@@ -19,8 +19,8 @@ use super::{
 };
 use crate::error::Unavailable;
 
-/// Queries that are not batched. Each is asked by a task of its own: one that asks and is paused or goes
-/// away leaves no connection in use. Clones are one.
+/// Sends queries that are not batched. Each runs in a task of its own: a caller that is paused or goes
+/// away leaves no connection in use. Clones share the state.
 #[derive(Clone)]
 pub(super) struct Direct {
     pool: Pool,
@@ -32,7 +32,7 @@ impl Direct {
         Self { pool: pool.clone(), turns: Arc::default() }
     }
 
-    /// The rows that answer a query that only reads, asked again elsewhere where need be.
+    /// Reads, on further connections where need be, and returns the rows.
     pub(super) async fn read(&self, query: Query, deadline: Instant) -> Outcome<Vec<Row>> {
         let (callers, answered) = ask(deadline);
         let batch = Batch::new(&self.pool, Kind::Reads, query, callers);
@@ -40,8 +40,8 @@ impl Direct {
         answer(answered).await
     }
 
-    /// The rows that answer a statement that writes this row. It is sent at most once, unless the server
-    /// says that nothing was done, and executed as a transaction of its own.
+    /// Executes a statement that writes this row, and returns its rows. It is sent at most once, unless
+    /// the server says that it executed nothing. It is a transaction of its own.
     pub(super) async fn write(
         &self,
         kind: Kind,
@@ -64,10 +64,10 @@ impl Direct {
     }
 }
 
-/// The only question of a batch.
-type One = Vec<(usize, Caller<Vec<Row>>)>;
+/// The only caller of a batch.
+type OneCaller = Vec<(usize, Caller<Vec<Row>>)>;
 
-fn ask(deadline: Instant) -> (One, oneshot::Receiver<Outcome<Vec<Row>>>) {
+fn ask(deadline: Instant) -> (OneCaller, oneshot::Receiver<Outcome<Vec<Row>>>) {
     let (answer, answered) = oneshot::channel();
     (vec![(0, Caller { deadline, answer })], answered)
 }

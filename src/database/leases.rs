@@ -1,9 +1,9 @@
-//! Who may use which connection, and when one is made.
+//! Leases: which caller may use which connection, and when a connection is made.
 //!
-//! A connection is driven by the runtime that it was made on, and used there alone: a runtime that
-//! sleeps, or whose thread is blocked, keeps only its own visitors waiting. Where there are fewer
-//! connections than runtimes, those who wait stand in one line: a connection that nobody uses is closed
-//! for the first of them, whose runtime makes its own.
+//! A connection is driven by the runtime that made it, and only that runtime uses it. A runtime that
+//! sleeps, or whose thread is blocked, therefore delays only its own requests. Where there are fewer
+//! connections than runtimes, all callers wait in one queue: an idle connection is closed for the first
+//! waiter, whose runtime makes its own.
 
 use std::{
     cell::{Cell, RefCell},
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::error::Unavailable;
 
-/// The connections of a site, lent to those who ask.
+/// The connections of a site, leased to callers.
 pub(super) struct Leases {
     server: Arc<Server>,
     reaper: Arc<Reaper>,
@@ -41,19 +41,19 @@ pub(super) struct PoolState {
     pub(super) connections: Connections,
     pub(super) attempts: Attempts,
     queue: WaitQueue<Granted>,
-    /// Runtimes that look after their idle connections.
+    /// Runtimes with a task that closes idle connections.
     swept: HashSet<Id>,
 }
 
 type Granted = Result<Lease, Arc<Unavailable>>;
 
-/// A connection that is in use. If it is dropped and not released, it was given up on: then it is
-/// closed, and its process of the server is ended.
+/// A connection that is in use. If it is dropped without a release, its query was abandoned: the
+/// connection is closed, and the process of the server that serves it is ended.
 pub(super) struct Lease {
     pooled: Option<Pooled>,
     kind: Kind,
     leases: Weak<Leases>,
-    /// Whether somebody has it who may have asked something.
+    /// Whether a caller has it and may have sent something.
     is_taken: bool,
 }
 
@@ -76,7 +76,7 @@ impl Leases {
         })
     }
 
-    /// A connection for one query: one that nobody uses, or the next that is made or becomes free.
+    /// Leases a connection for one query: an idle one, or the next one that is made or released.
     pub(super) async fn get(self: &Arc<Self>, kind: Kind, claim: Claim) -> Granted {
         let runtime = Handle::try_current().map_err(|_| Unavailable::NoRuntime)?;
         let id = runtime.id();
@@ -107,7 +107,7 @@ impl Leases {
         Lease { pooled: Some(pooled), kind, leases: Arc::downgrade(self), is_taken: false }
     }
 
-    /// Gives those who wait what there is, and makes what is missing.
+    /// Leases idle connections to waiters, and makes those that are missing.
     pub(super) fn serve(self: &Arc<Self>) {
         let now = Instant::now();
         let (mut unwanted, mut missing) = (Vec::new(), Vec::new());
@@ -145,14 +145,14 @@ impl Leases {
         };
         queue.serve(most, may_have, take);
         drop(state);
-        // A lease that is dropped locks the state.
+        // Dropping a lease locks the state.
         drop(unwanted);
         for (runtime, slot, number) in missing {
             self.connect(&runtime, slot, number);
         }
     }
 
-    /// Makes a connection, for whomever it will be.
+    /// Makes a connection, for whichever caller waits first when it is ready.
     fn connect(self: &Arc<Self>, runtime: &Handle, slot: Slot, number: u64) {
         let server = Arc::clone(&self.server);
         let making = Making {
@@ -175,7 +175,7 @@ impl Leases {
         });
     }
 
-    /// Takes a connection back that is idle again.
+    /// Takes a connection back after its query was answered.
     fn release(self: &Arc<Self>, pooled: Pooled, kind: Kind) {
         let runtime = pooled.runtime;
         let mut state = self.state();
@@ -190,7 +190,7 @@ impl Leases {
         }
     }
 
-    /// After there is one more idle connection: for those who wait, or to be kept for a while.
+    /// Leases the connection that has just become idle to a waiter, or keeps it for a while.
     fn settle(self: &Arc<Self>, runtime: Id) {
         self.serve();
         let mut state = self.state();
@@ -215,7 +215,7 @@ impl Leases {
         self.serve();
     }
 
-    /// Tells those who wait on a runtime that they wait in vain.
+    /// Fails all waiters of a runtime.
     fn fail(&self, runtime: Id, error: &Arc<Unavailable>) {
         let failed = self.state().queue.remove_all(runtime);
         for waiter in failed {
@@ -230,7 +230,7 @@ impl Lease {
         self
     }
 
-    /// It has answered, or has nothing to answer, and others may use it.
+    /// Returns the connection for others to use: it has answered, or was sent nothing.
     pub(super) fn release(mut self) {
         self.is_taken = false;
     }
@@ -255,7 +255,7 @@ impl Drop for Lease {
     }
 }
 
-/// A connection in the making.
+/// A connection that is being made.
 struct Making {
     leases: Weak<Leases>,
     number: u64,
@@ -287,7 +287,7 @@ impl Making {
                 drop(state);
                 return leases.settle(runtime);
             }
-            // It was closed as soon as it was made: nothing but that is known.
+            // The connection was closed as soon as it was made. The reason is unknown.
             Ok(_) => {
                 let error = Unavailable::NoConnection(leases.server.timeout());
                 attempts.failed(self.number, now, error, connections.count());
@@ -310,7 +310,7 @@ impl Drop for Making {
         drop(self.slot.take());
         let Some(leases) = self.leases.upgrade() else { return };
         leases.state().attempts.end(self.number);
-        // The application's own connector has panicked, or the runtime is shutting down.
+        // The application's connector has panicked, or the runtime is shutting down.
         if !self.is_given_up.get() {
             leases.fail(self.runtime, &Unavailable::NoRuntime.into());
         }

@@ -13,29 +13,29 @@ use crate::{error::Unavailable, settings::PermissionTables};
 
 /// How long the keys of a permission are remembered.
 ///
-/// What a permission is called changes with a migration, who has it with a click: so the name is read
-/// once a second, and who has it with each visit. A visitor who seems not to have a permission is
-/// looked up by its name.
+/// The name of a permission changes only by a migration, its users by a click. So names are read at most
+/// once a second, and users' permissions with each visit. If a user seems to lack a permission, it is
+/// looked up again by name.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// The permissions of each middleware, by their names.
+/// The permissions that each middleware asks for, by their names.
 pub(super) struct PermissionIds {
     statement: Arc<Statement>,
-    /// Locked while they are read, so that of all who need them one reads them.
+    /// Locked while they are read, so that only one caller reads them.
     known: Mutex<HashMap<Arc<[String]>, TypedQueries>>,
 }
 
-/// What was read, and when.
+/// The permissions that were read, and when.
 type TypedQueries = (Arc<NamedPermissions>, Instant);
 
 /// The permissions that a middleware asks for.
 pub(super) struct NamedPermissions {
     names: Arc<[String]>,
-    /// Of each, the primary keys: permissions of several models may have one name.
+    /// The primary keys of each name: permissions of several models may have the same name.
     ids: Vec<Vec<i64>>,
 }
 
-/// What a user has of the permissions that a middleware asks for. Cheap to clone.
+/// The permissions of a middleware that a user has. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct HeldPermissions {
     asked: Arc<NamedPermissions>,
@@ -57,7 +57,7 @@ impl PermissionIds {
         Self { statement: Statement::new(&types, sql), known: Mutex::default() }
     }
 
-    /// The permissions with these names, `app_label.codename`.
+    /// Looks up the permissions with these names, `app_label.codename`.
     pub(super) async fn named(
         &self,
         names: &Arc<[String]>,
@@ -84,7 +84,7 @@ impl PermissionIds {
         database: &Database,
         deadline: Instant,
     ) -> Result<NamedPermissions, Arc<Unavailable>> {
-        // Django compares `app_label.codename` as a whole: any dot may be the one between them.
+        // Django compares `app_label.codename` as a whole: any dot may be the separator.
         let (mut numbers, mut labels, mut codenames) = (Vec::new(), Vec::new(), Vec::new());
         for (number, name) in (0_i32..).zip(&**names) {
             for (dot, _) in name.match_indices('.') {
@@ -112,19 +112,20 @@ impl NamedPermissions {
         Ok(Self { names: Arc::clone(names), ids })
     }
 
-    /// All their primary keys.
+    /// The primary keys of all names.
     pub(super) fn ids(&self) -> impl Iterator<Item = i64> + '_ {
         self.ids.iter().flatten().copied()
     }
 
-    /// What a user has of them who has the permissions with these keys.
+    /// The permissions of a user who has those with these primary keys.
     pub(super) fn held(self: &Arc<Self>, held: Vec<i64>) -> HeldPermissions {
         HeldPermissions { asked: Arc::clone(self), held: held.into() }
     }
 }
 
 impl HeldPermissions {
-    /// Whether the user is known to have this permission. If not, it may have been made a moment ago.
+    /// Whether the user is known to have this permission. If not, the permission may be newer than the
+    /// names that were read.
     pub(crate) fn has(&self, permission: &str) -> bool {
         let mut asked = self.asked.names.iter().zip(&self.asked.ids);
         let ids = asked.find(|(name, _)| *name == permission).map(|(_, ids)| ids);

@@ -21,19 +21,19 @@ use crate::{
     settings::{PermissionTables, UserModel, quote_name},
 };
 
-/// How the tables of permissions are asked.
+/// The statements that read the tables of permissions.
 pub(super) struct Permissions {
     one: Arc<Statement>,
     many: Arc<Statement>,
     key: Arc<Statement>,
     all: Arc<Statement>,
     groups: Arc<Statement>,
-    /// Of those that middlewares ask for.
+    /// The ids of the permissions that middlewares ask for.
     pub(super) ids: PermissionIds,
 }
 
 impl Database {
-    /// The permissions of a user and of the user's groups, `app_label.codename`.
+    /// Looks up the permissions of a user and of the user's groups, `app_label.codename`.
     pub(crate) async fn permissions_of(
         &self,
         key: &PrimaryKeyValue,
@@ -47,7 +47,7 @@ impl Database {
         Ok(answer?)
     }
 
-    /// Every permission there is, which is what a superuser has.
+    /// Looks up all permissions, which a superuser has.
     pub(crate) async fn all_permissions(
         &self,
         deadline: Instant,
@@ -62,7 +62,7 @@ impl Database {
 }
 
 impl Database {
-    /// The names of the groups of a user.
+    /// Looks up the names of the groups of a user.
     pub(crate) async fn groups_of(
         &self,
         key: &PrimaryKeyValue,
@@ -83,7 +83,7 @@ impl Permissions {
     pub(super) fn new(model: &UserModel, primary_key: &PrimaryKey, key: &str) -> Option<Self> {
         let tables = model.permission_tables.as_ref()?;
         let [one, many] = primary_key.parameter_types();
-        // Those of a user in one row: it is the rows that cost.
+        // One row for each user with all permissions: the number of rows is what costs.
         let of_users = of_user_sql(tables, key);
         let sql = |nonce: &str, keys: &str| {
             format!("SELECT {nonce}, ads_key, ARRAY({of_users}) FROM {keys}")
@@ -101,7 +101,7 @@ impl Permissions {
         })
     }
 
-    /// Asks for a user who does not exist.
+    /// The query for a user that does not exist.
     pub(super) fn for_no_user(&self) -> Query {
         self.one.with(vec![Box::new(None::<PrimaryKeyValue>)])
     }

@@ -1,5 +1,4 @@
-//! The two columns of a user that a log-in writes: the password, in a better encoding, and
-//! `last_login`.
+//! The two columns of a user that a login writes: `password`, encoded again, and `last_login`.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -32,8 +31,8 @@ pub(super) struct UserColumns {
 }
 
 impl Database {
-    /// Puts another encoding of the password in the place of this one; says whether it was still
-    /// there. What somebody else has stored meanwhile stays.
+    /// Replaces this encoded password by another one. Returns whether the row still had it: a password
+    /// that was changed meanwhile stays.
     pub(crate) async fn replace_password(
         &self,
         key: &PrimaryKeyValue,
@@ -54,7 +53,7 @@ impl Database {
         Ok(self.changed(row, statement, parameters, deadline, span).await? > 0)
     }
 
-    /// Writes the time of a log-in; says whether the user is there. A model without that column has
+    /// Writes the time of a login. Returns whether the user exists. A model without that column has
     /// nothing to write.
     pub(crate) async fn update_last_login(
         &self,
@@ -128,7 +127,7 @@ struct Owner {
     key: String,
 }
 
-/// Which of some tables has a column: its number, from 1.
+/// The number, from 1, of the table that has a column.
 fn owner_query() -> Arc<Statement> {
     Statement::new(&[Type::TEXT_ARRAY, Type::TEXT], |nonce| {
         format!(

@@ -1,5 +1,5 @@
-//! A session, its user and what that user may, in one question: for visitors who were here before, of
-//! whom is known which user their session names.
+//! Visits: a session, its user and the user's permissions in one lookup, for visitors whose session was
+//! seen before with the same user.
 
 use std::{
     hash::{Hash, Hasher},
@@ -30,17 +30,17 @@ use crate::{
     settings::{PermissionTables, TableName, UserModel},
 };
 
-/// What there is for a session key and a user.
+/// The rows found for a session key and a user.
 #[derive(Clone)]
 pub(crate) struct Visit {
-    /// Expired ones too.
+    /// Present even if it has expired.
     pub(crate) session: Option<SessionRow>,
     pub(crate) user: Option<Arc<UserRow>>,
-    /// Which of the permissions that were asked for are the user's; none where none was.
+    /// Which of the requested permissions the user has; `None` if none were requested.
     pub(crate) held: Option<HeldPermissions>,
 }
 
-/// How sessions and users are asked for together.
+/// The statements that read sessions and users together.
 pub(super) struct Visits {
     one: Arc<Statement>,
     many: Arc<Statement>,
@@ -48,7 +48,7 @@ pub(super) struct Visits {
     with_permissions: bool,
 }
 
-/// What is asked for. The three go into one statement, so all are read at one moment.
+/// What one question asks for. One statement reads all of it, so everything is read at one moment.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct VisitKey {
     session: KeyParameter,
@@ -56,16 +56,16 @@ pub(super) struct VisitKey {
     permissions: Option<SamePermissions>,
 }
 
-/// Compared by which ones they are: those of a middleware are the same each time.
+/// Compared by address: a middleware always asks for the same list.
 #[derive(Clone)]
 struct SamePermissions(Arc<NamedPermissions>);
 
 impl Database {
-    /// The row with this session key, and that of the user with this primary key, with those of these
+    /// Looks up the row with this session key and the user with this primary key, with those of these
     /// permissions that the user has.
     ///
-    /// One value that the database refuses fails all of it: then session and user are worth asking
-    /// for one by one.
+    /// If the database refuses one of the values, the whole lookup fails. The caller should then look up
+    /// session and user separately.
     pub(crate) async fn visit(
         &self,
         session: &SessionKey,
@@ -116,7 +116,7 @@ impl Visits {
         };
         let sessions = sessions.quoted();
         let has_key = format!("{} = {user_key}", key_column(model));
-        // The columns of the session table have names here that no user model has.
+        // The columns of the session table get names here that no user model has.
         let sql = |nonce: &str, keys: &str| {
             format!(
                 "SELECT {nonce}, ads_number, ads_session, ads_key, ads_session_data, \
@@ -138,7 +138,7 @@ impl Visits {
         }
     }
 
-    /// Asks for a user who does not exist.
+    /// The query for a user that does not exist.
     pub(super) fn for_no_user(&self) -> Query {
         let nothing: Vec<Parameter> =
             vec![Box::new(None::<String>), Box::new(None::<PrimaryKeyValue>)];
@@ -207,8 +207,8 @@ impl Batched for Visits {
     }
 }
 
-/// The number of the key that a row answers, and what it has for it. None if it has another one than
-/// was asked for.
+/// The index of the key that a row answers, and the visit. `None` if the row has another key than the
+/// question.
 fn visit(row: &Row, keys: &[VisitKey]) -> Result<(usize, Option<Visit>), PgError> {
     let number: i64 = row.try_get(1)?;
     let index = usize::try_from(number - 1).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! Those who wait for a connection, of each kind in the order in which they came.
+//! The queue of callers that wait for a connection: first come, first served within each kind.
 
 use std::collections::VecDeque;
 
@@ -10,27 +10,27 @@ use tokio::{
 
 use super::kind::Kind;
 
-/// How many may pass over one who has met a lock, and asks again: what is locked keeps nobody else
-/// waiting, and gets its turn all the same.
+/// How many waiters may overtake one that retries after it met a lock. A locked row or table then delays
+/// no other caller, and the retry still gets its turn.
 const PASSES: i64 = 64;
 
-/// Those who wait. `G` is what they wait for.
+/// The queue. `G` is what a waiter is granted.
 pub(super) struct WaitQueue<G> {
     by_kind: [KindQueues<G>; Kind::ALL.len()],
-    /// The first and the last who came.
+    /// The numbers of the first and of the last waiter.
     ends: (i64, i64),
-    /// How many ever came.
+    /// How many waiters have ever been added.
     number: u64,
     count: usize,
 }
 
-/// Those of one kind: two lines, in order.
+/// The waiters of one kind: two queues, each in order.
 struct KindQueues<G> {
     first: VecDeque<(Order, Waiter<G>)>,
-    again: VecDeque<(Order, Waiter<G>)>,
+    retries: VecDeque<(Order, Waiter<G>)>,
 }
 
-/// Unique: of those who are on a par, the number decides.
+/// The place in the queue. The second number makes it unique.
 type Order = (i64, u64);
 
 pub(super) struct Waiter<G> {
@@ -39,13 +39,14 @@ pub(super) struct Waiter<G> {
     pub(super) grant: oneshot::Sender<G>,
 }
 
-/// What for somebody needs a connection.
+/// Why a caller needs a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
     First,
-    /// Another one has been silent since then: this one has to have answered, or been made, later.
+    /// A hedge: another connection has been silent since this instant. The new one must have answered, or
+    /// been made, later.
     Hedge(Instant),
-    /// What was asked was not done, because of a lock perhaps.
+    /// A retry: the query was not executed, for example because of a lock.
     Retry,
 }
 
@@ -60,13 +61,13 @@ impl Claim {
 
 impl<G> Default for KindQueues<G> {
     fn default() -> Self {
-        Self { first: VecDeque::new(), again: VecDeque::new() }
+        Self { first: VecDeque::new(), retries: VecDeque::new() }
     }
 }
 
 impl<G> KindQueues<G> {
     fn queues(&mut self) -> [&mut VecDeque<(Order, Waiter<G>)>; 2] {
-        [&mut self.first, &mut self.again]
+        [&mut self.first, &mut self.retries]
     }
 }
 
@@ -81,18 +82,18 @@ impl<G> WaitQueue<G> {
         self.count += 1;
         self.number += 1;
         let (ends, number) = (&mut self.ends, self.number);
-        let KindQueues { first, again } = &mut self.by_kind[kind as usize];
+        let KindQueues { first, retries } = &mut self.by_kind[kind as usize];
         match waiter.claim {
             Claim::First => {
                 ends.1 += 1;
                 first.push_back(((ends.1, number), waiter));
             }
-            // It has waited already, on a connection that is silent.
+            // Its caller has waited already, on a connection that is silent.
             Claim::Hedge(_) => {
                 ends.0 -= 1;
                 first.push_front(((ends.0, number), waiter));
             }
-            Claim::Retry => again.push_back(((ends.1 + PASSES, number), waiter)),
+            Claim::Retry => retries.push_back(((ends.1 + PASSES, number), waiter)),
         }
     }
 
@@ -100,8 +101,8 @@ impl<G> WaitQueue<G> {
         self.count == 0
     }
 
-    /// Takes out those who came first and may have a connection, as `may_have` says, in the order in
-    /// which they came. Of each kind no more are looked at than could have one: thousands may wait.
+    /// Removes the first waiters that may have a connection, as `may_have` says, in order. For each kind,
+    /// this looks at no more waiters than could get one, because thousands may wait.
     pub(super) fn serve(
         &mut self,
         connections: usize,
@@ -110,7 +111,8 @@ impl<G> WaitQueue<G> {
     ) {
         let mut next: Vec<(Order, Kind, usize)> = Vec::new();
         for kind in Kind::ALL {
-            // One runtime that has enough must not hide another one behind it; those are few.
+            // A runtime that has reached its limit must not hide another one behind it. Only few callers
+            // wait here.
             let most = match kind.most_of_runtime() {
                 usize::MAX => kind.most(connections),
                 _ => usize::MAX,
@@ -140,7 +142,7 @@ impl<G> WaitQueue<G> {
         }
     }
 
-    /// Takes out all who wait on a runtime.
+    /// Removes all waiters of a runtime.
     pub(super) fn remove_all(&mut self, runtime: Id) -> Vec<Waiter<G>> {
         let mut removed = Vec::new();
         for queue in self.by_kind.iter_mut().flat_map(KindQueues::queues) {
@@ -160,21 +162,22 @@ mod tests {
 
     const CONNECTIONS: usize = 31;
 
-    /// Those who wait, and the other ends of what they wait for.
+    /// A queue, and the receiving ends of its waiters.
     #[derive(Default)]
-    struct Crowd {
+    struct Waiters {
         queue: WaitQueue<usize>,
         ends: Vec<oneshot::Receiver<usize>>,
     }
 
-    impl Crowd {
+    impl Waiters {
         fn come(&mut self, kind: Kind, claim: Claim) {
             let (grant, end) = oneshot::channel();
             self.ends.push(end);
             self.queue.push(kind, Waiter { runtime: Handle::current(), claim, grant });
         }
 
-        /// Serves one, if there is any; how many were looked at, and what for it came.
+        /// Serves one waiter if there is one. Returns how many were looked at, and the claim of the one
+        /// served.
         fn serve_one(&mut self) -> (usize, Option<Claim>) {
             let (mut looks, mut served) = (0, None);
             let mut is_free = true;
@@ -187,37 +190,37 @@ mod tests {
         }
     }
 
-    /// A queue costs no square of its length: what one costs does not depend on how many wait.
+    /// The cost of serving one waiter does not depend on how many wait.
     #[tokio::test]
-    async fn thousands_who_wait_to_write_are_looked_at_a_few_at_a_time() {
+    async fn serving_one_of_thousands_of_waiters_looks_at_few() {
         const COUNT: usize = 8_000;
-        let mut crowd = Crowd::default();
+        let mut waiters = Waiters::default();
         for number in 0..COUNT {
             let claim = if number % 2 == 0 { Claim::First } else { Claim::Retry };
-            crowd.come(Kind::SessionWrites, claim);
+            waiters.come(Kind::SessionWrites, claim);
         }
         let mut looks = 0;
         for _ in 0..COUNT {
-            let (looked_at, served) = crowd.serve_one();
+            let (looked_at, served) = waiters.serve_one();
             assert!(served.is_some());
             looks += looked_at;
         }
-        assert!(crowd.queue.is_empty());
+        assert!(waiters.queue.is_empty());
         let most = 2 * Kind::SessionWrites.most(CONNECTIONS);
         assert!(looks <= COUNT * most, "{looks} looks at {COUNT}");
     }
 
     #[tokio::test]
-    async fn what_met_a_lock_is_passed_over_and_not_for_ever() {
-        let mut crowd = Crowd::default();
+    async fn a_retry_after_a_lock_is_overtaken_but_not_for_ever() {
+        let mut waiters = Waiters::default();
         for _ in 0..100 {
-            crowd.come(Kind::SessionWrites, Claim::Retry);
+            waiters.come(Kind::SessionWrites, Claim::Retry);
         }
-        crowd.come(Kind::SessionWrites, Claim::First);
-        assert_eq!(crowd.serve_one().1, Some(Claim::First));
+        waiters.come(Kind::SessionWrites, Claim::First);
+        assert_eq!(waiters.serve_one().1, Some(Claim::First));
         for passed in 0.. {
-            crowd.come(Kind::SessionWrites, Claim::First);
-            if crowd.serve_one().1 == Some(Claim::Retry) {
+            waiters.come(Kind::SessionWrites, Claim::First);
+            if waiters.serve_one().1 == Some(Claim::Retry) {
                 assert!(passed < PASSES + 2, "{passed} passed over it");
                 break;
             }
@@ -225,13 +228,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_gone_away_is_not_served() {
-        let mut crowd = Crowd::default();
-        crowd.come(Kind::Sessions, Claim::Hedge(Instant::now()));
-        crowd.ends.clear();
-        crowd.come(Kind::Sessions, Claim::First);
-        assert_eq!(crowd.serve_one(), (1, Some(Claim::First)));
-        assert_eq!(crowd.serve_one(), (0, None));
-        assert!(crowd.queue.is_empty());
+    async fn a_waiter_that_has_gone_away_is_not_served() {
+        let mut waiters = Waiters::default();
+        waiters.come(Kind::Sessions, Claim::Hedge(Instant::now()));
+        waiters.ends.clear();
+        waiters.come(Kind::Sessions, Claim::First);
+        assert_eq!(waiters.serve_one(), (1, Some(Claim::First)));
+        assert_eq!(waiters.serve_one(), (0, None));
+        assert!(waiters.queue.is_empty());
     }
 }
