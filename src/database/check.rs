@@ -309,7 +309,7 @@ impl Looks<'_> {
             if table.column(column).is_some_and(|column| !column.is_writable) {
                 let right = format!("UPDATE ({})", quote_name(column));
                 self.report.warning(format!(
-                    "write_sessions: this role may not write \"{column}\", which a log-in does: {}",
+                    "write_sessions: this role may not write \"{column}\", which a login does: {}",
                     self.catalog.grant(&right, &table.quoted())
                 ));
             }

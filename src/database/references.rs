@@ -56,9 +56,9 @@ impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { table, name, definition, refuses_delete, refuses_update } = self;
         let refused = match (refuses_delete, refuses_update) {
-            (true, true) => "be ended, or be given another key, as a log-in does",
-            (true, false) => "be ended",
-            _ => "be given another key, as a log-in does",
+            (true, true) => "be deleted, or get another key, as a login does",
+            (true, false) => "be deleted",
+            _ => "get another key, as a login does",
         };
         // In the database, all `on_delete` options but `DB_CASCADE`, `DB_SET_NULL` and `DB_SET_DEFAULT`
         // look the same.

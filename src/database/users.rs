@@ -69,7 +69,7 @@ impl Database {
             Answer::NoUser => Ok(None),
             Answer::InvalidKey => {
                 let column = &self.settings().user_model.primary_key;
-                self.observer.misfit_id(column, known.primary_key.kind());
+                self.observer.invalid_user_id(column, known.primary_key.kind());
                 Ok(None)
             }
         }

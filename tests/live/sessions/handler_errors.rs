@@ -89,7 +89,7 @@ async fn each_error_is_logged_once_and_answered_by_the_error_handler() {
             ("/value", 500, "ERROR", "not of the type asked for"),
             ("/refused", 403, "DEBUG", "permission_denied"),
             ("/busy", 503, "ERROR", "session database unavailable"),
-            ("/fails", 500, "ERROR", "expiry is no date"),
+            ("/fails", 500, "ERROR", "`_session_expiry` is not a date"),
             ("/well", 200, "", ""),
         ] {
             log.clear();
