@@ -34,7 +34,7 @@ use tokio_postgres::NoTls;
 const MIB: usize = 1 << 20;
 
 /// For a machine that does something else.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Measures a size, and a tenth of it: ten times as much may take fifty times as long, and not the
 /// hundred times that a square would. How fast the machine is does not matter, and of five attempts the
@@ -281,7 +281,7 @@ impl Form {
 
     fn begin(address: SocketAddr, size: usize) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         let file = "--XyZ\r\nContent-Disposition: form-data; name=\"up\"; filename=\"a\"\r\n\r\n";
         let length = file.len() + size + Self::token().len();
         let head = format!(
@@ -451,7 +451,7 @@ async fn a_cookie_of_a_megabyte_is_refused_clearly() {
     let (address, handle, server) = serve(route(&database));
     let ask = |cookie: String| {
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         let request = format!(
             "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n"
         );
@@ -512,7 +512,7 @@ async fn put(judge: &Judge, key: &str, session_data: &str) {
 fn site(database: &TestDatabase) -> DjangoSite {
     let config = Config { url: Some(database.url().into()), ..Config::default() };
     let pool = config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap();
-    DjangoSite::new(pool, settings().with(|s| s.timeout = PATIENCE)).unwrap()
+    DjangoSite::new(pool, settings().with(|s| s.timeout = TEST_TIMEOUT)).unwrap()
 }
 
 fn route(database: &TestDatabase) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {

@@ -1,4 +1,4 @@
-//! A session ends at the very microsecond at which it ends for Django (R11).
+//! A session ends here at the same microsecond as for Django (R11).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -49,7 +49,7 @@ async fn a_session_ends_for_django_and_here_at_the_same_microsecond() {
     println!("the clock at expire_date: {asked} sent, {asked} right, 0 wrong, 0 lost");
 }
 
-/// In the judge's words, to the microsecond.
+/// The time of the judge, to the microsecond.
 async fn iso(scene: &Scene, moment: SystemTime) -> String {
     let since = moment.duration_since(UNIX_EPOCH).unwrap();
     let sql = "SELECT to_char(to_timestamp(%s) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')";

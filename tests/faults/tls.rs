@@ -1,4 +1,4 @@
-//! The way to PostgreSQL is encrypted, and there is none that is not: with a locked table too.
+//! The connections to PostgreSQL are all encrypted: with a locked table too.
 
 use std::{process::Stdio, sync::Arc, time::Instant};
 use testbed::With;
@@ -32,8 +32,8 @@ use crate::{
 /// The first message of a client that wants TLS.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// What ends TLS in front of PostgreSQL, as many hosters have it. Whoever comes without, be it to
-/// cancel a query, is turned away.
+/// A TLS proxy in front of PostgreSQL, as many hosters have it. It refuses clients without TLS, even if
+/// they only cancel a query.
 struct Gatekeeper {
     url: String,
     certificate: CertificateDer<'static>,
@@ -67,7 +67,7 @@ impl Gatekeeper {
                 let Ok((client, _)) = listener.accept().await else { return };
                 let (acceptor, server) = (acceptor.clone(), server.clone());
                 tokio::spawn(async move {
-                    // Whichever side ends it, both ends are closed.
+                    // When either side ends, both are closed.
                     let _ = relay(client, acceptor, server).await;
                 });
             }
@@ -75,7 +75,7 @@ impl Gatekeeper {
         Self { url, certificate: cert.der().clone(), pem: cert.pem(), accepting }
     }
 
-    /// A pool that takes nobody else's certificate.
+    /// A pool that trusts only this certificate.
     fn pool(&self, size: usize) -> Pool {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
@@ -118,11 +118,11 @@ async fn relay(
     Ok(())
 }
 
-/// Without TLS, a query that waits for a lock can be cancelled by a connection of its own; with TLS
-/// that is not to be had here. Each time-out would leave a backend behind, until the server has no
-/// connection left for anybody.
+/// Without TLS, a query that waits for a lock can be cancelled on a connection of its own; with TLS that
+/// is not available here. Each timeout would leave a backend behind, until the server has no connection
+/// left.
 #[tokio::test]
-async fn a_locked_table_leaves_no_heap_of_backends_behind_tls() {
+async fn a_locked_table_leaves_few_backends_behind_tls() {
     let _turn = alone().await;
     let scene = Scene::new().await;
     let gatekeeper = Gatekeeper::before(scene.database.url()).await;
@@ -137,9 +137,9 @@ async fn a_locked_table_leaves_no_heap_of_backends_behind_tls() {
     assert!(most <= MOST_WHILE_LOCKED, "{most} backends");
 }
 
-/// The example, as a person runs it.
+/// The example, run as a person runs it.
 #[tokio::test]
-async fn the_example_talks_to_nobody_else() {
+async fn the_example_connects_only_to_the_tls_proxy() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let gatekeeper = Gatekeeper::before(scene.database.url()).await;
