@@ -34,14 +34,14 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// A TLS proxy in front of PostgreSQL, as many hosters have it. It refuses clients without TLS, even if
 /// they only cancel a query.
-struct Gatekeeper {
+struct TlsProxy {
     url: String,
     certificate: CertificateDer<'static>,
     pem: String,
     accepting: JoinHandle<()>,
 }
 
-impl Gatekeeper {
+impl TlsProxy {
     async fn before(database_url: &str) -> Self {
         let config: tokio_postgres::Config = database_url.parse().unwrap();
         let [Host::Tcp(host)] = config.get_hosts() else { panic!("no host in the address") };
@@ -95,7 +95,7 @@ impl Gatekeeper {
     }
 }
 
-impl Drop for Gatekeeper {
+impl Drop for TlsProxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
@@ -125,8 +125,8 @@ async fn relay(
 async fn a_locked_table_leaves_few_backends_behind_tls() {
     let _turn = alone().await;
     let scene = Scene::new().await;
-    let gatekeeper = Gatekeeper::before(scene.database.url()).await;
-    let service = Service::start(gatekeeper.pool(4), settings().with(|s| s.timeout = TIMEOUT));
+    let proxy = TlsProxy::before(scene.database.url()).await;
+    let service = Service::start(proxy.pool(4), settings().with(|s| s.timeout = TIMEOUT));
     let load = Load::start(&service, &scene, 200);
     load.serve(1_000).await;
 
@@ -139,10 +139,10 @@ async fn a_locked_table_leaves_few_backends_behind_tls() {
 
 /// The example, run as a person runs it.
 #[tokio::test]
-async fn the_example_connects_only_to_the_tls_proxy() {
+async fn the_example_accepts_only_a_trusted_certificate() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
-    let gatekeeper = Gatekeeper::before(scene.database.url()).await;
+    let proxy = TlsProxy::before(scene.database.url()).await;
     let example = testbed::Example::program("tls").unwrap();
     let run = |certificate: &str| {
         let name = format!("tls-{}-{}.pem", std::process::id(), certificate.len());
@@ -151,7 +151,7 @@ async fn the_example_connects_only_to_the_tls_proxy() {
         let mut command = tokio::process::Command::new(&example);
         command
             .env_clear()
-            .env("DATABASE_URL", &gatekeeper.url)
+            .env("DATABASE_URL", &proxy.url)
             .env("DATABASE_CA", &path)
             .env("DJANGO_SECRET_KEY", testbed::Settings::SECRET_KEY)
             .env("BIND", "127.0.0.1:0")
@@ -161,7 +161,7 @@ async fn the_example_connects_only_to_the_tls_proxy() {
         (command.spawn().unwrap(), path)
     };
 
-    let (mut right, path) = run(&gatekeeper.pem);
+    let (mut right, path) = run(&proxy.pem);
     let mut lines = BufReader::new(right.stdout.take().unwrap()).lines();
     let line = lines.next_line().await.unwrap().expect("the example has ended");
     let url = line.strip_prefix("listening on ").unwrap().to_owned();
