@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use crate::{
     database::{
-        Budget, Database, Need, PrimaryKey, PrimaryKeyValue, Readable, SessionRow,
-        UserRow, Visit, Written,
+        Budget, Database, Need, PrimaryKey, PrimaryKeyValue, Readable, SessionRow, UserRow, Visit,
+        Written,
     },
     error::Error,
     memory::Memory,
