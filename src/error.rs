@@ -297,7 +297,7 @@ pub enum DecodeError {
 
     /// One value is not of the requested type, or `serde_json` cannot hold it. The other values are not
     /// affected.
-    #[error("a value of the session is not of the type asked for")]
+    #[error("a value of the session is not of the requested type")]
     Value,
 
     /// The text is JSON, but not a dictionary.

@@ -45,8 +45,8 @@ impl Database {
     pub(super) async fn catalog(&self, tables: &[&TableName]) -> Result<Catalog, Error> {
         let names: BTreeSet<_> = tables.iter().map(|table| table.name().to_owned()).collect();
         let names: Vec<_> = names.into_iter().collect();
-        let asked = query().with(vec![Box::new(names)]);
-        let rows = self.query(asked, self.deadline()).await?;
+        let query = query().with(vec![Box::new(names)]);
+        let rows = self.query(query, self.deadline()).await?;
         Ok(Catalog::of(&rows).map_err(Unavailable::from)?.ok_or(Unavailable::WrongAnswer)?)
     }
 }

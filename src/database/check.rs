@@ -163,8 +163,8 @@ impl Database {
                  ORDER BY expire_date DESC LIMIT {SAMPLE}) newest ON TRUE"
             )
         });
-        let asked = query.with(vec![Box::new(now)]);
-        let rows = self.query(asked, self.deadline()).await?;
+        let query = query.with(vec![Box::new(now)]);
+        let rows = self.query(query, self.deadline()).await?;
         let clock = rows.first().ok_or(Unavailable::WrongAnswer)?.try_get(1);
         let data = rows.iter().map(|row| row.try_get::<_, Option<String>>(2));
         let data = data.filter_map(Result::transpose).collect::<Result<_, _>>();

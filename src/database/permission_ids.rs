@@ -38,7 +38,7 @@ pub(super) struct NamedPermissions {
 /// The permissions of a middleware that a user has. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct HeldPermissions {
-    asked: Arc<NamedPermissions>,
+    requested: Arc<NamedPermissions>,
     held: Arc<[i64]>,
 }
 
@@ -93,8 +93,9 @@ impl PermissionIds {
                 codenames.push(name[dot + 1..].to_owned());
             }
         }
-        let asked = vec![Box::new(numbers) as _, Box::new(labels) as _, Box::new(codenames) as _];
-        let rows = database.query(self.statement.with(asked), deadline).await?;
+        let parameters =
+            vec![Box::new(numbers) as _, Box::new(labels) as _, Box::new(codenames) as _];
+        let rows = database.query(self.statement.with(parameters), deadline).await?;
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         Ok(NamedPermissions::of(names, row).map_err(Unavailable::from)?)
     }
@@ -119,7 +120,7 @@ impl NamedPermissions {
 
     /// The permissions of a user who has those with these primary keys.
     pub(super) fn held(self: &Arc<Self>, held: Vec<i64>) -> HeldPermissions {
-        HeldPermissions { asked: Arc::clone(self), held: held.into() }
+        HeldPermissions { requested: Arc::clone(self), held: held.into() }
     }
 }
 
@@ -127,8 +128,8 @@ impl HeldPermissions {
     /// Whether the user is known to have this permission. If not, the permission may be newer than the
     /// names that were read.
     pub(crate) fn has(&self, permission: &str) -> bool {
-        let mut asked = self.asked.names.iter().zip(&self.asked.ids);
-        let ids = asked.find(|(name, _)| *name == permission).map(|(_, ids)| ids);
+        let mut requested = self.requested.names.iter().zip(&self.requested.ids);
+        let ids = requested.find(|(name, _)| *name == permission).map(|(_, ids)| ids);
         ids.is_some_and(|ids| ids.iter().any(|id| self.held.contains(id)))
     }
 }

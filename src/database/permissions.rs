@@ -57,7 +57,7 @@ impl Database {
         };
         let rows = self.query(permissions.all.with(vec![]), deadline).await?;
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
-        Ok(held(row, 1).map_err(Unavailable::from)?)
+        Ok(permissions_in(row, 1).map_err(Unavailable::from)?)
     }
 }
 
@@ -74,7 +74,7 @@ impl Database {
         let question = permissions.groups.with(vec![Box::new(key.clone())]);
         let rows = self.query(question, deadline).await?;
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
-        Ok(held(row, 1).map_err(Unavailable::from)?)
+        Ok(permissions_in(row, 1).map_err(Unavailable::from)?)
     }
 }
 
@@ -123,7 +123,7 @@ impl Batched for Permissions {
     }
 
     fn read(&self, keys: &[PrimaryKeyValue], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
-        let of_user = |row: &Row| Ok::<_, PgError>((row.try_get(1)?, held(row, 2)?));
+        let of_user = |row: &Row| Ok::<_, PgError>((row.try_get(1)?, permissions_in(row, 2)?));
         let found = rows.iter().filter_map(|row| of_user(row).ok());
         let mut found: HashMap<PrimaryKeyValue, _> = found.collect();
         keys.iter().map(|key| found.remove(key)).collect()
@@ -135,7 +135,7 @@ impl Batched for Permissions {
 }
 
 /// The permissions in a column of a row.
-fn held(row: &Row, column: usize) -> Result<BTreeSet<String>, PgError> {
+fn permissions_in(row: &Row, column: usize) -> Result<BTreeSet<String>, PgError> {
     Ok(row.try_get::<_, Vec<String>>(column)?.into_iter().collect())
 }
 

@@ -18,8 +18,8 @@ impl Database {
         session_table: &str,
         report: &mut CheckReport,
     ) -> Result<(), Error> {
-        let asked = query().with(vec![Box::new(session_table.to_owned())]);
-        for row in self.query(asked, self.deadline()).await? {
+        let query = query().with(vec![Box::new(session_table.to_owned())]);
+        for row in self.query(query, self.deadline()).await? {
             if let Some(reference) = Reference::of(&row).map_err(Unavailable::from)? {
                 report.warning(format!("write_sessions: {reference}"));
             }

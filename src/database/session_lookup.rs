@@ -102,8 +102,8 @@ impl Database {
             Some(longest) => *longest,
             None => {
                 let table = self.settings().session_table.quoted();
-                let asked = sessions.key_length.with(vec![Box::new(table)]);
-                let rows = self.query(asked, deadline).await?;
+                let query = sessions.key_length.with(vec![Box::new(table)]);
+                let rows = self.query(query, deadline).await?;
                 // For a column with a limit this is the limit plus 4; otherwise it is negative.
                 let modifier: Option<i32> = rows
                     .first()

@@ -161,8 +161,8 @@ mod tests {
             was: SystemTime::UNIX_EPOCH + Duration::from_secs(was),
             end: SystemTime::UNIX_EPOCH + Duration::from_secs(end),
         };
-        let asked = [slide("a-session", 1, 7), slide("a-session", 1, 8)];
-        assert_eq!(HashSet::from(asked.clone()).len(), 1);
-        assert!(asked[0] != slide("a-session", 2, 7) && asked[0] != slide("b-session", 1, 7));
+        let slides = [slide("a-session", 1, 7), slide("a-session", 1, 8)];
+        assert_eq!(HashSet::from(slides.clone()).len(), 1);
+        assert!(slides[0] != slide("a-session", 2, 7) && slides[0] != slide("b-session", 1, 7));
     }
 }

@@ -209,7 +209,7 @@ async fn converse(
     message(&mut answer, b'R', &[&[0; 4]]);
     message(&mut answer, b'K', &[&u32::try_from(process).unwrap().to_be_bytes(), &[0; 4]]);
     message(&mut answer, b'Z', &[b"I"]);
-    let mut asked = Spoken::default();
+    let mut statement = Spoken::default();
     loop {
         if *mood.borrow() == Mood::Swallows {
             answer.clear();
@@ -224,27 +224,27 @@ async fn converse(
             stream.read_exact(&mut content).await?;
             match kind {
                 b'P' => {
-                    asked = Spoken::parsed(&content);
-                    let asks = usize::from(asked.kind == SpokenKind::Asks);
+                    statement = Spoken::parsed(&content);
+                    let asks = usize::from(statement.kind == SpokenKind::Asks);
                     server.prepared.fetch_add(asks, Ordering::Relaxed);
                     message(&mut answer, b'1', &[]);
                 }
                 b'B' => {
-                    asked.bind(&content);
+                    statement.bind(&content);
                     message(&mut answer, b'2', &[]);
                 }
-                b'D' => asked.describe(&mut answer),
+                b'D' => statement.describe(&mut answer),
                 b'E' => {
                     executes = true;
-                    let asks = usize::from(asked.kind == SpokenKind::Asks);
+                    let asks = usize::from(statement.kind == SpokenKind::Asks);
                     server.executed.fetch_add(asks, Ordering::Relaxed);
                     let fails = match *mood.borrow() {
-                        Mood::Fails(code) if asked.kind == SpokenKind::Asks => Some(code),
+                        Mood::Fails(code) if statement.kind == SpokenKind::Asks => Some(code),
                         _ => None,
                     };
                     match fails {
                         Some(code) => error(&mut answer, "ERROR", code),
-                        None => asked.execute(server, &mut answer),
+                        None => statement.execute(server, &mut answer),
                     }
                 }
                 b'S' => break,
@@ -252,7 +252,7 @@ async fn converse(
             }
         }
         message(&mut answer, b'Z', &[b"I"]);
-        if executes && asked.kind == SpokenKind::Asks {
+        if executes && statement.kind == SpokenKind::Asks {
             let goes_on = |mood: &Mood| *mood != Mood::Locked;
             // A process that waits for a lock does not notice that the client has gone.
             drop(mood.wait_for(goes_on).await);

@@ -110,8 +110,8 @@ impl Database {
         let owners: Vec<_> = std::iter::once(own).chain(parents).collect();
         let tables: Vec<_> = owners.iter().map(|owner| owner.table.clone()).collect();
         let parameters: Vec<Parameter> = vec![Box::new(tables), Box::new(column.to_owned())];
-        let asked = owner_query().with(parameters);
-        let rows = self.query(asked, deadline).await?;
+        let query = owner_query().with(parameters);
+        let rows = self.query(query, deadline).await?;
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         let number: Option<i64> = row.try_get(1).map_err(Unavailable::from)?;
         let index = number.and_then(|number| usize::try_from(number - 1).ok());

@@ -87,8 +87,8 @@ impl Database {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::UserLookup);
         let name = PrimaryKeyValue::Text(username.into());
-        let asked = known.by_username.with(vec![Box::new(name)]);
-        let lookup = self.query(asked, deadline);
+        let query = known.by_username.with(vec![Box::new(name)]);
+        let lookup = self.query(query, deadline);
         let rows = match lookup.instrument(tracing::debug_span!("user lookup")).await {
             Ok(rows) => rows,
             Err(error) if is_no_such_value(&error) => return Ok(None),

@@ -76,18 +76,18 @@ impl Database {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::SessionLookup);
         self.observer.event(Event::UserLookup);
-        let asked = match &known.permissions {
+        let requested = match &known.permissions {
             Some(of_model) if !permissions.is_empty() => {
                 Some(of_model.ids.named(permissions, self, deadline).await?)
             }
             _ => None,
         };
         let batchers = self.batchers()?;
-        let batcher = match (&asked, &known.visits_with_permissions) {
+        let batcher = match (&requested, &known.visits_with_permissions) {
             (Some(_), Some(visits)) => batchers.visits_with_permissions(self, visits),
             _ => batchers.visits(self, &known.visits),
         };
-        let permissions = asked.map(SamePermissions);
+        let permissions = requested.map(SamePermissions);
         let key = VisitKey { session: session.into(), user, permissions };
         let lookup = batcher.ask(key, deadline);
         Ok(lookup.instrument(tracing::debug_span!("visit lookup")).await?)
@@ -152,8 +152,9 @@ impl Visits {
         keys: &[VisitKey],
     ) -> Query {
         if self.with_permissions {
-            let asked = keys.iter().filter_map(|key| key.permissions.as_ref());
-            let mut ids: Vec<i64> = asked.flat_map(|SamePermissions(asked)| asked.ids()).collect();
+            let requested = keys.iter().filter_map(|key| key.permissions.as_ref());
+            let mut ids: Vec<i64> =
+                requested.flat_map(|SamePermissions(requested)| requested.ids()).collect();
             ids.sort_unstable();
             ids.dedup();
             parameters.push(Box::new(ids));
@@ -218,10 +219,10 @@ fn visit(row: &Row, keys: &[VisitKey]) -> Result<(usize, Option<Visit>), PgError
         return Ok((index, None));
     }
     let held: Option<Vec<i64>> = row.try_get(6)?;
-    let asked = key.permissions.as_ref();
+    let requested = key.permissions.as_ref();
     let visit = Visit {
         session: session_in(row, 4)?,
-        held: asked.zip(held).map(|(SamePermissions(asked), held)| asked.held(held)),
+        held: requested.zip(held).map(|(SamePermissions(requested), held)| requested.held(held)),
         user: user_in(row, 7)?.map(Arc::new),
     };
     Ok((index, Some(visit)))

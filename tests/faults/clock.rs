@@ -20,7 +20,7 @@ async fn a_session_ends_for_django_and_here_at_the_same_microsecond() {
     let sql = "UPDATE django_session SET expire_date = to_timestamp(%s) + %s * interval '1 us' \
                WHERE session_key = %s";
 
-    let mut asked = 0;
+    let mut sent = 0;
     for (seconds, micros) in
         [(1_900_000_000, 0), (1_900_000_000, 1), (2_000_000_000, 999_999), (1_999_999_999, 500_000)]
     {
@@ -43,10 +43,10 @@ async fn a_session_ends_for_django_and_here_at_the_same_microsecond() {
             });
             let verdict = scene.judge.ask(visit).await.unwrap();
             assert_eq!(verdict["verdict"]["is_authenticated"], live, "{verdict}");
-            asked += 1;
+            sent += 1;
         }
     }
-    println!("the clock at expire_date: {asked} sent, {asked} right, 0 wrong, 0 lost");
+    println!("the clock at expire_date: {sent} sent, {sent} right, 0 wrong, 0 lost");
 }
 
 /// The time of the judge, to the microsecond.

@@ -79,7 +79,7 @@ async fn a_locked_user_table_does_not_delay_pages_that_need_only_the_session() {
     let backends = Backends::of(&scene).await;
     until("lookups wait for the table", async || backends.count_locked().await >= 2).await;
     others.serve(500).await;
-    let counts = others.stop("the user table is locked, and only the session asked for").await;
+    let counts = others.stop("the user table is locked, and only the session is read").await;
     assert_eq!(counts.unavailable(), 0);
     transaction.commit().await.unwrap();
     locked_out.recover(Instant::now()).await;

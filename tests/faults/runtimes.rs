@@ -124,7 +124,7 @@ async fn a_check_leaves_no_connection_behind_good_or_bad() {
 
 #[test]
 fn without_a_runtime_there_is_an_error() {
-    let site = DjangoSite::new(pool("postgres://nobody@localhost/x", 1), settings()).unwrap();
+    let site = DjangoSite::new(pool("postgres://user@localhost/x", 1), settings()).unwrap();
     let key = SessionKey::new("12345678").unwrap();
     let answer = futures_util::FutureExt::now_or_never(site.load(&key)).unwrap();
     assert!(answer.unwrap_err().chain().to_string().contains("no Tokio runtime"));
