@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use crate::{
     database::{
-        Budget, Database, Need, PrimaryKey, PrimaryKeyValue, Purpose, Readable, SessionRow,
-        UserRow, Visit, Written,
+        Budget, Database, Need, PrimaryKey, PrimaryKeyValue, Readable, SessionRow, UserRow, Visit,
+        Written,
     },
     error::Error,
     memory::Memory,
@@ -37,12 +37,12 @@ impl Backend {
 
     /// How long the request of this task may still wait for what it reads.
     pub(crate) fn read_budget(&self) -> Budget {
-        Budget::new(self.settings().timeout, Purpose::Reading)
+        Budget::reading(self.settings().timeout)
     }
 
     /// How long the request of this task may still wait for what it writes.
     pub(crate) fn write_budget(&self) -> Budget {
-        Budget::new(self.settings().timeout, Purpose::Writing)
+        Budget::writing(self.settings().timeout)
     }
 
     /// A whole `timeout`, whatever the request of this task has waited for.

@@ -1,4 +1,4 @@
-//! `django.utils.crypto`: random text, and comparison that does not tell where texts differ.
+//! `django.utils.crypto`: random text, and comparison in constant time.
 
 use ring::{
     hmac,
@@ -19,12 +19,12 @@ pub(crate) fn random_bytes<const COUNT: usize>() -> [u8; COUNT] {
     bytes
 }
 
-/// Random text of that many characters of an alphabet, which is ASCII and has at most 256 of them.
+/// Random text of this many characters from an alphabet, which is ASCII and has at most 256 characters.
 ///
 /// # Panics
 /// If the operating system gives no random numbers.
 pub(crate) fn get_random_string(length: usize, alphabet: &[u8]) -> String {
-    // Beyond the largest multiple in a byte, some letters would come up more.
+    // Bytes beyond the largest multiple would favour some characters.
     let fair = 256 - 256 % alphabet.len();
     let mut text = String::with_capacity(length);
     while text.len() < length {
@@ -36,9 +36,9 @@ pub(crate) fn get_random_string(length: usize, alphabet: &[u8]) -> String {
     text
 }
 
-/// Whether both are the same. The time says nothing of where they differ, only of their lengths.
+/// Whether both are equal, in a time that depends only on their lengths.
 pub(crate) fn constant_time_compare(a: impl AsRef<[u8]>, b: impl AsRef<[u8]>) -> bool {
-    // Digests of one length are compared, by the function of ring that is made for it.
+    // Digests of equal length are compared, with the function of ring made for that.
     let key = hmac::Key::new(hmac::HMAC_SHA256, b"constant_time_compare");
     hmac::verify(&key, a.as_ref(), hmac::sign(&key, b.as_ref()).as_ref()).is_ok()
 }

@@ -1,4 +1,4 @@
-//! Everything that can go wrong, one variant per condition.
+//! The errors of the crate, one variant for each condition.
 
 mod csrf;
 mod database;
@@ -16,26 +16,26 @@ pub use rest::{AuthenticationFailed, TokenMessage};
 
 /// Why there is no session, no user, or no answer.
 ///
-/// This is what handlers return and what methods answer. Another `Error` on the page of an extractor
-/// is the associated type of its `FromRequest`: [`actix_web::Error`], in which the middleware has put its
-/// answer. Into that one this becomes by `?`.
+/// Handlers get this error from methods and can return it. The extractors' `FromRequest` has another error
+/// type, [`actix_web::Error`], because the middleware has put its response into it. This error converts
+/// into that one by `?`.
 ///
-/// No variant carries a session key, session data or a secret, in `Display` or in `Debug`.
+/// No variant contains a session key, session data or a secret, in `Display` or in `Debug`.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The settings, or the database they describe, cannot work: found at start-up by
-    /// [`DjangoSite::new`](crate::DjangoSite::new) or
-    /// [`DjangoSite::check`](crate::DjangoSite::check). Status 500.
+    /// The settings, or the database that they describe, cannot work.
+    /// [`DjangoSite::new`](crate::DjangoSite::new) and [`DjangoSite::check`](crate::DjangoSite::check)
+    /// find this at start-up. Status 500.
     #[error("improperly configured: {0}")]
     ImproperlyConfigured(String),
 
-    /// [`DjangoSite::check`](crate::DjangoSite::check) found what every request, or every user,
-    /// would fail on: all of it is in the report. Status 500.
+    /// [`DjangoSite::check`](crate::DjangoSite::check) found problems that would fail every request, or
+    /// every user. The report lists them. Status 500.
     #[error("{0}")]
     CheckFailed(Arc<CheckReport>),
 
-    /// The request has no session cookie, or one that Django would not even look up. Rejected.
+    /// The request has no session cookie, or one that Django would not look up. Rejected.
     #[error("the request has no session key")]
     NoSessionKey,
 
@@ -43,66 +43,65 @@ pub enum Error {
     #[error("the session does not exist")]
     SessionNotFound,
 
-    /// The row's `expire_date` is not in the future, or after the year 9999, which is as far as
-    /// Django's dates go (`infinity`, for example): Django fails on that. Rejected.
+    /// The row's `expire_date` is in the past, or after the year 9999, where Django's dates end
+    /// (`infinity`, for example) and Django fails. Rejected.
     #[error("the session has expired")]
     SessionExpired,
 
     /// The session is live and names no user. Rejected where a user is needed.
-    #[error("nobody is logged in to this session")]
+    #[error("no user is logged in to this session")]
     Anonymous,
 
-    /// The session is live, but its data cannot be read. Rejected where a user is needed. If it is
-    /// only [`DecodeError::Value`], a mistake in the handler: status 500.
+    /// The session is live, but its data cannot be decoded. Rejected where a user is needed.
+    /// [`DecodeError::Value`] alone is a mistake in the handler: status 500.
     #[error("the session data cannot be decoded")]
     Undecodable(#[from] DecodeError),
 
-    /// The session names a user whom Django would not call logged in. Rejected where a user is
+    /// The session names a user who does not count as logged in for Django. Rejected where a user is
     /// needed.
     #[error("not logged in: {0}")]
     NotLoggedIn(#[from] NotLoggedIn),
 
-    /// The user is logged in and may not do this. Status 403.
+    /// The user is logged in and lacks a permission. Status 403.
     #[error("the user lacks a permission")]
     PermissionDenied,
 
     /// The user is logged in and does not pass a test of the middleware: see
-    /// [`user_passes_test`](crate::DjangoSessionMiddleware::user_passes_test). Rejected; a 403 where
-    /// nobody is sent to log in.
+    /// [`user_passes_test`](crate::DjangoSessionMiddleware::user_passes_test). Rejected; a 403 where the
+    /// middleware does not redirect to the login page.
     #[error("the user does not pass the test")]
     TestNotPassed,
 
-    /// The user has no such column, or it holds no value of the type asked for: a mistake in the
+    /// The user model lists no such column, or its value is not of the requested type: a mistake in the
     /// handler or in the user model. Status 500.
     #[error("the column \"{column}\" of the user {}", column_fault(.found, .expected))]
     #[non_exhaustive]
     UserColumn {
-        /// The column that was asked for.
+        /// The requested column.
         column: String,
-        /// What PostgreSQL calls the type of the column (`int8`, `text`), if it was read with the
-        /// user.
+        /// PostgreSQL's name of the column's type (`int8`, `text`), if the column was read with the user.
         found: Option<String>,
-        /// The Rust type that the handler asks for.
+        /// The Rust type that the handler requests.
         expected: &'static str,
     },
 
-    /// The user id in the session is not of the type that the handler asks for: a mistake in the
+    /// The user id in the session cannot be parsed as the type that the handler requests: a mistake in the
     /// handler. Status 500.
-    #[error("the user id in the session is no `{expected}`")]
+    #[error("the user id in the session is not a valid `{expected}`")]
     #[non_exhaustive]
     UserIdType {
-        /// The type that the handler asks for.
+        /// The type that the handler requests.
         expected: &'static str,
     },
 
-    /// Somebody else ended the session while this request changed it: the visitor may have logged
-    /// out in another window. Nothing is stored. Status 400, as in Django.
+    /// Another request ended the session while this one changed it: the visitor may have logged out in
+    /// another window. Nothing is stored. Status 400, as Django's `SessionInterrupted`.
     #[error("the session was deleted before the request completed")]
     SessionInterrupted,
 
-    /// The session's `_session_expiry` is nothing that Django could make a date of, or the date is
-    /// beyond the year 9999. Status 500, as in Django; nothing is stored.
-    #[error("the session's expiry is no date")]
+    /// Django cannot convert the session's `_session_expiry` to a date, or the date is after the year
+    /// 9999. Status 500, as in Django; nothing is stored.
+    #[error("the session's `_session_expiry` is not a date")]
     InvalidExpiry,
 
     /// An extractor was used on a route that no
@@ -118,47 +117,46 @@ pub enum Error {
         extractor: &'static str,
     },
 
-    /// The CSRF check refuses the request: it may not have been meant by the visitor. Status 403.
+    /// The CSRF check failed: another site may have caused the request. Status 403.
     #[error("CSRF verification failed: {0}")]
     #[doc(alias = "csrf_failure")]
     #[doc(alias = "REASON_BAD_TOKEN")]
     CsrfFailed(CsrfReason),
 
-    /// The form cannot be read in which the CSRF token may be. Status 400, or 413 for
+    /// The form that may contain the CSRF token cannot be read. Status 400, or 413 for
     /// [`FormError::ExceedsSpool`].
     #[error("the form cannot be read: {0}")]
     BadForm(#[from] FormError),
 
-    /// The form in which the CSRF token may be did not come within the
+    /// The form that may contain the CSRF token did not arrive within
     /// [`form_timeout`](crate::DjangoSettings::form_timeout). Status 408.
     #[error("the form did not come within {0:?}")]
     FormTimeout(Duration),
 
-    /// The forms that are being read at the same time take all of
-    /// [`max_form_memory`](crate::DjangoSettings::max_form_memory) and of
-    /// [`max_form_spool`](crate::DjangoSettings::max_form_spool). Status 503.
+    /// The forms that are being read use up [`max_form_memory`](crate::DjangoSettings::max_form_memory)
+    /// and [`max_form_spool`](crate::DjangoSettings::max_form_spool). Status 503.
     #[error("too many forms are being read at the same time")]
     TooManyForms,
 
-    /// The file cannot be made or written in which a large form waits until its CSRF token was found.
+    /// A large form waits in a file until its CSRF token is found. That file cannot be created or written.
     /// Status 503.
     #[error("a form cannot be spooled to the disk")]
     FormSpool(#[source] Arc<io::Error>),
 
-    /// A credential of the REST framework (name and password, a token, a JWT) is refused. Rejected, on
-    /// whatever route it comes.
+    /// A credential of the REST framework (name and password, a token, a JWT) is refused. Rejected on
+    /// every route.
     #[error("the credentials are refused: {0}")]
     AuthenticationFailed(#[from] AuthenticationFailed),
 
-    /// The view of the REST framework has no such method. Status 405.
+    /// The view of the REST framework does not have this method. Status 405.
     #[error("the method is not allowed")]
     MethodNotAllowed,
 
-    /// The processors were busy with other visitors' passwords for this long. Status 503.
+    /// The processors were busy with the passwords of other logins for this long. Status 503.
     #[error("no password could be hashed within {0:?}: too many visitors are logging in")]
     TooManyPasswords(Duration),
 
-    /// PostgreSQL did not answer. Status 503, never "anonymous".
+    /// PostgreSQL did not answer. Status 503: the visitor never counts as anonymous.
     #[error("the session database is unavailable")]
     Unavailable(#[source] Arc<Unavailable>),
 }
@@ -186,9 +184,10 @@ impl From<Arc<Unavailable>> for Error {
 }
 
 impl Error {
-    /// Whether a visitor who logs in could get further: no session, or one that is anonymous, or a user
-    /// who may not. Each of these is one of the [`rejected`](crate::Event::Rejected) requests; those are
-    /// all that have a [`reason`](Self::reason), a 403 for the CSRF check or for a permission too.
+    /// Returns whether logging in may help: no session, an anonymous one, or a user who does not count as
+    /// logged in or may not do this. Each of these is counted as [`rejected`](crate::Event::Rejected).
+    /// Each rejected request has a [`reason`](Self::reason); these include a 403 of the CSRF check or for
+    /// a permission.
     pub fn wants_login(&self) -> bool {
         self.reason().is_some()
             && !matches!(
@@ -203,7 +202,7 @@ impl Error {
             )
     }
 
-    /// Whether the same request may be answered a moment later.
+    /// Whether the same request may succeed a moment later.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(
             self,
@@ -214,20 +213,20 @@ impl Error {
         )
     }
 
-    /// This error and all its sources on one line, for a log.
+    /// Returns this error and all its sources on one line, for a log.
     pub fn chain(&self) -> impl fmt::Display + '_ {
         Chain(self)
     }
 
-    /// Why a request was rejected: a constant word, for logs and counters, and the `reason` of the
-    /// [`Event::Rejected`](crate::Event::Rejected) that it becomes. `None` for failures.
+    /// Returns why a request was rejected: a constant word, for logs and counters. It is the `reason` of
+    /// [`Event::Rejected`](crate::Event::Rejected). `None` for failures.
     pub fn reason(&self) -> Option<&'static str> {
         Some(match self {
             Self::NoSessionKey => "no_session_key",
             Self::SessionNotFound => "session_not_found",
             Self::SessionExpired => "session_expired",
             Self::Anonymous => "anonymous",
-            // One value, asked for as another type: the handler's mistake.
+            // One value, requested as another type: a mistake in the handler.
             Self::Undecodable(DecodeError::Value) => return None,
             Self::Undecodable(_) => "undecodable",
             Self::NotLoggedIn(NotLoggedIn::BackendNotListed) => "backend_not_listed",
@@ -259,14 +258,14 @@ impl Error {
     }
 }
 
-/// Why Django would not call the user of a session logged in.
+/// Why the user of a session does not count as logged in for Django.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotLoggedIn {
-    /// The session came in by a backend that `AUTHENTICATION_BACKENDS` does not list.
+    /// The session names an authentication backend that `AUTHENTICATION_BACKENDS` does not list.
     #[error("the authentication backend of the session is not listed")]
     BackendNotListed,
-    /// The session came in by a backend whose users are kept elsewhere: see
+    /// The session names an authentication backend whose users this service does not read: see
     /// [`AuthenticationBackend::reads_users`](crate::AuthenticationBackend::reads_users).
     #[error("the users of the session's authentication backend are not read here")]
     BackendNotRead,
@@ -276,15 +275,15 @@ pub enum NotLoggedIn {
     /// The account is not active.
     #[error("the account is not active")]
     Inactive,
-    /// The session auth hash is not that of the password: it was changed since.
+    /// The session auth hash does not match the password, which was changed since the login.
     #[error("the session auth hash does not match")]
     WrongHash,
-    /// The `after_get_user` hook of the site answered with nobody.
-    #[error("the after_get_user hook refuses it")]
+    /// The `after_get_user` hook of the service returned no user.
+    #[error("the after_get_user hook returned no user")]
     RefusedByHook,
-    /// The session stands for somebody else by now: see
+    /// The session belongs to another user now: see
     /// [`DjangoSite::revalidate`](crate::DjangoSite::revalidate).
-    #[error("the session stands for another user")]
+    #[error("the session belongs to another user now")]
     AnotherUser,
 }
 
@@ -292,27 +291,27 @@ pub enum NotLoggedIn {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The signed text cannot be read: wrong signature, or what was signed is no JSON.
+    /// The signed text cannot be read: the signature is wrong, or the content is not JSON.
     #[error(transparent)]
     Signing(#[from] signing::Error),
 
-    /// One value is not of the type asked for, or none that serde_json can hold; the others are
-    /// not touched by that.
-    #[error("a value of the session is not of the type asked for")]
+    /// One value is not of the requested type, or `serde_json` cannot hold it. The other values are not
+    /// affected.
+    #[error("a value of the session is not of the requested type")]
     Value,
 
-    /// The text is JSON, but no dictionary.
-    #[error("the session data is no dictionary")]
+    /// The text is JSON, but not a dictionary.
+    #[error("the session data is not a dictionary")]
     NotADictionary,
 }
 
-/// Why PostgreSQL did not answer. Made of the errors of [`tokio_postgres`] and [`deadpool_postgres`] by
-/// `Unavailable::from`.
+/// Why PostgreSQL did not answer. `Unavailable::from` converts the errors of [`tokio_postgres`] and
+/// [`deadpool_postgres`].
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// No connection could be had from the application's own pool: for hooks that ask the database
-    /// something themselves. If the database was the reason, it is [`Connection`](Self::Connection).
+    /// The application's own pool provided no connection: for hooks that query the database. If the
+    /// database was the reason, it is [`Connection`](Self::Connection).
     #[error("no database connection")]
     Pool(#[source] PoolError),
 
@@ -320,7 +319,7 @@ pub enum Unavailable {
     #[error("no database connection")]
     Connection(#[source] DatabaseError),
 
-    /// None within the `timeout` of the settings.
+    /// No connection could be made within the `timeout` of the settings.
     #[error("no database connection within {0:?}: the server accepts no new one")]
     NoConnection(Duration),
 
@@ -328,33 +327,34 @@ pub enum Unavailable {
     #[error("the database refused the query")]
     Query(#[source] DatabaseError),
 
-    /// The server's answer belongs to another query, as can happen behind a pooler.
-    #[error("the database answered another query")]
+    /// The answer of the server belongs to another query. That can happen behind a pooler.
+    #[error(
+        "the database answered another query: a pooler may mix up prepared statements (prepared_statements)"
+    )]
     WrongAnswer,
 
-    /// The server left a row as it was, though nobody else had changed it.
+    /// The server did not change a row, although no other transaction had changed it.
     #[error(
         "the database did not change the session: a trigger or a policy of the table forbids it"
     )]
     NotWritten,
 
-    /// The session was changed, and the application's `on_session_change` failed, or took longer than
-    /// the `timeout`. Its error reaches the log: it should not name the session key.
+    /// The session was changed, but the application's `on_session_change` failed or took longer than the
+    /// `timeout`. Its error is logged: it should not name the session key.
     #[error("the change of a session could not be told to the cache")]
     Cache(#[source] Box<dyn std::error::Error + Send + Sync>),
 
-    /// What the request asked took longer than the `timeout` of the settings.
+    /// A query of the request took longer than the `timeout` of the settings.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
 
-    /// There is no Tokio runtime to ask from, it is shutting down, or what asks on it has panicked.
+    /// There is no Tokio runtime, it is shutting down, or a task of this crate on it has panicked.
     #[error("there is no Tokio runtime, it is shutting down, or a task that asks has panicked")]
     NoRuntime,
 }
 
 impl Unavailable {
-    /// Whether the server takes the question, but not this one, or not with these values: each part
-    /// of it may be answered by itself.
+    /// Whether the server refused only this query or these values, so that parts of it may succeed alone.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::Query(error) => error.code().is_some(),
@@ -363,7 +363,7 @@ impl Unavailable {
         }
     }
 
-    /// Whether the server works at it, and is not done in time.
+    /// Whether the server did not finish in time.
     pub(crate) fn is_too_slow(&self) -> bool {
         match self {
             Self::Timeout(_) => true,
@@ -379,7 +379,7 @@ impl From<tokio_postgres::Error> for Unavailable {
     }
 }
 
-// What the database said is not left in the pool's error, which would show rows.
+// The message of the database is removed from the pool's error, which would show rows.
 impl From<PoolError> for Unavailable {
     fn from(error: PoolError) -> Self {
         match error {
@@ -418,7 +418,7 @@ impl fmt::Display for Chain<'_> {
         let mut source = self.0.source();
         while let Some(error) = source {
             let text = on_one_line(error);
-            // Some errors say in their own words what their source says: once is enough.
+            // Some errors repeat the text of their source: it is shown once.
             if !said.ends_with(&text) {
                 write!(f, ": {text}")?;
             }
@@ -440,7 +440,7 @@ mod tests {
         assert!(!Error::PermissionDenied.wants_login());
     }
 
-    /// By what this crate exports: an application needs no further one for it.
+    /// With what this crate exports: an application needs no further crate for it.
     #[test]
     fn what_the_pool_says_can_be_matched() {
         use crate::deadpool_postgres::{PoolError, TimeoutType};

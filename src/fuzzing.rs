@@ -15,7 +15,7 @@ use crate::{
     web::{LoginUrl, last_cookie},
 };
 
-/// The value of a cookie in these headers. `None` also if one is no header that actix lets in.
+/// The value of a cookie in these headers. `None` also if one is not a header that actix accepts.
 pub fn cookie<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Option<String> {
     let mut map = HeaderMap::new();
     for header in headers {
@@ -24,7 +24,7 @@ pub fn cookie<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Op
     last_cookie(&map, name)
 }
 
-/// Where a visitor of that target, an URI, is sent to log in.
+/// The redirect to the login page for a visitor of this target, which is a URI.
 pub fn location(login_url: &str, field_name: &str, host: &str, target: &str) -> Option<String> {
     let request = TestRequest::with_uri(target).insert_header(("host", host)).to_http_request();
     let settings =

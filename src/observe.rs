@@ -1,4 +1,4 @@
-//! What can be counted and logged, without a secret in it.
+//! Events and log lines: they contain no secret.
 
 use std::{
     fmt,
@@ -14,45 +14,45 @@ use crate::{
     signing,
 };
 
-/// Something worth counting: see [`DjangoSite::on_event`](crate::DjangoSite::on_event).
+/// An event to count: see [`DjangoSite::on_event`](crate::DjangoSite::on_event).
 ///
 /// | event | [`name`](Event::name) | when |
 /// |---|---|---|
-/// | `SessionLookup` | `session_lookup` | the session table is asked for a key |
-/// | `SessionFound` | `session_found` | that key has a live session |
-/// | `UserLookup` | `user_lookup` | the user table is asked for the user of a session, or for the one it stood for last |
-/// | `UserFound` | `user_found` | that user counts as logged in; with the backend of the session, or the scheme of the REST framework: `basic`, `token`, `jwt`, `other` |
-/// | `Rejected` | `rejected` | a middleware or extractor turned a request away; with the middleware and a [`reason`](Event::reason): `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_hook`, `another_user`, `permission_denied`, `csrf_failed`, `bad_form`, `form_timeout`, `too_many_forms`, `session_interrupted`, `authentication_failed`, `method_not_allowed` |
-/// | `Undecodable` | `undecodable` | the data of a live session cannot be read |
-/// | `FallbackKey` | `fallback_key` | a fallback key was needed, for session data or a session auth hash: once that stops, the old key can go |
-/// | `PasswordHashed` | `password_hashed` | a password was hashed, which takes a processor for tenths of a second |
+/// | `SessionLookup` | `session_lookup` | the session table is queried for a key |
+/// | `SessionFound` | `session_found` | the key has a live session |
+/// | `UserLookup` | `user_lookup` | the user table is queried for the user of a session, or for the user that it had the last time |
+/// | `UserFound` | `user_found` | the user counts as logged in; with the backend of the session, or the scheme of the REST framework: `basic`, `token`, `jwt`, `other` |
+/// | `Rejected` | `rejected` | a middleware or extractor rejected a request; with the middleware and a [`reason`](Event::reason): `no_session_key`, `session_not_found`, `session_expired`, `anonymous`, `undecodable`, `backend_not_listed`, `backend_not_read`, `no_such_user`, `inactive`, `wrong_hash`, `refused_by_hook`, `another_user`, `permission_denied`, `csrf_failed`, `bad_form`, `form_timeout`, `too_many_forms`, `session_interrupted`, `authentication_failed`, `method_not_allowed` |
+/// | `Undecodable` | `undecodable` | the data of a live session cannot be decoded |
+/// | `FallbackKey` | `fallback_key` | a fallback key was needed, for session data or a session auth hash: once this stops, the old key can be removed |
+/// | `PasswordHashed` | `password_hashed` | a password was hashed, which takes a processor tenths of a second |
 /// | `Outage` | `outage` | PostgreSQL did not answer, and a request got a 503 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The session table is asked for a key.
+    /// The session table is queried for a key.
     SessionLookup,
-    /// That key has a live session.
+    /// The key has a live session.
     SessionFound,
-    /// The user table is asked for the user of a session.
+    /// The user table is queried for the user of a session.
     UserLookup,
-    /// That user counts as logged in.
+    /// The user counts as logged in.
     #[non_exhaustive]
     UserFound {
         /// The authentication backend that the session names, as the settings list it.
         backend: &'a str,
     },
-    /// A middleware or extractor turned a request away.
+    /// A middleware or extractor rejected a request.
     #[non_exhaustive]
     Rejected {
-        /// Why: [`Error::reason`].
+        /// The reason: [`Error::reason`].
         reason: &'static str,
-        /// The [`name`](crate::DjangoSessionMiddleware::name) of the middleware; `None` where there is none.
+        /// The [`name`](crate::DjangoSessionMiddleware::name) of the middleware; `None` outside of one.
         middleware: Option<&'a str>,
     },
     /// The data of a live session cannot be read.
     Undecodable,
-    /// A fallback key was needed.
+    /// A signature needed a fallback key.
     FallbackKey,
     /// A password was hashed.
     PasswordHashed,
@@ -61,7 +61,7 @@ pub enum Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// What happened, as a constant name: for a metric, or a label of one.
+    /// Returns the name of the event: a constant, for a metric or its label.
     pub fn name(&self) -> &'static str {
         match self {
             Self::SessionLookup => "session_lookup",
@@ -76,7 +76,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// Why a request was turned away, as a constant word: [`Error::reason`]. `None` for other events.
+    /// Returns why a request was rejected, as a constant word: [`Error::reason`]. `None` for other events.
     pub fn reason(&self) -> Option<&'static str> {
         match self {
             Self::Rejected { reason, .. } => Some(reason),
@@ -84,7 +84,8 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The [`name`](crate::DjangoSessionMiddleware::name) of the middleware that this is about, for a label.
+    /// Returns the [`name`](crate::DjangoSessionMiddleware::name) of the middleware that rejected the
+    /// request, for a label.
     pub fn middleware(&self) -> Option<&'a str> {
         match self {
             Self::Rejected { middleware, .. } => *middleware,
@@ -92,7 +93,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The path of the authentication backend that this is about, for a label.
+    /// Returns the dotted path of the event's authentication backend, for a label.
     pub fn backend(&self) -> Option<&'a str> {
         match self {
             Self::UserFound { backend } => Some(backend),
@@ -103,33 +104,32 @@ impl<'a> Event<'a> {
 
 pub(crate) type OnEvent = dyn Fn(Event<'_>) + Send + Sync;
 
-/// Where events and outages go; all that belongs to one [`DjangoSite`](crate::DjangoSite) shares
-/// it.
+/// The receiver of events and log lines. All parts of one [`DjangoSite`](crate::DjangoSite) share it.
 #[derive(Clone)]
 pub(crate) struct Observer {
     on_event: Option<Arc<OnEvent>>,
     limits: Arc<Limits>,
 }
 
-/// How often what may be said.
+/// The rate limits of log lines.
 struct Limits {
     outages: RateLimit,
     busy: RateLimit,
     forms: RateLimit,
-    misfit_ids: RateLimit,
+    invalid_user_ids: RateLimit,
     other_backends: RateLimit,
     other_keys: RateLimit,
     undecodable: RateLimit,
 }
 
-/// Of an outage, of too many log-ins, or of forms that are not read, at most one line a second: every
-/// request fails meanwhile.
+/// At most one line a second about an outage, about too many logins, and about forms that are not read,
+/// because every request fails meanwhile.
 const OUTAGE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How much of a backend's path is shown. It comes from a session.
+/// How much of a backend's path is logged. It comes from a session.
 const LONGEST_PATH: usize = 200;
 
-/// Of what locks out a whole site, at most one line a minute.
+/// At most one line a minute about a mistake that locks out all users of a site.
 const LOCK_OUT_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Default for Observer {
@@ -138,7 +138,7 @@ impl Default for Observer {
             outages: RateLimit::every(OUTAGE_INTERVAL),
             busy: RateLimit::every(OUTAGE_INTERVAL),
             forms: RateLimit::every(OUTAGE_INTERVAL),
-            misfit_ids: RateLimit::every(LOCK_OUT_INTERVAL),
+            invalid_user_ids: RateLimit::every(LOCK_OUT_INTERVAL),
             other_backends: RateLimit::every(LOCK_OUT_INTERVAL),
             other_keys: RateLimit::every(LOCK_OUT_INTERVAL),
             undecodable: RateLimit::every(LOCK_OUT_INTERVAL),
@@ -148,7 +148,7 @@ impl Default for Observer {
 }
 
 impl Observer {
-    /// This observer, which calls that function at every event.
+    /// This observer with a function that it calls for each event.
     pub(crate) fn calling(&self, on_event: Arc<OnEvent>) -> Self {
         Self { on_event: Some(on_event), ..self.clone() }
     }
@@ -159,7 +159,7 @@ impl Observer {
         }
     }
 
-    /// A session could not be extended. Its visitor has an answer all the same.
+    /// Reports that a session could not be extended. The visitor gets a response all the same.
     pub(crate) fn not_extended(&self, error: &Error) {
         match error {
             Error::Unavailable(_) => self.outage(error),
@@ -169,11 +169,11 @@ impl Observer {
 
     fn busy(&self, error: &Error) {
         if let Some(unlogged) = self.limits.busy.pass() {
-            tracing::warn!(error = %Chain(error), unlogged, "too many log-ins at once");
+            tracing::warn!(error = %Chain(error), unlogged, "too many logins at once");
         }
     }
 
-    /// A form was not read to its end, for want of time or room.
+    /// Reports that a form was not read to its end, for lack of time or memory.
     fn unread_form(&self, error: &Error) {
         if let Some(unlogged) = self.limits.forms.pass() {
             tracing::warn!(error = %Chain(error), unlogged, "a form was not read");
@@ -186,20 +186,25 @@ impl Observer {
         }
     }
 
-    /// The user id in a session is none that the primary key could have: if all are like that, the
-    /// user model is another one, or its field writes ids in a form of its own.
-    pub(crate) fn misfit_id(&self, column: &str, kind: &'static str) {
-        if let Some(unlogged) = self.limits.misfit_ids.pass() {
-            tracing::warn!(column, kind, unlogged, "the user id in a session fits no user");
+    /// Reports a user id that the primary key cannot have. If all ids are like that, the user model in the
+    /// settings is wrong, or its field writes ids in a form of its own.
+    pub(crate) fn invalid_user_id(&self, column: &str, kind: &'static str) {
+        if let Some(unlogged) = self.limits.invalid_user_ids.pass() {
+            tracing::warn!(
+                column,
+                kind,
+                unlogged,
+                "the user id in a session is not a valid primary key"
+            );
         }
     }
 
-    /// The session came in by a backend that is not listed here, or does not read users: if all are
-    /// like that, nobody is logged in.
+    /// Reports a session whose backend is not listed here or does not read users. If all sessions are like
+    /// that, no user is logged in.
     pub(crate) fn other_backend(&self, backend: &str) {
         if let Some(unlogged) = self.limits.other_backends.pass() {
             let backend: String = backend.chars().take(LONGEST_PATH).collect();
-            let message = "the backend of a session is not among the AUTHENTICATION_BACKENDS here";
+            let message = "the backend of a session is not in AUTHENTICATION_BACKENDS";
             tracing::warn!(backend, unlogged, message);
         }
     }
@@ -217,9 +222,9 @@ impl Observer {
         }
     }
 
-    /// A request is turned away, by the middleware of that name if by any. The client sees next to nothing
-    /// of why, so the log says it.
-    pub(crate) fn turned_away(&self, error: &Error, middleware: Option<&str>) {
+    /// Reports a rejected request, with the name of the middleware if there is one. The client learns
+    /// almost nothing of the reason, so it is logged.
+    pub(crate) fn rejected(&self, error: &Error, middleware: Option<&str>) {
         match error {
             Error::Unavailable(_) => {
                 self.event(Event::Outage);
@@ -230,7 +235,7 @@ impl Observer {
                 Some(reason) => {
                     self.event(Event::Rejected { reason, middleware });
                     match error {
-                        // What fails the CSRF check has a line of its own.
+                        // A failed CSRF check has a log line of its own.
                         Error::CsrfFailed(_) => {}
                         Error::FormTimeout(_)
                         | Error::TooManyForms
@@ -250,8 +255,8 @@ impl fmt::Debug for Observer {
     }
 }
 
-/// Lets one log line through in each interval, and counts the others: what happens to every request
-/// must not fill the disk.
+/// Lets one log line through in each interval, and counts the others: a fault of every request must not
+/// fill the disk.
 pub(crate) struct RateLimit {
     interval: Duration,
     start: Instant,
@@ -270,7 +275,7 @@ impl RateLimit {
         }
     }
 
-    /// Whether this line may be written, and then how many were not since the last one.
+    /// Whether this line may be written, and if so how many were suppressed since the last one.
     pub(crate) fn pass(&self) -> Option<u64> {
         if self.may_log(self.start.elapsed()) {
             return Some(self.unlogged.swap(0, Ordering::Relaxed));
@@ -283,7 +288,7 @@ impl RateLimit {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let (now, next) = (millis(now), self.next.load(Ordering::Relaxed));
         let after = now.saturating_add(millis(self.interval));
-        // Of several threads that come at once, one wins.
+        // If several threads come at once, one wins.
         now >= next
             && self.next.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }

@@ -1,12 +1,11 @@
-//! What `check()` found, for people to read.
+//! The report of `check()`, for people to read.
 
 use std::fmt;
 
-/// What [`DjangoSite::check`](crate::DjangoSite::check) found out: printed, it is a few lines.
+/// The findings of [`DjangoSite::check`](crate::DjangoSite::check). Printed, it is a few lines.
 ///
-/// What every request, or every user, would fail on is a problem, and makes `check()` an error,
-/// [`Error::CheckFailed`](crate::Error::CheckFailed), with this report in it. What some would fail
-/// on is a warning.
+/// A problem would fail every request, or every user. Problems make `check()` return
+/// [`Error::CheckFailed`](crate::Error::CheckFailed) with this report. A warning would fail some of them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CheckReport {
     facts: Vec<String>,
@@ -16,17 +15,19 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    /// What makes this service useless, each with the name of the setting at fault and the remedy.
+    /// Returns the problems, which make this service useless. Each names the setting at fault and the
+    /// remedy.
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
 
-    /// What some visitors will meet, or may, likewise.
+    /// Returns the warnings, which some visitors will or may meet. Each names the setting at fault and the
+    /// remedy.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// What the site does beside the sessions and users that are shared.
+    /// Returns notes on what the Django site does beyond shared sessions and users.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -35,7 +36,7 @@ impl CheckReport {
         self.facts.push(fact);
     }
 
-    /// One mistake may show in several places; it is said once.
+    /// Adds a problem. One mistake may show in several places; it is reported once.
     pub(crate) fn problem(&mut self, problem: String) {
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
@@ -46,7 +47,8 @@ impl CheckReport {
         self.warnings.push(warning);
     }
 
-    /// What so many of the live sessions fail on: all is a problem, some a warning.
+    /// Reports that this many of the live sessions fail. If all fail, it is a problem, otherwise a
+    /// warning.
     pub(crate) fn of_sessions(
         &mut self,
         failing: usize,
@@ -85,7 +87,7 @@ impl fmt::Display for CheckReport {
     }
 }
 
-/// As it prints: `main` shows the `Debug` of the error that it returns.
+/// The same as `Display`: `main` prints the `Debug` of the error that it returns.
 impl fmt::Debug for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

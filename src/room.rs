@@ -1,18 +1,18 @@
-//! How much of something may be taken at once, over all threads.
+//! A bound on bytes that are in use at the same time, over all threads.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
 
-/// So many bytes and no more. Clones share them.
+/// A number of bytes that may be taken. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Room {
     most: u64,
     taken: Arc<AtomicU64>,
 }
 
-/// A part of a [`Room`], which goes back when this is dropped.
+/// A part of a [`Room`]. It is given back on drop.
 #[derive(Debug)]
 pub(crate) struct Taken {
     room: Room,
@@ -24,19 +24,19 @@ impl Room {
         Self { most, taken: Arc::default() }
     }
 
-    /// How much there is in all.
+    /// The number of bytes in all.
     pub(crate) fn most(&self) -> u64 {
         self.most
     }
 
-    /// Takes so much, if there is so much left. Nobody waits: who holds a part and waits for more holds up
-    /// others who do the same.
+    /// Takes this many bytes if they are left. It never waits: a caller that has a part and waits for more
+    /// would block others that do the same.
     pub(crate) fn take(&self, bytes: u64) -> Option<Taken> {
         let mut taken = Taken { room: self.clone(), bytes: 0 };
         taken.grow(bytes).then_some(taken)
     }
 
-    /// How much is taken.
+    /// The number of bytes that are taken.
     #[cfg(test)]
     pub(crate) fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
@@ -44,12 +44,12 @@ impl Room {
 }
 
 impl Taken {
-    /// How much this is.
+    /// The number of bytes of this part.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Takes so much more, if there is so much left.
+    /// Takes this many more bytes if they are left.
     pub(crate) fn grow(&mut self, bytes: u64) -> bool {
         let with_more =
             |taken: u64| taken.checked_add(bytes).filter(|&taken| taken <= self.room.most);

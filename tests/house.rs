@@ -1,5 +1,5 @@
-//! The house of .github/CONTRIBUTING.md: a file names only what is in storeys below its own, and no two files
-//! name each other. Read from every path in `src/`: of a `use` at any depth, in code, and in macros.
+//! The layering of .github/CONTRIBUTING.md: a file names only items of storeys below its own, and no two
+//! files name each other. This reads each path in `src/`: of a `use` at any depth, in code, and in macros.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// From the top down; those in one line may not name each other either.
+/// From top to bottom. Folders in one row may not name each other either.
 const STOREYS: &[&[&str]] = &[
     &["lib", "fuzzing"],
     &["web"],
@@ -68,10 +68,10 @@ fn no_two_files_name_each_other() {
     }
 }
 
-/// Which file a path leads to.
+/// Finds the file that a path leads to.
 struct House {
     modules: BTreeSet<Vec<String>>,
-    /// What a `mod.rs` passes on: `auth::DjangoUser` is `auth::user::DjangoUser`.
+    /// The re-exports of each `mod.rs`: `auth::DjangoUser` is `auth::user::DjangoUser`.
     passed_on: BTreeMap<Vec<String>, Vec<String>>,
 }
 
@@ -100,7 +100,7 @@ impl House {
                 return self.file_of(path);
             }
         }
-        // What follows the longest part that is a file is in that file.
+        // The rest after the longest part that is a file is an item of that file.
         (1..=path.len()).rev().map(|end| path[..end].to_vec()).find(|p| self.modules.contains(p))
     }
 }
@@ -110,13 +110,13 @@ struct SourceFile {
     /// `["web", "middleware"]` for `src/web/middleware.rs`, `["web"]` for `src/web/mod.rs`.
     module: Vec<String>,
     named: Vec<Vec<String>>,
-    /// What it passes on, as it names it.
+    /// Its re-exports, under the names they get.
     exports: Vec<Vec<String>>,
 }
 
 impl SourceFile {
     fn of(path: PathBuf, module: Vec<String>, text: &str) -> Self {
-        // The root has no name of its own in a path.
+        // The crate root has no name in a path.
         let inside = if module == ["lib"] { Vec::new() } else { module.clone() };
         let mut reader = Reader { module: inside, named: Vec::new(), exports: Vec::new() };
         let file = syn::parse_file(text).expect("the sources are Rust");
@@ -136,22 +136,22 @@ impl SourceFile {
         self.path.ends_with("mod.rs")
     }
 
-    /// The paths, from the root of the crate, that it names outside of tests.
+    /// The paths from the crate root that it names outside of tests.
     fn imports(&self) -> &[Vec<String>] {
         &self.named
     }
 }
 
-/// Collects what is not for tests alone.
+/// Collects the paths outside of tests.
 struct Reader {
-    /// Where it is: in the file's module or in one inside of that.
+    /// The current module: that of the file or one inside it.
     module: Vec<String>,
     named: Vec<Vec<String>>,
     exports: Vec<Vec<String>>,
 }
 
 impl Reader {
-    /// A path as it is written, if it begins at a place that is known.
+    /// Adds a path as written, if it begins at a known place.
     fn name(&mut self, path: &[String]) {
         let ups = path.iter().take_while(|part| *part == "super").count();
         let (from, rest) = match path[0].as_str() {
@@ -161,7 +161,7 @@ impl Reader {
             _ => return,
         };
         let whole = [from, rest].concat();
-        // The root as a whole, as by `use crate as root`, is in no storey.
+        // The root as a whole, as in `use crate as root`, belongs to no storey.
         self.named.push(if whole.is_empty() { path.to_vec() } else { whole });
     }
 

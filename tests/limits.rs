@@ -1,4 +1,4 @@
-//! What is large, deep or numerous costs bounded time and memory and has a clear outcome.
+//! Large, deep or numerous input costs bounded time and memory, and has a clear outcome.
 
 #![allow(clippy::unwrap_used)] // a test may
 
@@ -33,13 +33,13 @@ use tokio_postgres::NoTls;
 
 const MIB: usize = 1 << 20;
 
-/// For a machine that does something else.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// For a machine that is busy.
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Measures a size, and a tenth of it: ten times as much may take fifty times as long, and not the
-/// hundred times that a square would. How fast the machine is does not matter, and of five attempts the
-/// quickest counts: what disturbs the machine takes processor time of everybody, too.
-async fn takes_no_square_of_time(
+/// Measures a size and a tenth of it: ten times as much may take fifty times as long, but not the hundred
+/// times of a square. The speed of the machine does not matter. The quickest of five attempts counts,
+/// because a busy machine takes processor time from all.
+async fn takes_less_than_quadratic_time(
     what: &str,
     size: usize,
     measured: impl AsyncFn(usize) -> Duration,
@@ -56,7 +56,7 @@ async fn takes_no_square_of_time(
     panic!("{what}: {size} take {more:?}, a tenth of it {less:?}");
 }
 
-/// The time that this thread has been on a processor.
+/// The processor time of this thread.
 fn processor_time() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
 }
@@ -69,7 +69,7 @@ fn signer() -> SessionSigner {
     SessionSigner::new(&settings()).unwrap()
 }
 
-/// Session data with this text in it, signed with the right key.
+/// Session data with this text, signed with the right key.
 fn signed(text: &[u8], compressed: bool) -> String {
     let body = match compressed {
         true => compress(text),
@@ -89,7 +89,7 @@ fn sign(body: &str) -> String {
     signer.salt("django.contrib.sessions.SessionStore").sign(body)
 }
 
-/// Decodes on a thread with as little stack as actix gives its workers, and then some less.
+/// Decodes on a thread with the stack of an actix worker, and less.
 fn decode(session_data: String) -> (Result<SessionData, DecodeError>, Duration) {
     let decode = move || {
         let start = processor_time();
@@ -116,7 +116,7 @@ fn bomb() -> String {
         encoder.flush().unwrap();
         ends.push(encoder.get_ref().len());
     }
-    // After the same text, the same text has the same form: a gigabyte of it is quickly made.
+    // After the same text, the same text compresses to the same bytes: a gigabyte is made quickly.
     let mut bomb = encoder.get_ref()[..ends[1]].to_vec();
     for _ in 0..1024 {
         bomb.extend_from_slice(&encoder.get_ref()[ends[1]..ends[2]]);
@@ -126,19 +126,19 @@ fn bomb() -> String {
     bomb
 }
 
-/// How many times the limit, as the documentation of `max_decompressed_size` has it.
+/// The factor over the limit that the documentation of `max_decompressed_size` names.
 const FACTOR: usize = 8;
 
-/// Bytes of a dictionary of nothing but small entries.
+/// The size of a dictionary of many small entries, in bytes.
 const SMALL_ENTRIES: usize = 4 * MIB;
 
-/// Names the kind of entries for the process that measures, or the bomb.
+/// Names the kind of entries, or the bomb, for the process that measures.
 const MEASURED: &str = "TEST_DECODE_ENTRIES";
 const BOMB: &str = "bomb";
 const UPLOAD: &str = "upload";
 const MANY_FORMS: &str = "many forms";
 
-/// Decodes in a process of its own: what the tests beside this one take is in a peak, too.
+/// Decodes in a process of its own: its peak must not include the memory of other tests.
 fn measure(kind: &str) -> Child {
     measure_by("decode_what_the_environment_says", kind)
 }
@@ -186,13 +186,13 @@ fn decode_what_the_environment_says() {
     println!("KiB more: {}", peak_memory() - before);
 }
 
-/// Session data of nothing but such entries.
+/// Session data that consists of such entries.
 fn small_entries(kind: &str) -> String {
     let entry = |i: usize| match kind {
         "one key" => b"\"\":0,".to_vec(),
         "distinct" => format!("\"{i:x}\":0,").into_bytes(),
         "escaped" => format!("\"\\t{i:x}\":0,").into_bytes(),
-        // Two bytes each, once they are text.
+        // Two bytes each once they are text.
         _ => "\"\u{80}\":0,".into(),
     };
     let mut text = b"{".to_vec();
@@ -205,22 +205,22 @@ fn small_entries(kind: &str) -> String {
     signed(&text, true)
 }
 
-/// How many forms are on the way at once, and how large each of them is.
+/// How many forms are sent at the same time, and the size of each.
 const FORMS: usize = 40;
 const FORM: usize = 2_400_000;
 
-/// For all of them, in KiB: what they may take, and what a connection and a thread that writes take.
+/// The limit for all of them in KiB: what they may take, and what a connection and a writing thread take.
 const FORM_ROOM: usize = 4096 + FORMS * 700;
 
 #[test]
-fn an_upload_is_not_held_in_memory_though_its_token_is_at_its_end() {
+fn an_upload_with_its_token_at_the_end_does_not_stay_in_memory() {
     let kib = kib_of(UPLOAD, measure_by("upload_what_the_environment_says", UPLOAD));
     println!("an upload of 20 MB: {kib} KiB");
     assert!(kib < 10 * 1024, "{kib} KiB");
 }
 
 #[test]
-fn forms_on_the_way_take_no_more_memory_than_they_may() {
+fn forms_that_are_being_sent_take_no_more_memory_than_they_may() {
     let kib = kib_of(MANY_FORMS, measure_by("upload_what_the_environment_says", MANY_FORMS));
     println!("{FORMS} forms of {FORM} bytes: {kib} KiB");
     assert!(kib < FORM_ROOM, "{kib} KiB");
@@ -249,7 +249,7 @@ fn upload_what_the_environment_says() {
         app.service(web::resource("/").wrap(middleware).post(length));
     });
     let (forms, size) = if kind == UPLOAD { (1, 20_000_000) } else { (FORMS, FORM) };
-    // One before, for what is made once.
+    // One form before, for what is allocated once.
     for (count, size, is_measured) in [(1, 1000, false), (forms, size, true)] {
         let before = resident_memory();
         let mut senders: Vec<_> = (0..count).map(|_| Form::begin(address, size)).collect();
@@ -266,7 +266,7 @@ fn upload_what_the_environment_says() {
     server.join().unwrap();
 }
 
-/// A form on its way: a file and, behind it, the token.
+/// A form that is being sent: a file and, behind it, the token.
 struct Form {
     stream: TcpStream,
     /// How much of the file is still to be sent.
@@ -281,7 +281,7 @@ impl Form {
 
     fn begin(address: SocketAddr, size: usize) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         let file = "--XyZ\r\nContent-Disposition: form-data; name=\"up\"; filename=\"a\"\r\n\r\n";
         let length = file.len() + size + Self::token().len();
         let head = format!(
@@ -300,7 +300,7 @@ impl Form {
         )
     }
 
-    /// Sends a piece; whether there is more to send.
+    /// Sends a piece. Returns whether there is more to send.
     fn go_on(&mut self) -> bool {
         let piece = &Self::PIECE[..self.left.min(Self::PIECE.len())];
         self.stream.write_all(piece).unwrap();
@@ -320,11 +320,11 @@ impl Form {
 #[actix_web::test]
 async fn nesting_without_end_overflows_no_stack() {
     for (open, close) in [("[", "]"), (r#"{"":"#, "}")] {
-        takes_no_square_of_time(&format!("nested {open}"), 100_000, async |depth| {
+        takes_less_than_quadratic_time(&format!("nested {open}"), 100_000, async |depth| {
             let nested = format!("{}1{}", open.repeat(depth), close.repeat(depth));
             let text = format!(r#"{{"_auth_user_id": "7", "deep": {nested}}}"#);
             let (data, took) = decode(signed(text.as_bytes(), true));
-            // Python gives up on it as well: to Django such a session is empty.
+            // Python fails on it as well: for Django such a session is empty.
             if let Ok(data) = data {
                 assert_eq!(data.user_id().as_deref(), Some("7"));
                 assert!(matches!(data.get::<Value>("deep"), Err(DecodeError::Value)));
@@ -335,7 +335,7 @@ async fn nesting_without_end_overflows_no_stack() {
     }
     // Not closed, closed twice.
     for (once, repeated) in [("", "["), ("", r#"{"":"#), ("{}", "}")] {
-        takes_no_square_of_time(&format!("only {repeated}"), 100_000, async |depth| {
+        takes_less_than_quadratic_time(&format!("only {repeated}"), 100_000, async |depth| {
             let text = format!("{once}{}", repeated.repeat(depth));
             let (data, took) = decode(signed(text.as_bytes(), true));
             assert!(data.is_err());
@@ -346,7 +346,7 @@ async fn nesting_without_end_overflows_no_stack() {
 }
 
 #[actix_web::test]
-async fn twenty_thousand_keys_take_no_square_of_time() {
+async fn twenty_thousand_keys_take_less_than_quadratic_time() {
     let distinct = |i: usize| format!(r#""key-{i}":{i}"#);
     let escaped = |i: usize| format!(r#""\u006bey-{i}":{i}"#);
     let duplicates = |i: usize| format!(r#""key-{}":{i}"#, i % 7);
@@ -358,7 +358,7 @@ async fn twenty_thousand_keys_take_no_square_of_time() {
         ("written in two ways", &twice, usize::MAX),
     ];
     for (what, entry, keys) in kinds {
-        takes_no_square_of_time(&format!("keys, {what}"), 20_000, async |count| {
+        takes_less_than_quadratic_time(&format!("keys, {what}"), 20_000, async |count| {
             let entries = (0..count).map(entry).collect::<Vec<_>>().join(",");
             let text = format!(r#"{{{entries},"_auth_user_id":"7"}}"#);
             let (data, took) = decode(signed(text.as_bytes(), true));
@@ -380,7 +380,7 @@ async fn twenty_thousand_keys_take_no_square_of_time() {
 async fn a_session_of_eight_megabytes_is_a_session() {
     let (database, judge) = database().await;
     let app = init_service(App::new().configure(route(&database))).await;
-    takes_no_square_of_time("bytes of a session", 8 * MIB, async |size| {
+    takes_less_than_quadratic_time("bytes of a session", 8 * MIB, async |size| {
         let big = "x".repeat(size);
         let text = format!(r#"{{"_auth_user_id": "7", "big": "{big}"}}"#);
         let key = format!("a-session-of-{size}-bytes");
@@ -427,7 +427,7 @@ async fn the_last_of_ten_thousand_cookies_counts() {
         ("long value", MIB, &|n| vec![format!("sessionid={}", "k".repeat(n))], 302),
     ];
     for (what, size, cookies, status) in kinds {
-        takes_no_square_of_time(&format!("cookies, {what}"), size, async |size| {
+        takes_less_than_quadratic_time(&format!("cookies, {what}"), size, async |size| {
             let mut request = TestRequest::with_uri("/");
             for cookie in cookies(size) {
                 request = request.append_header(("cookie", cookie));
@@ -443,7 +443,7 @@ async fn the_last_of_ten_thousand_cookies_counts() {
     }
 }
 
-/// actix itself refuses it; the crate never sees it, and the server goes on.
+/// actix refuses it: the crate never sees it, and the server goes on.
 #[actix_web::test]
 async fn a_cookie_of_a_megabyte_is_refused_clearly() {
     let (database, judge) = database().await;
@@ -451,7 +451,7 @@ async fn a_cookie_of_a_megabyte_is_refused_clearly() {
     let (address, handle, server) = serve(route(&database));
     let ask = |cookie: String| {
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         let request = format!(
             "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n"
         );
@@ -512,7 +512,7 @@ async fn put(judge: &Judge, key: &str, session_data: &str) {
 fn site(database: &TestDatabase) -> DjangoSite {
     let config = Config { url: Some(database.url().into()), ..Config::default() };
     let pool = config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap();
-    DjangoSite::new(pool, settings().with(|s| s.timeout = PATIENCE)).unwrap()
+    DjangoSite::new(pool, settings().with(|s| s.timeout = TEST_TIMEOUT)).unwrap()
 }
 
 fn route(database: &TestDatabase) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
@@ -531,7 +531,7 @@ fn peak_memory() -> usize {
     memory("VmHWM:")
 }
 
-/// In KiB, after the peak was set to it.
+/// In KiB, after the peak was reset to it.
 fn resident_memory() -> usize {
     fs::write("/proc/self/clear_refs", "5").unwrap();
     memory("VmRSS:")

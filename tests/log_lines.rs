@@ -1,4 +1,4 @@
-//! The table of log lines in the chapter "In production" has every line that the code writes, and no other.
+//! The table of log lines in the chapter "In production" has each line that the code writes, and no other.
 
 #![allow(clippy::unwrap_used)] // a test may
 
@@ -32,7 +32,7 @@ fn the_table_has_every_log_line() {
     assert!(code.len() > 15, "{code:#?}");
 }
 
-/// What a file writes. A message that is put together when it is written cannot be looked for: it panics.
+/// The log lines of a file. A message that is formatted at run time cannot be found: the test panics.
 struct Written {
     file: PathBuf,
     /// The last `let` with a text.
@@ -68,7 +68,7 @@ impl<'ast> Visit<'ast> for Written {
 }
 
 impl Written {
-    /// What stands last: a text, or the name of one.
+    /// The last argument: a text, or the name of one.
     fn message(&self, tokens: TokenStream) -> Option<String> {
         let tokens: Vec<_> = tokens.into_iter().collect();
         let is_comma =
@@ -109,7 +109,7 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Of `| level | `message` | when | fields |`.
+/// A row `| level | `message` | when | fields |`.
 fn lines_of_the_table() -> BTreeSet<Line> {
     let chapter = fs::read_to_string("src/guide/production.rs").unwrap();
     let (_, section) = chapter.split_once("//! ## Log lines").unwrap();
@@ -120,7 +120,7 @@ fn lines_of_the_table() -> BTreeSet<Line> {
         .filter_map(|row| {
             let mut cells = row.split(" | ");
             let (level, message) = (cells.next()?, cells.next()?);
-            // Two backticks around what has some in it.
+            // Double backticks around a message with backticks.
             let within = |quote: &str, end| message.strip_prefix(quote)?.strip_suffix(end);
             let message = within("`` ", " ``").or_else(|| within("`", "`"))?;
             Some((level.to_owned(), message.to_owned()))

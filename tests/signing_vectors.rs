@@ -1,4 +1,4 @@
-//! What six versions of Django signed, read and made again: `vectors.jsonl`, see `vectors.md`.
+//! Values that six versions of Django signed are read and made again: `vectors.jsonl`, see `vectors.md`.
 
 #![allow(clippy::unwrap_used)] // a test may
 
@@ -9,7 +9,7 @@ use actix_django_session::signing::{
 use ring::digest;
 use serde::Deserialize;
 
-/// What `hashlib` has and this crate does not. Vectors for these are left out, and counted.
+/// Algorithms that `hashlib` has and this crate does not. Their vectors are skipped, and counted.
 const UNSUPPORTED: [&str; 5] = ["sha224", "md5", "sha3_512", "blake2b", "blake2s"];
 
 #[derive(Deserialize)]
@@ -54,7 +54,7 @@ impl Vector {
         self.fallbacks_hex.iter().map(|hex| unhex(hex)).collect()
     }
 
-    /// `None` for the unsupported ones; any other name is a mistake.
+    /// `None` for the unsupported ones; any other name fails.
     fn algorithm(&self) -> Option<Algorithm> {
         match self.algorithm.as_str() {
             "sha1" => Some(Algorithm::Sha1),
@@ -94,7 +94,7 @@ impl Vector {
     }
 }
 
-/// All vectors of a kind; `count` keeps a lost line from passing unnoticed.
+/// All vectors of a kind. `count` makes a lost line fail.
 fn vectors(kind: &str, count: usize) -> Vec<Vector> {
     let lines = include_str!("vectors.jsonl").lines();
     let vectors: Vec<Vector> = lines
@@ -209,8 +209,8 @@ fn objects_are_read_as_django_reads_them() {
     }
 }
 
-/// The text that was signed, where Django's `dumps(loads(text))` is another text of the same
-/// meaning. Here the text stays as it was written.
+/// The signed text, where Django's `dumps(loads(text))` is another text with the same meaning. Here the
+/// text stays as written.
 fn as_written(name: &str) -> Option<&'static str> {
     match name {
         "dup keys" => Some(r#"{"a":1,"a":2}"#),
@@ -234,7 +234,7 @@ fn is_like(error: &Error, exception: &str, name: &str) -> bool {
     }
 }
 
-/// The part of a session that is signing alone.
+/// The part of a session that is only signing.
 #[test]
 fn session_data_is_signed_as_django_signs_it() {
     let mut generated = 0;
@@ -289,7 +289,7 @@ fn the_session_auth_hash_is_djangos() {
     assert!(fallbacks_seen > 0);
 }
 
-/// Of columns with and without a password, under text keys.
+/// The hash of columns with and without a password, under text keys.
 #[test]
 fn the_session_auth_hash_of_any_column_is_djangos() {
     const SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";

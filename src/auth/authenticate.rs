@@ -108,7 +108,7 @@ impl DjangoSite {
     ) -> Result<Option<DjangoUser>, Error> {
         let found = self.find_and_check(username, password).await;
         // Whatever the handler makes of it, the log says why.
-        found.inspect_err(|error| self.observer().turned_away(error, None))
+        found.inspect_err(|error| self.observer().rejected(error, None))
     }
 
     async fn find_and_check(

@@ -206,7 +206,7 @@ impl DjangoSite {
         if key.is_none() {
             let column = &self.settings().user_model.primary_key;
             let kind = self.database().primary_key(deadline).await?.kind();
-            self.observer().misfit_id(column, kind);
+            self.observer().invalid_user_id(column, kind);
         }
         Ok(key)
     }

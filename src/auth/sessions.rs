@@ -408,7 +408,7 @@ impl DjangoSite {
             ));
         }
         let end = self.expire_date(&data)?;
-        let session = DjangoSession::sealed(key, end, data, self.shared_signer());
+        let session = DjangoSession::encoded(key, end, data, self.shared_signer());
         Ok(if self.is_in_cookie() { session.as_its_own_key() } else { session })
     }
 

@@ -1,5 +1,5 @@
-//! When connections are made: how many attempts at a time, how long each may take, and when the next
-//! one begins after a failure.
+//! Attempts to connect: how many run at a time, how long each may take, and when the next one begins after
+//! a failure.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,30 +8,30 @@ use tokio_postgres::error::SqlState;
 
 use crate::error::Unavailable;
 
-/// How long the oldest attempt of a site may take: what stands in line at a busy pooler, or has to
-/// find out that the first of two hosts is gone, gets there some time.
+/// How long the oldest attempt of a site may take. An attempt that waits at a busy pooler, or finds that
+/// the first of two hosts is gone, succeeds in that time.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// How many attempts a runtime makes for one connection, if none comes to an end.
+/// How many attempts a runtime makes for one connection while none of them ends.
 const FOR_ONE: usize = 6;
 
-/// The first pause after a failure. It doubles up to a share of the timeout.
+/// The first pause after a failure. It doubles up to the retry interval.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
-/// For how long a server is taken to have no connection left, after it said so.
+/// For how long a server counts as full after it said so.
 const FULL: Duration = Duration::from_secs(10);
 
 /// The attempts of one site.
 pub(super) struct Attempts {
     timeout: Duration,
-    share: Duration,
+    retry_interval: Duration,
     making: Vec<Attempt>,
     numbers: u64,
     failures: u32,
     not_before: Option<Instant>,
-    /// How many connections the server had for this site at most, and until when that is believed.
+    /// If the server is full: how many connections it had for this site, and until when that counts.
     full: Option<(usize, Instant)>,
-    /// The longest that a connection took to be made.
+    /// The longest recent time that making a connection took.
     slowest: Duration,
     /// Why the last attempt failed, if none has succeeded since.
     error: Option<Arc<Unavailable>>,
@@ -44,10 +44,10 @@ struct Attempt {
 }
 
 impl Attempts {
-    pub(super) fn new(timeout: Duration, share: Duration) -> Self {
+    pub(super) fn new(timeout: Duration, retry_interval: Duration) -> Self {
         Self {
             timeout,
-            share,
+            retry_interval,
             making: Vec::new(),
             numbers: 0,
             failures: 0,
@@ -58,7 +58,7 @@ impl Attempts {
         }
     }
 
-    /// Whether another attempt may begin on this runtime, where so many who wait need one each.
+    /// Whether another attempt may begin on this runtime, whose waiters need `needed` connections.
     pub(super) fn may_begin(&self, runtime: Id, needed: usize, now: Instant) -> bool {
         if self.not_before.is_some_and(|at| now < at) {
             return false;
@@ -66,8 +66,7 @@ impl Attempts {
         let of_runtime = || self.making.iter().filter(|attempt| attempt.runtime == runtime);
         let count = of_runtime().count();
         let needed = if self.failures > 0 { 1 } else { needed };
-        // What is in the making for long is not waited for alone: the server that it leads to may be
-        // gone.
+        // An attempt that takes long is not waited for alone: the server that it connects to may be gone.
         let surplus = count.saturating_sub(needed);
         let newest = of_runtime().map(|attempt| attempt.since).max();
         let is_overdue = newest.is_some_and(|newest| now >= newest + self.spacing(surplus));
@@ -75,7 +74,7 @@ impl Attempts {
     }
 
     fn spacing(&self, surplus: usize) -> Duration {
-        (self.share * (1 << surplus.min(8))).min(self.timeout.max(self.share))
+        (self.retry_interval * (1 << surplus.min(8))).min(self.timeout.max(self.retry_interval))
     }
 
     pub(super) fn begin(&mut self, runtime: Id, now: Instant) -> u64 {
@@ -84,7 +83,7 @@ impl Attempts {
         self.numbers
     }
 
-    /// Whether an attempt has taken so long that another one, begun later, is as good.
+    /// Whether an attempt has taken so long that a later one is as good.
     pub(super) fn is_over(&self, number: u64, now: Instant) -> bool {
         let Some(attempt) = self.making.iter().find(|attempt| attempt.number == number) else {
             return true;
@@ -95,7 +94,7 @@ impl Attempts {
         now >= attempt.since + longest
     }
 
-    /// An attempt has come to an end, however.
+    /// Forgets an attempt that has ended, whatever its outcome.
     pub(super) fn end(&mut self, number: u64) {
         self.making.retain(|attempt| attempt.number != number);
     }
@@ -108,8 +107,8 @@ impl Attempts {
         (self.failures, self.not_before, self.error) = (0, None, None);
     }
 
-    /// An attempt failed, while so many connections were there or in the making. Says why, and whether
-    /// another one would fail for the same reason.
+    /// Records a failure, while `count` connections were open or being made. Returns the error, and
+    /// whether another attempt would fail for the same reason.
     pub(super) fn failed(
         &mut self,
         number: u64,
@@ -122,22 +121,22 @@ impl Attempts {
             _ => None,
         };
         let is_full = code == Some(&SqlState::TOO_MANY_CONNECTIONS);
-        let is_final = !is_full && !code.is_some_and(comes_again);
+        let is_final = !is_full && !code.is_some_and(is_starting_or_stopping);
         if is_full {
-            // It has no more than these for the site.
+            // It has only these connections for the site.
             let open = count.saturating_sub(self.making.len());
             self.full = Some((open.max(1), now + FULL));
         }
         let pause = FIRST_PAUSE * (1 << self.failures.min(10));
         self.failures += 1;
-        self.not_before = Some(now + pause.min(self.share));
+        self.not_before = Some(now + pause.min(self.retry_interval));
         self.end(number);
         let error = Arc::new(error);
         self.error = Some(Arc::clone(&error));
         (error, is_final)
     }
 
-    /// How many connections the server has for this site, if it said so a moment ago.
+    /// How many connections the server has for this site, if it has just said so.
     pub(super) fn most(&self, now: Instant) -> usize {
         self.full.filter(|(_, until)| now < *until).map_or(usize::MAX, |(most, _)| most)
     }
@@ -151,17 +150,17 @@ impl Attempts {
         self.error.as_ref()
     }
 
-    /// When those who wait on this runtime look again.
+    /// When the waiters of this runtime look at the attempts again.
     pub(super) fn next_look(&self, runtime: Id, now: Instant) -> Instant {
         let of_runtime = self.making.iter().filter(|attempt| attempt.runtime == runtime);
-        let newest = of_runtime.map(|attempt| attempt.since + self.share);
-        let next = newest.max().filter(|at| *at > now).unwrap_or(now + self.share);
+        let newest = of_runtime.map(|attempt| attempt.since + self.retry_interval);
+        let next = newest.max().filter(|at| *at > now).unwrap_or(now + self.retry_interval);
         self.not_before.filter(|at| *at > now).map_or(next, |at| at.min(next))
     }
 }
 
-/// Whether the server says that it will take connections soon.
-fn comes_again(code: &SqlState) -> bool {
+/// Whether the server says that it will soon accept connections.
+fn is_starting_or_stopping(code: &SqlState) -> bool {
     matches!(
         *code,
         SqlState::CANNOT_CONNECT_NOW | SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN

@@ -1,4 +1,4 @@
-//! Questions that are asked together, until they are answered.
+//! A batch: questions that are asked together, until all are answered.
 
 use std::{
     future::{Future, poll_fn},
@@ -15,131 +15,134 @@ use tokio::{
 use tokio_postgres::error::SqlState;
 
 use super::{
-    connection::{Connection, Failure},
+    connection::{Connection, QueryFailure},
     kind::Kind,
-    line::Claim,
     pool::Pool,
+    wait_queue::Claim,
 };
 use crate::error::Unavailable;
 
-/// How often the same is asked because its connection was lost.
+/// How often a batch is sent again because its connection was lost.
 const TRIES: usize = 6;
 
-/// On how many connections the same is asked, while none answers.
+/// On how many connections at most a batch is in flight.
 const CONNECTIONS: usize = 3;
 
-/// The first pause before the same is asked again that was not done. It doubles, up to twice the time for
-/// which a statement waits for a lock.
+/// The first pause before a batch that was not executed is sent again. It doubles, up to twice the lock
+/// timeout of a statement.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What became of one question.
+/// The outcome of one question.
 pub(super) type Outcome<A> = Result<A, Arc<Unavailable>>;
 
-/// Something to ask on whichever connection there is.
-pub(super) trait Ask: Send + Sync + 'static {
+/// Something to ask on any connection.
+pub(super) trait Job: Send + Sync + 'static {
     type Answer: Clone + Send + 'static;
 
-    /// The outcomes, one for each question.
+    /// Asks, and returns one outcome for each question.
     fn ask(
         &self,
         connection: &Connection,
-    ) -> impl Future<Output = Result<Vec<Outcome<Self::Answer>>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Vec<Outcome<Self::Answer>>, QueryFailure>> + Send;
 }
 
-/// One visitor's question.
-pub(super) struct Asked<A> {
+/// A caller that waits for an answer.
+pub(super) struct Caller<A> {
     pub(super) deadline: Instant,
     pub(super) answer: oneshot::Sender<Outcome<A>>,
 }
 
-/// Questions that go out together.
-pub(super) struct Batch<J: Ask> {
+/// Questions that are sent together.
+pub(super) struct Batch<J: Job> {
     pool: Pool,
     kind: Kind,
-    /// What nobody waits for any more is not sent: it is gone with this.
+    /// Shared weakly with the attempts: once the batch is dropped, an attempt that has not been sent yet
+    /// sends nothing.
     job: Arc<J>,
-    /// Each with the index of its outcome: several may ask the same.
-    asked: Vec<(usize, Asked<J::Answer>)>,
-    attempts: Vec<BoxFuture<'static, Said<J>>>,
+    /// Each with the index of its outcome: several callers may ask the same.
+    callers: Vec<(usize, Caller<J::Answer>)>,
+    attempts: Vec<BoxFuture<'static, Reply<J>>>,
     tries: usize,
     begun: Instant,
-    /// When the last attempt began, or may begin if none is under way.
+    /// When the last attempt began; if none is in flight, when the next one may begin.
     last: Instant,
-    /// How often nothing was done.
-    refusals: u32,
-    /// There is no further connection to ask on.
+    /// How often the server did not execute it.
+    retries: u32,
+    /// Whether no further connection is to be had.
     has_no_more: bool,
 }
 
-type Said<J> = Result<Vec<Outcome<<J as Ask>::Answer>>, Failure>;
+type Reply<J> = Result<Vec<Outcome<<J as Job>::Answer>>, QueryFailure>;
 
-impl<J: Ask> Batch<J> {
+impl<J: Job> Batch<J> {
     pub(super) fn new(
         pool: &Pool,
         kind: Kind,
         job: J,
-        asked: Vec<(usize, Asked<J::Answer>)>,
+        callers: Vec<(usize, Caller<J::Answer>)>,
     ) -> Self {
         let now = Instant::now();
         Self {
             pool: pool.clone(),
             kind,
             job: job.into(),
-            asked,
+            callers,
             attempts: Vec::new(),
             tries: 0,
             begun: now,
             last: now,
-            refusals: 0,
+            retries: 0,
             has_no_more: false,
         }
     }
 
-    /// Asks until everybody has an answer, or has waited long enough.
+    /// Asks until each caller has an answer or has reached its deadline.
     pub(super) async fn run(self) {
         if let Some(silent) = self.begin().await {
-            silent.go_on().await;
+            silent.run_slow().await;
         }
     }
 
-    /// Asks; gives itself back if that takes longer than usual.
+    /// Asks. Returns the batch if that takes longer than usual.
     pub(super) async fn begin(mut self) -> Option<Self> {
-        let silent_at = self.begun + self.pool.server().patience(self.kind);
+        let silent_at = self.begun + self.pool.server().hedge_after(self.kind);
         let wake = self.first_deadline().map_or(silent_at, |first| first.min(silent_at));
         self.attempt(Claim::First);
         tokio::select! {
             biased;
-            said = next(&mut self.attempts) => self.hear(said),
+            reply = next(&mut self.attempts) => self.receive(reply),
             () = sleep_until(wake) => Some(self),
         }
     }
 
-    /// Asks on further connections while none answers, and again where nothing was done.
-    pub(super) async fn go_on(mut self) {
+    /// Hedges on further connections while none answers, and asks again where the server did not execute
+    /// it.
+    pub(super) async fn run_slow(mut self) {
         if !self.kind.repeats() && !self.attempts.is_empty() {
-            // It is not sent again. But what others write shall not be sent to where this one is lost.
+            // A write is never sent a second time while it is in flight. But other writes must not be sent
+            // on connections that may be as dead as its own.
             self.pool.close_silent(self.begun);
         }
         loop {
             let now = Instant::now();
-            self.tell_late(now);
-            let Some(first_deadline) = self.first_deadline() else { return self.leave() };
+            self.fail_late(now);
+            let Some(first_deadline) = self.first_deadline() else { return self.abandon() };
             let may_begin = self.may_begin_at();
             if may_begin.is_some_and(|at| at <= now) {
                 if self.attempts.len() >= CONNECTIONS {
-                    if !self.pool.has_heard_since(self.last) {
-                        // It is slow, or gone: nothing is to be had elsewhere.
+                    if !self.pool.has_answered_since(self.last) {
+                        // The database is slow or gone: another connection would not help.
                         self.last = now;
                         continue;
                     }
-                    // Others are answered, and this is not.
+                    // Other queries are answered, and this one is not.
                     drop(self.attempts.remove(0));
                 }
                 let claim = match self.attempts.is_empty() {
-                    true if self.refusals > 0 => Claim::Again,
+                    true if self.retries > 0 => Claim::Retry,
                     true => Claim::First,
-                    // Of those heard before that, all may have died in one moment.
-                    false => Claim::Instead(self.last),
+                    // Connections that answered only before that may all have died in the same moment.
+                    false => Claim::Hedge(self.last),
                 };
                 self.attempt(claim);
                 continue;
@@ -147,7 +150,7 @@ impl<J: Ask> Batch<J> {
             let wake = may_begin.map_or(first_deadline, |at| at.min(first_deadline));
             let heard = tokio::select! {
                 biased;
-                said = next(&mut self.attempts) => self.hear(said),
+                reply = next(&mut self.attempts) => self.receive(reply),
                 () = sleep_until(wake) => Some(self),
             };
             match heard {
@@ -157,14 +160,14 @@ impl<J: Ask> Batch<J> {
         }
     }
 
-    /// When the next attempt may begin.
+    /// When the next attempt may begin; `None` if there is to be none.
     fn may_begin_at(&self) -> Option<Instant> {
         match self.attempts.len() {
             0 => Some(self.last),
             _ if !self.kind.repeats() || self.has_no_more => None,
-            1 => Some(self.last + self.pool.server().patience(self.kind)),
+            1 => Some(self.last + self.pool.server().hedge_after(self.kind)),
             count if count < CONNECTIONS || self.tries < TRIES => {
-                Some(self.last + self.pool.server().share())
+                Some(self.last + self.pool.server().retry_interval())
             }
             _ => None,
         }
@@ -177,32 +180,32 @@ impl<J: Ask> Batch<J> {
         self.attempts.push(Box::pin(attempt(pool, kind, job, claim)));
     }
 
-    /// Takes in what one connection said; gives itself back if that was not the last word.
-    fn hear(mut self, said: Said<J>) -> Option<Self> {
-        let error: Arc<Unavailable> = match said {
+    /// Takes the reply of one connection. Returns the batch if that was not the final one.
+    fn receive(mut self, reply: Reply<J>) -> Option<Self> {
+        let error: Arc<Unavailable> = match reply {
             Ok(outcomes) => {
                 self.deliver(outcomes);
                 return None;
             }
-            Err(Failure::Lost(_)) if self.kind.repeats() && self.tries < TRIES => {
+            Err(QueryFailure::Lost(_)) if self.kind.repeats() && self.tries < TRIES => {
                 return Some(self);
             }
-            // What is asked already may be answered.
-            Err(Failure::NoConnection(_)) if !self.attempts.is_empty() => {
+            // An attempt in flight may still be answered.
+            Err(QueryFailure::NoConnection(_)) if !self.attempts.is_empty() => {
                 self.has_no_more = true;
                 return Some(self);
             }
-            Err(failure) if failure.is_passing(self.kind) => {
+            Err(failure) if failure.is_retryable(self.kind) => {
                 let longest = 2 * self.pool.server().lock_timeout();
-                let pause = (PAUSE * (1 << self.refusals.min(10))).min(longest);
-                self.refusals += 1;
+                let pause = (PAUSE * (1 << self.retries.min(10))).min(longest);
+                self.retries += 1;
                 self.last = Instant::now() + pause;
                 return Some(self);
             }
             Err(failure) => failure.into(),
         };
-        for (_, asked) in self.asked {
-            drop(asked.answer.send(Err(Arc::clone(&error))));
+        for (_, callers) in self.callers {
+            drop(callers.answer.send(Err(Arc::clone(&error))));
         }
         None
     }
@@ -210,55 +213,58 @@ impl<J: Ask> Batch<J> {
     fn deliver(mut self, outcomes: Vec<Outcome<J::Answer>>) {
         if !self.attempts.is_empty() {
             self.pool.close_silent(self.begun);
-            // What has not answered by then, though it was asked earlier, is dead.
-            let (grace, others) = (self.pool.server().share(), std::mem::take(&mut self.attempts));
+            // An attempt that was sent earlier and has not answered by then is dead.
+            let (grace, others) =
+                (self.pool.server().retry_interval(), std::mem::take(&mut self.attempts));
             tokio::spawn(timeout(grace, join_all(others)));
         }
         let mut outcomes: Vec<_> = outcomes.into_iter().map(Some).collect();
         let mut left = vec![0_usize; outcomes.len()];
-        for (index, _) in &self.asked {
+        for (index, _) in &self.callers {
             left.get_mut(*index).into_iter().for_each(|left| *left += 1);
         }
-        for (index, asked) in self.asked {
+        for (index, callers) in self.callers {
             let outcome = match left.get_mut(index) {
                 Some(left) if *left > 1 => {
                     *left -= 1;
                     outcomes[index].clone()
                 }
-                // The last one needs no copy.
+                // The last caller needs no copy.
                 Some(_) => outcomes[index].take(),
                 None => None,
             };
             drop(
-                asked.answer.send(outcome.unwrap_or_else(|| Err(Unavailable::WrongAnswer.into()))),
+                callers
+                    .answer
+                    .send(outcome.unwrap_or_else(|| Err(Unavailable::WrongAnswer.into()))),
             );
         }
     }
 
     fn first_deadline(&self) -> Option<Instant> {
-        self.asked.iter().map(|(_, asked)| asked.deadline).min()
+        self.callers.iter().map(|(_, callers)| callers.deadline).min()
     }
 
-    fn tell_late(&mut self, now: Instant) {
-        self.asked.retain(|(_, asked)| !asked.answer.is_closed());
+    fn fail_late(&mut self, now: Instant) {
+        self.callers.retain(|(_, callers)| !callers.answer.is_closed());
         if self.first_deadline().is_none_or(|first| first > now) {
             return;
         }
         let error = self.pool.why_late();
-        for (_, asked) in self.asked.extract_if(.., |(_, asked)| asked.deadline <= now) {
-            drop(asked.answer.send(Err(Arc::clone(&error))));
+        for (_, callers) in self.callers.extract_if(.., |(_, callers)| callers.deadline <= now) {
+            drop(callers.answer.send(Err(Arc::clone(&error))));
         }
     }
 
-    /// Nobody waits any more. The server ends what it is still asked; if it does not, the connection is
-    /// dead, or waits for what no timeout ends.
-    fn leave(self) {
+    /// No caller waits any more. The server ends the queries in flight at its own timeout. If it does not,
+    /// the connection is dead, or waits for something that no timeout ends.
+    fn abandon(self) {
         let limit = self.pool.server().longest_silence().saturating_sub(self.begun.elapsed());
         tokio::spawn(timeout(limit, join_all(self.attempts)));
     }
 }
 
-/// The next of these that comes to an end. Pending if there are none.
+/// Waits for the next of these futures that ends. Never ends if there are none.
 async fn next<T>(futures: &mut Vec<BoxFuture<'static, T>>) -> T {
     poll_fn(|cx| {
         for index in 0..futures.len() {
@@ -272,34 +278,34 @@ async fn next<T>(futures: &mut Vec<BoxFuture<'static, T>>) -> T {
     .await
 }
 
-/// Asks on one connection.
-async fn attempt<J: Ask>(pool: Pool, kind: Kind, job: Weak<J>, claim: Claim) -> Said<J> {
-    let lease = pool.get(kind, claim).await.map_err(Failure::NoConnection)?;
+/// Asks on one connection of the pool.
+async fn attempt<J: Job>(pool: Pool, kind: Kind, job: Weak<J>, claim: Claim) -> Reply<J> {
+    let lease = pool.get(kind, claim).await.map_err(QueryFailure::NoConnection)?;
     let Some(job) = job.upgrade() else {
         lease.release();
-        return Err(Failure::Lost(None));
+        return Err(QueryFailure::Lost(None));
     };
     let start = Instant::now();
-    let said = job.ask(&lease).await;
-    match &said {
+    let reply = job.ask(&lease).await;
+    match &reply {
         Ok(_) => pool.latency(kind).answered(start.elapsed()),
-        Err(Failure::Lost(_)) => {
+        Err(QueryFailure::Lost(_)) => {
             drop(lease);
-            return said;
+            return reply;
         }
-        Err(Failure::Stale) => pool.retire_all(),
+        Err(QueryFailure::Stale) => pool.retire_all(),
         Err(_) => {}
     }
     lease.release();
-    said
+    reply
 }
 
-impl Failure {
-    /// Whether nothing was done, and the same may succeed when it is asked again.
-    fn is_passing(&self, kind: Kind) -> bool {
+impl QueryFailure {
+    /// Whether the server executed nothing and may execute the same query later.
+    fn is_retryable(&self, kind: Kind) -> bool {
         match self {
             Self::Stale => true,
-            Self::Again(error) => {
+            Self::Retry(error) => {
                 kind.waits_for_locks() || error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE)
             }
             Self::Lost(_) | Self::Refused(_) | Self::NoConnection(_) => false,

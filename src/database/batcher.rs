@@ -1,7 +1,7 @@
-//! Questions that many may ask at once, gathered on one runtime and asked together.
+//! Batchers: each gathers the questions of one runtime and asks them together, one query for a batch.
 //!
-//! While a query is under way, questions gather; the next query carries all of them. Those who ask only
-//! wait: a future that is paused, dropped or leaked stops nobody.
+//! While a query is in flight, further questions gather; the next query carries all of them. Callers only
+//! wait for their answer: a caller that is paused, dropped or leaked stops no other one.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -23,25 +23,26 @@ use tokio::{
 use tokio_postgres::Row;
 
 use super::{
-    batch::{Ask, Asked, Batch, Outcome},
-    connection::{Connection, Failure, is_no_such_value, may_be_one_row},
+    batch::{Batch, Caller, Job, Outcome},
+    connection::{Connection, QueryFailure, is_no_such_value, may_be_one_row},
     kind::Kind,
     pool::Pool,
     statement::Query,
 };
 use crate::error::Unavailable;
 
-/// How many batches may be under way that take longer than usual.
+/// How many slow batches may be in flight.
 const SLOW: usize = 2;
 
-/// How many are under way at a time to a database that is far away: otherwise those who gather would wait
-/// for most of two round trips. A near one is spared the more queries the more of them gather.
+/// How many batches are in flight at a time if the database is far away. With one, callers would wait for
+/// almost two round trips. A database that is near gets one at a time: the more questions gather, the
+/// fewer queries it has to answer.
 const TO_FAR_AWAY: usize = 4;
 
-/// After how many halves that fail the rest is asked one by one: the plan may read every row.
+/// After how many failed halves the rest is asked one by one: a query for many keys may read every row.
 const BAD_ROWS: usize = 16;
 
-/// One kind of question that many may ask at once: the session with a key, the user with an id.
+/// A kind of question that can be batched: the session with a key, the user with an id.
 pub(crate) trait Batched: Send + Sync + 'static {
     type Key: Clone + Eq + Hash + Send + Sync + 'static;
     type Answer: Clone + Send + 'static;
@@ -51,124 +52,122 @@ pub(crate) trait Batched: Send + Sync + 'static {
     /// How many keys one query may carry.
     const AT_ONCE: usize = 256;
 
-    /// From how many on it is one query, and not several on their way at the same time.
+    /// From how many keys on they go into one query. Fewer are sent as single queries in flight at the
+    /// same time.
     const MANY: usize = 4;
 
-    /// Asks for one key.
+    /// The query for one key.
     fn one(&self, key: &Self::Key) -> Query;
 
-    /// Asks for many keys at once.
+    /// The query for many keys.
     fn many(&self, keys: &[Self::Key]) -> Query;
 
-    /// Whether a key can be asked for together with others: one that may make the server refuse the
-    /// whole query cannot.
+    /// Whether a key can share a query with others. A key that may make the server refuse the whole query
+    /// cannot.
     fn is_batchable(&self, _: &Self::Key) -> bool {
         true
     }
 
-    /// Whether the answer was large the last time: others do not wait for it.
+    /// Whether the answer for this key was large the last time. Other callers do not wait for such an
+    /// answer.
     fn is_large(&self, _: &Self::Key) -> bool {
         false
     }
 
-    /// The answers in these rows, one for each key. `None` where there is none: then the rows are not
-    /// what was asked for.
+    /// The answers in these rows, one for each key. `None`: the rows do not answer this key.
     fn read(&self, keys: &[Self::Key], rows: Vec<Row>) -> Vec<Option<Self::Answer>>;
 
-    /// Asks for a key by itself, and says what it means if the server does not even take that: no row
-    /// can have it. `None` where there is no such key.
+    /// A query that asks for nothing but the key, and the answer to give if the server refuses even that:
+    /// no row can have such a key. `None` if this kind has no such query.
     fn by_itself(&self, key: &Self::Key) -> Option<(Query, Self::Answer)>;
 }
 
-/// Where to ask. Its task ends with this.
+/// The handle of a batcher. Dropping it ends the task.
 pub(crate) struct Batcher<B: Batched> {
     questions: mpsc::UnboundedSender<Question<B>>,
 }
 
-type Question<B> = (<B as Batched>::Key, Asked<<B as Batched>::Answer>);
+type Question<B> = (<B as Batched>::Key, Caller<<B as Batched>::Answer>);
 
 impl<B: Batched> Batcher<B> {
-    /// Starts one on the current runtime.
+    /// Starts a batcher on the current runtime.
     pub(crate) fn start(batched: Arc<B>, pool: Pool) -> Self {
         let (questions, receiver) = mpsc::unbounded_channel();
-        let gathered = Gathered {
+        let queue = Queue {
             batched,
             pool,
             waiting: VecDeque::new(),
             large: VecDeque::new(),
             first_deadline: None,
         };
-        drop(tokio::spawn(run(gathered, receiver)));
+        drop(tokio::spawn(run(queue, receiver)));
         Self { questions }
     }
 
-    /// Whether its runtime has ended, or its task has panicked.
+    /// Whether its runtime has ended or its task has panicked.
     pub(crate) fn is_over(&self) -> bool {
         self.questions.is_closed()
     }
 
-    /// The answer for a key, which comes by the deadline or is a failure.
+    /// Asks for a key. Returns the answer, or an error by the deadline.
     pub(crate) async fn ask(&self, key: B::Key, deadline: Instant) -> Outcome<B::Answer> {
         let (answer, answered) = oneshot::channel();
-        // If it is over, nothing answers.
-        drop(self.questions.send((key, Asked { deadline, answer })));
+        // If the task is over, no answer comes.
+        drop(self.questions.send((key, Caller { deadline, answer })));
         answered.await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
     }
 }
 
-/// The task: it has one batch under way at a time, and further ones beside those that take longer than
-/// usual.
-async fn run<B: Batched>(
-    mut gathered: Gathered<B>,
-    mut questions: mpsc::UnboundedReceiver<Question<B>>,
-) {
+/// The task. It keeps one batch in flight (several to a database that is far away), beside slow and large
+/// ones.
+async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedReceiver<Question<B>>) {
     let mut received = Vec::new();
     let mut under_way = FuturesUnordered::new();
     let mut slow = FuturesUnordered::new();
     let mut large = FuturesUnordered::new();
     loop {
-        let most = if gathered.pool.latency(B::KIND).is_far() { TO_FAR_AWAY } else { 1 };
+        let most = if queue.pool.latency(B::KIND).is_far() { TO_FAR_AWAY } else { 1 };
         while under_way.len() < most
             && slow.len() < SLOW
-            && let Some(batch) = gathered.next()
+            && let Some(batch) = queue.next()
         {
             under_way.push(batch.begin());
         }
         while large.is_empty()
-            && let Some(batch) = gathered.next_large()
+            && let Some(batch) = queue.next_large()
         {
             large.push(batch.run());
         }
-        let late = gathered.first_deadline;
+        let late = queue.first_deadline;
         tokio::select! {
             biased;
-            Some(silent) = under_way.next() => slow.extend(silent.map(Batch::go_on)),
+            Some(silent) = under_way.next() => slow.extend(silent.map(Batch::run_slow)),
             Some(()) = slow.next() => {}
             Some(()) = large.next() => {}
             count = questions.recv_many(&mut received, usize::MAX) => {
                 if count == 0 {
                     return;
                 }
-                received.drain(..).for_each(|question| gathered.push(question));
+                received.drain(..).for_each(|question| queue.push(question));
             }
             () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
-                gathered.tell_late();
+                queue.fail_late();
             }
         }
     }
 }
 
-/// What was not asked yet.
-struct Gathered<B: Batched> {
+/// The questions that have not been sent yet.
+struct Queue<B: Batched> {
     batched: Arc<B>,
     pool: Pool,
     waiting: VecDeque<Question<B>>,
-    /// Those whose answer was large the last time.
+    /// Questions whose answer was large the last time.
     large: VecDeque<Question<B>>,
     first_deadline: Option<Instant>,
 }
 
-impl<B: Batched> Gathered<B> {
+impl<B: Batched> Queue<B> {
     fn push(&mut self, question: Question<B>) {
         let deadline = question.1.deadline;
         self.first_deadline =
@@ -178,19 +177,20 @@ impl<B: Batched> Gathered<B> {
         line.push_back(question);
     }
 
-    /// The first that wait, and all that ask the same. `None` if they have all gone away.
+    /// The next batch: the first questions, and all that ask the same. `None` if all callers have gone
+    /// away.
     fn next(&mut self) -> Option<Batch<Keys<B>>> {
         let mut keys: Vec<B::Key> = Vec::new();
         let mut indices: HashMap<B::Key, usize> = HashMap::new();
-        let mut asked = Vec::new();
-        while let Some((key, one)) = self.waiting.pop_front() {
-            if one.answer.is_closed() {
+        let mut callers = Vec::new();
+        while let Some((key, caller)) = self.waiting.pop_front() {
+            if caller.answer.is_closed() {
                 continue;
             }
             let next = keys.len();
             let index = match &*keys {
                 [] => next,
-                // One alone needs no table of what there is.
+                // A single key needs no table of indices.
                 [first] if *first == key => 0,
                 [first, ..] => {
                     if indices.is_empty() {
@@ -200,73 +200,73 @@ impl<B: Batched> Gathered<B> {
                 }
             };
             if index == B::AT_ONCE {
-                self.waiting.push_front((key, one));
+                self.waiting.push_front((key, caller));
                 break;
             }
             if index == next {
                 keys.push(key);
             }
-            asked.push((index, one));
+            callers.push((index, caller));
         }
-        self.look_at_deadlines();
-        self.batch(keys, asked)
+        self.update_first_deadline();
+        self.batch(keys, callers)
     }
 
-    /// The first of those whose answer is large, and all that ask the same.
+    /// The next large question, with all that ask the same.
     fn next_large(&mut self) -> Option<Batch<Keys<B>>> {
         let (key, first) = self.large.pop_front()?;
-        let mut asked = vec![(0, first)];
-        for (other, one) in std::mem::take(&mut self.large) {
+        let mut callers = vec![(0, first)];
+        for (other, caller) in std::mem::take(&mut self.large) {
             if other == key {
-                asked.push((0, one));
+                callers.push((0, caller));
             } else {
-                self.large.push_back((other, one));
+                self.large.push_back((other, caller));
             }
         }
-        asked.retain(|(_, one)| !one.answer.is_closed());
-        self.look_at_deadlines();
-        self.batch(vec![key], asked)
+        callers.retain(|(_, caller)| !caller.answer.is_closed());
+        self.update_first_deadline();
+        self.batch(vec![key], callers)
     }
 
     fn batch(
         &self,
         keys: Vec<B::Key>,
-        asked: Vec<(usize, Asked<B::Answer>)>,
+        callers: Vec<(usize, Caller<B::Answer>)>,
     ) -> Option<Batch<Keys<B>>> {
         let keys = Keys { batched: Arc::clone(&self.batched), keys };
-        (!asked.is_empty()).then(|| Batch::new(&self.pool, B::KIND, keys, asked))
+        (!callers.is_empty()).then(|| Batch::new(&self.pool, B::KIND, keys, callers))
     }
 
-    fn look_at_deadlines(&mut self) {
+    fn update_first_deadline(&mut self) {
         let all = self.waiting.iter().chain(&self.large);
-        self.first_deadline = all.map(|(_, asked)| asked.deadline).min();
+        self.first_deadline = all.map(|(_, callers)| callers.deadline).min();
     }
 
-    fn tell_late(&mut self) {
+    fn fail_late(&mut self) {
         let now = Instant::now();
         let error = self.pool.why_late();
         for line in [&mut self.waiting, &mut self.large] {
             let (late, others): (VecDeque<_>, _) =
-                std::mem::take(line).into_iter().partition(|(_, asked)| asked.deadline <= now);
+                std::mem::take(line).into_iter().partition(|(_, callers)| callers.deadline <= now);
             *line = others;
-            for (_, asked) in late {
-                drop(asked.answer.send(Err(Arc::clone(&error))));
+            for (_, callers) in late {
+                drop(callers.answer.send(Err(Arc::clone(&error))));
             }
         }
-        self.look_at_deadlines();
+        self.update_first_deadline();
     }
 }
 
-/// Keys to be asked for together.
+/// The keys of one batch.
 struct Keys<B: Batched> {
     batched: Arc<B>,
     keys: Vec<B::Key>,
 }
 
-impl<B: Batched> Ask for Keys<B> {
+impl<B: Batched> Job for Keys<B> {
     type Answer = B::Answer;
 
-    async fn ask(&self, connection: &Connection) -> Result<Vec<Outcome<B::Answer>>, Failure> {
+    async fn ask(&self, connection: &Connection) -> Result<Vec<Outcome<B::Answer>>, QueryFailure> {
         if let [key] = &*self.keys {
             return Ok(vec![self.ask_for_one(connection, key).await?]);
         }
@@ -281,28 +281,28 @@ impl<B: Batched> Ask for Keys<B> {
         }
         let together: Vec<_> = together.into_iter().cloned().collect();
         let alone: Vec<_> = alone.into_iter().cloned().collect();
-        let (said, said_alone) = futures_util::future::join(
+        let (reply, reply_alone) = futures_util::future::join(
             self.ask_together(connection, &together, &failures),
             self.ask_one_by_one(connection, &alone),
         )
         .await;
-        let mut outcomes: HashMap<_, _> = together.into_iter().zip(said?).collect();
-        outcomes.extend(alone.into_iter().zip(said_alone?));
+        let mut outcomes: HashMap<_, _> = together.into_iter().zip(reply?).collect();
+        outcomes.extend(alone.into_iter().zip(reply_alone?));
         Ok(self.keys.iter().map(|key| outcomes.remove(key).unwrap_or_else(no_answer)).collect())
     }
 }
 
 impl<B: Batched> Keys<B> {
-    /// In one query. If one row spoils it for all, it is looked for by halves.
+    /// Asks for all keys in one query. If one row makes that fail, halves are tried to find it.
     async fn ask_together(
         &self,
         connection: &Connection,
         keys: &[B::Key],
         failures: &AtomicUsize,
-    ) -> Result<Vec<Outcome<B::Answer>>, Failure> {
+    ) -> Result<Vec<Outcome<B::Answer>>, QueryFailure> {
         match connection.query(&self.batched.many(keys)).await {
             Ok(rows) => Ok(self.batched.read(keys, rows).into_iter().map(found).collect()),
-            Err(Failure::Refused(error)) if may_be_one_row(error.code()) => {
+            Err(QueryFailure::Refused(error)) if may_be_one_row(error.code()) => {
                 if failures.fetch_add(1, Ordering::Relaxed) > BAD_ROWS {
                     return self.ask_one_by_one(connection, keys).await;
                 }
@@ -320,7 +320,7 @@ impl<B: Batched> Keys<B> {
         connection: &'a Connection,
         keys: &'a [B::Key],
         failures: &'a AtomicUsize,
-    ) -> BoxFuture<'a, Result<Vec<Outcome<B::Answer>>, Failure>> {
+    ) -> BoxFuture<'a, Result<Vec<Outcome<B::Answer>>, QueryFailure>> {
         Box::pin(async move {
             if keys.len() < B::MANY {
                 return self.ask_one_by_one(connection, keys).await;
@@ -329,38 +329,38 @@ impl<B: Batched> Keys<B> {
         })
     }
 
-    /// All are on their way at the same time.
+    /// Asks for each key in a query of its own, all in flight at the same time.
     async fn ask_one_by_one(
         &self,
         connection: &Connection,
         keys: &[B::Key],
-    ) -> Result<Vec<Outcome<B::Answer>>, Failure> {
-        let asked = keys.iter().map(|key| self.ask_for_one(connection, key));
-        join_all(asked).await.into_iter().collect()
+    ) -> Result<Vec<Outcome<B::Answer>>, QueryFailure> {
+        let callers = keys.iter().map(|key| self.ask_for_one(connection, key));
+        join_all(callers).await.into_iter().collect()
     }
 
     async fn ask_for_one(
         &self,
         connection: &Connection,
         key: &B::Key,
-    ) -> Result<Outcome<B::Answer>, Failure> {
+    ) -> Result<Outcome<B::Answer>, QueryFailure> {
         let error = match connection.query(&self.batched.one(key)).await {
             Ok(rows) => {
                 let answers = self.batched.read(std::slice::from_ref(key), rows);
                 return Ok(found(answers.into_iter().next().flatten()));
             }
-            Err(Failure::Refused(error)) => error,
+            Err(QueryFailure::Refused(error)) => error,
             Err(failure) => return Err(failure),
         };
-        // The key may be to blame, or a value in a row that is there.
+        // The server refused the key, or a value in a row.
         if is_no_such_value(error.code())
             && let Some((query, nothing)) = self.batched.by_itself(key)
         {
             match connection.query(&query).await {
-                Err(Failure::Refused(error)) if is_no_such_value(error.code()) => {
+                Err(QueryFailure::Refused(error)) if is_no_such_value(error.code()) => {
                     return Ok(Ok(nothing));
                 }
-                Err(Failure::Lost(lost)) => return Err(Failure::Lost(lost)),
+                Err(QueryFailure::Lost(lost)) => return Err(QueryFailure::Lost(lost)),
                 _ => {}
             }
         }

@@ -1,8 +1,14 @@
-//! What one runtime asks with.
+//! The batchers of each runtime.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
-use tokio::time::Instant;
+use tokio::{
+    runtime::{Handle, Id},
+    time::Instant,
+};
 use tokio_postgres::Row;
 
 use super::{
@@ -18,10 +24,14 @@ use super::{
 };
 use crate::error::Unavailable;
 
-/// What a table of tokens is asked with, and the batcher of it.
+/// The statements of one table of tokens, and the batcher that uses them.
 type TokenBatcher = (Arc<Users>, Arc<Batcher<Users>>);
 
-/// The batchers of one runtime, none of which waits for another. Each starts when it is first asked.
+/// The batchers of all runtimes. A connection is driven by the runtime that made it. A runtime that
+/// sleeps, or whose thread is blocked, therefore delays only its own requests.
+pub(super) type RuntimeBatchers = Mutex<HashMap<Id, Arc<Batchers>>>;
+
+/// The batchers of one runtime. No batcher waits for another one. Each starts with its first question.
 #[derive(Default)]
 pub(super) struct Batchers {
     sessions: OnceLock<Batcher<SessionLookup>>,
@@ -65,7 +75,7 @@ impl Batchers {
         start(&self.permissions, permissions, database)
     }
 
-    /// For the users of the tokens in one table.
+    /// The batcher for the users of the tokens in one table.
     pub(super) fn tokens(&self, database: &Database, tokens: &Arc<Users>) -> Arc<Batcher<Users>> {
         let mut started = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let known = started.iter().find(|(other, _)| Arc::ptr_eq(other, tokens));
@@ -98,6 +108,19 @@ impl Batchers {
     }
 }
 
+/// The batchers of a runtime. If they are over, new ones take their place: code of the application (its
+/// connector, its logger) runs in their tasks and may panic. When a runtime gets its first batchers, those
+/// of runtimes that have ended are dropped.
+fn of_runtime(all: &RuntimeBatchers, runtime: Id) -> Arc<Batchers> {
+    // The map is valid even after a panic elsewhere.
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(batchers) = all.get(&runtime).filter(|batchers| !batchers.are_over()) {
+        return Arc::clone(batchers);
+    }
+    all.retain(|_, others| !others.are_over());
+    Arc::clone(all.entry(runtime).or_default())
+}
+
 fn start<'a, B: Batched>(
     batcher: &'a OnceLock<Batcher<B>>,
     batched: &Arc<B>,
@@ -109,16 +132,59 @@ fn start<'a, B: Batched>(
 impl Database {
     /// The batchers of the current runtime.
     pub(super) fn batchers(&self) -> Result<Arc<Batchers>, Arc<Unavailable>> {
-        let batchers = self.runtimes.current(Batchers::default, Batchers::are_over);
-        batchers.ok_or_else(|| Unavailable::NoRuntime.into())
+        let runtime = Handle::try_current().map_err(|_| Unavailable::NoRuntime)?;
+        Ok(of_runtime(&self.batchers, runtime.id()))
     }
 
-    /// The rows that answer a query that only reads.
+    /// The rows that a query returns. It only reads.
     pub(super) async fn query(
         &self,
         query: Query,
         deadline: Instant,
     ) -> Result<Vec<Row>, Arc<Unavailable>> {
         self.direct.read(query, deadline).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        database::test_server::{Mood, TestServer, TestTable},
+        settings::DjangoSettings,
+    };
+
+    const TIMEOUT: Duration = Duration::from_secs(4);
+
+    #[test]
+    fn batchers_that_are_over_are_replaced() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (runtime, other) = (runtime(), runtime());
+        let all = RuntimeBatchers::default();
+        let first = of_runtime(&all, runtime.handle().id());
+        let table = DjangoSettings::new("secret").session_table;
+        let pool = TestServer::new().pool(TIMEOUT, 8);
+        let batcher =
+            other.block_on(async { Batcher::start(Arc::new(SessionLookup::new(&table)), pool) });
+        assert!(first.sessions.set(batcher).is_ok());
+        assert!(Arc::ptr_eq(&first, &of_runtime(&all, runtime.handle().id())));
+        drop(other);
+        let second = of_runtime(&all, runtime.handle().id());
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert!(Arc::ptr_eq(&second, &of_runtime(&all, runtime.handle().id())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_panicked_is_followed_by_another_one() {
+        let server = TestServer::new();
+        server.set(Mood::Answers, Mood::Panics);
+        let batcher = Batcher::start(TestTable::new(), server.pool(TIMEOUT, 8));
+        let ask = async || batcher.ask(1, Instant::now() + TIMEOUT).await.is_ok();
+        assert!(!ask().await);
+        server.set(Mood::Swallows, Mood::Answers);
+        assert!(ask().await && ask().await);
+        assert_eq!(server.accepted(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! How long one request waits for the database.
+//! Budgets: how long one request may wait for the database.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,64 +7,58 @@ use std::{
 
 use tokio::{task_local, time::Instant};
 
-/// As good as never, where a timeout is too long to be added to the clock.
+/// The deadline's distance if a timeout is too long to be added to the clock: thirty years.
 const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 task_local! {
     static OF_REQUEST: RequestBudgets;
 }
 
-/// How long a request has waited for what it reads, and for what it writes. Clones share it.
+/// How long a request has waited for its reads, and for its writes. Clones share both.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RequestBudgets(Arc<[Waited; 2]>);
+pub(crate) struct RequestBudgets {
+    reading: Arc<Mutex<Spent>>,
+    writing: Arc<Mutex<Spent>>,
+}
 
-/// How long somebody may still wait for the database: a `timeout`, less what was waited for before. What
-/// the handler does in between does not count, and what is waited for at the same time counts once.
+/// How long a task may still wait for the database: a `timeout`, less the time that it has waited already.
+/// The time in which the handler does something else does not count. Waits that overlap count once.
 /// Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     timeout: Duration,
-    spent: RequestBudgets,
-    purpose: Purpose,
+    spent: Arc<Mutex<Spent>>,
 }
 
-/// What is waited for: each has a `timeout` of its own.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Purpose {
-    Reading,
-    Writing,
-}
-
+/// The part of a budget that is spent.
 #[derive(Debug, Default)]
-struct Waited(Mutex<Waiting>);
-
-#[derive(Debug, Default)]
-struct Waiting {
+struct Spent {
+    /// By waits that have ended.
     before: Duration,
+    /// How many waits are under way.
     count: usize,
-    /// When the first of these began.
+    /// When the first wait that is under way began.
     since: Option<Instant>,
 }
 
-/// All that this future asks is on the budgets of one request: those of an outer middleware, if there is
-/// one.
+/// Runs a future on the budgets of one request: those of an outer middleware if there is one.
 pub(crate) async fn in_request<T>(answer: impl Future<Output = T>) -> T {
     OF_REQUEST.scope(RequestBudgets::current(), answer).await
 }
 
 impl RequestBudgets {
-    /// Those of the request that the current task answers; new ones where there is none.
+    /// The budgets of the request that the current task answers; new ones outside of a request.
     fn current() -> Self {
         OF_REQUEST.try_with(Self::clone).unwrap_or_default()
     }
 
-    /// Whether they are those of the request that the current task answers.
-    fn are_current(&self) -> bool {
-        OF_REQUEST.try_with(|current| Arc::ptr_eq(&current.0, &self.0)).unwrap_or_default()
+    /// Whether one of these is shared with this budget.
+    fn has(&self, budget: &Budget) -> bool {
+        [&self.reading, &self.writing].iter().any(|spent| Arc::ptr_eq(spent, &budget.spent))
     }
 
-    /// Has a future asked on one request's budgets, as [`in_request`] does: `of_request` are those which
-    /// it had before.
+    /// Runs one poll of a future on the budgets of one request, as [`in_request`] does. `of_request` keeps
+    /// the budgets from one poll to the next.
     pub(crate) fn enter<T>(of_request: &mut Option<Self>, poll: impl FnOnce() -> T) -> T {
         let budgets = of_request.get_or_insert_with(Self::current).clone();
         OF_REQUEST.sync_scope(budgets, poll)
@@ -72,43 +66,45 @@ impl RequestBudgets {
 }
 
 impl Budget {
-    /// What the request of the current task has left; all of it outside of any.
-    pub(crate) fn new(timeout: Duration, purpose: Purpose) -> Self {
-        Self { timeout, spent: RequestBudgets::current(), purpose }
+    /// What the request of the current task has left for reads; a whole `timeout` outside of a request.
+    pub(crate) fn reading(timeout: Duration) -> Self {
+        Self { timeout, spent: RequestBudgets::current().reading }
     }
 
-    /// All of it, for one that is no request's.
+    /// What the request of the current task has left for writes; a whole `timeout` outside of a request.
+    pub(crate) fn writing(timeout: Duration) -> Self {
+        Self { timeout, spent: RequestBudgets::current().writing }
+    }
+
+    /// A whole `timeout`, shared with no request.
     pub(crate) fn fresh(timeout: Duration) -> Self {
-        Self { timeout, spent: RequestBudgets::default(), purpose: Purpose::Reading }
+        Self { timeout, spent: Arc::default() }
     }
 
-    /// That of whoever asks now: this one while its request is being answered, by the task that answers it.
-    /// What outlives a request, such as a WebSocket, has all of it each time.
+    /// The budget of a caller in the current task: this one while the task answers the request to which it
+    /// belongs. A caller that outlives a request, such as a WebSocket, has a whole `timeout` each time.
     pub(crate) fn here(&self) -> Self {
-        match self.spent.are_current() {
-            true => self.clone(),
-            false => Self { spent: RequestBudgets::default(), ..*self },
-        }
+        let is_current = OF_REQUEST.try_with(|current| current.has(self)).unwrap_or_default();
+        if is_current { self.clone() } else { Self::fresh(self.timeout) }
     }
 
-    /// Starts to wait. What is dropped later says how long it took.
+    /// Starts to wait. The wait ends when the result is dropped.
     pub(crate) fn wait(&self) -> Wait {
-        let (now, mut waiting) = (Instant::now(), self.waiting());
-        let since = *waiting.since.get_or_insert(now);
-        waiting.count += 1;
-        let left = self.timeout.saturating_sub(waiting.before);
+        let (now, mut spent) = (Instant::now(), self.spent());
+        let since = *spent.since.get_or_insert(now);
+        spent.count += 1;
+        let left = self.timeout.saturating_sub(spent.before);
         let deadline = since.checked_add(left).unwrap_or_else(|| now + FAR_AWAY);
-        drop(waiting);
+        drop(spent);
         Wait { budget: self.clone(), deadline }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        let Waited(waiting) = &self.spent.0[self.purpose as usize];
-        waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// While a request waits.
+/// A wait that is under way: it spends a budget until it is dropped.
 pub(crate) struct Wait {
     budget: Budget,
     deadline: Instant,
@@ -126,12 +122,12 @@ impl Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        let mut waiting = self.budget.waiting();
-        waiting.count -= 1;
-        if waiting.count == 0
-            && let Some(since) = waiting.since.take()
+        let mut spent = self.budget.spent();
+        spent.count -= 1;
+        if spent.count == 0
+            && let Some(since) = spent.since.take()
         {
-            waiting.before += since.elapsed();
+            spent.before += since.elapsed();
         }
     }
 }
@@ -144,17 +140,13 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(5);
 
-    fn budget(purpose: Purpose) -> Budget {
-        Budget::new(TIMEOUT, purpose)
-    }
-
     fn left(budget: &Budget) -> Duration {
         budget.wait().deadline() - Instant::now()
     }
 
     #[tokio::test(start_paused = true)]
     async fn all_waits_of_a_request_share_one_timeout() {
-        let budget = budget(Purpose::Reading);
+        let budget = Budget::reading(TIMEOUT);
         let wait = budget.wait();
         advance(Duration::from_secs(3)).await;
         drop(wait);
@@ -164,8 +156,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_asked_at_the_same_time_counts_once() {
-        let budget = budget(Purpose::Reading);
+    async fn waits_that_overlap_count_once() {
+        let budget = Budget::reading(TIMEOUT);
         let waits = [budget.wait(), budget.wait()];
         advance(Duration::from_secs(1)).await;
         let late = budget.wait();
@@ -179,28 +171,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_has_one_budget_to_read_and_one_to_write_and_others_have_their_own() {
         in_request(async {
-            let wait = budget(Purpose::Writing).wait();
+            let wait = Budget::writing(TIMEOUT).wait();
             advance(Duration::from_secs(3)).await;
             drop(wait);
-            assert_eq!(left(&budget(Purpose::Reading)), TIMEOUT);
-            assert_eq!(left(&budget(Purpose::Writing)), Duration::from_secs(2));
+            assert_eq!(left(&Budget::reading(TIMEOUT)), TIMEOUT);
+            assert_eq!(left(&Budget::writing(TIMEOUT)), Duration::from_secs(2));
             // A middleware within another one, whichever way it asks.
-            let nested = in_request(async { left(&budget(Purpose::Writing)) });
+            let nested = in_request(async { left(&Budget::writing(TIMEOUT)) });
             assert_eq!(nested.await, Duration::from_secs(2));
-            let nested = RequestBudgets::enter(&mut None, || left(&budget(Purpose::Writing)));
+            let nested = RequestBudgets::enter(&mut None, || left(&Budget::writing(TIMEOUT)));
             assert_eq!(nested, Duration::from_secs(2));
-            let elsewhere = tokio::spawn(async { left(&budget(Purpose::Writing)) });
+            let elsewhere = tokio::spawn(async { left(&Budget::writing(TIMEOUT)) });
             assert_eq!(elsewhere.await.unwrap(), TIMEOUT);
             assert_eq!(left(&Budget::fresh(TIMEOUT)), TIMEOUT);
         })
         .await;
-        assert_eq!(left(&budget(Purpose::Writing)), TIMEOUT);
+        assert_eq!(left(&Budget::writing(TIMEOUT)), TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_outlives_a_request_does_not_live_on_what_the_request_has_left() {
         let (of_request, websocket) = in_request(async {
-            let of_request = budget(Purpose::Reading);
+            let of_request = Budget::reading(TIMEOUT);
             let wait = of_request.here().wait();
             advance(TIMEOUT).await;
             drop(wait);
@@ -221,14 +213,14 @@ mod tests {
     #[test]
     fn between_two_polls_a_request_keeps_its_budgets() {
         let mut of_request = None;
-        let wait = RequestBudgets::enter(&mut of_request, || budget(Purpose::Writing).wait());
-        let other = RequestBudgets::enter(&mut of_request, || budget(Purpose::Writing).wait());
+        let wait = RequestBudgets::enter(&mut of_request, || Budget::writing(TIMEOUT).wait());
+        let other = RequestBudgets::enter(&mut of_request, || Budget::writing(TIMEOUT).wait());
         assert_eq!(other.deadline(), wait.deadline());
     }
 
     #[test]
     fn a_timeout_may_be_longer_than_any_clock() {
-        let budget = Budget::new(Duration::MAX, Purpose::Reading);
+        let budget = Budget::reading(Duration::MAX);
         assert!(budget.wait().deadline() > Instant::now() + FAR_AWAY / 2);
     }
 }

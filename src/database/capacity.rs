@@ -1,4 +1,4 @@
-//! How many connections the database still has to give, and whether that is enough.
+//! How many connections the database has left, and whether that is enough.
 
 use std::{fmt, num::NonZero, sync::Arc, thread::available_parallelism};
 
@@ -15,8 +15,8 @@ use crate::{
 };
 
 impl Database {
-    /// How many connections this service has when all of its workers are at work: actix makes one
-    /// worker for each processor, unless it is told otherwise.
+    /// How many connections this service uses when all its workers are busy. By default, actix starts one
+    /// worker for each processor.
     pub(super) fn most_connections(&self, needs: NeedSet) -> usize {
         let settings = self.settings();
         let each = 1
@@ -28,7 +28,7 @@ impl Database {
         all.min(settings.max_connections)
     }
 
-    /// Says how many connections there still are, and warns if there are fewer than `at_most`.
+    /// Reports how many connections are left, and warns if they are fewer than `at_most`.
     pub(super) async fn check_capacity(
         &self,
         at_most: usize,
@@ -47,7 +47,7 @@ impl Database {
     }
 }
 
-/// How many connections somebody gives at most, and how many others have.
+/// A limit on connections, and how many are in use.
 #[derive(Clone, Copy)]
 struct Limit {
     giver: Giver,
@@ -57,7 +57,7 @@ struct Limit {
 
 #[derive(Clone, Copy)]
 enum Giver {
-    /// `max_connections`, without those that are reserved.
+    /// `max_connections`, without reserved connections.
     Server,
     /// `CONNECTION LIMIT` of the role.
     Role,
@@ -66,7 +66,7 @@ enum Giver {
 }
 
 impl Limit {
-    /// Those that there are.
+    /// The limits that are set.
     fn of(row: &Row) -> Result<Vec<Self>, tokio_postgres::Error> {
         let mut limits = Vec::new();
         let givers = [(Giver::Server, 1), (Giver::Role, 3), (Giver::Database, 5)];
@@ -115,10 +115,10 @@ impl fmt::Display for Giver {
     }
 }
 
-/// The three limits, each with what counts against it. A superuser is held to none but the server's,
-/// reserve included. A role without `pg_read_all_stats` is not told what kind of process another
-/// role's is, but whose: none of the server's own has a user. Servers before 16 reserve nothing for
-/// roles that are no superusers.
+/// The three limits, each with the number of connections that count against it. For a superuser only the
+/// limit of the server applies, reserved connections included. A role without `pg_read_all_stats` does not
+/// see the type of another role's process, but sees its user; background processes have no user.
+/// PostgreSQL before 16 has no reserve for roles that are not superusers.
 fn query() -> Arc<Statement> {
     let reserved = "CASE WHEN r.rolsuper THEN 0 ELSE \
         current_setting('superuser_reserved_connections')::bigint + \

@@ -1,4 +1,4 @@
-//! What PostgreSQL's catalogs say of tables: where they are, what is in them, and this role's rights.
+//! PostgreSQL's catalogs: where tables are, what is in them, and this role's rights.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,11 +10,11 @@ use crate::{
     settings::{TableName, quote_name},
 };
 
-/// All tables by these names, whatever their schema.
+/// All tables with these names, in any schema.
 pub(super) struct Catalog {
     pub(super) role: String,
     pub(super) database: String,
-    /// In the order of `search_path`, whether the role may use them or not.
+    /// In the order of `search_path`, even if the role may not use them.
     path: Vec<String>,
     tables: Vec<Table>,
 }
@@ -30,23 +30,23 @@ pub(super) struct Table {
 
 pub(super) struct Column {
     pub(super) name: String,
-    /// That of a domain is what it is made of.
+    /// For a domain, its base type.
     pub(super) type_name: String,
-    /// How many characters it takes at most, if that is known.
+    /// How many characters it takes at most, if limited.
     pub(super) max_length: Option<u32>,
     pub(super) is_readable: bool,
     pub(super) is_writable: bool,
-    /// Whether a new row has to say what is in it.
+    /// Whether a new row must set it.
     pub(super) is_required: bool,
 }
 
 impl Database {
-    /// What there is by the names of these tables.
+    /// Reads the catalog entries of these tables.
     pub(super) async fn catalog(&self, tables: &[&TableName]) -> Result<Catalog, Error> {
         let names: BTreeSet<_> = tables.iter().map(|table| table.name().to_owned()).collect();
         let names: Vec<_> = names.into_iter().collect();
-        let asked = query().with(vec![Box::new(names)]);
-        let rows = self.query(asked, self.deadline()).await?;
+        let query = query().with(vec![Box::new(names)]);
+        let rows = self.query(query, self.deadline()).await?;
         Ok(Catalog::of(&rows).map_err(Unavailable::from)?.ok_or(Unavailable::WrongAnswer)?)
     }
 }
@@ -99,8 +99,8 @@ impl Catalog {
         Ok(Some(this))
     }
 
-    /// The table that a query by this name reads, once the role may use its schema. `Err`: the
-    /// schemas that have tables of that name.
+    /// The table that a query with this name reads, once the role may use its schema. `Err`: the schemas
+    /// that have a table of that name.
     pub(super) fn table(&self, name: &TableName) -> Result<&Table, Vec<&str>> {
         let named: Vec<_> = self.tables.iter().filter(|table| table.name == name.name()).collect();
         let is_in = |schema: &str| named.iter().copied().find(|table| table.schema == schema);
@@ -115,12 +115,12 @@ impl Catalog {
         }
     }
 
-    /// The schemas that are looked through, for a message.
+    /// The schemas of the search path, for a message.
     pub(super) fn path(&self) -> String {
         self.path.join(", ")
     }
 
-    /// A statement that gives this role a right, to be pasted.
+    /// A GRANT statement for this role.
     pub(super) fn grant(&self, right: &str, on: &str) -> String {
         format!("GRANT {right} ON {on} TO {};", quote_name(&self.role))
     }
@@ -169,14 +169,14 @@ fn schemas_of(path: &str, role: &str) -> Vec<String> {
     schemas
 }
 
-/// The text up to the quote that ends it, and what follows.
+/// The text up to the closing quote, and the rest.
 fn unquoted(text: &str) -> (String, &str) {
     let mut found = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('"') {
         found += before;
         match after.strip_prefix('"') {
-            // Two are one.
+            // Two quotes stand for one.
             Some(more) => {
                 found.push('"');
                 rest = more;

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::error::{Error, Unavailable};
 
-/// A statement that changes rows. `sql` is an INSERT, UPDATE or DELETE that returns each row it
-/// changed; whatever it changes, the statement answers with one row: how many those were.
+/// A statement that changes rows. `sql` is an INSERT, UPDATE or DELETE that returns each row it changed.
+/// The statement returns one row with their number.
 pub(super) fn change(types: &[Type], sql: &str) -> Arc<Statement> {
     Statement::new(types, |nonce| {
         format!("WITH changed AS ({sql}) SELECT {nonce}, count(*) FROM changed")
@@ -22,10 +22,10 @@ pub(super) fn change(types: &[Type], sql: &str) -> Arc<Statement> {
 }
 
 impl Database {
-    /// How many rows a [`change`] changed. Those of one row are executed one after the other.
+    /// Executes a [`change`]. Returns how many rows it changed. Changes of one row are executed one after
+    /// the other.
     ///
-    /// If the answer is lost on the way back, this fails, and the statement may have been executed all
-    /// the same: the database has the last word on that.
+    /// If the answer is lost on its way, this fails although the statement may have been executed.
     pub(super) async fn changed(
         &self,
         (kind, row): (Kind, impl Hash),

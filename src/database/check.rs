@@ -1,4 +1,4 @@
-//! Whether the tables are there, with what is read of them, and whether this role may.
+//! The checks of `check()`: whether the tables and columns exist, and whether this role may use them.
 
 use std::time::SystemTime;
 
@@ -16,20 +16,20 @@ use crate::{
     settings::{ManyToMany, SessionEngine, SiteSessions, TableName, UserModel, quote_name},
 };
 
-/// How often other tasks are let go first, so that those end which drive closed connections.
+/// How often to yield to other tasks, so that those that drive closed connections end.
 const GOODBYES: usize = 3;
 
-/// How many of the newest live sessions are looked at.
+/// How many of the newest live sessions are checked.
 const SAMPLE: usize = 50;
 
-/// What the lookups read, and the types they can read.
+/// The columns that the lookups read, and the types that they can read.
 const SESSION_COLUMNS: [(&str, &[&str]); 3] = [
     ("session_key", &["varchar", "text", "bpchar"]),
     ("session_data", &["text", "varchar"]),
     ("expire_date", &["timestamptz"]),
 ];
 
-/// Which tables can be read.
+/// Which tables are readable.
 #[derive(Clone, Copy)]
 pub(crate) struct Readable {
     pub(crate) sessions: bool,
@@ -37,8 +37,7 @@ pub(crate) struct Readable {
 }
 
 impl Database {
-    /// Closes the connections of this runtime that nobody uses: it may do nothing else from now on, and
-    /// serve no visitor.
+    /// Closes the idle connections of this runtime, which may end after `check()` and serve no request.
     pub(crate) async fn close_idle(&self) {
         self.pool.close_idle();
         for _ in 0..GOODBYES {
@@ -46,8 +45,8 @@ impl Database {
         }
     }
 
-    /// Says everything that is wrong with the tables, their columns or this role's rights: those of
-    /// users and permissions only if something here asks for them.
+    /// Reports everything that is wrong with the tables, their columns or this role's rights. Tables of
+    /// users and permissions are checked only if something needs them.
     pub(crate) async fn check(&self, report: &mut CheckReport) -> Result<Readable, Error> {
         let settings = self.settings();
         let model = &settings.user_model;
@@ -104,20 +103,20 @@ impl Database {
             looks.at_columns("AUTH_USER_MODEL", field, &tables.group, &["id", "name"]);
             looks.at_columns("AUTH_USER_MODEL", field, table, &[from_column, to_column]);
         }
-        // What is sound column by column may still be no query: a condition, say.
+        // Even if each column is right, the query may fail, by a condition for example.
         if looks.is_sound {
             users = self.try_users(permissions.is_some(), looks.report).await?;
         }
         Ok(Readable { sessions: sessions && has_sessions, users })
     }
 
-    /// What is to be looked at; says what is not.
+    /// What is to be checked. Reports what is not.
     fn needs_to_check(&self, report: &mut CheckReport) -> NeedSet {
         let needed = self.shared.needs.all();
         let named = if self.settings().names_user_model() { Need::Users } else { Need::Sessions };
         let needs = needed.map_or_else(|| named.into(), |needed| needed.with(named));
-        self.shared.needs.looked_at(needs);
-        if let Some(left_out) = needs.leaves_out() {
+        self.shared.needs.checked(needs);
+        if let Some(left_out) = needs.complement() {
             match needed {
                 None => report.warning(format!(
                     "no middleware was made yet: {left_out} were not looked at: call `check()` after \
@@ -151,7 +150,7 @@ impl Database {
         }
     }
 
-    /// The session data of the newest live sessions, and what time it is there.
+    /// The session data of the newest live sessions, and the time of the database.
     pub(crate) async fn newest_sessions(
         &self,
         now: SystemTime,
@@ -164,8 +163,8 @@ impl Database {
                  ORDER BY expire_date DESC LIMIT {SAMPLE}) newest ON TRUE"
             )
         });
-        let asked = query.with(vec![Box::new(now)]);
-        let rows = self.query(asked, self.deadline()).await?;
+        let query = query.with(vec![Box::new(now)]);
+        let rows = self.query(query, self.deadline()).await?;
         let clock = rows.first().ok_or(Unavailable::WrongAnswer)?.try_get(1);
         let data = rows.iter().map(|row| row.try_get::<_, Option<String>>(2));
         let data = data.filter_map(Result::transpose).collect::<Result<_, _>>();
@@ -173,7 +172,7 @@ impl Database {
     }
 }
 
-/// Looks at tables, and says what is wrong.
+/// Checks tables, and reports what is wrong.
 struct Looks<'a> {
     catalog: Catalog,
     report: &'a mut CheckReport,
@@ -227,7 +226,7 @@ impl Looks<'_> {
         }
     }
 
-    /// Whether it is the table of that site, and migrated: what differs may still work.
+    /// Whether it is the table of that site, and migrated. Differences may still work.
     fn at_sessions_of(&mut self, sessions: &SiteSessions, name: &TableName) {
         let Ok(table) = self.catalog.table(name) else { return };
         let quoted = table.quoted();
@@ -285,7 +284,7 @@ impl Looks<'_> {
         }
     }
 
-    /// A column that multi-table inheritance may have put into any of these tables.
+    /// Checks a column that any table of multi-table inheritance may have.
     fn at_column_of_any(&mut self, field: &str, column: &str, names: &[&TableName]) {
         let tables = names.iter().filter_map(|name| self.catalog.table(name).ok());
         let has = tables.clone().find_map(|table| Some((table, table.column(column)?)));
@@ -303,21 +302,21 @@ impl Looks<'_> {
         self.report.problem(complaint);
     }
 
-    /// A column that a log-in changes.
+    /// Checks a column that a login changes.
     fn at_writing(&mut self, column: &str, names: &[&TableName]) {
         let tables = names.iter().filter_map(|name| self.catalog.table(name).ok());
         for table in tables {
             if table.column(column).is_some_and(|column| !column.is_writable) {
                 let right = format!("UPDATE ({})", quote_name(column));
                 self.report.warning(format!(
-                    "write_sessions: this role may not write \"{column}\", which a log-in does: {}",
+                    "write_sessions: this role may not write \"{column}\", which a login does: {}",
                     self.catalog.grant(&right, &table.quoted())
                 ));
             }
         }
     }
 
-    /// Whether the table can be found, with these columns.
+    /// Whether the table exists with these columns.
     fn at_columns(
         &mut self,
         setting: &str,

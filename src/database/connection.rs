@@ -1,4 +1,4 @@
-//! One connection of the site's own.
+//! A connection of the site's own.
 
 use std::{
     collections::HashMap,
@@ -22,26 +22,25 @@ use super::{
 };
 use crate::error::Unavailable;
 
-/// What a connection is called in `pg_stat_activity`, unless the application's configuration has
-/// another name.
+/// The `application_name` of a connection in `pg_stat_activity`, unless the application's configuration
+/// sets one.
 const APPLICATION_NAME: &str = env!("CARGO_PKG_NAME");
 
-/// How long a prepared statement is used before it is prepared again, so that it is planned again.
+/// How long a prepared statement is used before it is prepared, and so planned, again.
 ///
-/// A plan that holds for any parameters stays until the server hears that the table has changed,
-/// from ANALYZE or autovacuum: one that was made for an empty table reads all of what a bulk load
-/// has put in. Custom plans would see the size of the table each time, and would cost a lookup more
-/// than its answer; left to itself (`plan_cache_mode = auto`), PostgreSQL keeps such a plan likewise
-/// after five executions, and plans each time where a batch has few keys. Preparing a statement
-/// again costs one round trip, which is nothing at this distance.
+/// PostgreSQL keeps a generic plan until ANALYZE or autovacuum tells it that the table has changed: a plan
+/// made for an empty table still reads the whole table after a bulk load. Custom plans would see the size
+/// of the table each time, but would cost a lookup more than its answer. With `plan_cache_mode = auto`,
+/// PostgreSQL keeps such a plan too after five executions, and plans each time where a batch has few keys.
+/// Preparing a statement again every 30 seconds costs one round trip.
 const GREATEST_AGE: Duration = Duration::from_secs(30);
 
-/// How much later than the server the client gives up: the server's own error says more.
+/// How much later than the server the client gives up: the error of the server says more.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A connection that nothing but this site uses, driven by the runtime it was made on.
+/// A connection that only this site uses, driven by the runtime that made it.
 pub(super) struct Connection {
-    /// `None` only while it is dropped.
+    /// `None` only while the connection is dropped.
     client: Option<ClientWrapper>,
     server: Arc<Server>,
     /// `None` behind a pooler.
@@ -51,43 +50,43 @@ pub(super) struct Connection {
     prepared: Mutex<HashMap<i64, (Prepared, Instant)>>,
 }
 
-/// A process of the server. Its number alone may be another's by and by.
+/// A process of the server. A later process may get the same id; the start time tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Process {
     pub(super) id: i32,
-    /// When it began, in microseconds since 1970.
+    /// When it started, in microseconds since 1970.
     pub(super) start: i64,
 }
 
 /// Why a query was not answered.
-pub(super) enum Failure {
-    /// The connection is gone, or cannot be trusted any more; another one may answer.
+pub(super) enum QueryFailure {
+    /// The connection is gone or cannot be trusted any more. Another one may answer.
     Lost(Option<Error>),
-    /// Nothing was done, and the same may succeed when it is asked again.
-    Again(Error),
-    /// Nothing was done, for a reason that a new connection may not have.
+    /// The server executed nothing, and may execute the same query later.
+    Retry(Error),
+    /// The server executed nothing, for a reason that a new connection may not have.
     Stale,
-    /// The server does not answer this query.
+    /// The server refuses this query.
     Refused(Error),
-    /// There is no connection to ask on.
+    /// There is no connection.
     NoConnection(Arc<Unavailable>),
 }
 
-impl From<Failure> for Arc<Unavailable> {
-    fn from(failure: Failure) -> Self {
+impl From<QueryFailure> for Arc<Unavailable> {
+    fn from(failure: QueryFailure) -> Self {
         match failure {
-            Failure::Lost(None) | Failure::Stale => Unavailable::WrongAnswer.into(),
-            Failure::Lost(Some(error)) | Failure::Again(error) | Failure::Refused(error) => {
-                Unavailable::from(error).into()
-            }
-            Failure::NoConnection(error) => error,
+            QueryFailure::Lost(None) | QueryFailure::Stale => Unavailable::WrongAnswer.into(),
+            QueryFailure::Lost(Some(error))
+            | QueryFailure::Retry(error)
+            | QueryFailure::Refused(error) => Unavailable::from(error).into(),
+            QueryFailure::NoConnection(error) => error,
         }
     }
 }
 
 impl Connection {
-    /// The pool's hooks do not run, and what the application does to the pool's connections is not
-    /// seen here.
+    /// Opens a connection. The hooks of the application's pool do not run, and what the application does
+    /// to its own connections does not affect this one.
     pub(super) async fn open(server: Arc<Server>) -> Result<Self, Error> {
         let client = server.pool.manager().create().await?;
         let mut connection = Self {
@@ -102,11 +101,11 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Sets what holds for all that is asked on it.
+    /// Sets the session parameters of the connection.
     ///
-    /// Plans that hold for any number of keys: they are cheap, and making one for each array of keys
-    /// is not. And the server is to end what nobody waits for any more, and to say soon that it waits
-    /// for a lock. Behind a pooler, all that would hit others.
+    /// Generic plans: they are cheap, and planning for each array of keys is not. `statement_timeout`: the
+    /// server ends a query that no caller waits for any more. `lock_timeout`: a query fails soon if it
+    /// waits for a lock. Behind a pooler none of this is set, because it would affect other clients.
     async fn set_up(&mut self) {
         const SET_UP: &str = "SELECT d.yes, \
             (SELECT (extract(epoch FROM backend_start) * 1000000)::bigint \
@@ -123,8 +122,8 @@ impl Connection {
                  (SELECT current_setting('lock_timeout')::interval AS now) l";
         let Some(id) = process_id::of(self.client()).await else { return };
         let millis = |limit: Duration| format!("{}ms", limit.as_millis().min(i32::MAX as u128));
-        // Later than those who asked give up.
-        let timeout = millis(self.server.timeout().saturating_add(self.server.share()));
+        // Later than the callers' own deadline.
+        let timeout = millis(self.server.timeout().saturating_add(self.server.retry_interval()));
         let lock_timeout = millis(self.server.lock_timeout());
         let start = Instant::now();
         let parameters: [(&(dyn ToSql + Sync), _); 4] = [
@@ -142,9 +141,9 @@ impl Connection {
                 let start = rows.first().and_then(|row| row.try_get::<_, Option<i64>>(1).ok()?);
                 self.process = is_own.then(|| Process { id, start: start.unwrap_or_default() });
             }
-            // There was a server, and it may come again: the pool finds that this one is closed.
+            // There was a server, and it may come back: the pool finds that this connection is closed.
             Err(error) if is_lost(&error, self.client()) => return,
-            // A server that knows no such setting is treated like one behind a pooler.
+            // A server that does not know one of these settings is treated like a pooler.
             Err(_) => {}
         }
         if self.process.is_none() {
@@ -156,7 +155,7 @@ impl Connection {
         self.client.as_ref().expect("a connection has its client until it is dropped")
     }
 
-    /// The server's process that serves it alone; `None` behind a pooler.
+    /// The server's process that serves only this connection; `None` behind a pooler.
     pub(super) fn process(&self) -> Option<Process> {
         self.process
     }
@@ -165,7 +164,7 @@ impl Connection {
         self.made
     }
 
-    /// How long the way there and back took when it was made.
+    /// The round trip, measured when the connection was made.
     pub(super) fn round_trip(&self) -> Duration {
         self.round_trip
     }
@@ -174,7 +173,7 @@ impl Connection {
         self.client().is_closed()
     }
 
-    /// Ends this process of the server, if that still runs; says whether it did.
+    /// Ends a process of the server. Returns whether it was running.
     pub(super) async fn terminate(&self, process: Process) -> Result<bool, Error> {
         const TERMINATE: &str = "SELECT pg_terminate_backend(pid) \
             FROM pg_stat_get_activity($1) \
@@ -185,11 +184,12 @@ impl Connection {
         Ok(!rows.is_empty())
     }
 
-    /// The rows that answer a query, and have its nonce.
+    /// Executes a query. Returns its rows, which have its nonce.
     ///
-    /// What a prepared statement does not answer is asked again without one: it may have been lost,
-    /// out of date, or somebody else's. If it is any of these, nothing of the query was done.
-    pub(super) async fn query(&self, query: &Query) -> Result<Vec<Row>, Failure> {
+    /// If the prepared statement does not answer, the query is sent again without one: the statement may
+    /// have been lost, be out of date, or belong to another client. In each of these cases the server
+    /// executed nothing of the query.
+    pub(super) async fn query(&self, query: &Query) -> Result<Vec<Row>, QueryFailure> {
         let Query { statement, parameters } = query;
         let parameters: Vec<&(dyn ToSql + Sync)> =
             parameters.iter().map(|parameter| &**parameter as _).collect();
@@ -198,24 +198,24 @@ impl Connection {
                 Ok(rows) if statement.is_answered_by(&rows) => return Ok(rows),
                 Ok(_) => self.statement_lost(statement),
                 Err(error) if is_lost(&error, self.client()) => {
-                    return Err(Failure::Lost(Some(error)));
+                    return Err(QueryFailure::Lost(Some(error)));
                 }
                 Err(error) => match error.code() {
                     Some(&SqlState::INVALID_SQL_STATEMENT_NAME)
                     | Some(&SqlState::DUPLICATE_PSTATEMENT)
                     | Some(&SqlState::PROTOCOL_VIOLATION)
                     | None => self.statement_lost(statement),
-                    // "cached plan must not change result type": the only use of this code in what
-                    // is asked here.
+                    // "cached plan must not change result type": these queries get this code for no other
+                    // reason.
                     Some(&SqlState::FEATURE_NOT_SUPPORTED) => self.forget(statement),
-                    Some(code) if may_be_anothers(code) => {}
+                    Some(code) if may_be_of_another_statement(code) => {}
                     Some(_) => return Err(self.failure(error)),
                 },
             }
         }
         match self.query_unnamed(statement, &parameters).await {
             Ok(rows) if statement.is_answered_by(&rows) => Ok(rows),
-            Ok(_) => Err(Failure::Lost(None)),
+            Ok(_) => Err(QueryFailure::Lost(None)),
             Err(error) => Err(self.failure(error)),
         }
     }
@@ -238,8 +238,7 @@ impl Connection {
         self.client().query(&prepared, parameters).await
     }
 
-    /// Parsed, planned and executed in one go: there is no statement that could be lost or out of
-    /// date.
+    /// Parses, plans and executes in one step: no statement can be lost or be out of date.
     async fn query_unnamed(
         &self,
         statement: &Statement,
@@ -250,30 +249,32 @@ impl Connection {
         self.client().query_typed(&statement.sql, &typed).await
     }
 
-    /// What an error means for those who asked.
-    fn failure(&self, error: Error) -> Failure {
-        let Some(code) = error.code() else { return Failure::Lost(Some(error)) };
+    /// The failure that an error stands for.
+    fn failure(&self, error: Error) -> QueryFailure {
+        let Some(code) = error.code() else { return QueryFailure::Lost(Some(error)) };
         if is_lost(&error, self.client()) {
-            return Failure::Lost(Some(error));
+            return QueryFailure::Lost(Some(error));
         }
-        // A new connection that says the same has said it for good.
+        // If a new connection gets the same error, it is final.
         let is_old = self.made.elapsed() >= self.server.timeout();
         match code.code() {
-            // Serialization, deadlock, lock_timeout; the plan or its table was changed meanwhile.
-            "40001" | "40P01" | "55P03" => Failure::Again(error),
-            // Read-only; a right, a role or a database that is gone.
-            "25006" | "42501" if is_old => Failure::Stale,
-            code if is_old && (code.starts_with("28") || code.starts_with("3D")) => Failure::Stale,
-            _ => Failure::Refused(error),
+            // Serialization failure, deadlock, lock timeout: nothing was executed.
+            "40001" | "40P01" | "55P03" => QueryFailure::Retry(error),
+            // Read-only server; a right, a role or a database that is gone.
+            "25006" | "42501" if is_old => QueryFailure::Stale,
+            code if is_old && (code.starts_with("28") || code.starts_with("3D")) => {
+                QueryFailure::Stale
+            }
+            _ => QueryFailure::Refused(error),
         }
     }
 
-    /// Executes a statement in a transaction of its own, planned for these very parameters, and
-    /// returns its rows. `settings` are statements that hold for this transaction. The server ends
-    /// what takes longer than `longest`.
+    /// Executes a statement in a transaction of its own, planned for these parameters, and returns its
+    /// rows. `settings` are SET LOCAL statements. The server ends a statement that takes longer than
+    /// `longest`.
     ///
-    /// Nothing of it is prepared, and no setting of it outlives the transaction, so it works behind a
-    /// pooler too. After an error the connection may be in the middle of it.
+    /// Nothing is prepared and no setting outlives the transaction, so this works behind a pooler too.
+    /// After an error the connection may be in the middle of the transaction.
     pub(super) async fn transaction(
         &self,
         settings: &str,
@@ -281,7 +282,7 @@ impl Connection {
         sql: &str,
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, Unavailable> {
-        // Other levels of isolation refuse what others have changed, instead of looking again.
+        // Other isolation levels fail on rows that others have changed, instead of reading them again.
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
              SET LOCAL statement_timeout = {}; {settings}",
@@ -302,12 +303,12 @@ impl Connection {
         self.server.statement_lost();
     }
 
-    /// Has the statement prepared again next time.
+    /// Forgets a prepared statement: it is prepared again next time.
     fn forget(&self, statement: &Statement) {
         self.prepared().remove(&statement.nonce);
     }
 
-    /// What a panic elsewhere left behind is still whole.
+    /// The map is valid even after a panic elsewhere.
     fn prepared(&self) -> MutexGuard<'_, HashMap<i64, (Prepared, Instant)>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -316,23 +317,23 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if let Some(mut client) = self.client.take() {
-            // The manager keeps a list of what it made.
+            // The manager keeps a list of the clients it made.
             self.server.pool.manager().detach(&mut client);
         }
     }
 }
 
-/// Whether the server says that no column can hold such a value: the text is not of its type, its
-/// encoding lacks a character, a domain forbids it. No row has it then, and nothing is out of order.
+/// Whether the server says that no column can hold such a value: the text is not of the type, the encoding
+/// lacks a character, a domain forbids it. Then no row has the value, and nothing is out of order.
 pub(super) fn is_no_such_value(code: Option<&SqlState>) -> bool {
     // The classes "data exception" and "integrity constraint violation".
     code.is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("23"))
 }
 
-/// Whether one row may be the reason why a query for many fails.
+/// Whether a single row may be the reason why a query for many keys fails.
 pub(super) fn may_be_one_row(code: Option<&SqlState>) -> bool {
-    // Besides values: functions, triggers and policies that raise, damaged pages, one row that is
-    // too large for the memory of the server.
+    // Besides values: functions, triggers and policies that raise, damaged pages, a row too large for the
+    // memory of the server.
     let is_of_a_row = |code: &SqlState| {
         ["39", "XX", "P0"].iter().any(|class| code.code().starts_with(class))
             || *code == SqlState::OUT_OF_MEMORY
@@ -340,17 +341,17 @@ pub(super) fn may_be_one_row(code: Option<&SqlState>) -> bool {
     is_no_such_value(code) || code.is_some_and(is_of_a_row)
 }
 
-/// Whether an error may stem from another's statement that ran under the name of ours: of the
-/// values, or of tables and rights.
-fn may_be_anothers(code: &SqlState) -> bool {
+/// Whether another client's statement may have run under the name of ours and caused this error: an error
+/// about values, tables or rights.
+fn may_be_of_another_statement(code: &SqlState) -> bool {
     ["22", "23", "42"].iter().any(|class| code.code().starts_with(class))
 }
 
-/// Whether the connection is gone.
+/// Whether the connection is lost.
 fn is_lost(error: &Error, client: &ClientWrapper) -> bool {
     match error.as_db_error() {
         Some(error) => is_end_of_connection(error),
-        // It is not the server that speaks.
+        // The error is not from the server.
         None => {
             error.is_closed()
                 || client.is_closed()
@@ -360,11 +361,11 @@ fn is_lost(error: &Error, client: &ClientWrapper) -> bool {
     }
 }
 
-/// Whether the server, or a pooler, says that this is the end of the connection.
+/// Whether the server or a pooler says that the connection ends.
 fn is_end_of_connection(error: &DbError) -> bool {
     match error.parsed_severity() {
         Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
-        // PgBouncer leaves out the field that is not translated.
+        // PgBouncer omits the field with the untranslated severity.
         None => error.severity() == "FATAL",
     }
 }

@@ -1,4 +1,4 @@
-//! The connections that a site has, and how many more it may have.
+//! The connections of a site, and how many more it may have.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -8,67 +8,67 @@ use tokio::{
     time::Instant,
 };
 
-use super::{connection::Connection, kind::Kind, line::Claim};
+use super::{connection::Connection, kind::Kind, wait_queue::Claim};
 use crate::crypto::random_bytes;
 
-/// How long a connection is kept that nobody uses, the last one of its runtime and the others.
+/// How long an idle connection is kept: the last one of its runtime, and each further one.
 pub(super) const IDLE: Duration = Duration::from_secs(60);
 pub(super) const SECOND_IDLE: Duration = Duration::from_secs(10);
 
 /// How many idle connections a runtime keeps: as many as it usually needs at a time.
 const MOST_IDLE: usize = 4;
 
-/// The greatest age of a connection, less a part by chance: what was changed since it was made, such
-/// as the settings of its role, is noticed some time, and not by all at once.
+/// The greatest age of a connection, less a random part, so that connections do not all end at once.
+/// Changes made since it was opened, such as new settings of its role, take effect no later than this.
 const GREATEST_AGE: Duration = Duration::from_secs(30 * 60);
 
-/// How long a connection stays with those who wait on its own runtime, though others have waited longer:
-/// making one takes a part of that.
+/// How long a new connection is reserved for its own runtime, even if callers elsewhere have waited
+/// longer. Making a connection takes a part of that time.
 const TENURE: Duration = Duration::from_millis(50);
 
-/// All that count: idle ones, those in use, in the making, and given up on.
+/// All connections that count towards the limit: idle, in use, being made, and abandoned.
 pub(super) struct Connections {
     most: usize,
-    places: Arc<Semaphore>,
-    /// The last one is used first.
+    slots: Arc<Semaphore>,
+    /// The one at the end is used first.
     idle: Vec<Pooled>,
-    held: HashMap<(Id, Kind), usize>,
-    held_by_kind: [usize; Kind::ALL.len()],
-    /// Connections made before that are not used again.
+    in_use: HashMap<(Id, Kind), usize>,
+    in_use_by_kind: [usize; Kind::ALL.len()],
+    /// Connections made before this instant are not used again.
     retired: Option<Instant>,
-    /// When something last answered, on each of these.
-    heard: HashMap<Id, Instant>,
+    /// When a connection of each runtime last answered.
+    last_answer: HashMap<Id, Instant>,
 }
 
-/// A connection and its place.
+/// A connection and its slot.
 pub(super) struct Pooled {
     pub(super) connection: Connection,
     pub(super) runtime: Id,
-    /// When it answered last, or was made.
-    heard: Instant,
+    /// When it last answered, or was made.
+    last_answer: Instant,
     ends: Instant,
-    /// Dropped after the connection: until then it counts.
-    place: Place,
+    /// Dropped after the connection: until then, the connection counts.
+    slot: Slot,
 }
 
-/// One of the connections that a site may have, whether it is open, in the making or given up on.
-pub(super) type Place = OwnedSemaphorePermit;
+/// A permit for one connection: open, being made, or abandoned.
+pub(super) type Slot = OwnedSemaphorePermit;
 
 impl Pooled {
-    pub(super) fn new(connection: Connection, runtime: Id, place: Place) -> Self {
+    pub(super) fn new(connection: Connection, runtime: Id, slot: Slot) -> Self {
         let now = Instant::now();
         let chance = f32::from(u8::from_be_bytes(random_bytes())) / 255.0;
         let ends = now + GREATEST_AGE.mul_f32(1.0 - chance / 5.0);
-        Self { connection, runtime, heard: now, ends, place }
+        Self { connection, runtime, last_answer: now, ends, slot }
     }
 
-    /// Closes the connection: the runtime that drives it does.
-    pub(super) fn close(self) -> Place {
-        self.place
+    /// Drops the connection, which its runtime then closes. Returns the slot.
+    pub(super) fn close(self) -> Slot {
+        self.slot
     }
 
     fn is_silent_since(&self, since: Instant) -> bool {
-        self.heard <= since && self.connection.made() <= since
+        self.last_answer <= since && self.connection.made() <= since
     }
 }
 
@@ -76,12 +76,12 @@ impl Connections {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,
-            places: Arc::new(Semaphore::new(most)),
+            slots: Arc::new(Semaphore::new(most)),
             idle: Vec::new(),
-            held: HashMap::new(),
-            held_by_kind: [0; Kind::ALL.len()],
+            in_use: HashMap::new(),
+            in_use_by_kind: [0; Kind::ALL.len()],
             retired: None,
-            heard: HashMap::new(),
+            last_answer: HashMap::new(),
         }
     }
 
@@ -89,63 +89,63 @@ impl Connections {
         self.most
     }
 
-    /// How many places are taken.
+    /// How many slots are taken.
     pub(super) fn count(&self) -> usize {
-        self.most - self.places.available_permits()
+        self.most - self.slots.available_permits()
     }
 
     /// Takes the idle connection of this runtime that answered last.
     pub(super) fn take(&mut self, runtime: Id, kind: Kind, claim: Claim) -> Option<Pooled> {
-        if self.is_limited(runtime, kind, claim) {
+        if self.is_at_limit(runtime, kind, claim) {
             return None;
         }
         let now = Instant::now();
         loop {
             let index = self.idle.iter().rposition(|idle| {
                 idle.runtime == runtime
-                    && claim.heard_since().is_none_or(|since| !idle.is_silent_since(since))
+                    && claim.answered_since().is_none_or(|since| !idle.is_silent_since(since))
             })?;
             let pooled = self.idle.remove(index);
-            // The server may have closed it while nobody asked.
+            // The server may have closed it while it was idle.
             if self.may_stay(&pooled, now) {
-                *self.held.entry((runtime, kind)).or_default() += 1;
-                self.held_by_kind[kind as usize] += 1;
+                *self.in_use.entry((runtime, kind)).or_default() += 1;
+                self.in_use_by_kind[kind as usize] += 1;
                 return Some(pooled);
             }
         }
     }
 
-    /// Whether so many are used for this kind already that it may have no other one.
-    pub(super) fn is_limited(&self, runtime: Id, kind: Kind, claim: Claim) -> bool {
-        // Where all of a kind are silent, each may be followed by another one.
-        let times = 1 + usize::from(claim.heard_since().is_some());
-        let held = self.held.get(&(runtime, kind)).copied().unwrap_or_default();
-        held >= kind.most_of_runtime().saturating_mul(times)
-            || self.held_by_kind[kind as usize] >= times * kind.most(self.most)
+    /// Whether this kind has reached its limit of connections, on this runtime or in all.
+    pub(super) fn is_at_limit(&self, runtime: Id, kind: Kind, claim: Claim) -> bool {
+        // Each silent connection of a kind may get one hedge.
+        let times = 1 + usize::from(claim.answered_since().is_some());
+        let in_use = self.in_use.get(&(runtime, kind)).copied().unwrap_or_default();
+        in_use >= kind.most_of_runtime().saturating_mul(times)
+            || self.in_use_by_kind[kind as usize] >= times * kind.most(self.most)
     }
 
-    /// One that was taken is not used any more.
-    pub(super) fn let_go(&mut self, runtime: Id, kind: Kind) {
-        self.held_by_kind[kind as usize] -= 1;
-        if let Some(held) = self.held.get_mut(&(runtime, kind)) {
-            *held -= 1;
-            if *held == 0 {
-                self.held.remove(&(runtime, kind));
+    /// Counts a connection as no longer in use.
+    pub(super) fn release(&mut self, runtime: Id, kind: Kind) {
+        self.in_use_by_kind[kind as usize] -= 1;
+        if let Some(in_use) = self.in_use.get_mut(&(runtime, kind)) {
+            *in_use -= 1;
+            if *in_use == 0 {
+                self.in_use.remove(&(runtime, kind));
             }
         }
     }
 
-    /// One that was taken has answered.
+    /// Makes a connection idle again after it has answered.
     pub(super) fn put_back(&mut self, mut pooled: Pooled) {
         let now = Instant::now();
-        pooled.heard = now;
-        self.heard.insert(pooled.runtime, now);
+        pooled.last_answer = now;
+        self.last_answer.insert(pooled.runtime, now);
         if self.may_stay(&pooled, now) {
             self.idle.push(pooled);
         }
     }
 
-    /// One that was made.
+    /// Adds a connection that was just made.
     pub(super) fn add(&mut self, pooled: Pooled) {
         self.idle.push(pooled);
     }
@@ -157,58 +157,58 @@ impl Connections {
             && self.retired.is_none_or(|retired| made >= retired)
     }
 
-    /// A place for a connection of this runtime: a free one, while no more than `most` are taken, or
-    /// that of a connection that nobody uses.
-    pub(super) fn place(&mut self, claim: Claim, runtime: Id, most: usize) -> Option<Place> {
+    /// A slot for a connection of this runtime: a free one while fewer than `most` are taken, otherwise
+    /// that of an idle connection, which is closed.
+    pub(super) fn slot(&mut self, claim: Claim, runtime: Id, most: usize) -> Option<Slot> {
         let now = Instant::now();
-        // What was closed by the server, or with its runtime, takes no place.
+        // Connections that the server or their runtime has closed take no slot.
         self.idle.retain(|idle| !idle.connection.is_closed());
-        // One that may be dead gives way to one that is asked in its place.
+        // A connection that may be dead gives its slot to its hedge.
         let is_silent = |idle: &Pooled| {
             idle.runtime == runtime
-                && claim.heard_since().is_some_and(|since| idle.is_silent_since(since))
+                && claim.answered_since().is_some_and(|since| idle.is_silent_since(since))
         };
         if let Some(index) = self.idle.iter().position(is_silent) {
             return Some(self.idle.remove(index).close());
         }
         if self.count() < most
-            && let Ok(place) = Arc::clone(&self.places).try_acquire_owned()
+            && let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
         {
-            return Some(place);
+            return Some(slot);
         }
         let is_to_spare = |idle: &Pooled| now >= idle.connection.made() + TENURE;
         let index = self.idle.iter().position(is_to_spare)?;
         Some(self.idle.remove(index).close())
     }
 
-    /// Whether there is a connection on this runtime.
+    /// Whether this runtime has a connection.
     pub(super) fn has_any(&self, runtime: Id) -> bool {
         self.idle.iter().any(|idle| idle.runtime == runtime)
-            || self.held.keys().any(|(of, _)| *of == runtime)
+            || self.in_use.keys().any(|(of, _)| *of == runtime)
     }
 
     pub(super) fn are_there(&self) -> bool {
-        !self.idle.is_empty() || !self.held.is_empty()
+        !self.idle.is_empty() || !self.in_use.is_empty()
     }
 
     /// Whether a connection of this runtime has answered since then.
-    pub(super) fn has_heard_since(&self, runtime: Id, since: Instant) -> bool {
-        self.heard.get(&runtime).is_some_and(|heard| *heard > since)
+    pub(super) fn has_answered_since(&self, runtime: Id, since: Instant) -> bool {
+        self.last_answer.get(&runtime).is_some_and(|last_answer| *last_answer > since)
     }
 
-    /// Has nobody use the connections again that were made before now.
+    /// Retires all connections made before now: they are not used again.
     pub(super) fn retire_all(&mut self) {
         let now = Instant::now();
         self.retired = Some(now);
         self.idle.retain(|idle| idle.connection.made() >= now);
     }
 
-    /// Closes the idle ones of a runtime that have been silent since then.
+    /// Closes the idle connections of a runtime that have been silent since this instant.
     pub(super) fn close_silent(&mut self, runtime: Id, since: Instant) {
         self.idle.retain(|idle| idle.runtime != runtime || !idle.is_silent_since(since));
     }
 
-    /// Closes the idle one of a runtime with too many that has been idle for longest.
+    /// Closes the idle connection of a runtime that has been idle longest, if the runtime has too many.
     pub(super) fn close_surplus(&mut self, runtime: Id) {
         let of_runtime = |idle: &Pooled| idle.runtime == runtime;
         if self.idle.iter().filter(|idle| of_runtime(idle)).count() > MOST_IDLE
@@ -218,25 +218,28 @@ impl Connections {
         }
     }
 
-    /// Closes the idle ones of a runtime that nobody has used for long; whether there are others.
+    /// Closes the connections of a runtime that have been idle too long. Returns whether idle ones are
+    /// left.
     pub(super) fn sweep(&mut self, runtime: Id) -> bool {
         let now = Instant::now();
         let mut left = self.idle.iter().filter(|idle| idle.runtime == runtime).count();
         self.idle.retain(|idle| {
             let kept = if left > 1 { SECOND_IDLE } else { IDLE };
             let is_useless = idle.runtime == runtime
-                && (now >= idle.heard + kept || now >= idle.ends || idle.connection.is_closed());
+                && (now >= idle.last_answer + kept
+                    || now >= idle.ends
+                    || idle.connection.is_closed());
             left -= usize::from(is_useless);
             !is_useless
         });
         if left == 0 {
-            self.heard.remove(&runtime);
+            self.last_answer.remove(&runtime);
         }
         left > 0
     }
 
-    /// Whether there is nothing to be closed.
-    pub(super) fn are_few(&self) -> bool {
+    /// Whether no runtime can have too many idle connections.
+    pub(super) fn has_no_surplus(&self) -> bool {
         self.idle.len() <= MOST_IDLE
     }
 }

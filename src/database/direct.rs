@@ -1,4 +1,4 @@
-//! What is asked or written by itself, on a connection of the pool.
+//! Queries that are not batched: rare reads, and all writes.
 
 use std::{hash::Hash, sync::Arc};
 
@@ -10,8 +10,8 @@ use tokio::{
 use tokio_postgres::Row;
 
 use super::{
-    batch::{Ask, Asked, Batch, Outcome},
-    connection::{Connection, Failure},
+    batch::{Batch, Caller, Job, Outcome},
+    connection::{Connection, QueryFailure},
     kind::Kind,
     pool::Pool,
     statement::Query,
@@ -19,8 +19,8 @@ use super::{
 };
 use crate::error::Unavailable;
 
-/// Queries that are not batched. Each is asked by a task of its own: one that asks and is paused or goes
-/// away leaves no connection in use. Clones are one.
+/// Sends queries that are not batched. Each runs in a task of its own: a caller that is paused or goes
+/// away leaves no connection in use. Clones share the state.
 #[derive(Clone)]
 pub(super) struct Direct {
     pool: Pool,
@@ -32,16 +32,16 @@ impl Direct {
         Self { pool: pool.clone(), turns: Arc::default() }
     }
 
-    /// The rows that answer a query that only reads, asked again elsewhere where need be.
+    /// Reads, on further connections where need be, and returns the rows.
     pub(super) async fn read(&self, query: Query, deadline: Instant) -> Outcome<Vec<Row>> {
-        let (asked, answered) = ask(deadline);
-        let batch = Batch::new(&self.pool, Kind::Reads, query, asked);
+        let (callers, answered) = ask(deadline);
+        let batch = Batch::new(&self.pool, Kind::Reads, query, callers);
         spawn(batch.run())?;
         answer(answered).await
     }
 
-    /// The rows that answer a statement that writes this row. It is sent at most once, unless the server
-    /// says that nothing was done, and executed as a transaction of its own.
+    /// Executes a statement that writes this row, and returns its rows. It is sent at most once, unless
+    /// the server says that it executed nothing. It is a transaction of its own.
     pub(super) async fn write(
         &self,
         kind: Kind,
@@ -49,27 +49,27 @@ impl Direct {
         query: Query,
         deadline: Instant,
     ) -> Outcome<Vec<Row>> {
-        let (asked, answered) = ask(deadline);
+        let (callers, answered) = ask(deadline);
         let (pool, turn) = (self.pool.clone(), self.turns.of((kind, row)));
         spawn(async move {
             let Ok(_turn) = timeout_at(deadline, turn.come()).await else {
-                return asked.into_iter().for_each(|(_, asked)| {
+                return callers.into_iter().for_each(|(_, callers)| {
                     let error = Unavailable::Timeout(pool.server().timeout());
-                    drop(asked.answer.send(Err(error.into())));
+                    drop(callers.answer.send(Err(error.into())));
                 });
             };
-            Batch::new(&pool, kind, query, asked).run().await;
+            Batch::new(&pool, kind, query, callers).run().await;
         })?;
         answer(answered).await
     }
 }
 
-/// The only question of a batch.
-type One = Vec<(usize, Asked<Vec<Row>>)>;
+/// The only caller of a batch.
+type OneCaller = Vec<(usize, Caller<Vec<Row>>)>;
 
-fn ask(deadline: Instant) -> (One, oneshot::Receiver<Outcome<Vec<Row>>>) {
+fn ask(deadline: Instant) -> (OneCaller, oneshot::Receiver<Outcome<Vec<Row>>>) {
     let (answer, answered) = oneshot::channel();
-    (vec![(0, Asked { deadline, answer })], answered)
+    (vec![(0, Caller { deadline, answer })], answered)
 }
 
 fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Result<(), Arc<Unavailable>> {
@@ -82,10 +82,10 @@ async fn answer(answered: oneshot::Receiver<Outcome<Vec<Row>>>) -> Outcome<Vec<R
     answered.await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
 }
 
-impl Ask for Query {
+impl Job for Query {
     type Answer = Vec<Row>;
 
-    async fn ask(&self, connection: &Connection) -> Result<Vec<Outcome<Vec<Row>>>, Failure> {
+    async fn ask(&self, connection: &Connection) -> Result<Vec<Outcome<Vec<Row>>>, QueryFailure> {
         Ok(vec![Ok(connection.query(self).await?)])
     }
 }

@@ -7,33 +7,33 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{Database, kind::Kind, line::Claim};
+use super::{Database, kind::Kind, wait_queue::Claim};
 use crate::error::{Error, Unavailable};
 
-/// How many rows go at once: so few that they are soon deleted where each has to be read from a disk.
+/// How many rows are deleted at once: few enough to be quick even if each is read from a disk.
 const AT_ONCE: i64 = 1_000;
 
-/// Before any other moment.
+/// The earliest timestamp.
 const BEGINNING: &str = "-infinity";
 
-/// How long one part may take. It is no visitor who waits: without an index on `expire_date` each part
-/// reads the whole table.
+/// How long one part may take. No visitor waits for it: without an index on `expire_date`, each part reads
+/// the whole table.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Where few rows seem to have expired, as in a table that was never analysed, the server would find
-/// them all and sort them, for each part. By the index they come in order. A sort that there has to
-/// be all the same counts as dear, and is not to be compiled for that. And nobody waits for the disk:
-/// what a crash brings back has expired, and is deleted next time.
+/// If few rows seem to have expired, as in a table that was never analysed, the server would find and sort
+/// all of them for each part. The index returns them in order, so sorting is made expensive. If a sort is
+/// needed all the same, its high cost must not start the JIT compiler. The commit does not wait for the
+/// disk: rows that a crash brings back have expired, and are deleted the next time.
 const SETTINGS: &str = "SET LOCAL enable_sort = off; SET LOCAL lock_timeout = 0; \
     SET LOCAL plan_cache_mode = auto; \
     SET LOCAL jit = off; SET LOCAL synchronous_commit = off; \
     SET LOCAL datestyle = 'ISO'; SET LOCAL timezone = 'UTC'";
 
 impl Database {
-    /// Deletes the rows that ended before this moment; says how many.
+    /// Deletes the rows whose `expire_date` is before this moment. Returns how many.
     pub(crate) async fn clear_expired(&self, now: SystemTime) -> Result<u64, Error> {
         let sql = sql(&self.settings().session_table.quoted());
-        // It is not released after an error: it may be in the middle of a transaction.
+        // After an error it is not released, because it may be in the middle of a transaction.
         let timeout = self.settings().timeout;
         let lease = tokio::time::timeout(timeout, self.pool.get(Kind::Jobs, Claim::First)).await;
         let lease = lease.map_err(|_| Unavailable::NoConnection(timeout))??;
@@ -57,11 +57,11 @@ impl Database {
     }
 }
 
-/// What became of one part.
+/// The result of one part.
 struct Part {
     deleted: i64,
     found: i64,
-    /// The latest end of what was found.
+    /// The latest `expire_date` that was found.
     last: Option<String>,
 }
 
@@ -70,20 +70,20 @@ impl Part {
         Ok(Self { deleted: row.try_get(0)?, found: row.try_get(1)?, last: row.try_get(2)? })
     }
 
-    /// Where the next part begins, if there is more: where this one ended, since the index still has
-    /// what was deleted until the next vacuum. A trigger may let no row go; then it goes no further.
+    /// Where the next part begins, if there is more: at the end of this one, since the index still has the
+    /// deleted rows until the next vacuum. If a trigger prevents all deletes, it stops.
     fn next(self, from: &str) -> Option<String> {
         let last = self.last.filter(|_| self.found >= AT_ONCE)?;
         (self.deleted > 0 || last != from).then_some(last)
     }
 }
 
-/// One part. It locks what it deletes, and passes over what others have locked: another
-/// `clear_expired` and Django's own delete those rows themselves, a request that changes one may give
-/// it another end. So it waits for no row, and nobody waits in a circle.
+/// The statement for one part. It locks the rows that it deletes and skips rows that others have locked:
+/// another `clear_expired` and Django's own delete those themselves, and a request that changes a row may
+/// extend it. It waits for no row, so there is no deadlock.
 ///
-/// `IS TRUE`, so that rows are found by their keys, and the end is looked at again only in them: it
-/// is not the key alone that says which row, where two may have the same.
+/// `IS TRUE`: rows are found by their keys, and the end is checked again only in these rows. The key alone
+/// does not identify a row where two rows may have the same.
 fn sql(table: &str) -> String {
     format!(
         "WITH found AS (SELECT session_key, expire_date FROM {table} \

@@ -1,4 +1,4 @@
-//! What writes while something is out of order, and how soon all is well afterwards. The clock is stopped.
+//! Writes during faults, and how soon everything works again afterwards. The clock is stopped.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 /// The first moment at which a timer can fire.
 const EXACT: Duration = Duration::from_millis(1);
 
-/// Who writes.
+/// A service that writes.
 struct Writer {
     direct: Direct,
     table: Arc<TestTable>,
@@ -29,7 +29,7 @@ impl Writer {
         Self { direct: Direct::new(pool), table: TestTable::new() }
     }
 
-    /// How long it took to write a row, and whether it was written.
+    /// Writes a row. Returns how long that took, and whether it was written.
     async fn write(&self, row: usize) -> (Duration, bool) {
         let start = Instant::now();
         let query = self.table.query();
@@ -38,10 +38,10 @@ impl Writer {
     }
 }
 
-/// Whatever happened, and however few connections there may be: who comes one `timeout` after it is over is
-/// answered, and so is everybody from then on.
+/// After any fault, and with any number of connections: a caller that comes one `timeout` after its end is
+/// answered, and so are all later callers.
 #[tokio::test(start_paused = true)]
-async fn after_every_fault_all_is_well_within_one_timeout() {
+async fn after_every_fault_callers_are_answered_within_one_timeout() {
     const EVERY: Duration = Duration::from_millis(500);
     const LASTS: Duration = Duration::from_secs(10);
 
@@ -71,19 +71,19 @@ async fn after_every_fault_all_is_well_within_one_timeout() {
             let over = Instant::now() + LASTS;
             let heals = async {
                 sleep(LASTS).await;
-                // What died stays dead.
+                // Dead connections stay dead.
                 server.set(if now == Mood::Swallows { now } else { Mood::Answers }, Mood::Answers);
             };
             let count = (LASTS + 3 * TIMEOUT).as_millis() / EVERY.as_millis();
-            let visitors = join_all((0..count as usize).map(async |number| {
+            let callers = join_all((0..count as usize).map(async |number| {
                 sleep(EVERY * number as u32).await;
                 let start = Instant::now();
                 let read = batcher.ask(number as i64, start + TIMEOUT);
                 let (read, (_, written)) = tokio::join!(read, writer.write(number));
                 (start, read.is_ok(), written)
             }));
-            let (visitors, ()) = tokio::join!(visitors, heals);
-            for (start, read, written) in visitors {
+            let (callers, ()) = tokio::join!(callers, heals);
+            for (start, read, written) in callers {
                 if start >= over + TIMEOUT {
                     let late = start - over;
                     let what =
@@ -95,12 +95,12 @@ async fn after_every_fault_all_is_well_within_one_timeout() {
     }
 }
 
-/// Connections that died without a word: each costs no more than the write that found it out.
+/// Connections that died without a sign: each costs only the write that finds it out.
 #[tokio::test(start_paused = true)]
 async fn a_write_that_is_silent_keeps_others_from_connections_that_died_with_its_own() {
     let server = TestServer::new();
     let writer = Writer::new(&server.pool(TIMEOUT, 32));
-    // Four connections that nobody uses.
+    // Four idle connections.
     server.set(Mood::Locked, Mood::Locked);
     let (written, ()) = tokio::join!(join_all((0..4).map(|row| writer.write(row))), async {
         sleep(EXACT).await;
@@ -114,14 +114,14 @@ async fn a_write_that_is_silent_keeps_others_from_connections_that_died_with_its
         writer.write(row as usize).await
     }));
     let failed: Vec<_> = writes.await.into_iter().filter(|(_, written)| !written).collect();
-    // The second one was sent before the first was known to be silent.
+    // The second write was sent before the first was known to be silent.
     assert!(failed.len() <= 2, "{} of 40 failed", failed.len());
     assert!(failed.iter().all(|(took, _)| *took <= TIMEOUT + EXACT));
 }
 
-/// A future that is polled once and then left alone, as in a `select!` of a handler.
+/// A future that is polled once and then left alone, as by `select!` in a handler.
 #[tokio::test(start_paused = true)]
-async fn a_paused_write_stops_nobody_and_is_done() {
+async fn a_paused_write_stops_no_other_and_is_executed() {
     let server = TestServer::new();
     let writer = Writer::new(&server.pool(TIMEOUT, 4));
     assert!(writer.write(0).await.1);
@@ -136,13 +136,13 @@ async fn a_paused_write_stops_nobody_and_is_done() {
     assert_eq!(server.executed(), 6);
 }
 
-/// Whatever the `timeout`: who waits for a lock is not taken for a connection that died.
+/// For any `timeout`: a connection that waits for a lock is not taken for a dead one.
 #[tokio::test(start_paused = true)]
-async fn a_lock_is_told_before_a_second_connection_is_asked() {
+async fn a_lock_is_reported_before_a_hedge() {
     for millis in [40, 200, 1_000, 5_000, 20_000, 60_000] {
         let pool = TestServer::new().pool(Duration::from_millis(millis), 8);
-        let (lock, patience) =
-            (pool.server().lock_timeout(), pool.server().patience(Kind::Sessions));
-        assert!(lock * 2 <= patience && lock >= Duration::from_millis(10), "{millis}: {lock:?}");
+        let (lock, hedge_after) =
+            (pool.server().lock_timeout(), pool.server().hedge_after(Kind::Sessions));
+        assert!(lock * 2 <= hedge_after && lock >= Duration::from_millis(10), "{millis}: {lock:?}");
     }
 }

@@ -1,20 +1,20 @@
 //! What a query is for.
 
-/// What a query is for. What one kind waits for, such as a lock, takes no more than a part of the
-/// connections from the others.
+/// What a query is for. Each kind may use only a part of the connections, so that queries that wait, for a
+/// lock for example, leave some to the other kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Sessions,
     Users,
-    /// Sessions and users in one.
+    /// Sessions and users in one query.
     Visits,
     Permissions,
     Slides,
-    /// Whatever else only reads.
+    /// All other reads.
     Reads,
     SessionWrites,
     UserWrites,
-    /// Long jobs of the site's owner.
+    /// Long jobs that the service starts, such as `clear_expired`.
     Jobs,
 }
 
@@ -31,19 +31,19 @@ impl Kind {
         Self::Jobs,
     ];
 
-    /// Whether what may have been done can be asked again.
+    /// Whether a query may be sent again even if the first one may have been executed.
     pub(super) fn repeats(self) -> bool {
         !matches!(self, Self::SessionWrites | Self::UserWrites)
     }
 
-    /// Whether it stands in line again when it has met a lock. A page does not wait until somebody has
-    /// made an index: its session ends when it would have.
+    /// Whether a query is queued again after it met a lock. A slide is not: a page does not wait until an
+    /// index has been built, and its session ends at the former time.
     pub(super) fn waits_for_locks(self) -> bool {
         self != Self::Slides
     }
 
-    /// How many of so many connections it may use at a time. Those that one locked table can stop leave
-    /// an eighth to the others.
+    /// How many of all `connections` this kind may use at a time. The kinds that one locked table can stop
+    /// leave an eighth to the others.
     pub(super) fn most(self, connections: usize) -> usize {
         let sixteenths = match self {
             Self::Sessions | Self::Visits => 5,
@@ -51,18 +51,18 @@ impl Kind {
             Self::Permissions | Self::Reads | Self::SessionWrites => 3,
             Self::UserWrites => 2,
             Self::Slides => 1,
-            // One at a time.
+            // One job at a time.
             Self::Jobs => 0,
         };
         (connections * sixteenths / 16).max(1)
     }
 
-    /// How many one runtime may use at a time. What is asked together needs one, another one while that
-    /// is silent, and one for those who came later.
+    /// How many one runtime may use at a time. A batcher needs one, a second one as a hedge, and one for
+    /// the next batch.
     pub(super) fn most_of_runtime(self) -> usize {
         match self {
             Self::Sessions | Self::Users | Self::Permissions | Self::Slides => 3,
-            // Those with permissions and those without are asked apart.
+            // Visits with permissions and visits without have a batcher each.
             Self::Visits => 6,
             Self::Reads | Self::SessionWrites | Self::UserWrites | Self::Jobs => usize::MAX,
         }
@@ -73,17 +73,17 @@ impl Kind {
 mod tests {
     use super::*;
 
-    /// Whichever table is locked.
+    /// Whichever table is locked, the kinds that wait for it leave an eighth.
     #[test]
-    fn what_waits_for_a_lock_leaves_something_to_the_others() {
+    fn kinds_that_wait_for_a_lock_leave_connections_to_the_others() {
         let sessions = [Kind::Sessions, Kind::Visits, Kind::SessionWrites, Kind::Slides];
         let users = [Kind::Users, Kind::Visits, Kind::Permissions, Kind::UserWrites];
         for connections in 8..200 {
             for locked in [sessions, users] {
-                let held: usize = locked.iter().map(|kind| kind.most(connections)).sum();
+                let used: usize = locked.iter().map(|kind| kind.most(connections)).sum();
                 assert!(
-                    held <= connections - connections / 8,
-                    "{locked:?}: {held} of {connections}"
+                    used <= connections - connections / 8,
+                    "{locked:?}: {used} of {connections}"
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! Which sessions were large the last time.
+//! The keys of sessions whose data was large the last time.
 
 use std::{
     collections::HashSet,
@@ -11,17 +11,18 @@ use std::{
 
 use super::parameters::KeyParameter;
 
-/// From how many bytes on others do not wait for a session: sending them takes longer than all the rest.
+/// From this size on, in bytes, other callers do not wait for a session: its transfer takes longer than
+/// everything else.
 const LARGE: usize = 64 * 1024;
 
-/// How many large sessions are remembered. When there are more, it begins again.
+/// How many keys are remembered. Beyond that, all are forgotten.
 const CAPACITY: usize = 4_096;
 
-/// Keys of large sessions, as hashes.
+/// The keys of large sessions, as hashes.
 #[derive(Default)]
 pub(super) struct LargeKeys {
     hasher: RandomState,
-    /// Whether there are any: most sites have none.
+    /// Whether there is any: most sites have no large session.
     has_any: AtomicBool,
     keys: Mutex<HashSet<u64>>,
 }
@@ -34,7 +35,7 @@ impl LargeKeys {
         }
     }
 
-    /// The session with this key has so many bytes now.
+    /// Records the size of a session in bytes.
     pub(super) fn note(&self, key: &str, bytes: usize) {
         if bytes < LARGE && !self.has_any.load(Ordering::Relaxed) {
             return;

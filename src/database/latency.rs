@@ -1,28 +1,27 @@
-//! How fast a database answers one kind of question, and after how much longer a second connection is
-//! asked.
+//! The latency of one kind of question, and the time after which a second connection is asked (hedging).
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-/// How many times the usual is too long.
+/// A question is hedged after this many times its usual latency.
 const TIMES: u32 = 8;
 
-/// A shorter pause means nothing: a process that waits for a processor makes one. Of a timeout that
-/// allows for a slow database it is at least this part.
+/// The shortest time before a hedge: a process that waits for a processor pauses that long. For a long
+/// timeout, which allows for a slow database, it is at least this fraction of the timeout.
 const SHORTEST: Duration = Duration::from_millis(100);
 const PART: u32 = 40;
 
-/// A database that answers later than this is far away.
+/// A database whose answers take longer than this is far away.
 const NEAR: Duration = Duration::from_micros(500);
 
-/// How long answers take. A value that is lost between two threads costs nothing.
+/// How long answers take. Updates are not atomic: two threads may lose one value, which does no harm.
 #[derive(Default)]
 pub(super) struct Latency {
-    /// The longest of late, in microseconds.
+    /// The longest recent latency, in microseconds. It decays.
     longest: AtomicU64,
-    /// The shortest of late, in microseconds.
+    /// The shortest recent latency, in microseconds. It grows slowly.
     shortest: AtomicU64,
 }
 
@@ -32,41 +31,41 @@ impl Latency {
         let longest = self.longest.load(Ordering::Relaxed);
         let longest = took.max(longest - longest.saturating_sub(took) / 8);
         self.longest.store(longest, Ordering::Relaxed);
-        // The database may have moved further away.
+        // A database may move further away: the shortest latency grows.
         let shortest = self.shortest.load(Ordering::Relaxed);
         let shortest = if shortest == 0 { took } else { shortest };
         let shortest = took.min(shortest + took.saturating_sub(shortest).div_ceil(64));
         self.shortest.store(shortest, Ordering::Relaxed);
     }
 
-    /// How long a connection may be silent before the same is asked on another one: at most a share
-    /// of the timeout, unless answers usually take longer.
-    pub(super) fn patience(&self, share: Duration, timeout: Duration) -> Duration {
+    /// How long a connection may be silent before the question is also asked on another one: at most the
+    /// retry interval, unless answers usually take longer.
+    pub(super) fn hedge_after(&self, retry_interval: Duration, timeout: Duration) -> Duration {
         let longest = Duration::from_micros(self.longest.load(Ordering::Relaxed));
-        let shortest = shortest_patience(share, timeout);
-        let patience = longest.saturating_mul(TIMES).clamp(shortest, share);
-        // What has taken longer than that is slow, not dead.
-        patience.max(longest.saturating_mul(2).min(timeout / 2))
+        let shortest = shortest_hedge_delay(retry_interval, timeout);
+        let hedge_after = longest.saturating_mul(TIMES).clamp(shortest, retry_interval);
+        // A database that has taken longer than that before is slow, not dead.
+        hedge_after.max(longest.saturating_mul(2).min(timeout / 2))
     }
 
-    /// Whether it takes longer to reach the database than to be answered.
+    /// Whether the round trip takes longer than the work of the database.
     pub(super) fn is_far(&self) -> bool {
         Duration::from_micros(self.shortest.load(Ordering::Relaxed)) > NEAR
     }
 }
 
-/// How long a connection may be silent whatever is usual.
-pub(super) fn shortest_patience(share: Duration, timeout: Duration) -> Duration {
-    SHORTEST.max(timeout / PART).min(share)
+/// The shortest time before a hedge, whatever the latency is.
+pub(super) fn shortest_hedge_delay(retry_interval: Duration, timeout: Duration) -> Duration {
+    SHORTEST.max(timeout / PART).min(retry_interval)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn patience(latency: &Latency, timeout: u64) -> Duration {
+    fn hedge_after(latency: &Latency, timeout: u64) -> Duration {
         let timeout = Duration::from_millis(timeout);
-        latency.patience((timeout / 4).min(Duration::from_secs(1)), timeout)
+        latency.hedge_after((timeout / 4).min(Duration::from_secs(1)), timeout)
     }
 
     #[test]
@@ -87,7 +86,7 @@ mod tests {
             let latency = Latency::default();
             latency.answered(Duration::from_millis(usual));
             let expected = Duration::from_millis(expected);
-            assert_eq!(patience(&latency, timeout), expected, "{usual} ms of {timeout}");
+            assert_eq!(hedge_after(&latency, timeout), expected, "{usual} ms of {timeout}");
         }
     }
 
@@ -99,7 +98,7 @@ mod tests {
         for _ in 0..50 {
             latency.answered(Duration::from_micros(400));
         }
-        assert_eq!(patience(&latency, 4_000), SHORTEST);
+        assert_eq!(hedge_after(&latency, 4_000), SHORTEST);
         assert!(!latency.is_far());
     }
 

@@ -1,9 +1,9 @@
-//! Who may use which connection, and when one is made.
+//! Leases: which caller may use which connection, and when a connection is made.
 //!
-//! A connection is driven by the runtime that it was made on, and used there alone: a runtime that
-//! sleeps, or whose thread is blocked, keeps only its own visitors waiting. Where there are fewer
-//! connections than runtimes, those who wait stand in one line: a connection that nobody uses is closed
-//! for the first of them, whose runtime makes its own.
+//! A connection is driven by the runtime that made it, and only that runtime uses it. A runtime that
+//! sleeps, or whose thread is blocked, therefore delays only its own requests. Where there are fewer
+//! connections than runtimes, all callers wait in one queue: an idle connection is closed for the first
+//! waiter, whose runtime makes its own.
 
 use std::{
     cell::{Cell, RefCell},
@@ -22,38 +22,38 @@ use tokio::{
 use super::{
     attempts::Attempts,
     connection::Connection,
-    connections::{Connections, Place, Pooled, SECOND_IDLE},
+    connections::{Connections, Pooled, SECOND_IDLE, Slot},
     kind::Kind,
-    line::{Claim, Line, Waiting},
     reaper::Reaper,
     server::Server,
+    wait_queue::{Claim, WaitQueue, Waiter},
 };
 use crate::error::Unavailable;
 
-/// The connections of a site, lent to those who ask.
+/// The connections of a site, leased to callers.
 pub(super) struct Leases {
     server: Arc<Server>,
     reaper: Arc<Reaper>,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
 }
 
-pub(super) struct State {
+pub(super) struct PoolState {
     pub(super) connections: Connections,
     pub(super) attempts: Attempts,
-    line: Line<Granted>,
-    /// Runtimes that look after their idle connections.
+    queue: WaitQueue<Granted>,
+    /// Runtimes with a task that closes idle connections.
     swept: HashSet<Id>,
 }
 
 type Granted = Result<Lease, Arc<Unavailable>>;
 
-/// A connection that is in use. If it is dropped and not released, it was given up on: then it is
-/// closed, and its process of the server is ended.
+/// A connection that is in use. If it is dropped without a release, its query was abandoned: the
+/// connection is closed, and the process of the server that serves it is ended.
 pub(super) struct Lease {
     pooled: Option<Pooled>,
     kind: Kind,
     leases: Weak<Leases>,
-    /// Whether somebody has it who may have asked something.
+    /// Whether a caller has it and may have sent something.
     is_taken: bool,
 }
 
@@ -62,10 +62,10 @@ impl Leases {
         Arc::new_cyclic(|leases: &Weak<Self>| {
             let leases = leases.clone();
             let freed = move || leases.upgrade().into_iter().for_each(|leases| leases.serve());
-            let state = State {
+            let state = PoolState {
                 connections: Connections::new(connections),
-                attempts: Attempts::new(server.timeout(), server.share()),
-                line: Line::default(),
+                attempts: Attempts::new(server.timeout(), server.retry_interval()),
+                queue: WaitQueue::default(),
                 swept: HashSet::new(),
             };
             Self {
@@ -76,7 +76,7 @@ impl Leases {
         })
     }
 
-    /// A connection for one query: one that nobody uses, or the next that is made or becomes free.
+    /// Leases a connection for one query: an idle one, or the next one that is made or released.
     pub(super) async fn get(self: &Arc<Self>, kind: Kind, claim: Claim) -> Granted {
         let runtime = Handle::try_current().map_err(|_| Unavailable::NoRuntime)?;
         let id = runtime.id();
@@ -85,7 +85,7 @@ impl Leases {
             return Ok(self.lease(pooled, kind).taken());
         }
         let (grant, mut granted) = oneshot::channel();
-        self.state().line.push(kind, Waiting { runtime, claim, grant });
+        self.state().queue.push(kind, Waiter { runtime, claim, grant });
         loop {
             self.serve();
             let next_look = self.state().attempts.next_look(id, Instant::now());
@@ -99,7 +99,7 @@ impl Leases {
         }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,24 +107,24 @@ impl Leases {
         Lease { pooled: Some(pooled), kind, leases: Arc::downgrade(self), is_taken: false }
     }
 
-    /// Gives those who wait what there is, and makes what is missing.
+    /// Leases idle connections to waiters, and makes those that are missing.
     pub(super) fn serve(self: &Arc<Self>) {
         let now = Instant::now();
         let (mut unwanted, mut missing) = (Vec::new(), Vec::new());
         let mut state = self.state();
-        let State { connections, attempts, line, .. } = &mut *state;
-        if line.is_empty() {
+        let PoolState { connections, attempts, queue, .. } = &mut *state;
+        if queue.is_empty() {
             return;
         }
         let most = connections.most();
         let mut needed: HashMap<Id, usize> = HashMap::new();
         let found = RefCell::new(None);
-        let may_have = |kind: Kind, waiting: &Waiting<Granted>| {
-            let (runtime, claim) = (waiting.runtime.id(), waiting.claim);
-            if connections.is_limited(runtime, kind, claim) {
+        let may_have = |kind: Kind, waiter: &Waiter<Granted>| {
+            let (runtime, claim) = (waiter.runtime.id(), waiter.claim);
+            if connections.is_at_limit(runtime, kind, claim) {
                 return false;
             }
-            self.reaper.run_on(&waiting.runtime);
+            self.reaper.run_on(&waiter.runtime);
             if let Some(pooled) = connections.take(runtime, kind, claim) {
                 found.replace(Some(pooled));
                 return true;
@@ -132,34 +132,34 @@ impl Leases {
             let needed = needed.entry(runtime).or_default();
             *needed += 1;
             if attempts.may_begin(runtime, *needed, now)
-                && let Some(place) = connections.place(claim, runtime, attempts.most(now))
+                && let Some(slot) = connections.slot(claim, runtime, attempts.most(now))
             {
                 let number = attempts.begin(runtime, now);
-                missing.push((waiting.runtime.clone(), place, number));
+                missing.push((waiter.runtime.clone(), slot, number));
             }
             false
         };
-        let take = |kind, waiting: Waiting<Granted>| {
+        let take = |kind, waiter: Waiter<Granted>| {
             let Some(pooled) = found.take() else { return };
-            unwanted.extend(waiting.grant.send(Ok(self.lease(pooled, kind))).err());
+            unwanted.extend(waiter.grant.send(Ok(self.lease(pooled, kind))).err());
         };
-        line.serve(most, may_have, take);
+        queue.serve(most, may_have, take);
         drop(state);
-        // A lease that is dropped locks the state.
+        // Dropping a lease locks the state.
         drop(unwanted);
-        for (runtime, place, number) in missing {
-            self.connect(&runtime, place, number);
+        for (runtime, slot, number) in missing {
+            self.connect(&runtime, slot, number);
         }
     }
 
-    /// Makes a connection, for whomever it will be.
-    fn connect(self: &Arc<Self>, runtime: &Handle, place: Place, number: u64) {
+    /// Makes a connection, for whichever caller waits first when it is ready.
+    fn connect(self: &Arc<Self>, runtime: &Handle, slot: Slot, number: u64) {
         let server = Arc::clone(&self.server);
         let making = Making {
             leases: Arc::downgrade(self),
             number,
             runtime: runtime.id(),
-            place: Some(place),
+            slot: Some(slot),
             is_given_up: Cell::new(false),
         };
         let check = self.server.timeout();
@@ -175,21 +175,22 @@ impl Leases {
         });
     }
 
-    /// Takes a connection back that is idle again.
+    /// Takes a connection back after its query was answered.
     fn release(self: &Arc<Self>, pooled: Pooled, kind: Kind) {
         let runtime = pooled.runtime;
         let mut state = self.state();
-        state.connections.let_go(runtime, kind);
+        state.connections.release(runtime, kind);
         state.connections.put_back(pooled);
-        let is_settled =
-            state.line.is_empty() && state.connections.are_few() && state.swept.contains(&runtime);
+        let is_settled = state.queue.is_empty()
+            && state.connections.has_no_surplus()
+            && state.swept.contains(&runtime);
         drop(state);
         if !is_settled {
             self.settle(runtime);
         }
     }
 
-    /// After there is one more idle connection: for those who wait, or to be kept for a while.
+    /// Leases the connection that has just become idle to a waiter, or keeps it for a while.
     fn settle(self: &Arc<Self>, runtime: Id) {
         self.serve();
         let mut state = self.state();
@@ -205,20 +206,20 @@ impl Leases {
     fn abandon(self: &Arc<Self>, pooled: Pooled, kind: Kind) {
         let (process, runtime) = (pooled.connection.process(), pooled.runtime);
         let process = process.filter(|_| !pooled.connection.is_closed());
-        let place = pooled.close();
-        self.state().connections.let_go(runtime, kind);
+        let slot = pooled.close();
+        self.state().connections.release(runtime, kind);
         match process {
-            Some(process) => self.reaper.condemn(process, place),
-            None => drop(place),
+            Some(process) => self.reaper.terminate(process, slot),
+            None => drop(slot),
         }
         self.serve();
     }
 
-    /// Tells those who wait on a runtime that they wait in vain.
+    /// Fails all waiters of a runtime.
     fn fail(&self, runtime: Id, error: &Arc<Unavailable>) {
-        let failed = self.state().line.remove_all(runtime);
-        for waiting in failed {
-            drop(waiting.grant.send(Err(Arc::clone(error))));
+        let failed = self.state().queue.remove_all(runtime);
+        for waiter in failed {
+            drop(waiter.grant.send(Err(Arc::clone(error))));
         }
     }
 }
@@ -229,7 +230,7 @@ impl Lease {
         self
     }
 
-    /// It has answered, or has nothing to answer, and others may use it.
+    /// Returns the connection for others to use: it has answered, or was sent nothing.
     pub(super) fn release(mut self) {
         self.is_taken = false;
     }
@@ -254,12 +255,12 @@ impl Drop for Lease {
     }
 }
 
-/// A connection in the making.
+/// A connection that is being made.
 struct Making {
     leases: Weak<Leases>,
     number: u64,
     runtime: Id,
-    place: Option<Place>,
+    slot: Option<Slot>,
     is_given_up: Cell<bool>,
 }
 
@@ -272,21 +273,21 @@ impl Making {
 
     fn end(mut self, opened: Result<Connection, tokio_postgres::Error>) {
         self.is_given_up.set(true);
-        let (Some(leases), Some(place)) = (self.leases.upgrade(), self.place.take()) else {
+        let (Some(leases), Some(slot)) = (self.leases.upgrade(), self.slot.take()) else {
             return;
         };
         let (now, runtime) = (Instant::now(), self.runtime);
         let mut state = leases.state();
-        let State { connections, attempts, .. } = &mut *state;
+        let PoolState { connections, attempts, .. } = &mut *state;
         let error = match opened {
             Ok(connection) if !connection.is_closed() => {
                 leases.server.reached(connection.round_trip());
                 attempts.succeeded(self.number, now);
-                connections.add(Pooled::new(connection, runtime, place));
+                connections.add(Pooled::new(connection, runtime, slot));
                 drop(state);
                 return leases.settle(runtime);
             }
-            // It was closed as soon as it was made: nothing but that is known.
+            // The connection was closed as soon as it was made. The reason is unknown.
             Ok(_) => {
                 let error = Unavailable::NoConnection(leases.server.timeout());
                 attempts.failed(self.number, now, error, connections.count());
@@ -297,7 +298,7 @@ impl Making {
         let (error, is_final) = attempts.failed(self.number, now, error, connections.count());
         let is_in_vain = is_final && !connections.has_any(runtime) && !attempts.has_any(runtime);
         drop(state);
-        drop(place);
+        drop(slot);
         if is_in_vain {
             leases.fail(runtime, &error);
         }
@@ -306,10 +307,10 @@ impl Making {
 
 impl Drop for Making {
     fn drop(&mut self) {
-        drop(self.place.take());
+        drop(self.slot.take());
         let Some(leases) = self.leases.upgrade() else { return };
         leases.state().attempts.end(self.number);
-        // The application's own connector has panicked, or the runtime is shutting down.
+        // The application's connector has panicked, or the runtime is shutting down.
         if !self.is_given_up.get() {
             leases.fail(self.runtime, &Unavailable::NoRuntime.into());
         }

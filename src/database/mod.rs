@@ -1,10 +1,10 @@
 //! Django's tables in PostgreSQL: the only place that knows SQL.
 //!
-//! The application's pool names the database; from its manager the site makes connections of its
-//! own, used by nothing else, so that no state that the application leaves on its connections reaches
-//! a lookup. There are at most `max_connections` of them in a [`pool`]. What many ask at once goes
-//! through a [`batcher`] of each runtime; what is seldom asked, or writes, goes [straight](direct) to
-//! the pool.
+//! The application's pool names the database. From that pool's manager, the site makes connections of
+//! its own that nothing else uses: state that the application leaves on its connections cannot reach a
+//! lookup. A [`pool`] holds at most `max_connections` of them. Lookups that many requests make at the
+//! same time go through a [`batcher`] of each runtime; rare reads and all writes go [straight](direct)
+//! to the pool.
 
 mod attempts;
 mod batch;
@@ -25,7 +25,6 @@ mod kind;
 mod large_keys;
 mod latency;
 mod leases;
-mod line;
 mod needs;
 mod parameters;
 mod permission_ids;
@@ -36,7 +35,6 @@ mod primary_key;
 mod process_id;
 mod reaper;
 mod references;
-mod runtimes;
 mod server;
 mod session_lookup;
 mod sessions;
@@ -52,6 +50,7 @@ mod user_columns;
 mod user_queries;
 mod users;
 mod visits;
+mod wait_queue;
 
 use std::{
     collections::BTreeSet,
@@ -64,8 +63,8 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{observe::Observer, settings::DjangoSettings};
-use batchers::Batchers;
-pub(crate) use budget::{Budget, Purpose, RequestBudgets, Wait, in_request};
+use batchers::RuntimeBatchers;
+pub(crate) use budget::{Budget, RequestBudgets, Wait, in_request};
 pub(crate) use check::Readable;
 use direct::Direct;
 pub(crate) use needs::Need;
@@ -73,7 +72,6 @@ use needs::Needs;
 pub(crate) use permission_ids::HeldPermissions;
 use pool::Pool;
 pub(crate) use primary_key::{PrimaryKey, PrimaryKeyValue, python_int_in_decimal as python_int};
-use runtimes::Runtimes;
 use server::Server;
 use session_lookup::SessionLookup;
 pub(crate) use session_lookup::SessionRow;
@@ -89,15 +87,15 @@ pub(crate) use visits::Visit;
 /// Django's tables, as the settings name them. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Database {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     pool: Pool,
     direct: Direct,
-    runtimes: Arc<Runtimes<Batchers>>,
+    batchers: Arc<RuntimeBatchers>,
     observer: Observer,
     session_columns: Option<Arc<ColumnQueries>>,
 }
 
-struct Shared {
+struct SharedState {
     settings: DjangoSettings,
     session_lookup: Arc<SessionLookup>,
     sessions: SessionQueries,
@@ -108,7 +106,7 @@ struct Shared {
     address: String,
     token_queries: TokenQueries,
     uses_rest_framework: AtomicBool,
-    /// The paths of the authentication classes that a hook speaks for.
+    /// The paths of the authentication classes for which the site has a hook.
     authenticators: Mutex<BTreeSet<String>>,
 }
 
@@ -120,7 +118,7 @@ impl Database {
         Self {
             direct: Direct::new(&pool),
             pool,
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedState {
                 session_lookup: Arc::new(SessionLookup::new(&settings.session_table)),
                 sessions: SessionQueries::new(&settings.session_table),
                 slides: Arc::new(Slides::new(&settings.session_table)),
@@ -133,7 +131,7 @@ impl Database {
                 authenticators: Mutex::default(),
                 settings,
             }),
-            runtimes: Arc::default(),
+            batchers: Arc::default(),
             observer: Observer::default(),
             session_columns: None,
         }
@@ -152,7 +150,7 @@ impl Database {
         &self.observer
     }
 
-    /// This database, with what happens told to that observer.
+    /// This database with another observer, which is told of events.
     pub(crate) fn observed_by(mut self, observer: Observer) -> Self {
         self.observer = observer;
         self
@@ -163,7 +161,7 @@ impl Database {
         self.shared.needs.add(need);
     }
 
-    /// Remembers that the REST framework's tokens matter, likewise.
+    /// Remembers that the site uses the REST framework's tokens, for [`Database::check`].
     pub(crate) fn use_rest_framework(&self) {
         self.need(Need::Users);
         self.shared.uses_rest_framework.store(true, Ordering::Relaxed);
@@ -173,7 +171,7 @@ impl Database {
         self.shared.uses_rest_framework.load(Ordering::Relaxed)
     }
 
-    /// Remembers that a hook speaks for an authentication class of the site's own, likewise.
+    /// Remembers that the site has a hook for this authentication class, for [`Database::check`].
     pub(crate) fn know_authenticator(&self, path: &str) {
         let mut known = self.shared.authenticators.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(path.to_owned());
@@ -184,27 +182,27 @@ impl Database {
         known.contains(path)
     }
 
-    /// Whether both are clones of one.
+    /// Whether both are clones of one database.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// Whether both connect to one database, in the same way.
+    /// Whether both connect to the same server and database with the same role and options.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         self.shared.address == other.shared.address
     }
 }
 
-/// What connections of this pool are made of: server, database, role, options. The password is not in it.
+/// The server, database, role and options of this pool's connections, without the password.
 fn address(pool: &deadpool_postgres::Pool) -> String {
-    // The pool hands its configuration out in no other way.
+    // The pool gives no other access to its configuration.
     let manager = format!("{:?}", pool.manager());
     let config = manager
         .split_once("pg_config: ")
         .and_then(|(_, rest)| rest.rsplit_once(", statement_caches"));
     match config {
         Some((config, _)) => config.to_owned(),
-        // Then no other pool is taken for this one.
+        // The address in memory: this pool equals no other one.
         None => format!("{:p}", pool.manager()),
     }
 }

@@ -1,4 +1,4 @@
-//! What middlewares need of the database, and what `check()` has looked at.
+//! What middlewares need of the database, and what `check()` has checked.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     Sessions,
-    /// And sessions.
+    /// Users, and sessions.
     Users,
     /// And users.
     Permissions,
@@ -31,7 +31,7 @@ impl Need {
     }
 }
 
-/// Several needs, a bit for each.
+/// A set of needs, one bit for each.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct NeedSet(u8);
 
@@ -48,13 +48,13 @@ impl NeedSet {
         Self(self.0 & !other.0)
     }
 
-    /// What is not looked at for these, in words.
-    pub(super) fn leaves_out(self) -> Option<String> {
+    /// The needs that are missing here, in words.
+    pub(super) fn complement(self) -> Option<String> {
         let all = Need::ALL.into_iter().fold(0, |bits, need| bits | need.bit());
         Self(all).without(self).words()
     }
 
-    /// `None` if it is empty.
+    /// In words; `None` for an empty set.
     fn words(self) -> Option<String> {
         let needs = Need::ALL.into_iter().filter(|need| self.has(*need));
         let names: Vec<_> = needs.map(Need::name).collect();
@@ -66,7 +66,7 @@ impl NeedSet {
     }
 }
 
-/// With all that it needs in its turn.
+/// The need, and all that it implies.
 impl From<Need> for NeedSet {
     fn from(need: Need) -> Self {
         let below = match need {
@@ -78,7 +78,7 @@ impl From<Need> for NeedSet {
     }
 }
 
-/// What the middlewares of a site need, and what was checked for.
+/// What the middlewares of a site need, and what was checked.
 #[derive(Default)]
 pub(super) struct Needs {
     needed: AtomicU8,
@@ -86,7 +86,7 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    /// A middleware needs this.
+    /// Adds the need of a middleware.
     pub(super) fn add(&self, need: Need) {
         let needed = NeedSet::from(need);
         let before = NeedSet(self.needed.fetch_or(needed.0, Ordering::Relaxed));
@@ -94,7 +94,7 @@ impl Needs {
         if checked == 0 {
             return;
         }
-        // Once is enough: the closure of `HttpServer::new` makes one for each worker.
+        // One warning is enough: the closure of `HttpServer::new` makes a middleware for each worker.
         let news = needed.without(before).without(NeedSet(checked));
         if let Some(not_looked_at) = news.words() {
             tracing::warn!(
@@ -105,13 +105,13 @@ impl Needs {
         }
     }
 
-    /// `None` if no middleware was made.
+    /// All needs; `None` if no middleware was made.
     pub(super) fn all(&self) -> Option<NeedSet> {
         Some(NeedSet(self.needed.load(Ordering::Relaxed))).filter(|needed| needed.0 != 0)
     }
 
-    /// `check()` has looked at what these need.
-    pub(super) fn looked_at(&self, needs: NeedSet) {
+    /// Records that `check()` has checked these.
+    pub(super) fn checked(&self, needs: NeedSet) {
         self.checked.fetch_or(needs.0, Ordering::Relaxed);
     }
 }

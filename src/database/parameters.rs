@@ -1,5 +1,5 @@
-//! Parameters of queries that nobody may see: tokio-postgres shows parameters in its own log, at level
-//! debug, by their `Debug`.
+//! Parameters whose values must not be logged: tokio-postgres logs parameters at level debug, by their
+//! `Debug`.
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
@@ -17,8 +17,7 @@ impl KeyParameter {
         &self.0
     }
 
-    /// Whether it can be asked for together with others: not every encoding of a database has every
-    /// character.
+    /// Whether the key can share a query with others: some database encodings lack some characters.
     pub(super) fn is_batchable(&self) -> bool {
         self.0.is_ascii()
     }
@@ -52,16 +51,16 @@ impl ToSql for KeyParameter {
     to_sql_checked!();
 }
 
-/// Session data, or the encoding of a password.
-pub(super) struct Secret(pub(super) String);
+/// Session data, or an encoded password.
+pub(super) struct SecretParameter(pub(super) String);
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for SecretParameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
+        f.write_str("SecretParameter(..)")
     }
 }
 
-impl ToSql for Secret {
+impl ToSql for SecretParameter {
     fn to_sql(
         &self,
         ty: &Type,

@@ -13,35 +13,35 @@ use crate::{error::Unavailable, settings::PermissionTables};
 
 /// How long the keys of a permission are remembered.
 ///
-/// What a permission is called changes with a migration, who has it with a click: so the name is read
-/// once a second, and who has it with each visit. A visitor who seems not to have a permission is
-/// looked up by its name.
+/// The name of a permission changes only by a migration, its users by a click. So names are read at most
+/// once a second, and users' permissions with each visit. If a user seems to lack a permission, it is
+/// looked up again by name.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// How the permissions of a middleware are asked for, by their names.
+/// The query for the permissions of a middleware, by their names.
 pub(super) struct PermissionIds {
     statement: Arc<Statement>,
 }
 
-/// Those that were read on one runtime. Locked while they are read, so that of all who need them one
-/// reads them: a runtime whose thread is blocked meanwhile keeps only its own visitors waiting.
+/// The permissions that one runtime has read. The lock is held while they are read, so that only one
+/// caller reads them. If the thread of a runtime is blocked meanwhile, only its own visitors wait.
 #[derive(Default)]
-pub(super) struct KnownPermissions(Mutex<HashMap<Arc<[String]>, Known>>);
+pub(super) struct KnownPermissions(Mutex<HashMap<Arc<[String]>, ReadPermissions>>);
 
-/// What was read, and when.
-type Known = (Arc<NamedPermissions>, Instant);
+/// The permissions that were read, and when.
+type ReadPermissions = (Arc<NamedPermissions>, Instant);
 
 /// The permissions that a middleware asks for.
 pub(super) struct NamedPermissions {
     names: Arc<[String]>,
-    /// Of each, the primary keys: permissions of several models may have one name.
+    /// The primary keys of each name: permissions of several models may have the same name.
     ids: Vec<Vec<i64>>,
 }
 
-/// What a user has of the permissions that a middleware asks for. Cheap to clone.
+/// The permissions of a middleware that a user has. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct HeldPermissions {
-    asked: Arc<NamedPermissions>,
+    requested: Arc<NamedPermissions>,
     held: Arc<[i64]>,
 }
 
@@ -60,7 +60,7 @@ impl PermissionIds {
         Self { statement: Statement::new(&types, sql) }
     }
 
-    /// The permissions with these names, `app_label.codename`.
+    /// Looks up the permissions with these names, `app_label.codename`.
     pub(super) async fn named(
         &self,
         names: &Arc<[String]>,
@@ -89,7 +89,7 @@ impl PermissionIds {
         database: &Database,
         deadline: Instant,
     ) -> Result<NamedPermissions, Arc<Unavailable>> {
-        // Django compares `app_label.codename` as a whole: any dot may be the one between them.
+        // Django compares `app_label.codename` as a whole: any dot may be the separator.
         let (mut numbers, mut labels, mut codenames) = (Vec::new(), Vec::new(), Vec::new());
         for (number, name) in (0_i32..).zip(&**names) {
             for (dot, _) in name.match_indices('.') {
@@ -98,8 +98,9 @@ impl PermissionIds {
                 codenames.push(name[dot + 1..].to_owned());
             }
         }
-        let asked = vec![Box::new(numbers) as _, Box::new(labels) as _, Box::new(codenames) as _];
-        let rows = database.query(self.statement.with(asked), deadline).await?;
+        let parameters =
+            vec![Box::new(numbers) as _, Box::new(labels) as _, Box::new(codenames) as _];
+        let rows = database.query(self.statement.with(parameters), deadline).await?;
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         Ok(NamedPermissions::of(names, row).map_err(Unavailable::from)?)
     }
@@ -117,22 +118,23 @@ impl NamedPermissions {
         Ok(Self { names: Arc::clone(names), ids })
     }
 
-    /// All their primary keys.
+    /// The primary keys of all names.
     pub(super) fn ids(&self) -> impl Iterator<Item = i64> + '_ {
         self.ids.iter().flatten().copied()
     }
 
-    /// What a user has of them who has the permissions with these keys.
+    /// The permissions of a user who has those with these primary keys.
     pub(super) fn held(self: &Arc<Self>, held: Vec<i64>) -> HeldPermissions {
-        HeldPermissions { asked: Arc::clone(self), held: held.into() }
+        HeldPermissions { requested: Arc::clone(self), held: held.into() }
     }
 }
 
 impl HeldPermissions {
-    /// Whether the user is known to have this permission. If not, it may have been made a moment ago.
+    /// Whether the user is known to have this permission. If not, the permission may be newer than the
+    /// names that were read.
     pub(crate) fn has(&self, permission: &str) -> bool {
-        let mut asked = self.asked.names.iter().zip(&self.asked.ids);
-        let ids = asked.find(|(name, _)| *name == permission).map(|(_, ids)| ids);
+        let mut requested = self.requested.names.iter().zip(&self.requested.ids);
+        let ids = requested.find(|(name, _)| *name == permission).map(|(_, ids)| ids);
         ids.is_some_and(|ids| ids.iter().any(|id| self.held.contains(id)))
     }
 }

@@ -21,19 +21,19 @@ use crate::{
     settings::{PermissionTables, UserModel, quote_name},
 };
 
-/// How the tables of permissions are asked.
+/// The statements that read the tables of permissions.
 pub(super) struct Permissions {
     one: Arc<Statement>,
     many: Arc<Statement>,
     key: Arc<Statement>,
     all: Arc<Statement>,
     groups: Arc<Statement>,
-    /// Of those that middlewares ask for.
+    /// The ids of the permissions that middlewares ask for.
     pub(super) ids: PermissionIds,
 }
 
 impl Database {
-    /// The permissions of a user and of the user's groups, `app_label.codename`.
+    /// Looks up the permissions of a user and of the user's groups, `app_label.codename`.
     pub(crate) async fn permissions_of(
         &self,
         key: &PrimaryKeyValue,
@@ -47,7 +47,7 @@ impl Database {
         Ok(answer?)
     }
 
-    /// Every permission there is, which is what a superuser has.
+    /// Looks up all permissions, which a superuser has.
     pub(crate) async fn all_permissions(
         &self,
         deadline: Instant,
@@ -57,12 +57,12 @@ impl Database {
         };
         let rows = self.query(permissions.all.with(vec![]), deadline).await?;
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
-        Ok(held(row, 1).map_err(Unavailable::from)?)
+        Ok(permissions_in(row, 1).map_err(Unavailable::from)?)
     }
 }
 
 impl Database {
-    /// The names of the groups of a user.
+    /// Looks up the names of the groups of a user.
     pub(crate) async fn groups_of(
         &self,
         key: &PrimaryKeyValue,
@@ -74,7 +74,7 @@ impl Database {
         let question = permissions.groups.with(vec![Box::new(key.clone())]);
         let rows = self.query(question, deadline).await?;
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
-        Ok(held(row, 1).map_err(Unavailable::from)?)
+        Ok(permissions_in(row, 1).map_err(Unavailable::from)?)
     }
 }
 
@@ -83,7 +83,7 @@ impl Permissions {
     pub(super) fn new(model: &UserModel, primary_key: &PrimaryKey, key: &str) -> Option<Self> {
         let tables = model.permission_tables.as_ref()?;
         let [one, many] = primary_key.parameter_types();
-        // Those of a user in one row: it is the rows that cost.
+        // One row for each user with all permissions: the number of rows is what costs.
         let of_users = of_user_sql(tables, key);
         let sql = |nonce: &str, keys: &str| {
             format!("SELECT {nonce}, ads_key, ARRAY({of_users}) FROM {keys}")
@@ -101,8 +101,8 @@ impl Permissions {
         })
     }
 
-    /// Asks for a user who does not exist.
-    pub(super) fn nobody(&self) -> Query {
+    /// The query for a user that does not exist.
+    pub(super) fn for_no_user(&self) -> Query {
         self.one.with(vec![Box::new(None::<PrimaryKeyValue>)])
     }
 }
@@ -123,7 +123,7 @@ impl Batched for Permissions {
     }
 
     fn read(&self, keys: &[PrimaryKeyValue], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
-        let of_user = |row: &Row| Ok::<_, PgError>((row.try_get(1)?, held(row, 2)?));
+        let of_user = |row: &Row| Ok::<_, PgError>((row.try_get(1)?, permissions_in(row, 2)?));
         let found = rows.iter().filter_map(|row| of_user(row).ok());
         let mut found: HashMap<PrimaryKeyValue, _> = found.collect();
         keys.iter().map(|key| found.remove(key)).collect()
@@ -135,7 +135,7 @@ impl Batched for Permissions {
 }
 
 /// The permissions in a column of a row.
-fn held(row: &Row, column: usize) -> Result<BTreeSet<String>, PgError> {
+fn permissions_in(row: &Row, column: usize) -> Result<BTreeSet<String>, PgError> {
     Ok(row.try_get::<_, Vec<String>>(column)?.into_iter().collect())
 }
 

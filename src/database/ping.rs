@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use super::{Database, statement::Statement};
 use crate::error::Error;
 
-/// One for all, so that each connection prepares it once.
+/// One statement for all, so that each connection prepares it once.
 static NOTHING: LazyLock<Arc<Statement>> =
     LazyLock::new(|| Statement::new(&[], |nonce| format!("SELECT {nonce}")));
 

@@ -1,4 +1,4 @@
-//! The connections of one site, as those see them who ask.
+//! The pool: the connections of one site, as callers see them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,8 +11,8 @@ use super::{
     kind::Kind,
     latency::Latency,
     leases::{Lease, Leases},
-    line::Claim,
     server::Server,
+    wait_queue::Claim,
 };
 use crate::error::Unavailable;
 
@@ -24,8 +24,8 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// `connections` is what the settings say, everything included: one of them ends what others left
-    /// behind.
+    /// `connections` is `max_connections` of the settings. One of them is reserved for ending processes of
+    /// the server that were left behind.
     pub(crate) fn new(server: Arc<Server>, connections: usize) -> Self {
         let leases = Leases::new(&server, connections.saturating_sub(1).max(1));
         Self { server, leases }
@@ -44,7 +44,7 @@ impl Pool {
         self.leases.get(kind, claim).await
     }
 
-    /// Why those who waited have no answer.
+    /// Why callers got no answer by their deadline.
     pub(super) fn why_late(&self) -> Arc<Unavailable> {
         let timeout = self.server.timeout();
         let state = self.leases.state();
@@ -59,25 +59,25 @@ impl Pool {
     }
 
     /// Whether a connection of this runtime has answered since then.
-    pub(super) fn has_heard_since(&self, since: Instant) -> bool {
+    pub(super) fn has_answered_since(&self, since: Instant) -> bool {
         let state = self.leases.state();
-        current().is_some_and(|runtime| state.connections.has_heard_since(runtime, since))
+        current().is_some_and(|runtime| state.connections.has_answered_since(runtime, since))
     }
 
-    /// Has nobody use the connections again that were made before now.
+    /// Retires all connections made before now: they are not used again.
     pub(super) fn retire_all(&self) {
         self.leases.state().connections.retire_all();
         self.leases.serve();
     }
 
-    /// Closes what nobody uses on this runtime and has been silent since then.
+    /// Closes the idle connections of this runtime that have been silent since this instant.
     pub(super) fn close_silent(&self, since: Instant) {
         let Some(runtime) = current() else { return };
         self.leases.state().connections.close_silent(runtime, since);
         self.leases.serve();
     }
 
-    /// Closes what nobody uses on this runtime.
+    /// Closes all idle connections of this runtime.
     pub(super) fn close_idle(&self) {
         self.close_silent(Instant::now() + Duration::from_secs(1));
     }

@@ -28,7 +28,7 @@ impl PrimaryKey {
         }
     }
 
-    /// In a word, for the log.
+    /// The kind in one word, for the log.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Integer => "integer",
@@ -38,9 +38,8 @@ impl PrimaryKey {
         }
     }
 
-    /// The type of a query's parameter that is one key, and of one that is many: one that the
-    /// column's index serves. `bigint` does for every integer, whatever the column is made into while
-    /// this runs.
+    /// The types of the query parameter: for one key and for many. They are types that the column's index
+    /// serves. `bigint` serves every integer column, even if its type is altered while the service runs.
     pub(crate) fn parameter_types(&self) -> [Type; 2] {
         match self {
             Self::Integer => [Type::INT8, Type::INT8_ARRAY],
@@ -55,13 +54,13 @@ impl PrimaryKey {
         PrimaryKeyValue::from_sql(&sent_as, bytes).ok()
     }
 
-    /// The value that an id stands for which is no JSON.
+    /// The value of an id that is not JSON.
     pub(crate) fn parse_text(&self, id: &str) -> Option<PrimaryKeyValue> {
         self.parse(&signing::to_json(id).ok()?)
     }
 
-    /// The value that the JSON in a session stands for. `None` where Django finds no such user or
-    /// answers with a 500: no user could have this key.
+    /// The value of the JSON in a session. `None` where Django finds no such user or responds with a 500:
+    /// no user can have this key.
     pub(crate) fn parse(&self, json: &str) -> Option<PrimaryKeyValue> {
         let text = string(json);
         match self {
@@ -75,7 +74,7 @@ impl PrimaryKey {
                 None => match json {
                     "true" => Some(1),
                     "false" | "-0" => Some(0),
-                    // A float is no UUID for Django, not even 1.0.
+                    // Django accepts no float as a UUID, not even 1.0.
                     _ => json.parse().ok(),
                 },
             }
@@ -115,8 +114,7 @@ impl fmt::Display for PrimaryKeyValue {
     }
 }
 
-/// tokio-postgres shows parameters in its own log by their `Debug`, and a key may be somebody's
-/// address.
+/// tokio-postgres logs parameters by their `Debug`, and a key may be an e-mail address.
 impl fmt::Debug for PrimaryKeyValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PrimaryKeyValue(..)")
@@ -165,22 +163,22 @@ fn string(json: &str) -> Option<String> {
     json::unescape_to_str(inner).map(Into::into)
 }
 
-/// Python's `int()` of a JSON value that is no string.
+/// Python's `int()` of a JSON value that is not a string.
 fn integer(json: &str) -> Option<i64> {
     match json {
         "true" => Some(1),
         "false" => Some(0),
         _ if json.contains(['.', 'e', 'E']) => {
             let value: f64 = json.parse().ok()?;
-            // Beyond these bounds no row has this key; within them, the cast does what int() does.
+            // No row has a key beyond these bounds. Within them, the cast equals `int()`.
             (value.abs() < i64::MAX as f64).then_some(value as i64)
         }
         _ => json.parse().ok(),
     }
 }
 
-/// Python's `str()` of a JSON value that is no string. Lists and dictionaries have none here: no
-/// key looks like them.
+/// Python's `str()` of a JSON value that is not a string. `None` for lists and dictionaries: no key looks
+/// like them.
 fn python_str(json: &str) -> Option<String> {
     match json {
         "true" => Some("True".into()),
@@ -209,8 +207,8 @@ fn uuid(text: &str) -> Option<u128> {
     python_int(&hex, 16)?.try_into().ok()
 }
 
-/// Python's `int(text, radix)`: white space around it, a sign, single underscores between digits,
-/// decimal digits of any script. `None` if it is none, or beyond `i128` (no key is).
+/// Python's `int(text, radix)`: white space around it, a sign, single underscores between digits, decimal
+/// digits of any script. `None` if the text is not an integer, or is beyond `i128` (no key is).
 fn python_int(text: &str, radix: u32) -> Option<Int> {
     let text = text.trim();
     let (negative, digits) = match text.strip_prefix(['+', '-']) {
@@ -236,7 +234,7 @@ fn python_int(text: &str, radix: u32) -> Option<Int> {
     after_digit.then_some(Int { negative, value })
 }
 
-/// Python's `int(text)`, as far as it fits.
+/// Python's `int(text)`; `None` also for integers beyond `i128`.
 pub(crate) fn python_int_in_decimal(text: &str) -> Option<i128> {
     let Int { negative, value } = python_int(text, 10)?;
     let value = i128::try_from(value).ok()?;

@@ -1,4 +1,5 @@
-//! The process that a connection was told of when it was made: the server's, or one that a pooler made up.
+//! The process id that a connection was told when it was made: that of the server, or one that a pooler
+//! made up.
 
 use std::{
     convert::Infallible,
@@ -14,11 +15,11 @@ use tokio_postgres::{
     tls::{ChannelBinding, TlsConnect, TlsStream},
 };
 
-/// The process that this connection was told of. PostgreSQL names the one that serves it from then on;
-/// a pooler, which has none, names a number of its own making.
+/// Returns the process id that this connection was told. PostgreSQL tells the id of the process that
+/// serves the connection; a pooler makes one up.
 ///
-/// The number is in the request to cancel a query, and tokio-postgres tells it nobody else: so
-/// that request is written to a stream that only keeps it.
+/// tokio-postgres exposes the number only in the request to cancel a query: so that request is written to
+/// a stream that only keeps it.
 pub(super) async fn of(client: &Client) -> Option<i32> {
     let mut request = Vec::new();
     client.cancel_token().cancel_query_raw(Capture(&mut request), NoTls).await.ok()?;
@@ -27,7 +28,7 @@ pub(super) async fn of(client: &Client) -> Option<i32> {
     Some(i32::from_be_bytes([a, b, c, d]))
 }
 
-/// Keeps what is written, and answers a request for TLS with yes.
+/// A stream that keeps what is written, and answers a request for TLS with yes.
 struct Capture<'a>(&'a mut Vec<u8>);
 
 impl AsyncRead for Capture<'_> {
@@ -66,7 +67,7 @@ impl TlsStream for Capture<'_> {
     }
 }
 
-/// What is only kept needs no encryption.
+/// A stream that only keeps data needs no encryption.
 struct NoTls;
 
 impl<'a> TlsConnect<Capture<'a>> for NoTls {

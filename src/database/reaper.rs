@@ -1,7 +1,8 @@
-//! Processes of the server that were left behind.
+//! The reaper: it ends processes of the server whose connection was abandoned.
 //!
-//! What waits for a lock, or in a commit for a standby that is gone, does not notice that its client
-//! has gone away. So it is ended from another connection, and counts until it is gone.
+//! A process that waits for a lock, or in a commit for a standby that is gone, does not notice that its
+//! client has gone away. So it is ended from another connection, and counts towards the limit until it is
+//! gone.
 
 use std::{
     sync::{
@@ -18,21 +19,21 @@ use tokio::{
 
 use super::{
     connection::{Connection, Process},
-    connections::Place,
+    connections::Slot,
     server::Server,
 };
 
-/// How long a process takes to end that was told to, at least.
+/// The first pause before asking again whether a process has ended.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long making a connection may take.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// What was given up on, with the place that each takes until it is gone.
+/// The processes to be ended, each with the slot that it takes until it is gone.
 pub(super) struct Reaper {
     server: Arc<Server>,
-    condemned: Mutex<Vec<(Process, Place)>>,
-    /// There are free places.
+    left_behind: Mutex<Vec<(Process, Slot)>>,
+    /// Called when slots have become free.
     freed: Box<dyn Fn() + Send + Sync>,
     is_running: AtomicBool,
 }
@@ -41,52 +42,52 @@ impl Reaper {
     pub(super) fn new(server: Arc<Server>, freed: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
             server,
-            condemned: Mutex::default(),
+            left_behind: Mutex::default(),
             freed: Box::new(freed),
             is_running: AtomicBool::new(false),
         })
     }
 
-    /// Ends a process that was left behind.
-    pub(super) fn condemn(self: &Arc<Self>, process: Process, place: Place) {
-        self.condemned().push((process, place));
+    /// Ends a process of the server, in the background.
+    pub(super) fn terminate(self: &Arc<Self>, process: Process, slot: Slot) {
+        self.left_behind().push((process, slot));
         if let Ok(runtime) = Handle::try_current() {
             self.run_on(&runtime);
         }
     }
 
-    /// Goes on with it on this runtime, if the one that did has ended.
+    /// Continues on this runtime if the one that did it has ended.
     pub(super) fn run_on(self: &Arc<Self>, runtime: &Handle) {
         if !self.is_empty() && !self.is_running.swap(true, Ordering::AcqRel) {
             let running = Running(Arc::downgrade(self));
             let (reaper, current) = (Arc::downgrade(self), runtime.clone());
             runtime.spawn(async move {
                 running.reap().await;
-                // What was condemned at the very end found this running.
+                // A process that was added at the very end found this task running.
                 reaper.upgrade().into_iter().for_each(|reaper| reaper.run_on(&current));
             });
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.condemned().is_empty()
+        self.left_behind().is_empty()
     }
 
     fn processes(&self) -> Vec<Process> {
-        self.condemned().iter().map(|(process, _)| *process).collect()
+        self.left_behind().iter().map(|(process, _)| *process).collect()
     }
 
     fn is_gone(&self, gone: Process) {
-        self.condemned().retain(|(process, _)| *process != gone);
+        self.left_behind().retain(|(process, _)| *process != gone);
         (self.freed)();
     }
 
-    fn condemned(&self) -> MutexGuard<'_, Vec<(Process, Place)>> {
-        self.condemned.lock().unwrap_or_else(PoisonError::into_inner)
+    fn left_behind(&self) -> MutexGuard<'_, Vec<(Process, Slot)>> {
+        self.left_behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The task that ends them. It does not keep the site's connections alive.
+/// The task that ends processes. It does not keep the site's connections alive.
 struct Running(Weak<Reaper>);
 
 impl Running {
@@ -95,17 +96,17 @@ impl Running {
         while let Some(reaper) = self.0.upgrade().filter(|reaper| !reaper.is_empty()) {
             let server = Arc::clone(&reaper.server);
             drop(reaper);
-            let share = server.share();
-            // One that leads nowhere is given up for the next, which is given longer.
-            limit = (2 * limit).clamp(share, LONGEST);
+            let retry_interval = server.retry_interval();
+            // A connection that cannot be made is given up. The next attempt is given longer.
+            limit = (2 * limit).clamp(retry_interval, LONGEST);
             match timeout(limit, Connection::open(server)).await {
-                Ok(Ok(connection)) => self.reap_from(&connection, limit.max(share)).await,
-                _ => sleep(share).await,
+                Ok(Ok(connection)) => self.reap_from(&connection, limit.max(retry_interval)).await,
+                _ => sleep(retry_interval).await,
             }
         }
     }
 
-    /// Until all are gone, or this connection is.
+    /// Runs until all processes, or this connection, are gone.
     async fn reap_from(&self, connection: &Connection, limit: Duration) {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -118,7 +119,7 @@ impl Running {
                     Ok(Ok(true)) => {}
                     Err(_) => return,
                     Ok(Err(_)) if connection.is_closed() => return,
-                    // It is not there, or not ours to end: the role is another one by now.
+                    // It is gone, or this role may not end it any more.
                     Ok(_) => self.0.upgrade().into_iter().for_each(|r| r.is_gone(process)),
                 }
             }

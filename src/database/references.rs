@@ -1,5 +1,5 @@
-//! Foreign keys onto the session table. Django deletes what refers to a row before the row itself, and
-//! this crate knows the table of sessions only: here it is the database that has to.
+//! Foreign keys to the session table. Django deletes rows that refer to a session before the session
+//! itself. This crate knows only the session table, so the database has to do it.
 
 use std::{fmt, sync::Arc};
 
@@ -12,14 +12,14 @@ use crate::{
 };
 
 impl Database {
-    /// Warns of foreign keys that let no session be deleted, or be given another key.
+    /// Warns of foreign keys that prevent a session from being deleted or getting another key.
     pub(super) async fn check_references(
         &self,
         session_table: &str,
         report: &mut CheckReport,
     ) -> Result<(), Error> {
-        let asked = query().with(vec![Box::new(session_table.to_owned())]);
-        for row in self.query(asked, self.deadline()).await? {
+        let query = query().with(vec![Box::new(session_table.to_owned())]);
+        for row in self.query(query, self.deadline()).await? {
             if let Some(reference) = Reference::of(&row).map_err(Unavailable::from)? {
                 report.warning(format!("write_sessions: {reference}"));
             }
@@ -28,18 +28,18 @@ impl Database {
     }
 }
 
-/// A constraint that is in the way.
+/// A constraint that prevents this.
 struct Reference {
     table: String,
     name: String,
-    /// What it should be.
+    /// The definition that it should have.
     definition: String,
     refuses_delete: bool,
     refuses_update: bool,
 }
 
 impl Reference {
-    /// `None` for the row that says that there is none.
+    /// `None` for the row that stands for no constraint.
     fn of(row: &Row) -> Result<Option<Self>, tokio_postgres::Error> {
         let Some(table) = row.try_get(1)? else { return Ok(None) };
         Ok(Some(Self {
@@ -56,11 +56,12 @@ impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { table, name, definition, refuses_delete, refuses_update } = self;
         let refused = match (refuses_delete, refuses_update) {
-            (true, true) => "be ended, or be given another key, as a log-in does",
-            (true, false) => "be ended",
-            _ => "be given another key, as a log-in does",
+            (true, true) => "be deleted, or get another key, as a login does",
+            (true, false) => "be deleted",
+            _ => "get another key, as a login does",
         };
-        // In the database all of Django's but `DB_CASCADE`, `DB_SET_NULL` and `DB_SET_DEFAULT` are one.
+        // In the database, all `on_delete` options but `DB_CASCADE`, `DB_SET_NULL` and `DB_SET_DEFAULT`
+        // look the same.
         let choice = if *refuses_delete {
             " Django's `on_delete` is not in the database. Write SET NULL for the CASCADE of ON \
              DELETE if that is the model's; leave the constraint as it is for PROTECT and RESTRICT:"
@@ -76,8 +77,8 @@ impl fmt::Display for Reference {
     }
 }
 
-/// Those that do nothing ("a") or refuse ("r"), each once: partitions have copies. In the definition
-/// only what refuses is another.
+/// The constraints with NO ACTION ("a") or RESTRICT ("r"), each once: partitions have copies. The new
+/// definition changes only the refusing action.
 fn query() -> Arc<Statement> {
     Statement::new(&[Type::TEXT], |nonce| {
         format!(
@@ -96,5 +97,5 @@ fn query() -> Arc<Statement> {
     })
 }
 
-/// What stands behind ON UPDATE or ON DELETE.
+/// The actions after ON UPDATE or ON DELETE.
 const ACTION: &str = "(?:RESTRICT|CASCADE|SET NULL|SET DEFAULT)";

@@ -1,4 +1,4 @@
-//! What all connections of a site have in common.
+//! The server: what all connections of a site have in common.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -9,15 +9,15 @@ use deadpool_postgres::Pool;
 
 use super::{
     kind::Kind,
-    latency::{Latency, shortest_patience},
+    latency::{Latency, shortest_hedge_delay},
 };
 
-/// How many statements may get lost before a site goes on without them.
+/// After how many lost statements a site stops preparing statements.
 const LOST_STATEMENTS: usize = 2;
 
-/// The database as the application's pool names it, and what was learned about it.
+/// The database that the application's pool names, and what was learned about it.
 pub(crate) struct Server {
-    /// Only its manager is used: it knows host, credentials and TLS.
+    /// Only its manager is used: it has the host, the credentials and the TLS connector.
     pub(super) pool: Pool,
     timeout: Duration,
     prepares: AtomicBool,
@@ -27,7 +27,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `timeout` is the `timeout`, `prepares` says whether statements are prepared.
+    /// `timeout` is that of the settings; `prepares` says whether statements are prepared.
     pub(crate) fn new(pool: Pool, timeout: Duration, prepares: bool) -> Self {
         Self {
             pool,
@@ -47,33 +47,34 @@ impl Server {
         &self.latencies[kind as usize]
     }
 
-    /// A new connection took so long there and back.
+    /// Records the round trip of a new connection.
     pub(super) fn reached(&self, round_trip: Duration) {
         self.latencies.iter().for_each(|latency| latency.answered(round_trip));
     }
 
-    /// How long a connection may be silent before the same is asked on another one.
-    pub(super) fn patience(&self, kind: Kind) -> Duration {
-        self.latency(kind).patience(self.share(), self.timeout)
+    /// How long a connection may be silent before the question is also asked on another one.
+    pub(super) fn hedge_after(&self, kind: Kind) -> Duration {
+        self.latency(kind).hedge_after(self.retry_interval(), self.timeout)
     }
 
-    /// The most that one may be silent, unless answers usually take longer.
-    pub(super) fn share(&self) -> Duration {
+    /// The pause between further attempts: a quarter of the timeout, from 20 milliseconds to a second. It
+    /// is also the longest time before a hedge, unless answers usually take longer.
+    pub(super) fn retry_interval(&self) -> Duration {
         (self.timeout / 4).clamp(Duration::from_millis(20), Duration::from_secs(1))
     }
 
-    /// How long a statement waits for a lock before it says so, and stands in line again: it says so before
-    /// a second connection is asked, so a lock is not taken for a dead connection, and it leaves its own
-    /// to others meanwhile.
+    /// How long a statement waits for a lock before the server fails it and the batch is queued again.
+    /// That is shorter than the time before a hedge: a lock is not taken for a dead connection, and the
+    /// connection serves others meanwhile.
     pub(super) fn lock_timeout(&self) -> Duration {
-        shortest_patience(self.share(), self.timeout) / 2
+        shortest_hedge_delay(self.retry_interval(), self.timeout) / 2
     }
 
     pub(super) fn prepares(&self) -> bool {
         self.prepares.load(Ordering::Relaxed)
     }
 
-    /// The server does not know a statement that it prepared, or another one has taken its name.
+    /// Records that the server did not know a prepared statement, or ran another one under its name.
     pub(super) fn statement_lost(&self) {
         let lost = self.lost_statements.fetch_add(1, Ordering::Relaxed) + 1;
         if lost >= LOST_STATEMENTS && self.prepares.swap(false, Ordering::Relaxed) {
@@ -84,9 +85,10 @@ impl Server {
         }
     }
 
-    /// A connection does not lead to the process that it was told of.
+    /// Records that a pooler is in front of the database: a connection does not lead to the process that
+    /// it named.
     pub(super) fn found_pooler(&self) {
-        // Told not to prepare, nobody needs to hear why that is right.
+        // If the settings turn preparing off, the reason need not be logged.
         if !self.has_pooler.swap(true, Ordering::Relaxed) && self.prepares() {
             tracing::warn!(
                 "there is a pooler in front of the database: going on without prepared statements, \
@@ -95,12 +97,13 @@ impl Server {
         }
     }
 
-    /// After how long without an answer there will be none. The server ends what took too long and says
-    /// so. Behind a pooler it cannot be told to: there, a process left behind should be rare.
+    /// How long a query may be silent before its connection counts as dead. The server ends a query that
+    /// takes too long and says so. Behind a pooler it cannot be told to; there, processes left behind
+    /// should be rare, so this is longer.
     pub(super) fn longest_silence(&self) -> Duration {
         if self.has_pooler.load(Ordering::Relaxed) {
             return self.timeout.saturating_mul(20);
         }
-        self.timeout.saturating_add(2 * self.share())
+        self.timeout.saturating_add(2 * self.retry_interval())
     }
 }

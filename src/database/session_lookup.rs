@@ -1,4 +1,4 @@
-//! The session table, read by session key, for all visitors who ask at the same time.
+//! The session table, read by session key in batches.
 
 use std::{
     collections::HashMap,
@@ -25,24 +25,24 @@ use crate::{
     settings::TableName,
 };
 
-/// `max_length` of Django's own session model.
+/// `max_length` of the key in Django's own session model.
 const USUAL_LENGTH: usize = 40;
 
-/// What is in a row of the session table, beside its key.
+/// A row of the session table without its key.
 #[derive(Clone)]
 pub(crate) struct SessionRow {
-    /// One for all who asked for the row.
+    /// Shared by all callers that asked for the row.
     pub(crate) session_data: Arc<SessionText>,
     pub(crate) expire_date: SystemTime,
 }
 
-/// How the session table is asked.
+/// The statements that read the session table.
 pub(super) struct SessionLookup {
     one: Arc<Statement>,
     many: Arc<Statement>,
     key: Arc<Statement>,
     key_length: Arc<Statement>,
-    /// How many characters a key may have, once that is known. `None`: any number.
+    /// How many characters a key may have, once known. `None` inside: any number.
     longest: OnceLock<Option<usize>>,
     large: Arc<LargeKeys>,
 }
@@ -72,14 +72,14 @@ impl SessionLookup {
         }
     }
 
-    /// Which sessions were large the last time.
+    /// The keys of large sessions.
     pub(super) fn large(&self) -> &Arc<LargeKeys> {
         &self.large
     }
 }
 
 impl Database {
-    /// The row with this session key, expired ones too.
+    /// Looks up the row with this session key, even if it has expired.
     pub(crate) async fn session_row(
         &self,
         key: &SessionKey,
@@ -95,16 +95,16 @@ impl Database {
         Ok(answer?)
     }
 
-    /// Whether no row can have this key.
+    /// Whether the key is longer than the column allows, so that no row can have it.
     async fn is_too_long(&self, key: &SessionKey, deadline: Instant) -> Result<bool, Error> {
         let sessions = &self.shared.session_lookup;
         let longest = match sessions.longest.get() {
             Some(longest) => *longest,
             None => {
                 let table = self.settings().session_table.quoted();
-                let asked = sessions.key_length.with(vec![Box::new(table)]);
-                let rows = self.query(asked, deadline).await?;
-                // Of a column with a limit, it is that and 4; otherwise it is negative.
+                let query = sessions.key_length.with(vec![Box::new(table)]);
+                let rows = self.query(query, deadline).await?;
+                // For a column with a limit this is the limit plus 4; otherwise it is negative.
                 let modifier: Option<i32> = rows
                     .first()
                     .map(|row| row.try_get(1))
@@ -163,12 +163,12 @@ impl Batched for SessionLookup {
     }
 }
 
-/// The key that a row answers, and what it has for it.
+/// The key that a row answers, and the session found for it.
 fn session(row: &Row) -> Result<(&str, Option<SessionRow>), PgError> {
     Ok((row.try_get(1)?, session_in(row, 2)?))
 }
 
-/// What stands in two columns of a row, from this one on: session data and the end of the session.
+/// The session in two columns of a row, from this one on: `session_data` and `expire_date`.
 pub(super) fn session_in(row: &Row, column: usize) -> Result<Option<SessionRow>, PgError> {
     let session_data: Option<&str> = row.try_get(column)?;
     let expire_date: Option<SystemTime> = row.try_get(column + 1)?;

@@ -1,7 +1,7 @@
 //! The session table: one statement for each thing that Django's `SessionStore` does with it.
 //!
-//! A row is named as it was read: by its key and by what is in it. None of these statements makes a
-//! row out of one that is gone, so a session that somebody ended stays ended.
+//! Each statement names a row by its key and by the data that was read. None of them recreates a row that
+//! is gone, so a session that was ended stays ended.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -16,7 +16,7 @@ use super::{
     Database,
     changes::change,
     kind::Kind,
-    parameters::{KeyParameter, Secret},
+    parameters::{KeyParameter, SecretParameter},
     statement::{Parameter, Statement},
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
     settings::{TableName, quote_name},
 };
 
-/// The key and the data that a row has, and the key, data and end that it is to have.
+/// The key and the data that the row has, then the key, data and end that it gets.
 const UPDATE_TYPES: &[Type] =
     &[Type::VARCHAR, Type::TEXT, Type::VARCHAR, Type::TEXT, Type::TIMESTAMPTZ];
 
@@ -35,11 +35,11 @@ pub(super) struct SessionQueries {
     update: Arc<Statement>,
     replace: Arc<Statement>,
     delete: Arc<Statement>,
-    /// Whether the table is a view, once that is known.
+    /// Whether the table is a view, once known.
     is_view: OnceLock<bool>,
 }
 
-/// The statements that fill further columns of a row, from a JSON object.
+/// The statements that also fill further columns of a row, from a JSON object.
 pub(super) struct ColumnQueries {
     insert: Arc<Statement>,
     update: Arc<Statement>,
@@ -90,13 +90,13 @@ impl ColumnQueries {
     }
 }
 
-/// What became of a row that was to be inserted or moved.
+/// The outcome of an insert or update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     Done,
-    /// The row is gone, or is not any more what it was.
+    /// The row is gone or has changed since it was read.
     Changed,
-    /// Another row has the new key, or so the database says: what a trigger writes may be taken too.
+    /// Another row has the new key. The database may also say so of another table, which a trigger writes.
     KeyTaken,
 }
 
@@ -104,9 +104,9 @@ impl SessionQueries {
     pub(super) fn new(table: &TableName) -> Self {
         let table = table.quoted();
         Self {
-            // As Django, which looks first: not every table says that a key is taken. Nor is any
-            // constraint named, or a conflict passed over: tables that are partitioned, views with
-            // triggers and constraints that are checked later have none to name.
+            // Django looks first whether the key is taken, and so does this: not every table says so. No
+            // constraint is named and ON CONFLICT is not used: partitioned tables, views with triggers and
+            // deferred constraints have none to name.
             insert: change(
                 &[Type::VARCHAR, Type::TEXT, Type::TIMESTAMPTZ],
                 &format!(
@@ -115,8 +115,8 @@ impl SessionQueries {
                      (SELECT FROM {table} WHERE session_key = $1) RETURNING 1"
                 ),
             ),
-            // A session that is given another key is still one row: its further columns stay, and
-            // no moment sees two of it, or none.
+            // A session that gets another key is still one row: its further columns stay, and at no moment
+            // are there two rows or none.
             update: change(
                 UPDATE_TYPES,
                 &format!(
@@ -124,8 +124,8 @@ impl SessionQueries {
                      WHERE session_key = $1 AND session_data = $2 RETURNING 1"
                 ),
             ),
-            // As Django's `cycle_key`, for a view: what its triggers make of another key in an
-            // UPDATE, which Django never sends, nobody knows.
+            // As Django's `cycle_key`, for a view. Django never sends an UPDATE of the key, so the
+            // triggers of a view may not handle one.
             replace: Statement::new(UPDATE_TYPES, |nonce| {
                 format!(
                     "WITH deleted AS (DELETE FROM {table} \
@@ -145,13 +145,13 @@ impl SessionQueries {
 }
 
 impl Database {
-    /// This database, with further columns in the session table that are filled from JSON objects.
+    /// This database, with statements that fill further columns of the session table from JSON objects.
     pub(crate) fn with_session_columns(&self, columns: &[String]) -> Self {
         let queries = ColumnQueries::new(&self.settings().session_table, columns);
         Self { session_columns: Some(Arc::new(queries)), ..self.clone() }
     }
 
-    /// Makes a row. The key may be taken; then nothing happens.
+    /// Inserts a row. Does nothing if the key is taken.
     pub(crate) async fn insert_session(
         &self,
         key: &SessionKey,
@@ -162,12 +162,12 @@ impl Database {
         let mut insert = &self.shared.sessions.insert;
         let mut parameters: Vec<Parameter> = vec![
             Box::new(KeyParameter::from(key)),
-            Box::new(Secret(session_data.into())),
+            Box::new(SecretParameter(session_data.into())),
             Box::new(expire_date),
         ];
         if let (Some(queries), Some(json)) = (&self.session_columns, columns) {
             insert = &queries.insert;
-            parameters.push(Box::new(Secret(json)));
+            parameters.push(Box::new(SecretParameter(json)));
         }
         match self.changed_session(key, insert, parameters, deadline).await {
             Ok(0) if !self.holds(key, session_data, deadline).await? => Ok(Written::KeyTaken),
@@ -177,8 +177,8 @@ impl Database {
         }
     }
 
-    /// Whether the row with this key holds this data: a trigger may have put a new row into another
-    /// table, of which this one is made, and then no row was inserted into this one.
+    /// Whether the row with this key has this data. If the table is a view, a trigger may have inserted
+    /// the row into another table, and the insert reports no row.
     async fn holds(
         &self,
         key: &SessionKey,
@@ -189,8 +189,8 @@ impl Database {
         Ok(row.is_some_and(|row| row.session_data.as_str() == session_data))
     }
 
-    /// Stores other data in a row, under another key or the same, if it still holds what was read.
-    /// Expired rows too, as Django does.
+    /// Stores other data in a row, under the same key or another one, if the row still has the data that
+    /// was read. This includes expired rows, as in Django.
     pub(crate) async fn update_session(
         &self,
         (key, read): (&SessionKey, &str),
@@ -200,9 +200,9 @@ impl Database {
     ) -> Result<Written, Error> {
         let mut parameters: Vec<Parameter> = vec![
             Box::new(KeyParameter::from(key)),
-            Box::new(Secret(read.into())),
+            Box::new(SecretParameter(read.into())),
             Box::new(KeyParameter::from(new_key)),
-            Box::new(Secret(session_data.into())),
+            Box::new(SecretParameter(session_data.into())),
             Box::new(expire_date),
         ];
         let sessions = &self.shared.sessions;
@@ -213,7 +213,8 @@ impl Database {
             Some((queries, _)) => (&queries.update, &queries.replace),
             None => (&sessions.update, &sessions.replace),
         };
-        parameters.extend(further.map(|(_, json)| -> Parameter { Box::new(Secret(json)) }));
+        parameters
+            .extend(further.map(|(_, json)| -> Parameter { Box::new(SecretParameter(json)) }));
         let update = if replaces { replace } else { update };
         match self.changed_session(key, update, parameters, deadline).await {
             Ok(count) => Ok(if count == 0 { Written::Changed } else { Written::Done }),
@@ -222,7 +223,7 @@ impl Database {
         }
     }
 
-    /// Deletes a row; says whether it was there.
+    /// Deletes a row. Returns whether it existed.
     pub(crate) async fn delete_session(
         &self,
         key: &SessionKey,
@@ -267,7 +268,7 @@ fn has_code(error: &Error, code: &SqlState) -> bool {
     matches!(&**error, Unavailable::Query(error) if error.code() == Some(code))
 }
 
-/// Some sites keep more in the table than Django does, and a new row has nothing to put there.
+/// Some sites have further columns in the table for which a new row has no value.
 fn missing_column(error: Error) -> Error {
     if !has_code(&error, &SqlState::NOT_NULL_VIOLATION) {
         return error;

@@ -1,4 +1,4 @@
-//! The ends of sessions, moved for all visitors who come at the same time.
+//! Slides: the ends of sessions, extended in batches.
 
 use std::{
     collections::HashSet,
@@ -20,13 +20,13 @@ use super::{
 };
 use crate::{error::Error, session::SessionKey, settings::TableName};
 
-/// How ends are moved.
+/// The statements that extend sessions.
 pub(super) struct Slides {
     one: Arc<Statement>,
     many: Arc<Statement>,
 }
 
-/// One session's end: what it was, and what it is to be.
+/// The extension of one session: its former end and its new one.
 #[derive(Clone)]
 pub(super) struct Slide {
     key: KeyParameter,
@@ -34,8 +34,8 @@ pub(super) struct Slide {
     end: SystemTime,
 }
 
-/// Requests of one visitor that come together, as those of a page do, ask for one slide: their ends
-/// are as far apart as they are.
+/// Slides of one session with the same former end are equal. Requests of one page come together and ask
+/// for ends that differ by moments only.
 impl PartialEq for Slide {
     fn eq(&self, other: &Self) -> bool {
         (&self.key, self.was) == (&other.key, other.was)
@@ -53,8 +53,8 @@ impl Hash for Slide {
 impl Slides {
     pub(super) fn new(table: &TableName) -> Self {
         let table = table.quoted();
-        // A server that crashes may forget the slides of its last moments, and nobody waits for its
-        // disk: those sessions end when they would have.
+        // A server that crashes may forget its last slides, so no caller waits for its disk: those
+        // sessions end at their former time.
         let query = |types: &[Type], update: String| {
             Statement::new(types, |nonce| {
                 format!(
@@ -64,10 +64,10 @@ impl Slides {
                 )
             })
         };
-        // In the order of the keys, and past those that somebody else is changing: nobody waits for
-        // a lock, so nobody waits in a circle. Where the end is not what it was, somebody gave the
-        // session another one, and that stands. `=` would invite the planner to look for all
-        // sessions that end at that moment.
+        // Rows are locked in the order of their keys, and rows that another transaction changes are
+        // skipped: no slide waits for a lock, so there is no deadlock. If a row has another end than the
+        // former one, another request has set it, and it stays. `=` would invite the planner to search for
+        // all sessions that end at that moment.
         let types = [Type::VARCHAR_ARRAY, Type::TIMESTAMPTZ_ARRAY, Type::TIMESTAMPTZ_ARRAY];
         let many = query(
             &types,
@@ -80,7 +80,7 @@ impl Slides {
                  WHERE t.session_key = s.session_key RETURNING t.session_key"
             ),
         );
-        // For one alone, all that takes a third longer.
+        // For a single key, that would take a third longer.
         let types = [Type::VARCHAR, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ];
         let one = query(
             &types,
@@ -96,7 +96,7 @@ impl Slides {
 }
 
 impl Database {
-    /// Moves the end of a session, if it still ends when it did; says whether it was moved.
+    /// Extends a session if it still has the former end. Returns whether it was extended.
     pub(crate) async fn slide_session(
         &self,
         key: &SessionKey,
@@ -116,7 +116,7 @@ impl Batched for Slides {
     type Key = Slide;
     type Answer = bool;
 
-    // A slide that was done and is asked for again finds another end, and does nothing.
+    // A slide that is sent twice finds another end the second time, and does nothing.
     const KIND: Kind = Kind::Slides;
     const MANY: usize = 2;
 
@@ -132,7 +132,7 @@ impl Batched for Slides {
         self.many.with(vec![Box::new(keys), Box::new(was), Box::new(ends)])
     }
 
-    /// Not every encoding of a database has every character.
+    /// Some database encodings lack some characters.
     fn is_batchable(&self, slide: &Slide) -> bool {
         slide.key.as_str().is_ascii()
     }
@@ -155,14 +155,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_is_slid_once_for_all_who_found_the_same_end() {
+    fn slides_of_one_session_from_the_same_end_are_one() {
         let slide = |key: &str, was: u64, end: u64| Slide {
             key: (&SessionKey::new(key).unwrap()).into(),
             was: SystemTime::UNIX_EPOCH + Duration::from_secs(was),
             end: SystemTime::UNIX_EPOCH + Duration::from_secs(end),
         };
-        let asked = [slide("a-session", 1, 7), slide("a-session", 1, 8)];
-        assert_eq!(HashSet::from(asked.clone()).len(), 1);
-        assert!(asked[0] != slide("a-session", 2, 7) && asked[0] != slide("b-session", 1, 7));
+        let slides = [slide("a-session", 1, 7), slide("a-session", 1, 8)];
+        assert_eq!(HashSet::from(slides.clone()).len(), 1);
+        assert!(slides[0] != slide("a-session", 2, 7) && slides[0] != slide("b-session", 1, 7));
     }
 }

@@ -1,4 +1,4 @@
-//! A statement, and the nonce that shows that an answer is the answer to it.
+//! Statements, and the nonce that shows that rows are the answer to a statement.
 
 use std::{fmt, sync::Arc};
 
@@ -9,19 +9,19 @@ use tokio_postgres::{
 
 use crate::crypto::random_bytes;
 
-/// The value of a parameter. Its `Debug` may reach a log: tokio-postgres shows parameters in its own,
-/// at level debug.
+/// The value of a parameter. Its `Debug` must show no secret: tokio-postgres logs parameters at level
+/// debug.
 pub(crate) type Parameter = Box<dyn ToSql + Sync + Send>;
 
-/// Where the keys come from that are asked for, each with a row of its own: `ads_key`.
+/// The FROM items with the keys of a query, one row for each: column `ads_key`.
 pub(crate) const ONE_KEY: &str = "(SELECT $1 AS ads_key) ads_keys";
 pub(crate) const MANY_KEYS: &str = "unnest($1) ads_keys(ads_key)";
 
 /// A statement, with the types of its parameters.
 ///
-/// The first column of its first row is a nonce that no other statement has, drawn when it was made.
-/// Behind a pooler, statements of several processes share their names: one that runs in place of this
-/// one, be it of another site or another version of it, does not know the nonce.
+/// The first column of its first row is a nonce, a random number drawn when the statement was made. Behind
+/// a pooler, several processes share the names of prepared statements. A statement that runs in place of
+/// this one, from another site or another version, does not return this nonce.
 pub(crate) struct Statement {
     pub(super) sql: String,
     pub(super) types: Vec<Type>,
@@ -29,21 +29,21 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    /// `sql` makes the text. It is given what has to be the first column, in a row that always
-    /// comes.
+    /// `sql` makes the text. Its argument is the first column of the SELECT. The SELECT must always return
+    /// a row.
     pub(crate) fn new(types: &[Type], sql: impl FnOnce(&str) -> String) -> Arc<Self> {
         let nonce = random();
         let sql = sql(&format!("{nonce}::bigint AS ads_nonce"));
         Arc::new(Self { sql, types: types.to_vec(), nonce })
     }
 
-    /// Asks for nothing but a key, as the type that this SQL makes of it.
+    /// A statement that returns only a key, cast by this SQL.
     pub(crate) fn of_key(parameter: &Type, key: &str) -> Arc<Self> {
         let sql = |nonce: &str| format!("SELECT {nonce}, ({key})::text FROM {ONE_KEY}");
         Self::new(std::slice::from_ref(parameter), sql)
     }
 
-    /// The statement with these parameters.
+    /// Adds the values of the parameters.
     pub(crate) fn with(self: &Arc<Self>, parameters: Vec<Parameter>) -> Query {
         Query { statement: Arc::clone(self), parameters }
     }

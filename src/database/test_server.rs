@@ -1,5 +1,5 @@
-//! A PostgreSQL without sockets, for tests that stop the clock: it answers, keeps who asks waiting as
-//! a locked table does, or swallows what is sent, as a network does.
+//! A PostgreSQL without sockets, for tests with a stopped clock: it answers, keeps queries waiting as a
+//! locked table does, or swallows what is sent as a network does.
 
 use std::{
     sync::{
@@ -27,31 +27,31 @@ use super::{
     statement::{ONE_KEY, Query, Statement},
 };
 
-/// What happens to what is sent on a connection.
+/// What happens to data sent on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     Answers,
-    /// The connection can be made, and the rows are not to be had.
+    /// Connections can be made; the rows are locked.
     Locked,
     Swallows,
-    /// No connection can be made: the application's own connector panics.
+    /// No connection can be made: the application's connector panics.
     Panics,
-    /// No connection is taken, for a reason with this code.
+    /// No connection is accepted, with this error code.
     Refuses(&'static str),
-    /// A connection is made after a while.
+    /// A connection is made after this time.
     Slow(Duration),
-    /// What is asked fails with this code.
+    /// Queries fail with this code.
     Fails(&'static str),
     /// The process was ended.
     Ended,
 }
 
-/// Its clones are one server.
+/// A server. Clones share it.
 #[derive(Clone)]
 pub(super) struct TestServer {
     mood_of_new: Arc<Mutex<Mood>>,
     connections: Arc<Mutex<Vec<watch::Sender<Mood>>>>,
-    /// What stands in the only row.
+    /// The value in the only row.
     row: Arc<AtomicI64>,
     executed: Arc<AtomicUsize>,
     prepared: Arc<AtomicUsize>,
@@ -68,7 +68,7 @@ impl TestServer {
         }
     }
 
-    /// How all connections are from now on, and how new ones will be.
+    /// Sets the mood of all connections, and of new ones.
     pub(super) fn set(&self, now: Mood, new: Mood) {
         *self.mood_of_new.lock().unwrap() = new;
         for connection in self.connections().iter() {
@@ -82,12 +82,12 @@ impl TestServer {
         }
     }
 
-    /// How new connections will be.
+    /// Sets the mood of new connections.
     pub(super) fn set_new(&self, new: Mood) {
         *self.mood_of_new.lock().unwrap() = new;
     }
 
-    /// How often something was asked.
+    /// How many queries were executed.
     pub(super) fn executed(&self) -> usize {
         self.executed.load(Ordering::Relaxed)
     }
@@ -97,12 +97,12 @@ impl TestServer {
         self.prepared.load(Ordering::Relaxed)
     }
 
-    /// How the connection is from now on that was made first.
+    /// Sets the mood of the connection that was made first.
     pub(super) fn set_first(&self, now: Mood) {
         self.connections()[0].send_replace(now);
     }
 
-    /// Changes the row: whoever asks from now on reads this.
+    /// Changes the row: later queries read this value.
     pub(super) fn write(&self, value: i64) {
         self.row.store(value, Ordering::Relaxed);
     }
@@ -117,7 +117,7 @@ impl TestServer {
         self.connections().iter().filter(|connection| !connection.is_closed()).count()
     }
 
-    /// The connections of a site, as many as it may have at most.
+    /// The pool of a site.
     pub(super) fn pool(&self, timeout: Duration, max_connections: usize) -> Pool {
         Pool::new(self.server(timeout), max_connections)
     }
@@ -128,7 +128,7 @@ impl TestServer {
         Arc::new(Server::new(pool, timeout, true))
     }
 
-    /// Ends a process; says whether it was there.
+    /// Ends a process. Returns whether it was running.
     fn terminate(&self, process: usize) -> bool {
         let connections = self.connections();
         let connection = &connections[process - 1];
@@ -167,7 +167,7 @@ impl Connect for TestServer {
     }
 }
 
-/// The kind of an answer and what is in it.
+/// Writes a message of this kind and content.
 fn message(to: &mut Vec<u8>, kind: u8, content: &[&[u8]]) {
     let length: usize = content.iter().map(|part| part.len()).sum();
     to.push(kind);
@@ -175,7 +175,7 @@ fn message(to: &mut Vec<u8>, kind: u8, content: &[&[u8]]) {
     content.iter().for_each(|part| to.extend(*part));
 }
 
-/// Until the client goes away, or the process is ended.
+/// Serves until the client goes away or the process is ended.
 async fn serve(
     stream: DuplexStream,
     mut mood: watch::Receiver<Mood>,
@@ -209,7 +209,7 @@ async fn converse(
     message(&mut answer, b'R', &[&[0; 4]]);
     message(&mut answer, b'K', &[&u32::try_from(process).unwrap().to_be_bytes(), &[0; 4]]);
     message(&mut answer, b'Z', &[b"I"]);
-    let mut asked = Spoken::default();
+    let mut statement = Spoken::default();
     loop {
         if *mood.borrow() == Mood::Swallows {
             answer.clear();
@@ -224,27 +224,27 @@ async fn converse(
             stream.read_exact(&mut content).await?;
             match kind {
                 b'P' => {
-                    asked = Spoken::parsed(&content);
-                    let asks = usize::from(asked.kind == SpokenKind::Asks);
+                    statement = Spoken::parsed(&content);
+                    let asks = usize::from(statement.kind == SpokenKind::Asks);
                     server.prepared.fetch_add(asks, Ordering::Relaxed);
                     message(&mut answer, b'1', &[]);
                 }
                 b'B' => {
-                    asked.bind(&content);
+                    statement.bind(&content);
                     message(&mut answer, b'2', &[]);
                 }
-                b'D' => asked.describe(&mut answer),
+                b'D' => statement.describe(&mut answer),
                 b'E' => {
                     executes = true;
-                    let asks = usize::from(asked.kind == SpokenKind::Asks);
+                    let asks = usize::from(statement.kind == SpokenKind::Asks);
                     server.executed.fetch_add(asks, Ordering::Relaxed);
                     let fails = match *mood.borrow() {
-                        Mood::Fails(code) if asked.kind == SpokenKind::Asks => Some(code),
+                        Mood::Fails(code) if statement.kind == SpokenKind::Asks => Some(code),
                         _ => None,
                     };
                     match fails {
                         Some(code) => error(&mut answer, "ERROR", code),
-                        None => asked.execute(server, &mut answer),
+                        None => statement.execute(server, &mut answer),
                     }
                 }
                 b'S' => break,
@@ -252,9 +252,9 @@ async fn converse(
             }
         }
         message(&mut answer, b'Z', &[b"I"]);
-        if executes && asked.kind == SpokenKind::Asks {
+        if executes && statement.kind == SpokenKind::Asks {
             let goes_on = |mood: &Mood| *mood != Mood::Locked;
-            // What waits for a lock does not notice that the client has gone.
+            // A process that waits for a lock does not notice that the client has gone.
             drop(mood.wait_for(goes_on).await);
         }
     }
@@ -273,13 +273,13 @@ enum SpokenKind {
     Terminates,
 }
 
-/// A statement as far as it matters here: a number comes back, or a yes, and what is in the row.
+/// A statement, as far as it matters here: it returns a number, or true, and the value of the row.
 #[derive(Default)]
 struct Spoken {
     kind: SpokenKind,
     nonce: i64,
     types: Vec<u8>,
-    /// The first parameter of one that ends a process.
+    /// The first parameter, if the statement ends a process.
     process: usize,
 }
 
@@ -299,8 +299,8 @@ impl Spoken {
 
     fn bind(&mut self, content: &[u8]) {
         if self.kind == SpokenKind::Terminates {
-            // An integer of four bytes and one of eight, each with its length before it, and the
-            // formats of the results.
+            // An integer of four bytes and one of eight, each after its length, then the formats of the
+            // results.
             let process = content.len() - 4 - 8 - 4 - 4;
             let bytes = content[process..process + 4].try_into().unwrap();
             self.process = u32::from_be_bytes(bytes) as usize;

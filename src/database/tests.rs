@@ -1,7 +1,7 @@
-//! How connections are shared, replaced and given up on.
+//! How connections are shared, replaced and abandoned.
 //!
-//! The clock stands still until there is nothing to do, and then goes on to the next timer: what is
-//! measured here does not depend on the machine.
+//! The clock is stopped: when there is nothing to do, it jumps to the next timer. The times measured here
+//! do not depend on the machine.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn batcher(server: &TestServer) -> Batcher<TestTable> {
     Batcher::start(TestTable::new(), server.pool(TIMEOUT, 16))
 }
 
-/// How long a question took that is asked now, and whether it was answered.
+/// Asks now. Returns how long that took, and whether it was answered.
 async fn ask(batcher: &Batcher<TestTable>, key: i64) -> (Duration, bool) {
     let start = Instant::now();
     let answer = batcher.ask(key, start + TIMEOUT).await;
@@ -38,8 +38,8 @@ async fn ask_later(batcher: &Batcher<TestTable>, key: i64, delay: Duration) -> (
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_longer_than_one_timeout() {
-    // While there is no connection; on one that is locked; on one that swallows what is sent.
+async fn no_caller_waits_longer_than_one_timeout() {
+    // Without a connection; on a locked table; on a connection that swallows what is sent.
     for (now, new) in [
         (Mood::Swallows, Mood::Swallows),
         (Mood::Locked, Mood::Locked),
@@ -52,7 +52,7 @@ async fn nobody_waits_longer_than_one_timeout() {
                 assert!(ask(&batcher, 0).await.1);
             }
             server.set(now, new);
-            // One every 37 ms, each with a deadline of its own.
+            // One question every 37 ms, each with a deadline of its own.
             let visits = (0..200).map(|number| {
                 ask_later(&batcher, number, Duration::from_millis(37) * number as u32)
             });
@@ -75,27 +75,27 @@ async fn a_connection_that_died_is_noticed_soon() {
         (0..50).map(|number| ask_later(&batcher, number, Duration::from_millis(4) * number as u32));
     for (number, (took, answered)) in join_all(visits).await.into_iter().enumerate() {
         assert!(answered);
-        // Who came when it was known does not wait at all.
+        // A caller that comes after it was noticed does not wait at all.
         let most = if number > 26 { Duration::ZERO } else { soon };
-        assert!(took <= most, "visitor {number}: {took:?}");
+        assert!(took <= most, "caller {number}: {took:?}");
     }
-    // And one that has ended what the dead one was for.
+    // And the connection that ended the process of the dead one.
     assert!(server.accepted() <= 3, "{}", server.accepted());
 }
 
-/// A visitor may have logged out between what it says and what they ask.
+/// A visitor may have logged out between the answer of the database and the next question.
 #[tokio::test(start_paused = true)]
-async fn a_late_answer_is_not_for_those_who_asked_after_it_was_sent_for() {
-    // They wait for another connection by then, or are under way on one, or on another one with
-    // everybody who had asked before gone.
+async fn a_late_answer_is_not_given_to_callers_that_asked_after_it_was_requested() {
+    // The earlier callers wait for another connection by then, or are in flight on one or two; in the last
+    // case all of them have gone away.
     for (gone, late) in [(false, 160), (false, 600), (true, 600)] {
         let server = TestServer::new();
         let batcher = batcher(&server);
         assert!(ask(&batcher, 0).await.1);
         server.set(Mood::Locked, Mood::Locked);
         let start = Instant::now();
-        let patience = if gone { Duration::from_millis(150) } else { TIMEOUT };
-        let before = batcher.ask(1, start + patience);
+        let wait = if gone { Duration::from_millis(150) } else { TIMEOUT };
+        let before = batcher.ask(1, start + wait);
         let after = async {
             sleep(Duration::from_millis(155)).await;
             server.write(1);
@@ -115,21 +115,21 @@ async fn all_connections_may_die_at_once() {
     let server = TestServer::new();
     let batcher = batcher(&server);
     assert!(ask(&batcher, 0).await.1);
-    // A second one, since the first is silent for a while.
+    // A second one, because the first is silent for a while.
     server.set(Mood::Locked, Mood::Answers);
     assert!(ask(&batcher, 0).await.1);
     server.set(Mood::Swallows, Mood::Answers);
     assert_eq!(server.open(), 2);
     let (took, answered) = ask(&batcher, 1).await;
     assert!(answered && took < TIMEOUT / 4, "{took:?}");
-    // The dead ones are closed soon, and what is left is one.
+    // The dead connections are closed soon, and one is left.
     sleep(TIMEOUT / 2).await;
     assert_eq!(server.open(), 1);
 }
 
-/// Nobody came while the new server did not answer yet.
+/// No caller came while the new server did not answer yet.
 #[tokio::test(start_paused = true)]
-async fn after_a_failover_connections_are_tried_as_often_for_those_who_come_late() {
+async fn after_a_failover_late_callers_get_as_many_attempts_to_connect() {
     let server = TestServer::new();
     let batcher = batcher(&server);
     assert!(ask(&batcher, 0).await.1);
@@ -154,14 +154,14 @@ async fn a_locked_table_is_waited_for_on_few_connections() {
     server.set(Mood::Locked, Mood::Locked);
     for number in 0..20 {
         assert!(!ask(&batcher, number).await.1);
-        // And one that ends what was given up on.
+        // And the connection that ends abandoned processes.
         assert!(server.open() <= 4, "{}", server.open());
     }
     server.set(Mood::Answers, Mood::Answers);
     assert!(ask(&batcher, 0).await.1);
 }
 
-/// A slow database is no dead one: there is nothing to ask elsewhere.
+/// A slow database is not dead: another connection would not help.
 #[tokio::test(start_paused = true)]
 async fn more_connections_than_usual_do_not_stay() {
     let server = TestServer::new();
@@ -183,7 +183,7 @@ async fn more_connections_than_usual_do_not_stay() {
     assert!(ask(&batcher, 0).await.1);
 }
 
-/// A database that takes its time: the first of two hosts is gone, or a pooler is busy.
+/// Connecting is slow: the first of two hosts is gone, or a pooler is busy.
 #[tokio::test(start_paused = true)]
 async fn a_database_that_is_slow_to_connect_to_is_connected_to() {
     for (delay, most) in
@@ -200,16 +200,16 @@ async fn a_database_that_is_slow_to_connect_to_is_connected_to() {
             .map(|number| ask_later(&batcher, number, Duration::from_millis(100) * number as u32));
         let visits = join_all(visits.map(async |visit| (visit.await, start.elapsed()))).await;
         let first =
-            visits.iter().find(|((_, answered), _)| *answered).expect("nobody was answered");
+            visits.iter().find(|((_, answered), _)| *answered).expect("no caller was answered");
         assert!(first.1 <= most + EXACT, "connected after {:?}", first.1);
         let failed = visits.iter().filter(|((_, answered), _)| !answered).count();
-        // Those who came more than one timeout before that.
+        // The callers that came more than one timeout before that.
         let early = Duration::from_millis(delay).saturating_sub(TIMEOUT).as_millis() / 100;
         assert!(failed as u128 <= early + 1, "{failed} of 200 failed, {delay} ms");
     }
 }
 
-/// A server that another one has taken the place of holds some attempts for ever.
+/// A server that was replaced by another one keeps some attempts hanging for ever.
 #[tokio::test(start_paused = true)]
 async fn a_slow_database_is_connected_to_though_attempts_hang_from_before() {
     let server = TestServer::new();
@@ -220,14 +220,14 @@ async fn a_slow_database_is_connected_to_though_attempts_hang_from_before() {
     }
     let slow = Mood::Slow(Duration::from_millis(1_500));
     server.set(Mood::Swallows, slow);
-    // At the latest after one timeout, and what it takes to connect.
+    // At the latest after one timeout and the time it takes to connect.
     sleep(TIMEOUT / 2).await;
     assert!(ask(&batcher, 0).await.1);
 }
 
-/// Each refusal costs the server a process.
+/// Each refused connection costs the server a process.
 #[tokio::test(start_paused = true)]
-async fn a_server_without_connections_is_not_stormed_and_those_who_wait_are_answered_later() {
+async fn a_full_server_gets_few_attempts_and_the_waiters_are_answered_later() {
     let server = TestServer::new();
     server.set(Mood::Answers, Mood::Refuses("53300"));
     let batcher = batcher(&server);
@@ -241,7 +241,7 @@ async fn a_server_without_connections_is_not_stormed_and_those_who_wait_are_answ
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_cannot_be_let_in_hears_so_at_once_and_seldom_asks_again() {
+async fn a_wrong_password_fails_at_once_and_is_seldom_tried_again() {
     let server = TestServer::new();
     server.set(Mood::Answers, Mood::Refuses("28P01"));
     let batcher = batcher(&server);
@@ -250,14 +250,14 @@ async fn who_cannot_be_let_in_hears_so_at_once_and_seldom_asks_again() {
         assert!(!answered && took <= TIMEOUT / 4 + EXACT, "{took:?}");
     }
     assert!(server.accepted() <= 100);
-    // The password is right again.
+    // The password is corrected.
     server.set(Mood::Answers, Mood::Answers);
     assert!(ask(&batcher, 0).await.1);
 }
 
-/// Processes that no timeout ends, such as those that wait in a commit for a standby.
+/// No timeout ends some processes, such as those that wait in a commit for a standby.
 #[tokio::test(start_paused = true)]
-async fn what_was_given_up_on_counts_until_it_is_gone() {
+async fn abandoned_processes_count_until_they_are_gone() {
     const MOST: usize = 8;
     let server = TestServer::new();
     let pool = server.pool(TIMEOUT, MOST);
@@ -299,9 +299,9 @@ async fn reads_of_a_locked_table_stay_within_the_bound() {
     }
 }
 
-/// A table that is locked for those who write it, or one row that many want to write.
+/// A table locked against writes, or one row that many want to write.
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_for_one_row_hold_one_connection_and_nobody_else_waits() {
+async fn writers_of_one_locked_row_use_one_connection_and_no_other_caller_waits() {
     let server = TestServer::new();
     let pool = server.pool(TIMEOUT, 16);
     let (direct, table) = (Direct::new(&pool), TestTable::new());
@@ -324,7 +324,7 @@ async fn those_who_wait_for_one_row_hold_one_connection_and_nobody_else_waits() 
     assert!(stuck.iter().all(|(took, done)| !done && *took <= TIMEOUT + EXACT));
 }
 
-/// All that may wait for a lock on users: sessions do not.
+/// Everything that may wait for a lock on users leaves connections to sessions.
 #[tokio::test(start_paused = true)]
 async fn locked_users_take_no_connection_from_sessions() {
     let server = TestServer::new();
@@ -351,7 +351,7 @@ async fn locked_users_take_no_connection_from_sessions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_whose_time_is_over_is_never_sent() {
+async fn a_write_after_its_deadline_is_never_sent() {
     let server = TestServer::new();
     let pool = server.pool(TIMEOUT, 4);
     let (direct, table) = (Direct::new(&pool), TestTable::new());
@@ -369,10 +369,10 @@ async fn a_write_whose_time_is_over_is_never_sent() {
     assert!(write(0).await);
 }
 
-/// Read-only for a while, or a right that was taken away and given back: what was made before does not
-/// know.
+/// The server was read-only for a while, or a right was taken away and given back: older connections do
+/// not know.
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_may_not_any_more_gives_way_to_a_new_one() {
+async fn a_connection_that_lost_its_rights_is_replaced() {
     for code in ["25006", "42501", "28000", "3D000"] {
         let server = TestServer::new();
         let pool = server.pool(TIMEOUT, 8);
@@ -388,7 +388,8 @@ async fn a_connection_that_may_not_any_more_gives_way_to_a_new_one() {
         assert!(write().await, "{code}");
         assert!(ask(&batcher, 1).await.1, "{code}");
         assert_eq!(server.accepted(), 2, "{code}");
-        // If new ones may not either, that is the answer, and they are not replaced again and again.
+        // If new connections may not either, that is the answer, and they are not replaced again and
+        // again.
         advance(TIMEOUT).await;
         server.set(Mood::Fails(code), Mood::Fails(code));
         for _ in 0..50 {
@@ -399,7 +400,7 @@ async fn a_connection_that_may_not_any_more_gives_way_to_a_new_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_not_done_is_asked_again_writes_too() {
+async fn queries_that_were_not_executed_are_retried_writes_too() {
     for code in ["40001", "40P01", "55P03"] {
         let server = TestServer::new();
         let pool = server.pool(TIMEOUT, 8);
@@ -418,9 +419,9 @@ async fn what_was_not_done_is_asked_again_writes_too() {
     }
 }
 
-/// The large answer is asked for on another connection.
+/// The large answer uses another connection.
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_the_large_answer_of_another() {
+async fn no_caller_waits_for_the_large_answer_of_another() {
     let server = TestServer::new();
     let batcher = batcher(&server);
     assert!(ask(&batcher, 0).await.1);
@@ -434,12 +435,13 @@ async fn nobody_waits_for_the_large_answer_of_another() {
     assert!(large.is_ok());
 }
 
-/// Settings of a role, say, that were changed since.
+/// The settings of a role may have changed since it was made, for example.
 #[tokio::test(start_paused = true)]
 async fn no_connection_grows_old_however_busy_it_is() {
     let server = TestServer::new();
     let batcher = batcher(&server);
-    for _ in 0..60 {
+    // 35 minutes: longer than the greatest age, and shorter than twice the least one (24 minutes).
+    for _ in 0..70 {
         assert!(ask(&batcher, 0).await.1);
         sleep(IDLE / 2).await;
     }
@@ -447,7 +449,7 @@ async fn no_connection_grows_old_however_busy_it_is() {
     assert_eq!(server.open(), 1);
 }
 
-/// A plan that was made for an empty table does not stay: the statement is prepared again.
+/// A plan made for an empty table does not stay: the statement is prepared again.
 #[tokio::test(start_paused = true)]
 async fn statements_are_prepared_again_after_a_while() {
     let server = TestServer::new();

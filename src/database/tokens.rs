@@ -1,4 +1,4 @@
-//! The user of a token, and the user with a value in a column of the user model: one statement each.
+//! Users by token, and users by the value of a column of the user model: one statement each.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use super::{
     Database,
     primary_key::{PrimaryKey, PrimaryKeyValue},
     statement::{MANY_KEYS, ONE_KEY, Query, Statement},
-    user_queries::{Known, cast},
+    user_queries::{TypedQueries, cast},
     users::{Answer, UserRow, Users, key_column, tables, user, user_sql},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     settings::{TokenAuthentication, UserModel, quote_name},
 };
 
-/// The queries, made when they are first needed.
+/// The statements, made when they are first needed.
 #[derive(Default)]
 pub(super) struct TokenQueries {
     /// One for each table.
@@ -27,7 +27,7 @@ pub(super) struct TokenQueries {
     columns: Mutex<Vec<(String, ByColumn)>>,
 }
 
-/// How users are found by a column.
+/// The statement that finds users by a column.
 #[derive(Clone)]
 struct ByColumn {
     kind: PrimaryKey,
@@ -35,7 +35,7 @@ struct ByColumn {
 }
 
 impl Database {
-    /// The user whom this token stands for, and the primary key.
+    /// Looks up the user of this token. Returns the row and the primary key.
     pub(crate) async fn user_row_by_token(
         &self,
         class: &TokenAuthentication,
@@ -53,12 +53,12 @@ impl Database {
         let answer = batcher.ask(key, deadline).instrument(tracing::debug_span!("token lookup"));
         match answer.await? {
             Answer::User(row) => Ok(known.primary_key.parse_text(&row.id).map(|key| (key, row))),
-            Answer::Nobody | Answer::Misfit => Ok(None),
+            Answer::NoUser | Answer::InvalidKey => Ok(None),
         }
     }
 
-    /// The only user who has in this column what the JSON stands for, and the primary key. `None` also
-    /// where several have it.
+    /// Looks up the only user whose column has the value that the JSON stands for. Returns the row and the
+    /// primary key; `None` also if several users have it.
     pub(crate) async fn user_row_by_column(
         &self,
         column: &str,
@@ -75,15 +75,15 @@ impl Database {
         Ok(row.and_then(|row| Some((known.primary_key.parse_text(&row.id)?, row))))
     }
 
-    /// Asks a table of tokens for a token that does not exist: what the database says against it.
+    /// Asks a table of tokens for a token that does not exist, to see the errors of the database.
     pub(crate) async fn try_tokens(
         &self,
         class: &TokenAuthentication,
     ) -> Result<Option<String>, Error> {
         let deadline = self.deadline();
         let known = self.user_queries(deadline).await?;
-        let nobody = vec![Box::new(None::<PrimaryKeyValue>) as _];
-        let question = self.token_query(class, known).statement_of_one().with(nobody);
+        let no_user = vec![Box::new(None::<PrimaryKeyValue>) as _];
+        let question = self.token_query(class, known).statement_of_one().with(no_user);
         match self.query(question, deadline).await {
             Ok(_) => Ok(None),
             Err(error) => match &*error {
@@ -109,8 +109,8 @@ impl Database {
         }
     }
 
-    /// The query of this table of tokens. Classes that differ in their keyword only have one.
-    fn token_query(&self, class: &TokenAuthentication, known: &Known) -> Arc<Users> {
+    /// The statement of this table of tokens. Classes that differ only in their keyword share it.
+    fn token_query(&self, class: &TokenAuthentication, known: &TypedQueries) -> Arc<Users> {
         let made = &self.shared.token_queries.tokens;
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, users)) = made.iter().find(|(other, _)| is_same_table(other, class)) {
@@ -124,7 +124,7 @@ impl Database {
     async fn column_query(
         &self,
         column: &str,
-        known: &Known,
+        known: &TypedQueries,
         deadline: Instant,
     ) -> Result<ByColumn, Error> {
         let made = &self.shared.token_queries.columns;
@@ -159,8 +159,8 @@ fn is_same_table(one: &TokenAuthentication, other: &TokenAuthentication) -> bool
         && one.user_column == other.user_column
 }
 
-/// Users by the tokens of this table.
-fn users_of(model: &UserModel, class: &TokenAuthentication, known: &Known) -> Users {
+/// The batched lookup of users by the tokens of this table.
+fn users_of(model: &UserModel, class: &TokenAuthentication, known: &TypedQueries) -> Users {
     let table = class.table.quoted();
     let (key, user) = (quote_name(&class.key_column), quote_name(&class.user_column));
     let with_users = |keys: &str| {
@@ -180,7 +180,7 @@ fn users_of(model: &UserModel, class: &TokenAuthentication, known: &Known) -> Us
     )
 }
 
-/// Asks for the type of a column.
+/// The statement that reads the type of a column.
 fn type_query(model: &UserModel, column: &str) -> Arc<Statement> {
     let value = format!("(SELECT {} FROM {} LIMIT 0)", quote_name(column), tables(model));
     Statement::new(&[], |nonce| {

@@ -6,27 +6,27 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// A line for each row that somebody writes. A row that is locked holds up only those who write the
-/// same one, and takes one connection, however many they are.
+/// A queue for each row that is being written. A locked row delays only the writers of the same row, and
+/// takes one connection, however many they are.
 #[derive(Default)]
 pub(super) struct Turns {
     hasher: RandomState,
     rows: Mutex<HashMap<u64, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-/// A place in the line of a row.
+/// A place in the queue of a row.
 pub(super) struct Turn {
     turns: Arc<Turns>,
     row: u64,
-    line: Arc<tokio::sync::Mutex<()>>,
+    queue: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Turns {
-    /// A place in the line of this row, to be [waited](Turn::come) for.
+    /// Takes a place in the queue of this row. The turn is then to be [waited](Turn::come) for.
     pub(super) fn of(self: &Arc<Self>, row: impl Hash) -> Turn {
         let row = self.hasher.hash_one(row);
-        let line = Arc::clone(self.rows().entry(row).or_default());
-        Turn { turns: Arc::clone(self), row, line }
+        let queue = Arc::clone(self.rows().entry(row).or_default());
+        Turn { turns: Arc::clone(self), row, queue }
     }
 
     fn rows(&self) -> MutexGuard<'_, HashMap<u64, Arc<tokio::sync::Mutex<()>>>> {
@@ -35,17 +35,17 @@ impl Turns {
 }
 
 impl Turn {
-    /// Waits until nobody before writes the row any more.
+    /// Waits until all earlier writers of the row are done.
     pub(super) async fn come(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.line.lock().await
+        self.queue.lock().await
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut rows = self.turns.rows();
-        // This one, and the one in the table.
-        if Arc::strong_count(&self.line) <= 2 {
+        // This clone, and the one in the map.
+        if Arc::strong_count(&self.queue) <= 2 {
             rows.remove(&self.row);
         }
     }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_at_a_time_writes_a_row_and_nothing_is_left_of_it() {
+    async fn one_writer_at_a_time_has_the_turn_and_the_map_ends_empty() {
         let turns = Arc::<Turns>::default();
         let (first, second, other) = (turns.of("a"), turns.of("a"), turns.of("b"));
         let guard = first.come().await;

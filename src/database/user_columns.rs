@@ -1,5 +1,4 @@
-//! The two columns of a user that a log-in writes: the password, in a better encoding, and
-//! `last_login`.
+//! The two columns of a user that a login writes: `password`, encoded again, and `last_login`.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -14,7 +13,7 @@ use super::{
     Database,
     changes::change,
     kind::Kind,
-    parameters::Secret,
+    parameters::SecretParameter,
     primary_key::PrimaryKeyValue,
     statement::{ONE_KEY, Parameter, Statement},
     users::{key_column, tables},
@@ -32,8 +31,8 @@ pub(super) struct UserColumns {
 }
 
 impl Database {
-    /// Puts another encoding of the password in the place of this one; says whether it was still
-    /// there. What somebody else has stored meanwhile stays.
+    /// Replaces this encoded password by another one. Returns whether the row still had it: a password
+    /// that was changed meanwhile stays.
     pub(crate) async fn replace_password(
         &self,
         key: &PrimaryKeyValue,
@@ -44,14 +43,17 @@ impl Database {
         let column = &self.settings().user_model.password;
         let statement = &self.shared.user_columns.password;
         let statement = self.statement(statement, column, Type::TEXT, true, deadline).await?;
-        let parameters: Vec<Parameter> =
-            vec![Box::new(key.clone()), Box::new(Secret(new.into())), Box::new(Secret(old.into()))];
+        let parameters: Vec<Parameter> = vec![
+            Box::new(key.clone()),
+            Box::new(SecretParameter(new.into())),
+            Box::new(SecretParameter(old.into())),
+        ];
         let span = debug_span!("user write");
         let row = (Kind::UserWrites, key);
         Ok(self.changed(row, statement, parameters, deadline, span).await? > 0)
     }
 
-    /// Writes the time of a log-in; says whether the user is there. A model without that column has
+    /// Writes the time of a login. Returns whether the user exists. A model without that column has
     /// nothing to write.
     pub(crate) async fn update_last_login(
         &self,
@@ -108,8 +110,8 @@ impl Database {
         let owners: Vec<_> = std::iter::once(own).chain(parents).collect();
         let tables: Vec<_> = owners.iter().map(|owner| owner.table.clone()).collect();
         let parameters: Vec<Parameter> = vec![Box::new(tables), Box::new(column.to_owned())];
-        let asked = owner_query().with(parameters);
-        let rows = self.query(asked, deadline).await?;
+        let query = owner_query().with(parameters);
+        let rows = self.query(query, deadline).await?;
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         let number: Option<i64> = row.try_get(1).map_err(Unavailable::from)?;
         let index = number.and_then(|number| usize::try_from(number - 1).ok());
@@ -125,7 +127,7 @@ struct Owner {
     key: String,
 }
 
-/// Which of some tables has a column: its number, from 1.
+/// The number, from 1, of the table that has a column.
 fn owner_query() -> Arc<Statement> {
     Statement::new(&[Type::TEXT_ARRAY, Type::TEXT], |nonce| {
         format!(

@@ -1,4 +1,4 @@
-//! The questions about users, made when it is known of which types the columns are.
+//! The queries about users, made when the types of the columns are known.
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,15 +19,15 @@ use crate::{
     settings::{DjangoSettings, UserModel, quote_name},
 };
 
-/// The queries about users. They are made when it is known of which types the columns are.
+/// The queries about users. They are made when the types of the columns are known.
 pub(super) struct UserQueries {
     types: Arc<Statement>,
-    known: OnceLock<Known>,
+    known: OnceLock<TypedQueries>,
 }
 
-pub(super) struct Known {
+pub(super) struct TypedQueries {
     pub(super) primary_key: PrimaryKey,
-    /// How a key stands in SQL that is `ads_key` as a parameter.
+    /// The SQL expression of a key whose parameter is `ads_key`.
     pub(super) key: String,
     pub(super) by_username: Arc<Statement>,
     pub(super) column_types: Vec<u32>,
@@ -39,42 +39,42 @@ pub(super) struct Known {
 }
 
 impl Database {
-    /// How ids are read for the primary key of the user model.
+    /// How user ids are parsed for the primary key of the user model.
     pub(crate) async fn primary_key(&self, deadline: Instant) -> Result<PrimaryKey, Error> {
         Ok(self.user_queries(deadline).await?.primary_key.clone())
     }
 
-    /// Asks the queries about users for a user who does not exist.
+    /// Runs the queries about users for a user that does not exist, to see their errors.
     pub(super) async fn try_user_queries(
         &self,
         with_permissions: bool,
         deadline: Instant,
     ) -> Result<(), Error> {
         let known = self.user_queries(deadline).await?;
-        self.query(known.users.nobody(), deadline).await?;
-        self.query(known.visits.nobody(), deadline).await?;
+        self.query(known.users.for_no_user(), deadline).await?;
+        self.query(known.visits.for_no_user(), deadline).await?;
         if with_permissions {
             if let Some(permissions) = &known.permissions {
-                self.query(permissions.nobody(), deadline).await?;
+                self.query(permissions.for_no_user(), deadline).await?;
                 permissions.ids.named(&Arc::from([]), self, deadline).await?;
             }
             if let Some(visits) = &known.visits_with_permissions {
-                self.query(visits.nobody(), deadline).await?;
+                self.query(visits.for_no_user(), deadline).await?;
             }
         }
         Ok(())
     }
 
-    pub(super) async fn user_queries(&self, deadline: Instant) -> Result<&Known, Error> {
+    pub(super) async fn user_queries(&self, deadline: Instant) -> Result<&TypedQueries, Error> {
         let queries = &self.shared.user_queries;
         if let Some(known) = queries.known.get() {
             return Ok(known);
         }
-        // Whoever comes before the answer asks as well.
+        // Callers that come before the answer ask as well.
         let rows = self.query(queries.types.with(vec![]), deadline).await?;
         let known = rows
             .first()
-            .map(|row| Known::of(self.settings(), self.shared.session_lookup.large(), row))
+            .map(|row| TypedQueries::of(self.settings(), self.shared.session_lookup.large(), row))
             .transpose();
         let known = known.map_err(Unavailable::from)?.ok_or(Unavailable::WrongAnswer)?;
         Ok(queries.known.get_or_init(|| known))
@@ -87,8 +87,8 @@ impl UserQueries {
     }
 }
 
-impl Known {
-    /// From the answer to [`type_query`].
+impl TypedQueries {
+    /// Made from the answer to [`type_query`].
     fn of(settings: &DjangoSettings, large: &Arc<LargeKeys>, row: &Row) -> Result<Self, PgError> {
         let model = &settings.user_model;
         let (oid, type_name): (u32, &str) = (row.try_get(1)?, row.try_get(2)?);
@@ -134,23 +134,23 @@ impl Known {
     }
 }
 
-/// A key that is text, as a value of this type: what compares like the column itself, and can use
-/// its index.
+/// Casts a key that is text to this type, so that it compares like the column itself and can use its
+/// index.
 pub(super) fn cast(type_name: &str) -> String {
-    // By its SQL name, text would be cut to a length of one.
+    // By its SQL name (`character`), text would be cut to one character.
     let type_name = if type_name == "character" { "bpchar" } else { type_name };
     format!("CAST(ads_key AS {type_name})")
 }
 
-/// Asks for the types of the primary key, the username and the further columns. Fails in the
-/// database's words if there is no such table or column.
+/// The statement that reads the types of the primary key, the username and the further columns. The
+/// database refuses it if there is no such table or column.
 fn type_query(model: &UserModel) -> Arc<Statement> {
     let value = |column: &str, tables: &str| {
         format!("(SELECT {} FROM {tables} LIMIT 0)", quote_name(column))
     };
     let key = value(&model.primary_key, &model.table.quoted());
     let username = value(&model.username, &tables(model));
-    // `coalesce` with another type makes a domain what it is made of, which is how it is sent.
+    // `coalesce` turns a domain into its base type, in which it is sent.
     let base_type = |column: &String| {
         format!("pg_typeof(coalesce({}, NULL))::oid", value(column, &tables(model)))
     };

@@ -24,7 +24,7 @@ use crate::{
     settings::{UserModel, quote_name},
 };
 
-/// What is in a row of the user table, as far as the settings ask for it.
+/// A row of the user table: the columns that the settings ask for.
 pub(crate) struct UserRow {
     pub(crate) id: String,
     pub(crate) username: String,
@@ -33,11 +33,11 @@ pub(crate) struct UserRow {
     pub(crate) is_active: bool,
     pub(crate) is_staff: bool,
     pub(crate) is_superuser: bool,
-    /// In the order of the user model's `columns`.
+    /// In the order of `columns` of the user model.
     pub(crate) columns: Vec<ColumnValue>,
 }
 
-/// The value of a column, as PostgreSQL sent it. It holds nothing of the rows that came along.
+/// The value of a column as PostgreSQL sent it. It does not keep the rest of the row alive.
 #[derive(Clone, Debug)]
 pub(crate) struct ColumnValue {
     pub(crate) column_type: Type,
@@ -45,7 +45,7 @@ pub(crate) struct ColumnValue {
     pub(crate) value: Option<Vec<u8>>,
 }
 
-/// How the user table is asked.
+/// The statements that read the user table.
 pub(super) struct Users {
     one: Arc<Statement>,
     many: Arc<Statement>,
@@ -53,7 +53,7 @@ pub(super) struct Users {
 }
 
 impl Database {
-    /// The row of the user with this key.
+    /// Looks up the user with this primary key.
     pub(crate) async fn user_row(
         &self,
         key: &PrimaryKeyValue,
@@ -66,16 +66,16 @@ impl Database {
         let answer = lookup.instrument(tracing::debug_span!("user lookup")).await;
         match answer? {
             Answer::User(row) => Ok(Some(row)),
-            Answer::Nobody => Ok(None),
-            Answer::Misfit => {
+            Answer::NoUser => Ok(None),
+            Answer::InvalidKey => {
                 let column = &self.settings().user_model.primary_key;
-                self.observer.misfit_id(column, known.primary_key.kind());
+                self.observer.invalid_user_id(column, known.primary_key.kind());
                 Ok(None)
             }
         }
     }
 
-    /// The user with this username, and the primary key.
+    /// Looks up the user with this username. Returns the row and the primary key.
     pub(crate) async fn user_row_by_username(
         &self,
         username: &str,
@@ -87,8 +87,8 @@ impl Database {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::UserLookup);
         let name = PrimaryKeyValue::Text(username.into());
-        let asked = known.by_username.with(vec![Box::new(name)]);
-        let lookup = self.query(asked, deadline);
+        let query = known.by_username.with(vec![Box::new(name)]);
+        let lookup = self.query(query, deadline);
         let rows = match lookup.instrument(tracing::debug_span!("user lookup")).await {
             Ok(rows) => rows,
             Err(error) if is_no_such_value(&error) => return Ok(None),
@@ -120,7 +120,7 @@ impl Users {
         )
     }
 
-    /// Users by whatever key these statements find them, that of one, of many, and the key alone.
+    /// The batched lookup with these statements: for one key, for many keys, and for the key alone.
     pub(super) fn by(one: Arc<Statement>, many: Arc<Statement>, key: Arc<Statement>) -> Self {
         Self { one, many, key }
     }
@@ -129,19 +129,19 @@ impl Users {
         &self.one
     }
 
-    /// Asks for a user who does not exist.
-    pub(super) fn nobody(&self) -> Query {
+    /// The query for a user that does not exist.
+    pub(super) fn for_no_user(&self) -> Query {
         self.one.with(vec![Box::new(None::<PrimaryKeyValue>)])
     }
 }
 
-/// What there is for a key.
+/// The answer for a key.
 #[derive(Clone)]
 pub(super) enum Answer {
     User(Arc<UserRow>),
-    Nobody,
+    NoUser,
     /// No row can have such a key.
-    Misfit,
+    InvalidKey,
 }
 
 impl Batched for Users {
@@ -160,29 +160,29 @@ impl Batched for Users {
 
     fn read(&self, keys: &[PrimaryKeyValue], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
         let mut found: HashMap<_, _> = rows.iter().filter_map(|row| user(row).ok()).collect();
-        let answer = |row: Option<_>| row.map_or(Answer::Nobody, |row| Answer::User(Arc::new(row)));
+        let answer = |row: Option<_>| row.map_or(Answer::NoUser, |row| Answer::User(Arc::new(row)));
         keys.iter().map(|key| found.remove(key).map(answer)).collect()
     }
 
     fn by_itself(&self, key: &PrimaryKeyValue) -> Option<(Query, Self::Answer)> {
-        Some((self.key.with(vec![Box::new(key.clone())]), Answer::Misfit))
+        Some((self.key.with(vec![Box::new(key.clone())]), Answer::InvalidKey))
     }
 }
 
-/// The key that a row answers, and the user who has it.
+/// The key that a row answers, and the user with that key.
 pub(super) fn user(row: &Row) -> Result<(PrimaryKeyValue, Option<UserRow>), PgError> {
     Ok((row.try_get(1)?, user_in(row, 2)?))
 }
 
-/// The user in the last columns of a row, from this one on: those of [`user_columns`].
+/// The user in the columns of a row from this one on: those of [`user_columns`].
 pub(super) fn user_in(row: &Row, column: usize) -> Result<Option<UserRow>, PgError> {
     let Some(id) = row.try_get(column)? else { return Ok(None) };
-    // NULL is neither active nor anything else (A9).
+    // A9: a NULL in `is_active` and the like counts as false.
     let flag =
         |index| row.try_get::<_, Option<bool>>(column + index).map(|flag| flag.unwrap_or(false));
     let columns = (column + FURTHER_COLUMNS..row.len()).map(|index| {
         let column_type = row.columns()[index].type_().clone();
-        Ok(ColumnValue { column_type, value: row.try_get::<_, Bytes>(index)?.0 })
+        Ok(ColumnValue { column_type, value: row.try_get::<_, RawBytes>(index)?.0 })
     });
     let user = UserRow {
         id,
@@ -196,7 +196,7 @@ pub(super) fn user_in(row: &Row, column: usize) -> Result<Option<UserRow>, PgErr
     Ok(Some(user))
 }
 
-/// Where the further columns begin among [`user_columns`].
+/// The index of the first further column in [`user_columns`].
 const FURTHER_COLUMNS: usize = 6;
 
 pub(super) fn user_sql(
@@ -211,7 +211,7 @@ pub(super) fn user_sql(
     format!("SELECT {nonce}, ads_key, {columns} FROM {keys} {joined}")
 }
 
-/// What is read of a user.
+/// The columns that are read of a user.
 pub(super) fn user_columns(model: &UserModel, column_types: &[u32]) -> String {
     let flag = |column: &Option<String>, otherwise: &str| match column {
         Some(column) => format!("{}::boolean", quote_name(column)),
@@ -231,8 +231,8 @@ pub(super) fn user_columns(model: &UserModel, column_types: &[u32]) -> String {
     );
     for (column, ty) in model.columns.iter().zip(column_types) {
         sql += &format!(", {}", quote_name(column));
-        // tokio-postgres would ask what type that is, and prepare statements for it, whatever the
-        // settings say. Enums, `citext`, `hstore` and the like are read as text.
+        // tokio-postgres would query an unknown type and prepare statements for that, even where the
+        // settings forbid it. Enums, `citext`, `hstore` and the like are read as text.
         if Type::from_oid(*ty).is_none() {
             sql += "::text";
         }
@@ -240,7 +240,7 @@ pub(super) fn user_columns(model: &UserModel, column_types: &[u32]) -> String {
     sql
 }
 
-/// The user who is asked for, if there is one, beside what stands in front of this.
+/// The join of the user, which may not exist, with the tables before it.
 pub(super) fn users_joined(model: &UserModel, is_asked_for: &str) -> String {
     let mut sql = format!("LEFT JOIN {} ON {is_asked_for}", tables(model));
     if let Some(condition) = &model.condition {
@@ -253,7 +253,7 @@ pub(super) fn key_column(model: &UserModel) -> String {
     format!("{}.{}", model.table.quoted(), quote_name(&model.primary_key))
 }
 
-/// The table of the model, with those that multi-table inheritance joins.
+/// The table of the model, joined with those of multi-table inheritance.
 pub(super) fn tables(model: &UserModel) -> String {
     let mut tables = model.table.quoted();
     for parent in &model.parents {
@@ -290,7 +290,7 @@ impl ColumnValue {
         value.is_some() && value == PrimaryKey::of_type(self.column_type.oid()).parse(json)
     }
 
-    /// The value as a `T`; `None` if it is none.
+    /// The value as a `T`; `None` if it is of another type.
     pub(crate) fn get<T: FromSqlOwned>(&self) -> Option<T> {
         if !T::accepts(&self.column_type) {
             return None;
@@ -300,9 +300,9 @@ impl ColumnValue {
 }
 
 /// The value of a column of any type.
-struct Bytes(Option<Vec<u8>>);
+struct RawBytes(Option<Vec<u8>>);
 
-impl FromSql<'_> for Bytes {
+impl FromSql<'_> for RawBytes {
     fn from_sql(_: &Type, raw: &[u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
         Ok(Self(Some(raw.to_vec())))
     }
@@ -316,7 +316,7 @@ impl FromSql<'_> for Bytes {
     }
 }
 
-/// Whether the text was no value of the column's type, so that no row can have it.
+/// Whether the text is not a value of the column's type, so that no row can have it.
 pub(super) fn is_no_such_value(error: &Unavailable) -> bool {
     matches!(error, Unavailable::Query(error) if connection::is_no_such_value(error.code()))
 }

@@ -1,5 +1,5 @@
-//! A session, its user and what that user may, in one question: for visitors who were here before, of
-//! whom is known which user their session names.
+//! Visits: a session, its user and the user's permissions in one lookup, for visitors whose session was
+//! seen before with the same user.
 
 use std::{
     hash::{Hash, Hasher},
@@ -30,17 +30,17 @@ use crate::{
     settings::{PermissionTables, TableName, UserModel},
 };
 
-/// What there is for a session key and a user.
+/// The rows found for a session key and a user.
 #[derive(Clone)]
 pub(crate) struct Visit {
-    /// Expired ones too.
+    /// Present even if it has expired.
     pub(crate) session: Option<SessionRow>,
     pub(crate) user: Option<Arc<UserRow>>,
-    /// Which of the permissions that were asked for are the user's; none where none was.
+    /// Which of the requested permissions the user has; `None` if none were requested.
     pub(crate) held: Option<HeldPermissions>,
 }
 
-/// How sessions and users are asked for together.
+/// The statements that read sessions and users together.
 pub(super) struct Visits {
     one: Arc<Statement>,
     many: Arc<Statement>,
@@ -48,7 +48,7 @@ pub(super) struct Visits {
     with_permissions: bool,
 }
 
-/// What is asked for. The three go into one statement, so all are read at one moment.
+/// What one question asks for. One statement reads all of it, so everything is read at one moment.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct VisitKey {
     session: KeyParameter,
@@ -56,16 +56,16 @@ pub(super) struct VisitKey {
     permissions: Option<SamePermissions>,
 }
 
-/// Compared by which ones they are: those of a middleware are the same each time.
+/// Compared by address: a middleware always asks for the same list.
 #[derive(Clone)]
 struct SamePermissions(Arc<NamedPermissions>);
 
 impl Database {
-    /// The row with this session key, and that of the user with this primary key, with those of these
+    /// Looks up the row with this session key and the user with this primary key, with those of these
     /// permissions that the user has.
     ///
-    /// One value that the database refuses fails all of it: then session and user are worth asking
-    /// for one by one.
+    /// If the database refuses one of the values, the whole lookup fails. The caller should then look up
+    /// session and user separately.
     pub(crate) async fn visit(
         &self,
         session: &SessionKey,
@@ -76,18 +76,18 @@ impl Database {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::SessionLookup);
         self.observer.event(Event::UserLookup);
-        let asked = match &known.permissions {
+        let requested = match &known.permissions {
             Some(of_model) if !permissions.is_empty() => {
                 Some(of_model.ids.named(permissions, self, deadline).await?)
             }
             _ => None,
         };
         let batchers = self.batchers()?;
-        let batcher = match (&asked, &known.visits_with_permissions) {
+        let batcher = match (&requested, &known.visits_with_permissions) {
             (Some(_), Some(visits)) => batchers.visits_with_permissions(self, visits),
             _ => batchers.visits(self, &known.visits),
         };
-        let permissions = asked.map(SamePermissions);
+        let permissions = requested.map(SamePermissions);
         let key = VisitKey { session: session.into(), user, permissions };
         let lookup = batcher.ask(key, deadline);
         Ok(lookup.instrument(tracing::debug_span!("visit lookup")).await?)
@@ -116,7 +116,7 @@ impl Visits {
         };
         let sessions = sessions.quoted();
         let has_key = format!("{} = {user_key}", key_column(model));
-        // The columns of the session table have names here that no user model has.
+        // The columns of the session table get names here that no user model has.
         let sql = |nonce: &str, keys: &str| {
             format!(
                 "SELECT {nonce}, ads_number, ads_session, ads_key, ads_session_data, \
@@ -138,8 +138,8 @@ impl Visits {
         }
     }
 
-    /// Asks for a user who does not exist.
-    pub(super) fn nobody(&self) -> Query {
+    /// The query for a user that does not exist.
+    pub(super) fn for_no_user(&self) -> Query {
         let nothing: Vec<Parameter> =
             vec![Box::new(None::<String>), Box::new(None::<PrimaryKeyValue>)];
         self.query(&self.one, nothing, &[])
@@ -152,8 +152,9 @@ impl Visits {
         keys: &[VisitKey],
     ) -> Query {
         if self.with_permissions {
-            let asked = keys.iter().filter_map(|key| key.permissions.as_ref());
-            let mut ids: Vec<i64> = asked.flat_map(|SamePermissions(asked)| asked.ids()).collect();
+            let requested = keys.iter().filter_map(|key| key.permissions.as_ref());
+            let mut ids: Vec<i64> =
+                requested.flat_map(|SamePermissions(requested)| requested.ids()).collect();
             ids.sort_unstable();
             ids.dedup();
             parameters.push(Box::new(ids));
@@ -207,8 +208,8 @@ impl Batched for Visits {
     }
 }
 
-/// The number of the key that a row answers, and what it has for it. None if it has another one than
-/// was asked for.
+/// The index of the key that a row answers, and the visit. `None` if the row has another key than the
+/// question.
 fn visit(row: &Row, keys: &[VisitKey]) -> Result<(usize, Option<Visit>), PgError> {
     let number: i64 = row.try_get(1)?;
     let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
@@ -218,10 +219,10 @@ fn visit(row: &Row, keys: &[VisitKey]) -> Result<(usize, Option<Visit>), PgError
         return Ok((index, None));
     }
     let held: Option<Vec<i64>> = row.try_get(6)?;
-    let asked = key.permissions.as_ref();
+    let requested = key.permissions.as_ref();
     let visit = Visit {
         session: session_in(row, 4)?,
-        held: asked.zip(held).map(|(SamePermissions(asked), held)| asked.held(held)),
+        held: requested.zip(held).map(|(SamePermissions(requested), held)| requested.held(held)),
         user: user_in(row, 7)?.map(Arc::new),
     };
     Ok((index, Some(visit)))

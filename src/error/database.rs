@@ -1,25 +1,24 @@
-//! What PostgreSQL said, without the values that it repeats.
+//! Errors of PostgreSQL, without the values that their messages repeat.
 
 use std::fmt;
 
 use tokio_postgres::error::{DbError, SqlState};
 
-/// What PostgreSQL answered in place of rows, or what happened on the way to it.
+/// An error of PostgreSQL, or of the connection to it.
 ///
-/// It is made of a [`tokio_postgres::Error`] and keeps what is safe to log: severity, code and
-/// message. PostgreSQL repeats whole rows in the other fields (`Key (session_key)=(..) is still
-/// referenced`, `Failing row contains (..)`). A message that may quote a value is left out as well:
-/// one about data (the codes `22...`), and what a function or a trigger of the site says.
-/// PostgreSQL's own log has all of it.
+/// It is made from a [`tokio_postgres::Error`] and keeps what is safe to log: severity, code and message.
+/// PostgreSQL repeats whole rows in the other fields (`Key (session_key)=(..) is still referenced`,
+/// `Failing row contains (..)`). A message that may quote a value is left out as well: one about data
+/// (codes `22...`), and one of a function or trigger of the site. PostgreSQL's own log has all of it.
 pub struct DatabaseError(Inner);
 
 enum Inner {
-    Said(Said),
-    /// It is not the server that speaks.
+    Server(FromServer),
+    /// The error is not from the server.
     Other(tokio_postgres::Error),
 }
 
-struct Said {
+struct FromServer {
     severity: String,
     code: SqlState,
     message: Option<String>,
@@ -27,18 +26,18 @@ struct Said {
 }
 
 impl DatabaseError {
-    /// The SQLSTATE of what PostgreSQL said. `None` if it is not PostgreSQL that did.
+    /// Returns the SQLSTATE of the error. `None` if it is not from PostgreSQL.
     pub fn code(&self) -> Option<&SqlState> {
         match &self.0 {
-            Inner::Said(said) => Some(&said.code),
+            Inner::Server(said) => Some(&said.code),
             Inner::Other(_) => None,
         }
     }
 
-    /// The name of the column that it is about.
+    /// The name of the column that the error is about.
     pub(crate) fn column(&self) -> Option<&str> {
         match &self.0 {
-            Inner::Said(said) => said.column.as_deref(),
+            Inner::Server(said) => said.column.as_deref(),
             Inner::Other(_) => None,
         }
     }
@@ -56,7 +55,7 @@ impl From<tokio_postgres::Error> for DatabaseError {
 impl From<&DbError> for DatabaseError {
     fn from(error: &DbError) -> Self {
         let message = (!may_quote_a_value(error)).then(|| error.message().to_owned());
-        Self(Inner::Said(Said {
+        Self(Inner::Server(FromServer {
             severity: error.severity().to_owned(),
             code: error.code().clone(),
             message,
@@ -65,9 +64,9 @@ impl From<&DbError> for DatabaseError {
     }
 }
 
-/// PostgreSQL's own messages name tables, columns and constraints, and quote values in one class only.
-/// What arises in a function may say anything, unless it is of a class that the server itself raises:
-/// integrity, transactions, resources, state and intervention.
+/// Whether the message may quote a value. PostgreSQL's own messages name tables, columns and constraints,
+/// and quote values only in class 22. Messages raised in a function may say anything, unless they are of a
+/// class that the server itself raises: integrity, transactions, resources, state and intervention.
 fn may_quote_a_value(error: &DbError) -> bool {
     let is_of =
         |classes: &[&str]| classes.iter().any(|class| error.code().code().starts_with(class));
@@ -82,11 +81,11 @@ fn may_quote_a_value(error: &DbError) -> bool {
 impl fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Inner::Said(Said { severity, code, message, .. }) => match message {
+            Inner::Server(FromServer { severity, code, message, .. }) => match message {
                 Some(message) => write!(f, "{severity}: {message} ({})", code.code()),
                 None => write!(
                     f,
-                    "{severity}: {}, in words that may quote a value: see PostgreSQL's log",
+                    "{severity}: {}, with a message that may quote a value: see PostgreSQL's log",
                     code.code()
                 ),
             },
@@ -98,7 +97,7 @@ impl fmt::Display for DatabaseError {
 impl fmt::Debug for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Inner::Said(_) => write!(f, "DatabaseError({self})"),
+            Inner::Server(_) => write!(f, "DatabaseError({self})"),
             Inner::Other(error) => f.debug_tuple("DatabaseError").field(error).finish(),
         }
     }
@@ -107,7 +106,7 @@ impl fmt::Debug for DatabaseError {
 impl std::error::Error for DatabaseError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
-            Inner::Said(_) => None,
+            Inner::Server(_) => None,
             Inner::Other(error) => error.source(),
         }
     }

@@ -2,32 +2,32 @@
 
 use serde::Serialize;
 
-/// Why a credential that a request brings is refused, as `rest_framework` and
-/// `rest_framework_simplejwt` say it in English.
+/// Why the credential of a request is refused. `Display` is the English text of `rest_framework` and
+/// `rest_framework_simplejwt`.
 ///
 /// No variant carries the credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthenticationFailed {
-    /// `Basic` and nothing behind it.
+    /// `Basic` without credentials.
     #[error("Invalid basic header. No credentials provided.")]
     BasicWithoutCredentials,
-    /// `Basic` and several words behind it.
+    /// `Basic` and several words.
     #[error("Invalid basic header. Credentials string should not contain spaces.")]
     BasicWithSpaces,
-    /// `Basic` and no base64, or no colon between name and password.
+    /// `Basic`, but the credentials are not base64, or have no colon between name and password.
     #[error("Invalid basic header. Credentials not correctly base64 encoded.")]
     BasicNotBase64,
-    /// No such user, another password, or an account that is not active.
+    /// No such user, a wrong password, or an account that is not active.
     #[error("Invalid username/password.")]
     InvalidUsernamePassword,
-    /// `Token` and nothing behind it.
+    /// `Token` without a token.
     #[error("Invalid token header. No credentials provided.")]
     TokenWithoutCredentials,
-    /// `Token` and several words behind it.
+    /// `Token` and several words.
     #[error("Invalid token header. Token string should not contain spaces.")]
     TokenWithSpaces,
-    /// `Token` and no UTF-8 behind it.
+    /// `Token`, but the token is not UTF-8.
     #[error("Invalid token header. Token string should not contain invalid characters.")]
     TokenNotUtf8,
     /// No row has this token.
@@ -36,16 +36,16 @@ pub enum AuthenticationFailed {
     /// The account of a token, or of a name and password, is not active.
     #[error("User inactive or deleted.")]
     UserInactiveOrDeleted,
-    /// A JWT was announced, and there is not exactly one word behind the header's type.
+    /// The header announces a JWT, and not exactly one word follows.
     #[error("Authorization header must contain two space-delimited values")]
     BadAuthorizationHeader,
-    /// The JWT is none of the site's `AUTH_TOKEN_CLASSES`: what each of them says.
+    /// None of the site's `AUTH_TOKEN_CLASSES` accepts the JWT: the message of each class.
     #[error("Given token not valid for any token type")]
     TokenNotValid(Vec<TokenMessage>),
     /// The JWT lacks the `USER_ID_CLAIM`.
     #[error("Token contained no recognizable user identification")]
     NoUserIdentification,
-    /// The JWT names nobody.
+    /// The JWT names a user who does not exist.
     #[error("User not found")]
     UserNotFound,
     /// The JWT names a user whose account is not active.
@@ -54,13 +54,13 @@ pub enum AuthenticationFailed {
     /// The password was changed since the JWT was issued (`CHECK_REVOKE_TOKEN`).
     #[error("The user's password has been changed.")]
     PasswordChanged,
-    /// The `after_get_user` hook of the site, or a class of the site's own, refuses it.
+    /// The `after_get_user` hook of the service, or an authentication class of the site's own, refuses it.
     #[error("Incorrect authentication credentials.")]
     Refused,
 }
 
 impl AuthenticationFailed {
-    /// The `code` in the answer's body, which only JWTs have.
+    /// Returns the `code` in the body of the response, which only JWTs have.
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::BadAuthorizationHeader => Some("bad_authorization_header"),
@@ -73,15 +73,15 @@ impl AuthenticationFailed {
     }
 }
 
-/// What one of the `AUTH_TOKEN_CLASSES` says of a JWT.
+/// The message of one of the `AUTH_TOKEN_CLASSES` about a JWT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TokenMessage {
     /// The name of the class: `AccessToken`.
     pub token_class: String,
-    /// Its type of token: `access`.
+    /// Its token type: `access`.
     pub token_type: String,
-    /// What is the matter: `Token is expired`.
+    /// The message: `Token is expired`.
     pub message: &'static str,
 }
 

@@ -100,8 +100,8 @@
 //! | warn | `CSRF check failed` | a request gets a 403 | `reason`: Django's text; `path`; for `Origin` and `Referer`: `came`, `expected` |
 //! | warn | `no key opens the session data: is this Django's SECRET_KEY?` | the signature fits no key; at most once a minute, like the next three | `unlogged`: how many there were since the last line |
 //! | warn | `session data cannot be decoded` | the signature is right, and the data is not JSON | `error`, `unlogged` |
-//! | warn | `the backend of a session is not among the AUTHENTICATION_BACKENDS here` | its user logged in by that backend, and is rejected | `backend`, `unlogged` |
-//! | warn | `the user id in a session fits no user` | it cannot be a primary key of the user table | `column`, `kind`, `unlogged` |
+//! | warn | `the backend of a session is not in AUTHENTICATION_BACKENDS` | its user logged in by that backend, and is rejected | `backend`, `unlogged` |
+//! | warn | `the user id in a session is not a valid primary key` | it cannot be a primary key of the user table | `column`, `kind`, `unlogged` |
 //! | warn | `a setting may be wrong` | `check()`, once for each warning in its report | `warning` |
 //! | warn | `` a middleware was made after check() and needs what that has not looked at: make the middlewares first, before `HttpServer::new` `` | once for each of users, permissions and groups | `not_looked_at` |
 //! | info | `settings checked against the database` | at the end of `check()` | tables, key type, cookie name, how many keys and backends |
@@ -121,7 +121,7 @@
 //! | error | `a cookie cannot stand in a header` | because of the domain or path in the settings; it is not sent | `cookie` |
 //! | warn | `a session cannot be extended` | `SESSION_SAVE_EVERY_REQUEST` failed; the visitor gets the response all the same | `error` |
 //! | error | `session database unavailable` | a request got a 503, or a session was not extended; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |
-//! | warn | `too many log-ins at once` | a login got a 503; at most one line a second | `error`, `unlogged` |
+//! | warn | `too many logins at once` | a login got a 503; at most one line a second | `error`, `unlogged` |
 //! | warn | `a form was not read` | a 408, a 413 or a 503, see [the bounds](super::forms#a-form-with-a-file); at most one line a second | `error`: the bound, `unlogged` |
 //! | error | `middleware missing` | an extractor on a route without a middleware | `error`, `path` |
 //! | error | `request failed` | a mistake in a handler or in the settings, or an error that a handler returned, once; or the temporary file of a form cannot be written | `error` |

@@ -1,11 +1,12 @@
-//! What a request did to its session, as data: nothing of it is stored yet.
+//! The changes that a request made to its session, as data: none of it is stored yet.
 //!
-//! There are two questions. Which row is it to be ([`Row`]): the one that was read, that one under a
-//! new key, or a new one; a flush also has the one that was read deleted. And what became of the data:
-//! a list of [`Edits`], which can be made again to data that somebody else has stored meanwhile.
+//! Changes have two parts. [`Row`] says which row the session is to have: the one that was read, that row
+//! under a new key, or a new row; after a flush, the row that was read is to be deleted as well. [`Edits`]
+//! say what happened to the data. They can be applied again to data that another request has stored
+//! meanwhile.
 //!
-//! A save takes the edits out, so that what is done while it is under way is what is left for the next
-//! one. If it fails, they are put in front again.
+//! A save takes the edits out: changes made while it runs are left for the next save. If it fails, its
+//! edits are put back in front.
 
 use std::rc::Rc;
 
@@ -20,7 +21,7 @@ use crate::{
     signing,
 };
 
-/// The session of one request, as its handlers have changed it.
+/// The session of one request, with the changes of its handlers.
 #[derive(Debug)]
 pub(crate) struct Changes {
     row: Row,
@@ -32,19 +33,19 @@ pub(crate) struct Changes {
     saving: Saving,
 }
 
-/// Which row the session is to be.
+/// Which row the session is to have.
 #[derive(Clone, Debug)]
 pub(crate) enum Row {
-    /// The one that was read.
+    /// The row that was read.
     Kept(DjangoSession),
-    /// The one that was read, moved to this key.
+    /// The row that was read, moved to this key.
     Cycled(DjangoSession, SessionKey),
-    /// The same, because somebody logs in to the session of an anonymous visitor: should its row be gone
-    /// by then, there is a new one, with nothing of the old one.
+    /// The same, because a user logs in to the session of an anonymous visitor: if its row is gone by
+    /// then, a new row is made, without the old data.
     LoggedIn(DjangoSession, SessionKey),
-    /// A new one with this key.
+    /// A new row with this key.
     New(SessionKey),
-    /// None, until there is something in it: then one with this key.
+    /// No row until the session has data, then one with this key.
     Blank(SessionKey),
 }
 
@@ -53,22 +54,22 @@ pub(crate) enum Row {
 enum Modified {
     #[default]
     No,
-    /// By nothing but a session auth hash that was brought up to date: nobody asked for that.
+    /// Only by an update of the session auth hash, which no handler asked for.
     OnlyUpgraded,
     Yes,
 }
 
-/// What became of a save.
+/// The state of a save.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Saving {
     #[default]
     Nothing,
     UnderWay,
-    /// The session was flushed meanwhile: what is being stored is to be deleted.
+    /// The session was flushed meanwhile: the row that is being stored is to be deleted.
     Void,
 }
 
-/// What is being stored: which row, and what is done to its data.
+/// What is being stored: the row, and the edits of its data.
 #[derive(Debug)]
 pub(crate) struct Save {
     row: Row,
@@ -77,17 +78,17 @@ pub(crate) struct Save {
 }
 
 impl Changes {
-    /// Nothing done yet, to the row that was read or to none.
+    /// No changes yet, to the row that was read or to no row.
     ///
     /// # Errors
-    /// [`Error::Undecodable`] if the data is too large to be read: it may be sound, and must not be
+    /// [`Error::Undecodable`] if the data is too large to be decoded: it may be valid and must not be
     /// overwritten.
     pub(crate) fn new(row: Option<&DjangoSession>) -> Result<Self, Error> {
         let Some(row) = row else { return Ok(Self::of_no_row()) };
         Ok(Self { data: readable(row)?, row: Row::Kept(row.clone()), ..Self::of_no_row() })
     }
 
-    /// Nothing done yet, where there is no row.
+    /// No changes yet, without a row.
     pub(crate) fn of_no_row() -> Self {
         Self {
             row: Row::Blank(SessionKey::generate()),
@@ -103,7 +104,7 @@ impl Changes {
         &self.data
     }
 
-    /// The session as it was read or stored last. `None` if it has no row, or gets a new key.
+    /// The session as it was last read or stored. `None` if it has no row or gets a new key.
     pub(crate) fn stored(&self) -> Option<&DjangoSession> {
         match &self.row {
             Row::Kept(session) => Some(session),
@@ -111,7 +112,7 @@ impl Changes {
         }
     }
 
-    /// The session key: that of the row, or the one that it is to get.
+    /// The session key of the row, or the one that it is to get.
     pub(crate) fn key(&self) -> &SessionKey {
         match &self.row {
             Row::Kept(session) => session.key(),
@@ -124,18 +125,17 @@ impl Changes {
         self.to_delete.as_ref()
     }
 
-    /// Whether there is something that is not stored yet.
+    /// Whether there are changes that are not stored yet.
     pub(crate) fn is_modified(&self) -> bool {
         self.modified != Modified::No || self.saving == Saving::UnderWay
     }
 
-    /// Django's `is_empty`: no session, and nothing that would need one.
+    /// Django's `is_empty`: no session, and no data that would need one.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self.row, Row::Blank(_)) && self.data.is_empty()
     }
 
-    /// Whether all there is to store is a session auth hash that was brought up to date: nobody asked
-    /// for that.
+    /// Whether the only change is an update of the session auth hash, which no handler asked for.
     pub(crate) fn is_only_upgraded(&self) -> bool {
         self.modified == Modified::OnlyUpgraded
     }
@@ -159,7 +159,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Removes a key; says whether it was there. If not, nothing was done.
+    /// Removes a key. Returns whether it existed; if not, nothing has changed.
     pub(crate) fn remove(&mut self, key: &str) -> bool {
         let removed = self.data.remove(key);
         if removed {
@@ -168,8 +168,8 @@ impl Changes {
         removed
     }
 
-    /// Sets a key to what this function has made of its value. It runs again should somebody else change
-    /// the session.
+    /// Sets a key to the result of this function for its value. The function runs again if another request
+    /// has changed the session meanwhile.
     ///
     /// # Errors
     /// [`signing::Error::Unserializable`] if the value has no JSON form.
@@ -190,13 +190,13 @@ impl Changes {
         Ok(())
     }
 
-    /// Removes everything. The row stays.
+    /// Removes all entries. The row stays.
     pub(crate) fn clear(&mut self) {
         self.data = SessionData::new();
         self.edited(Edit::Clear);
     }
 
-    /// Gives the session a new key; the data stays. What has no row yet will have one.
+    /// Gives the session a new key; the data stays. A session without a row gets one.
     pub(crate) fn cycle_key(&mut self) {
         self.move_row(|row| match row {
             Row::Kept(session) => Row::Cycled(session, SessionKey::generate()),
@@ -205,7 +205,7 @@ impl Changes {
         });
     }
 
-    /// Gives the session of an anonymous visitor a new key, because somebody logs in to it.
+    /// Gives the session of an anonymous visitor a new key, because a user logs in to it.
     pub(crate) fn cycle_for_login(&mut self) {
         self.move_row(|row| match row {
             Row::Kept(session) => Row::LoggedIn(session, SessionKey::generate()),
@@ -215,7 +215,7 @@ impl Changes {
         });
     }
 
-    /// Gives the session a new key, and the key of the session auth hash this value.
+    /// Gives the session a new key, and sets the session auth hash.
     ///
     /// # Errors
     /// As [`Changes::insert`].
@@ -227,7 +227,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Has a row made or written by the next save, be there something to store or not: Django's `save()`.
+    /// Makes the next save write the row even without changes, or create it: Django's `save()`.
     pub(crate) fn save_anyway(&mut self) {
         if let Row::Blank(key) = &self.row {
             self.row = Row::New(key.clone());
@@ -235,7 +235,7 @@ impl Changes {
         }
     }
 
-    /// Forgets the data and has the row deleted. What is set afterwards makes a new session.
+    /// Drops the data and has the row deleted. Later changes make a new session.
     pub(crate) fn flush(&mut self) {
         if let Row::Kept(session) | Row::Cycled(session, _) | Row::LoggedIn(session, _) = &self.row
         {
@@ -250,13 +250,13 @@ impl Changes {
         }
     }
 
-    /// The flushed row was deleted.
+    /// Records that the flushed row was deleted.
     pub(crate) fn deleted(&mut self) {
         self.to_delete = None;
     }
 
-    /// Takes out what is to be stored. Either [`saved`](Self::saved) or [`not_saved`](Self::not_saved)
-    /// has to follow.
+    /// Takes out what is to be stored. A call of [`saved`](Self::saved) or [`not_saved`](Self::not_saved)
+    /// must follow.
     pub(crate) fn start_save(&mut self) -> Save {
         self.saving = Saving::UnderWay;
         Save {
@@ -266,12 +266,12 @@ impl Changes {
         }
     }
 
-    /// What was done since the save began.
+    /// The changes since the save began.
     pub(crate) fn since_save(&self) -> Edits {
         self.edits.clone()
     }
 
-    /// The session was stored, and this is its data with what was done since.
+    /// Records that the session was stored with this data, and adds the changes made since.
     pub(crate) fn saved(&mut self, save: &Save, session: DjangoSession, data: SessionData) {
         if std::mem::take(&mut self.saving) == Saving::Void {
             self.to_delete = Some(session.key().clone());
@@ -286,7 +286,7 @@ impl Changes {
         };
     }
 
-    /// Nothing was stored: what was taken out is put in front again.
+    /// Records that nothing was stored: the edits are put back in front.
     pub(crate) fn not_saved(&mut self, save: Save) {
         if std::mem::take(&mut self.saving) == Saving::Void {
             return;
@@ -312,12 +312,12 @@ impl Save {
         &self.row
     }
 
-    /// Whether there is something new in it: Django's `modified`.
+    /// Whether there are unsaved changes: Django's `modified`.
     pub(crate) fn is_modified(&self) -> bool {
         self.modified != Modified::No
     }
 
-    /// The data of this row after the edits, if it is what somebody else stored meanwhile.
+    /// Applies the edits to the data of this row, which another request has stored meanwhile.
     ///
     /// # Errors
     /// As [`Edits::apply_to`].
@@ -325,8 +325,8 @@ impl Save {
         self.edits.apply_to(row)
     }
 
-    /// The data of a new row, if there is to be one where the old one is gone: nothing that somebody
-    /// ended comes back, only what this request has put in.
+    /// The data of a new row, if one replaces a row that is gone: only what this request has set. Data of
+    /// a session that was ended does not come back.
     ///
     /// # Errors
     /// As [`Edits::apply_to`].
@@ -354,7 +354,7 @@ mod tests {
         Changes::new(Some(&row(json))).unwrap()
     }
 
-    /// As a handler does it.
+    /// Changes it as a handler does.
     fn update<T>(changes: &mut Changes, key: &str, change: fn(&mut T))
     where
         T: Serialize + DeserializeOwned + Default + 'static,
@@ -364,12 +364,12 @@ mod tests {
         changes.updated(key, &value, change).unwrap();
     }
 
-    /// What another request's row becomes.
+    /// The data of another request's row after the edits.
     fn applied_to(changes: &Changes, json: &str) -> Result<String, Error> {
         Ok(changes.since_save().apply_to(&row(json))?.to_json().into_owned())
     }
 
-    /// The save comes to this row.
+    /// The row that the save makes.
     fn saved(changes: &mut Changes, save: &Save, stored: DjangoSession) {
         let data = changes.since_save().apply_to(&stored).unwrap();
         changes.saved(save, stored, data);
@@ -542,19 +542,19 @@ mod tests {
     #[test]
     fn data_that_no_key_opens_counts_as_empty_and_too_much_of_it_does_not() {
         let signer = SessionSigner::new(&DjangoSettings::new("other")).unwrap();
-        let sealed = SessionData::from_json(r#"{"a":1}"#).unwrap().encode(&signer);
+        let encoded = SessionData::from_json(r#"{"a":1}"#).unwrap().encode(&signer);
         let with = |settings, session_data: &str| {
             let signer = Arc::new(SessionSigner::new(&settings).unwrap());
             let key = SessionKey::generate();
             DjangoSession::new(key, SystemTime::now(), session_data.into(), signer)
         };
-        let changes = Changes::new(Some(&with(DjangoSettings::new("k"), &sealed))).unwrap();
+        let changes = Changes::new(Some(&with(DjangoSettings::new("k"), &encoded))).unwrap();
         assert!(changes.data().is_empty() && !changes.is_empty());
         let many = format!(r#"{{"a":"{}"}}"#, "a".repeat(100));
-        let sealed = SessionData::from_json(&many).unwrap().encode(&signer);
+        let encoded = SessionData::from_json(&many).unwrap().encode(&signer);
         let mut small = DjangoSettings::new("other");
         small.max_decompressed_size = 10;
-        assert!(Changes::new(Some(&with(small, &sealed))).is_err());
+        assert!(Changes::new(Some(&with(small, &encoded))).is_err());
     }
 
     #[test]

@@ -18,13 +18,13 @@ pub(crate) const USER_ID: &str = "_auth_user_id";
 
 /// The decoded dictionary of a session.
 ///
-/// It is kept as the JSON text that Django stored, with an index of its top-level entries; a value
-/// is parsed when it is asked for. So a value that Rust cannot hold (`NaN`, a lone surrogate, an
-/// integer of a thousand digits) spoils nothing but itself, and encoding what was decoded writes
-/// every untouched entry as it was, in its place.
+/// It is kept as the JSON text that Django stored, with an index of its top-level entries. A value is
+/// parsed when it is read. A value that Rust cannot hold (`NaN`, a lone surrogate, an integer of a
+/// thousand digits) therefore affects no other entry, and encoding writes each unchanged entry as it was,
+/// in its place.
 ///
-/// The index takes 16 bytes an entry, so a dictionary of nothing but small entries takes several
-/// times its text: see
+/// The index takes 16 bytes for each entry. A dictionary of many small entries therefore takes several
+/// times the size of its text: see
 /// [`max_decompressed_size`](crate::DjangoSettings::max_decompressed_size).
 ///
 /// ```
@@ -41,87 +41,87 @@ pub(crate) const USER_ID: &str = "_auth_user_id";
 /// ```
 #[derive(Clone)]
 pub struct SessionData {
-    /// What the entries point into: the text as decoded, then entries added since.
+    /// The text that the entries point into: as decoded, then the entries added since.
     text: String,
-    /// One for each key, in order.
+    /// The entries, one for each key, in order.
     entries: Vec<Entry>,
-    /// The text up to here is the whole dictionary, unless an entry was changed.
+    /// The length of the text that is the whole dictionary, until an entry is changed.
     whole: Option<usize>,
-    /// How many bytes the dictionary takes as JSON text, without what former values take.
+    /// The size of the dictionary as JSON text, in bytes, without former values.
     live: usize,
 }
 
-/// An empty dictionary; with entries, one byte is too many: the comma that the last one lacks.
+/// The size of an empty dictionary. With entries it is one byte too many: the last one has no comma.
 const BRACES: usize = 2;
 
-/// Text that is dead has to be this much to be worth the work.
+/// The least number of unused bytes that makes compacting worth the work.
 const DEAD: usize = 256;
 
 impl SessionData {
-    /// An empty dictionary.
+    /// Makes an empty dictionary.
     pub fn new() -> Self {
         Self { text: "{}".into(), entries: Vec::new(), whole: Some(2), live: BRACES }
     }
 
-    /// The data in the `session_data` column, as Django's `SessionStore.decode` reads it.
+    /// Decodes the text of the `session_data` column, as Django's `SessionStore.decode` does.
     ///
     /// # Errors
-    /// [`DecodeError`]: where Django would see an empty session, or fail over one that is no
-    /// dictionary.
+    /// [`DecodeError`] if the signature is wrong, or the signed text is not a JSON dictionary. Django uses
+    /// an empty session then, or fails.
     pub fn decode(session_data: &str, signer: &SessionSigner) -> Result<Self, DecodeError> {
         Self::index(signer.unsign(session_data)?.0)
     }
 
-    /// The text for the `session_data` column, signed at this moment, as Django's
-    /// `DjangoSite.encode` writes it: compressed where that makes it shorter.
+    /// Encodes the data for the `session_data` column, signed now, as Django's `SessionStore.encode` does:
+    /// compressed where that makes it shorter.
     pub fn encode(&self, signer: &SessionSigner) -> String {
         signer.sign(&self.to_json())
     }
 
-    /// The dictionary in a JSON text, by Python's rules of what JSON is.
+    /// Parses a JSON text by Python's rules.
     ///
     /// # Errors
-    /// [`DecodeError`] if it is no JSON, or no dictionary.
+    /// [`DecodeError`] if it is not JSON, or not a dictionary.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
         if !text.is_ascii() {
-            // As it stands: a backslash in front of an `é` is an error, in front of its escape not.
+            // Unchanged: a backslash before an `é` is an error, before its escape it is not.
             json::scan(text, drop)?;
         }
         Self::index(json::to_ascii(text).into_owned())
     }
 
-    /// The dictionary of a map or struct, such as the value of `serde_json::json!`.
+    /// Makes the dictionary of a map or struct, such as the value of `serde_json::json!`.
     ///
     /// # Errors
-    /// [`DecodeError`] if it has no JSON form, or is no dictionary.
+    /// [`DecodeError`] if it has no JSON form, or is not a dictionary.
     pub fn from_object<T: Serialize + ?Sized>(object: &T) -> Result<Self, DecodeError> {
         Self::index(signing::to_json(object)?)
     }
 
-    /// The dictionary in what was signed.
+    /// Decodes the dictionary in a signed text.
     pub(super) fn index(text: String) -> Result<Self, DecodeError> {
         let entries = index(&text)?;
         let live = BRACES + entries.iter().map(|entry| entry.length()).sum::<usize>();
         Ok(Self { whole: Some(text.len()), text, entries, live })
     }
 
-    /// The value of a key, parsed. `None` if there is no such key.
+    /// Returns the value of a key, parsed. `None` if there is no such key.
     ///
     /// # Errors
-    /// [`DecodeError::Value`] if the value is no `T`, or none that `serde_json` can hold; then
-    /// [`SessionData::get_json`] still gives its text.
+    /// [`DecodeError::Value`] if the value is not a `T`, or is one that `serde_json` cannot hold;
+    /// [`SessionData::get_json`] still returns its text.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, DecodeError> {
         self.get_json(key)
             .map(|json| serde_json::from_str(json).map_err(|_| DecodeError::Value))
             .transpose()
     }
 
-    /// The JSON text of a key's value, as stored.
+    /// Returns the JSON text of a key's value, as stored.
     pub fn get_json(&self, key: &str) -> Option<&str> {
         Some(self.entries[self.position(key)?].value(&self.text))
     }
 
-    /// Sets a key, in its place if it is there and at the end if not.
+    /// Sets a key: in its place if it exists, otherwise at the end.
     ///
     /// # Errors
     /// [`signing::Error::Unserializable`] if the value has no JSON form,
@@ -156,23 +156,23 @@ impl SessionData {
         self.changed()
     }
 
-    /// Removes a key; says whether it was there.
+    /// Removes a key. Returns whether it existed.
     pub fn remove(&mut self, key: &str) -> bool {
         let position = self.position(key);
         if let Some(position) = position {
             let entry = self.entries.remove(position);
             self.live -= entry.length();
-            // What is left is no longer than what was there.
+            // The rest is not longer than the text before.
             drop(self.changed());
         }
         position.is_some()
     }
 
-    /// The id of the user who is logged in to this session: `_auth_user_id`, a string as Django
-    /// writes it, or an integer, in its canonical decimal form. `None` if there is none.
+    /// Returns the id of the user who is logged in to this session: `_auth_user_id`, a string as Django
+    /// writes it, or an integer, in canonical decimal form. `None` if the session names no user.
     ///
-    /// Django also reads some forms that it never writes (`1.0`, `true`) as ids of integer keys;
-    /// here they are none.
+    /// Django also accepts some forms that it never writes (`1.0`, `true`) as ids of integer keys. This
+    /// method does not.
     pub fn user_id(&self) -> Option<Cow<'_, str>> {
         match self.get_json(USER_ID)? {
             "\"\"" => None,
@@ -183,14 +183,13 @@ impl SessionData {
         }
     }
 
-    /// The text that a key's value is. `None` if it is no text, or none that Rust can hold.
+    /// The string value of a key. `None` if it is not a string, or one that Rust cannot hold.
     pub(crate) fn text(&self, key: &str) -> Option<Cow<'_, str>> {
         let json = self.get_json(key)?;
         json::unescape_to_str(json.strip_prefix('"')?.strip_suffix('"')?)
     }
 
-    /// The entries in order: keys, and values as JSON text. In keys, lone surrogates show as
-    /// U+FFFD.
+    /// Returns the entries in order: keys, and values as JSON text. Lone surrogates in keys become U+FFFD.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
         self.entries.iter().map(|entry| {
             let key = entry.raw_key(&self.text);
@@ -201,18 +200,18 @@ impl SessionData {
         })
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is no entry.
+    /// Returns whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The dictionary as JSON text: as stored, if nothing was changed. Bytes that are not ASCII
-    /// stand as the Latin-1 characters that Django reads them as.
+    /// Returns the dictionary as JSON text: as stored, if unchanged. Bytes outside ASCII become the
+    /// Latin-1 characters that Django reads them as.
     pub fn to_json(&self) -> Cow<'_, str> {
         if let Some(end) = self.whole {
             return Cow::Borrowed(&self.text[..end]);
@@ -232,8 +231,8 @@ impl SessionData {
         self.entries.iter().position(|entry| entry.has_key(&self.text, key))
     }
 
-    /// The text is not the dictionary any more. Once most of it is dead, only what lives is kept: so a
-    /// value that is set a thousand times takes no more than twice its place.
+    /// Records that the text is not the dictionary any more. Once most of it is unused, it is compacted: a
+    /// value that is set a thousand times takes at most twice its size.
     fn changed(&mut self) -> Result<(), signing::Error> {
         self.whole = None;
         if self.text.len() <= 2 * self.live + DEAD {
@@ -253,13 +252,13 @@ impl SessionData {
         Ok(())
     }
 
-    /// Takes no more place than it needs, for data that is kept.
+    /// Frees unused memory, for data that is kept.
     pub(super) fn shrink(&mut self) {
         self.text.shrink_to_fit();
         self.entries.shrink_to_fit();
     }
 
-    /// How many bytes it points to.
+    /// How many bytes of heap it uses.
     pub(super) fn heap_size(&self) -> usize {
         self.text.capacity() + self.entries.capacity() * size_of::<Entry>()
     }
@@ -278,7 +277,7 @@ impl Default for SessionData {
     }
 }
 
-/// Shows how much there is, not what.
+/// Shows the size, not the content.
 impl fmt::Debug for SessionData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionData").field("len", &self.len()).finish_non_exhaustive()

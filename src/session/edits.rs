@@ -1,5 +1,5 @@
-//! What was done to the data of a session, in order: it can be done again to data that somebody else
-//! has stored meanwhile.
+//! The edits of a session's data, in order. They can be applied again to data that another request has
+//! stored meanwhile.
 
 use std::{fmt, rc::Rc};
 
@@ -9,12 +9,12 @@ use crate::{
     signing,
 };
 
-/// What was done, without what something later made void: a request that sets one key a thousand
-/// times has set it once.
+/// The edits, without those that a later one made void: a request that sets one key a thousand times has
+/// one edit.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Edits(Vec<Edit>);
 
-/// One thing that was done to the data.
+/// One edit of the data.
 #[derive(Clone)]
 pub(super) enum Edit {
     Clear,
@@ -26,7 +26,7 @@ pub(super) enum Edit {
 type Update = dyn Fn(&mut SessionData) -> Result<(), Error>;
 
 impl Edits {
-    /// Adds what was done last.
+    /// Adds the latest edit.
     pub(super) fn push(&mut self, edit: Edit) {
         match &edit {
             Edit::Clear => self.0.clear(),
@@ -36,7 +36,7 @@ impl Edits {
                 let of_key = |edit: &Edit| edit.key() == Some(key);
                 let first = self.0.iter().position(|done| of_key(done) && is_set(done));
                 if let Some(first) = first {
-                    // In the place that the key has been given.
+                    // It keeps the place that the key was given.
                     let later = self.0.split_off(first + 1);
                     self.0.extend(later.into_iter().filter(|done| !of_key(done)));
                     self.0[first] = edit;
@@ -48,25 +48,25 @@ impl Edits {
         self.0.push(edit);
     }
 
-    /// These, and then those.
+    /// These edits, then those.
     pub(super) fn then(mut self, later: Self) -> Self {
         later.0.into_iter().for_each(|edit| self.push(edit));
         self
     }
 
-    /// Does it all to the data of this row.
+    /// Applies all edits to the data of this row.
     ///
     /// # Errors
-    /// [`Error::Undecodable`] if that is too large to be read: it may be sound, and must not be
-    /// overwritten; those of an `update` that finds another type than it had changed before.
+    /// [`Error::Undecodable`] if the data is too large to be decoded: it may be valid and must not be
+    /// overwritten. Also the error of an `update` that finds another type than before.
     pub(crate) fn apply_to(&self, row: &DjangoSession) -> Result<SessionData, Error> {
         self.apply(readable(row)?)
     }
 
-    /// Does it all to this data.
+    /// Applies all edits to this data.
     ///
     /// # Errors
-    /// Those of an `update` that finds another type than it had changed before.
+    /// The error of an `update` that finds another type than before.
     pub(super) fn apply(&self, mut data: SessionData) -> Result<SessionData, Error> {
         for edit in &self.0 {
             match edit {
@@ -82,10 +82,10 @@ impl Edits {
     }
 }
 
-/// The data of a row. What Django cannot read counts as empty there, and here.
+/// The data of a row. Data that Django cannot decode counts as empty there, and here.
 ///
 /// # Errors
-/// [`Error::Undecodable`] if it is too large to be read.
+/// [`Error::Undecodable`] if it is too large to be decoded.
 pub(super) fn readable(row: &DjangoSession) -> Result<SessionData, Error> {
     match row.data() {
         Ok(data) => Ok(data.clone()),
@@ -95,7 +95,7 @@ pub(super) fn readable(row: &DjangoSession) -> Result<SessionData, Error> {
 }
 
 impl Edit {
-    /// The key that it is about; none if about all of them.
+    /// The key that it changes; `None` if it changes all.
     fn key(&self) -> Option<&Rc<str>> {
         match self {
             Self::Clear => None,
@@ -104,7 +104,7 @@ impl Edit {
     }
 }
 
-/// Shows what kind of thing was done, not to what.
+/// Shows the kind of edit, not the key or value.
 impl fmt::Debug for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -137,7 +137,7 @@ mod tests {
         Edit::Update { key: key.into(), update: Rc::new(update) }
     }
 
-    /// One after the other, with nothing left out.
+    /// All edits one after the other, none left out.
     fn literally(edits: &[Edit], mut data: SessionData) -> SessionData {
         for edit in edits {
             let mut one = Edits::default();
@@ -147,7 +147,7 @@ mod tests {
         data
     }
 
-    /// All sequences of so many of these.
+    /// All sequences of this many edits.
     fn sequences(of: &[Edit], length: u32) -> impl Iterator<Item = Vec<Edit>> {
         let count = of.len();
         (0..count.pow(length)).map(move |n| {
@@ -180,7 +180,7 @@ mod tests {
                 let expected = literally(&sequence, row.clone());
                 let applied = all.apply(row.clone()).unwrap();
                 assert_eq!(applied.to_json(), expected.to_json(), "{all:?}");
-                // In two parts: those of a save that was done, and of one that was not.
+                // In two parts: the edits of a save that succeeded, and of one that did not.
                 for (first, rest) in &parts {
                     let stored = first.apply(row.clone()).unwrap();
                     let applied = rest.apply(stored).unwrap();

@@ -1,4 +1,4 @@
-//! When a session ends: what `set_expiry` stores, what the row and the cookie get.
+//! The expiry of a session: what `set_expiry` stores, and what the row and the cookie get.
 //!
 //! `get_expiry_age`, `get_expiry_date` and `get_expire_at_browser_close` of Django's `SessionBase`.
 
@@ -16,7 +16,7 @@ use jiff::{
 use super::{SessionData, iso_format::IsoFormat};
 use crate::{error::Error, settings::DjangoSettings};
 
-/// Where `SessionBase` keeps the expiry of one session.
+/// The key under which `SessionBase` keeps the expiry of a session.
 pub(crate) const SESSION_EXPIRY: &str = "_session_expiry";
 
 const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
@@ -32,27 +32,27 @@ const YEAR_10000: f64 = 253_402_300_800.0;
 pub enum Expiry {
     /// As the settings say: `set_expiry(None)`.
     Default,
-    /// With the browser: `set_expiry(0)`. The row lives for `SESSION_COOKIE_AGE`.
+    /// When the browser is closed: `set_expiry(0)`. The row lives for `SESSION_COOKIE_AGE`.
     AtBrowserClose,
-    /// So many seconds after the session was last changed: `set_expiry` of an integer. None at all
-    /// mean the end of the browser; negative ones have passed already.
+    /// This many seconds after the last change of the session: `set_expiry` of an integer. Zero means the
+    /// end of the browser; a negative number has passed already.
     Seconds(i64),
-    /// So long from now, whatever changes later: `set_expiry` of a `timedelta`.
+    /// This long from now, regardless of later changes: `set_expiry` of a `timedelta`.
     In(Duration),
     /// At this moment: `set_expiry` of a `datetime`.
     At(SystemTime),
 }
 
-/// What the settings say about the end of sessions.
+/// The settings for the end of sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct ExpiryPolicy {
     cookie_age: i64,
     at_browser_close: bool,
-    /// The zone of dates without one, where `USE_TZ` is false.
+    /// The time zone of dates without one, where `USE_TZ` is false.
     local: Option<TimeZone>,
 }
 
-/// Django's own.
+/// Django's defaults.
 impl Default for ExpiryPolicy {
     fn default() -> Self {
         let settings = DjangoSettings::new("");
@@ -64,16 +64,16 @@ impl Default for ExpiryPolicy {
 /// How long the cookie of a session lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CookieLife {
-    /// As long as the browser runs.
+    /// Until the browser is closed.
     Browser,
     /// For `max_age` seconds, until `expires`, in seconds since 1970.
     Until { max_age: i64, expires: i64 },
 }
 
-/// The value of `_session_expiry`, as far as Django makes something of it.
+/// The value of `_session_expiry`, as Django understands it.
 enum Stored {
     Nothing,
-    /// What Python calls false, other than nothing and a number: an empty list or dictionary.
+    /// A value that is false in Python, other than nothing and a number: an empty list or dictionary.
     Empty,
     Integer(i128),
     Float(f64),
@@ -95,10 +95,10 @@ impl ExpiryPolicy {
         Ok(Self { cookie_age: settings.session_cookie_age, at_browser_close, local })
     }
 
-    /// The JSON text that `set_expiry` puts into the session; `None` takes the entry out.
+    /// The JSON text that `set_expiry` stores in the session; `None` removes the entry.
     ///
     /// # Errors
-    /// [`Error::InvalidExpiry`] for a moment that no Python `datetime` can name.
+    /// [`Error::InvalidExpiry`] for a moment outside the years of Python's `datetime`.
     pub(crate) fn stored(&self, expiry: Expiry, now: SystemTime) -> Result<Option<String>, Error> {
         let moment = match expiry {
             Expiry::Default => return Ok(None),
@@ -137,7 +137,7 @@ impl ExpiryPolicy {
                 let seconds = i64::try_from(seconds).map_err(|_| Error::InvalidExpiry)?;
                 self.after(now, SignedDuration::from_secs(seconds))?
             }
-            // Not `!= 0.0`: that would be true of no number at all, which Python refuses.
+            // Not `!= 0.0`: that is also true for NaN, which Python refuses.
             Stored::Float(seconds) if seconds.partial_cmp(&0.0) != Some(Ordering::Equal) => {
                 self.after(now, timedelta(seconds)?)?
             }
@@ -147,7 +147,7 @@ impl ExpiryPolicy {
         Ok(moment)
     }
 
-    /// How long the cookie lives that is sent now.
+    /// How long a cookie that is sent now lives.
     ///
     /// # Errors
     /// As [`ExpiryPolicy::expire_date`].
@@ -167,7 +167,7 @@ impl ExpiryPolicy {
             Stored::Misfit => return Err(Error::InvalidExpiry),
         };
         let expires = epoch_seconds(now) + age;
-        // `formatdate` makes a `datetime` of it, to the microsecond.
+        // `formatdate` converts it to a `datetime`, to the microsecond.
         let expires = ((expires * 1e6).round_ties_even() / 1e6).floor();
         if !(YEAR_1..YEAR_10000).contains(&expires) {
             return Err(Error::InvalidExpiry);
@@ -182,7 +182,8 @@ impl ExpiryPolicy {
         i64::try_from(left.div_euclid(1_000_000)).map_err(|_| Error::InvalidExpiry)
     }
 
-    /// A date with a zone under `USE_TZ`, one without if not: Python compares no others.
+    /// A date with a zone under `USE_TZ`, otherwise one without: Python compares only dates of the same
+    /// sort.
     fn parse(&self, text: &str) -> Result<(DateTime, SignedDuration), Error> {
         let IsoFormat { wall_clock, utc_offset } =
             IsoFormat::parse(text).ok_or(Error::InvalidExpiry)?;
@@ -193,7 +194,7 @@ impl ExpiryPolicy {
         }
     }
 
-    /// A moment later by a time span: on the local wall clock, where that is what Django adds to.
+    /// A moment plus a time span: on the local wall clock, where Django adds to that.
     fn after(&self, now: Timestamp, span: SignedDuration) -> Result<SystemTime, Error> {
         let clock = self.wall_clock(now).checked_add(span).map_err(|_| Error::InvalidExpiry)?;
         self.instant(clock, SignedDuration::ZERO)
@@ -206,14 +207,15 @@ impl ExpiryPolicy {
         }
     }
 
-    /// What instant a wall clock shows that is so much ahead of UTC, or of the local time.
+    /// The instant at which a wall clock shows this time, given its offset from UTC or from the local
+    /// time.
     fn instant(&self, clock: DateTime, ahead: SignedDuration) -> Result<SystemTime, Error> {
         if !(1..=9999).contains(&clock.year()) {
             return Err(Error::InvalidExpiry);
         }
         let offset = match &self.local {
-            // PostgreSQL makes an instant of it: what the clock skips counts from before the change,
-            // what it shows twice is the second one.
+            // As PostgreSQL does: a time that the clock skips counts from before the change; of a time
+            // that comes twice, the second one counts.
             Some(zone) => match zone.to_ambiguous_timestamp(clock).offset() {
                 AmbiguousOffset::Unambiguous { offset } => offset,
                 AmbiguousOffset::Gap { before, .. } => before,
@@ -221,7 +223,7 @@ impl ExpiryPolicy {
             },
             None => Offset::UTC,
         };
-        // A `Timestamp` ends two days before Python's dates do.
+        // The range of `Timestamp` ends two days before that of Python's dates.
         let since_1970 = clock.duration_since(EPOCH);
         let since_1970 = since_1970 - SignedDuration::from_secs(offset.seconds().into()) - ahead;
         let (distance, is_before) = (since_1970.unsigned_abs(), since_1970.is_negative());
@@ -249,13 +251,13 @@ fn stored(data: &SessionData) -> Stored {
         }
         json => match json.parse::<i128>() {
             Ok(integer) => Stored::Integer(integer),
-            // Integers beyond that are too large for any date as well.
+            // Larger integers are too large for any date.
             Err(_) => json.parse().map_or(Stored::Misfit, Stored::Float),
         },
     }
 }
 
-/// `timedelta(seconds=..)`: microseconds, half of one to the even neighbour.
+/// `timedelta(seconds=..)`: microseconds, half of one rounded to even.
 fn timedelta(seconds: f64) -> Result<SignedDuration, Error> {
     if !(-1e12..1e12).contains(&seconds) {
         return Err(Error::InvalidExpiry);
@@ -269,7 +271,7 @@ fn whole_micros(duration: SignedDuration) -> SignedDuration {
         + SignedDuration::from_micros(i64::from(duration.subsec_nanos()) / 1000)
 }
 
-/// As Python has it: whole microseconds, the years 1 to 9999.
+/// As in Python: whole microseconds, the years 1 to 9999.
 fn timestamp(moment: SystemTime) -> Result<Timestamp, Error> {
     let moment = Timestamp::try_from(moment).map_err(|_| Error::InvalidExpiry)?;
     let micros = moment.as_microsecond();
@@ -310,9 +312,9 @@ mod tests {
     #[test]
     fn a_clock_that_is_changed_is_read_as_postgresql_reads_it() {
         let chicago = in_zone("America/Chicago");
-        // 02:30 does not exist on this day: an hour later on the changed clock, 08:30 UTC.
+        // 02:30 does not exist on this day: it is an hour later on the changed clock, 08:30 UTC.
         assert_eq!(expire_date(&chicago, r#""2024-03-10T02:30:00""#), Some(1_710_059_400_000_000));
-        // 01:30 is there twice: the second one, 07:30 UTC.
+        // 01:30 comes twice: the second one is 07:30 UTC.
         assert_eq!(expire_date(&chicago, r#""2024-11-03T01:30:00""#), Some(1_730_619_000_000_000));
     }
 

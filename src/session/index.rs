@@ -1,4 +1,4 @@
-//! Where the entries of a dictionary stand in its JSON text.
+//! The places of a dictionary's entries in its JSON text.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -10,18 +10,18 @@ use crate::{
     },
 };
 
-/// Up to this many entries, duplicates are found by comparing all with all.
+/// Up to this many entries, duplicates are found by comparing all pairs.
 const FEW: usize = 32;
 
-/// One entry: where its key and its value are. A session may be little else than entries, so each
-/// is as small as can be.
+/// One entry: the places of its key and its value. A session may consist of many small entries, so this is
+/// small.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     key: Span,
     value: Span,
 }
 
-/// Bytes of a text that is shorter than 4 GiB.
+/// A range of bytes in a text shorter than 4 GiB.
 #[derive(Clone, Copy)]
 pub(super) struct Span {
     start: u32,
@@ -46,7 +46,7 @@ impl Entry {
         Self { key, value }
     }
 
-    /// The key as it is written, without its quotes.
+    /// The key as written, without its quotes.
     pub(super) fn raw_key(self, text: &str) -> &str {
         self.key.of(text)
     }
@@ -56,7 +56,7 @@ impl Entry {
         self.value.of(text)
     }
 
-    /// How much of a dictionary's text it takes: with the quotes of its key, a colon and a comma.
+    /// Its size in the dictionary's text: with the quotes of the key, a colon and a comma.
     pub(super) fn length(self) -> usize {
         let length = |span: Span| (span.end - span.start) as usize;
         length(self.key) + length(self.value) + 4
@@ -66,19 +66,19 @@ impl Entry {
         self.value = value;
     }
 
-    /// Whether this is the entry of a key, however it is written.
+    /// Whether this is the entry of a key, in whatever spelling it is written.
     pub(super) fn has_key(self, text: &str, key: &str) -> bool {
         let raw = self.raw_key(text);
         if raw.contains('\\') { *json::unescape(raw) == *key.as_bytes() } else { raw == key }
     }
 }
 
-/// The entries of the dictionary in this text, in order. Of entries with one key, the last value
-/// counts, in the place of the first.
+/// The entries of the dictionary in this text, in order. If a key comes twice, the last value counts, in
+/// the place of the first.
 ///
-/// Takes no more than 24 bytes for each of them, duplicates included.
+/// Takes at most 24 bytes for each entry, duplicates included.
 pub(super) fn index(text: &str) -> Result<Vec<Entry>, DecodeError> {
-    // What does not fit shows before anything is counted on it.
+    // A text that is too long fails before any entry is made.
     Span::new(0, text.len())?;
     let mut entries = Vec::new();
     let mut count = 0;
@@ -94,7 +94,7 @@ pub(super) fn index(text: &str) -> Result<Vec<Entry>, DecodeError> {
     if count <= FEW && are_all_different(&entries, text) {
         return Ok(entries);
     }
-    // Again, now that it is known how many there are: a vector that grows takes twice as much.
+    // A second pass, now that the number is known: a growing vector takes twice the memory.
     entries = Vec::with_capacity(count);
     json::scan(text, |member| entries.push(member.into()))?;
     remove_duplicates(&mut entries, text);
@@ -102,7 +102,7 @@ pub(super) fn index(text: &str) -> Result<Vec<Entry>, DecodeError> {
 }
 
 impl From<Member> for Entry {
-    /// The member of a text whose length was looked at before.
+    /// The entry of a member. The length of the text was checked before.
     fn from(member: Member) -> Self {
         let span = |start: usize, end: usize| Span { start: start as u32, end: end as u32 };
         Self::new(
@@ -112,7 +112,7 @@ impl From<Member> for Entry {
     }
 }
 
-/// Whether the keys are as different as they look.
+/// Whether keys that look different are different.
 fn are_all_different(entries: &[Entry], text: &str) -> bool {
     let mut keys = entries.iter().map(|entry| entry.raw_key(text)).enumerate();
     keys.all(|(i, key)| {
@@ -122,7 +122,7 @@ fn are_all_different(entries: &[Entry], text: &str) -> bool {
 
 fn remove_duplicates(entries: &mut Vec<Entry>, text: &str) {
     let key = |entry: &Entry| json::unescape(entry.raw_key(text));
-    // Nobody can choose keys that have one hash.
+    // The hash is keyed: a client cannot choose keys with the same hash.
     let hasher = RandomState::new();
     let hash = |entry: &Entry| hasher.hash_one(&*key(entry)) as u32;
     let mut by_hash: Vec<(u32, u32)> =
@@ -152,7 +152,7 @@ fn remove_duplicates(entries: &mut Vec<Entry>, text: &str) {
 mod tests {
     use super::*;
 
-    /// The entries as text, after the index was made by the way for few and by the way for many.
+    /// The entries as text, indexed in the way for few and in the way for many.
     fn indexed(text: &str) -> String {
         let written = |entries: &[Entry]| -> String {
             let entry = |e: &Entry| format!("{}={};", e.raw_key(text), e.value(text));

@@ -1,11 +1,11 @@
-//! Python's `datetime.fromisoformat`, as of 3.11: how Django reads a date that a session holds.
+//! Python's `datetime.fromisoformat`, as of 3.11: it reads dates in a session as Django does.
 
 use jiff::{
     SignedDuration,
     civil::{Date, DateTime, ISOWeekDate, Time, Weekday},
 };
 
-/// What such a text says: a time on some wall clock, and perhaps how far that is ahead of UTC.
+/// The date in such a text: a time on some wall clock, and perhaps its offset from UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IsoFormat {
     pub(super) wall_clock: DateTime,
@@ -20,7 +20,7 @@ impl IsoFormat {
         let end_of_date = end_of_date(text)?;
         let date = parse_date(text.get(..end_of_date)?)?;
         let mut rest = text.get(end_of_date..)?.chars();
-        // Whatever single character stands between the date and the time.
+        // Any single character stands between the date and the time.
         let (time, utc_offset) = match rest.next() {
             Some(_) => parse_time_and_offset(rest.as_str())?,
             None => (Time::midnight(), None),
@@ -29,8 +29,8 @@ impl IsoFormat {
     }
 }
 
-/// How many bytes the date takes: `2030-01-02`, `20300102`, `2030-W01-3`, `2030W013`, or without the
-/// day of the week.
+/// The length of the date in bytes: `2030-01-02`, `20300102`, `2030-W01-3`, `2030W013`, or without the day
+/// of the week.
 fn end_of_date(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
@@ -39,7 +39,8 @@ fn end_of_date(text: &str) -> Option<usize> {
         (_, _, 7) => Some(7),
         (b'-', b'W', 8) => Some(8),
         (b'-', b'W', 9) if bytes[8] == b'-' => None,
-        // A dash may belong to the date or stand between it and the time, which Python guesses.
+        // A dash may belong to the date, or stand between it and the time. Python guesses, and so does
+        // this.
         (b'-', b'W', _) if bytes[8] == b'-' && !is_digit(10) => Some(10),
         (b'-', b'W', _) => Some(8),
         (b'-', ..) => Some(10),
@@ -108,8 +109,8 @@ fn time(text: &str) -> Option<Time> {
     Time::new(small(hour)?, small(minute)?, small(second)?, micros * 1000).ok()
 }
 
-/// Hours, minutes, seconds and microseconds, of which only the hours have to be there. Digits from
-/// the seventh on are dropped.
+/// Hours, minutes, seconds and microseconds. Only the hours are required. From the seventh on, digits of
+/// the fraction are dropped.
 fn clock(text: &str) -> Option<[i32; 4]> {
     let mut parts = [0; 4];
     let mut rest = text;
@@ -149,7 +150,7 @@ mod tests {
         Some(format!("{} {offset}", wall_clock.strftime("%Y-%m-%dT%H:%M:%S%.f")))
     }
 
-    /// What Python 3.11 and 3.13 say.
+    /// The results of Python 3.11 and 3.13.
     #[test]
     fn dates_are_read_as_python_reads_them() {
         for (text, read) in [

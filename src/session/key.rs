@@ -13,37 +13,38 @@ const GENERATED_LENGTH: usize = 32;
 
 /// A session key that Django would look up in its table.
 ///
-/// Whoever knows it is that visitor, so `Debug` does not show it and there is no `Display`.
+/// A client that knows the key is logged in as its user. So `Debug` does not show it, and there is no
+/// `Display`.
 #[derive(Clone)]
 #[doc(alias = "sessionid")]
 pub struct SessionKey(String);
 
 impl SessionKey {
-    /// The key in the value of a session cookie, as Django's `_validate_session_key` sees it: any
-    /// text of eight or more code points.
+    /// Parses the value of a session cookie, as Django's `_validate_session_key` does: any text of eight
+    /// or more code points.
     ///
-    /// `None` for shorter text, and for text with a NUL character, which PostgreSQL cannot hold
-    /// (Django answers such a request with a 500).
+    /// Returns `None` for shorter text, and for text with a NUL character, which PostgreSQL cannot hold
+    /// (Django responds with a 500).
     pub fn new(value: impl Into<String>) -> Option<Self> {
         let value = value.into();
         let valid = value.chars().nth(MIN_LENGTH - 1).is_some() && !value.contains('\0');
         valid.then_some(Self(value))
     }
 
-    /// A new random key, made as Django makes them: 32 of `a`-`z` and `0`-`9`.
+    /// Generates a random key, as Django does: 32 of `a`-`z` and `0`-`9`.
     ///
     /// # Panics
-    /// If the operating system gives no random numbers.
+    /// If the operating system provides no random numbers.
     pub fn generate() -> Self {
         Self(get_random_string(GENERATED_LENGTH, ALPHABET))
     }
 
-    /// The key itself. Keep it out of logs and pages.
+    /// Returns the key as text. Keep it out of logs and pages.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it has more than so many code points, which is how columns count.
+    /// Whether it has more than this many code points, which is how columns count.
     pub(crate) fn is_longer_than(&self, length: usize) -> bool {
         self.0.len() > length && self.0.chars().nth(length).is_some()
     }

@@ -1,4 +1,4 @@
-//! What was found in session data before: nothing is unsigned, decompressed and parsed twice.
+//! A cache of decoded session data: no text is unsigned, decompressed and parsed twice.
 
 use std::{
     fmt,
@@ -10,36 +10,37 @@ use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 
 use super::{SessionKey, text::DecodedText};
 
-/// The last text of each session that was decoded, with what was found in it.
+/// The last decoded text of each session, with its data.
 ///
-/// It is exact: what is remembered counts only for a text that is byte for byte the remembered one.
-/// So nothing has to be told of a change, and a wrong entry can only cost the work that it would
-/// have saved. Session keys are not kept, only their hashes, with a key that leaves no process: two
-/// that have one hash take each other's place.
+/// It is exact: an entry counts only for a text that equals its own byte for byte. So it needs no
+/// invalidation, and a wrong entry can only cost the work that it would have saved. It does not keep
+/// session keys, only hashes, made with a key that stays in the process. Two keys with the same hash
+/// replace each other.
 ///
-/// Bounded by bytes. When it is full, entries that were not asked for lately leave, one at a time.
+/// Its size in bytes is bounded. When it is full, entries that were not used lately leave, one at a time.
 pub(crate) struct Memo {
     hasher: RandomState,
     texts: Cache<u64, Arc<DecodedText>, Bytes>,
-    /// The size of the largest text that is remembered. One must not drive out all others.
+    /// The size of the largest text that is kept. One text must not drive out all others.
     largest: usize,
 }
 
-/// How many parts have a lock each.
+/// The number of shards, each with a lock.
 const PARTS: usize = 16;
 
-/// What a session of an ordinary site takes. From this, the cache knows how many keys of those that
-/// left it is worth to remember, 8 bytes each.
+/// The usual size of an entry. From this the cache derives how many keys of removed entries to remember,
+/// at 8 bytes each.
 const USUAL_SIZE: usize = 1024;
 
-/// Each text takes no more than this part of the whole: an eighth of what one lock guards.
+/// The largest text is this fraction of the whole: an eighth of a shard.
 const LARGEST_PART: usize = 8 * PARTS;
 
-/// What an entry takes in the cache, in both counters of an [`Arc`], and is lost between allocations.
+/// The memory that an entry takes in the cache and in the counters of an [`Arc`], and that allocation
+/// wastes.
 const OVERHEAD: usize = 192;
 
 impl Memo {
-    /// One of so many bytes.
+    /// Makes a cache of this many bytes.
     pub(crate) fn new(size: usize) -> Self {
         let options = OptionsBuilder::new()
             .shards(PARTS)
@@ -51,12 +52,12 @@ impl Memo {
         Self { hasher: RandomState::new(), texts, largest: size / LARGEST_PART }
     }
 
-    /// What is remembered of the session with this key.
+    /// Returns the entry of the session with this key.
     pub(crate) fn get(&self, key: &SessionKey) -> Option<Arc<DecodedText>> {
         self.texts.get(&self.hash(key))
     }
 
-    /// Remembers what was found in a text, in place of what was there for this key.
+    /// Keeps a decoded text, in place of the former one of this key.
     pub(crate) fn remember(&self, key: &SessionKey, text: Arc<DecodedText>) {
         if text.size() <= self.largest {
             self.texts.insert(self.hash(key), text);
@@ -80,7 +81,8 @@ impl fmt::Debug for Memo {
     }
 }
 
-/// An entry weighs what it takes. That never changes while it is there: see [`DecodedText::size`].
+/// The weight of an entry is the memory that it takes. That never changes while it is cached: see
+/// [`DecodedText::size`].
 #[derive(Clone)]
 struct Bytes;
 
@@ -104,7 +106,7 @@ mod tests {
         SessionText::new(data.encode(&signer)).decode(&signer).unwrap()
     }
 
-    /// What Django's `login()` writes, and a few things of a shop.
+    /// The data that Django's `login()` writes, and some of a shop.
     fn usual() -> Arc<DecodedText> {
         decoded(&format!(
             r#"{{"_auth_user_id":"123456","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"{}","cart":[17,4,33],"last_seen":"2026-11-30T12:00:00"}}"#,
@@ -137,7 +139,7 @@ mod tests {
             assert!(memo.texts.weight() <= size as u64);
             assert!(memo.texts.len() >= number.min(room) * 3 / 4, "{number}");
         }
-        // Who comes often stays.
+        // An entry that is used often stays.
         for number in 0..10 * room {
             memo.remember(&key(number), Arc::clone(&text));
             assert!(number < room || memo.get(&key(3)).is_some(), "{number}");
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_drives_nobody_out_and_takes_its_former_self_away() {
+    fn a_large_text_drives_no_entry_out_and_removes_its_former_one() {
         let memo = Memo::new(1 << 20);
         memo.remember(&key(0), usual());
         memo.remember(&key(1), usual());

@@ -1,4 +1,4 @@
-//! What a session is: no HTTP, no SQL, no clock.
+//! Sessions: no HTTP, no SQL, no clock.
 
 mod changes;
 mod data;
@@ -33,19 +33,19 @@ pub(crate) use memo::Memo;
 pub use signer::SessionSigner;
 pub(crate) use text::{DecodedText, SessionText};
 
-/// The first instant after all that Python's `datetime` can be, in seconds since 1970.
+/// The first instant after the range of Python's `datetime`, in seconds since 1970.
 const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
 
-/// Whether a row that ends then is live. Where Django fails on the date, nobody is logged in.
+/// Whether a row with this `expire_date` is live. Where Django fails on the date, no user is logged in.
 pub(crate) fn is_live(expire_date: SystemTime, now: SystemTime) -> bool {
     expire_date > now && expire_date < UNIX_EPOCH + YEAR_10000
 }
 
 /// A session as it was when it was looked up: an immutable snapshot. To change the session of a request,
-/// take [`DjangoSessionMut`](crate::DjangoSessionMut).
+/// use [`DjangoSessionMut`](crate::DjangoSessionMut).
 ///
-/// Cheap to clone, and `Send`: a stream or a spawned task can keep it. The session data is decoded
-/// at most once, and only when something asks for it.
+/// Cheap to clone, and `Send`: a stream or a spawned task can keep it. The session data is decoded at most
+/// once, when it is first read.
 #[derive(Clone)]
 #[doc(alias = "request.session")]
 #[doc(alias = "SessionBase")]
@@ -57,7 +57,7 @@ struct Snapshot {
     expire_date: SystemTime,
     text: Arc<SessionText>,
     signer: Arc<SessionSigner>,
-    /// What was decoded before, and where to say what is decoded now.
+    /// The cache of decoded data.
     memo: Option<Arc<Memo>>,
     decoded: OnceLock<Result<Arc<DecodedText>, DecodeError>>,
 }
@@ -74,7 +74,7 @@ impl DjangoSession {
         Self::of_row(key, expire_date, text, signer, None)
     }
 
-    /// A session in a row that others may have read as well.
+    /// The session of a row, whose text other requests may share.
     pub(crate) fn of_row(
         key: SessionKey,
         expire_date: SystemTime,
@@ -86,8 +86,8 @@ impl DjangoSession {
         Self(Arc::new(Snapshot { key, expire_date, text, signer, memo, decoded }))
     }
 
-    /// A session as it is stored now, with this data.
-    pub(crate) fn sealed(
+    /// A session with this data, encoded and signed now.
+    pub(crate) fn encoded(
         key: SessionKey,
         expire_date: SystemTime,
         data: SessionData,
@@ -99,16 +99,16 @@ impl DjangoSession {
         Self(Arc::new(Snapshot { key, expire_date, text, signer, memo: None, decoded }))
     }
 
-    /// A session whose text is its key: that of a `signed_cookies` site.
+    /// The session of a `signed_cookies` site, whose text is its key.
     ///
     /// # Errors
-    /// As [`DjangoSession::data`]; nothing is said of it, for everybody can send such a text.
+    /// As [`DjangoSession::data`]. The error is not logged, because any client can send such a text.
     pub(crate) fn in_cookie(
         key: SessionKey,
         expire_date: SystemTime,
         signer: Arc<SessionSigner>,
     ) -> Result<Self, DecodeError> {
-        // Not by the memo: the text would stand in it, which is a session key here.
+        // Without the cache, which would keep the text: here it is the session key.
         let text = Arc::new(SessionText::new(key.as_str()));
         let session = Self::of_row(key, expire_date, text, signer, None);
         let decoded = session.decode()?;
@@ -116,44 +116,43 @@ impl DjangoSession {
         Ok(session)
     }
 
-    /// This session as a `signed_cookies` session, whose text is its key.
+    /// This session as that of a `signed_cookies` site, whose text is its key.
     pub(crate) fn as_its_own_key(&self) -> Self {
         let Some(key) = SessionKey::new(self.session_data()) else { return self.clone() };
         Self(Arc::new(Snapshot { key, ..Snapshot::clone(&self.0) }))
     }
 
-    /// This session with another end.
+    /// This session with another `expire_date`.
     pub(crate) fn ending(&self, expire_date: SystemTime) -> Self {
         Self(Arc::new(Snapshot { expire_date, ..Snapshot::clone(&self.0) }))
     }
 
-    /// The session key: whoever has it is this visitor.
+    /// Returns the session key. A client that knows it is logged in as its user.
     pub fn key(&self) -> &SessionKey {
         &self.0.key
     }
 
-    /// When the session ends, unless Django extends it.
+    /// Returns the `expire_date` of the row: when the session ends, unless Django extends it.
     #[doc(alias = "get_expiry_date")]
     pub fn expire_date(&self) -> SystemTime {
         self.0.expire_date
     }
 
-    /// The signed text in the row.
+    /// Returns the signed text in the `session_data` column.
     pub fn session_data(&self) -> &str {
         self.0.text.as_str()
     }
 
-    /// The decoded dictionary.
+    /// Returns the decoded dictionary.
     ///
     /// # Errors
-    /// [`DecodeError`] if the signature is wrong or what was signed cannot be read. Django shows
-    /// its views an empty session then.
+    /// [`DecodeError`] if the signature is wrong or the signed text cannot be decoded. Django's views get
+    /// an empty session then.
     pub fn data(&self) -> Result<&SessionData, DecodeError> {
         self.decoded_text().map(|text| text.data())
     }
 
-    /// What is in the text. It is decoded when somebody first asks, and not at all if exactly this
-    /// text was decoded before.
+    /// The decoded text. It is decoded on first use, unless the cache has exactly this text.
     pub(crate) fn decoded_text(&self) -> Result<&Arc<DecodedText>, DecodeError> {
         let decoded = self
             .0
@@ -171,18 +170,19 @@ impl DjangoSession {
         }
     }
 
-    /// The value of a key in the session: [`SessionData::get`].
+    /// Returns the value of a key, parsed: [`SessionData::get`].
     ///
     /// # Errors
-    /// [`DecodeError`] if the session data cannot be read, or the value is no `T`.
+    /// [`DecodeError`] if the session data cannot be decoded, or the value is not a `T`.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, DecodeError> {
         self.data()?.get(key)
     }
 
-    /// The id of the user who is logged in: [`SessionData::user_id`]. `None` if nobody is.
+    /// Returns the id of the user who is logged in: [`SessionData::user_id`]. `None` if the session names
+    /// no user.
     ///
     /// # Errors
-    /// [`DecodeError`] if the session data cannot be read.
+    /// [`DecodeError`] if the session data cannot be decoded.
     #[doc(alias = "_auth_user_id")]
     pub fn user_id(&self) -> Result<Option<Cow<'_, str>>, DecodeError> {
         Ok(self.data()?.user_id())

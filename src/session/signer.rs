@@ -1,4 +1,4 @@
-//! What signs session data, with its keys derived once.
+//! The signer of session data, with its keys derived once.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     signing::{self, KeyUsed, TimestampSigner},
 };
 
-/// Signs and unsigns session data as the `DjangoSite` of these settings does.
+/// Signs and unsigns session data as Django does with these settings.
 #[derive(Clone, Debug)]
 pub struct SessionSigner {
     signer: TimestampSigner,
@@ -18,10 +18,10 @@ pub struct SessionSigner {
 }
 
 impl SessionSigner {
-    /// The signer for `SECRET_KEY`, `SECRET_KEY_FALLBACKS` and `session_key_salt` of the settings.
+    /// Makes the signer for `SECRET_KEY`, `SECRET_KEY_FALLBACKS` and `session_key_salt` of the settings.
     ///
     /// # Errors
-    /// [`Error::ImproperlyConfigured`] if the settings cannot work, an empty key for example.
+    /// [`Error::ImproperlyConfigured`] if the settings cannot work, for example with an empty key.
     pub fn new(settings: &DjangoSettings) -> Result<Self, Error> {
         settings.validate()?;
         let fallbacks = settings.secret_key_fallbacks.iter();
@@ -35,27 +35,27 @@ impl SessionSigner {
         Ok(Self { signer, max_age: settings.session_max_age(), observer: Observer::default() })
     }
 
-    /// This signer, which tells an observer of fallback keys and of data that cannot be read.
+    /// This signer with an observer, which is told of fallback keys and of undecodable data.
     pub(crate) fn observed_by(mut self, observer: Observer) -> Self {
         self.observer = observer;
         self
     }
 
-    /// The JSON text in session data, or what should be one, and the key that it was signed with.
+    /// The text in session data, which should be JSON, and the key that it was signed with.
     pub(super) fn unsign(&self, session_data: &str) -> Result<(String, KeyUsed), signing::Error> {
         let (text, key) = self.signer.unsign_text(session_data, self.max_age)?;
         self.was_signed_with(key);
         Ok((text, key))
     }
 
-    /// Session data was read that is signed with this key.
+    /// Reports that session data signed with this key was read.
     pub(super) fn was_signed_with(&self, key: KeyUsed) {
         if key == KeyUsed::Fallback {
             self.observer.event(Event::FallbackKey);
         }
     }
 
-    /// Whether session data whose signature was found right before is still young enough.
+    /// Checks the age of session data whose signature was checked before.
     ///
     /// # Errors
     /// [`signing::Error::SignatureExpired`].
@@ -63,17 +63,17 @@ impl SessionSigner {
         self.signer.check_age(session_data, self.max_age)
     }
 
-    /// Which key opens this, without telling anybody.
+    /// The key that this was signed with. Reports nothing.
     pub(crate) fn key_used(&self, session_data: &str) -> Result<KeyUsed, signing::Error> {
         Ok(self.signer.unsign_text(session_data, self.max_age)?.1)
     }
 
-    /// The data of a live session cannot be read.
+    /// Reports that the data of a live session cannot be decoded.
     pub(super) fn undecodable(&self, error: &DecodeError) {
         self.observer.undecodable(error);
     }
 
-    /// Session data with this JSON text, signed now.
+    /// Encodes this JSON text as session data, signed now.
     pub(super) fn sign(&self, json: &str) -> String {
         self.signer.sign_json(json, true)
     }

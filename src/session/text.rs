@@ -1,4 +1,4 @@
-//! The text of a session, and what was found in it.
+//! The text of a session, and its decoded form.
 
 use std::{
     fmt,
@@ -8,14 +8,14 @@ use std::{
 use super::{SessionData, SessionSigner};
 use crate::{error::DecodeError, signing::KeyUsed};
 
-/// The signed text of a session. All who ask for one row at the same time share it: what one of them
-/// decodes, all have.
+/// The signed text of a session. All callers that ask for one row at the same time share it: once one of
+/// them has decoded it, all have.
 pub(crate) struct SessionText {
     text: Arc<str>,
     decoded: OnceLock<Arc<DecodedText>>,
 }
 
-/// A text whose signature is right, and what is in it.
+/// A text with a right signature, and its data.
 pub(crate) struct DecodedText {
     text: Arc<str>,
     data: SessionData,
@@ -23,17 +23,17 @@ pub(crate) struct DecodedText {
     auth_hash: OnceLock<AuthHash>,
 }
 
-/// What the session auth hash in a text was found to be made of.
+/// The inputs of the session auth hash in a text, once found to match.
 struct AuthHash {
-    /// Of which keys of which site: the text may be shown to another one.
+    /// The keys of which site: the same text may be read by another one.
     keys: u64,
     password: Box<str>,
-    /// `None` is the password.
+    /// `None` stands for the password.
     message: Option<Box<str>>,
     key: KeyUsed,
 }
 
-/// Longer ones are not kept: that many bytes are counted for each text. Django's own take 90.
+/// Longer messages are not kept, because each text reserves this many bytes. The values of Django take 90.
 const LONGEST_MESSAGE: usize = 160;
 
 impl SessionText {
@@ -45,7 +45,7 @@ impl SessionText {
         &self.text
     }
 
-    /// What is in the text. It is decoded unless somebody has done that.
+    /// The data in the text. It is decoded unless that was done before.
     ///
     /// # Errors
     /// Those of [`SessionData::decode`].
@@ -67,7 +67,7 @@ impl DecodedText {
         Self { text, data, key, auth_hash: OnceLock::new() }
     }
 
-    /// A text that is made of this data now.
+    /// Encodes this data now.
     pub(super) fn encode(data: SessionData, signer: &SessionSigner) -> Self {
         Self::new(data.encode(signer).into(), data, KeyUsed::Current)
     }
@@ -85,7 +85,7 @@ impl DecodedText {
         &self.data
     }
 
-    /// Somebody reads the text for whom it need not be decoded. How old it may be is judged by now.
+    /// Records that the text was read although it need not be decoded. Checks its age.
     ///
     /// # Errors
     /// [`signing::Error::SignatureExpired`](crate::signing::Error::SignatureExpired).
@@ -95,8 +95,8 @@ impl DecodedText {
         Ok(())
     }
 
-    /// Which of a site's `keys` the session auth hash in this text is made with, of this password
-    /// and message. It is computed unless it was found right before, for exactly these.
+    /// Which of a site's `keys` the session auth hash in this text is made with, for this password and
+    /// message. It is computed unless it was found to match before, for exactly these.
     pub(crate) fn auth_hash_key(
         &self,
         keys: u64,
@@ -115,7 +115,7 @@ impl DecodedText {
         Some(key)
     }
 
-    /// How many bytes this takes and points to, and ever will.
+    /// The memory that this takes, now and later, in bytes.
     pub(super) fn size(&self) -> usize {
         size_of::<Self>() + self.text.len() + self.data.heap_size() + LONGEST_MESSAGE
     }
@@ -128,7 +128,7 @@ impl AuthHash {
     }
 }
 
-/// Shows how long it is, not what.
+/// Shows the length, not the content.
 impl fmt::Debug for SessionText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionText").field("len", &self.text.len()).finish_non_exhaustive()
@@ -157,7 +157,7 @@ mod tests {
         for (max_age, is_read) in [(minute, false), (age, true)] {
             let signer = signer(settings.clone().with(|s| s.session_data_max_age = Some(max_age)));
             assert_eq!(text.decode(&signer).is_ok(), is_read);
-            // As it is without any memory.
+            // The same result as without a cache.
             assert_eq!(SessionData::decode(text.as_str(), &signer).is_ok(), is_read);
         }
     }
@@ -176,7 +176,7 @@ mod tests {
             computed
         };
         let (current, fallback) = (Some(KeyUsed::Current), Some(KeyUsed::Fallback));
-        // What is wrong is never remembered.
+        // A wrong hash is never remembered.
         assert!(computes(1, ["p", "p"], None) && computes(1, ["p", "p"], None));
         assert!(computes(1, ["p", "p"], fallback));
         assert!(!computes(1, ["p", "p"], fallback));

@@ -19,7 +19,7 @@ use crate::settings::DjangoSettings;
 
 const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 
-/// All of a kind; `count` keeps a lost line from passing unnoticed.
+/// All vectors of a kind. `count` makes a lost line fail.
 fn cases(kind: &str, count: usize) -> Vec<Value> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors-writes.jsonl");
     let lines = std::fs::read_to_string(path).unwrap();
@@ -52,7 +52,7 @@ fn policy(case: &Value) -> ExpiryPolicy {
     ExpiryPolicy::new(&settings).unwrap()
 }
 
-/// An instant as Python's `isoformat` shows it.
+/// An instant as Python's `isoformat` writes it.
 fn instant(text: &str) -> SystemTime {
     let IsoFormat { wall_clock, utc_offset } = IsoFormat::parse(text).unwrap();
     let since_1970 = wall_clock.duration_since(EPOCH) - utc_offset.unwrap();
@@ -75,7 +75,8 @@ fn what_is_not_set_is_as_in_django() {
         "SESSION_COOKIE_SECURE": ours.session_cookie_secure,
         "SESSION_EXPIRE_AT_BROWSER_CLOSE": ours.session_expire_at_browser_close,
         "SESSION_SAVE_EVERY_REQUEST": ours.session_save_every_request,
-        // What another engine needs, and the only serializer and engine that need no setting here.
+        // The keys that another engine needs, and the only serializer and engine that need no setting
+        // here.
         "SESSION_CACHE_ALIAS": "default",
         "SESSION_ENGINE": "django.contrib.sessions.backends.db",
         "SESSION_FILE_PATH": null,
@@ -128,8 +129,8 @@ fn an_expiry_is_stored_as_django_stores_it() {
         } else if argument["datetime"].as_str().is_some_and(|text| text.ends_with("+00:00")) {
             Expiry::At(instant(argument["datetime"].as_str().unwrap()))
         } else {
-            // What a program in Rust has no way to say: a number of seconds with a fraction, a time
-            // span before now, a date in another zone or without one.
+            // Values that Rust cannot express: seconds with a fraction, a time span before now, a date in
+            // another zone or without one.
             left_out += 1;
             continue;
         };
@@ -153,7 +154,7 @@ fn a_session_is_modified_and_empty_when_django_says_so() {
         });
         let mut changes = Changes::new(row.as_ref()).unwrap();
         let all_done = case["ops"].as_array().unwrap().iter().all(|op| done(op, &mut changes));
-        // A middleware asks for the row at once. Before that, Django believes in every key there is.
+        // The middleware looks the row up at once. Before that, Django takes each key for a session.
         let unread = case["expect"]["end"]["accessed"] == false
             && case["rows"].is_null()
             && !case["session_key"].is_null();
@@ -173,7 +174,7 @@ fn a_session_is_modified_and_empty_when_django_says_so() {
     assert_eq!((compared, unlike, unread_keys), (38, 7, 1));
 }
 
-/// Does to a session what a vector says, if there is such a thing here.
+/// Applies the step of a vector to a session, if this crate has it.
 fn done(op: &Value, changes: &mut Changes) -> bool {
     let key = op[1].as_str().unwrap_or_default();
     match op[0].as_str().unwrap() {
@@ -186,7 +187,7 @@ fn done(op: &Value, changes: &mut Changes) -> bool {
         "flush" => changes.flush(),
         "set_expiry" if op[1].is_null() => drop(changes.remove(SESSION_EXPIRY)),
         "set_expiry" => changes.insert(SESSION_EXPIRY, &op[1]["int"]).unwrap(),
-        // Python's dictionary has these methods, and values that change unnoticed.
+        // Python's dictionary has these methods, and values that change without notice.
         "setdefault" | "update" | "set_test_cookie" | "delete_test_cookie" | "modified"
         | "nested" => return false,
         other => panic!("{other}"),

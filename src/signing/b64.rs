@@ -13,7 +13,7 @@ pub(super) fn encode_into(data: &[u8], text: &mut String) {
 
 /// `django.core.signing.b64_decode`.
 ///
-/// What Django itself wrote takes the fast way; everything else gets Python's leniency.
+/// Text that Django wrote takes the fast path; all other text is read as leniently as in Python.
 pub(super) fn decode(text: &str) -> Result<Vec<u8>, Error> {
     URL_SAFE_NO_PAD.decode(text).or_else(|_| {
         let padding = iter::repeat_n(b'=', text.len().wrapping_neg() % 4);
@@ -21,8 +21,7 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// `base64.b64decode(text)`: the same leniency, the standard alphabet alone, and no padding that is not
-/// there.
+/// `base64.b64decode(text)`: as lenient, but only the standard alphabet, and padding must be present.
 pub(crate) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     let value = |byte| if matches!(byte, b'-' | b'_') { None } else { value_of(byte) };
     lenient(text.iter().copied(), value).ok()
@@ -35,8 +34,8 @@ pub(super) fn decode_exact<'a>(text: &str, buffer: &'a mut [u8]) -> Option<&'a [
     buffer.get(..length)
 }
 
-/// What Python's decoder makes of these characters: foreign ones are skipped, the last character's unused
-/// bits are ignored, and padding that completes a group of four ends the data.
+/// Decodes these characters as Python does: it skips foreign ones, ignores unused bits of the last
+/// character, and stops at padding that completes a group of four.
 fn lenient(
     text: impl Iterator<Item = u8>,
     value_of: impl Fn(u8) -> Option<u8>,
@@ -86,7 +85,8 @@ fn value_of(byte: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
-    /// S15; the results are those of CPython 3.11 to 3.13.0. Later ones read on after padding.
+    // Base64 leniency (S15): the results are those of CPython 3.11 to 3.13.0. Later ones read on after
+    // padding.
     #[test]
     fn reads_what_python_reads() {
         for (text, data) in [
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fast_way_and_the_lenient_one_agree() {
+    fn the_fast_path_and_the_lenient_one_agree() {
         for length in 0..64 {
             let data: Vec<u8> = (0..length).map(|i: u8| i.wrapping_mul(37)).collect();
             let mut text = String::new();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exact_way_knows_one_spelling_only() {
+    fn the_fast_path_accepts_one_spelling_only() {
         let mut buffer = [0; 4];
         assert_eq!(decode_exact("YQ", &mut buffer), Some(&b"a"[..]));
         for text in ["YR", "YQ==", "YQ ", "Y", "Pj4+", "YWJjYWJj"] {

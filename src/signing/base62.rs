@@ -1,4 +1,4 @@
-//! The timestamps' notation: `0-9A-Za-z`, and a minus sign.
+//! The notation of timestamps: `0-9A-Za-z`, and a minus sign.
 
 use super::Error;
 
@@ -30,7 +30,7 @@ pub fn b62_encode(number: i128) -> String {
 
 /// Reads a number in base 62: `django.core.signing.b62_decode`.
 ///
-/// Python's integers have no bounds; a number outside `i128` becomes its nearest bound.
+/// Python's integers are unbounded. Here, a number outside `i128` becomes the nearest bound.
 ///
 /// # Errors
 ///

@@ -1,11 +1,11 @@
-//! What can go wrong. No message holds a secret or any of the signed data.
+//! The errors of signing. No message contains a secret or signed data.
 
 /// The signature does not belong to the value: `django.core.signing.BadSignature`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the signature does not match")]
 pub struct BadSignature;
 
-/// The value is genuine but too old: `django.core.signing.SignatureExpired`.
+/// The signature is right but too old: `django.core.signing.SignatureExpired`.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("signature age {age} > {max_age} seconds")]
 pub struct SignatureExpired {
@@ -14,25 +14,25 @@ pub struct SignatureExpired {
 }
 
 impl SignatureExpired {
-    /// Seconds since the value was signed.
+    /// Returns the seconds since the value was signed.
     pub fn age(&self) -> f64 {
         self.age
     }
 
-    /// Seconds that were allowed.
+    /// Returns the greatest age that was allowed, in seconds.
     pub fn max_age(&self) -> f64 {
         self.max_age
     }
 }
 
-/// A signer was set up in a way that Django, or plain safety, forbids.
+/// A setting of a signer that Django, or this crate, refuses as unsafe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImproperlyConfigured {
-    /// The secret key is empty, and so anybody could sign.
+    /// The secret key is empty: anybody could sign.
     #[error("the secret key must not be empty")]
     EmptySecretKey,
-    /// One of the fallback keys is empty, and so anybody could sign.
+    /// A fallback key is empty: anybody could sign.
     #[error("a fallback key must not be empty")]
     EmptyFallbackKey,
     /// The separator could be part of a signature.
@@ -42,66 +42,66 @@ pub enum ImproperlyConfigured {
     UnsafeSeparator,
 }
 
-/// Why a signed value could not be made or read; one variant for each condition.
+/// Why a value could not be signed or read; one variant for each condition.
 ///
-/// Django raises `BadSignature` for a wrong signature only. Data that is rightly signed but
-/// malformed is an error of another kind there, and so it is here.
+/// Django raises `BadSignature` only for a wrong signature. Data with a right signature that is malformed
+/// is another error there, and so it is here.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Not signed with any of the keys, or not for this salt.
+    /// The value was not signed with any of the keys, or not with this salt.
     #[error(transparent)]
     BadSignature(#[from] BadSignature),
-    /// Older than `max_age`.
+    /// The value is older than `max_age`.
     #[error(transparent)]
     SignatureExpired(#[from] SignatureExpired),
-    /// Rightly signed, but without a readable timestamp.
+    /// The signature is right, but the timestamp is missing or malformed.
     #[error("the signed value has no base62 timestamp")]
     BadTimestamp,
-    /// Rightly signed, but not base64.
+    /// The signature is right, but the value is not base64.
     #[error("the signed value is not base64")]
     BadBase64,
-    /// Rightly signed and marked as compressed, but the zlib stream is corrupt or cut short.
+    /// The signature is right, but the zlib stream is corrupt or cut short.
     #[error("the signed value is not a complete zlib stream")]
     BadZlib,
-    /// Decompressing was given up at the limit. The data may be in perfect order.
+    /// The data exceeds the limit on decompressed size. It may be valid.
     #[error("the signed value is larger than {limit} bytes when decompressed")]
     TooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// Rightly signed, but not what Python's `json.loads` accepts.
+    /// The signature is right, but Python's `json.loads` would not accept the value.
     #[error("the signed value is not JSON, at byte {position}")]
     BadJson {
-        /// Where in the decoded text, in bytes from 0.
+        /// The place in the decoded text, in bytes from 0.
         position: usize,
     },
-    /// The JSON nests deeper than Python would follow it.
+    /// The JSON nests deeper than Python accepts.
     #[error("the signed JSON nests deeper than {limit} levels")]
     JsonTooDeep {
         /// The number of levels that are allowed.
         limit: usize,
     },
-    /// Sound JSON that does not fit the Rust type asked for, be it of another shape or a value
-    /// that `serde_json` cannot hold (`NaN`, a lone surrogate, a huge number, deep nesting).
-    #[error("the signed JSON does not fit the type asked for, at line {line}, column {column}")]
+    /// The JSON is valid but does not fit the requested Rust type: it has another shape, or a value that
+    /// `serde_json` cannot hold (`NaN`, a lone surrogate, a huge number, deep nesting).
+    #[error("the signed JSON does not fit the requested type, at line {line}, column {column}")]
     Unrepresentable {
         /// Line in the decoded text, from 1.
         line: usize,
         /// Column in that line, in bytes from 1.
         column: usize,
     },
-    /// The Rust value has no JSON form: a map key that is not text or a number, or a `Serialize`
-    /// implementation that failed.
+    /// The Rust value has no JSON form: a map key is neither text nor a number, or a `Serialize`
+    /// implementation failed.
     #[error("the value cannot be written as JSON")]
     Unserializable,
-    /// The signer itself could not be made.
+    /// The signer could not be made.
     #[error(transparent)]
     ImproperlyConfigured(#[from] ImproperlyConfigured),
 }
 
 impl Error {
-    /// Whether Python's `except BadSignature` would catch it: a wrong signature or an expired one.
+    /// Returns whether Python's `except BadSignature` would catch it: a wrong signature or an expired one.
     pub fn is_bad_signature(&self) -> bool {
         matches!(self, Self::BadSignature(_) | Self::SignatureExpired(_))
     }

@@ -1,4 +1,4 @@
-//! A port of `django.core.signing`: what Django signs, this reads, and the other way round.
+//! A port of `django.core.signing`: this module reads what Django signs, and Django reads what it signs.
 //!
 //! | Django | here |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | `json.dumps(obj, separators=(",", ":"))` | [`to_json`] |
 //! | `signing.b62_encode`, `signing.b62_decode` | [`b62_encode`], [`b62_decode`] |
 //!
-//! Signing hides nothing: whoever holds a signed value can read it. It only proves that the
-//! value was made by somebody who knows `SECRET_KEY`, for this salt.
+//! Signing does not encrypt: anybody can read a signed value. The signature shows that the value was made
+//! with `SECRET_KEY` and this salt.
 //!
 //! This module uses nothing else of the crate, no database and no HTTP.
 //!
@@ -49,8 +49,8 @@ pub use self::{
 
 /// Signs any value together with the current time, as `django.core.signing.dumps` does.
 ///
-/// `salt` `None` is Django's default, `django.core.signing`. With `compress` the JSON is
-/// compressed where that makes it shorter.
+/// `salt` `None` is Django's default, `django.core.signing`. With `compress`, the JSON is compressed where
+/// that makes it shorter.
 ///
 /// ```
 /// use actix_django_session::signing::{dumps, loads};
@@ -77,10 +77,10 @@ where
     dumps_signer(secret_key, salt)?.sign_object(value, compress)
 }
 
-/// Reads what `django.core.signing.dumps` or [`dumps`] made.
+/// Checks and decodes a value that `django.core.signing.dumps` or [`dumps`] signed.
 ///
-/// `salt` `None` is Django's default, `django.core.signing`; `max_age` `None` accepts any age.
-/// For fallback keys, take a [`TimestampSigner`] with that salt.
+/// `salt` `None` is Django's default, `django.core.signing`; `max_age` `None` accepts any age. For
+/// fallback keys, use a [`TimestampSigner`] with that salt.
 ///
 /// # Errors
 ///

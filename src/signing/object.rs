@@ -4,13 +4,13 @@ use serde::de::DeserializeOwned;
 
 use super::{Error, b64, json, zlib};
 
-/// How many bytes a compressed object may have when decompressed, unless set otherwise: 16 MiB.
+/// The default limit on the decompressed size of an object: 16 MiB.
 ///
-/// Django has no such limit. Only somebody who can sign can reach it, but a session of a few
-/// kilobytes can unfold into gigabytes.
+/// Django has no such limit. Only a client with a signed value can reach it, but a session of a few
+/// kilobytes can decompress to gigabytes.
 pub const DEFAULT_MAX_DECOMPRESSED_SIZE: usize = 16 << 20;
 
-/// JSON text to the body that gets signed.
+/// Encodes JSON text as the body that is signed.
 pub(super) fn encode(text: &str, compress: bool) -> String {
     let text = json::to_ascii(text);
     let compressed = if compress { zlib::compress(text.as_bytes()) } else { None };
@@ -26,7 +26,7 @@ pub(super) fn encode(text: &str, compress: bool) -> String {
     body
 }
 
-/// A body whose signature has been checked, to text. Nothing is known yet about its being JSON.
+/// Decodes a body whose signature was checked to text, which may or may not be JSON.
 pub(super) fn decode(body: &str, max_decompressed_size: usize) -> Result<String, Error> {
     let data = match body.strip_prefix('.') {
         Some(compressed) => zlib::decompress(&b64::decode(compressed)?, max_decompressed_size)?,
@@ -35,14 +35,14 @@ pub(super) fn decode(body: &str, max_decompressed_size: usize) -> Result<String,
     Ok(from_latin_1(data))
 }
 
-/// Parses text that Python would accept, and nothing else (serde_json knows no limit on digits).
+/// Parses exactly the text that Python accepts (serde_json has no limit on digits).
 pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     json::validate(text)?;
     serde_json::from_str(text)
         .map_err(|error| Error::Unrepresentable { line: error.line(), column: error.column() })
 }
 
-/// `data.decode("latin-1")`: every byte is a character. Without a copy when all are ASCII.
+/// `data.decode("latin-1")`: each byte is a character. It copies nothing if all are ASCII.
 fn from_latin_1(data: Vec<u8>) -> String {
     match String::from_utf8(data) {
         Ok(text) if text.is_ascii() => text,

@@ -1,14 +1,14 @@
-//! `django.utils.crypto.salted_hmac`, which everything else here is built on.
+//! `django.utils.crypto.salted_hmac`, on which all signing is built.
 
 use std::fmt;
 
 use ring::{digest, hmac};
 
-/// The hash functions that Django's signers can be told to use and that are offered here.
+/// A hash function of Django's signers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// `"sha1"`: Django before 3.1, and the default of `salted_hmac` to this day.
+    /// `"sha1"`: of Django before 3.1, and still the default of `salted_hmac`.
     Sha1,
     /// `"sha256"`: the default of Django's signers.
     #[default]
@@ -44,8 +44,8 @@ pub(super) const MAX_DIGEST_SIZE: usize = 64;
 
 /// Computes `django.utils.crypto.salted_hmac(key_salt, value, secret, algorithm=..).digest()`.
 ///
-/// Django's own default algorithm here is SHA-1, while its signers and its session auth hash ask
-/// for SHA-256. An empty secret is allowed, as in Django.
+/// Django's default algorithm for this function is SHA-1; its signers and its session auth hash use
+/// SHA-256. An empty secret is allowed, as in Django.
 ///
 /// ```
 /// use actix_django_session::signing::{Algorithm, salted_hmac};
@@ -62,7 +62,7 @@ pub fn salted_hmac(
     SaltedHmac::new(key_salt, secret, algorithm).digest(value)
 }
 
-/// [`salted_hmac`] with its key derived once, for many values.
+/// Computes [`salted_hmac`] of many values, with its key derived once.
 ///
 /// ```
 /// use actix_django_session::signing::{Algorithm, SaltedHmac};
@@ -87,12 +87,12 @@ impl SaltedHmac {
         Self { key }
     }
 
-    /// The raw digest of `value`: Python's `.digest()`.
+    /// Returns the raw digest of `value`: Python's `.digest()`.
     pub fn digest(&self, value: impl AsRef<[u8]>) -> Vec<u8> {
         self.tag(value.as_ref()).as_ref().to_vec()
     }
 
-    /// The digest of `value` in lower-case hexadecimal: Python's `.hexdigest()`.
+    /// Returns the digest of `value` in lower-case hexadecimal: Python's `.hexdigest()`.
     pub fn hexdigest(&self, value: impl AsRef<[u8]>) -> String {
         let tag = self.tag(value.as_ref());
         let mut hex = String::with_capacity(2 * tag.as_ref().len());
@@ -103,7 +103,7 @@ impl SaltedHmac {
         hex
     }
 
-    /// Whether `hex` is exactly [`hexdigest`](Self::hexdigest) of `value`, compared in constant
+    /// Returns whether `hex` is exactly [`hexdigest`](Self::hexdigest) of `value`, compared in constant
     /// time. Upper-case digits do not match, as in Django.
     pub fn verify_hex(&self, value: impl AsRef<[u8]>, hex: &str) -> bool {
         let mut buffer = [0; MAX_DIGEST_SIZE];
@@ -113,7 +113,7 @@ impl SaltedHmac {
         }
     }
 
-    /// Whether `digest` is that of `value`, compared in constant time.
+    /// Returns whether `digest` is that of `value`, compared in constant time.
     pub(super) fn verify(&self, value: &[u8], digest: &[u8]) -> bool {
         hmac::verify(&self.key, value, digest).is_ok()
     }

@@ -11,7 +11,7 @@ use super::{
 
 /// Signs text and checks signatures: `django.core.signing.Signer`.
 ///
-/// Cheap to use and to clone; make it once, for its keys are derived when it is made.
+/// Derives its keys when it is made, so make it once. Cheap to clone.
 ///
 /// ```
 /// use actix_django_session::signing::Signer;
@@ -39,7 +39,7 @@ pub struct Signer {
 impl Signer {
     /// Makes a signer with Django's defaults.
     ///
-    /// The secret key is text or bytes; text counts as its UTF-8.
+    /// The secret key is text, used as UTF-8, or bytes.
     ///
     /// # Errors
     ///
@@ -70,24 +70,24 @@ impl Signer {
         Ok(signer.derive_keys())
     }
 
-    /// What the signatures are for: a value signed with one salt is not valid with another.
+    /// Sets the salt: a value signed with one salt is not valid with another.
     ///
     /// Defaults to the name of Django's class, `django.core.signing.Signer` or
-    /// `django.core.signing.TimestampSigner`; so does an empty one.
+    /// `django.core.signing.TimestampSigner`. An empty salt means the default too.
     pub fn salt(mut self, salt: &str) -> Self {
         let salt = if salt.is_empty() { self.default_salt } else { salt };
         self.salt = salt.to_owned();
         self.derive_keys()
     }
 
-    /// What stands between the value and its signature.
+    /// Sets the separator between the value and its signature.
     ///
     /// Defaults to `":"`.
     ///
     /// # Errors
     ///
-    /// [`ImproperlyConfigured::UnsafeSeparator`] for an empty one, and for one that Django refuses
-    /// because it could be part of a signature.
+    /// [`ImproperlyConfigured::UnsafeSeparator`] for an empty separator, and for one that could be part of
+    /// a signature, which Django refuses.
     pub fn sep(mut self, sep: &str) -> Result<Self, ImproperlyConfigured> {
         if is_unsafe_separator(sep) {
             return Err(ImproperlyConfigured::UnsafeSeparator);
@@ -96,7 +96,7 @@ impl Signer {
         Ok(self)
     }
 
-    /// The hash function.
+    /// Sets the hash function.
     ///
     /// Defaults to [`Algorithm::Sha256`].
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
@@ -104,9 +104,9 @@ impl Signer {
         self.derive_keys()
     }
 
-    /// Secrets of the past whose signatures still count: `SECRET_KEY_FALLBACKS`.
+    /// Sets former secret keys whose signatures are still accepted: `SECRET_KEY_FALLBACKS`.
     ///
-    /// New values are never signed with them. Defaults to none.
+    /// New values are not signed with them. Defaults to none.
     ///
     /// # Errors
     ///
@@ -119,8 +119,8 @@ impl Signer {
         self.fallback_keys.clear();
         for key in fallback_keys {
             let key = key.as_ref();
-            // Django's Signer reads an empty one as the main key, its session auth hash as an
-            // empty secret that anybody knows (A8).
+            // A8: for an empty fallback key, Django's Signer uses the main key, and its session auth hash
+            // an empty secret that anybody knows.
             if key.is_empty() {
                 return Err(ImproperlyConfigured::EmptyFallbackKey);
             }
@@ -129,7 +129,7 @@ impl Signer {
         Ok(self.derive_keys())
     }
 
-    /// How many bytes a compressed object may have when decompressed.
+    /// Sets the limit on the decompressed size of an object, in bytes.
     ///
     /// Defaults to [`DEFAULT_MAX_DECOMPRESSED_SIZE`].
     pub fn max_decompressed_size(mut self, bytes: usize) -> Self {
@@ -137,36 +137,36 @@ impl Signer {
         self
     }
 
-    /// The signature of `value` alone: `Signer.signature`.
+    /// Returns the signature of `value` alone: `Signer.signature`.
     pub fn signature(&self, value: &str) -> String {
         let mut signature = String::new();
         b64::encode_into(self.key.tag(value.as_bytes()).as_ref(), &mut signature);
         signature
     }
 
-    /// `value`, the separator and the signature: `Signer.sign`.
+    /// Signs `value`: returns it with the separator and the signature, as `Signer.sign`.
     pub fn sign(&self, value: &str) -> String {
         self.sign_owned(value.to_owned())
     }
 
-    /// The value that was signed, if the signature is right: `Signer.unsign`.
+    /// Checks the signature and returns the value: `Signer.unsign`.
     ///
     /// # Errors
     ///
-    /// [`BadSignature`], also when there is no separator. The signature must be the very text that
-    /// Django writes.
+    /// [`BadSignature`] if the signature is not exactly the text that Django writes, or there is no
+    /// separator.
     pub fn unsign<'a>(&self, signed: &'a str) -> Result<&'a str, BadSignature> {
         self.unsign_with_key(signed).map(|(value, _)| value)
     }
 
-    /// [`unsign`](Self::unsign), and which key it took.
+    /// [`unsign`](Self::unsign) that also returns which key matched.
     pub(super) fn unsign_with_key<'a>(
         &self,
         signed: &'a str,
     ) -> Result<(&'a str, KeyUsed), BadSignature> {
         let (value, signature) = rsplit(signed, &self.sep).ok_or(BadSignature)?;
-        // Django compares texts (S5). Only one text decodes to a given digest, so that comparing
-        // digests is the same thing, and ring does it in constant time.
+        // S5: Django compares texts. Only one text decodes to a given digest, so comparing digests is
+        // equivalent, and ring does that in constant time.
         let mut buffer = [0; MAX_DIGEST_SIZE];
         let digest = b64::decode_exact(signature, &mut buffer).ok_or(BadSignature)?;
         let made_with = |key: &SaltedHmac| key.verify(value.as_bytes(), digest);
@@ -181,7 +181,7 @@ impl Signer {
 
     /// Signs any value as JSON: `Signer.sign_object`.
     ///
-    /// With `compress` the JSON is compressed where that makes it shorter.
+    /// With `compress`, the JSON is compressed where that makes it shorter.
     ///
     /// ```
     /// use actix_django_session::signing::Signer;
@@ -204,14 +204,14 @@ impl Signer {
         Ok(self.sign_json(&json::to_json(value)?, compress))
     }
 
-    /// Signs JSON text as it stands; it is not checked.
+    /// Signs JSON text unchanged and unchecked.
     ///
-    /// Characters outside ASCII are written as `\u` escapes, because Django would misread them.
+    /// Characters outside ASCII become `\u` escapes, because Django would misread them.
     pub fn sign_json(&self, text: &str, compress: bool) -> String {
         self.sign_owned(object::encode(text, compress))
     }
 
-    /// Reads what `sign_object` signed: `Signer.unsign_object`.
+    /// Checks and decodes a value that `sign_object` signed: `Signer.unsign_object`.
     ///
     /// # Errors
     ///
@@ -224,14 +224,14 @@ impl Signer {
         object::parse(&self.unsign_text(signed)?)
     }
 
-    /// The JSON text that was signed, for values that no Rust type holds.
+    /// Checks the signature and returns the JSON text, for values that no Rust type holds.
     ///
-    /// It is what Python's `json.loads` accepts, which is more than JSON: `NaN`, `Infinity`, lone
-    /// surrogates, duplicate keys and numbers of any size may be in it.
+    /// The text is what Python's `json.loads` accepts, which is more than JSON: it may contain `NaN`,
+    /// `Infinity`, lone surrogates, duplicate keys and numbers of any size.
     ///
     /// # Errors
     ///
-    /// One variant of [`Error`] for each way in which the data can be wrong.
+    /// A variant of [`Error`] for each way in which the data can be wrong.
     pub fn unsign_json(&self, signed: &str) -> Result<String, Error> {
         let text = self.unsign_text(signed)?;
         json::validate(&text)?;
@@ -242,7 +242,7 @@ impl Signer {
         self.decode(self.unsign(signed)?)
     }
 
-    /// A checked body to text that may or may not be JSON.
+    /// Decodes a body whose signature was checked to text, which may not be JSON.
     pub(super) fn decode(&self, body: &str) -> Result<String, Error> {
         object::decode(body, self.max_decompressed_size)
     }
@@ -258,7 +258,7 @@ impl Signer {
         &self.sep
     }
 
-    /// Derives the keys anew, after a change to what they depend on.
+    /// Derives the keys again after a setting has changed.
     fn derive_keys(mut self) -> Self {
         let key_salt = [self.salt.as_str(), "signer"].concat();
         let derive = |secret: &[u8]| SaltedHmac::new(&key_salt, secret, self.algorithm);
@@ -295,7 +295,7 @@ pub(crate) enum KeyUsed {
 /// `text.rsplit(sep, 1)`
 pub(super) fn rsplit<'a>(text: &'a str, sep: &str) -> Option<(&'a str, &'a str)> {
     match sep.as_bytes() {
-        // Finding one byte is much faster than finding a text.
+        // Searching for one byte is much faster than for a text.
         [byte] => text.rsplit_once(char::from(*byte)),
         _ => text.rsplit_once(sep),
     }
@@ -318,7 +318,7 @@ mod tests {
         Signer::new("k").unwrap().salt("x")
     }
 
-    /// S1, S2, S3.
+    // The text of a signature (S1, S2, S3).
     #[test]
     fn signatures_are_djangos() {
         let right = "v:ZLGFQ8B8ionJ23GHxLNJE7naE2qZ3aZic231VSPoNhU";
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(default.sign("v"), signer().salt("").sign("v"));
     }
 
-    /// S5.
+    // The comparison of signatures (S5).
     #[test]
     fn the_signature_must_be_the_very_text() {
         let signer = signer();
@@ -369,7 +369,7 @@ mod tests {
         }
     }
 
-    /// S6.
+    // The separator (S6).
     #[test]
     fn separators_that_could_be_in_a_signature_are_refused() {
         for sep in ["", "a", "Z", "0", "-", "_", "=", "[", "\\", "]", "^", "`", "-_=", "\n", "a\n"]
@@ -394,14 +394,14 @@ mod tests {
         assert_eq!(signer.unsign(&signed), Ok("a:"));
     }
 
-    /// S7.
+    // Fallback keys (S7).
     #[test]
     fn fallback_keys_read_but_never_sign() {
         let rotated = Signer::new("new").unwrap().salt("x");
         let rotated = rotated.fallback_keys(["other", "k"]).unwrap();
         assert_eq!(rotated.unsign(&signer().sign("v")), Ok("v"));
         assert_eq!(signer().unsign(&rotated.sign("v")), Err(BadSignature));
-        // In whatever order the setters are called.
+        // The setters may be called in any order.
         let late = Signer::new("new").unwrap().fallback_keys([b"k"]).unwrap();
         let late = late.salt("x").algorithm(Algorithm::Sha512);
         let signed = signer().algorithm(Algorithm::Sha512).sign("v");
@@ -427,7 +427,7 @@ mod tests {
         assert!(!debug.contains("hunter") && !debug.contains("104, 117"));
     }
 
-    /// S13, S16.
+    // The text of a signed object (S13, S16).
     #[test]
     fn objects_go_both_ways() {
         let signer = signer();

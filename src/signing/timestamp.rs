@@ -14,10 +14,10 @@ use super::{
 
 /// Signs text together with the time: `django.core.signing.TimestampSigner`.
 ///
-/// Cheap to use and to clone; make it once, for its keys are derived when it is made.
+/// Derives its keys when it is made, so make it once. Cheap to clone.
 ///
-/// Times are seconds since 1970. The methods that end in `_at` take the time as an argument, the
-/// others look at the clock. A timestamp in the future is never too old.
+/// Times are in seconds since 1970. Methods that end in `_at` take the time as an argument, the others
+/// read the clock. A timestamp in the future is never too old.
 ///
 /// ```
 /// use std::time::Duration;
@@ -46,7 +46,7 @@ impl TimestampSigner {
         Ok(Self { signer })
     }
 
-    /// What the signatures are for; see [`Signer::salt`].
+    /// Sets the salt; see [`Signer::salt`].
     ///
     /// Defaults to `django.core.signing.TimestampSigner`.
     pub fn salt(self, salt: &str) -> Self {
@@ -54,7 +54,7 @@ impl TimestampSigner {
         Self { signer }
     }
 
-    /// What stands between value, timestamp and signature; see [`Signer::sep`].
+    /// Sets the separator between value, timestamp and signature; see [`Signer::sep`].
     ///
     /// Defaults to `":"`.
     ///
@@ -66,7 +66,7 @@ impl TimestampSigner {
         Ok(Self { signer })
     }
 
-    /// The hash function.
+    /// Sets the hash function.
     ///
     /// Defaults to [`Algorithm::Sha256`].
     pub fn algorithm(self, algorithm: Algorithm) -> Self {
@@ -74,7 +74,7 @@ impl TimestampSigner {
         Self { signer }
     }
 
-    /// Secrets of the past whose signatures still count; see [`Signer::fallback_keys`].
+    /// Sets former secret keys whose signatures are still accepted; see [`Signer::fallback_keys`].
     ///
     /// Defaults to none.
     ///
@@ -90,7 +90,7 @@ impl TimestampSigner {
         Ok(Self { signer })
     }
 
-    /// How many bytes a compressed object may have when decompressed.
+    /// Sets the limit on the decompressed size of an object, in bytes.
     ///
     /// Defaults to [`DEFAULT_MAX_DECOMPRESSED_SIZE`](super::DEFAULT_MAX_DECOMPRESSED_SIZE).
     pub fn max_decompressed_size(self, bytes: usize) -> Self {
@@ -108,13 +108,13 @@ impl TimestampSigner {
         self.stamp_and_sign(value.to_owned(), unix_seconds)
     }
 
-    /// The value that was signed, if the signature is right and not older than `max_age`:
-    /// `TimestampSigner.unsign`.
+    /// Checks the signature and the age, and returns the value: `TimestampSigner.unsign`. `max_age` `None`
+    /// accepts any age.
     ///
     /// # Errors
     ///
-    /// [`Error::BadSignature`] before all others; [`Error::BadTimestamp`], even if `max_age` is
-    /// `None`; [`Error::SignatureExpired`].
+    /// [`Error::BadSignature`] before all others; [`Error::BadTimestamp`], even if `max_age` is `None`;
+    /// [`Error::SignatureExpired`].
     pub fn unsign<'a>(&self, signed: &'a str, max_age: Option<Duration>) -> Result<&'a str, Error> {
         self.unsign_at(signed, now(), seconds(max_age))
     }
@@ -147,9 +147,9 @@ impl TimestampSigner {
         Ok((value, key))
     }
 
-    /// The value that was signed, of whatever age, and the second at which it was.
+    /// Checks the signature, and returns the value, of any age, and the second in which it was signed.
     ///
-    /// A timestamp outside `i64` becomes its nearest bound.
+    /// A timestamp outside `i64` becomes the nearest bound.
     ///
     /// # Errors
     ///
@@ -162,7 +162,7 @@ impl TimestampSigner {
 
     /// Signs any value as JSON, with the current time: `TimestampSigner.sign_object`.
     ///
-    /// With `compress` the JSON is compressed where that makes it shorter.
+    /// With `compress`, the JSON is compressed where that makes it shorter.
     ///
     /// # Errors
     ///
@@ -174,17 +174,17 @@ impl TimestampSigner {
         Ok(self.sign_json(&json::to_json(value)?, compress))
     }
 
-    /// Signs JSON text as it stands, with the current time; see [`Signer::sign_json`].
+    /// Signs JSON text unchanged, with the current time; see [`Signer::sign_json`].
     pub fn sign_json(&self, text: &str, compress: bool) -> String {
         self.sign_json_at(text, compress, now() as i64)
     }
 
-    /// Signs JSON text as it stands, with the given time; see [`Signer::sign_json`].
+    /// Signs JSON text unchanged, with the given time; see [`Signer::sign_json`].
     pub fn sign_json_at(&self, text: &str, compress: bool, unix_seconds: i64) -> String {
         self.stamp_and_sign(object::encode(text, compress), unix_seconds)
     }
 
-    /// Reads what `sign_object` or `django.core.signing.dumps` signed:
+    /// Checks and decodes a value that `sign_object` or `django.core.signing.dumps` signed:
     /// `TimestampSigner.unsign_object`.
     ///
     /// # Errors
@@ -198,20 +198,20 @@ impl TimestampSigner {
         object::parse(&self.unsign_text(signed, max_age)?.0)
     }
 
-    /// The JSON text that was signed; see [`Signer::unsign_json`].
+    /// Checks the signature and the age, and returns the JSON text; see [`Signer::unsign_json`].
     ///
     /// # Errors
     ///
-    /// Those of [`unsign`](Self::unsign), and one variant of [`Error`] for each way in which the
-    /// data can be wrong.
+    /// Those of [`unsign`](Self::unsign), and a variant of [`Error`] for each way in which the data can be
+    /// wrong.
     pub fn unsign_json(&self, signed: &str, max_age: Option<Duration>) -> Result<String, Error> {
         let (text, _) = self.unsign_text(signed, max_age)?;
         json::validate(&text)?;
         Ok(text)
     }
 
-    /// Checks signature and age and decodes to text, which may or may not be JSON. Also tells which
-    /// key it took.
+    /// Checks signature and age, and decodes to text, which may not be JSON. Returns also which key
+    /// matched.
     pub(crate) fn unsign_text(
         &self,
         signed: &str,
@@ -221,8 +221,8 @@ impl TimestampSigner {
         Ok((self.signer.decode(body)?, key))
     }
 
-    /// The age of a text whose signature was found right before: [`unsign`](Self::unsign) without
-    /// checking that again.
+    /// Checks the age of a text whose signature was checked before: [`unsign`](Self::unsign) without the
+    /// signature.
     pub(crate) fn check_age(&self, signed: &str, max_age: Option<Duration>) -> Result<(), Error> {
         let Some(max_age) = seconds(max_age) else { return Ok(()) };
         let stamped = rsplit(signed, self.signer.separator()).ok_or(Error::BadTimestamp)?.0;
@@ -242,7 +242,7 @@ impl TimestampSigner {
         Ok((value, timestamp, key))
     }
 
-    /// The value and the time in what was signed.
+    /// The value and the timestamp in a signed text.
     fn timestamp<'a>(&self, stamped: &'a str) -> Result<(&'a str, i128), Error> {
         let (value, timestamp) =
             rsplit(stamped, self.signer.separator()).ok_or(Error::BadTimestamp)?;
@@ -250,7 +250,7 @@ impl TimestampSigner {
     }
 }
 
-/// Whether what was signed then may still be read.
+/// Checks the age of a value that was signed at this second.
 fn is_young_enough(timestamp: i128, now: f64, max_age: Option<f64>) -> Result<(), Error> {
     let Some(max_age) = max_age else { return Ok(()) };
     let age = now - timestamp as f64;
@@ -285,7 +285,7 @@ mod tests {
         TimestampSigner::new("k").unwrap().salt("x")
     }
 
-    /// S12.
+    // The age of a signature (S12).
     #[test]
     fn the_age_counts_from_the_whole_second_and_may_just_reach_the_limit() {
         let signed = signer().sign_at("hello", SIGNED_AT);
@@ -316,7 +316,7 @@ mod tests {
         assert!(matches!(signer().unsign(&old, hour), Err(Error::SignatureExpired(_))));
     }
 
-    /// S11.
+    // The timestamp (S11).
     #[test]
     fn the_timestamp_must_be_readable_whether_or_not_it_is_asked_for() {
         let plain = Signer::new("k").unwrap().salt("x");

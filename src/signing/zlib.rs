@@ -7,17 +7,17 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 use super::Error;
 
 thread_local! {
-    // The tables and the window of an inflater are some 40 kB: worth keeping between requests.
+    // The tables and the window of an inflater take some 40 kB, so it is kept between requests.
     static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(true));
 }
 
 /// `zlib.decompress(data)`, but at most `limit` bytes of it.
 ///
-/// What follows the end of the stream is ignored, as in Python.
+/// Data after the end of the stream is ignored, as in Python.
 pub(super) fn decompress(data: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
     INFLATE.with_borrow_mut(|inflate| {
         inflate.reset(true);
-        // One byte more than allowed tells a stream that fits from one that does not.
+        // One byte more than the limit shows whether the stream exceeds it.
         let ceiling = limit.saturating_add(1);
         let mut output = Vec::with_capacity(data.len().saturating_mul(4).clamp(64, 1 << 16));
         let mut rest = data;
@@ -33,7 +33,7 @@ pub(super) fn decompress(data: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
                 return Ok(output);
             }
             if output.len() < output.capacity() {
-                // There was room, so it is the input that ended too early.
+                // The output had room, so the input ended too early.
                 return Err(Error::BadZlib);
             }
             rest = &rest[(inflate.total_in() - before) as usize..];
@@ -42,9 +42,9 @@ pub(super) fn decompress(data: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// `zlib.compress(data)` at its default level, if that saves what Django asks for.
+/// `zlib.compress(data)` at its default level, if that saves as much as Django requires.
 pub(super) fn compress(data: &[u8]) -> Option<Vec<u8>> {
-    // Django: `len(compressed) < len(data) - 1`. A stream that does not fit is not wanted.
+    // Django: `len(compressed) < len(data) - 1`. A stream that does not fit is not used.
     let longest = data.len().checked_sub(2)?;
     let mut output = Vec::with_capacity(longest);
     let status = Compress::new(Compression::new(6), true)
@@ -106,7 +106,7 @@ mod tests {
         for bad in [&bad_adler[..], raw, &gzip, &preset_dictionary] {
             assert_eq!(decompress(bad, ANY), Err(Error::BadZlib));
         }
-        // The state that is kept survives all of that.
+        // The state that is kept survives all these errors.
         assert_eq!(decompress(&whole, ANY).unwrap(), b"a text, a text, a text");
     }
 

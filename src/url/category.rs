@@ -1,7 +1,7 @@
-//! Characters of the Unicode categories Cc, Cf, Co and Cn, which a browser may pass over.
+//! Characters of the Unicode categories Cc, Cf, Co and Cn, which a browser may ignore.
 
-/// Whether `unicodedata.category(c)` begins with a C, in the oldest Python that a supported Django runs
-/// on: 3.8, which knows Unicode 12.1.0. What was given a meaning since is refused, too.
+/// Whether `unicodedata.category(c)` begins with C in the oldest Python that a supported Django runs on:
+/// 3.8, with Unicode 12.1.0. Characters that were assigned later are refused as well.
 pub(super) fn is_other(c: char) -> bool {
     let at = OTHER.partition_point(|(_, last)| *last < u32::from(c));
     OTHER.get(at).is_some_and(|(first, _)| *first <= u32::from(c))

@@ -1,5 +1,4 @@
-//! URLs as Python and Django read them: no parser of browsers' URLs, for it is Django's answer that
-//! counts.
+//! URLs as Python and Django read them. It is not a browser's parser, because Django's result counts.
 
 mod category;
 mod parts;

@@ -1,9 +1,9 @@
-//! `urlsplit` of Python's `urllib.parse`, which is no parser of browsers' URLs.
+//! `urlsplit` of Python's `urllib.parse`, which is not a browser's parser.
 
 use std::net::Ipv6Addr;
 
-/// A URL taken apart, and nothing of it decoded or put right.
-// C14.
+/// The parts of a URL, neither decoded nor corrected.
+// C14: the parts as Python splits them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UrlParts {
     pub(crate) scheme: String,
@@ -14,7 +14,7 @@ pub(crate) struct UrlParts {
 }
 
 impl UrlParts {
-    /// The parts of any text, also where Python would raise a `ValueError`.
+    /// Splits any text, even where Python would raise a `ValueError`.
     pub(crate) fn split_any(url: &str) -> Self {
         let url = url.trim_start_matches(|c: char| c <= ' ').replace(['\t', '\r', '\n'], "");
         let (scheme, rest) = match url.split_once(':') {
@@ -31,7 +31,7 @@ impl UrlParts {
         Self { scheme, netloc, path, query, fragment }
     }
 
-    /// `urlsplit`, `None` being its `ValueError`.
+    /// `urlsplit`; `None` stands for its `ValueError`.
     pub(crate) fn split(url: &str) -> Option<Self> {
         Some(Self::split_any(url)).filter(|parts| has_sound_brackets(&parts.netloc))
     }
@@ -54,8 +54,8 @@ fn is_scheme(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
-/// `_check_bracketed_netloc`, of the Pythons that look around the brackets as well.
-// V23.
+/// `_check_bracketed_netloc`, of Pythons that also check the text around the brackets.
+// V23: text before or after the brackets is refused.
 fn has_sound_brackets(netloc: &str) -> bool {
     if !netloc.contains(['[', ']']) {
         return true;

@@ -1,19 +1,20 @@
-//! Where a visitor may be sent who says so: `url_has_allowed_host_and_scheme` of `django.utils.http`.
+//! Redirect targets from a request: `url_has_allowed_host_and_scheme` of `django.utils.http`.
 
 use super::{UrlParts, category::is_other};
 
 /// `MAX_URL_LENGTH`, in characters: Django 4.2 has no such limit.
 const MAX_LENGTH: usize = 2048;
 
-/// What Unicode's NFKC makes one of `/ ? # @ :` of, or several characters with one of them.
+/// Characters that Unicode's NFKC turns into one of `/ ? # @ :`, or into several characters with one of
+/// them.
 const DISGUISED: &[char] = &[
     '\u{2047}', '\u{2048}', '\u{2049}', '\u{2100}', '\u{2101}', '\u{2105}', '\u{2106}', '\u{2a74}',
     '\u{fe13}', '\u{fe16}', '\u{fe55}', '\u{fe56}', '\u{fe5f}', '\u{fe6b}', '\u{ff03}', '\u{ff0f}',
     '\u{ff1a}', '\u{ff1f}', '\u{ff20}',
 ];
 
-/// Whether a visitor may be sent to this URL, which came with the request: to a path of the same site,
-/// or by `http` or `https` to one of these hosts.
+/// Returns whether this URL, which came with the request, is safe to redirect to: a path of the same site,
+/// or an `http` or `https` URL of one of these hosts.
 ///
 /// ```
 /// use actix_django_session::url_has_allowed_host_and_scheme as is_safe;
@@ -26,11 +27,11 @@ const DISGUISED: &[char] = &[
 /// ```
 ///
 /// This is Django's function of that name. Hosts are compared as whole texts: case, port and a user name
-/// count, and there are no patterns. `require_https` refuses `http`. Where versions of Django differ, it
-/// is refused: more than 2048 characters, a scheme that begins with a digit, and a first character that
-/// was given a meaning after Unicode 12.1.
+/// count, and there are no patterns. `require_https` refuses `http`. Where versions of Django differ, this
+/// refuses: more than 2048 characters, a scheme that begins with a digit, and a first character that
+/// Unicode assigned after version 12.1.
 ///
-/// [`DjangoSite::safe_next`](crate::DjangoSite::safe_next) asks this with the host of the request.
+/// [`DjangoSite::safe_next`](crate::DjangoSite::safe_next) calls this with the host of the request.
 #[must_use]
 pub fn url_has_allowed_host_and_scheme<I>(url: &str, allowed_hosts: I, require_https: bool) -> bool
 where
@@ -40,7 +41,7 @@ where
     let hosts: Vec<_> = allowed_hosts.into_iter().collect();
     let hosts: Vec<_> = hosts.iter().map(AsRef::as_ref).collect();
     let url = strip(url);
-    // Browsers take a backslash for a slash.
+    // Browsers treat a backslash as a slash.
     !url.is_empty()
         && is_safe(url, &hosts, require_https)
         && is_safe(&url.replace('\\', "/"), &hosts, require_https)
@@ -48,16 +49,16 @@ where
 
 /// `_url_has_allowed_host_and_scheme`
 fn is_safe(url: &str, allowed_hosts: &[&str], require_https: bool) -> bool {
-    // A browser goes on to the host behind three slashes, and `urlsplit` does not see it.
+    // A browser finds a host behind three slashes, and `urlsplit` does not.
     if url.starts_with("///") || url.chars().count() > MAX_LENGTH || url.starts_with(is_other) {
         return false;
     }
     let Some(UrlParts { scheme, netloc, .. }) = UrlParts::split(url) else { return false };
-    // `urlsplit` refuses such a host.
+    // `urlsplit` raises for such a host.
     if netloc.contains(DISGUISED) {
         return false;
     }
-    // Of `http:///example.com` a browser makes a host.
+    // A browser reads a host in `http:///example.com`.
     if netloc.is_empty() && (!scheme.is_empty() || has_odd_scheme(url)) {
         return false;
     }
@@ -68,8 +69,8 @@ fn is_safe(url: &str, allowed_hosts: &[&str], require_https: bool) -> bool {
         || (is_allowed(&netloc) && (scheme == "https" || (scheme == "http" && !require_https)))
 }
 
-/// Whether Django 4.2 on the Pythons of its time sees a scheme: one may begin with a digit, a plus, a
-/// minus or a dot there.
+/// Whether Django 4.2 on its Pythons sees a scheme: it may begin with a digit, a plus, a minus or a dot
+/// there.
 fn has_odd_scheme(url: &str) -> bool {
     let url = url.trim_start_matches(|c: char| c <= ' ').replace(['\t', '\r', '\n'], "");
     url.split_once(':').is_some_and(|(scheme, _)| {
@@ -79,6 +80,6 @@ fn has_odd_scheme(url: &str) -> bool {
 
 /// Python's `str.strip()`.
 pub(crate) fn strip(text: &str) -> &str {
-    // Python's white space is Unicode's and the four separators of ASCII (R30).
+    // R30: Python's white space is Unicode's and the four ASCII separators.
     text.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c))
 }

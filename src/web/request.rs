@@ -38,7 +38,7 @@ impl Context {
 
     /// Counts and logs an error that ends a request.
     pub(crate) fn report(&self, error: &Error) {
-        self.site.observer().turned_away(error, Some(&self.name));
+        self.site.observer().rejected(error, Some(&self.name));
     }
 
     /// The same answer, for an error that was reported.

@@ -1,4 +1,4 @@
-//! A migration changes the table under running lookups.
+//! A migration alters tables while lookups run.
 
 use actix_django_session::UserModel;
 use testbed::With;
@@ -33,7 +33,7 @@ async fn no_visitor_notices_a_migration() {
             admin.batch_execute(&format!("ALTER TABLE django_session {change}")).await.unwrap();
             load.serve(50).await;
         }
-        // Another type of a column that is read: "cached plan must not change result type".
+        // Another type of a column that is read fails with "cached plan must not change result type".
         for type_name in ["text", "varchar(150)"] {
             let change = format!("ALTER TABLE auth_user ALTER COLUMN first_name TYPE {type_name}");
             admin.batch_execute(&change).await.unwrap();
@@ -42,7 +42,7 @@ async fn no_visitor_notices_a_migration() {
     }
     let counts = load.stop("60 migrations").await;
     assert_eq!(counts.unavailable(), 0);
-    // The server counts late.
+    // The server updates its counters late.
     until("plans were stale", async || failed_transactions(&admin).await > before).await;
     println!("migrations: {} stale plans", failed_transactions(&admin).await - before);
 }

@@ -1,4 +1,4 @@
-//! What the application does to the connections of its pool changes no answer.
+//! The application changes the state of its pool's connections. No answer changes.
 
 use std::time::Duration;
 use testbed::With;
@@ -14,7 +14,7 @@ use crate::{
     service::{pool, settings},
 };
 
-/// Two tenants in schemas of one database, the session of a visitor in the first one only; hooks and
+/// Two tenants have schemas in one database, and a visitor has a session in the first one only. Hooks and
 /// handlers set the `search_path` back and forth.
 #[tokio::test]
 async fn a_session_of_one_tenant_opens_no_other() {
@@ -66,9 +66,9 @@ async fn a_session_of_one_tenant_opens_no_other() {
     }
 }
 
-/// Whoever logs out is out, whatever transactions are open.
+/// A visitor who logs out is logged out, even if transactions are open.
 #[tokio::test]
-async fn an_open_transaction_keeps_nobody_in() {
+async fn an_open_transaction_keeps_no_user_logged_in() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let pool = pool(scene.database.url(), 2);
@@ -78,7 +78,7 @@ async fn an_open_transaction_keeps_nobody_in() {
     site.get_user(&session).await.unwrap();
     let clients = [pool.get().await.unwrap(), pool.get().await.unwrap()];
     for client in clients {
-        // An early return leaves it open.
+        // An early return leaves the transaction open.
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
         client.query("SELECT count(*) FROM auth_user, django_session", &[]).await.unwrap();
     }
@@ -89,7 +89,7 @@ async fn an_open_transaction_keeps_nobody_in() {
     assert!(site.get_user(&session).await.unwrap_err().wants_login());
 }
 
-/// The application's connections may lie idle or be busy: nobody waits for them.
+/// The connections of the application may be idle or busy: no lookup waits for them.
 #[tokio::test]
 async fn a_handler_that_forgets_its_statements_takes_none_from_a_lookup() {
     let _turn = beside_others().await;

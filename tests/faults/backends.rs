@@ -1,4 +1,4 @@
-//! How many processes of PostgreSQL serve the service.
+//! Counts the processes of PostgreSQL that serve the service.
 
 use tokio_postgres::Client;
 
@@ -19,7 +19,7 @@ impl Backends {
         self.count_those("TRUE").await
     }
 
-    /// Those that wait for a lock.
+    /// Counts those that wait for a lock.
     pub(crate) async fn count_locked(&self) -> i64 {
         self.count_those("wait_event_type = 'Lock'").await
     }
@@ -32,8 +32,7 @@ impl Backends {
         self.0.query_one(&sql, &[&APPLICATION_NAME]).await.unwrap().get(0)
     }
 
-    /// The most that there are while visitors come to a locked table, for so many time-outs of each
-    /// of 200.
+    /// The greatest number while visitors come to a locked table, for several timeouts of 200 of them.
     pub(crate) async fn most_while_locked(&self, scene: &Scene, load: &Load, rounds: usize) -> i64 {
         let mut admin = scene.client().await;
         let transaction = admin.transaction().await.unwrap();

@@ -1,4 +1,4 @@
-//! How many connections there are at most, and that they are enough for all.
+//! The bound on connections, and that it is enough for all.
 
 use std::{
     cell::Cell,
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use tokio_postgres::NoTls;
 
 use crate::{
-    PATIENCE,
+    TEST_TIMEOUT,
     backends::Backends,
     beside_others,
     load::Load,
@@ -22,10 +22,10 @@ use crate::{
     until,
 };
 
-/// How long few connections have to do for many workers.
+/// How long few connections serve many workers.
 const LASTS: Duration = Duration::from_secs(20);
 
-/// Fewer connections than workers: they give one another what they do not need.
+/// With fewer connections than workers, workers give up those that they do not need.
 #[tokio::test]
 async fn eight_workers_with_four_connections_answer_everything() {
     let _turn = beside_others().await;
@@ -43,11 +43,11 @@ async fn eight_workers_with_four_connections_answer_everything() {
     let counts = load.stop("four connections for eight workers").await;
     println!("four connections for eight workers: at most {most} backends");
     assert_eq!(counts.unavailable(), 0);
-    // One that was closed a moment ago may not have gone.
+    // A connection that was closed a moment ago may still be counted.
     assert!(most <= 4 + 2, "{most} backends");
 }
 
-/// The server says that it has no more: whichever worker has one gives it to another.
+/// The server has no more connections for the role: a worker that has one gives it to another.
 #[tokio::test]
 async fn a_role_with_few_connections_serves_every_worker() {
     let _turn = beside_others().await;
@@ -70,10 +70,9 @@ async fn a_role_with_few_connections_serves_every_worker() {
     assert_eq!(counts.unavailable(), 0);
 }
 
-/// A commit that waits for a standby is ended by no timeout, and does not notice that its client has
-/// gone.
+/// No timeout ends a commit that waits for a standby, and it does not notice that its client has gone.
 #[tokio::test]
-async fn a_standby_that_is_gone_leaves_the_bound_true() {
+async fn the_bound_holds_while_a_standby_is_gone() {
     const MOST: i64 = 8;
     const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -107,11 +106,11 @@ async fn a_standby_that_is_gone_leaves_the_bound_true() {
     };
     let watch = async {
         let mut most = 0;
-        // Long enough to give up on every write that may be under way, several times.
+        // Long enough to abandon each write in flight several times.
         for _ in 0..40 {
             sleep(TIMEOUT / 4).await;
             most = most.max(backends.count().await);
-            site.load(&key).await.expect("who only reads does not wait");
+            site.load(&key).await.expect("a read does not wait");
         }
         stop.set(true);
         most
@@ -124,10 +123,10 @@ async fn a_standby_that_is_gone_leaves_the_bound_true() {
     set("RESET synchronous_standby_names").await;
     let since = Instant::now();
     until("writes go on", async || site.create(&data, Expiry::Default).await.is_ok()).await;
-    assert!(since.elapsed() < PATIENCE);
+    assert!(since.elapsed() < TEST_TIMEOUT);
 }
 
-/// So that it is known in `pg_stat_activity` whose they are.
+/// The name shows in `pg_stat_activity` whose connections they are.
 #[tokio::test]
 async fn connections_have_the_name_of_the_crate_unless_they_have_another_one() {
     let _turn = beside_others().await;

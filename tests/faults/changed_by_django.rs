@@ -1,5 +1,5 @@
-//! Django writes to the session while it is read: each answer is one that was right at some moment
-//! between the request and the answer.
+//! Django writes to the session while it is read: each answer was right at some moment between the request
+//! and the answer.
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use crate::{
     until,
 };
 
-/// Somebody who keeps asking with one cookie, and writes down what was answered when.
+/// A client that keeps asking with one cookie, and records the answers and their times.
 struct Watch {
     stopped: Arc<AtomicBool>,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -34,7 +34,7 @@ struct Seen {
     answer: String,
 }
 
-/// What the answer is from one change on; it happens between two moments.
+/// The answer from one change on. The change happens between two moments.
 struct Change {
     begun: Instant,
     done: Instant,
@@ -69,7 +69,7 @@ impl Watch {
         until("requests were answered", async || count() >= goal).await;
     }
 
-    /// Compares what was seen with what was so.
+    /// Compares the answers with the changes.
     async fn judge(self, what: &str, changes: &[Change]) {
         self.some_more().await;
         self.stopped.store(true, Relaxed);
@@ -125,7 +125,7 @@ async fn a_row_that_is_replaced_is_seen_whole_and_at_once() {
         watch.some_more().await;
         let change = match round % 4 {
             3 => {
-                let change = is("200 nobody");
+                let change = is("200 no session");
                 let delete = json!({ "cmd": "delete_row", "key": key });
                 scene.judge.ask(delete).await.unwrap();
                 change
@@ -169,7 +169,7 @@ async fn a_login_a_new_password_and_a_logout_are_seen_at_once() {
         let watch_own = Watch::start(&service, "/optional", &cookie(&browser), 50);
         watch.some_more().await;
         watch_own.some_more().await;
-        let (change, cycled) = (is("302 "), is("200 nobody"));
+        let (change, cycled) = (is("302 "), is("200 no session"));
         let fields = [
             ("old_password", "lovelace"),
             ("new_password1", "x7-lovelace-x7"),
@@ -179,7 +179,7 @@ async fn a_login_a_new_password_and_a_logout_are_seen_at_once() {
         let answer = browser.submit(&form, &fields).await.unwrap();
         assert!(answer.status().is_redirection(), "{}", answer.status());
         changes.push(change.done());
-        // Its own session goes on under a new key.
+        // The own session goes on under a new key.
         own.push(cycled.done());
         watch.judge("password changed in another browser", &changes).await;
         watch_own.judge("key cycled by a new password", &own).await;
@@ -195,9 +195,9 @@ async fn a_login_a_new_password_and_a_logout_are_seen_at_once() {
     }
 }
 
-/// A login gives the session of a stranger a new key; the old one stands for nobody from then on.
+/// A login gives the session of an anonymous visitor a new key. The old key names no session from then on.
 #[tokio::test]
-async fn the_old_key_of_a_login_stands_for_nobody() {
+async fn the_old_key_of_a_login_names_no_session() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 4), patient());
@@ -205,13 +205,13 @@ async fn the_old_key_of_a_login_stands_for_nobody() {
         let old = scene.session(&format!("before-login-{round}"), r#"{"cart": 1}"#).await;
         let new = format!("after-login-{round}");
         let mut changes = vec![is("200 anonymous")];
-        let mut of_new = vec![is("200 nobody")];
+        let mut of_new = vec![is("200 no session")];
         let watch = Watch::start(&service, "/optional", &format!("sessionid={old}"), 50);
         let watch_new = Watch::start(&service, "/optional", &format!("sessionid={new}"), 50);
         watch.some_more().await;
         watch_new.some_more().await;
-        // What `cycle_key` does: a new row, then the old one is deleted.
-        let (change, cycled) = (is("200 nobody"), is("200 user 1"));
+        // `cycle_key` inserts a new row, then deletes the old one.
+        let (change, cycled) = (is("200 no session"), is("200 user 1"));
         scene.session(&new, r#"{"cart": 1, "_auth_user_id": "1"}"#).await;
         of_new.push(cycled.done());
         let delete = json!({ "cmd": "delete_row", "key": old });

@@ -1,4 +1,4 @@
-//! A session ends at the very microsecond at which it ends for Django (R11).
+//! A session ends here at the same microsecond as for Django (R11).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,7 +20,7 @@ async fn a_session_ends_for_django_and_here_at_the_same_microsecond() {
     let sql = "UPDATE django_session SET expire_date = to_timestamp(%s) + %s * interval '1 us' \
                WHERE session_key = %s";
 
-    let mut asked = 0;
+    let mut sent = 0;
     for (seconds, micros) in
         [(1_900_000_000, 0), (1_900_000_000, 1), (2_000_000_000, 999_999), (1_999_999_999, 500_000)]
     {
@@ -43,13 +43,13 @@ async fn a_session_ends_for_django_and_here_at_the_same_microsecond() {
             });
             let verdict = scene.judge.ask(visit).await.unwrap();
             assert_eq!(verdict["verdict"]["is_authenticated"], live, "{verdict}");
-            asked += 1;
+            sent += 1;
         }
     }
-    println!("the clock at expire_date: {asked} sent, {asked} right, 0 wrong, 0 lost");
+    println!("the clock at expire_date: {sent} sent, {sent} right, 0 wrong, 0 lost");
 }
 
-/// In the judge's words, to the microsecond.
+/// The time of the judge, to the microsecond.
 async fn iso(scene: &Scene, moment: SystemTime) -> String {
     let since = moment.duration_since(UNIX_EPOCH).unwrap();
     let sql = "SELECT to_char(to_timestamp(%s) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')";

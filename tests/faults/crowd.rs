@@ -1,4 +1,4 @@
-//! Many who ask at the same time.
+//! Many callers that ask at the same time.
 
 use actix_django_session::{DjangoSite, SessionKey};
 use futures_util::future::join_all;
@@ -10,9 +10,9 @@ use crate::{
     service::{pool, settings},
 };
 
-/// One question each would be as many executions.
+/// One query for each caller would be as many executions.
 #[tokio::test]
-async fn a_crowd_asks_once_and_nobody_asks_the_same_twice() {
+async fn many_callers_share_one_query_and_no_key_is_asked_twice() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     for prepared in [true, false] {
@@ -24,7 +24,7 @@ async fn a_crowd_asks_once_and_nobody_asks_the_same_twice() {
             scene.visitors.iter().filter_map(|visitor| visitor.key.clone()).collect();
         site.load(&SessionKey::new(known[0].clone()).unwrap()).await.unwrap_err();
 
-        // Where the machine is so busy that the same is asked on another one, that is not meant.
+        // A busy machine may hedge a query, which is not tested here.
         let connections = proxy.accepted();
         let executions = || proxy.executions().into_iter().take(connections).max().unwrap();
         proxy.forget();
@@ -35,11 +35,11 @@ async fn a_crowd_asks_once_and_nobody_asks_the_same_twice() {
         assert_eq!(executions(), 1, "prepared: {prepared}");
 
         proxy.forget();
-        let strangers = (0..500).map(|number| format!("stranger-number-{number}"));
-        let keys: Vec<_> = strangers.chain(known.clone()).collect();
+        let unknown = (0..500).map(|number| format!("unknown-number-{number}"));
+        let keys: Vec<_> = unknown.chain(known.clone()).collect();
         let keys: Vec<_> = keys.into_iter().map(|key| SessionKey::new(key).unwrap()).collect();
         let answers = join_all(keys.iter().map(|key| site.load(key))).await;
-        // 509 of them, at most 256 at once.
+        // There are 509 keys, at most 256 for each query.
         assert!(executions() <= 3, "{} executions, prepared: {prepared}", executions());
         assert!(answers[..500].iter().all(Result::is_err));
         for (key, answer) in keys.iter().zip(answers).skip(500) {

@@ -1,4 +1,4 @@
-//! The application's own queries use the pool as well.
+//! The application's own queries use its pool as well.
 
 use actix_django_session::{DjangoSite, SessionKey};
 use deadpool_postgres::Pool;
@@ -6,7 +6,7 @@ use futures_util::{FutureExt, future::join_all};
 use tokio::time::timeout;
 
 use crate::{
-    PATIENCE, beside_others,
+    TEST_TIMEOUT, beside_others,
     load::Load,
     scene::Scene,
     service::{Service, patient, pool, settings},
@@ -14,13 +14,13 @@ use crate::{
 
 /// Lookups have connections of their own.
 #[tokio::test]
-async fn an_exhausted_pool_is_noticed_by_nobody() {
+async fn an_exhausted_pool_delays_no_lookup() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 4), patient());
     let mut taken = Vec::new();
     for _ in 0..4 {
-        taken.push(timeout(PATIENCE, service.pool.get()).await.unwrap().unwrap());
+        taken.push(timeout(TEST_TIMEOUT, service.pool.get()).await.unwrap().unwrap());
     }
     let load = Load::start(&service, &scene, 200);
     load.serve(2_000).await;
@@ -43,9 +43,9 @@ async fn lookups_take_nothing_from_the_application() {
     assert_eq!(counts.unavailable(), 0);
 }
 
-/// Those who asked first may go away before there is an answer.
+/// The first callers may go away before there is an answer.
 #[tokio::test]
-async fn who_hangs_up_first_keeps_nobody_waiting() {
+async fn callers_that_hang_up_keep_no_other_waiting() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let site = DjangoSite::new(pool(scene.database.url(), 1), settings()).unwrap();
@@ -57,13 +57,13 @@ async fn who_hangs_up_first_keeps_nobody_waiting() {
         }
         drop(lookups.remove(0));
         drop(lookups.remove(2));
-        for session in timeout(PATIENCE, join_all(lookups)).await.expect("nobody went on") {
+        for session in timeout(TEST_TIMEOUT, join_all(lookups)).await.expect("no lookup went on") {
             assert_eq!(session.unwrap().user_id().unwrap().as_deref(), Some("1"));
         }
     }
 }
 
 async fn query(pool: &Pool) {
-    let client = timeout(PATIENCE, pool.get()).await.expect("starved").unwrap();
+    let client = timeout(TEST_TIMEOUT, pool.get()).await.expect("starved").unwrap();
     client.query_one("SELECT 1", &[]).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL is stopped, so that it accepts connections and answers nothing, and continued.
+//! PostgreSQL is stopped: it accepts connections and answers nothing. Then it is continued.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
     until,
 };
 
-/// Longer than the machine ever halts by itself.
+/// Longer than the machine ever stops by itself.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn a_frozen_server_means_503_in_time_and_leaves_nothing_behind() {
 
     let load = Load::start(&service, &scene, 200);
     load.serve(5_000).await;
-    load.stop("before the frost").await;
+    load.stop("before the stop").await;
     let (descriptors, memory) = (open_descriptors(), resident_memory());
 
     for (round, failures) in [(1, 500), (2, 100)] {
@@ -40,7 +40,7 @@ async fn a_frozen_server_means_503_in_time_and_leaves_nothing_behind() {
         let resumed = load.recover(Instant::now()).await;
         println!("frozen, round {round}: the last 503 came {resumed:?} after the server went on");
         let counts = load.stop("PostgreSQL frozen and continued").await;
-        // Two lookups, and what two busy cores add to that.
+        // Two lookups, and the delay of two busy cores.
         assert!(counts.slowest() < 8 * TIMEOUT, "an answer took {:?}", counts.slowest());
     }
 

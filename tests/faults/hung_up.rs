@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn thousands_who_hang_up_disturb_nobody() {
+async fn thousands_of_clients_that_hang_up_disturb_no_other() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let service = Service::start(pool(scene.database.url(), 4), patient());
@@ -40,7 +40,7 @@ async fn thousands_who_hang_up_disturb_nobody() {
             hung_up += 1;
         }
     }
-    // And certainly while the database is being asked.
+    // And surely while a query is in flight.
     let mut admin = scene.client().await;
     let watcher = scene.client().await;
     for _ in 0..5 {

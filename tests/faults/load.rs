@@ -1,4 +1,4 @@
-//! Visitors who come again and again, each on a connection of its own that is kept alive.
+//! Visitors that send requests again and again, each on a keep-alive connection.
 
 use std::{
     fmt, io,
@@ -18,22 +18,22 @@ use tokio::{
 };
 
 use crate::{
-    PATIENCE,
+    TEST_TIMEOUT,
     scene::{ROUTES, Scene, Visitor},
     service::Service,
     until,
 };
 
-/// How long a client waits that was told to come again; the header says a second.
+/// How long a client waits after a 503; the header says a second.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
-/// Requests under way, until it is stopped.
+/// Requests in flight, until the load is stopped.
 pub(crate) struct Load {
     counts: Arc<Counts>,
     clients: Vec<JoinHandle<()>>,
 }
 
-/// What came back.
+/// The answers.
 pub(crate) struct Counts {
     start: Instant,
     stopped: AtomicBool,
@@ -85,7 +85,7 @@ impl Load {
         Self { counts, clients }
     }
 
-    /// How many requests were answered as they should be.
+    /// How many requests were answered correctly.
     pub(crate) fn right(&self) -> u64 {
         self.counts.right.load(Relaxed)
     }
@@ -94,20 +94,20 @@ impl Load {
         self.counts.unavailable.load(Relaxed)
     }
 
-    /// Waits for so many more right answers.
+    /// Waits for this many more right answers.
     pub(crate) async fn serve(&self, more: u64) {
         let goal = self.right() + more;
         until("requests were answered", async || self.right() >= goal).await;
     }
 
-    /// Waits for so many more 503s.
+    /// Waits for this many more 503s.
     pub(crate) async fn fail(&self, more: u64) {
         let goal = self.unavailable() + more;
         until("requests were answered with 503", async || self.unavailable() >= goal).await;
     }
 
-    /// Waits until every client has been served several times without a 503. How long after that
-    /// moment the last 503 came.
+    /// Waits until each client has been served several times without a 503. Returns how long after this
+    /// call the last 503 came.
     pub(crate) async fn recover(&self, since: Instant) -> Duration {
         let enough = 20 * self.clients.len() as u64;
         let counts = &self.counts;
@@ -117,8 +117,7 @@ impl Load {
         last.saturating_duration_since(since)
     }
 
-    /// Waits for all answers that are still to come, prints the line, and insists that nothing was
-    /// wrong or lost.
+    /// Waits for all answers, prints the counts, and asserts that none was wrong or lost.
     pub(crate) async fn stop(self, fault: &str) -> Arc<Counts> {
         self.counts.stopped.store(true, Relaxed);
         for client in self.clients {
@@ -175,7 +174,7 @@ impl Counts {
             *connection = Some(open);
             io::Result::Ok(answer)
         };
-        let answer = match timeout(PATIENCE, answer).await {
+        let answer = match timeout(TEST_TIMEOUT, answer).await {
             Ok(answer) => answer,
             Err(elapsed) => Err(elapsed.into()),
         };
@@ -262,7 +261,7 @@ impl Connection {
         self.stream.write_all(request.as_bytes()).await
     }
 
-    /// Breaks the connection off, so that the server notices at once.
+    /// Resets the connection, so that the server notices at once.
     pub(crate) fn hang_up(self) {
         drop(self.stream.set_zero_linger());
     }
@@ -304,7 +303,7 @@ impl Answer {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// A 503 as it should be: it says when to come again and nothing else.
+    /// A right 503: it has `Retry-After` and no details.
     fn is_unavailable(&self) -> bool {
         self.status == 503
             && self.header("retry-after") == Some("1")

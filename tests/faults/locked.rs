@@ -1,4 +1,4 @@
-//! A migration holds a table locked, for longer than a lookup may take.
+//! A migration locks a table for longer than a lookup may take.
 
 use std::time::{Duration, Instant};
 use testbed::With;
@@ -13,14 +13,14 @@ use crate::{
     until,
 };
 
-/// Two workers, each with three queries for sessions and three for visits that wait for the table, as many
-/// that were asked twice at first, and one that ends what was given up on.
+/// The greatest number of backends: two workers, each with three queries for sessions and three for visits
+/// that wait for the table, their hedges, and the connection that ends abandoned processes.
 pub(crate) const MOST_WHILE_LOCKED: i64 = 18;
 
-/// Longer than the machine ever halts: whoever does not answer for that long waits for a lock.
+/// Longer than the machine ever stops: a query without an answer for that long waits for a lock.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A backend that waits for a lock does not notice that its client has gone: if they were only left
+/// A backend that waits for a lock does not notice that its client has gone. If such backends were left
 /// behind, a long migration would use up the connections of the whole server.
 #[tokio::test]
 async fn a_locked_table_means_503_and_no_heap_of_waiting_backends() {
@@ -38,9 +38,9 @@ async fn a_locked_table_means_503_and_no_heap_of_waiting_backends() {
     assert!(most <= MOST_WHILE_LOCKED, "{most} backends");
 }
 
-/// What all lookups of users need to know first must not make them wait for one another.
+/// The query that all lookups of users need first must not make them wait for one another.
 #[tokio::test]
-async fn those_who_come_first_to_a_locked_user_table_do_not_wait_in_line() {
+async fn the_first_lookups_of_a_locked_user_table_do_not_wait_for_one_another() {
     let _turn = alone().await;
     let scene = Scene::new().await;
     let service =
@@ -58,8 +58,8 @@ async fn those_who_come_first_to_a_locked_user_table_do_not_wait_in_line() {
 
 /// Pages that need only the session do not wait for those that need the user.
 #[tokio::test]
-async fn a_locked_user_table_is_not_noticed_where_only_the_session_is_asked_for() {
-    // Who waited for the lock would be told so after that long.
+async fn a_locked_user_table_does_not_delay_pages_that_need_only_the_session() {
+    // A lookup that waited for the lock would fail after this long.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
     let _turn = beside_others().await;
@@ -79,7 +79,7 @@ async fn a_locked_user_table_is_not_noticed_where_only_the_session_is_asked_for(
     let backends = Backends::of(&scene).await;
     until("lookups wait for the table", async || backends.count_locked().await >= 2).await;
     others.serve(500).await;
-    let counts = others.stop("the user table is locked, and only the session asked for").await;
+    let counts = others.stop("the user table is locked, and only the session is read").await;
     assert_eq!(counts.unavailable(), 0);
     transaction.commit().await.unwrap();
     locked_out.recover(Instant::now()).await;

@@ -1,9 +1,8 @@
-//! What happens to visitors when something breaks: on a real PostgreSQL, a real actix server with
-//! two workers and real sockets, with hundreds of requests in flight.
+//! Faults: what visitors see when something breaks. They run on a real PostgreSQL, a real actix server
+//! with two workers and real sockets, with hundreds of requests in flight.
 //!
-//! Every visitor's right answer is known beforehand, so an anonymous answer to somebody who is
-//! logged in, or the reverse, is noticed. Each run prints what it counted:
-//! `cargo test --test faults -- --nocapture`.
+//! The right answer for each visitor is known beforehand, so an anonymous answer for a user who is logged
+//! in, or the reverse, is noticed. Each run prints its counts: `cargo test --test faults -- --nocapture`.
 
 #![allow(clippy::unwrap_used)] // a test may
 
@@ -41,20 +40,20 @@ use std::time::Duration;
 use testbed::until;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How long something may take before a test gives up on it: two busy cores are slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a test waits before it fails: two busy cores are slow.
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How many tests run side by side: each has a database, a service and a relay of its own.
+/// How many tests run at the same time: each has a database, a service and a proxy.
 const PLACES: u32 = 4;
 
 static FREE: Semaphore = Semaphore::const_new(PLACES as usize);
 
-/// For a test that a busy machine slows down and nothing else.
+/// For a test that a busy machine only slows down.
 async fn beside_others() -> SemaphorePermit<'static> {
     FREE.acquire().await.unwrap()
 }
 
-/// For a test that measures in milliseconds, or in descriptors and memory of this process.
+/// For a test that measures milliseconds, or the descriptors and memory of this process.
 async fn alone() -> SemaphorePermit<'static> {
     FREE.acquire_many(PLACES).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! Values that no row can have: nobody is there, and nothing is out of order.
+//! Values that no row can have: there is no session or user, and no error.
 
 use actix_django_session::{DjangoSettings, DjangoSite, Error, SessionKey, UserModel};
 use futures_util::future::join_all;
@@ -15,9 +15,9 @@ fn key(text: &str) -> SessionKey {
     SessionKey::new(text).unwrap()
 }
 
-/// Among the others who ask at the same time, too.
+/// Such a value also comes in one batch with others.
 #[tokio::test]
-async fn a_character_that_the_databases_encoding_lacks_is_nobody() {
+async fn a_key_with_a_character_that_the_database_lacks_names_no_session() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let admin = scene.client().await;
@@ -56,7 +56,7 @@ async fn a_character_that_the_databases_encoding_lacks_is_nobody() {
 
 /// Ids that the domain of the primary key forbids, in one query with ids that it allows.
 #[tokio::test]
-async fn an_id_outside_of_a_domain_is_nobody_and_spoils_no_other() {
+async fn an_id_outside_of_a_domain_names_no_user_and_affects_no_other() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let admin = scene.client().await;

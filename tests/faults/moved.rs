@@ -1,5 +1,5 @@
-//! A database that is elsewhere by now: another server is the primary, the first of several hosts is gone,
-//! the role is another one.
+//! The database has moved: another server is the primary, the first of several hosts is gone, or the role
+//! is another one.
 
 use std::{
     future::Future,
@@ -32,13 +32,13 @@ fn config(url: &str) -> Config {
     url.parse().unwrap()
 }
 
-/// Where it listens.
+/// The address of the server.
 fn address(config: &Config) -> (String, u16) {
     let [Host::Tcp(host)] = config.get_hosts() else { panic!("no host in the address") };
     (host.clone(), config.get_ports()[0])
 }
 
-/// The same database, by these hosts in their order.
+/// The same database, with these hosts in this order.
 fn on_hosts(url: &str, hosts: &[(String, u16)]) -> Config {
     let one = config(url);
     let mut config = Config::new();
@@ -55,7 +55,7 @@ fn pool(config: Config) -> Pool {
     Pool::builder(manager).build().unwrap()
 }
 
-/// The server that was the primary lives on, and takes connections that only read.
+/// The former primary lives on, and accepts connections that only read.
 #[tokio::test]
 async fn a_demoted_primary_that_lives_on_is_left_for_its_successor() {
     const TIMEOUT: Duration = Duration::from_secs(2);
@@ -86,7 +86,7 @@ async fn a_demoted_primary_that_lives_on_is_left_for_its_successor() {
     let site = DjangoSite::new(pool(hosts), settings).unwrap();
     let create = async || site.create(&SessionData::new(), Expiry::Default).await.is_ok();
     until("the first is the primary", create).await;
-    // What is younger may say for good that it only reads.
+    // A newer connection may be refused for good as read-only.
     sleep(TIMEOUT).await;
     let primary = scene.client().await;
     primary.batch_execute("ALTER SYSTEM SET default_transaction_read_only = on").await.unwrap();
@@ -105,15 +105,15 @@ async fn a_demoted_primary_that_lives_on_is_left_for_its_successor() {
     assert!(create().await);
 }
 
-/// Packets to the first host are lost, and the next is tried after `connect_timeout`, which is longer
-/// than anybody waits.
+/// Packets to the first host are lost. The next host is tried after `connect_timeout`, which is longer
+/// than any caller waits.
 #[tokio::test]
 async fn the_second_host_is_reached_though_the_first_is_silent_for_long() {
     const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
     let _turn = beside_others().await;
     let scene = Scene::new().await;
-    // Where nobody accepts, and few are kept, further ones are not heard.
+    // If no process accepts and the backlog is short, further connections are not heard.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -130,8 +130,8 @@ async fn the_second_host_is_reached_though_the_first_is_silent_for_long() {
     is_reached(&scene, hosts).await;
 }
 
-/// The first host takes connections and says nothing, which no `connect_timeout` ends. With its hosts in
-/// any order, another attempt gets to the other one.
+/// The first host accepts connections and says nothing, which no `connect_timeout` ends. With its hosts in
+/// random order, another attempt reaches the other one.
 #[tokio::test]
 async fn a_host_that_takes_connections_and_says_nothing_is_passed_over() {
     let _turn = beside_others().await;
@@ -157,13 +157,13 @@ async fn a_host_that_takes_connections_and_says_nothing_is_passed_over() {
 async fn is_reached(scene: &Scene, hosts: Config) {
     let site = DjangoSite::new(pool(hosts), settings()).unwrap();
     let key = SessionKey::new(scene.user().key.clone().unwrap()).unwrap();
-    until("somebody is answered", async || site.load(&key).await.is_ok()).await;
+    until("a visitor is answered", async || site.load(&key).await.is_ok()).await;
     for _ in 0..20 {
         site.load(&key).await.unwrap();
     }
 }
 
-/// Connects as whoever it is told to.
+/// Connects as the role that it is given.
 #[derive(Clone)]
 struct Rotated(Arc<Mutex<String>>);
 
@@ -182,10 +182,10 @@ impl Connect for Rotated {
     }
 }
 
-/// As Vault does it: there is a new role, and then the old one has no rights any more, or is gone with its
+/// As Vault does: there is a new role, then the old one loses its rights, or is dropped with its
 /// connections.
 #[tokio::test]
-async fn a_role_that_is_replaced_by_another_is_noticed_by_nobody() {
+async fn a_role_that_is_replaced_fails_no_request() {
     const TIMEOUT: Duration = Duration::from_secs(2);
 
     let _turn = beside_others().await;
@@ -214,7 +214,7 @@ async fn a_role_that_is_replaced_by_another_is_noticed_by_nobody() {
     };
     until("all is well", async || load().await.is_ok()).await;
     for (number, is_dropped) in [(1, false), (2, true)] {
-        // A connection that is younger may say for good that it has no right.
+        // A newer connection may be refused for good for its rights.
         sleep(TIMEOUT).await;
         make(number).await;
         *current.0.lock().unwrap() = role(number);

@@ -33,7 +33,7 @@ async fn only_its_owner_sees_that_a_row_cannot_be_read() {
         let known = scene.visitors.iter().filter_map(|visitor| visitor.key.clone());
         let others = (0..100).map(|number| format!("unknown-{number:03}"));
         let keys: Vec<_> = known.chain(others).map(|key| SessionKey::new(key).unwrap()).collect();
-        // Before they are asked together.
+        // Before they are looked up together.
         drop(site.load(&keys[0]).await);
         for (key, answer) in keys.iter().zip(join_all(keys.iter().map(|key| site.load(key))).await)
         {

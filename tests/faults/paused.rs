@@ -1,4 +1,4 @@
-//! Futures that are alive and not polled, as `select!` leaves them: they stop nobody.
+//! Futures that are alive and not polled, as `select!` leaves them: they stop no other.
 
 use std::{
     future::{Future, poll_fn},
@@ -17,7 +17,7 @@ use crate::{
     until,
 };
 
-/// Far beyond what an answer takes: whoever waits that long was stopped.
+/// Far longer than an answer takes: a caller that waits that long was stopped.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn store_and_key(scene: &Scene) -> (DjangoSite, SessionKey) {
@@ -32,13 +32,13 @@ async fn user(site: &DjangoSite, key: &SessionKey) -> DjangoUser {
     site.get_user(&session).await.unwrap()
 }
 
-/// Polls once. Whether it is still not ready.
+/// Polls once. Returns whether it is still pending.
 async fn is_pending<F: Future>(future: &mut Pin<Box<F>>) -> bool {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
 }
 
 #[tokio::test]
-async fn a_paused_lookup_stops_nobody_and_finds_its_answer_later() {
+async fn a_paused_lookup_stops_no_other_and_finds_its_answer_later() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let (site, key) = store_and_key(&scene).await;
@@ -58,9 +58,9 @@ async fn a_paused_lookup_stops_nobody_and_finds_its_answer_later() {
     }
 }
 
-/// A big answer that nobody reads.
+/// A large answer that is not read.
 #[tokio::test]
-async fn paused_permissions_of_twenty_thousand_stop_nobody() {
+async fn paused_permissions_of_twenty_thousand_stop_no_other() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let admin = scene.client().await;
@@ -97,10 +97,10 @@ async fn clones_of_a_user_do_not_wait_for_one_another() {
     assert!(paused.await.unwrap());
 }
 
-/// What a request waits for in all is one timeout: the permissions get what the session has left.
+/// All waits of a request share one timeout: the permissions get what the session has left.
 #[tokio::test]
-async fn one_deadline_holds_for_all_that_a_request_asks() {
-    // A quarter of it divides one timeout from two, and is more than the machine ever halts.
+async fn all_lookups_of_a_request_share_one_deadline() {
+    // A quarter of it separates one timeout from two, and is longer than the machine ever stops.
     const TIMEOUT: Duration = Duration::from_secs(8);
 
     let _turn = alone().await;

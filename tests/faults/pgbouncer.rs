@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode in between: every query may meet another server connection.
+//! PgBouncer in transaction mode: each query may use another server connection.
 
 use std::{
     env,
@@ -39,7 +39,7 @@ async fn everything_works_through_pgbouncer_with_its_setting() {
     let service = Service::start(pool(&bouncer.url, 8), settings);
     let load = Load::start(&service, &scene, 200);
     load.serve(5_000).await;
-    // The server's connections end, PgBouncer's go on or not: nobody notices.
+    // The server's connections end, PgBouncer's go on or not: no request fails.
     for _ in 0..3 {
         scene.database.terminate_backends().await.unwrap();
         load.serve(500).await;
@@ -48,14 +48,14 @@ async fn everything_works_through_pgbouncer_with_its_setting() {
     assert_eq!(counts.unavailable(), 0);
 }
 
-/// Prepared statements of all these stores would share their names on PgBouncer's few connections.
+/// Prepared statements of all these sites would share their names on PgBouncer's few connections.
 #[actix_web::test]
 async fn without_it_the_answers_are_right_and_the_log_names_the_setting() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let Some(bouncer) = PgBouncer::start(scene.database.url()).await else { return };
     let log = Log::of_this_thread();
-    // Every store has connections of its own.
+    // Each site has connections of its own.
     let app = init_service(App::new().configure(|app| {
         for number in 0..8 {
             let site = DjangoSite::new(pool(&bouncer.url, 1), patient()).unwrap();
@@ -75,7 +75,7 @@ async fn without_it_the_answers_are_right_and_the_log_names_the_setting() {
         }
     }
     let warnings = log.of_this_crate(&["WARN"]);
-    // Once a store.
+    // Once for each site.
     assert_eq!(warnings.len(), 8, "{warnings:#?}");
     for warning in warnings {
         assert!(warning.contains("DjangoSettings::prepared_statements"), "{warning}");
@@ -90,8 +90,8 @@ struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// `None` where it is not installed: the one program that `cargo test` cannot bring along. That
-    /// is said aloud, and a failure where `REQUIRE_PGBOUNCER` is set, as in `.ci/run`.
+    /// `None` if it is not installed: the one program that `cargo test` cannot provide. That is printed,
+    /// and fails where `REQUIRE_PGBOUNCER` is set, as in `.ci/run`.
     async fn start(database_url: &str) -> Option<Self> {
         let Some(program) = find("pgbouncer") else {
             let missing = "PgBouncer is not installed (Debian, Ubuntu: apt install pgbouncer)";
@@ -139,7 +139,7 @@ impl Drop for PgBouncer {
     }
 }
 
-/// It refuses to run as root. However this process ends, it ends as well.
+/// It refuses to run as root. It ends when this process ends.
 fn command(program: &Path) -> Command {
     let mut command = Command::new(find("setpriv").expect("setpriv, of util-linux, is installed"));
     command.args(["--pdeathsig", "KILL"]).arg(program).stdin(Stdio::null());

@@ -1,5 +1,5 @@
-//! The database answers, but not what was asked: a wrong table, a missing privilege, a wrong
-//! password. Visitors see a 503, and the log says once why.
+//! The database refuses: a wrong table, a missing privilege, a wrong password. Visitors get a 503, and the
+//! log says once why.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::{
 const TABLES: &str = "django_session, auth_user, auth_permission, auth_user_user_permissions, \
                       auth_group_permissions, auth_user_groups, django_content_type";
 
-/// Long enough for anybody to find out what is wrong.
+/// Long enough to find out what is wrong.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[actix_web::test]
@@ -33,10 +33,10 @@ async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
     let role = Role::create(&scene, "").await;
     let database = scene.database.name();
     let unused_address = format!("postgres://someone:secret@{}/{database}", unused_address());
-    is_refused(&scene, "nobody listens", &pool(&unused_address, 4), settings(), "refused").await;
+    is_refused(&scene, "no server listens", &pool(&unused_address, 4), settings(), "refused").await;
     let no_such_database = url.replace(database, "no_such_database");
     let admin = scene.client().await;
-    // What a client meets that wants to write and is sent to a replica.
+    // A client that wants to write is sent to a replica.
     let read_only = format!("{url}?target_session_attrs=read-write");
 
     let mut wrong_table = settings();
@@ -55,7 +55,7 @@ async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
     admin.batch_execute(&format!("{database} = on")).await.unwrap();
     let (case, cause) = ("replica, asked to write", "does not allow writes");
     is_refused_once(&scene, case, &read_only, settings(), cause).await;
-    // Whoever does not insist on writing is served by a replica.
+    // A client that only reads is served by a replica.
     let site = DjangoSite::new(pool(url, 4), settings()).unwrap();
     let app = init_service(App::new().configure(routes(site))).await;
     let (sent, wrong) = ask_all(&scene, async |request| {
@@ -68,7 +68,7 @@ async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-/// And the 300 find it out together, not one after the other.
+/// All 300 find it out together, not one after the other.
 async fn is_refused_once(
     scene: &Scene,
     case: &str,
@@ -113,9 +113,9 @@ async fn is_refused(scene: &Scene, case: &str, pool: &Pool, settings: DjangoSett
     assert!(!log.lines().iter().any(|line| line.text.contains(key)), "{case}");
 }
 
-/// The handler asks for permissions, long after the middleware: it answers 503, and the log says why.
+/// The handler reads permissions, long after the middleware: it responds with a 503, and the log says why.
 #[actix_web::test]
-async fn what_is_refused_to_a_handler_is_logged_too() {
+async fn a_refused_query_of_a_handler_is_logged_too() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let tables = "django_session, auth_user";
@@ -151,7 +151,7 @@ async fn the_right_to_select_is_all_it_needs() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-/// Whoever guesses learns nothing: not whether a row is there, nor what is wrong with it.
+/// A client that guesses keys learns nothing: not whether a row exists, nor what is wrong with it.
 #[actix_web::test]
 async fn unknown_expired_and_corrupt_look_the_same() {
     let _turn = beside_others().await;
@@ -195,7 +195,7 @@ async fn unknown_expired_and_corrupt_look_the_same() {
     }
 }
 
-/// Asks as every visitor for everything, all at once; how many requests, and what was wrong.
+/// Sends all requests of all visitors at once. Returns how many, and the wrong answers.
 async fn ask_all(
     scene: &Scene,
     ask: impl AsyncFn(TestRequest) -> (u16, String),

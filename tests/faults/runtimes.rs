@@ -1,4 +1,4 @@
-//! Lookups on several runtimes: each depends on its own alone.
+//! Lookups on several runtimes: each depends only on its own.
 
 use std::{
     pin::pin,
@@ -43,7 +43,7 @@ async fn no_connection_is_left(scene: &Scene) {
     until("no connection is left", async || backends.count().await == 0).await;
 }
 
-/// A job on a thread of its own that looks somebody up now and then, and a worker that is busy.
+/// A job on a thread of its own looks a user up now and then, and a worker is busy.
 #[tokio::test]
 async fn a_runtime_that_sleeps_or_is_blocked_keeps_no_other_waiting() {
     let _turn = beside_others().await;
@@ -56,7 +56,7 @@ async fn a_runtime_that_sleeps_or_is_blocked_keeps_no_other_waiting() {
         thread::spawn(move || {
             let runtime = runtime();
             runtime.block_on(site.load(&key)).unwrap();
-            // A question is under way while the thread does something else.
+            // A query is in flight while the thread does something else.
             let lookup = runtime.spawn(async move { site.load(&key).await });
             runtime.block_on(tokio::task::yield_now());
             ready.send(()).unwrap();
@@ -129,7 +129,7 @@ async fn a_runtime_of_many_threads_is_one() {
 }
 
 #[tokio::test]
-async fn neither_a_runtime_that_ended_nor_a_store_that_was_dropped_leaves_a_connection() {
+async fn neither_a_runtime_that_ended_nor_a_site_that_was_dropped_leaves_a_connection() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let (site, key) = store_and_key(&scene);
@@ -144,7 +144,7 @@ async fn neither_a_runtime_that_ended_nor_a_store_that_was_dropped_leaves_a_conn
     no_connection_is_left(&scene).await;
 }
 
-/// The runtime that asked may never be polled again.
+/// The runtime that ran the check may never be polled again.
 #[tokio::test]
 async fn a_check_leaves_no_connection_behind_good_or_bad() {
     let _turn = beside_others().await;
@@ -169,7 +169,7 @@ async fn a_check_leaves_no_connection_behind_good_or_bad() {
 
 #[test]
 fn without_a_runtime_there_is_an_error() {
-    let site = DjangoSite::new(pool("postgres://nobody@localhost/x", 1), settings()).unwrap();
+    let site = DjangoSite::new(pool("postgres://user@localhost/x", 1), settings()).unwrap();
     let key = SessionKey::new("12345678").unwrap();
     let answer = futures_util::FutureExt::now_or_never(site.load(&key)).unwrap();
     assert!(answer.unwrap_err().chain().to_string().contains("no Tokio runtime"));

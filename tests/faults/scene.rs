@@ -1,4 +1,4 @@
-//! A database of Django's, and visitors of whom it is known who they are.
+//! A database of Django, and visitors whose right answers are known.
 
 use serde_json::json;
 use testbed::{Django, Judge, Postgres, Settings, TestDatabase};
@@ -23,7 +23,7 @@ pub(crate) struct Visitor {
 pub(crate) enum Who {
     User { id: String, name: &'static str },
     Anonymous,
-    Nobody,
+    NoSession,
 }
 
 impl Scene {
@@ -35,7 +35,7 @@ impl Scene {
         Self { database, judge, visitors }
     }
 
-    /// On the server that the tests share which do not break it.
+    /// On the server shared by the tests that do not break it.
     pub(crate) async fn new() -> Self {
         Self::on(&Postgres::shared().await.unwrap()).await
     }
@@ -45,12 +45,12 @@ impl Scene {
         self.visitors.iter().find(|visitor| matches!(visitor.who, Who::User { .. })).unwrap()
     }
 
-    /// A connection that has nothing to do with the service's.
+    /// A connection that is independent of the service.
     pub(crate) async fn client(&self) -> Client {
         connect(self.database.url()).await
     }
 
-    /// A session key with this data behind it, for a day.
+    /// Creates a session with this data, live for a day. Returns its key.
     pub(crate) async fn session(&self, key: &str, json: &str) -> String {
         session(&self.judge, key, json, None).await
     }
@@ -64,8 +64,8 @@ pub(crate) async fn connect(url: &str) -> Client {
 
 async fn visitors(judge: &Judge) -> Vec<Visitor> {
     let mut visitors = vec![
-        Visitor { key: None, who: Who::Nobody },
-        Visitor { key: Some("an-unknown-session-key-of-32-chr".into()), who: Who::Nobody },
+        Visitor { key: None, who: Who::NoSession },
+        Visitor { key: Some("an-unknown-session-key-of-32-chr".into()), who: Who::NoSession },
     ];
     for name in ["ada", "grace", "mary"] {
         let permissions = json!([format!("shop.{name}")]);
@@ -83,7 +83,7 @@ async fn visitors(judge: &Judge) -> Vec<Visitor> {
         visitors.push(Visitor { key: Some(key), who: Who::Anonymous });
     }
     let expired = session(judge, "expired-session", r#"{"_auth_user_id": "1"}"#, Some(1.0)).await;
-    visitors.push(Visitor { key: Some(expired), who: Who::Nobody });
+    visitors.push(Visitor { key: Some(expired), who: Who::NoSession });
     visitors
 }
 
@@ -100,10 +100,10 @@ impl Visitor {
         self.key.as_ref().map(|key| format!("sessionid={key}"))
     }
 
-    /// The status and the body that are right for this visitor, whatever the database does.
+    /// The right status and body for this visitor, whatever the database does.
     pub(crate) fn right_answer(&self, route: &str) -> (u16, String) {
         match (route, &self.who) {
-            ("/optional", Who::Nobody) => (200, "nobody".into()),
+            ("/optional", Who::NoSession) => (200, "no session".into()),
             ("/optional", Who::Anonymous) => (200, "anonymous".into()),
             ("/login_required", Who::User { name, .. }) => (200, format!("{name} may shop.{name}")),
             (_, Who::User { id, .. }) => (200, format!("user {id}")),

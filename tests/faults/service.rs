@@ -19,18 +19,18 @@ use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use testbed::{Settings, With};
 use tokio_postgres::NoTls;
 
-use crate::PATIENCE;
+use crate::TEST_TIMEOUT;
 
-/// What the pool of a service is called in `pg_stat_activity`.
+/// The `application_name` of a service's pool in `pg_stat_activity`.
 pub(crate) const APPLICATION_NAME: &str = "service";
 
 pub(crate) fn settings() -> DjangoSettings {
     DjangoSettings::new(Settings::SECRET_KEY)
 }
 
-/// For crowds whom nothing holds up but a busy machine: who fails then, fails for another reason.
+/// For many visitors whom only a busy machine delays: a failure has another reason.
 pub(crate) fn patient() -> DjangoSettings {
-    settings().with(|s| s.timeout = PATIENCE)
+    settings().with(|s| s.timeout = TEST_TIMEOUT)
 }
 
 pub(crate) fn pool(url: &str, size: usize) -> Pool {
@@ -50,15 +50,15 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
     let login_required = DjangoSessionMiddleware::login_required(site);
     move |app| {
         let middleware = |path| web::resource::<&str>(path);
-        app.service(middleware("/optional").wrap(optional.clone()).to(whoever))
+        app.service(middleware("/optional").wrap(optional.clone()).to(optional_session))
             .service(middleware("/required").wrap(required.clone()).to(user_id))
             .service(middleware("/login_required").wrap(login_required.clone()).to(user));
     }
 }
 
-async fn whoever(OptionalDjangoSession(session): OptionalDjangoSession) -> String {
+async fn optional_session(OptionalDjangoSession(session): OptionalDjangoSession) -> String {
     match session.as_ref().map(|session| session.user_id().unwrap()) {
-        None => "nobody".into(),
+        None => "no session".into(),
         Some(None) => "anonymous".into(),
         Some(Some(id)) => format!("user {id}"),
     }
@@ -73,7 +73,7 @@ async fn user(user: DjangoUser) -> actix_web::Result<String> {
     Ok(format!("{} may {}", user.username(), permissions.join(", ")))
 }
 
-/// A running server, with two workers unless it is told otherwise.
+/// A running server, with two workers by default.
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     pub(crate) pool: Pool,

@@ -1,5 +1,5 @@
-//! Connections that die without a sign: a firewall that forgets them, a server that another takes the
-//! place of. Nothing is reset and nothing is closed; what is sent is swallowed.
+//! Connections die without a sign: a firewall forgets them, or another server takes over. Nothing is reset
+//! or closed; what is sent is swallowed.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ use crate::{
     until,
 };
 
-/// Far more than what it costs to notice that connections have died.
+/// Far longer than it takes to notice that connections have died.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test]
-async fn connections_that_died_silently_cost_nobody_an_error() {
+async fn connections_that_died_silently_fail_no_request() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
@@ -38,7 +38,7 @@ async fn connections_that_died_silently_cost_nobody_an_error() {
     assert!(counts.slowest() < TIMEOUT, "an answer took {:?}", counts.slowest());
 }
 
-/// Several connections for sessions, of which each has answered, and all die in the same moment.
+/// Several connections for sessions have each answered, and all die in the same moment.
 #[tokio::test]
 async fn all_connections_of_a_kind_may_die_at_once() {
     let _turn = beside_others().await;
@@ -57,7 +57,7 @@ async fn all_connections_of_a_kind_may_die_at_once() {
     let asked = async |most| {
         until("one more is asked", async || backends.count().await > most).await;
     };
-    // Whoever comes while others wait for a lock is asked for on another one.
+    // A caller that comes while others wait for a lock uses another connection.
     let (first, second, ()) = tokio::join!(
         site.load(&key),
         async {
@@ -74,7 +74,7 @@ async fn all_connections_of_a_kind_may_die_at_once() {
     site.load(&key).await.unwrap();
 }
 
-/// Until the new server answers, new connections lead nowhere either.
+/// Until the new server answers, new connections do not work either.
 #[tokio::test]
 async fn after_a_failover_the_answers_are_right_within_one_timeout() {
     const TIMEOUT: Duration = Duration::from_secs(4);
@@ -92,7 +92,7 @@ async fn after_a_failover_the_answers_are_right_within_one_timeout() {
     let resumed = load.recover(Instant::now()).await;
     println!("failover: the last 503 came {resumed:?} after the new server answered");
     let counts = load.stop("failover").await;
-    // And what a busy machine adds to it.
+    // And the delay of a busy machine.
     assert!(resumed < 2 * TIMEOUT, "{resumed:?}");
     assert!(counts.slowest() < 3 * TIMEOUT, "an answer took {:?}", counts.slowest());
 }

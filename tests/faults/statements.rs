@@ -1,4 +1,4 @@
-//! Prepared statements that get lost, and the mode that has none.
+//! Prepared statements that get lost, and the mode without them.
 
 use actix_django_session::{DjangoSite, SessionKey, UserModel};
 use futures_util::future::join_all;
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_lost_statement_is_asked_again_and_in_the_end_done_without() {
+async fn a_lost_statement_is_sent_again_and_later_not_prepared() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
@@ -33,10 +33,10 @@ async fn a_lost_statement_is_asked_again_and_in_the_end_done_without() {
     assert_eq!(named_statements(&proxy), Vec::<String>::new());
 }
 
-/// Types that PostgreSQL does not bring along are a matter of statements too: tokio-postgres prepares
-/// some to ask for them.
+/// Types that are not built into PostgreSQL matter too: tokio-postgres prepares statements to look them
+/// up.
 #[tokio::test]
-async fn without_prepared_statements_there_are_none_whatever_the_columns() {
+async fn without_prepared_statements_there_are_none_for_any_column_type() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let admin = scene.client().await;

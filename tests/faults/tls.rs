@@ -1,4 +1,4 @@
-//! The way to PostgreSQL is encrypted, and there is none that is not: with a locked table too.
+//! The connections to PostgreSQL are all encrypted: with a locked table too.
 
 use std::{process::Stdio, sync::Arc, time::Instant};
 use testbed::With;
@@ -32,16 +32,16 @@ use crate::{
 /// The first message of a client that wants TLS.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// What ends TLS in front of PostgreSQL, as many hosters have it. Whoever comes without, be it to
-/// cancel a query, is turned away.
-struct Gatekeeper {
+/// A TLS proxy in front of PostgreSQL, as many hosters have it. It refuses clients without TLS, even if
+/// they only cancel a query.
+struct TlsProxy {
     url: String,
     certificate: CertificateDer<'static>,
     pem: String,
     accepting: JoinHandle<()>,
 }
 
-impl Gatekeeper {
+impl TlsProxy {
     async fn before(database_url: &str) -> Self {
         let config: tokio_postgres::Config = database_url.parse().unwrap();
         let [Host::Tcp(host)] = config.get_hosts() else { panic!("no host in the address") };
@@ -67,7 +67,7 @@ impl Gatekeeper {
                 let Ok((client, _)) = listener.accept().await else { return };
                 let (acceptor, server) = (acceptor.clone(), server.clone());
                 tokio::spawn(async move {
-                    // Whichever side ends it, both ends are closed.
+                    // When either side ends, both are closed.
                     let _ = relay(client, acceptor, server).await;
                 });
             }
@@ -75,7 +75,7 @@ impl Gatekeeper {
         Self { url, certificate: cert.der().clone(), pem: cert.pem(), accepting }
     }
 
-    /// A pool that takes nobody else's certificate.
+    /// A pool that trusts only this certificate.
     fn pool(&self, size: usize) -> Pool {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
@@ -95,7 +95,7 @@ impl Gatekeeper {
     }
 }
 
-impl Drop for Gatekeeper {
+impl Drop for TlsProxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
@@ -118,15 +118,15 @@ async fn relay(
     Ok(())
 }
 
-/// Without TLS, a query that waits for a lock can be cancelled by a connection of its own; with TLS
-/// that is not to be had here. Each time-out would leave a backend behind, until the server has no
-/// connection left for anybody.
+/// Without TLS, a query that waits for a lock can be cancelled on a connection of its own; with TLS that
+/// is not available here. Each timeout would leave a backend behind, until the server has no connection
+/// left.
 #[tokio::test]
-async fn a_locked_table_leaves_no_heap_of_backends_behind_tls() {
+async fn a_locked_table_leaves_few_backends_behind_tls() {
     let _turn = alone().await;
     let scene = Scene::new().await;
-    let gatekeeper = Gatekeeper::before(scene.database.url()).await;
-    let service = Service::start(gatekeeper.pool(4), settings().with(|s| s.timeout = TIMEOUT));
+    let proxy = TlsProxy::before(scene.database.url()).await;
+    let service = Service::start(proxy.pool(4), settings().with(|s| s.timeout = TIMEOUT));
     let load = Load::start(&service, &scene, 200);
     load.serve(1_000).await;
 
@@ -137,12 +137,12 @@ async fn a_locked_table_leaves_no_heap_of_backends_behind_tls() {
     assert!(most <= MOST_WHILE_LOCKED, "{most} backends");
 }
 
-/// The example, as a person runs it.
+/// The example, run as a person runs it.
 #[tokio::test]
-async fn the_example_talks_to_nobody_else() {
+async fn the_example_accepts_only_a_trusted_certificate() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
-    let gatekeeper = Gatekeeper::before(scene.database.url()).await;
+    let proxy = TlsProxy::before(scene.database.url()).await;
     let example = testbed::Example::program("tls").unwrap();
     let run = |certificate: &str| {
         let name = format!("tls-{}-{}.pem", std::process::id(), certificate.len());
@@ -151,7 +151,7 @@ async fn the_example_talks_to_nobody_else() {
         let mut command = tokio::process::Command::new(&example);
         command
             .env_clear()
-            .env("DATABASE_URL", &gatekeeper.url)
+            .env("DATABASE_URL", &proxy.url)
             .env("DATABASE_CA", &path)
             .env("DJANGO_SECRET_KEY", testbed::Settings::SECRET_KEY)
             .env("BIND", "127.0.0.1:0")
@@ -161,7 +161,7 @@ async fn the_example_talks_to_nobody_else() {
         (command.spawn().unwrap(), path)
     };
 
-    let (mut right, path) = run(&gatekeeper.pem);
+    let (mut right, path) = run(&proxy.pem);
     let mut lines = BufReader::new(right.stdout.take().unwrap()).lines();
     let line = lines.next_line().await.unwrap().expect("the example has ended");
     let url = line.strip_prefix("listening on ").unwrap().to_owned();

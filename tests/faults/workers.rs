@@ -1,5 +1,4 @@
-//! One worker, or one handler, in a state that must not matter to anybody else: looked at from
-//! outside, through a running server.
+//! One worker, or one handler, is in a state that must not affect others: tested through a running server.
 
 use std::{
     pin::pin,
@@ -17,14 +16,14 @@ use actix_web::web::{self, Data, ServiceConfig};
 use tokio::{runtime::Builder, sync::Semaphore, time::timeout};
 
 use crate::{
-    PATIENCE, beside_others,
+    TEST_TIMEOUT, beside_others,
     load::Connection,
     scene::{ROUTES, Scene, Visitor},
     service::{Service, pool, routes, settings},
     until,
 };
 
-/// Far beyond what an answer takes: whoever waits that long was stopped.
+/// Far longer than an answer takes: a caller that waits that long was stopped.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn site(scene: &Scene) -> DjangoSite {
@@ -37,13 +36,13 @@ fn service(scene: &Scene, routes: impl Fn(&mut ServiceConfig) + Clone + Send + '
     Service::with(pool(scene.database.url(), 4), routes)
 }
 
-/// Everybody on one connection gets the right answer.
+/// All visitors on one connection get the right answer.
 async fn serve(connection: &mut Connection, visitors: &[Visitor]) {
     for visitor in visitors {
         for route in ROUTES {
             let cookie = visitor.cookie();
-            let answer = timeout(PATIENCE, connection.get(route, cookie.as_deref())).await;
-            let answer = answer.expect("nobody is stopped").unwrap();
+            let answer = timeout(TEST_TIMEOUT, connection.get(route, cookie.as_deref())).await;
+            let answer = answer.expect("no visitor is stopped").unwrap();
             assert_eq!((answer.status, answer.body), visitor.right_answer(route), "{route}");
         }
     }
@@ -53,7 +52,7 @@ async fn worker() -> String {
     format!("{:?}", thread::current().id())
 }
 
-/// A connection to each of the two workers: one that is kept alive stays where it is.
+/// A connection to each of the two workers: a keep-alive connection stays with its worker.
 async fn connection_to_each(service: &Service) -> [Connection; 2] {
     let mut found: Vec<(String, Connection)> = Vec::new();
     while found.len() < 2 {
@@ -66,7 +65,7 @@ async fn connection_to_each(service: &Service) -> [Connection; 2] {
     [found.remove(0).1, found.remove(0).1]
 }
 
-/// What a handler says, and what it is told.
+/// The signals between a handler and its test.
 struct Middleware {
     is_there: AtomicBool,
     may_go: Mutex<mpsc::Receiver<()>>,
@@ -78,7 +77,7 @@ async fn block(middleware: Data<Middleware>) -> &'static str {
     "done"
 }
 
-/// A template that takes long, a password that is hashed on the spot.
+/// Like a template that takes long, or a password that is hashed in the handler.
 #[tokio::test]
 async fn a_blocked_worker_does_not_stop_the_visitors_of_another() {
     let _turn = beside_others().await;
@@ -94,10 +93,10 @@ async fn a_blocked_worker_does_not_stop_the_visitors_of_another() {
             .route("/block", web::get().to(block))
             .configure(&routes);
     });
-    // Dropped before the service, which waits for its workers: a test that fails ends, too.
+    // Dropped before the service, which waits for its workers: a failed test ends, too.
     let go = sender;
     let [mut one, mut other] = connection_to_each(&service).await;
-    // The one has asked first: whatever is made then is driven by its thread.
+    // This worker has asked first: its thread drives the connections that are made then.
     serve(&mut one, &scene.visitors).await;
     one.send("/block", None).await.unwrap();
     until("the worker is blocked", async || middleware.is_there.load(SeqCst)).await;
@@ -113,8 +112,7 @@ struct Heartbeat {
     goes_on: Semaphore,
 }
 
-/// Asks for a permission, and does something else while that takes long: then nobody polls the
-/// question.
+/// Asks for a permission, and does something else while that takes long: nothing polls the lookup then.
 async fn report(user: DjangoUser, heartbeat: Data<Heartbeat>) -> String {
     let mut may = pin!(user.has_perm("shop.ada"));
     loop {
@@ -130,7 +128,7 @@ async fn report(user: DjangoUser, heartbeat: Data<Heartbeat>) -> String {
 }
 
 #[tokio::test]
-async fn handlers_that_pause_a_question_in_select_stop_nobody() {
+async fn handlers_that_pause_a_lookup_in_select_stop_no_other() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let site = site(&scene);
@@ -146,7 +144,7 @@ async fn handlers_that_pause_a_question_in_select_stop_nobody() {
             .configure(&routes);
     });
     let cookie = scene.user().cookie();
-    // On both workers, before anybody has asked for a permission there.
+    // On both workers, before a permission was read there.
     let mut paused = connection_to_each(&service).await;
     for connection in &mut paused {
         connection.send("/report", cookie.as_deref()).await.unwrap();
@@ -161,8 +159,8 @@ async fn handlers_that_pause_a_question_in_select_stop_nobody() {
     }
 }
 
-/// A job that looks somebody up now and then, on a thread that sleeps in between: the first visitors
-/// of a server that is started meanwhile do not depend on it.
+/// A job looks a user up now and then, on a thread that sleeps in between. The first visitors of a server
+/// that is started meanwhile do not depend on it.
 #[tokio::test]
 async fn what_a_sleeping_runtime_has_loaded_does_not_stop_the_first_visitors() {
     let _turn = beside_others().await;

@@ -1,4 +1,4 @@
-//! `SessionData`: an ordered map, and each untouched entry byte for byte.
+//! `SessionData` is an ordered map, and keeps each unchanged entry byte for byte.
 
 use std::borrow::Cow;
 
@@ -40,7 +40,7 @@ proptest! {
 
     #[test]
     fn changes_are_those_of_an_ordered_map(text in dictionary_text(), changes in vec(change(), 0..8)) {
-        // Dictionaries with an integer of 4,301 digits are none.
+        // A dictionary with an integer of 4,301 digits is not valid.
         let Some(mut model) = Model::new(&text) else {
             prop_assert!(text.contains("77777"));
             return Ok(());
@@ -76,7 +76,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_no_dictionary_is_none(text in soup()) {
+    fn text_that_is_not_a_dictionary_is_an_error(text in soup()) {
         Model::new(&text);
         Model::new(&format!("{{\"k\":{text}}}"));
     }

@@ -1,4 +1,4 @@
-//! JSON by Python's rules: what is accepted, what is written. And random JSON for others.
+//! JSON by Python's rules: what is accepted, and what is written. Also random JSON for other tests.
 
 use actix_django_session::signing::{Error, Signer, to_json};
 use proptest::{
@@ -33,8 +33,7 @@ pub(crate) fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A dictionary as Python or somebody else may have written it. Keys come up twice, in other
-/// spellings.
+/// A dictionary as Python or another program may have written it. Keys come twice, in other spellings.
 pub(crate) fn dictionary_text() -> impl Strategy<Value = String> {
     let entry = (space(), key_text(), space(), space(), value_text(), space())
         .prop_map(|(a, key, b, c, value, d)| format!("{a}{key}{b}:{c}{value}{d}"));
@@ -122,13 +121,13 @@ pub(crate) fn value_text() -> impl Strategy<Value = String> {
     })
 }
 
-/// Where a character begins.
+/// The start of a character.
 pub(crate) fn place(text: &str, index: Index) -> usize {
     let places: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
     *index.get(&places)
 }
 
-/// Text that is JSON, or nearly.
+/// Text that is JSON or almost JSON.
 pub(crate) fn soup() -> impl Strategy<Value = String> {
     let token = select(
         &[
@@ -195,8 +194,8 @@ proptest! {
     #![proptest_config(cases(1_024))]
 
     #[test]
-    fn what_is_json_is_pythons_decision(text in soup()) {
-        // Only what is ASCII comes through a signature as it is.
+    fn the_crate_accepts_the_json_that_python_accepts(text in soup()) {
+        // Only ASCII text passes through a signature unchanged.
         let text = ascii_json(&text);
         let signer = Signer::new("secret").unwrap();
         let read = signer.unsign_json(&signer.sign_json(&text, true));

@@ -1,4 +1,4 @@
-//! Against a running Django, in batches: the same answer, and a reference that deserves the name.
+//! Comparison with a running Django, in batches: the same answers, and a reference that can be trusted.
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoSite, SessionData, SessionSigner,
@@ -25,13 +25,13 @@ use super::{
     reference, seed,
 };
 
-/// Random cases of a kind, without an attempt to make them smaller.
+/// Random cases of a kind, without shrinking.
 fn random<S: Strategy>(count: usize, strategy: S) -> Vec<S::Value> {
     let mut runner = TestRunner::new(cases(1));
     (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
 }
 
-/// The answers of each Django that is here.
+/// The answers of each Django that is installed.
 async fn ask(questions: Vec<Value>) -> Vec<(Django, Vec<Value>)> {
     static BEDS: [OnceCell<TestBed>; Django::ALL.len()] =
         [const { OnceCell::const_new() }; Django::ALL.len()];
@@ -59,13 +59,13 @@ fn sign(body: &str) -> String {
     signer.salt("django.contrib.sessions.SessionStore").sign(body)
 }
 
-/// What Django decodes, in its own words; null where it finds nothing.
+/// Django's decoded value, in its own words; null where it finds none.
 fn dictionary(answer: &Value) -> Option<&str> {
     assert_eq!(answer["warned"], false, "the signature is right");
     answer["json"].as_str().filter(|json| *json != "{}")
 }
 
-/// Each body is read by Django and here; what was read here is written, and read by Django again.
+/// Each body is read by Django and here. What was read here is written again and read by Django.
 async fn read_by_both(bodies: Vec<String>) {
     let signer = SessionSigner::new(&settings()).unwrap();
     let mut questions = Vec::new();
@@ -94,14 +94,14 @@ async fn read_by_both(bodies: Vec<String>) {
 }
 
 #[tokio::test]
-async fn what_is_json_is_decided_as_python_decides_it() {
-    // In a dictionary, for Django takes failure for an empty one; or after one.
+async fn json_is_accepted_as_python_accepts_it() {
+    // Inside a dictionary, because Django treats a failure as an empty one; or after one.
     let inside = soup().prop_map(|text| format!("{{\"k\":{text}}}"));
     let behind = soup().prop_map(|text| format!("{{\"k\":1}}{text}"));
     let texts = random(3_000, prop_oneof![8 => inside, 1 => behind, 4 => dictionary_text()]);
     let texts: Vec<_> = texts
         .into_iter()
-        // A nesting of 2,000 is Python's business (V17).
+        // How Python handles a nesting of 2,000 differs (V17).
         .filter(|text| text.bytes().filter(|b| matches!(b, b'[' | b'{')).count() < 600)
         .collect();
     read_by_both(texts.iter().map(|text| URL_SAFE_NO_PAD.encode(text)).collect()).await;
@@ -130,7 +130,7 @@ async fn base64_is_read_as_python_reads_it() {
     let body = body.prop_map(|(text, junk, (standard, pads, cut, low_bits))| {
         let mut body = URL_SAFE_NO_PAD.encode(format!("{{\"k\":\"{text}\"}}"));
         if low_bits < 64 && body.len() % 4 != 0 {
-            // Bits that stand for nothing.
+            // Unused bits.
             let last = body.pop().unwrap();
             body.push(
                 char::from_u32(u32::from(last) ^ 1)
@@ -141,19 +141,19 @@ async fn base64_is_read_as_python_reads_it() {
         body.truncate(body.len() - cut);
         for (at, junk) in junk {
             let at = place(&body, at);
-            // A dot in front would mean a compressed one.
+            // A leading dot would mean a compressed value.
             body.insert_str(at.max(1), junk);
         }
         if standard {
             body = body.replace('-', "+").replace('_', "/");
         }
-        // Python 3.13 reads on behind them, so nothing follows.
+        // Python 3.13 reads on behind padding, so nothing follows.
         body + &"=".repeat(pads)
     });
     read_by_both(random(2_000, body)).await;
 }
 
-/// The fuzz targets and the tests here believe the reference: this is why they may.
+/// The fuzz targets and these tests rely on the reference: this test shows that they may.
 #[tokio::test]
 async fn the_reference_is_python() {
     const NAMES: &[&[u8]] =
@@ -198,7 +198,7 @@ async fn the_reference_is_python() {
         .iter()
         .map(|header| json!({ "cmd": "parse_cookie", "cookie": latin1(header) }))
         .collect();
-    // An exception, or not.
+    // Whether there is an exception.
     questions.extend(texts.iter().map(|text| json!({ "cmd": "encode", "json_text": text })));
     for (django, answers) in ask(questions).await {
         let (cookies, encoded) = answers.split_at(headers.len());
@@ -215,7 +215,7 @@ async fn the_reference_is_python() {
     }
 }
 
-/// Login pages of any shape, on this host and on others (L1, L3).
+/// Login URLs of any shape, on this host and on others (L1, L3).
 #[actix_web::test]
 async fn any_login_url_is_redirected_to_as_django_does() {
     const HOSTS: &[&str] =
@@ -249,8 +249,8 @@ async fn any_login_url_is_redirected_to_as_django_does() {
     let target = "/[ -~]{0,12}(\\?[ -~]{0,12})?|/[a./%]{0,8}";
     let case = (login_url, field, select(HOSTS), any::<bool>(), target);
     let all = random(4_000, case);
-    // Not what the server does not let in, and not `http:////x`, an empty host and a path `//x`, of
-    // which each Python has a view of its own.
+    // Without URLs that the server does not accept, and without `http:////x`, an empty host and the path
+    // `//x`, which each Python reads differently.
     let is_case = |login_url: &str, target: &str| {
         !login_url.replace(['\t', '\r', '\n'], "").contains("///") && target.parse::<Uri>().is_ok()
     };
@@ -268,13 +268,13 @@ async fn any_login_url_is_redirected_to_as_django_does() {
         })
     });
     let answers = ask(questions.collect()).await;
-    // Nobody is asked: a visitor without a cookie needs no database.
-    let url = Some("postgres://nobody@127.0.0.1:1/none".into());
+    // No server is needed: a visitor without a cookie needs no database.
+    let url = Some("postgres://user@127.0.0.1:1/none".into());
     let pool = Config { url, ..Config::default() }.create_pool(Some(Runtime::Tokio1), NoTls);
     let pool = pool.unwrap();
     let mut compared = 0;
     for (i, (login_url, field, host, https, target)) in all.iter().enumerate() {
-        // As the judge's: any host may be named in the way back.
+        // As in the judge: any host may be named in the way back.
         let mut settings = settings();
         settings.login_url = login_url.into();
         settings.allowed_hosts = vec!["*".into()];
@@ -289,7 +289,7 @@ async fn any_login_url_is_redirected_to_as_django_does() {
         let response = test::call_service(&app, request.to_request()).await;
         assert_eq!(response.status(), 302);
         let ours = response.headers().get("location").unwrap().to_str().unwrap();
-        // To some Django has no answer: a host in brackets that is no address, for one.
+        // Django has no answer to some: a host in brackets that is not an address, for example.
         let locations: Vec<_> =
             answers.iter().filter_map(|(_, answers)| answers[i]["location"].as_str()).collect();
         let case = format!("seed {}: {ours}, not {locations:?}: {:?}", seed(), all[i]);

@@ -1,7 +1,7 @@
-//! Properties that hold for any input, and random input.
+//! Properties that hold for any input, tested with random input.
 //!
-//! The number of cases is fixed. So is the seed, until `TEST_SEED` sets another one. Where the
-//! other side of a comparison is Python, it is a running Django's (`judged`).
+//! The number of cases is fixed. So is the seed, unless `TEST_SEED` sets another one. Where a comparison
+//! needs Python, a running Django answers (`judged`).
 
 #![allow(clippy::unwrap_used)] // a test may
 

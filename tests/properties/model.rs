@@ -1,17 +1,17 @@
-//! A session's dictionary as a list of entries, and the same changes made to it and to the real one.
+//! A model of a session's dictionary: a list of entries, to which the same changes are made.
 
 use actix_django_session::SessionData;
 
 use super::reference::{self, Json, PythonText, ascii_json, parse_json, show};
 
-/// The dictionary, and what it should be: keys, and values as JSON text in ASCII.
+/// The dictionary, and its expected keys and values as JSON text in ASCII.
 pub(crate) struct Model {
     pub(crate) data: SessionData,
     pub(crate) entries: Vec<(PythonText, String)>,
 }
 
 impl Model {
-    /// `None` if the text is no dictionary, which the crate has to see as well.
+    /// `None` if the text is not a dictionary; the crate must agree.
     pub(crate) fn new(text: &str) -> Option<Self> {
         let read = SessionData::from_json(text);
         let Some(Json::Dictionary(entries)) = parse_json(text) else {
@@ -53,7 +53,7 @@ impl Model {
         key.iter().map(|&c| char::from_u32(c)).collect()
     }
 
-    /// The two are the same, and so is what is written and read again.
+    /// Asserts that both are the same, also after writing and reading.
     pub(crate) fn check(&self) {
         let same = |data: &SessionData| {
             assert_eq!(data.len(), self.entries.len());

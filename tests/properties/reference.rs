@@ -1,13 +1,13 @@
-//! What Python does, written a second time: short, slow, recursive where the crate is not.
+//! A reference for Python's behaviour: short, slow, and recursive where the crate is not.
 //!
 //! Shared by the property tests and by the fuzz targets.
 
 #![allow(dead_code)] // not all of them need all of it
 
-/// Text as Python has it: code points, lone surrogates among them.
+/// Text as in Python: code points, lone surrogates among them.
 pub(crate) type PythonText = Vec<u32>;
 
-/// What a JSON text is.
+/// The content of a JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Json<'a> {
     /// A dictionary: keys and the texts of the values, duplicates resolved.
@@ -53,7 +53,7 @@ fn escape_unicode(character: char) -> String {
     units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
 }
 
-/// Text for a comparison, with U+FFFD for each byte that a lone surrogate would have had in UTF-8.
+/// Text for a comparison, with U+FFFD for each byte that a lone surrogate would take in UTF-8.
 pub(crate) fn show(text: &PythonText) -> String {
     text.iter().map(|&c| char::from_u32(c).map_or("\u{fffd}".repeat(3), String::from)).collect()
 }
@@ -213,7 +213,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A character of a string; only escaped surrogates join.
+/// A character of a string. Only escaped surrogates join.
 #[derive(Clone, Copy)]
 enum Unit {
     Plain(u32),
@@ -290,7 +290,7 @@ fn unquote_cookie(value: &str) -> String {
                 text.extend(code);
                 at += 4;
             }
-            // `.` is no line break, and there may be nothing after the backslash.
+            // `.` does not match a line break, and the backslash may be the last character.
             '\\' if inner.get(at + 1).is_some_and(|&c| c != '\n') => {
                 text.push(inner[at + 1]);
                 at += 2;

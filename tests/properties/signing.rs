@@ -47,14 +47,14 @@ proptest! {
         prop_assert_eq!(signer.unsign(&signed), Ok(value.as_str()));
     }
 
-    /// A character taken away, put in or replaced, at every place.
+    /// A character removed, inserted or replaced, at each place.
     #[test]
     fn no_change_goes_unnoticed(signer in signer(), value in text(), other in any::<char>()) {
         let signed = signer.sign(&value);
         for (at, was) in signed.char_indices() {
             let (before, from_here) = signed.split_at(at);
             let behind = &from_here[was.len_utf8()..];
-            // One that looks alike to many a decoder.
+            // One that many a decoder treats as equal.
             let alike = match was {
                 '-' => '+',
                 '_' => '/',
@@ -79,7 +79,7 @@ proptest! {
     }
 
     #[test]
-    fn text_that_nobody_signed_is_no_value(signer in signer(), text in any::<String>()) {
+    fn unsigned_text_is_not_accepted(signer in signer(), text in any::<String>()) {
         prop_assert_eq!(signer.unsign(&text), Err(BadSignature));
     }
 
@@ -100,15 +100,15 @@ proptest! {
     fn any_listed_key_reads_and_the_first_one_signs(
         keys in vec(secret(), 1..6),
         of in any::<Index>(),
-        stranger in secret(),
+        unknown in secret(),
         value in text(),
     ) {
         let rotated = Signer::new(&keys[0]).unwrap().fallback_keys(&keys[1..]).unwrap();
         let signed = Signer::new(of.get(&keys)).unwrap().sign(&value);
         prop_assert_eq!(rotated.unsign(&signed), Ok(value.as_str()));
         prop_assert_eq!(rotated.sign(&value), Signer::new(&keys[0]).unwrap().sign(&value));
-        if !keys.contains(&stranger) {
-            let signed = Signer::new(stranger).unwrap().sign(&value);
+        if !keys.contains(&unknown) {
+            let signed = Signer::new(unknown).unwrap().sign(&value);
             prop_assert_eq!(rotated.unsign(&signed), Err(BadSignature));
         }
     }
@@ -156,7 +156,7 @@ proptest! {
         prop_assert_eq!(stamped.unsign_object::<Value>(&signed, None).unwrap(), object);
     }
 
-    /// What Python writes for a float is read as that float: serde_json needs a feature for that.
+    /// A float that Python wrote is read as that float: serde_json needs a feature for that.
     #[test]
     fn floats_come_back_bit_for_bit(bits in any::<u64>()) {
         let float = f64::from_bits(bits);

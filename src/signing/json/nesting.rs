@@ -1,8 +1,8 @@
-//! Which containers are open at a place in a JSON text.
+//! The containers that are open at a place in a JSON text.
 
 use crate::signing::Error;
 
-/// How deep Python 3.13 follows nested lists and dictionaries.
+/// The depth to which Python 3.13 accepts nested lists and dictionaries.
 const MAX_DEPTH: usize = 9_998;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -11,7 +11,7 @@ pub(super) enum Container {
     Object,
 }
 
-/// The containers that are open, a bit for each: set for an object.
+/// The open containers, one bit for each: set for an object.
 #[derive(Default)]
 pub(super) struct Nesting {
     pub(super) depth: usize,

@@ -17,21 +17,21 @@ pub(crate) struct Member {
     pub(crate) value: Range<usize>,
 }
 
-/// What the text is as a whole.
+/// The type of the whole text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TopLevel {
     /// An object: a dictionary in Python.
     Object,
-    /// Anything else.
+    /// Any other value.
     Other,
 }
 
-/// Goes through a JSON text and accepts exactly what Python's `json.loads` does.
+/// Scans a JSON text and accepts exactly what Python's `json.loads` accepts.
 ///
-/// Reports each entry of a top-level object in order, duplicates included. That happens before the
-/// text's end has been seen, so what was reported counts only if the result is `Ok`.
+/// Reports each entry of a top-level object in order, duplicates included. The entries come before the end
+/// of the text was scanned, so they count only if the result is `Ok`.
 ///
-/// There is no recursion, and no allocation up to 64 levels.
+/// It does not recurse, and allocates nothing up to 64 levels.
 pub(crate) fn scan(text: &str, mut report: impl FnMut(Member)) -> Result<TopLevel, Error> {
     let mut scanner = Scanner::new(text);
     let mut open = Nesting::default();
@@ -78,7 +78,7 @@ pub(crate) fn scan(text: &str, mut report: impl FnMut(Member)) -> Result<TopLeve
             _ => scanner.number_or_literal()?,
         }
 
-        // A value has just ended, and with it perhaps the containers around it.
+        // A value has just ended, and perhaps the containers around it.
         loop {
             if reports(&open) {
                 report(Member { key: key.clone(), value: value_start..scanner.at });
@@ -114,7 +114,7 @@ mod tests {
         scan(text, drop).is_ok()
     }
 
-    /// S17.
+    // The JSON that Python accepts (S17).
     #[test]
     fn accepts_what_python_accepts() {
         let digits = "9".repeat(4300);
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(scan(&nested(9_999), drop), too_deep);
         assert_eq!(scan(&"[".repeat(100_000), drop), too_deep);
         assert_eq!(scan(&"{\"a\":".repeat(100_000), drop), too_deep);
-        // Siblings do not add up.
+        // Siblings do not count together.
         assert!(accepts(&format!("[{}[]]", "[],".repeat(20_000))));
         let mixed = |depth| format!("{}1{}", "[{\"\":".repeat(depth), "}]".repeat(depth));
         assert!(accepts(&mixed(4_999)));

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use crate::signing::Error;
 
-/// How many digits Python's `int()` takes.
+/// The number of digits that Python's `int()` accepts.
 const MAX_INT_DIGITS: usize = 4_300;
 
-/// A place in a JSON text, moving over one token after another.
+/// A position in a JSON text, which moves over one token after another.
 pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
     pub(super) at: usize,
@@ -38,7 +38,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A key (where it is, without its quotes), the colon, and the space before the value.
+    /// Scans a key, the colon, and the space before the value. Returns the range of the key without its
+    /// quotes.
     pub(super) fn key(&mut self) -> Result<Range<usize>, Error> {
         if self.peek() != Some(b'"') {
             return Err(self.error());
@@ -52,7 +53,7 @@ impl<'a> Scanner<'a> {
         Ok(key)
     }
 
-    /// A string, from its opening quote to behind the closing one: where it is without them.
+    /// Scans a string from its opening quote to its closing one. Returns its range without them.
     pub(super) fn string(&mut self) -> Result<Range<usize>, Error> {
         self.at += 1;
         let start = self.at;
@@ -129,7 +130,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// One digit or more; how many.
+    /// Scans one digit or more. Returns how many.
     fn digits(&mut self) -> Result<usize, Error> {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {

@@ -20,17 +20,18 @@ pub(crate) fn unescape(inner: &str) -> Cow<'_, [u8]> {
     Cow::Owned(bytes)
 }
 
-/// [`unescape`] to text; `None` if the string holds a lone surrogate.
+/// [`unescape`] as text; `None` if the string has a lone surrogate.
 pub(crate) fn unescape_to_str(inner: &str) -> Option<Cow<'_, str>> {
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
     }
-    // A lone surrogate is the one thing that makes generalised UTF-8 invalid.
+    // Only a lone surrogate makes generalised UTF-8 invalid.
     let text = String::from_utf8(unescape(inner).into_owned()).ok()?;
     Some(Cow::Owned(text))
 }
 
-/// Adds what the escape stands for; `escape` begins after the backslash. Returns what follows it.
+/// Appends the character of an escape; `escape` begins after the backslash. Returns the text after the
+/// escape.
 fn resolve<'a>(escape: &'a str, bytes: &mut Vec<u8>) -> &'a str {
     let mut rest = escape.chars();
     match rest.next() {
@@ -40,7 +41,7 @@ fn resolve<'a>(escape: &'a str, bytes: &mut Vec<u8>) -> &'a str {
         Some('n') => bytes.push(b'\n'),
         Some('r') => bytes.push(b'\r'),
         Some('t') => bytes.push(b'\t'),
-        // A quote, a slash or a backslash, for the text has been scanned.
+        // Only a quote, a slash or a backslash is left, because the text was scanned.
         Some(itself) => push(u32::from(itself), bytes),
         None => {}
     }

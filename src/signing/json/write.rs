@@ -1,4 +1,4 @@
-//! Values to JSON text, byte for byte as `json.dumps(value, separators=(",", ":"))`.
+//! Writes values as JSON text, byte for byte as `json.dumps(value, separators=(",", ":"))`.
 
 use std::{borrow::Cow, io};
 
@@ -16,13 +16,13 @@ use crate::signing::Error;
 /// # Ok::<(), actix_django_session::signing::Error>(())
 /// ```
 ///
-/// The one difference is serde's: NaN and the infinities become `null`. To write them as Python
-/// does, make the JSON text yourself and hand it to `sign_json`.
+/// One difference comes from serde: NaN and the infinities become `null`. To write them as Python does,
+/// make the JSON text yourself and pass it to `sign_json`.
 ///
 /// # Errors
 ///
-/// [`Error::Unserializable`] for a map key that is neither text nor a number nor a bool, and when
-/// the value's `Serialize` fails.
+/// [`Error::Unserializable`] for a map key that is neither text nor a number nor a bool, and if
+/// `Serialize` fails.
 pub fn to_json<T>(value: &T) -> Result<String, Error>
 where
     T: Serialize + ?Sized,
@@ -33,7 +33,7 @@ where
     String::from_utf8(json).map_err(|_| Error::Unserializable)
 }
 
-/// JSON text with everything outside ASCII escaped. Such characters occur in strings only.
+/// Escapes all characters outside ASCII in JSON text. They occur only in strings.
 pub(crate) fn to_ascii(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -67,8 +67,8 @@ impl Formatter for PythonFormatter {
     where
         W: ?Sized + io::Write,
     {
-        // Both pick the shortest digits, and the even one of two that are equally near; Rust's own
-        // `{:?}` does not (-898504810714387.25).
+        // Both choose the shortest digits, and the even one of two that are equally near. Rust's `{:?}`
+        // does not (-898504810714387.25).
         let mut digits = Vec::with_capacity(24);
         CompactFormatter.write_f64(&mut digits, value)?;
         writer.write_all(as_python(&digits).as_bytes())
@@ -78,7 +78,7 @@ impl Formatter for PythonFormatter {
     where
         W: ?Sized + io::Write,
     {
-        // serde_json has dealt with quotes, backslashes and control characters, Python's way.
+        // serde_json has escaped quotes, backslashes and control characters as Python does.
         let mut runs = to_ascii(fragment);
         if runs.contains('\x7f') {
             runs = Cow::Owned(runs.replace('\x7f', "\\u007f"));
@@ -95,7 +95,7 @@ impl Formatter for PythonFormatter {
     }
 }
 
-/// Lays out a decimal number, such as `1e16` or `0.00001`, as Python's `repr` does.
+/// Formats a decimal number, such as `1e16` or `0.00001`, as Python's `repr` does.
 fn as_python(number: &[u8]) -> String {
     let (sign, number) = match number.strip_prefix(b"-") {
         Some(number) => ("-", number),
@@ -138,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    /// S16.
+    // The text of floats (S16).
     #[test]
     fn floats_are_pythons() {
         for (value, text) in [
@@ -151,7 +151,7 @@ mod tests {
             (1.5e-7, "1.5e-07"),
             (1e15, "1000000000000000.0"),
             (9_999_999_999_999_998.0, "9999999999999998.0"),
-            // Just between two shortest spellings: ..87.25.
+            // Exactly between two shortest spellings: ..87.25.
             (f64::from_bits(0xc309_897b_a092_a89a), "-898504810714387.2"),
             (1e16, "1e+16"),
             (1.234_567_890_123_456_8e17, "1.2345678901234568e+17"),

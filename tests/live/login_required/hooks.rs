@@ -245,7 +245,10 @@ async fn hashids_stand_for_integers() {
         }
         let warned = log.of_this_crate(&["WARN"]);
         assert_eq!(warned.len(), 1, "{warned:?}");
-        assert!(warned[0].contains("the user id in a session fits no user"), "{warned:?}");
+        assert!(
+            warned[0].contains("the user id in a session is not a valid primary key"),
+            "{warned:?}"
+        );
         assert!(warned[0].contains("integer") && !warned[0].contains(&id), "{warned:?}");
 
         let site = bed.site_of(model).parse_user_id(move |id| to_key.get(id).cloned());

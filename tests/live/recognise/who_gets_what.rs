@@ -194,7 +194,7 @@ async fn a_fault_that_locks_out_all_users_is_logged_once_a_minute() {
         ),
         (
             r#"{"_auth_user_id":"01M8AA5J8FXTY5GAFW115994ZV","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"x"}"#,
-            "fits no user",
+            "is not a valid primary key",
         ),
     ] {
         let key = bed.session(json).await;

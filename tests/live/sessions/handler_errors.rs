@@ -86,10 +86,10 @@ async fn each_error_is_logged_once_and_answered_by_the_error_handler() {
         let app = init_service(app).await;
         for (path, status, level, said) in [
             ("/column", 500, "ERROR", "is_verified"),
-            ("/value", 500, "ERROR", "not of the type asked for"),
+            ("/value", 500, "ERROR", "not of the requested type"),
             ("/refused", 403, "DEBUG", "permission_denied"),
             ("/busy", 503, "ERROR", "session database unavailable"),
-            ("/fails", 500, "ERROR", "expiry is no date"),
+            ("/fails", 500, "ERROR", "`_session_expiry` is not a date"),
             ("/well", 200, "", ""),
         ] {
             log.clear();

@@ -150,9 +150,9 @@ async fn foreign_keys_to_sessions_must_allow_their_deletion() {
     )
     .await;
     let [both, end, cycle] = [
-        "be ended, or be given another key, as a log-in does. Django's",
-        "be ended. Django's",
-        "be given another key, as a log-in does. Let",
+        "be deleted, or get another key, as a login does. Django's",
+        "be deleted. Django's",
+        "get another key, as a login does. Let",
     ];
     let report = writing().check().await.unwrap();
     assert_eq!(report.warnings().len(), 5, "{report}");
