@@ -51,7 +51,7 @@ impl DjangoSite {
     /// Who decides about the permissions of this site's users.
     pub(super) fn permission_policy(&self) -> PermissionPolicy {
         match (&self.hooks().after_has_perm, self.require(Power::Permissions)) {
-            (Some(hook), _) => PermissionPolicy::Asked(Arc::clone(hook)),
+            (Some(hook), _) => PermissionPolicy::Hook(Arc::clone(hook)),
             (None, Ok(())) => PermissionPolicy::Tables,
             (None, Err(error)) => PermissionPolicy::Off(Box::new(error)),
         }

@@ -37,7 +37,7 @@ impl DjangoSite {
         F: Fn(DjangoUser, DjangoSite) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Option<DjangoUser>, Error>> + Send + 'static,
     {
-        let hook = move |user, site| -> site::Verdict { Box::pin(hook(user, site)) };
+        let hook = move |user, site| -> site::HookFuture { Box::pin(hook(user, site)) };
         self.hooks_mut().after_check_password = Some(Arc::new(hook));
         self
     }
@@ -211,9 +211,9 @@ impl DjangoSite {
 
     async fn after_password(&self, user: DjangoUser) -> Result<Option<DjangoUser>, Error> {
         let Some(hook) = &self.hooks().after_check_password else { return Ok(Some(user)) };
-        let patience = self.settings().timeout;
-        let verdict = timeout(patience, hook(user, self.clone())).await;
-        verdict.map_err(|_| Unavailable::Timeout(patience))?
+        let limit = self.settings().timeout;
+        let verdict = timeout(limit, hook(user, self.clone())).await;
+        verdict.map_err(|_| Unavailable::Timeout(limit))?
     }
 
     async fn replace_password(

@@ -37,7 +37,7 @@ impl DjangoSite {
         let wait = self.database().read_budget().wait();
         let (user, backend) = self.get_user_from(session, None, &wait).await?;
         drop(wait);
-        self.last_word(session, user, backend).await
+        self.run_after_get_user(session, user, backend).await
     }
 
     /// Whether a session still stands for this user, as it did when `session` and `user` were
@@ -101,7 +101,9 @@ impl DjangoSite {
         };
         drop(wait);
         let user = match (&session, user) {
-            (Ok(session), Ok((user, backend))) => self.last_word(session, user, backend).await,
+            (Ok(session), Ok((user, backend))) => {
+                self.run_after_get_user(session, user, backend).await
+            }
             (_, user) => user.map(|(user, _)| user),
         };
         match user {

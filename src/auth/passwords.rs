@@ -33,20 +33,20 @@ impl Hashing {
     }
 
     /// Computes on a thread that may block.
-    async fn run<T, F>(&'static self, patience: Duration, compute: F) -> Result<T, Error>
+    async fn run<T, F>(&'static self, limit: Duration, compute: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let turn = time::timeout(patience, self.0.acquire()).await;
-        let turn = turn.map_err(|_| Error::TooManyPasswords(patience))?;
+        let turn = time::timeout(limit, self.0.acquire()).await;
+        let turn = turn.map_err(|_| Error::TooManyPasswords(limit))?;
         let computed = task::spawn_blocking(move || {
             // Nobody can stop the computation, so it keeps its turn if the visitor hangs up.
             let _turn = turn;
             compute()
         });
         // Only a runtime that is being shut down does not run it.
-        computed.await.map_err(|_| Error::TooManyPasswords(patience))
+        computed.await.map_err(|_| Error::TooManyPasswords(limit))
     }
 }
 
@@ -181,10 +181,10 @@ impl DjangoSite {
         F: FnOnce(Hashers<'_>, String) -> T + Send + 'static,
     {
         let settings: &DjangoSettings = self.settings();
-        let (list, patience) = (settings.hashers().to_vec(), settings.timeout);
+        let (list, limit) = (settings.hashers().to_vec(), settings.timeout);
         let custom = self.hooks().password_hashers.clone();
         let (observer, password): (Observer, _) = (self.observer().clone(), password.to_owned());
-        let computed = HASHING.run(patience, move || {
+        let computed = HASHING.run(limit, move || {
             let on_run = |_| observer.event(Event::PasswordHashed);
             compute(Hashers::new(&list, &custom, &on_run), password)
         });
@@ -203,8 +203,8 @@ mod tests {
     {
         let hashing: &'static Hashing = Box::leak(Box::new(Hashing::new(1)));
         let (go_on, wait) = mpsc::channel::<()>();
-        let patience = Duration::from_secs(60);
-        let first = tokio::spawn(hashing.run(patience, move || wait.recv()));
+        let limit = Duration::from_secs(60);
+        let first = tokio::spawn(hashing.run(limit, move || wait.recv()));
         while hashing.0.available_permits() > 0 {
             task::yield_now().await;
         }
@@ -215,7 +215,7 @@ mod tests {
         let refused = hashing.run(Duration::ZERO, || ()).await;
         assert!(matches!(refused, Err(Error::TooManyPasswords(_))), "{refused:?}");
 
-        let second = tokio::spawn(hashing.run(patience, || 2));
+        let second = tokio::spawn(hashing.run(limit, || 2));
         go_on.send(()).unwrap();
         assert_eq!(second.await.unwrap().unwrap(), 2);
     }

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{DjangoSite, DjangoUser, site::LastWord};
+use super::{DjangoSite, DjangoUser, site::AfterGetUser};
 use crate::{
     database::{Budget, PrimaryKeyValue, Readable},
     error::{AuthenticationFailed, DecodeError, Error},
@@ -127,11 +127,11 @@ impl DjangoSite {
         scheme: &'static str,
     ) -> Result<DjangoUser, Error> {
         self.require(Power::GetUser)?;
-        let user = match self.hooks().last_word {
-            LastWord::Djangos | LastWord::OfWhoAsks => user,
-            LastWord::Hook(_) => {
-                let session = self.sealed(SessionKey::generate(), SessionData::new())?;
-                let said = self.ask_after_get_user(&session, user).await;
+        let user = match self.hooks().after_get_user {
+            AfterGetUser::NoHook | AfterGetUser::InsideHook => user,
+            AfterGetUser::Hook(_) => {
+                let session = self.signed_session(SessionKey::generate(), SessionData::new())?;
+                let said = self.call_after_get_user(&session, user).await;
                 said.map_err(|error| match error.wants_login() {
                     true => AuthenticationFailed::Refused.into(),
                     false => error,

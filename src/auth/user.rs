@@ -68,7 +68,7 @@ pub(super) enum PermissionPolicy {
     /// Django's tables.
     Tables,
     /// Code of the application.
-    Asked(Arc<AfterHasPerm>),
+    Hook(Arc<AfterHasPerm>),
     /// Somebody who is not there: why.
     Off(Box<Error>),
 }
@@ -372,7 +372,7 @@ impl DjangoUser {
             None => self.look_up_permissions().await?.contains(permission),
         };
         match &self.0.policy {
-            PermissionPolicy::Asked(hook) => self.ask(hook, permission, has).await,
+            PermissionPolicy::Hook(hook) => self.ask(hook, permission, has).await,
             _ => Ok(has),
         }
     }
@@ -381,7 +381,7 @@ impl DjangoUser {
         let hook = match &self.0.policy {
             PermissionPolicy::Tables => return self.look_up_permissions().await,
             PermissionPolicy::Off(error) => return Err((**error).clone()),
-            PermissionPolicy::Asked(hook) => hook,
+            PermissionPolicy::Hook(hook) => hook,
         };
         if let Some(allowed) = self.0.allowed.get() {
             return Ok(allowed);
@@ -402,8 +402,8 @@ impl DjangoUser {
         has: bool,
     ) -> Result<bool, Error> {
         let answer = hook(self.clone(), permission.to_owned(), has);
-        let patience = self.0.source.0.settings().timeout;
-        timeout(patience, answer).await.map_err(|_| Unavailable::Timeout(patience))?
+        let limit = self.0.source.0.settings().timeout;
+        timeout(limit, answer).await.map_err(|_| Unavailable::Timeout(limit))?
     }
 
     /// Whoever comes before the answer asks as well: nobody waits for another's future, which may

@@ -1,8 +1,8 @@
 //! Django's tables in memory, for tests of handlers. What is asked of them is what is asked of PostgreSQL,
 //! and the answers are the same.
 
-mod sessions;
-mod users;
+mod session_rows;
+mod user_rows;
 
 use std::{
     collections::BTreeMap,
@@ -14,8 +14,8 @@ use crate::{
     observe::Observer,
     settings::{DjangoSettings, SessionEngine},
 };
-pub(crate) use users::User;
-use users::UserTables;
+pub(crate) use user_rows::User;
+use user_rows::UserTables;
 
 /// The tables of one site. Cheap to clone.
 #[derive(Clone)]

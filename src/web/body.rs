@@ -6,7 +6,7 @@ use actix_web::{
 };
 use tokio::time::timeout;
 
-use super::{form_reader::FormReader, held_form::HeldForm, host::header};
+use super::{buffered_form::BufferedForm, form_reader::FormReader, host::header};
 use crate::{
     auth::DjangoSite, csrf::form::Form, error::Error, settings::DEFAULT_UPLOAD_MEMORY_SIZE,
 };
@@ -32,7 +32,7 @@ pub(crate) async fn csrf_field(
     if is_upload && in_header.is_some_and(&is_right) {
         return Ok(None);
     }
-    let mut reader = FormReader::of(req, length, HeldForm::new(site, length, window));
+    let mut reader = FormReader::of(req, length, BufferedForm::new(site, length, window));
     let token = token(form, &mut reader, |token| is_upload && is_right(token));
     let found = timeout(settings.form_timeout, token).await;
     reader.give_back(req);

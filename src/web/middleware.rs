@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 
 use super::{
     admission::{Admits, Demands, UserTest},
-    csrf::CsrfPolicy,
+    csrf_check::CsrfPolicy,
     language,
     redirect::{LoginUrl, REDIRECT_FIELD_NAME},
     rejection::{ChooseLoginUrl, ErrorHandler, Rejection, RejectionAnswer},

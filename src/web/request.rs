@@ -11,8 +11,8 @@ use std::{
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, error::InternalError};
 
 use super::{
-    cookie::last_cookie, csrf::CsrfState, messages::RequestMessages, rejection::Rejection,
-    request_session::RequestSession,
+    cookie_header::last_cookie, csrf_check::CsrfState, messages::RequestMessages,
+    rejection::Rejection, request_session::RequestSession,
 };
 use crate::{
     auth::{DjangoSite, DjangoUser},

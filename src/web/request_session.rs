@@ -140,7 +140,7 @@ impl RequestSession {
         }
         // Nothing changes what nobody stores.
         let Some(site) = self.site() else { return self.loaded() };
-        site.sealed(changes.key().clone(), changes.data().clone())
+        site.signed_session(changes.key().clone(), changes.data().clone())
     }
 
     /// The session as the request brought it.

@@ -21,8 +21,8 @@ use pin_project_lite::pin_project;
 
 use super::{
     admission::Admits,
-    cookie,
-    csrf::{self, CsrfPolicy, CsrfState, Wanted},
+    cookie_header,
+    csrf_check::{self, CsrfPolicy, CsrfState, Wanted},
     messages,
     request::{AnswerState, Context, Visit},
     request_parts::request_parts,
@@ -81,13 +81,15 @@ impl Middleware {
         let answer = outer.as_deref().map(|outer| Rc::clone(&outer.answer)).unwrap_or_default();
         let session = match Visit::all_of(req).find(is_ours) {
             Some(visit) => Brought::Known(visit.session),
-            None => match cookie::last_cookie(req.headers(), &settings.session_cookie_name) {
-                None => Brought::Known(RequestSession::new(Loaded::NoCookie)),
-                Some(cookie) => match SessionKey::new(cookie) {
-                    None => Brought::Known(RequestSession::new(Loaded::NoKey)),
-                    Some(key) => Brought::Unknown(key),
-                },
-            },
+            None => {
+                match cookie_header::last_cookie(req.headers(), &settings.session_cookie_name) {
+                    None => Brought::Known(RequestSession::new(Loaded::NoCookie)),
+                    Some(cookie) => match SessionKey::new(cookie) {
+                        None => Brought::Known(RequestSession::new(Loaded::NoKey)),
+                        Some(key) => Brought::Unknown(key),
+                    },
+                }
+            }
         };
         Arrival { session, csrf, answer, outer }
     }
@@ -151,7 +153,7 @@ impl Middleware {
         wanted: Wanted,
         csrf: &CsrfState,
     ) -> Result<(), Error> {
-        csrf::check(req, wanted, &self.csrf_check, csrf, self.site()).await
+        csrf_check::check(req, wanted, &self.csrf_check, csrf, self.site()).await
     }
 
     /// The same, for a visitor who is known.
@@ -225,7 +227,7 @@ where
         }
         let wanted = middleware.wanted(&req, &arrival.csrf);
         // A handler may ask the hooks about a session that a middleware further out has found.
-        let asks_hooks = arrival.outer.is_some() && middleware.site().asks_for_requests();
+        let asks_hooks = arrival.outer.is_some() && middleware.site().hooks_use_request();
         let is_simple = wanted == Wanted::Nothing && !middleware.writes && !asks_hooks;
         match &arrival.session {
             // Nothing to look up, to check or to store: no query, and no future in a box.

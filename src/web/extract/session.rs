@@ -12,8 +12,7 @@ use crate::{session::DjangoSession, web::request::Visit};
 /// [`DjangoSession::data`]. On a route without a middleware the answer is a 500, and the log says what to
 /// wrap.
 impl FromRequest for DjangoSession {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 
@@ -46,8 +45,7 @@ impl FromRequest for DjangoSession {
 pub struct OptionalDjangoSession(pub Option<DjangoSession>);
 
 impl FromRequest for OptionalDjangoSession {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 

@@ -8,8 +8,7 @@ use crate::{auth::DjangoUser, web::request::Visit};
 /// Extracts the user, looked up and checked once a request; nobody logged in gets the middleware's
 /// rejection.
 impl FromRequest for DjangoUser {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 
@@ -32,8 +31,7 @@ impl FromRequest for DjangoUser {
 pub struct OptionalDjangoUser(pub Option<DjangoUser>);
 
 impl FromRequest for OptionalDjangoUser {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 

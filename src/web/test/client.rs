@@ -19,7 +19,7 @@ use crate::{
     error::Error,
     messages::{COOKIE_NAME, Item, Kept, Message, SESSION_KEY, Source, Storage},
     session::{SessionData, SessionKey},
-    web::{cookie::last_cookie, csrf::SESSION_KEY as CSRF_SESSION_KEY},
+    web::{cookie_header::last_cookie, csrf_check::SESSION_KEY as CSRF_SESSION_KEY},
 };
 
 /// A visitor with a browser: it keeps the cookies that it is sent, and brings them along. Django's

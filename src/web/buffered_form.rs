@@ -17,7 +17,7 @@ const BLOCK: usize = 16 << 10;
 
 /// The beginning of a form. What it takes is counted for as long as it takes it: also while a handler
 /// has it.
-pub(crate) struct HeldForm {
+pub(crate) struct BufferedForm {
     blocks: Vec<Block>,
     /// Once this is there, all is in it.
     spool: Option<Spool>,
@@ -38,7 +38,7 @@ struct Block {
     _taken: Taken,
 }
 
-impl HeldForm {
+impl BufferedForm {
     pub(crate) fn new(site: &DjangoSite, length: Option<u64>, window: u64) -> Self {
         Self {
             blocks: Vec::new(),

@@ -16,7 +16,7 @@ use actix_web::{
 
 use super::{
     body,
-    cookie::last_cookie,
+    cookie_header::last_cookie,
     host::{Address, header},
     request_session::RequestSession,
     set_cookie::{Lifetime, SetCookie},

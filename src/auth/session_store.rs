@@ -98,7 +98,7 @@ impl DjangoSite {
         }
         if self.is_in_cookie() {
             self.require_writing()?;
-            return self.sealed(SessionKey::generate(), data);
+            return self.signed_session(SessionKey::generate(), data);
         }
         self.insert(SessionKey::generate(), data).await
     }
@@ -162,7 +162,7 @@ impl DjangoSite {
         match save.row() {
             _ if self.is_in_cookie() => {
                 self.require_writing()?;
-                self.sealed(SessionKey::generate(), data)
+                self.signed_session(SessionKey::generate(), data)
             }
             Row::New(key) | Row::Blank(key) => self.insert(key.clone(), data).await,
             Row::Kept(row) => self.replace((row, row.key()), save, data).await,
@@ -185,7 +185,7 @@ impl DjangoSite {
         let empty = SessionData::new();
         let data = session.data().unwrap_or(&empty);
         if self.is_in_cookie() {
-            return Ok(RowNow::Live(self.sealed(session.key().clone(), data.clone())?));
+            return Ok(RowNow::Live(self.signed_session(session.key().clone(), data.clone())?));
         }
         let (was, end) = (session.expire_date(), self.expire_date(data)?);
         let life = end.duration_since(SystemTime::now()).unwrap_or_default();
@@ -287,7 +287,7 @@ impl DjangoSite {
     /// As [`DjangoSite::create`].
     pub(crate) async fn create_as_django(&self, data: SessionData) -> Result<DjangoSession, Error> {
         if self.is_in_cookie() {
-            return self.sealed(SessionKey::generate(), data);
+            return self.signed_session(SessionKey::generate(), data);
         }
         self.inserted(SessionKey::generate(), data).await
     }
@@ -305,7 +305,7 @@ impl DjangoSite {
         let wait = self.database().write_budget().wait();
         // No two keys in a row are taken by chance: something in the database lets no row in.
         for _ in 0..2 {
-            let session = self.sealed(key, data.clone())?;
+            let session = self.signed_session(key, data.clone())?;
             let (session_data, end) = (session.session_data(), session.expire_date());
             let columns = self.further_columns(&data)?;
             let key_of = session.key();
@@ -341,7 +341,7 @@ impl DjangoSite {
         // the database lets no change through.
         let mut may_be_taken = !matches!(save.row(), Row::Kept(_));
         loop {
-            let session = self.sealed(key, data)?;
+            let session = self.signed_session(key, data)?;
             let columns = self.further_columns(session.data()?)?;
             let (site, was, is) = (self.clone(), row.clone(), session.clone());
             let written = self.to_the_end(async move {
@@ -395,7 +395,7 @@ impl DjangoSite {
     ///
     /// # Errors
     /// [`Error::InvalidExpiry`]; [`Error::ImproperlyConfigured`] for more than `max_decompressed_size`.
-    pub(crate) fn sealed(
+    pub(crate) fn signed_session(
         &self,
         key: SessionKey,
         data: SessionData,
