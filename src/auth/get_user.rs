@@ -1,4 +1,4 @@
-//! `get_user` of `django.contrib.auth`: whom a session stands for, checked in Django's order.
+//! `get_user` of `django.contrib.auth`: the user of a session, checked in Django's order.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -12,7 +12,7 @@ use crate::{
     settings::AuthenticationBackend,
 };
 
-/// Who comes with a session key.
+/// The session of a session key, and its user.
 pub(crate) struct Visitor {
     pub(crate) session: Result<DjangoSession, Error>,
     pub(crate) user: Result<DjangoUser, Error>,
@@ -21,18 +21,24 @@ pub(crate) struct Visitor {
 /// `BACKEND_SESSION_KEY` of `django.contrib.auth`.
 pub(crate) const BACKEND: &str = "_auth_user_backend";
 
+/// # Users: of a session
 impl DjangoSite {
-    /// The user whom a session stands for, as Django's `get_user(request)` finds and checks it: the
-    /// id and the backend are there, the backend is listed, the user exists and is active, and the
-    /// session auth hash is that of the password, under the secret key or a fallback.
+    /// Looks up the user of a session and checks it as Django's `get_user(request)` does:
     ///
-    /// Unlike Django, this never writes: a wrong hash does not delete the session, a hash made with
-    /// a fallback key is accepted without a new session key, and an id that cannot be one is
-    /// nobody, where Django answers with a 500.
+    /// 1. The session has a user id and a backend.
+    /// 2. The backend is one of the `AUTHENTICATION_BACKENDS`.
+    /// 3. The user exists and is active.
+    /// 4. The session auth hash is that of the stored password, with the secret key or a fallback.
+    ///
+    /// Then the hook [`after_get_user`](Self::after_get_user) runs, if there is one.
+    ///
+    /// Unlike Django, this method never writes. A wrong hash does not delete the session. A hash that was
+    /// made with a fallback key does not get the session a new key. For an id that cannot be a primary key
+    /// Django answers with a 500; here the visitor is not logged in.
     ///
     /// # Errors
-    /// [`Error::Anonymous`], [`Error::Undecodable`] or [`Error::NotLoggedIn`] if it stands for
-    /// nobody; [`Error::Unavailable`] when PostgreSQL does not answer.
+    /// [`Error::Anonymous`], [`Error::Undecodable`] or [`Error::NotLoggedIn`] if no user is logged in;
+    /// [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn get_user(&self, session: &DjangoSession) -> Result<DjangoUser, Error> {
         let wait = self.database().read_budget().wait();
         let (user, backend) = self.get_user_from(session, None, &wait).await?;
@@ -40,14 +46,14 @@ impl DjangoSite {
         self.run_after_get_user(session, user, backend).await
     }
 
-    /// Whether a session still stands for this user, as it did when `session` and `user` were
-    /// handed out: the session was not ended and has not expired, and the user is still active and
-    /// has the password of then. The user, with the rights of now.
+    /// Checks again that this user is logged in with this session: the session was not ended and has not
+    /// expired, the user is active, and the password is the same. It returns the user with current
+    /// permissions.
     ///
-    /// For whatever outlives a request, such as a WebSocket or a stream of events: ask on a timer,
-    /// and end it on an error. Thousands may ask every second, the questions of a worker go to the
-    /// database together. A visitor who changes the password gets another session, so that what is
-    /// open ends and has to be opened again.
+    /// Use it for a connection that outlives its request, such as a WebSocket or an event stream: call it
+    /// on a timer, and close the connection on an error. Thousands of connections may call it every second,
+    /// because a worker's calls share a query. A visitor who changes the password gets a new session, so
+    /// open connections end and have to be opened again.
     ///
     /// ```no_run
     /// # use actix_django_session::{DjangoSession, DjangoUser, DjangoSite};
@@ -57,15 +63,15 @@ impl DjangoSite {
     /// loop {
     ///     timer.tick().await;
     ///     if site.revalidate(&session, &user).await.is_err() {
-    ///         break; // logged out, deactivated, .., or the database is away
+    ///         break; // logged out, deactivated, .., or the database does not answer
     ///     }
     /// }
     /// # }
     /// ```
     ///
     /// # Errors
-    /// What [`DjangoSite::load`] and [`DjangoSite::get_user`] say, and
-    /// [`NotLoggedIn::AnotherUser`] if the session stands for somebody else by now.
+    /// Those of [`load`](DjangoSite::load) and [`get_user`](DjangoSite::get_user), and
+    /// [`NotLoggedIn::AnotherUser`] if another user is logged in with the session now.
     pub async fn revalidate(
         &self,
         session: &DjangoSession,
@@ -82,8 +88,7 @@ impl DjangoSite {
     /// The session with this key and its user, with those of these permissions that the user has.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]; whatever is the matter with the session or the user stands in their
-    /// place.
+    /// [`Error::Unavailable`]. All other errors are in the fields of the [`Visitor`].
     pub(crate) async fn visitor(
         &self,
         key: &SessionKey,
@@ -112,9 +117,9 @@ impl DjangoSite {
         }
     }
 
-    /// The session, and what there is of the user whom it named last time: all of one moment. `None`
-    /// for a visitor who is not remembered, and where the database refuses the question: asked for
-    /// one by one, only that fails which is at fault.
+    /// The session, and the row of the user whom it named last time, from one statement. `None` for a
+    /// visitor who is not remembered. Also `None` if the database refuses the statement: when session and
+    /// user are read one by one, only the faulty one fails.
     async fn visit(
         &self,
         key: &SessionKey,
@@ -143,7 +148,7 @@ impl DjangoSite {
         Ok(Some((session, hinted)))
     }
 
-    /// The backend and the primary key of the user whom a session named, if that may count.
+    /// The backend and the primary key of the user whom a session named, if the backend reads users.
     async fn hint(
         &self,
         data: &SessionData,
@@ -166,7 +171,7 @@ impl DjangoSite {
     ) -> Result<(DjangoUser, &'a AuthenticationBackend), Error> {
         let text = session.decoded_text()?;
         let (backend, key, row, held) = match hinted {
-            // The session is as it was: so is whom it names.
+            // The session is unchanged, so its user id is too.
             Some(hinted) if Arc::ptr_eq(&hinted.text, text) => {
                 (hinted.backend, hinted.key, hinted.row, hinted.held)
             }
@@ -197,8 +202,8 @@ impl DjangoSite {
         Ok((user, backend))
     }
 
-    /// The primary key that the session names. An id that can be none is worth a warning: if all
-    /// are like that, nobody is logged in.
+    /// The primary key that the session names. Warns of an id that cannot be a primary key: if all ids
+    /// are like that, no visitor is logged in.
     pub(super) async fn primary_key_in(
         &self,
         data: &SessionData,
@@ -253,16 +258,16 @@ impl DjangoSite {
         Err(reason.into())
     }
 
-    /// That backend, if it is listed. What is no text is not.
+    /// That backend, if it is listed.
     fn backend_in(&self, data: &SessionData) -> Option<&AuthenticationBackend> {
         let path = data.text(BACKEND)?;
         self.settings().authentication_backends.iter().find(|backend| backend.path == path)
     }
 }
 
-/// Who was asked for beside a session.
+/// The user who was looked up together with a session.
 struct Hinted<'a> {
-    /// What the session held then.
+    /// The session's data when the user was remembered.
     text: Arc<DecodedText>,
     backend: &'a AuthenticationBackend,
     key: PrimaryKeyValue,

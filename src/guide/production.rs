@@ -108,7 +108,7 @@
 //! | warn | `the encoding of a password cannot be read` | somebody tries to log in with it | |
 //! | warn | `` there is a pooler in front of the database: going on without prepared statements, as without `DjangoSettings::prepared_statements` `` | once a site | |
 //! | warn | `` prepared statements keep getting lost, as behind a pooler in transaction mode: going on without them, as without `DjangoSettings::prepared_statements` `` | once a site | |
-//! | error | `a session has a new key, and the change could not be told to the cache` | `on_session_change` failed after a log-in or a `cycle_key`; the visitor has the new cookie | `error` |
+//! | error | `the on_session_change hook failed for a session that has a new key` | `on_session_change` failed after a log-in or a `cycle_key`; the visitor has the new cookie | `error` |
 //! | error | `a CSRF secret cannot be kept in the session` | `CSRF_USE_SESSIONS`, and a session too large to be read | `error` |
 //! | error | `messages were not kept in the session` | the session could not be changed | `error` |
 //! | error | `the session's messages cannot be read` | the session could not be read; the page shows none | `error` |
