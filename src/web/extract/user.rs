@@ -5,7 +5,7 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::{auth::DjangoUser, web::request::Visit};
 
-/// Extracts the user, looked up and checked once a request; nobody logged in gets the middleware's
+/// Extracts the user, who is looked up and checked once a request. An anonymous visitor gets the middleware's
 /// rejection.
 impl FromRequest for DjangoUser {
     /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
@@ -22,8 +22,19 @@ impl FromRequest for DjangoUser {
     }
 }
 
-/// The user if one is logged in. `None` means nobody is, never that the database is away: that is
-/// a 503.
+/// Extracts the user who is logged in, or `None` for an anonymous visitor. If the database does not answer,
+/// the request gets a 503, never `None`.
+///
+/// ```
+/// use actix_django_session::OptionalDjangoUser;
+///
+/// async fn front_page(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
+///     match user {
+///         Some(user) => format!("Hello, {}", user.username()),
+///         None => "Hello".into(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[doc(alias = "request.user")]
 #[doc(alias = "AnonymousUser")]
