@@ -117,7 +117,7 @@
 //! | warn | `the session's messages are no messages` | something else wrote their key | |
 //! | error | `a session was changed after its answer was sent: that is not stored` | by something that a handler left running | |
 //! | error | `a flushed session could not be deleted` | the request was cut off or failed, and then the database was away | `error` |
-//! | error | `no URL from login_url_for` | your function gave nothing that can stand in a header; a 500 | `path` |
+//! | error | `login_url_for returned no URL` | your function returned a text that is not a URL; a 500 | `path` |
 //! | error | `a cookie cannot stand in a header` | a cookie's domain or path in the settings; it is not sent | `cookie` |
 //! | warn | `a session cannot be extended` | `SESSION_SAVE_EVERY_REQUEST` could not be honoured; the visitor has an answer all the same | `error` |
 //! | error | `session database unavailable` | a request got a 503, or a session was not extended; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |

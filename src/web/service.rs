@@ -400,7 +400,7 @@ async fn stored<B>(middleware: &Middleware, visit: &Visit, reply: Reply<B>) -> R
     };
     let settings = middleware.site().settings();
     let cookie = visit.session.finish(status).await;
-    let may_send = || visit.answer.takes_session_cookie(&settings.session_cookie_name);
+    let may_send = || visit.answer.may_send_session_cookie(&settings.session_cookie_name);
     match (cookie.map(|cookie| cookie.filter(|_| may_send())), reply) {
         (Ok(None), reply) => reply,
         (Ok(Some(cookie)), Ok(mut response)) => {

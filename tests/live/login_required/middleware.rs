@@ -212,7 +212,7 @@ async fn a_login_url_is_chosen_for_each_request() {
     let said = log.of_this_crate(&["ERROR"]);
     for path in ["/named", "/nothing"] {
         let is_of =
-            |line: &&String| line.contains("no URL from login_url_for") && line.contains(path);
+            |line: &&String| line.contains("login_url_for returned no URL") && line.contains(path);
         assert_eq!(said.iter().filter(is_of).count(), 1, "{said:?}");
     }
 }
