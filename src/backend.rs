@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) enum Backend {
     Postgres(Database),
-    /// It answers at once, and never fails.
+    /// Answers at once, and never fails.
     Memory(Memory),
 }
 
@@ -62,7 +62,7 @@ impl Backend {
         }
     }
 
-    /// This backend, with what happens told to that observer.
+    /// This backend, with its events reported to that observer.
     pub(crate) fn observed_by(self, observer: Observer) -> Self {
         match self {
             Self::Postgres(database) => Self::Postgres(database.observed_by(observer)),
@@ -111,14 +111,14 @@ impl Backend {
         }
     }
 
-    /// Remembers that a hook speaks for this authentication class.
+    /// Remembers that a hook does what this authentication class does.
     pub(crate) fn know_authenticator(&self, path: &str) {
         if let Self::Postgres(database) = self {
             database.know_authenticator(path);
         }
     }
 
-    /// Whether a hook speaks for this authentication class. In memory, nothing is checked.
+    /// Whether a hook does what this authentication class does. In memory always, because nothing is checked.
     pub(crate) fn knows_authenticator(&self, path: &str) -> bool {
         match self {
             Self::Postgres(database) => database.knows_authenticator(path),
@@ -133,8 +133,8 @@ impl Backend {
         }
     }
 
-    /// Says everything that is wrong with the tables, their columns or the role's rights. Nothing is, in
-    /// memory.
+    /// Reports everything that is wrong with the tables, their columns or the role's rights. In memory nothing
+    /// is wrong.
     pub(crate) async fn check(&self, report: &mut CheckReport) -> Result<Readable, Error> {
         match self {
             Self::Postgres(database) => database.check(report).await,
@@ -164,7 +164,7 @@ impl Backend {
         }
     }
 
-    /// Closes what nobody uses: this runtime may do nothing else from now on.
+    /// Closes idle connections, because this runtime may run nothing else from now on.
     pub(crate) async fn close_idle(&self) {
         if let Self::Postgres(database) = self {
             database.close_idle().await;
@@ -367,7 +367,7 @@ impl Backend {
         }
     }
 
-    /// Puts another encoding of the password in the place of this one; says whether it was still there.
+    /// Replaces this encoding of the password by another one; returns whether it was still there.
     pub(crate) async fn replace_password(
         &self,
         key: &PrimaryKeyValue,
@@ -381,7 +381,7 @@ impl Backend {
         }
     }
 
-    /// Writes the time of a log-in; says whether the user is there.
+    /// Writes the time of a login; returns whether the user is there.
     pub(crate) async fn update_last_login(
         &self,
         key: &PrimaryKeyValue,

@@ -425,7 +425,7 @@ mod tests {
         for same in [&one, &hooked, &but(|_| ()), &but(|s| s.write_sessions = true)] {
             assert!(one.shares_sessions(same) && same.shares_sessions(&one));
         }
-        // Whoever is let in by the one need not be by the other.
+        // A visitor whom one site lets in may be rejected by the other.
         for other in [
             site("b", settings()),
             site("a", DjangoSettings::new("other")),

@@ -11,18 +11,18 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use super::buffered_form::BufferedForm;
 use crate::error::Error;
 
-/// How much is written to a disk at once, where so much has come.
+/// How many bytes are written to the disk at once, if as many have arrived.
 const WRITTEN_AT_ONCE: usize = 16 << 10;
 
-/// Reads a form and keeps what it has read. A form ends where it says, whatever comes behind (Django's
+/// Reads a form and keeps what it has read. A form ends at its `Content-Length`, whatever follows (Django's
 /// `LimitedStream`).
 pub(crate) struct FormReader {
     form: BufferedForm,
-    /// How much there is to come of the form, at most.
+    /// How many bytes of the form are still to come, at most.
     left: u64,
-    /// What the connection broke with.
+    /// The error that broke the connection.
     error: Option<PayloadError>,
-    /// `None` at the end: not every body can be asked again then.
+    /// `None` at the end: some bodies panic if they are polled after their end.
     rest: Option<Payload>,
 }
 
@@ -64,8 +64,8 @@ impl FormReader {
         None
     }
 
-    /// The piece with what else is here already: a disk is not asked for every byte that a client sends
-    /// by itself.
+    /// The piece and the following ones that have already arrived, so that the disk does not write each byte
+    /// of a slow client on its own.
     fn receive_more(&mut self, piece: Bytes) -> Bytes {
         let most = self.left.min(WRITTEN_AT_ONCE as u64) as usize;
         let mut gathered = BytesMut::new();
@@ -80,7 +80,7 @@ impl FormReader {
         }
     }
 
-    /// What was read and what is left, as one body again.
+    /// Puts the body back into the request: the part that was read, and the rest.
     pub(crate) fn give_back(self, req: &mut ServiceRequest) {
         let is_untouched = self.form.is_empty() && self.error.is_none();
         req.set_payload(match self.rest {

@@ -1,4 +1,4 @@
-//! The only place that knows actix.
+//! Middleware, extractors and cookies: the only module that uses actix.
 
 mod admission;
 mod body;
