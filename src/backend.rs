@@ -153,7 +153,7 @@ impl Backend {
         }
     }
 
-    /// Asks a table of tokens for a token that does not exist: what is said against it.
+    /// Looks up a token that does not exist, and returns the error of the database, if there is one.
     pub(crate) async fn try_tokens(
         &self,
         class: &TokenAuthentication,
@@ -224,7 +224,7 @@ impl Backend {
         }
     }
 
-    /// Deletes a row; says whether it was there.
+    /// Deletes a row and returns whether it was there.
     pub(crate) async fn delete_session(
         &self,
         key: &SessionKey,
@@ -236,7 +236,7 @@ impl Backend {
         }
     }
 
-    /// Moves the end of a session, if it still ends when it did; says whether it was moved.
+    /// Moves the end of a session, if it still ends when it did and returns whether it was moved.
     pub(crate) async fn slide_session(
         &self,
         key: &SessionKey,
@@ -250,7 +250,7 @@ impl Backend {
         }
     }
 
-    /// Deletes the rows that ended before this moment; says how many.
+    /// Deletes the rows that ended before this moment and returns how many.
     pub(crate) async fn clear_expired(&self, now: SystemTime) -> Result<u64, Error> {
         match self {
             Self::Postgres(database) => database.clear_expired(now).await,
@@ -305,7 +305,7 @@ impl Backend {
         }
     }
 
-    /// The only user who has in this column what the JSON stands for, and the primary key.
+    /// The only user whose column has the value of this JSON, and the primary key.
     pub(crate) async fn user_row_by_column(
         &self,
         column: &str,

@@ -144,7 +144,7 @@ impl DjangoSite {
             self.memo().forget(key);
         }
         let hinted =
-            Hinted { text: remembered, backend, key: user, row: visit.user, held: visit.held };
+            Hinted { text: remembered, backend, key: user, row: visit.user, looked_up: visit.held };
         Ok(Some((session, hinted)))
     }
 
@@ -170,10 +170,10 @@ impl DjangoSite {
         wait: &Wait,
     ) -> Result<(DjangoUser, &'a AuthenticationBackend), Error> {
         let text = session.decoded_text()?;
-        let (backend, key, row, held) = match hinted {
+        let (backend, key, row, looked_up) = match hinted {
             // The session is unchanged, so its user id is too.
             Some(hinted) if Arc::ptr_eq(&hinted.text, text) => {
-                (hinted.backend, hinted.key, hinted.row, hinted.held)
+                (hinted.backend, hinted.key, hinted.row, hinted.looked_up)
             }
             hinted => {
                 let data = text.data();
@@ -183,15 +183,15 @@ impl DjangoSite {
                 let backend = self.listed_backend(data)?;
                 let key = self.primary_key_in(data, wait.deadline()).await?;
                 let key = key.ok_or(NotLoggedIn::NoSuchUser)?;
-                let (row, held) = match hinted {
-                    Some(hinted) if hinted.key == key => (hinted.row, hinted.held),
+                let (row, looked_up) = match hinted {
+                    Some(hinted) if hinted.key == key => (hinted.row, hinted.looked_up),
                     _ => (self.database().user_row(&key, wait.deadline()).await?, None),
                 };
-                (backend, key, row, held)
+                (backend, key, row, looked_up)
             }
         };
         let row = row.ok_or(NotLoggedIn::NoSuchUser)?;
-        let user = self.user_in(row, held, key, wait);
+        let user = self.user_in(row, looked_up, key, wait);
         if !user.is_active() && !backend.admits_inactive {
             return Err(NotLoggedIn::Inactive.into());
         }
@@ -236,12 +236,12 @@ impl DjangoSite {
     pub(super) fn user_in(
         &self,
         row: Arc<UserRow>,
-        held: Option<HeldPermissions>,
+        looked_up: Option<HeldPermissions>,
         key: PrimaryKeyValue,
         wait: &Wait,
     ) -> DjangoUser {
         let source = (self.database().clone(), key, wait.budget().clone());
-        DjangoUser::from_row(row, held, source, self.permission_policy())
+        DjangoUser::from_row(row, looked_up, source, self.permission_policy())
     }
 
     /// The backend that the session came in by.
@@ -272,5 +272,5 @@ struct Hinted<'a> {
     backend: &'a AuthenticationBackend,
     key: PrimaryKeyValue,
     row: Option<Arc<UserRow>>,
-    held: Option<HeldPermissions>,
+    looked_up: Option<HeldPermissions>,
 }

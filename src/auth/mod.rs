@@ -1,4 +1,4 @@
-//! Users, passwords, permissions and log-ins: `django.contrib.auth`.
+//! Users, passwords, permissions and login: `django.contrib.auth`.
 
 mod after_has_perm;
 mod authenticate;

@@ -104,7 +104,7 @@ impl Memory {
         tables.found(self.model(), tables.users.iter().find(|user| user.id == *id))
     }
 
-    /// The only user who has in this column what the JSON stands for, and the primary key.
+    /// The only user whose column has the value of this JSON, and the primary key.
     pub(crate) fn user_row_by_column(&self, column: &str, json: &str) -> Option<Found> {
         self.observer.event(Event::UserLookup);
         let (tables, model) = (self.users(), self.model());
