@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) enum Backend {
     Postgres(Database),
-    /// It answers at once, and never fails.
+    /// Answers at once, and never fails.
     Memory(Memory),
 }
 
@@ -62,7 +62,7 @@ impl Backend {
         }
     }
 
-    /// This backend, with what happens told to that observer.
+    /// This backend, with its events reported to that observer.
     pub(crate) fn observed_by(self, observer: Observer) -> Self {
         match self {
             Self::Postgres(database) => Self::Postgres(database.observed_by(observer)),
@@ -111,14 +111,14 @@ impl Backend {
         }
     }
 
-    /// Remembers that a hook speaks for this authentication class.
+    /// Remembers that a hook does what this authentication class does.
     pub(crate) fn know_authenticator(&self, path: &str) {
         if let Self::Postgres(database) = self {
             database.know_authenticator(path);
         }
     }
 
-    /// Whether a hook speaks for this authentication class. In memory, nothing is checked.
+    /// Whether a hook does what this authentication class does. In memory always, because nothing is checked.
     pub(crate) fn knows_authenticator(&self, path: &str) -> bool {
         match self {
             Self::Postgres(database) => database.knows_authenticator(path),
@@ -133,8 +133,8 @@ impl Backend {
         }
     }
 
-    /// Says everything that is wrong with the tables, their columns or the role's rights. Nothing is, in
-    /// memory.
+    /// Reports everything that is wrong with the tables, their columns or the role's rights. In memory nothing
+    /// is wrong.
     pub(crate) async fn check(&self, report: &mut CheckReport) -> Result<Readable, Error> {
         match self {
             Self::Postgres(database) => database.check(report).await,
@@ -153,7 +153,7 @@ impl Backend {
         }
     }
 
-    /// Asks a table of tokens for a token that does not exist: what is said against it.
+    /// Looks up a token that does not exist, and returns the error of the database, if there is one.
     pub(crate) async fn try_tokens(
         &self,
         class: &TokenAuthentication,
@@ -164,7 +164,7 @@ impl Backend {
         }
     }
 
-    /// Closes what nobody uses: this runtime may do nothing else from now on.
+    /// Closes idle connections, because this runtime may run nothing else from now on.
     pub(crate) async fn close_idle(&self) {
         if let Self::Postgres(database) = self {
             database.close_idle().await;
@@ -224,7 +224,7 @@ impl Backend {
         }
     }
 
-    /// Deletes a row; says whether it was there.
+    /// Deletes a row and returns whether it was there.
     pub(crate) async fn delete_session(
         &self,
         key: &SessionKey,
@@ -236,7 +236,7 @@ impl Backend {
         }
     }
 
-    /// Moves the end of a session, if it still ends when it did; says whether it was moved.
+    /// Moves the end of a session, if it still ends when it did and returns whether it was moved.
     pub(crate) async fn slide_session(
         &self,
         key: &SessionKey,
@@ -250,7 +250,7 @@ impl Backend {
         }
     }
 
-    /// Deletes the rows that ended before this moment; says how many.
+    /// Deletes the rows that ended before this moment and returns how many.
     pub(crate) async fn clear_expired(&self, now: SystemTime) -> Result<u64, Error> {
         match self {
             Self::Postgres(database) => database.clear_expired(now).await,
@@ -305,7 +305,7 @@ impl Backend {
         }
     }
 
-    /// The only user who has in this column what the JSON stands for, and the primary key.
+    /// The only user whose column has the value of this JSON, and the primary key.
     pub(crate) async fn user_row_by_column(
         &self,
         column: &str,
@@ -367,7 +367,7 @@ impl Backend {
         }
     }
 
-    /// Puts another encoding of the password in the place of this one; says whether it was still there.
+    /// Replaces this encoding of the password by another one; returns whether it was still there.
     pub(crate) async fn replace_password(
         &self,
         key: &PrimaryKeyValue,
@@ -381,7 +381,7 @@ impl Backend {
         }
     }
 
-    /// Writes the time of a log-in; says whether the user is there.
+    /// Writes the time of a login; returns whether the user is there.
     pub(crate) async fn update_last_login(
         &self,
         key: &PrimaryKeyValue,

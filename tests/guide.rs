@@ -51,7 +51,7 @@ fn code_of_each_chapter_answers_in_a_test() {
     assert!(found >= 15, "{found}");
 }
 
-/// Who copies a `main` has a log.
+/// A copied `main` writes a log.
 #[test]
 fn what_runs_a_server_has_a_subscriber() {
     let mut mains: Vec<_> = chapters().chain(["README.md".into()]).collect();

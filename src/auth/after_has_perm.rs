@@ -1,4 +1,4 @@
-//! Who has the last word on permissions.
+//! The hook that decides about permissions.
 
 use std::{future::Future, sync::Arc};
 
@@ -7,10 +7,11 @@ use futures_util::future::BoxFuture;
 use super::{DjangoSite, DjangoUser, user::PermissionPolicy};
 use crate::{error::Error, settings::Power};
 
+/// # Hook: permissions
 impl DjangoSite {
-    /// Has the last word on permissions: for a backend that computes or refuses them, or a user model
-    /// with a `has_perm` of its own. It is given the user, the permission (`"app_label.codename"`) and
-    /// what Django's own classes would say, and answers what the site's would.
+    /// Sets a hook that decides about permissions: for a backend that computes or refuses them, or a user
+    /// model with its own `has_perm`. The hook gets the user, the permission (`"app_label.codename"`) and
+    /// the result of Django's own classes. It returns what the site's classes would.
     ///
     /// ```
     /// # use actix_django_session::DjangoSite;
@@ -21,20 +22,20 @@ impl DjangoSite {
     /// //             raise PermissionDenied
     /// //         return False
     /// site.after_has_perm(|user, permission, has| async move {
-    ///     // No backend is asked about a superuser.
+    ///     // For a superuser Django asks no backend.
     ///     Ok(has && (user.is_superuser() || permission != "shop.delete_item"))
     /// })
     /// # }
     /// ```
     ///
-    /// Middlewares and [`DjangoUser`] go by it, whoever the user is. A backend that refuses does so for
-    /// all that later ones would grant. [`DjangoUser::permissions`] holds those of Django's tables that
-    /// it does not refuse; what it grants beyond is no member.
+    /// - Middlewares and [`DjangoUser::has_perm`] use its result for every user, superusers included.
+    /// - [`DjangoUser::permissions`] has the permissions of Django's tables that the hook does not refuse.
+    ///   It has none that only the hook grants.
+    /// - In Django, a backend that raises `PermissionDenied` also overrules the backends after it.
+    /// - If the hook returns an error, or takes longer than the
+    ///   [`timeout`](crate::DjangoSettings::timeout), the request gets that error as its answer.
     ///
-    /// An error of it is the answer of the request, and so is one that takes longer than the
-    /// [`timeout`](crate::DjangoSettings::timeout): nobody is let in by it.
-    ///
-    /// Defaults to what Django's own classes say.
+    /// Default: the result of Django's own classes.
     #[must_use]
     pub fn after_has_perm<F, R>(mut self, hook: F) -> Self
     where
@@ -48,12 +49,12 @@ impl DjangoSite {
         self
     }
 
-    /// Who decides about the permissions of this site's users.
+    /// What decides about the permissions of this site's users.
     pub(super) fn permission_policy(&self) -> PermissionPolicy {
         match (&self.hooks().after_has_perm, self.require(Power::Permissions)) {
-            (Some(hook), _) => PermissionPolicy::Asked(Arc::clone(hook)),
+            (Some(hook), _) => PermissionPolicy::Hook(Arc::clone(hook)),
             (None, Ok(())) => PermissionPolicy::Tables,
-            (None, Err(error)) => PermissionPolicy::Off(Box::new(error)),
+            (None, Err(error)) => PermissionPolicy::HookMissing(Box::new(error)),
         }
     }
 }

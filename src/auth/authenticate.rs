@@ -1,4 +1,4 @@
-//! `authenticate` of `django.contrib.auth`: whom a user name and a password stand for.
+//! `authenticate` of `django.contrib.auth`: finds the user with a username and a password.
 
 use std::{future::Future, sync::Arc, time::SystemTime};
 
@@ -10,10 +10,11 @@ use crate::{
     settings::{AuthenticationBackend, Power},
 };
 
+/// # Passwords: login
 impl DjangoSite {
-    /// Has the last word on a password that was right: for a user model whose `check_password` asks
-    /// for more. It is given the user, active or not, and this site, and answers with that user, or
-    /// with `None` if Django would say that the password is wrong.
+    /// Sets a hook that runs after a correct password: for a user model whose `check_password` checks
+    /// more. The hook gets the user, active or not, and this site. It returns the user, or `None` if
+    /// Django would say that the password is wrong.
     ///
     /// ```
     /// # use actix_django_session::DjangoSite;
@@ -27,24 +28,24 @@ impl DjangoSite {
     /// # }
     /// ```
     ///
-    /// An error of it is an error of [`authenticate`](Self::authenticate), and so is one that takes
-    /// longer than the [`timeout`](crate::DjangoSettings::timeout).
+    /// If the hook returns an error, or takes longer than the
+    /// [`timeout`](crate::DjangoSettings::timeout), [`authenticate`](Self::authenticate) returns an error.
     ///
-    /// Defaults to every right password.
+    /// Default: every correct password counts.
     #[must_use]
     pub fn after_check_password<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(DjangoUser, DjangoSite) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Option<DjangoUser>, Error>> + Send + 'static,
     {
-        let hook = move |user, site| -> site::Verdict { Box::pin(hook(user, site)) };
+        let hook = move |user, site| -> site::HookFuture { Box::pin(hook(user, site)) };
         self.hooks_mut().after_check_password = Some(Arc::new(hook));
         self
     }
 
-    /// What stands in the column of `USERNAME_FIELD` for a name that was typed: for a field that
-    /// brings names into a form of its own, or a manager whose `get_by_natural_key` does. `None` for
-    /// a name that no user can have.
+    /// Sets the function that turns a name as typed into the value of the `USERNAME_FIELD` column: for a
+    /// field that normalizes names, or a manager whose `get_by_natural_key` does. `None` means that no
+    /// user can have this name.
     ///
     /// ```
     /// # use actix_django_session::DjangoSite;
@@ -56,10 +57,10 @@ impl DjangoSite {
     /// # }
     /// ```
     ///
-    /// For a manager that asks for `username__iexact`, see
-    /// [`UserModel::username_iexact`](crate::UserModel::username_iexact).
+    /// For a manager that looks up `username__iexact`, set
+    /// [`UserModel::username_iexact`](crate::UserModel::username_iexact) instead.
     ///
-    /// Defaults to the name as it is.
+    /// Default: the name as it is.
     #[must_use]
     pub fn username_to_column<F>(mut self, column: F) -> Self
     where
@@ -69,21 +70,20 @@ impl DjangoSite {
         self
     }
 
-    /// The user with this name and this password, as Django's
-    /// `authenticate(username=.., password=..)` finds and checks it: by the `ModelBackend`s among
-    /// the `AUTHENTICATION_BACKENDS`, in their order. `None` if there is no such user, the password
-    /// is wrong or the account is not active; all three take the same time.
+    /// Finds the user with this username and password, as Django's
+    /// `authenticate(username=.., password=..)` does: by the `ModelBackend`s among the
+    /// `AUTHENTICATION_BACKENDS`, in their order. It returns `None` if there is no such user, the password
+    /// is wrong, or the account is not active; all three take the same time.
     ///
-    /// Hashing runs on a thread that may block, and no more passwords are hashed at once than there
-    /// are processors; who does not get a turn within the
-    /// [`timeout`](crate::DjangoSettings::timeout) gets a 503. A password that is right
-    /// and encoded with other parameters than the settings name in
-    /// [`password_hashers`](crate::DjangoSettings::password_hashers) is encoded anew, as in Django.
-    ///
-    /// Name and password are taken as they are: Django's form strips the name and brings it into
-    /// Unicode form NFKC, and refuses empty ones. The signals `user_logged_in` and
-    /// `user_login_failed` are Django's own: what a site has connected to them does not run here.
-    /// Trying passwords without end is not prevented.
+    /// - Hashing runs on a blocking thread. At most one password per processor is hashed at once; a
+    ///   request that gets no turn within the [`timeout`](crate::DjangoSettings::timeout) gets a 503.
+    /// - If the password is correct but its encoding has other parameters than
+    ///   [`password_hashers`](crate::DjangoSettings::password_hashers) says, it is encoded again and
+    ///   stored, as in Django.
+    /// - Name and password are used as given. Django's login form strips the name, normalizes it to
+    ///   Unicode NFKC, and refuses an empty name or password: do the same in yours.
+    /// - **There is no limit on attempts**, and Django's signals `user_logged_in` and `user_login_failed`
+    ///   are not sent. What a site has connected to them, such as django-axes, does not run here.
     ///
     /// ```no_run
     /// # async fn f(site: actix_django_session::DjangoSite) -> Result<(), actix_django_session::Error> {
@@ -96,18 +96,20 @@ impl DjangoSite {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when PostgreSQL does not answer, [`Error::TooManyPasswords`] when the
-    /// processors are busy; [`Error::ImproperlyConfigured`] if it is not known what a backend
-    /// does that Django would ask first, if none checks passwords, if the user model is one
-    /// without session auth hash, if several users have that name, or if the exported settings say
-    /// that the site finds users or checks passwords in a way that no hook does here.
+    /// - [`Error::Unavailable`] when PostgreSQL does not answer.
+    /// - [`Error::TooManyPasswords`] when the processors are busy.
+    /// - [`Error::ImproperlyConfigured`] if
+    ///   [`checks_passwords`](crate::AuthenticationBackend::checks_passwords) is unknown for a backend that
+    ///   Django would ask, if no backend checks passwords, if the user model has no session auth hash, if
+    ///   several users have that name, or if the exported settings say that the site finds users or checks
+    ///   passwords in its own way and no hook does the same.
     pub async fn authenticate(
         &self,
         username: &str,
         password: &str,
     ) -> Result<Option<DjangoUser>, Error> {
         let found = self.find_and_check(username, password).await;
-        // Whatever the handler makes of it, the log says why.
+        // The handler may answer an error as it likes, so the log has the reason.
         found.inspect_err(|error| self.observer().rejected(error, None))
     }
 
@@ -129,16 +131,16 @@ impl DjangoSite {
             else {
                 return Ok(None);
             };
-            let Some(user) = self.after_password(user).await? else { return Ok(None) };
-            // An inactive user's password is upgraded too (I11). If it cannot be, somebody else has
-            // changed it: then it is looked at again, and left alone. Or a policy of the table
-            // forbids it.
+            let Some(user) = self.call_after_check_password(user).await? else { return Ok(None) };
+            // An inactive user's password is upgraded too (I11). If the row could not be changed, another
+            // request has changed the password, or a policy of the table forbids it: then the password is
+            // checked once more and not upgraded.
             if must_update && std::mem::take(&mut upgrades) {
-                let anew = self.make_password(password).await?;
-                if !self.replace_password(&user, &encoded, &anew).await? {
+                let upgraded = self.make_password(password).await?;
+                if !self.replace_password(&user, &encoded, &upgraded).await? {
                     continue;
                 }
-                user.set_password(anew);
+                user.set_password(upgraded);
             }
             let admits =
                 |backend: &&&AuthenticationBackend| user.is_active() || backend.admits_inactive;
@@ -146,13 +148,13 @@ impl DjangoSite {
         }
     }
 
-    /// Gives a user another password: Django's `user.set_password(..)` and `user.save()`, of the password
-    /// alone. What it returns is the user with that password, for
-    /// [`update_session_auth_hash`](crate::DjangoSessionMut::update_session_auth_hash): all other sessions
-    /// of the user end when they are next used.
+    /// Stores another password for a user: Django's `user.set_password(..)` and
+    /// `user.save(update_fields=["password"])`. It returns the user with that password, for
+    /// [`update_session_auth_hash`](crate::DjangoSessionMut::update_session_auth_hash). All other sessions
+    /// of the user end at their next request.
     ///
-    /// The old password is not asked for, and the site's `AUTH_PASSWORD_VALIDATORS` are Django's own: a
-    /// form does both first, as in `examples/log_in.rs`. The role needs the right to update that column.
+    /// It checks neither the old password nor the site's `AUTH_PASSWORD_VALIDATORS`: your form has to, as
+    /// in `examples/log_in.rs`. The role needs `UPDATE` on the password column.
     ///
     /// ```no_run
     /// # use actix_django_session::{DjangoSessionMut, DjangoSite, DjangoUser, Error};
@@ -164,17 +166,19 @@ impl DjangoSite {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotLoggedIn`] if the user is gone; those of [`make_password`](Self::make_password);
-    /// [`Error::ImproperlyConfigured`] for a user model without session auth hash, whose password is not
-    /// read; [`Error::Unavailable`] when PostgreSQL does not answer, or the role may not update the
-    /// column.
+    /// - [`Error::NotLoggedIn`] if the user was deleted.
+    /// - Those of [`make_password`](Self::make_password).
+    /// - [`Error::ImproperlyConfigured`] for a user model without session auth hash: its password is not
+    ///   read.
+    /// - [`Error::Unavailable`] when PostgreSQL does not answer, or the role may not update the column.
     pub async fn set_password(
         &self,
         user: &DjangoUser,
         password: &str,
     ) -> Result<DjangoUser, Error> {
         if self.settings().user_model.session_auth_hash.is_none() {
-            let reason = "set_password reads no password without a session auth hash";
+            let reason = "`set_password` needs a user model with a session auth hash: set \
+                          `UserModel::session_auth_hash`";
             return Err(Error::ImproperlyConfigured(reason.into()));
         }
         let encoded = self.make_password(password).await?;
@@ -183,7 +187,8 @@ impl DjangoSite {
             let wait = self.database().read_budget().wait();
             let row = self.database().user_row(user.key(), wait.deadline()).await?;
             let row = row.ok_or(NotLoggedIn::NoSuchUser)?;
-            // Somebody else was faster, and the last one counts. Or nothing lets the row be changed.
+            // Another request changed the password first: then try again, because the last one counts.
+            // If the password is unchanged, something in the database prevents the update.
             if tried.is_some() && tried == row.password {
                 return Err(Unavailable::NotWritten.into());
             }
@@ -197,23 +202,27 @@ impl DjangoSite {
         }
     }
 
-    /// Writes into the user's row that a log-in is happening now, as `update_last_login` of
-    /// `django.contrib.auth.models` does after every log-in.
+    /// Writes the current time into the `last_login` column of the user's row, as `update_last_login` of
+    /// `django.contrib.auth.models` does after each login.
+    /// [`DjangoSessionMut::login`](crate::DjangoSessionMut::login) does this by itself.
     ///
     /// # Errors
-    /// [`Error::NotLoggedIn`] if the user is gone; [`Error::Unavailable`] when PostgreSQL does not
-    /// answer, or the role may not update that column.
+    /// [`Error::NotLoggedIn`] if the user was deleted; [`Error::Unavailable`] when PostgreSQL does not
+    /// answer, or the role may not update the column.
     pub async fn update_last_login(&self, user: &DjangoUser) -> Result<(), Error> {
         let (wait, now) = (self.database().write_budget().wait(), SystemTime::now());
         let is_there = self.database().update_last_login(user.key(), now, wait.deadline()).await?;
         if is_there { Ok(()) } else { Err(NotLoggedIn::NoSuchUser.into()) }
     }
 
-    async fn after_password(&self, user: DjangoUser) -> Result<Option<DjangoUser>, Error> {
+    async fn call_after_check_password(
+        &self,
+        user: DjangoUser,
+    ) -> Result<Option<DjangoUser>, Error> {
         let Some(hook) = &self.hooks().after_check_password else { return Ok(Some(user)) };
-        let patience = self.settings().timeout;
-        let verdict = timeout(patience, hook(user, self.clone())).await;
-        verdict.map_err(|_| Unavailable::Timeout(patience))?
+        let limit = self.settings().timeout;
+        let result = timeout(limit, hook(user, self.clone())).await;
+        result.map_err(|_| Unavailable::Timeout(limit))?
     }
 
     async fn replace_password(
@@ -226,25 +235,33 @@ impl DjangoSite {
         self.database().replace_password(user.key(), old, new, wait.deadline()).await
     }
 
-    /// The backends that check passwords as `ModelBackend` does: one look serves them all.
+    /// The backends that check passwords as `ModelBackend` does: one check serves them all.
     fn password_backends(&self) -> Result<Vec<&AuthenticationBackend>, Error> {
         let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
         let settings = self.settings();
         if settings.user_model.session_auth_hash.is_none() {
-            return improper("authenticate reads no password without a session auth hash".into());
+            return improper(
+                "`authenticate` needs a user model with a session auth hash: set \
+                 `UserModel::session_auth_hash`"
+                    .into(),
+            );
         }
         let backends = settings.authentication_backends.iter();
         let unknown = backends.clone().find(|backend| backend.checks_passwords != Some(false));
         if let Some(AuthenticationBackend { path, checks_passwords: None, .. }) = unknown {
             return improper(format!(
-                "AUTHENTICATION_BACKENDS: Django asks {path} first, which may refuse or know other \
-                 ways in: say with AuthenticationBackend::checks_passwords what it does"
+                "AUTHENTICATION_BACKENDS: it is unknown whether {path} checks passwords or refuses \
+                 logins: set `AuthenticationBackend::checks_passwords`"
             ));
         }
         let checking: Vec<_> =
             backends.filter(|backend| backend.checks_passwords == Some(true)).collect();
         if checking.is_empty() {
-            return improper("none of the AUTHENTICATION_BACKENDS checks passwords here".into());
+            return improper(
+                "AUTHENTICATION_BACKENDS: no backend checks passwords as ModelBackend does: set \
+                 `AuthenticationBackend::checks_passwords` of the one that does"
+                    .into(),
+            );
         }
         Ok(checking)
     }

@@ -1,4 +1,4 @@
-//! `get_user` of `django.contrib.auth`: whom a session stands for, checked in Django's order.
+//! `get_user` of `django.contrib.auth`: the user of a session, checked in Django's order.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -12,7 +12,7 @@ use crate::{
     settings::AuthenticationBackend,
 };
 
-/// Who comes with a session key.
+/// The session of a session key, and its user.
 pub(crate) struct Visitor {
     pub(crate) session: Result<DjangoSession, Error>,
     pub(crate) user: Result<DjangoUser, Error>,
@@ -21,33 +21,39 @@ pub(crate) struct Visitor {
 /// `BACKEND_SESSION_KEY` of `django.contrib.auth`.
 pub(crate) const BACKEND: &str = "_auth_user_backend";
 
+/// # Users: of a session
 impl DjangoSite {
-    /// The user whom a session stands for, as Django's `get_user(request)` finds and checks it: the
-    /// id and the backend are there, the backend is listed, the user exists and is active, and the
-    /// session auth hash is that of the password, under the secret key or a fallback.
+    /// Looks up the user of a session and checks it as Django's `get_user(request)` does:
     ///
-    /// Unlike Django, this never writes: a wrong hash does not delete the session, a hash made with
-    /// a fallback key is accepted without a new session key, and an id that cannot be one is
-    /// nobody, where Django answers with a 500.
+    /// 1. The session has a user id and a backend.
+    /// 2. The backend is one of the `AUTHENTICATION_BACKENDS`.
+    /// 3. The user exists and is active.
+    /// 4. The session auth hash is that of the stored password, with the secret key or a fallback.
+    ///
+    /// Then the hook [`after_get_user`](Self::after_get_user) runs, if there is one.
+    ///
+    /// Unlike Django, this method never writes. A wrong hash does not delete the session. A hash that was
+    /// made with a fallback key does not get the session a new key. For an id that cannot be a primary key
+    /// Django answers with a 500; here the visitor is not logged in.
     ///
     /// # Errors
-    /// [`Error::Anonymous`], [`Error::Undecodable`] or [`Error::NotLoggedIn`] if it stands for
-    /// nobody; [`Error::Unavailable`] when PostgreSQL does not answer.
+    /// [`Error::Anonymous`], [`Error::Undecodable`] or [`Error::NotLoggedIn`] if no user is logged in;
+    /// [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn get_user(&self, session: &DjangoSession) -> Result<DjangoUser, Error> {
         let wait = self.database().read_budget().wait();
         let (user, backend) = self.get_user_from(session, None, &wait).await?;
         drop(wait);
-        self.last_word(session, user, backend).await
+        self.run_after_get_user(session, user, backend).await
     }
 
-    /// Whether a session still stands for this user, as it did when `session` and `user` were
-    /// handed out: the session was not ended and has not expired, and the user is still active and
-    /// has the password of then. The user, with the rights of now.
+    /// Checks again that this user is logged in with this session: the session was not ended and has not
+    /// expired, the user is active, and the password is the same. It returns the user with current
+    /// permissions.
     ///
-    /// For whatever outlives a request, such as a WebSocket or a stream of events: ask on a timer,
-    /// and end it on an error. Thousands may ask every second, the questions of a worker go to the
-    /// database together. A visitor who changes the password gets another session, so that what is
-    /// open ends and has to be opened again.
+    /// Use it for a connection that outlives its request, such as a WebSocket or an event stream: call it
+    /// on a timer, and close the connection on an error. Thousands of connections may call it every second,
+    /// because a worker's calls share a query. A visitor who changes the password gets a new session, so
+    /// open connections end and have to be opened again.
     ///
     /// ```no_run
     /// # use actix_django_session::{DjangoSession, DjangoUser, DjangoSite};
@@ -57,15 +63,15 @@ impl DjangoSite {
     /// loop {
     ///     timer.tick().await;
     ///     if site.revalidate(&session, &user).await.is_err() {
-    ///         break; // logged out, deactivated, .., or the database is away
+    ///         break; // logged out, deactivated, .., or the database does not answer
     ///     }
     /// }
     /// # }
     /// ```
     ///
     /// # Errors
-    /// What [`DjangoSite::load`] and [`DjangoSite::get_user`] say, and
-    /// [`NotLoggedIn::AnotherUser`] if the session stands for somebody else by now.
+    /// Those of [`load`](DjangoSite::load) and [`get_user`](DjangoSite::get_user), and
+    /// [`NotLoggedIn::AnotherUser`] if another user is logged in with the session now.
     pub async fn revalidate(
         &self,
         session: &DjangoSession,
@@ -82,8 +88,7 @@ impl DjangoSite {
     /// The session with this key and its user, with those of these permissions that the user has.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]; whatever is the matter with the session or the user stands in their
-    /// place.
+    /// [`Error::Unavailable`]. All other errors are in the fields of the [`Visitor`].
     pub(crate) async fn visitor(
         &self,
         key: &SessionKey,
@@ -101,7 +106,9 @@ impl DjangoSite {
         };
         drop(wait);
         let user = match (&session, user) {
-            (Ok(session), Ok((user, backend))) => self.last_word(session, user, backend).await,
+            (Ok(session), Ok((user, backend))) => {
+                self.run_after_get_user(session, user, backend).await
+            }
             (_, user) => user.map(|(user, _)| user),
         };
         match user {
@@ -110,9 +117,9 @@ impl DjangoSite {
         }
     }
 
-    /// The session, and what there is of the user whom it named last time: all of one moment. `None`
-    /// for a visitor who is not remembered, and where the database refuses the question: asked for
-    /// one by one, only that fails which is at fault.
+    /// The session, and the row of the user whom it named last time, from one statement. `None` for a
+    /// visitor who is not remembered. Also `None` if the database refuses the statement: when session and
+    /// user are read one by one, only the faulty one fails.
     async fn visit(
         &self,
         key: &SessionKey,
@@ -137,11 +144,11 @@ impl DjangoSite {
             self.memo().forget(key);
         }
         let hinted =
-            Hinted { text: remembered, backend, key: user, row: visit.user, held: visit.held };
+            Hinted { text: remembered, backend, key: user, row: visit.user, looked_up: visit.held };
         Ok(Some((session, hinted)))
     }
 
-    /// The backend and the primary key of the user whom a session named, if that may count.
+    /// The backend and the primary key of the user whom a session named, if the backend reads users.
     async fn hint(
         &self,
         data: &SessionData,
@@ -163,10 +170,10 @@ impl DjangoSite {
         wait: &Wait,
     ) -> Result<(DjangoUser, &'a AuthenticationBackend), Error> {
         let text = session.decoded_text()?;
-        let (backend, key, row, held) = match hinted {
-            // The session is as it was: so is whom it names.
+        let (backend, key, row, looked_up) = match hinted {
+            // The session is unchanged, so its user id is too.
             Some(hinted) if Arc::ptr_eq(&hinted.text, text) => {
-                (hinted.backend, hinted.key, hinted.row, hinted.held)
+                (hinted.backend, hinted.key, hinted.row, hinted.looked_up)
             }
             hinted => {
                 let data = text.data();
@@ -176,15 +183,15 @@ impl DjangoSite {
                 let backend = self.listed_backend(data)?;
                 let key = self.primary_key_in(data, wait.deadline()).await?;
                 let key = key.ok_or(NotLoggedIn::NoSuchUser)?;
-                let (row, held) = match hinted {
-                    Some(hinted) if hinted.key == key => (hinted.row, hinted.held),
+                let (row, looked_up) = match hinted {
+                    Some(hinted) if hinted.key == key => (hinted.row, hinted.looked_up),
                     _ => (self.database().user_row(&key, wait.deadline()).await?, None),
                 };
-                (backend, key, row, held)
+                (backend, key, row, looked_up)
             }
         };
         let row = row.ok_or(NotLoggedIn::NoSuchUser)?;
-        let user = self.user_in(row, held, key, wait);
+        let user = self.user_in(row, looked_up, key, wait);
         if !user.is_active() && !backend.admits_inactive {
             return Err(NotLoggedIn::Inactive.into());
         }
@@ -195,8 +202,8 @@ impl DjangoSite {
         Ok((user, backend))
     }
 
-    /// The primary key that the session names. An id that can be none is worth a warning: if all
-    /// are like that, nobody is logged in.
+    /// The primary key that the session names. Warns of an id that cannot be a primary key: if all ids
+    /// are like that, no visitor is logged in.
     pub(super) async fn primary_key_in(
         &self,
         data: &SessionData,
@@ -229,12 +236,12 @@ impl DjangoSite {
     pub(super) fn user_in(
         &self,
         row: Arc<UserRow>,
-        held: Option<HeldPermissions>,
+        looked_up: Option<HeldPermissions>,
         key: PrimaryKeyValue,
         wait: &Wait,
     ) -> DjangoUser {
         let source = (self.database().clone(), key, wait.budget().clone());
-        DjangoUser::from_row(row, held, source, self.permission_policy())
+        DjangoUser::from_row(row, looked_up, source, self.permission_policy())
     }
 
     /// The backend that the session came in by.
@@ -251,19 +258,19 @@ impl DjangoSite {
         Err(reason.into())
     }
 
-    /// That backend, if it is listed. What is no text is not.
+    /// That backend, if it is listed.
     fn backend_in(&self, data: &SessionData) -> Option<&AuthenticationBackend> {
         let path = data.text(BACKEND)?;
         self.settings().authentication_backends.iter().find(|backend| backend.path == path)
     }
 }
 
-/// Who was asked for beside a session.
+/// The user who was looked up together with a session.
 struct Hinted<'a> {
-    /// What the session held then.
+    /// The session's data when the user was remembered.
     text: Arc<DecodedText>,
     backend: &'a AuthenticationBackend,
     key: PrimaryKeyValue,
     row: Option<Arc<UserRow>>,
-    held: Option<HeldPermissions>,
+    looked_up: Option<HeldPermissions>,
 }

@@ -1,4 +1,4 @@
-//! What an application hands to a site: code with a say in who is logged in.
+//! The hooks that decide who is logged in.
 
 use std::{future::Future, sync::Arc};
 
@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::{
     DjangoSite, DjangoUser, RequestParts,
-    site::{LastWord, Verdict},
+    site::{AfterGetUser, HookFuture},
 };
 use crate::{
     error::{Error, NotLoggedIn, Unavailable},
@@ -15,22 +15,25 @@ use crate::{
     settings::{AuthenticationBackend, NotHonoured, PasswordHasher, Power},
 };
 
+/// # Hooks: who is logged in
 impl DjangoSite {
-    /// Has the last word on who is logged in, after all of Django's own checks: for a site whose own
-    /// middleware changes `request.user`, or asks for more than a session. It is given the session,
-    /// its user and this site, and answers with that user, with another one, or with nobody.
+    /// Sets a hook that decides who is logged in, after all of Django's own checks: for a site whose
+    /// middleware changes `request.user`, or asks for more than a session. The hook gets the session,
+    /// its user and a site. It returns that user, another user, or `None`: then the visitor is
+    /// anonymous.
     ///
-    /// Which middleware needs it: one that asks for a second factor (django-otp), that lets
-    /// somebody act as another user (django-impersonate, django-hijack), that ends sessions by rules
-    /// of its own (an address that changed). Whatever only adds to the response does not. A rule that
-    /// asks for headers or the address finds them in [`site.request()`](Self::request). One that
-    /// writes down who was there (django-session-timeout) takes a
-    /// [middleware](crate::guide::who_may) of yours.
+    /// | the site's middleware | what to do |
+    /// |---|---|
+    /// | asks for a second factor (django-otp) | this hook: see the example `two_factor` |
+    /// | lets a user act as another one (django-impersonate, django-hijack) | this hook: see the example `impersonation` |
+    /// | ends sessions by its own rules (an address that changed) | this hook; headers and address are in [`site.request()`](Self::request) |
+    /// | records visits (django-session-timeout) | a [middleware](crate::guide::who_may) of yours |
+    /// | only adds to the response | nothing |
     ///
     /// ```
     /// # use actix_django_session::{Error, DjangoSite};
     /// # fn f(site: DjangoSite) -> DjangoSite {
-    /// // A superuser may act as a customer, whose id is in the session then.
+    /// // A superuser may act as a customer. Then the session holds the customer's id.
     /// site.after_get_user(|session, user, site| async move {
     ///     match session.get::<i64>("acts_as")? {
     ///         Some(customer) if user.is_superuser() => Ok(Some(site.user(customer).await?)),
@@ -40,33 +43,38 @@ impl DjangoSite {
     /// # }
     /// ```
     ///
-    /// It is asked once a request, by the first middleware or extractor that needs the user, and what it
-    /// says stands for all of them. An error is no user: one that is a rejection
-    /// ([`Error::wants_login`]) makes the visitor a stranger, any other one is the answer, a 500 or
-    /// 503. So is a hook that takes longer than the `timeout`. An error of your own queries
-    /// is passed on by `.map_err(Unavailable::from)?`.
+    /// The hook runs once a request, for the first middleware or extractor that needs the user. All
+    /// others of this request get the same result. An error lets no user in:
     ///
-    /// A client of the REST framework that sends a token, a JWT or a password has no session, so the hook
-    /// gets an empty one. If the hook returns `None`, the credential is refused.
+    /// | the hook returns | the visitor |
+    /// |---|---|
+    /// | an error for which [`Error::wants_login`] is true | is anonymous |
+    /// | any other error | gets it as the answer: a 500 or 503 |
+    /// | nothing within the [`timeout`](crate::DjangoSettings::timeout) | gets a 503 |
     ///
-    /// The site that it is given has no such hook, and may be asked for anybody.
-    /// [`DjangoUserId`](crate::DjangoUserId) is whom the session names, whatever this says. The
-    /// examples `two_factor` and `impersonation` are such hooks.
+    /// Pass on an error of your own queries with `.map_err(Unavailable::from)?`.
     ///
-    /// Defaults to the user of the session.
+    /// A client of the REST framework who brings a token, a JWT or a password has no session: then the
+    /// hook gets an empty one. If it refuses the user, the credential is refused.
+    ///
+    /// The site that the hook gets does not have this hook, so the hook can look up any user with it.
+    /// [`DjangoUserId`](crate::DjangoUserId) is the user whom the session names; the hook does not change
+    /// it.
+    ///
+    /// Default: the user of the session.
     #[must_use]
     pub fn after_get_user<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(DjangoSession, DjangoUser, DjangoSite) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Option<DjangoUser>, Error>> + Send + 'static,
     {
-        let hook = move |session, user, site| -> Verdict { Box::pin(hook(session, user, site)) };
-        self.hooks_mut().last_word = LastWord::Hook(Arc::new(hook));
+        let hook = move |session, user, site| -> HookFuture { Box::pin(hook(session, user, site)) };
+        self.hooks_mut().after_get_user = AfterGetUser::Hook(Arc::new(hook));
         self
     }
 
-    /// The request at hand: for an [`after_get_user`](Self::after_get_user) whose rule asks for more
-    /// than the session, and of the site that it is given.
+    /// The request that is being answered, in the site that an
+    /// [`after_get_user`](Self::after_get_user) hook gets: for a rule that needs more than the session.
     ///
     /// ```
     /// # use actix_django_session::DjangoSite;
@@ -81,24 +89,29 @@ impl DjangoSite {
     /// ```
     ///
     /// # Errors
-    /// [`Error::ImproperlyConfigured`] where there is none: outside of that hook, or in it when
-    /// [`get_user`](Self::get_user) or [`revalidate`](Self::revalidate) is called outside of a
+    /// [`Error::ImproperlyConfigured`] if there is no request: outside of that hook, and inside it when
+    /// [`get_user`](Self::get_user) or [`revalidate`](Self::revalidate) was called outside of a
     /// request.
     pub fn request(&self) -> Result<&RequestParts, Error> {
-        self.request_at_hand().ok_or_else(|| {
-            Error::ImproperlyConfigured("there is no request here, and a hook asks for it".into())
+        self.current_request().ok_or_else(|| {
+            Error::ImproperlyConfigured(
+                "`DjangoSite::request` was called where no request is being answered: only an \
+                 `after_get_user` hook can use it, and only within a request"
+                    .into(),
+            )
         })
     }
 
-    /// Whether any hook may ask for it.
-    pub(crate) fn asks_for_requests(&self) -> bool {
+    /// Whether a hook may use the request.
+    pub(crate) fn hooks_use_request(&self) -> bool {
         let hooks = self.hooks();
-        matches!(hooks.last_word, LastWord::Hook(_)) || hooks.session_columns.is_some()
+        matches!(hooks.after_get_user, AfterGetUser::Hook(_)) || hooks.session_columns.is_some()
     }
 
-    /// The primary key that an id in a session stands for, both as text: for a user model whose
-    /// field writes another form into the session than stands in its column. A ULID is a `uuid`
-    /// there, a Hashid an integer. `None` for an id that stands for none.
+    /// Sets the function that turns the user id in a session into the primary key, both as text: for a
+    /// user model whose field writes ids into the session in another form than its column has. Examples:
+    /// the column of a ULID has the type `uuid`, that of a Hashid an integer type. `None` means that no
+    /// user can have this id.
     ///
     /// ```
     /// # use actix_django_session::DjangoSite;
@@ -108,11 +121,11 @@ impl DjangoSite {
     /// # }
     /// ```
     ///
-    /// [`DjangoUserId`](crate::DjangoUserId) and [`DjangoSession::user_id`] still give what the
-    /// session holds; [`DjangoUser::id`] is the primary key. A service that logs users in needs
+    /// [`DjangoUserId`](crate::DjangoUserId) and [`DjangoSession::user_id`] still return the id as the
+    /// session holds it; [`DjangoUser::id`] is the primary key. A service that logs users in needs
     /// [`format_user_id`](Self::format_user_id) as well.
     ///
-    /// Defaults to the id as it is, read as Django's own fields read it.
+    /// Default: the id as it is, parsed as Django's own fields parse it.
     #[must_use]
     pub fn parse_user_id<F>(mut self, primary_key: F) -> Self
     where
@@ -122,11 +135,10 @@ impl DjangoSite {
         self
     }
 
-    /// What stands in a session for a primary key, both as text: the way back of
-    /// [`parse_user_id`](Self::parse_user_id), for services that log users in.
+    /// Sets the function that turns a primary key into the user id for the session, both as text: the
+    /// inverse of [`parse_user_id`](Self::parse_user_id), for services that log users in.
     ///
-    /// Defaults to the primary key as it is; if there is a way there and none back, a log-in is a
-    /// 500.
+    /// Default: the primary key as it is. With `parse_user_id` and without this, a login is a 500.
     #[must_use]
     pub fn format_user_id<F>(mut self, user_id: F) -> Self
     where
@@ -136,9 +148,9 @@ impl DjangoSite {
         self
     }
 
-    /// The text that the session auth hash is made of, from the stored password and the user: for a
-    /// user model that hashes more than the password. Its
-    /// [`SessionAuthHash`](crate::SessionAuthHash) has to say which method does so.
+    /// Sets the function that makes the text for the session auth hash from the stored (encoded) password
+    /// and the user: for a user model whose `get_session_auth_hash` hashes more than the password. The
+    /// model's [`SessionAuthHash`](crate::SessionAuthHash) has to name the overridden method.
     ///
     /// ```
     /// use actix_django_session::{DjangoSettings, SessionAuthHash, DjangoSite, UserModel};
@@ -162,9 +174,9 @@ impl DjangoSite {
     /// # }
     /// ```
     ///
-    /// An error of it is the answer of the request: nobody is let in on half a message.
+    /// If the function returns an error, that error is the answer of the request.
     ///
-    /// Defaults to the stored password.
+    /// Default: the stored password.
     #[must_use]
     pub fn session_auth_hash_message<F>(mut self, message: F) -> Self
     where
@@ -174,45 +186,45 @@ impl DjangoSite {
         self
     }
 
-    /// What stands in a session for this user.
+    /// The id of this user as the session holds it.
     ///
     /// # Errors
-    /// [`Error::ImproperlyConfigured`] if only the other way is known.
+    /// [`Error::ImproperlyConfigured`] if there is a `parse_user_id` and no `format_user_id`.
     pub(super) fn session_id_of(&self, user: &DjangoUser) -> Result<String, Error> {
         let hooks = self.hooks();
         match &hooks.format_user_id {
             Some(id_of) => Ok(id_of(user.id())),
             None if hooks.parse_user_id.is_none() => Ok(user.id().to_owned()),
             None => Err(Error::ImproperlyConfigured(
-                "a log-in needs format_user_id where there is a parse_user_id".into(),
+                "a login needs `DjangoSite::format_user_id` beside `DjangoSite::parse_user_id`"
+                    .into(),
             )),
         }
     }
 
     /// # Errors
-    /// [`Error::ImproperlyConfigured`] if the site does this in a way of its own, and nothing here
-    /// does the same.
+    /// [`Error::ImproperlyConfigured`] if the site overrides this in Django, and no hook does the same.
     pub(crate) fn require(&self, power: Power) -> Result<(), Error> {
         let is_missing = |each: &&NotHonoured| !self.has_hook(each.hook.as_deref());
         let missing = self.settings().overrides_of(power).filter(is_missing);
         improperly_configured(missing.map(|each| sentence(each, &how_to_do(each))))
     }
 
-    /// [`Self::require`] of whoever finds users without a session: no hook is asked about them.
+    /// [`Self::require`] for users without a session: no `after_get_user` hook runs for them.
     pub(super) fn require_users(&self) -> Result<(), Error> {
-        if matches!(self.hooks().last_word, LastWord::OfWhoAsks) {
+        if matches!(self.hooks().after_get_user, AfterGetUser::InsideHook) {
             return Ok(());
         }
         let overrides = self.settings().overrides_of(Power::GetUser);
         improperly_configured(overrides.map(|each| sentence(each, "")))
     }
 
-    /// Whether the application has plugged in what does this.
+    /// Whether the application has set the hook of this name.
     pub(super) fn has_hook(&self, name: Option<&str>) -> bool {
         let (hooks, model) = (self.hooks(), &self.settings().user_model);
         match name {
             Some("after_check_password") => hooks.after_check_password.is_some(),
-            Some("after_get_user") => !matches!(hooks.last_word, LastWord::Djangos),
+            Some("after_get_user") => !matches!(hooks.after_get_user, AfterGetUser::NoHook),
             Some("after_has_perm") => hooks.after_has_perm.is_some(),
             Some("password_hasher") => {
                 self.settings().hashers().iter().all(|hasher| match hasher {
@@ -236,36 +248,36 @@ impl DjangoSite {
         }
     }
 
-    /// Whom the application makes of the user of a session.
-    pub(super) async fn last_word(
+    /// The user after the hook, counted as found.
+    pub(super) async fn run_after_get_user(
         &self,
         session: &DjangoSession,
         user: DjangoUser,
         backend: &AuthenticationBackend,
     ) -> Result<DjangoUser, Error> {
         self.require(Power::GetUser)?;
-        let user = self.ask_after_get_user(session, user).await?;
+        let user = self.call_after_get_user(session, user).await?;
         self.observer().event(Event::UserFound { backend: &backend.path });
         Ok(user)
     }
 
-    /// What the hook says of a user.
-    pub(super) async fn ask_after_get_user(
+    /// The user whom the hook returns.
+    pub(super) async fn call_after_get_user(
         &self,
         session: &DjangoSession,
         user: DjangoUser,
     ) -> Result<DjangoUser, Error> {
-        let LastWord::Hook(hook) = &self.hooks().last_word else { return Ok(user) };
-        let mut inner = self.clone().at(RequestParts::current());
-        inner.hooks_mut().last_word = LastWord::OfWhoAsks;
-        let patience = self.settings().timeout;
-        let verdict = timeout(patience, hook(session.clone(), user, inner)).await;
-        let user = verdict.map_err(|_| Unavailable::Timeout(patience))??;
+        let AfterGetUser::Hook(hook) = &self.hooks().after_get_user else { return Ok(user) };
+        let mut inner = self.clone().with_request(RequestParts::current());
+        inner.hooks_mut().after_get_user = AfterGetUser::InsideHook;
+        let limit = self.settings().timeout;
+        let result = timeout(limit, hook(session.clone(), user, inner)).await;
+        let user = result.map_err(|_| Unavailable::Timeout(limit))??;
         Ok(user.ok_or(NotLoggedIn::RefusedByHook)?)
     }
 }
 
-/// What the application may plug in for it.
+/// The hook or setting that does the same as the site's override.
 fn how_to_do(each: &NotHonoured) -> String {
     match each.hook.as_deref() {
         Some("username_to_column") => {
@@ -277,7 +289,7 @@ fn how_to_do(each: &NotHonoured) -> String {
     }
 }
 
-/// What is off, and what brings it back.
+/// What is switched off, and what switches it on again.
 fn sentence(each: &NotHonoured, hook: &str) -> String {
     format!(
         "{each}: this is off here until {hook}\"{}\" is one of \

@@ -1,4 +1,4 @@
-//! `login` of `django.contrib.auth`, as far as the session goes: what of it stays, and what goes in.
+//! `login` of `django.contrib.auth`: what it does to the session.
 
 use super::{DjangoSite, DjangoUser, HASH, get_user::BACKEND};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     settings::AuthenticationBackend,
 };
 
-/// What a log-in does to a session.
+/// What a login does to a session.
 #[derive(Debug)]
 pub(crate) struct Login {
     before: Before,
@@ -18,20 +18,21 @@ pub(crate) struct Login {
 /// What becomes of the session that the visitor had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
-    /// Of the same user, with the password of today: it stays.
+    /// The session is of the same user, with the current password: it stays.
     Kept,
-    /// Of nobody: its data stays, under a new key, which nobody can have planted.
+    /// The session is anonymous: its data stays, under a new key, so that a key that an attacker planted
+    /// is worthless (session fixation).
     Cycled,
-    /// Of somebody else, or with another password: nothing stays.
+    /// The session is of another user, or of another password: nothing stays.
     Flushed,
 }
 
 impl DjangoSite {
-    /// What a log-in of this user does to a session with this data.
+    /// What a login of this user does to a session with this data.
     ///
     /// # Errors
-    /// [`Error::ImproperlyConfigured`] if it is not said by which of several backends the user came
-    /// in; [`Error::Unavailable`].
+    /// [`Error::ImproperlyConfigured`] if there are several backends and none is given;
+    /// [`Error::Unavailable`].
     pub(crate) async fn login_of(
         &self,
         user: &DjangoUser,
@@ -42,7 +43,7 @@ impl DjangoSite {
         let hash = self.session_auth_hash(user)?;
         let before = match data.get_json(USER_ID) {
             None => Before::Cycled,
-            // Fallback keys are not tried: with one, the session is another's (I2).
+            // Django tries no fallback keys here: a hash of one counts as another user's (I2).
             Some(_) if self.is_of(data, user).await? && has_hash(data, hash.as_deref()) => {
                 Before::Kept
             }
@@ -53,7 +54,7 @@ impl DjangoSite {
         Ok(Login { before, entries: [(USER_ID, id), (BACKEND, backend), (HASH, hash)] })
     }
 
-    /// This data with what a log-in of this user puts into it, by the first backend if none is known.
+    /// This data after a login of this user, by the first backend if none is known.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -70,24 +71,25 @@ impl DjangoSite {
         Ok(data)
     }
 
-    /// By which backend this user came in: as told, as `authenticate` found, or the only one.
+    /// The backend for this login: the given one, that by which `authenticate` found the user, or the
+    /// only one.
     fn backend_of<'a>(
         &'a self,
         user: &'a DjangoUser,
-        told: Option<&'a str>,
+        given: Option<&'a str>,
     ) -> Result<&'a str, Error> {
-        match (told.or(user.backend()), &self.settings().authentication_backends[..]) {
+        match (given.or(user.backend()), &self.settings().authentication_backends[..]) {
             (Some(backend), _) => Ok(backend),
             (None, [AuthenticationBackend { path, .. }]) => Ok(path),
             (None, _) => Err(Error::ImproperlyConfigured(
-                "there are several AUTHENTICATION_BACKENDS: log in a user whom `authenticate` \
-                 found, or name the backend with `login_with_backend`"
+                "AUTHENTICATION_BACKENDS lists several backends: log in a user whom `authenticate` \
+                 found, or give the backend to `login_with_backend`"
                     .into(),
             )),
         }
     }
 
-    /// Whether the session with this data names that user.
+    /// Whether the session with this data names this user.
     async fn is_of(&self, data: &SessionData, user: &DjangoUser) -> Result<bool, Error> {
         let wait = self.database().read_budget().wait();
         let named = self.primary_key_in(data, wait.deadline()).await?;
@@ -102,10 +104,10 @@ fn has_hash(data: &SessionData, hash: Option<&str>) -> bool {
 }
 
 impl Login {
-    /// Does it to the session.
+    /// Applies the login to the session.
     ///
     /// # Errors
-    /// [`Error::Undecodable`], never in practice: text has a JSON form.
+    /// [`Error::Undecodable`], never in practice, because text has a JSON form.
     pub(crate) fn apply(&self, changes: &mut Changes) -> Result<(), Error> {
         match self.before {
             Before::Kept => {}

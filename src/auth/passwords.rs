@@ -1,4 +1,4 @@
-//! Passwords hashed away from the async threads, few at a time.
+//! Hashes passwords on blocking threads, at most one per processor.
 
 use std::{
     num::NonZero,
@@ -19,12 +19,12 @@ use crate::{
     settings::{DjangoSettings, NotHonoured, PasswordHasher, Power},
 };
 
-/// All stores of a process compute on the same processors, so they share this.
+/// All sites of a process use the same processors, so they share this.
 static HASHING: LazyLock<Hashing> =
     LazyLock::new(|| Hashing::new(thread::available_parallelism().map_or(1, NonZero::get)));
 
-/// How many passwords may be hashed at once. Each takes a processor for tenths of a second, and
-/// with argon2 100 MiB.
+/// The permits to hash a password. Each hash takes a processor for tenths of a second, and with argon2
+/// 100 MiB.
 struct Hashing(Semaphore);
 
 impl Hashing {
@@ -32,29 +32,34 @@ impl Hashing {
         Self(Semaphore::new(at_once))
     }
 
-    /// Computes on a thread that may block.
-    async fn run<T, F>(&'static self, patience: Duration, compute: F) -> Result<T, Error>
+    /// Computes on a blocking thread.
+    async fn run<T, F>(&'static self, limit: Duration, compute: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let turn = time::timeout(patience, self.0.acquire()).await;
-        let turn = turn.map_err(|_| Error::TooManyPasswords(patience))?;
+        let turn = time::timeout(limit, self.0.acquire()).await;
+        let turn = turn.map_err(|_| Error::TooManyPasswords(limit))?;
         let computed = task::spawn_blocking(move || {
-            // Nobody can stop the computation, so it keeps its turn if the visitor hangs up.
+            // The computation cannot be stopped, so it keeps its permit if the visitor disconnects.
             let _turn = turn;
             compute()
         });
-        // Only a runtime that is being shut down does not run it.
-        computed.await.map_err(|_| Error::TooManyPasswords(patience))
+        // This fails only if the runtime is shutting down.
+        computed.await.map_err(|_| Error::TooManyPasswords(limit))
     }
 }
 
+/// # Passwords: encoding
 impl DjangoSite {
-    /// Computes a hasher of the site's own: one of the `PASSWORD_HASHERS` with this class attribute
-    /// `algorithm`, in the exported settings or as [`PasswordHasher::Custom`]. `encode` is given a
-    /// password and makes the text of the password column, salt and all; `verify` is given a password
-    /// and that text. `None` is for what cannot be read, and no password is right then.
+    /// Adds a password hasher of the site's own: one of the `PASSWORD_HASHERS` with this class attribute
+    /// `algorithm`, in the exported settings or as [`PasswordHasher::Custom`].
+    ///
+    /// - `encode(password)` returns the text for the password column, salt included.
+    /// - `verify(password, encoded)` returns whether the encoded text is that of the password.
+    ///
+    /// Either returns `None` if it cannot encode the password or read the text. Then no password is
+    /// correct.
     ///
     /// ```
     /// # use actix_django_session::{DjangoSite, PasswordHasher};
@@ -73,9 +78,9 @@ impl DjangoSite {
     /// # }
     /// ```
     ///
-    /// Both run on a thread that may block. Until there is one, [`make_password`](Self::make_password)
-    /// is an error if that hasher is the first, and so is
-    /// [`authenticate`](DjangoSite::authenticate) for a user whose password it encoded.
+    /// Both run on a blocking thread. Without this hook, [`make_password`](Self::make_password) returns an
+    /// error if that hasher is the first, and [`authenticate`](DjangoSite::authenticate) returns one for a
+    /// user whose password it encoded.
     ///
     /// [`PasswordHasher::Custom`]: crate::PasswordHasher::Custom
     #[must_use]
@@ -94,9 +99,9 @@ impl DjangoSite {
         self
     }
 
-    /// The encoding of a password for the password column, as `make_password` of
-    /// `django.contrib.auth.hashers` makes it: by the first of the
-    /// [`password_hashers`](DjangoSettings::password_hashers), with a new random salt.
+    /// Encodes a password for the password column, as `make_password` of `django.contrib.auth.hashers`
+    /// does: with the first of the [`password_hashers`](DjangoSettings::password_hashers) and a new random
+    /// salt.
     ///
     /// ```
     /// # async fn f(site: actix_django_session::DjangoSite) -> Result<(), actix_django_session::Error> {
@@ -107,9 +112,11 @@ impl DjangoSite {
     /// ```
     ///
     /// # Errors
-    /// [`Error::TooManyPasswords`] if the processors are busy with others for the whole
-    /// [`timeout`](DjangoSettings::timeout); [`Error::ImproperlyConfigured`] if the first hasher is not
-    /// computed here, or the site sets passwords in its own way.
+    /// - [`Error::TooManyPasswords`] if the processors are busy with other passwords for the whole
+    ///   [`timeout`](DjangoSettings::timeout).
+    /// - [`Error::ImproperlyConfigured`] if this build has no code for the first hasher (see the feature
+    ///   `hashers` and [`password_hasher`](Self::password_hasher)), or if the exported settings say that
+    ///   the site sets passwords in its own way.
     pub async fn make_password(&self, password: &str) -> Result<String, Error> {
         self.require(Power::MakePassword)?;
         let encoded = self.hash(password, |hashers, password| hashers.make_password(&password));
@@ -124,7 +131,7 @@ impl DjangoSite {
             && Hashers::new(hashers, &self.hooks().password_hashers, &|_| ()).can_make_passwords()
     }
 
-    /// Why nothing is computed here that has this algorithm.
+    /// The error for an algorithm that this service has no code for.
     fn no_hasher(&self, algorithm: &str) -> Error {
         let is_named = |each: &&NotHonoured| each.hook.as_deref() == Some("password_hasher");
         let named = self.settings().not_honoured().filter(is_named);
@@ -136,11 +143,12 @@ impl DjangoSite {
         ))
     }
 
-    /// Whether an encoding, from the password column, is that of this password, as `check_password`
-    /// of `django.contrib.auth.hashers` decides. It takes its time whether it is or not.
+    /// Returns whether `encoded`, from the password column, is the encoding of this password, as
+    /// `check_password` of `django.contrib.auth.hashers` does. A wrong password takes as long as a correct
+    /// one.
     ///
     /// # Errors
-    /// As [`make_password`](Self::make_password).
+    /// Those of [`make_password`](Self::make_password).
     pub async fn check_password(&self, password: &str, encoded: &str) -> Result<bool, Error> {
         let verdict = self.verify_password(password, encoded).await?;
         Ok(matches!(verdict, Verdict::Correct { .. }))
@@ -157,7 +165,7 @@ impl DjangoSite {
         };
         let verdict = self.hash(password, verify).await?;
         match verdict {
-            // Django can say whether it is right, so nobody here may say that it is wrong.
+            // Django can check this encoding, so this service must not call the password wrong.
             Verdict::Unusable(Unusable::NotBuiltIn) => {
                 let algorithm = encoded_by.split('$').next().unwrap_or_default();
                 return Err(self.no_hasher(algorithm));
@@ -170,7 +178,7 @@ impl DjangoSite {
         Ok(verdict)
     }
 
-    /// Works as long as for a user who exists.
+    /// Takes as long as the check of an existing user's password.
     pub(super) async fn spend_time_on(&self, password: &str) -> Result<(), Error> {
         self.hash(password, |hashers, password| hashers.spend_time(&password)).await
     }
@@ -181,10 +189,10 @@ impl DjangoSite {
         F: FnOnce(Hashers<'_>, String) -> T + Send + 'static,
     {
         let settings: &DjangoSettings = self.settings();
-        let (list, patience) = (settings.hashers().to_vec(), settings.timeout);
+        let (list, limit) = (settings.hashers().to_vec(), settings.timeout);
         let custom = self.hooks().password_hashers.clone();
         let (observer, password): (Observer, _) = (self.observer().clone(), password.to_owned());
-        let computed = HASHING.run(patience, move || {
+        let computed = HASHING.run(limit, move || {
             let on_run = |_| observer.event(Event::PasswordHashed);
             compute(Hashers::new(&list, &custom, &on_run), password)
         });
@@ -199,23 +207,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn whoever_finds_no_turn_in_time_is_told_so_and_a_turn_lasts_as_long_as_its_computation()
-    {
+    async fn a_wait_for_a_permit_times_out_and_a_permit_lasts_as_long_as_its_computation() {
         let hashing: &'static Hashing = Box::leak(Box::new(Hashing::new(1)));
         let (go_on, wait) = mpsc::channel::<()>();
-        let patience = Duration::from_secs(60);
-        let first = tokio::spawn(hashing.run(patience, move || wait.recv()));
+        let limit = Duration::from_secs(60);
+        let first = tokio::spawn(hashing.run(limit, move || wait.recv()));
         while hashing.0.available_permits() > 0 {
             task::yield_now().await;
         }
-        // The visitor hangs up; the computation goes on.
+        // The visitor disconnects; the computation goes on.
         first.abort();
         assert!(first.await.unwrap_err().is_cancelled());
 
         let refused = hashing.run(Duration::ZERO, || ()).await;
         assert!(matches!(refused, Err(Error::TooManyPasswords(_))), "{refused:?}");
 
-        let second = tokio::spawn(hashing.run(patience, || 2));
+        let second = tokio::spawn(hashing.run(limit, || 2));
         go_on.send(()).unwrap();
         assert_eq!(second.await.unwrap().unwrap(), 2);
     }

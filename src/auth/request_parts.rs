@@ -1,4 +1,4 @@
-//! The request at hand, for code of the application that decides by more than the session.
+//! The current request, for hooks that need more than the session.
 
 use std::{fmt, future::Future, net::IpAddr, sync::Arc};
 
@@ -9,25 +9,25 @@ task_local! {
     static REQUEST: Arc<RequestParts>;
 }
 
-/// What a request says beside its body: Django's `request`, as far as rules about sessions ask for it.
-/// Owned, so that it can go into a future.
+/// The request without its body, for hooks: the part of Django's `request` that rules about sessions use.
+/// Owned, so that a future can hold it.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RequestParts {
-    /// `request.method`
+    /// The method, such as `GET`: Django's `request.method`.
     pub method: String,
-    /// `request.path`, as it came.
+    /// The path as the client sent it, percent-encoded. Django's `request.path` is decoded.
     pub path: String,
-    /// `request.META["QUERY_STRING"]`
+    /// The query without the `?`, percent-encoded: Django's `request.META["QUERY_STRING"]`.
     pub query: String,
-    /// `request.META["REMOTE_ADDR"]`: where the connection comes from. Behind a proxy, that is the
-    /// proxy, and a header that it sets says more.
+    /// The address of the other end of the connection: Django's `request.META["REMOTE_ADDR"]`. Behind a
+    /// proxy this is the proxy's address; the client's is in a header that the proxy sets.
     pub peer: Option<IpAddr>,
     headers: Vec<(String, String)>,
 }
 
 impl RequestParts {
-    /// A request with these headers, of which several by one name are joined as Django joins them.
+    /// A request with these headers, already joined by name as Django joins them.
     pub(crate) fn new(
         (method, path, query): (&str, &str, &str),
         peer: Option<IpAddr>,
@@ -37,15 +37,15 @@ impl RequestParts {
         Self { method, path, query, peer, headers }
     }
 
-    /// The value of a header, whatever the case of its name: `request.headers.get(name)`. Several of
-    /// one name are joined by commas.
+    /// The value of a header: Django's `request.headers.get(name)`. The case of the name does not matter.
+    /// Several headers of one name are joined by commas.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let found = headers.find(|(header, _)| header.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Answers this request: hooks that are asked meanwhile know it.
+    /// Runs the answer of this request: hooks that run meanwhile can use the request.
     pub(crate) async fn answering<T>(self, answer: impl Future<Output = T>) -> T {
         REQUEST.scope(Arc::new(self), answer).await
     }

@@ -1,8 +1,8 @@
-//! Whom a credential of the REST framework stands for.
+//! The user of a credential of the REST framework: password, token, JWT.
 
 use tokio::time::Instant;
 
-use super::{DjangoSite, DjangoUser, site::LastWord};
+use super::{DjangoSite, DjangoUser, site::AfterGetUser};
 use crate::{
     database::{Budget, PrimaryKeyValue, Readable},
     error::{AuthenticationFailed, DecodeError, Error},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl DjangoSite {
-    /// Whether the classes of the REST framework can be asked, if a middleware is made of them.
+    /// Checks the authentication classes of the REST framework, if a middleware uses them.
     pub(super) async fn check_rest_framework(
         &self,
         readable: Readable,
@@ -40,8 +40,8 @@ impl DjangoSite {
                 }
                 AuthenticationClass::Other(path) if !self.database().knows_authenticator(path) => {
                     report.warning(format!(
-                        "DEFAULT_AUTHENTICATION_CLASSES: what {path} does is not known here, and whoever \
-                         comes to it gets a 500: say it with `DjangoSessionMiddleware::authenticator`"
+                        "DEFAULT_AUTHENTICATION_CLASSES: it is unknown what {path} does, so requests \
+                         that reach it get a 500: set `DjangoSessionMiddleware::authenticator`"
                     ));
                     None
                 }
@@ -52,7 +52,7 @@ impl DjangoSite {
         Ok(())
     }
 
-    /// `BasicAuthentication.authenticate_credentials`. As dear as a log-in, and bounded like one.
+    /// `BasicAuthentication.authenticate_credentials`. It costs as much as a login, and is bounded like one.
     pub(crate) async fn user_by_password(
         &self,
         credentials: &Credentials,
@@ -106,7 +106,7 @@ impl DjangoSite {
         self.admit(user, "jwt").await
     }
 
-    /// The primary key that a claim names, read as that of a session.
+    /// The primary key that a claim names, parsed like that of a session.
     async fn primary_key_of(
         &self,
         json: &str,
@@ -120,18 +120,18 @@ impl DjangoSite {
         self.primary_key_in(&data, deadline).await
     }
 
-    /// Has the hook of the application say whether it takes a user whom no session named.
+    /// Runs the `after_get_user` hook for a user whom no session named.
     pub(crate) async fn admit(
         &self,
         user: DjangoUser,
         scheme: &'static str,
     ) -> Result<DjangoUser, Error> {
         self.require(Power::GetUser)?;
-        let user = match self.hooks().last_word {
-            LastWord::Djangos | LastWord::OfWhoAsks => user,
-            LastWord::Hook(_) => {
-                let session = self.sealed(SessionKey::generate(), SessionData::new())?;
-                let said = self.ask_after_get_user(&session, user).await;
+        let user = match self.hooks().after_get_user {
+            AfterGetUser::NoHook | AfterGetUser::InsideHook => user,
+            AfterGetUser::Hook(_) => {
+                let session = self.signed_session(SessionKey::generate(), SessionData::new())?;
+                let said = self.call_after_get_user(&session, user).await;
                 said.map_err(|error| match error.wants_login() {
                     true => AuthenticationFailed::Refused.into(),
                     false => error,

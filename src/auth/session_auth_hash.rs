@@ -15,7 +15,7 @@ use crate::{
 pub(crate) const HASH: &str = "_auth_user_hash";
 
 impl DjangoSite {
-    /// Whether the session was made with the user's password of today, under the secret key or a
+    /// Whether the session's hash is that of the user's current password, with the secret key or a
     /// fallback.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl DjangoSite {
         Ok(keys.key_of(&hash_in(data), [user.password(), &self.hashed(user)?]))
     }
 
-    /// The hash of today, if that in the session is of a fallback key.
+    /// The hash with the current key, if the session's hash was made with a fallback key.
     ///
     /// # Errors
     /// As [`DjangoSite::get_user`].
@@ -66,11 +66,12 @@ impl DjangoSite {
             Some(text) => text.auth_hash_key(keys.id(), hashed, verify),
             None => verify(),
         };
-        // Not merely another one: a hook may have put another user in the place of the session's.
+        // Only then: a different hash may be there because a hook has returned another user than the
+        // session's.
         Ok((key == Some(KeyUsed::Fallback)).then(|| keys.hexdigest(&message)))
     }
 
-    /// The hash of today: `user.get_session_auth_hash()`. `None` if the model has none.
+    /// The hash with the current key: `user.get_session_auth_hash()`. `None` if the model has none.
     ///
     /// # Errors
     /// As [`DjangoSite::get_user`].
@@ -79,7 +80,7 @@ impl DjangoSite {
         Ok(Some(keys.hexdigest(&self.hashed(user)?)))
     }
 
-    /// The text that the hash of today is made of.
+    /// The text that is hashed.
     fn hashed<'a>(&self, user: &'a DjangoUser) -> Result<Cow<'a, str>, Error> {
         let Some(message) = &self.hooks().session_auth_hash_message else {
             return Ok(user.password().into());
@@ -87,8 +88,8 @@ impl DjangoSite {
         let hash = self.settings().user_model.session_auth_hash.as_ref();
         if !hash.is_some_and(SessionAuthHash::is_overridden) {
             return Err(Error::ImproperlyConfigured(
-                "a session_auth_hash_message needs a SessionAuthHash that says which method of the \
-                 user model is overridden"
+                "`DjangoSite::session_auth_hash_message` needs a `SessionAuthHash` that names the \
+                 overridden method of the user model (`UserModel::session_auth_hash`)"
                     .into(),
             ));
         }

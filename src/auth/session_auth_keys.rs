@@ -9,16 +9,17 @@ use crate::{
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
-/// The keys of the hash, derived once. `None` in a site whose user model has no such hash.
+/// The keys of the hash, derived once.
 pub(super) struct SessionAuthKeys {
     id: u64,
     current: SaltedHmac,
     fallbacks: Vec<SaltedHmac>,
-    /// Whether those hash the password alone, whatever else the current one does.
+    /// Whether the fallbacks hash the password alone, as Django's own method does.
     fallbacks_are_djangos: bool,
 }
 
 impl SessionAuthKeys {
+    /// `None` if the user model has no session auth hash.
     pub(super) fn new(settings: &DjangoSettings) -> Option<Self> {
         let hash = settings.user_model.session_auth_hash.as_ref()?;
         let djangos = SessionAuthHash::default();
@@ -46,7 +47,7 @@ impl SessionAuthKeys {
         self.id
     }
 
-    /// The key that a hash was made with, of this password and message. `None` if it is another hash.
+    /// The key that made this hash from this password and message. `None` if none of them did.
     pub(super) fn key_of(&self, found: &str, [password, message]: [&str; 2]) -> Option<KeyUsed> {
         if self.current.verify_hex(message, found) {
             return Some(KeyUsed::Current);

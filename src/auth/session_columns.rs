@@ -1,4 +1,4 @@
-//! Further columns of a session's row: what a site's own session class keeps beside the data.
+//! Further columns of the session table, which a site's own session class fills.
 
 use std::sync::Arc;
 
@@ -7,11 +7,12 @@ use serde::Serialize;
 use super::{DjangoSite, RequestParts};
 use crate::{error::Error, session::SessionData};
 
+/// # Hook: columns of the session table
 impl DjangoSite {
-    /// Fills these columns of a session's row, in the statement that writes the row: for a session
-    /// class with a `create_model_instance` of its own. The code is given the data of the session and
-    /// the request that writes it. What it answers serializes to an object whose members are the
-    /// columns; a column that is no member becomes `NULL`.
+    /// Sets a hook that fills these columns of a session's row, in the statement that writes the row: for a
+    /// session class with its own `create_model_instance`. The hook gets the session's data and the request
+    /// that writes it. Its result serializes to a JSON object with a member for each column; a column
+    /// without a member becomes `NULL`.
     ///
     /// ```
     /// # use actix_django_session::DjangoSite;
@@ -26,18 +27,20 @@ impl DjangoSite {
     /// # }
     /// ```
     ///
-    /// There is no request where [`create`](Self::create) is called outside of one: in a job that runs
-    /// at night, for example. The guide has what
-    /// [django-user-sessions and django-qsessions](crate::guide::who_may) keep.
+    /// - The request is `None` if [`create`](Self::create) is called outside of a request, as in a nightly
+    ///   job.
+    /// - PostgreSQL parses each value for the type of its column: a time is text, and `"now"` is the time
+    ///   of the statement.
+    /// - Every change of the session writes all these columns. Extending an unchanged session
+    ///   (`SESSION_SAVE_EVERY_REQUEST`) writes none. Columns that are not named keep their value, and get
+    ///   their `DEFAULT` in a new row.
+    /// - If the hook returns an error, the session is not written, and the call that writes it returns the
+    ///   error.
     ///
-    /// PostgreSQL reads each value for its column's type: a time as text, and `"now"` is the time of
-    /// the statement. All these columns are written with every change of the session; those that are
-    /// not named stay as they are, and have their `DEFAULT` in a new row. A moved end of a session that
-    /// was not changed writes none.
+    /// The guide shows this hook for
+    /// [django-user-sessions and django-qsessions](crate::guide::who_may).
     ///
-    /// An error of the code is an error of what wrote the session, and nothing is written.
-    ///
-    /// Defaults to none.
+    /// Default: no column.
     #[must_use]
     pub fn session_columns<I, F, R>(mut self, columns: I, of_data: F) -> Self
     where
@@ -50,7 +53,7 @@ impl DjangoSite {
         let of_data = move |data: &SessionData, request: Option<&RequestParts>| {
             let json = serde_json::to_string(&of_data(data, request)?).map_err(|_| {
                 Error::ImproperlyConfigured(
-                    "what fills the session columns has no JSON form".into(),
+                    "the result of the `DjangoSite::session_columns` hook has no JSON form".into(),
                 )
             })?;
             Ok(json)

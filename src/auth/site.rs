@@ -1,4 +1,4 @@
-//! The session store: Django's tables, what signs session data, and the hooks of the application.
+//! `DjangoSite`: Django's tables, the signer of session data, and the hooks of the application.
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
@@ -27,14 +27,32 @@ use crate::{
     signing,
 };
 
-/// Reads sessions and their users from Django's tables, as Django's `SessionStore` of
-/// `django.contrib.sessions.backends.db` and `django.contrib.auth` do.
+/// A handle of your Django site: it reads and writes sessions, users and permissions in Django's
+/// tables, as `SessionStore` of `django.contrib.sessions.backends.db` and `django.contrib.auth` do.
 ///
-/// Cheap to clone. It opens connections of its own, with the host, credentials and TLS of the pool: at
-/// most [`max_connections`](DjangoSettings::max_connections) in the process, opened when they are needed
-/// and closed after a minute without use. Concurrent requests of a worker share queries: while one query
-/// is in flight, further lookups gather, and the next query carries all of them. It never uses a
-/// connection of the pool, so neither the pool's hooks nor the application's use of them affects a lookup.
+/// Build it once, with [`new`](Self::new), and give it to each
+/// [`DjangoSessionMiddleware`](crate::DjangoSessionMiddleware). It is cheap to clone. It is also an
+/// extractor: a handler behind a middleware takes `site: DjangoSite` as an argument.
+///
+/// | for | methods |
+/// |---|---|
+/// | start-up and health | [`new`](Self::new), [`check`](Self::check), [`ping`](Self::ping), [`settings`](Self::settings), [`form_config`](Self::form_config) |
+/// | hooks: who is logged in | [`after_get_user`](Self::after_get_user), [`request`](Self::request), [`parse_user_id`](Self::parse_user_id), [`format_user_id`](Self::format_user_id), [`session_auth_hash_message`](Self::session_auth_hash_message) |
+/// | hooks: passwords and permissions | [`username_to_column`](Self::username_to_column), [`after_check_password`](Self::after_check_password), [`password_hasher`](Self::password_hasher), [`after_has_perm`](Self::after_has_perm) |
+/// | hooks: sessions and metrics | [`on_session_change`](Self::on_session_change), [`session_columns`](Self::session_columns), [`on_event`](Self::on_event) |
+/// | sessions | [`load`](Self::load), [`load_at`](Self::load_at), [`create`](Self::create), [`delete`](Self::delete), [`clear_expired`](Self::clear_expired), [`signer`](Self::signer) |
+/// | users | [`get_user`](Self::get_user), [`revalidate`](Self::revalidate), [`user`](Self::user), [`user_by_username`](Self::user_by_username), [`update_last_login`](Self::update_last_login) |
+/// | passwords | [`authenticate`](Self::authenticate), [`set_password`](Self::set_password), [`make_password`](Self::make_password), [`check_password`](Self::check_password) |
+/// | redirects after login and logout | [`safe_next`](Self::safe_next), [`redirect_after_login`](Self::redirect_after_login), [`redirect_after_logout`](Self::redirect_after_logout) |
+///
+/// Each hook method takes the site and returns it with the hook. Set all hooks before you build a
+/// middleware: a clone made earlier does not have them.
+///
+/// The site opens its own connections. From the pool it takes only how to connect: host, credentials,
+/// TLS. It never uses the pool's connections, so the pool's hooks and the application's queries do not
+/// affect it. Concurrent requests share a query: while one is under way, the next ones gather and go
+/// as one. It has at most [`max_connections`](DjangoSettings::max_connections) in the process, and closes one
+/// that has been idle for a minute.
 #[derive(Clone)]
 #[doc(alias = "SessionStore")]
 pub struct DjangoSite {
@@ -46,15 +64,15 @@ pub struct DjangoSite {
     form_memory: Room,
     form_spool: Room,
     hooks: Arc<Hooks>,
-    /// What is being answered, for a hook that is being asked.
+    /// The request that is being answered, for the hook that runs.
     request: Option<Arc<RequestParts>>,
     writer: Arc<Writer>,
 }
 
-/// Code of the application that has a say in who is logged in.
+/// Code of the application that takes part in decisions about users, passwords and sessions.
 #[derive(Clone, Default)]
 pub(super) struct Hooks {
-    pub(super) last_word: LastWord,
+    pub(super) after_get_user: AfterGetUser,
     pub(super) parse_user_id: Option<Arc<IdToKey>>,
     pub(super) format_user_id: Option<Arc<KeyToId>>,
     pub(super) session_auth_hash_message: Option<Arc<Message>>,
@@ -66,34 +84,39 @@ pub(super) struct Hooks {
     pub(super) session_columns: Option<Arc<SessionColumns>>,
 }
 
-/// Who has the last word on the user of a session.
+/// What decides about the user of a session after Django's own checks.
 #[derive(Clone, Default)]
-pub(super) enum LastWord {
-    /// Django's own checks.
+pub(super) enum AfterGetUser {
+    /// Nothing.
     #[default]
-    Djangos,
-    Hook(Arc<AfterGetUser>),
-    /// The hook that this site is given: it answers for all users whom it asks for.
-    OfWhoAsks,
+    NoHook,
+    Hook(Arc<AfterGetUserHook>),
+    /// Nothing, because this site was given to the hook: the hook answers for all users that it
+    /// looks up.
+    InsideHook,
 }
 
-pub(super) type AfterGetUser =
-    dyn Fn(DjangoSession, DjangoUser, DjangoSite) -> Verdict + Send + Sync;
-pub(super) type Verdict = BoxFuture<'static, Result<Option<DjangoUser>, Error>>;
+pub(super) type AfterGetUserHook =
+    dyn Fn(DjangoSession, DjangoUser, DjangoSite) -> HookFuture + Send + Sync;
+/// The user whom a hook lets in, or `None`.
+pub(super) type HookFuture = BoxFuture<'static, Result<Option<DjangoUser>, Error>>;
 type UsernameToColumn = dyn Fn(&str) -> Result<Option<String>, Error> + Send + Sync;
-type AfterCheckPassword = dyn Fn(DjangoUser, DjangoSite) -> Verdict + Send + Sync;
+type AfterCheckPassword = dyn Fn(DjangoUser, DjangoSite) -> HookFuture + Send + Sync;
 type KeyToId = dyn Fn(&str) -> String + Send + Sync;
 type IdToKey = dyn Fn(&str) -> Option<String> + Send + Sync;
 type Message = dyn Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync;
 
+/// # Start-up and health
+/// See also [`check`](Self::check) and [`form_config`](Self::form_config).
 impl DjangoSite {
-    /// A site on the database of this pool. Connects to nothing yet: see [`DjangoSite::check`].
+    /// Makes a site on the database of this pool. It opens no connection yet:
+    /// [`check`](Self::check) does.
     ///
-    /// The pool stays yours: only how it connects is taken from it.
+    /// The pool stays yours: the site takes from it only how to connect.
     ///
     /// # Errors
-    /// [`Error::ImproperlyConfigured`] if the settings cannot work: an empty secret key or
-    /// fallback, an empty name.
+    /// [`Error::ImproperlyConfigured`] with everything that is wrong in the settings, such as an empty
+    /// secret key, fallback or name.
     pub fn new(pool: Pool, settings: DjangoSettings) -> Result<Self, Error> {
         settings.validate()?;
         Self::with_tables_in(Backend::Postgres(Database::new(pool, settings)))
@@ -124,8 +147,30 @@ impl DjangoSite {
         })
     }
 
-    /// Calls this at every [`Event`], for counters of yours. It runs in the request, so it should do
-    /// no more than count:
+    /// Asks PostgreSQL whether it answers, for the readiness route of a service as in
+    /// `examples/health.rs`. It uses a connection of the site, not of the pool, and reads no table:
+    /// [`check`](Self::check) looks at tables.
+    ///
+    /// Mirrors `connection.is_usable()`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] (as a response, a 503) when PostgreSQL does not answer within the
+    /// [`timeout`](DjangoSettings::timeout). The error is neither logged nor counted here.
+    #[doc(alias = "is_usable")]
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.database.ping().await
+    }
+
+    /// The settings of this site.
+    pub fn settings(&self) -> &DjangoSettings {
+        self.database.settings()
+    }
+}
+
+/// # Hook: metrics
+impl DjangoSite {
+    /// Calls a function at every [`Event`], for your counters. It runs within the request, so it should
+    /// only count:
     ///
     /// ```
     /// # use actix_django_session::DjangoSite;
@@ -146,7 +191,7 @@ impl DjangoSite {
     /// # }
     /// ```
     ///
-    /// Defaults to nothing.
+    /// Default: nothing is called.
     #[must_use]
     pub fn on_event<F>(mut self, on_event: F) -> Self
     where
@@ -157,9 +202,14 @@ impl DjangoSite {
         self.database = self.database.observed_by(observer);
         self
     }
+}
 
-    /// The session with this key, if it is live: `expire_date > now`, by the clock of this machine.
-    /// One indexed read; the session data is not decoded.
+/// # Sessions
+/// Reading; [`create`](Self::create), [`delete`](Self::delete) and [`clear_expired`](Self::clear_expired)
+/// write.
+impl DjangoSite {
+    /// Reads the session with this key, if it is live: `expire_date > now` by the clock of this machine.
+    /// It makes one indexed read and does not decode the session data. Mirrors `SessionStore.load`.
     ///
     /// ```no_run
     /// # async fn f(site: actix_django_session::DjangoSite) -> Result<(), Box<dyn std::error::Error>> {
@@ -168,7 +218,7 @@ impl DjangoSite {
     /// let Some(key) = SessionKey::new("0123456789abcdefghijklmnopqrstuv") else { return Ok(()) };
     /// match site.load(&key).await {
     ///     Ok(session) => println!("user {:?}", session.user_id()?),
-    ///     Err(Error::SessionNotFound | Error::SessionExpired) => println!("nobody"),
+    ///     Err(Error::SessionNotFound | Error::SessionExpired) => println!("anonymous"),
     ///     Err(error) => return Err(error.into()),
     /// }
     /// # Ok(())
@@ -177,13 +227,13 @@ impl DjangoSite {
     ///
     /// # Errors
     /// [`Error::SessionNotFound`], [`Error::SessionExpired`], or [`Error::Unavailable`] when
-    /// PostgreSQL does not answer within the `timeout`.
+    /// PostgreSQL does not answer within the [`timeout`](DjangoSettings::timeout).
     pub async fn load(&self, key: &SessionKey) -> Result<DjangoSession, Error> {
         let wait = self.database.read_budget().wait();
         self.load_by(key, wait.deadline()).await
     }
 
-    /// [`DjangoSite::load`], by that moment.
+    /// [`DjangoSite::load`] with a deadline of the caller.
     pub(crate) async fn load_by(
         &self,
         key: &SessionKey,
@@ -192,7 +242,8 @@ impl DjangoSite {
         self.load_row(key, SystemTime::now, deadline).await
     }
 
-    /// [`DjangoSite::load`] by another clock: the session if it is live at `now`.
+    /// Reads a session as [`load`](DjangoSite::load) does, if it is live at `now`: for tests and jobs
+    /// with a clock of their own.
     ///
     /// # Errors
     /// As [`DjangoSite::load`].
@@ -234,9 +285,9 @@ impl DjangoSite {
         DjangoSession::of_row(key, row.expire_date, row.session_data, signer, Some(memo))
     }
 
-    /// The session that is its own cookie.
+    /// The session of the engine `signed_cookies`: the cookie holds all of it.
     fn session_in_cookie(&self, key: &SessionKey, now: SystemTime) -> Result<DjangoSession, Error> {
-        // It says when it was made, and lives on with every change.
+        // The cookie holds the time when it was made; every change extends its life.
         let end = now + self.settings().session_max_age().unwrap_or_default();
         let session = DjangoSession::in_cookie(key.clone(), end, self.shared_signer());
         let session = session.map_err(|error| match error {
@@ -248,30 +299,13 @@ impl DjangoSite {
         Ok(session)
     }
 
-    /// Asks PostgreSQL for nothing, to see whether it answers: for the readiness route of a service, as
-    /// in `examples/health.rs`. It takes one of the site's own connections, so what a handler does with
-    /// the pool has no say in it. No table is read: [`DjangoSite::check`] looks at those.
-    ///
-    /// Mirrors `connection.is_usable()`.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when PostgreSQL does not answer within the `timeout`. As a response
-    /// that is a 503. It is neither logged nor counted here.
-    #[doc(alias = "is_usable")]
-    pub async fn ping(&self) -> Result<(), Error> {
-        self.database.ping().await
-    }
-
-    /// The settings of this site.
-    pub fn settings(&self) -> &DjangoSettings {
-        self.database.settings()
-    }
-
-    /// What signs and reads the session data of this site.
+    /// The signer of this site's session data: it signs, encodes and decodes `session_data`.
     pub fn signer(&self) -> &SessionSigner {
         &self.signer
     }
+}
 
+impl DjangoSite {
     pub(crate) fn messages(&self) -> &Arc<MessageSite> {
         &self.messages
     }
@@ -293,17 +327,17 @@ impl DjangoSite {
         Arc::clone(&self.signer)
     }
 
-    /// What was found in sessions before.
+    /// The sessions that were verified before.
     pub(super) fn memo(&self) -> &Memo {
         &self.memo
     }
 
-    /// For forms that are being read.
+    /// The memory for forms that are being read.
     pub(crate) fn form_memory(&self) -> &Room {
         &self.form_memory
     }
 
-    /// For forms that are being read and wait in temporary files.
+    /// The disk space for forms that are being read and wait in temporary files.
     pub(crate) fn form_spool(&self) -> &Room {
         &self.form_spool
     }
@@ -316,12 +350,12 @@ impl DjangoSite {
         Arc::make_mut(&mut self.hooks)
     }
 
-    /// This site, for a hook that is asked about that request.
-    pub(super) fn at(self, request: Option<Arc<RequestParts>>) -> Self {
+    /// This site, for a hook that runs for that request.
+    pub(super) fn with_request(self, request: Option<Arc<RequestParts>>) -> Self {
         Self { request, ..self }
     }
 
-    pub(super) fn request_at_hand(&self) -> Option<&RequestParts> {
+    pub(super) fn current_request(&self) -> Option<&RequestParts> {
         self.request.as_deref()
     }
 
@@ -333,8 +367,8 @@ impl DjangoSite {
         self.session_auth_keys.as_deref()
     }
 
-    /// Whether a session key stands for the same session to both, from the same cookie: in one table, and
-    /// what the one can read, so can the other.
+    /// Whether both sites see the same session behind a cookie: they use the same table, cookie name,
+    /// keys and limits, so that either can read what the other wrote.
     pub(crate) fn shares_sessions(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.settings(), other.settings());
         self.database.is_same(&other.database)
@@ -392,7 +426,7 @@ mod tests {
         for same in [&one, &hooked, &but(|_| ()), &but(|s| s.write_sessions = true)] {
             assert!(one.shares_sessions(same) && same.shares_sessions(&one));
         }
-        // Whoever is let in by the one need not be by the other.
+        // A visitor whom one site lets in may be rejected by the other.
         for other in [
             site("b", settings()),
             site("a", DjangoSettings::new("other")),

@@ -1,4 +1,4 @@
-//! The user, as Django's `request.user`.
+//! `DjangoUser`: Django's `request.user`.
 
 use std::{
     any::type_name,
@@ -19,10 +19,12 @@ use crate::{
     session::DecodedText,
 };
 
-/// The user who is logged in: the one that Django's `get_user` would return.
+/// The user who is logged in: the one that Django's `get_user` would return. Cheap to clone, and `Send`.
 ///
-/// As an extractor it works behind any middleware: the user is looked up and checked when the first one
-/// asks, once a request. Nobody logged in: the middleware's rejection. Cheap to clone, and `Send`.
+/// As an extractor it works behind any middleware. The user is looked up and checked once a request, for
+/// the first extractor or middleware that needs it. If no user is logged in, the request gets the
+/// middleware's rejection: a redirect to the login page, or a 401.
+/// [`OptionalDjangoUser`](crate::OptionalDjangoUser) lets anonymous visitors through.
 ///
 /// ```
 /// use actix_django_session::{DjangoUser, Error};
@@ -44,53 +46,53 @@ pub struct DjangoUser(Arc<Inner>);
 
 struct Inner {
     row: Arc<UserRow>,
-    /// Where the permissions of this user are looked up, and how long this request still waits for
+    /// Where the permissions of this user are looked up, and how long this request may still wait for
     /// that.
     source: Source,
-    /// Those that the middleware asked for.
-    held: Option<HeldPermissions>,
-    /// Those that Django's own classes would say.
+    /// The permissions that were looked up together with the user, for the middleware.
+    looked_up: Option<HeldPermissions>,
+    /// The permissions that Django's own classes would grant.
     permissions: OnceLock<BTreeSet<String>>,
-    /// Those of them that the application does not refuse, if it has a say.
+    /// Those of them that the application's hook does not refuse.
     allowed: OnceLock<BTreeSet<String>>,
     policy: PermissionPolicy,
     groups: OnceLock<BTreeSet<String>>,
     /// The encoding that took the place of the one in the row.
     password: OnceLock<String>,
-    /// By which backend `authenticate` found this user.
+    /// The path of the backend by which `authenticate` found this user.
     backend: OnceLock<String>,
-    /// The session that stands for this user.
+    /// The session that names this user.
     session_text: OnceLock<Arc<DecodedText>>,
 }
 
-/// Who has the last word on permissions.
+/// What decides about permissions.
 pub(super) enum PermissionPolicy {
     /// Django's tables.
     Tables,
-    /// Code of the application.
-    Asked(Arc<AfterHasPerm>),
-    /// Somebody who is not there: why.
-    Off(Box<Error>),
+    /// Django's tables, and then a hook of the application.
+    Hook(Arc<AfterHasPerm>),
+    /// A hook that is missing: every question is this error.
+    HookMissing(Box<Error>),
 }
 
-/// Code of the application with a say in who has which permission.
+/// The `after_has_perm` hook of the application.
 pub(super) type AfterHasPerm =
     dyn Fn(DjangoUser, String, bool) -> BoxFuture<'static, Result<bool, Error>> + Send + Sync;
 
 type Source = (Backend, PrimaryKeyValue, Budget);
 
 impl DjangoUser {
-    /// The user in a row of [`Database::user_row`].
+    /// The user in this row.
     pub(super) fn from_row(
         row: Arc<UserRow>,
-        held: Option<HeldPermissions>,
+        looked_up: Option<HeldPermissions>,
         source: Source,
         policy: PermissionPolicy,
     ) -> Self {
         Self(Arc::new(Inner {
             row,
             source,
-            held,
+            looked_up,
             permissions: OnceLock::new(),
             allowed: OnceLock::new(),
             policy,
@@ -101,25 +103,25 @@ impl DjangoUser {
         }))
     }
 
-    /// The stored password, hashed: what the session auth hash is made of.
+    /// The stored (encoded) password, from which the session auth hash is made.
     pub(crate) fn password(&self) -> &str {
         let password = self.0.password.get().or(self.0.row.password.as_ref());
         // Python's text for no password at all (A7).
         password.map_or("None", String::as_str)
     }
 
-    /// The password was encoded anew.
+    /// Takes another encoding of the password, which was just stored.
     pub(super) fn set_password(&self, encoded: String) {
-        // Nobody else has this user yet.
+        // No other code has this user yet.
         let _ = self.0.password.set(encoded);
     }
 
-    /// This session stands for this user.
+    /// Remembers the session that names this user.
     pub(super) fn set_session_text(&self, text: &Arc<DecodedText>) {
         self.0.session_text.get_or_init(|| Arc::clone(text));
     }
 
-    /// The session that stands for this user, if the user was found by one.
+    /// The session that names this user, if the user was found by one.
     pub(super) fn session_text(&self) -> Option<&Arc<DecodedText>> {
         self.0.session_text.get()
     }
@@ -130,62 +132,65 @@ impl DjangoUser {
         self
     }
 
-    /// The path of the backend by which [`DjangoSite::authenticate`](crate::DjangoSite::authenticate)
-    /// found this user: Django's `user.backend`.
+    /// The dotted path of the backend by which
+    /// [`DjangoSite::authenticate`](crate::DjangoSite::authenticate) found this user: Django's
+    /// `user.backend`. `None` for users that were found otherwise.
     pub fn backend(&self) -> Option<&str> {
         self.0.backend.get().map(String::as_str)
     }
 
-    /// The primary key as the database has it.
+    /// The primary key, typed as in the database.
     pub(crate) fn key(&self) -> &PrimaryKeyValue {
         &self.0.source.1
     }
 
-    /// The primary key as text: decimal, a lower-case UUID with dashes, or the text itself.
+    /// The primary key as text: decimal digits, a lower-case UUID with dashes, or the text itself. Django's
+    /// `str(user.pk)`.
     #[doc(alias = "pk")]
     pub fn id(&self) -> &str {
         &self.0.row.id
     }
 
-    /// The primary key as a type of yours.
+    /// The primary key, parsed as a type of yours: `i64`, `Uuid`.
     ///
     /// # Errors
-    /// [`Error::UserIdType`] if it is no `T`: a mistake in the handler.
+    /// [`Error::UserIdType`] if the primary key cannot be parsed as `T`: a mistake in the handler.
     pub fn parse_id<T: FromStr>(&self) -> Result<T, Error> {
         self.0.row.id.parse().map_err(|_| Error::UserIdType { expected: type_name::<T>() })
     }
 
-    /// The value of the username column.
+    /// The value of the username column: Django's `user.get_username()`.
     #[doc(alias = "get_username")]
     pub fn username(&self) -> &str {
         &self.0.row.username
     }
 
-    /// The value of the column `is_staff`, whether the account is active or not. Who may use the
-    /// admin site says [`is_active_staff`](Self::is_active_staff).
+    /// The value of the column `is_staff`, also for an inactive account. To check who may use the admin
+    /// site, call [`is_active_staff`](Self::is_active_staff).
     pub fn is_staff(&self) -> bool {
         self.0.row.is_staff
     }
 
-    /// Whether the user may use the admin site: `is_active and is_staff`, as Django's
-    /// `staff_member_required` and `AdminSite.has_permission` ask. The middleware's `staff_required` asks
-    /// this too.
+    /// Whether the user may use the admin site: `is_active and is_staff`. Django's
+    /// `staff_member_required` and `AdminSite.has_permission` check the same, and so does
+    /// [`staff_required`](crate::DjangoSessionMiddleware::staff_required).
     pub fn is_active_staff(&self) -> bool {
         self.0.row.is_active && self.0.row.is_staff
     }
 
-    /// Whether the user has every permission.
+    /// The value of the column `is_superuser`. An active superuser has every permission.
     pub fn is_superuser(&self) -> bool {
         self.0.row.is_superuser
     }
 
-    /// Whether the account may be used. Only a backend that admits inactive users lets others in.
+    /// The value of the column `is_active`. It can be `false` only if the user came in by a backend that
+    /// [admits inactive users](crate::AuthenticationBackend::admits_inactive).
     pub fn is_active(&self) -> bool {
         self.0.row.is_active
     }
 
-    /// The value of one of the further [`columns`](crate::UserModel::columns) of the user model, as a
-    /// type that owns it (`String`, not `&str`); an `Option` if it may be NULL.
+    /// Returns the value of one of the further [`columns`](crate::UserModel::columns) of the user model.
+    /// `T` owns the value (`String`, not `&str`). Take an `Option` if the column may be NULL.
     ///
     /// ```
     /// use actix_django_session::{DjangoUser, Error};
@@ -197,10 +202,9 @@ impl DjangoUser {
     /// }
     /// ```
     ///
-    /// The error is a mistake in the handler or in the user model, never the visitor's. `?` answers
-    /// with an empty 500 in a handler that returns a `Result` with the [`Error`] of this crate, as
-    /// above, or with [`actix_web::Error`], which it becomes by itself. The log has which of two it
-    /// was:
+    /// An error is a mistake in the handler or in the settings, never the visitor's. With `?` the request
+    /// gets an empty 500, in a handler that returns a `Result` with [`Error`] or with
+    /// [`actix_web::Error`]. The log has the mistake:
     ///
     /// ```
     /// use actix_django_session::test::{self, TestUser};
@@ -221,7 +225,7 @@ impl DjangoUser {
     /// # });
     /// ```
     ///
-    /// A type that borrows is neither: it does not compile.
+    /// A type that borrows does not compile:
     ///
     /// ```compile_fail
     /// # async fn greeting(user: actix_django_session::DjangoUser) {
@@ -231,7 +235,8 @@ impl DjangoUser {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UserColumn`] if that column was not asked for in the user model, or holds no `T`.
+    /// [`Error::UserColumn`] if [`UserModel::columns`](crate::UserModel::columns) does not name this
+    /// column, or if its value cannot be a `T`.
     pub fn get<T: FromSqlOwned>(&self, column: &str) -> Result<T, Error> {
         let found = self.column(column);
         found.and_then(ColumnValue::get).ok_or_else(|| Error::UserColumn {
@@ -247,24 +252,30 @@ impl DjangoUser {
         self.0.row.columns.get(index)
     }
 
-    /// Whether the user has a permission, `"app_label.codename"`. Superusers have every one, existing
-    /// or not; others have those that stand in Django's tables, if a backend grants them, whichever
-    /// the user came in by: see
-    /// [`grants_permissions`](crate::AuthenticationBackend::grants_permissions).
+    /// Returns whether the user has a permission, `"app_label.codename"`: Django's `user.has_perm(perm)`.
+    ///
+    /// | the user | has |
+    /// |---|---|
+    /// | inactive | no permission |
+    /// | a superuser | every permission, even one that does not exist |
+    /// | any other | those of the user and of the user's groups in Django's tables, if any backend [`grants_permissions`](crate::AuthenticationBackend::grants_permissions) |
+    ///
+    /// An [`after_has_perm`](crate::DjangoSite::after_has_perm) hook decides last.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if the permissions cannot be looked up; [`Error::ImproperlyConfigured`]
-    /// if the exported settings say that the site decides in a way of its own, and there is no
-    /// [`after_has_perm`](crate::DjangoSite::after_has_perm).
+    /// - [`Error::Unavailable`] if the permissions cannot be looked up.
+    /// - [`Error::ImproperlyConfigured`] if the exported settings say that the site decides in its own way,
+    ///   and there is no `after_has_perm` hook.
     #[doc(alias = "has_permission")]
     pub async fn has_perm(&self, permission: &str) -> Result<bool, Error> {
         self.is_allowed(permission).await
     }
 
-    /// Whether the user has all of these permissions; of none, yes.
+    /// Returns whether the user has all of these permissions: Django's `user.has_perms(perm_list)`. For an
+    /// empty list it returns `true`.
     ///
     /// # Errors
-    /// As [`DjangoUser::has_perm`].
+    /// Those of [`has_perm`](DjangoUser::has_perm).
     pub async fn has_perms<I>(&self, permissions: I) -> Result<bool, Error>
     where
         I: IntoIterator,
@@ -278,10 +289,11 @@ impl DjangoUser {
         Ok(true)
     }
 
-    /// Whether the user has any permission in an app.
+    /// Returns whether the user has any permission in an app, such as `"shop"`: Django's
+    /// `user.has_module_perms(app_label)`.
     ///
     /// # Errors
-    /// As [`DjangoUser::has_perm`].
+    /// Those of [`has_perm`](DjangoUser::has_perm).
     pub async fn has_module_perms(&self, app_label: &str) -> Result<bool, Error> {
         // Up to the first dot: the rest is the codename, which may hold more of them (P1).
         let of_app = |permission: &String| {
@@ -294,18 +306,19 @@ impl DjangoUser {
         Ok(self.permissions().await?.iter().any(of_app))
     }
 
-    /// All permissions, as `get_all_permissions`: those of the user and of the user's groups; for a
-    /// superuser, all there are. One query, once a request.
+    /// Returns all permissions of the user and of the user's groups, `"app_label.codename"`: Django's
+    /// `user.get_all_permissions()`. For a superuser these are all permissions that exist. It makes one
+    /// query, once a request.
     ///
     /// # Errors
-    /// As [`DjangoUser::has_perm`].
+    /// Those of [`has_perm`](DjangoUser::has_perm).
     #[doc(alias = "get_all_permissions")]
     pub async fn permissions(&self) -> Result<&BTreeSet<String>, Error> {
         self.look_up_allowed().await
     }
 
-    /// The names of the groups that the user is in: Django's `user.groups`. One query, once a request.
-    /// A superuser is in those groups only that the table names.
+    /// Returns the names of the groups that the user is in: Django's `user.groups`. It makes one query,
+    /// once a request. A superuser is in no more groups than the table says.
     ///
     /// ```
     /// use actix_django_session::{DjangoUser, Error};
@@ -315,7 +328,7 @@ impl DjangoUser {
     /// }
     /// ```
     ///
-    /// The role of the pool needs `SELECT` on `auth_group` for it.
+    /// The database role needs `SELECT` on `auth_group`.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if the groups cannot be looked up.
@@ -338,18 +351,18 @@ impl DjangoUser {
         self.0.row.is_active && self.0.row.is_superuser
     }
 
-    /// Whether the user has a permission, if that takes no query.
+    /// Whether the user has a permission, if no query is needed to tell.
     fn knows_of(&self, permission: &str) -> Option<bool> {
         if self.has_every_permission() {
             return Some(true);
         }
-        // The tables may say more than counts: an inactive user has no permission.
+        // An inactive user has no permission, whatever the tables say.
         if !self.0.row.is_active {
             return Some(false);
         }
         match self.0.permissions.get() {
             Some(all) => Some(all.contains(permission)),
-            None => self.0.held.as_ref()?.has(permission).then_some(true),
+            None => self.0.looked_up.as_ref()?.has(permission).then_some(true),
         }
     }
 
@@ -364,7 +377,7 @@ impl DjangoUser {
     }
 
     async fn is_allowed(&self, permission: &str) -> Result<bool, Error> {
-        if let PermissionPolicy::Off(error) = &self.0.policy {
+        if let PermissionPolicy::HookMissing(error) = &self.0.policy {
             return Err((**error).clone());
         }
         let has = match self.knows_of(permission) {
@@ -372,7 +385,7 @@ impl DjangoUser {
             None => self.look_up_permissions().await?.contains(permission),
         };
         match &self.0.policy {
-            PermissionPolicy::Asked(hook) => self.ask(hook, permission, has).await,
+            PermissionPolicy::Hook(hook) => self.ask(hook, permission, has).await,
             _ => Ok(has),
         }
     }
@@ -380,8 +393,8 @@ impl DjangoUser {
     async fn look_up_allowed(&self) -> Result<&BTreeSet<String>, Error> {
         let hook = match &self.0.policy {
             PermissionPolicy::Tables => return self.look_up_permissions().await,
-            PermissionPolicy::Off(error) => return Err((**error).clone()),
-            PermissionPolicy::Asked(hook) => hook,
+            PermissionPolicy::HookMissing(error) => return Err((**error).clone()),
+            PermissionPolicy::Hook(hook) => hook,
         };
         if let Some(allowed) = self.0.allowed.get() {
             return Ok(allowed);
@@ -402,18 +415,18 @@ impl DjangoUser {
         has: bool,
     ) -> Result<bool, Error> {
         let answer = hook(self.clone(), permission.to_owned(), has);
-        let patience = self.0.source.0.settings().timeout;
-        timeout(patience, answer).await.map_err(|_| Unavailable::Timeout(patience))?
+        let limit = self.0.source.0.settings().timeout;
+        timeout(limit, answer).await.map_err(|_| Unavailable::Timeout(limit))?
     }
 
-    /// Whoever comes before the answer asks as well: nobody waits for another's future, which may
-    /// have been put aside.
+    /// Two concurrent callers both send the query: neither may wait for the other's future, which may
+    /// never be polled again.
     async fn look_up_permissions(&self) -> Result<&BTreeSet<String>, Error> {
         if let Some(permissions) = self.0.permissions.get() {
             return Ok(permissions);
         }
         let (database, key, budget) = &self.0.source;
-        // Those of the tables are granted by a backend, or not at all; to those who are active.
+        // Django grants the permissions in the tables only through a backend, and only to active users.
         let permissions = if !self.0.row.is_active || !database.settings().grants_permissions() {
             BTreeSet::new()
         } else if self.0.row.is_superuser {

@@ -1,4 +1,4 @@
-//! What the writing of sessions needs beyond the database.
+//! The expiry policy and the queues for writing sessions.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -12,22 +12,22 @@ use crate::{
     settings::DjangoSettings,
 };
 
-/// How many queues there are for those whose session was changed by somebody else meanwhile.
+/// The number of queues for writes that met another change of the same session.
 const QUEUES: usize = 64;
 
-/// What the writing of sessions needs beyond the database.
+/// The expiry policy and the queues for writing sessions.
 pub(super) struct Writer {
     policy: ExpiryPolicy,
-    /// Many who change one session at once would overtake each other again and again: whoever was
-    /// overtaken stands in a queue.
+    /// Many concurrent writes of one session would fail again and again: each that failed once waits in a
+    /// queue.
     queues: [Mutex<()>; QUEUES],
     hasher: RandomState,
 }
 
-/// Code of the application that hears which session was changed.
+/// The `on_session_change` hook of the application.
 pub(super) type OnSessionChange =
     dyn Fn(SessionKey) -> BoxFuture<'static, Result<(), Failure>> + Send + Sync;
-/// Code of the application that fills further columns of a session's row.
+/// The `session_columns` hook of the application.
 pub(super) type SessionColumns =
     dyn Fn(&SessionData, Option<&RequestParts>) -> Result<String, Error> + Send + Sync;
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -47,7 +47,7 @@ impl Writer {
         &self.policy
     }
 
-    /// Where those stand who were overtaken at this session.
+    /// The queue of this session.
     pub(super) fn queue(&self, key: &SessionKey) -> &Mutex<()> {
         &self.queues[self.hasher.hash_one(key.as_str()) as usize % QUEUES]
     }

@@ -108,7 +108,7 @@
 //! | warn | `the encoding of a password cannot be read` | a user tries to log in with it | |
 //! | warn | `` there is a pooler in front of the database: going on without prepared statements, as without `DjangoSettings::prepared_statements` `` | once a site | |
 //! | warn | `` prepared statements keep getting lost, as behind a pooler in transaction mode: going on without them, as without `DjangoSettings::prepared_statements` `` | once a site | |
-//! | error | `a session has a new key, and the change could not be told to the cache` | `on_session_change` failed after a login or a `cycle_key`; the visitor has the new cookie | `error` |
+//! | error | `the on_session_change hook failed for a session that has a new key` | `on_session_change` failed after a login or a `cycle_key`; the visitor has the new cookie | `error` |
 //! | error | `a CSRF secret cannot be kept in the session` | `CSRF_USE_SESSIONS`, and a session too large to be read | `error` |
 //! | error | `messages were not kept in the session` | the session could not be changed | `error` |
 //! | error | `the session's messages cannot be read` | the session could not be read; the page shows none | `error` |
@@ -117,7 +117,7 @@
 //! | warn | `the session's entry for messages contains no messages` | other code wrote their key | |
 //! | error | `a session was changed after its answer was sent: that is not stored` | by a task that a handler left running | |
 //! | error | `a flushed session could not be deleted` | the request was cut off or failed, and the database was unavailable | `error` |
-//! | error | `no URL from login_url_for` | your function returned text that cannot stand in a header; a 500 | `path` |
+//! | error | `login_url_for returned no URL` | your function returned text that cannot stand in a header; a 500 | `path` |
 //! | error | `a cookie cannot stand in a header` | because of the domain or path in the settings; it is not sent | `cookie` |
 //! | warn | `a session cannot be extended` | `SESSION_SAVE_EVERY_REQUEST` failed; the visitor gets the response all the same | `error` |
 //! | error | `session database unavailable` | a request got a 503, or a session was not extended; at most one line a second | `error` with all causes, `unlogged`: how many there were since the last line |

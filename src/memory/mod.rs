@@ -1,8 +1,8 @@
-//! Django's tables in memory, for tests of handlers. What is asked of them is what is asked of PostgreSQL,
-//! and the answers are the same.
+//! Django's tables in memory, for tests of handlers. They have the same methods as the database, with the same
+//! results.
 
-mod sessions;
-mod users;
+mod session_rows;
+mod user_rows;
 
 use std::{
     collections::BTreeMap,
@@ -14,8 +14,8 @@ use crate::{
     observe::Observer,
     settings::{DjangoSettings, SessionEngine},
 };
-pub(crate) use users::User;
-use users::UserTables;
+pub(crate) use user_rows::User;
+use user_rows::UserTables;
 
 /// The tables of one site. Cheap to clone.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub(crate) struct Tables {
 }
 
 impl Memory {
-    /// A site with these rows. Of `settings` it does not know `UserModel::condition`, which is SQL.
+    /// A site with these rows. It ignores `UserModel::condition`, which is SQL.
     pub(crate) fn new(tables: Tables, settings: DjangoSettings) -> Self {
         Self { settings: Arc::new(settings), observer: Observer::default(), tables }
     }
@@ -78,7 +78,7 @@ impl Memory {
     }
 }
 
-/// Rows are changed one at a time, so what a panic left behind is whole.
+/// Rows are changed one at a time, so the tables are consistent even after a panic.
 fn lock<T>(rows: &Mutex<T>) -> MutexGuard<'_, T> {
     rows.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Whom a middleware lets through, once it is known who the visitor is.
+//! Decides whether a middleware lets a visitor through.
 
 use std::{fmt, sync::Arc};
 
@@ -11,16 +11,16 @@ use crate::{
     error::{Error, Unavailable},
 };
 
-/// Whom a middleware lets through.
+/// Which visitors a middleware lets through.
 #[derive(Clone, Debug)]
 pub(crate) enum Admits {
-    /// Everybody.
+    /// All visitors.
     Anyone,
-    /// Whoever has a live session.
+    /// Visitors with a live session.
     Session,
-    /// Whoever is logged in, and meets the demands.
+    /// Users who are logged in and meet the demands.
     User(Demands),
-    /// Whom a view of the REST framework lets through.
+    /// Clients whom a view of the REST framework lets through.
     Rest(Box<Rest>),
 }
 
@@ -44,7 +44,7 @@ type AsyncTest =
     dyn Fn(DjangoUser, DjangoSite) -> BoxFuture<'static, Result<bool, Error>> + Send + Sync;
 
 impl Admits {
-    /// What a middleware is called that says nothing else.
+    /// The default name of a middleware.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Anyone => "optional",
@@ -54,12 +54,12 @@ impl Admits {
         }
     }
 
-    /// Whether this is a matter of the user, and not of the session alone.
+    /// Whether the decision needs the user, and not only the session.
     pub(crate) fn user_matters(&self) -> bool {
         matches!(self, Self::User(_) | Self::Rest(_))
     }
 
-    /// The permissions that decide it.
+    /// The permissions that the decision needs.
     pub(crate) fn permissions(&self) -> &[String] {
         match self {
             Self::User(demands) => &demands.permissions,
@@ -73,19 +73,19 @@ impl Admits {
         !self.user_matters() || session.is_absent()
     }
 
-    /// Says why the visitor does not come through. What is between an outer middleware and this one may
-    /// have changed the session: it counts as it is by now.
+    /// Fails with the reason if the visitor is not let through. An outer middleware may have changed the
+    /// session: its current state decides.
     pub(crate) async fn check(&self, visit: &Visit) -> Result<(), Error> {
         match self {
             Self::Anyone | Self::Session => self.check_session(&visit.session),
             Self::User(demands) => demands.check(&visit.user().await?, visit).await,
-            // It decides for itself, before there is a visit.
+            // The REST framework's own code has decided, before there was a visit.
             Self::Rest(_) => Ok(()),
         }
     }
 
-    /// [`Admits::check`], where the session decides. Nobody comes through as an anonymous visitor of whom
-    /// it cannot be told.
+    /// [`Admits::check`], if the session alone decides. If it is unknown whether there is a session, the
+    /// visitor is not let through as anonymous.
     pub(crate) fn check_session(&self, session: &RequestSession) -> Result<(), Error> {
         match self {
             Self::Anyone => match session.loaded() {
@@ -123,7 +123,7 @@ impl UserTest {
         match self {
             Self::OfUser(test) => Ok(test(user)),
             Self::Async(test) => {
-                // Nobody waits longer for it than for the database.
+                // It may take as long as the database may.
                 let limit = visit.site().settings().timeout;
                 let passes = timeout(limit, test(user.clone(), visit.site().clone())).await;
                 passes.map_err(|_| Unavailable::Timeout(limit))?

@@ -6,16 +6,15 @@ use actix_web::{
 };
 use tokio::time::timeout;
 
-use super::{form_reader::FormReader, held_form::HeldForm, host::header};
+use super::{buffered_form::BufferedForm, form_reader::FormReader, host::header};
 use crate::{
     auth::DjangoSite, csrf::form::Form, error::Error, settings::DEFAULT_UPLOAD_MEMORY_SIZE,
 };
 
-/// The token in the form that a POST brings. It is read as far as that takes, and no further.
+/// The CSRF token in the form of a POST request. The body is read no further than needed:
 ///
-/// A form is read to its end: the last field by the name is the one that counts. One that is larger than
-/// `DATA_UPLOAD_MAX_MEMORY_SIZE` is an upload: it is read up to a right token, and not at all if the
-/// header has one.
+/// - A form up to `DATA_UPLOAD_MAX_MEMORY_SIZE` is read to its end, because the last field of the name counts.
+/// - A larger one is an upload: it is read up to a valid token, and not at all if the header has one.
 pub(crate) async fn csrf_field(
     req: &mut ServiceRequest,
     site: &DjangoSite,
@@ -32,17 +31,17 @@ pub(crate) async fn csrf_field(
     if is_upload && in_header.is_some_and(&is_right) {
         return Ok(None);
     }
-    let mut reader = FormReader::of(req, length, HeldForm::new(site, length, window));
+    let mut reader = FormReader::of(req, length, BufferedForm::new(site, length, window));
     let token = token(form, &mut reader, |token| is_upload && is_right(token));
     let found = timeout(settings.form_timeout, token).await;
     reader.give_back(req);
     found.unwrap_or(Err(Error::FormTimeout(settings.form_timeout)))
 }
 
-/// How long the form says that it is. `None` if it will end when it ends: it is chunked, or HTTP/2.
+/// The `Content-Length` of the form. `None` if only the end of the body tells: it is chunked, or HTTP/2.
 ///
-/// actix takes what follows a request to upgrade for its body, without end and whatever its length is
-/// said to be. Without a length it has none.
+/// actix takes everything after an upgrade request for its body, without end and whatever the length. Without
+/// a length such a request has no body.
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     match headers.get(CONTENT_LENGTH) {
         Some(length) => length.to_str().ok()?.parse().ok(),
@@ -106,7 +105,7 @@ mod tests {
         req
     }
 
-    /// A body in pieces. Asked once more after its end it panics, as those of some middleware do.
+    /// A body in pieces. It panics if it is polled after its end, as the bodies of some middlewares do.
     fn pieces(body: &[u8], size: usize) -> impl Stream<Item = Bytes> + 'static {
         let pieces: Vec<_> = body.chunks(size).map(Bytes::copy_from_slice).collect();
         stream::unfold(pieces.into_iter(), |mut pieces| async { Some((pieces.next()?, pieces)) })
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_body_of_many_small_pieces_is_kept_as_one_and_not_asked_again_after_its_end() {
+    async fn a_body_of_many_small_pieces_is_kept_as_one_and_not_polled_after_its_end() {
         let site = site(|_| ());
         let urlencoded = format!("a=1&csrfmiddlewaretoken={TOKEN}").into_bytes();
         let multipart = [&part("csrfmiddlewaretoken", TOKEN.as_bytes())[..], b"--b--\r\n"].concat();
@@ -167,7 +166,7 @@ mod tests {
         let token = part("csrfmiddlewaretoken", TOKEN.as_bytes());
         for before in [0, 3_000_000] {
             let read = [&file(before)[..], &token, &part("x", b"")].concat();
-            // The rest never comes, and nobody waits for it.
+            // The rest never comes, and the check does not wait for it.
             let body = pieces(&read, 50_000).chain(pending());
             let mut req = request(MULTIPART, 1 << 30, body);
             assert_eq!(field(&mut req, &site).await.unwrap().as_deref(), Some(TOKEN));

@@ -4,10 +4,11 @@ use actix_web::web::FormConfig;
 
 use crate::auth::DjangoSite;
 
+/// # Start-up: the size of forms
 impl DjangoSite {
-    /// What makes [`web::Form`](actix_web::web::Form) take forms as large as Django takes them:
-    /// `DATA_UPLOAD_MAX_MEMORY_SIZE`, 2.5 MiB unless the site has another. actix's own limit is 16 KiB,
-    /// and a larger form a 413.
+    /// Returns a configuration that lets [`web::Form`](actix_web::web::Form) accept forms as large as Django
+    /// does: `DATA_UPLOAD_MAX_MEMORY_SIZE` bytes, 2.5 MiB by default. With actix's own limit of 16 KiB, a
+    /// larger form gets a 413.
     ///
     /// ```
     /// # use actix_django_session::DjangoSite;
@@ -21,7 +22,8 @@ impl DjangoSite {
     /// }
     /// ```
     ///
-    /// A site without a limit has none here either: give `limit` one of your own then.
+    /// If the site has no limit (`DATA_UPLOAD_MAX_MEMORY_SIZE = None`), neither has the result: then set one
+    /// with [`limit`](FormConfig::limit).
     #[doc(alias = "DATA_UPLOAD_MAX_MEMORY_SIZE")]
     #[must_use]
     pub fn form_config(&self) -> FormConfig {

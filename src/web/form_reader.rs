@@ -8,28 +8,28 @@ use actix_web::{
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use super::held_form::HeldForm;
+use super::buffered_form::BufferedForm;
 use crate::error::Error;
 
-/// How much is written to a disk at once, where so much has come.
+/// How many bytes are written to the disk at once, if as many have arrived.
 const WRITTEN_AT_ONCE: usize = 16 << 10;
 
-/// Reads a form and keeps what it has read. A form ends where it says, whatever comes behind (Django's
+/// Reads a form and keeps what it has read. A form ends at its `Content-Length`, whatever follows (Django's
 /// `LimitedStream`).
 pub(crate) struct FormReader {
-    held: HeldForm,
-    /// How much there is to come of the form, at most.
+    form: BufferedForm,
+    /// How many bytes of the form are still to come, at most.
     left: u64,
-    /// What the connection broke with.
+    /// The error that broke the connection.
     error: Option<PayloadError>,
-    /// `None` at the end: not every body can be asked again then.
+    /// `None` at the end: some bodies panic if they are polled after their end.
     rest: Option<Payload>,
 }
 
 impl FormReader {
-    pub(crate) fn of(req: &mut ServiceRequest, length: Option<u64>, held: HeldForm) -> Self {
+    pub(crate) fn of(req: &mut ServiceRequest, length: Option<u64>, form: BufferedForm) -> Self {
         let left = length.unwrap_or(u64::MAX);
-        Self { held, left, error: None, rest: Some(req.take_payload()) }
+        Self { form, left, error: None, rest: Some(req.take_payload()) }
     }
 
     /// The next piece of the form, which is kept. `None` at the end, and where the connection broke.
@@ -38,10 +38,10 @@ impl FormReader {
             return Ok(None);
         }
         let Some(mut piece) = self.receive().await else { return Ok(None) };
-        if self.held.is_spooled() {
+        if self.form.is_spooled() {
             piece = self.receive_more(piece);
         }
-        self.held.push(&piece).await?;
+        self.form.push(&piece).await?;
         piece.truncate(self.left.try_into().unwrap_or(usize::MAX));
         self.left -= piece.len() as u64;
         Ok(Some(piece))
@@ -64,8 +64,8 @@ impl FormReader {
         None
     }
 
-    /// The piece with what else is here already: a disk is not asked for every byte that a client sends
-    /// by itself.
+    /// The piece and the following ones that have already arrived, so that the disk does not write each byte
+    /// of a slow client on its own.
     fn receive_more(&mut self, piece: Bytes) -> Bytes {
         let most = self.left.min(WRITTEN_AT_ONCE as u64) as usize;
         let mut gathered = BytesMut::new();
@@ -80,13 +80,13 @@ impl FormReader {
         }
     }
 
-    /// What was read and what is left, as one body again.
+    /// Puts the body back into the request: the part that was read, and the rest.
     pub(crate) fn give_back(self, req: &mut ServiceRequest) {
-        let is_untouched = self.held.is_empty() && self.error.is_none();
+        let is_untouched = self.form.is_empty() && self.error.is_none();
         req.set_payload(match self.rest {
             rest if is_untouched => rest.unwrap_or(Payload::None),
             rest => {
-                let read = self.held.into_stream().map_err(PayloadError::Io);
+                let read = self.form.into_stream().map_err(PayloadError::Io);
                 let error = stream::iter(self.error.map(Err));
                 let rest = stream::iter(rest).flatten();
                 Payload::Stream { payload: Box::pin(read.chain(error).chain(rest)) }

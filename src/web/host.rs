@@ -16,7 +16,7 @@ use crate::{
     settings::DjangoSettings,
 };
 
-/// What a request says of where it was sent, to be asked as Django's `HttpRequest` is.
+/// The host, port and scheme of a request, as Django's `HttpRequest` sees them.
 pub(crate) struct Address<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) uri: &'a Uri,
@@ -103,8 +103,8 @@ impl<'a> From<&Address<'a>> for Provenance<'a> {
     }
 }
 
-/// The values of a header as Django sees them: latin-1, several of them joined.
-// C16, C29.
+/// The value of a header as Django sees it: latin-1, several headers joined by commas.
+// C16, C29: repeated headers, and bytes that are not ASCII.
 pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, str>> {
     let name = HeaderName::try_from(name).ok()?;
     let mut values = headers.get_all(name).map(|value| latin1(value.as_bytes()));
@@ -120,7 +120,7 @@ fn latin1(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// `split_domain_port` of `django.http.request`, without the port: the domain in lower case. `None`
-/// for what is no host.
+/// for text that is not a host.
 fn domain_of(host: &str) -> Option<String> {
     let host = host.to_lowercase();
     let end = match host.starts_with('[') {

@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 use percent_encoding::percent_decode_str;
 
-use super::{cookie::last_cookie, host::header};
+use super::{cookie_header::last_cookie, host::header};
 use crate::settings::LoginUrls;
 
 /// `LANGUAGE_CODE_MAX_LENGTH` of Django: of what is longer, no more is looked at.

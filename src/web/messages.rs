@@ -30,7 +30,7 @@ pub(crate) struct RequestMessages {
     done: RefCell<SessionChange>,
 }
 
-/// Where the browser's own are: the value of the cookie, and the session as it is by now.
+/// The messages that the request brought: in the cookie, and in the session with its changes.
 struct Brought {
     cookie: Option<String>,
     session: Rc<RequestSession>,
@@ -46,12 +46,12 @@ impl RequestMessages {
         Self { site, storage: RefCell::default(), brought, done: RefCell::default() }
     }
 
-    /// Where the settings keep them.
+    /// The `MESSAGE_STORAGE` of the settings.
     pub(crate) fn kept_in(&self) -> &MessageStorage {
         &self.site.settings.storage
     }
 
-    /// Whether some of them can be put into the session.
+    /// Whether messages can be stored in the session.
     pub(crate) fn may_use_session(&self) -> bool {
         self.brought.session.is_kept()
     }
@@ -60,14 +60,14 @@ impl RequestMessages {
         Rc::ptr_eq(&self.brought.session, session)
     }
 
-    /// Does something to them, given where the browser's own are.
+    /// Reads or changes the messages.
     pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Storage, &Source<'_>) -> T) -> T {
         let source = Source { kept: &self.brought, site: &self.site };
         f(&mut self.storage.borrow_mut(), &source)
     }
 
-    /// `MessageMiddleware.process_response`: stores what goes into the session, and says what
-    /// becomes of the cookie. It counts what has happened until then, and may be asked again.
+    /// `MessageMiddleware.process_response`: stores messages in the session, and returns the change of the
+    /// cookie. It may be called again after further messages.
     pub(crate) fn update(&self) -> CookieChange {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let now = i64::try_from(now).unwrap_or(i64::MAX);
@@ -79,7 +79,7 @@ impl RequestMessages {
     }
 
     fn change_session(&self, change: SessionChange) -> Result<(), Error> {
-        // A middleware further in may have stored the session by now.
+        // An inner middleware may already have stored the session.
         if *self.done.borrow() == change && self.brought.has(&change)? {
             return Ok(());
         }
@@ -88,10 +88,11 @@ impl RequestMessages {
             SessionChange::Keep => {}
             SessionChange::Set(_) if !session.is_kept() => {
                 return Err(Error::ImproperlyConfigured(
-                    "messages that do not fit into the cookie need `write_sessions`".into(),
+                    "messages do not fit into the cookie: set `DjangoSettings::write_sessions`"
+                        .into(),
                 ));
             }
-            // They stay, and are not shown again: no cookie says that there are any.
+            // They stay in the session, but are not shown again, because no cookie refers to them.
             SessionChange::Remove if !session.is_kept() => {}
             SessionChange::Set(json) => {
                 session.begin()?;
@@ -109,7 +110,7 @@ impl RequestMessages {
 }
 
 impl Brought {
-    /// What the session has of them, as JSON.
+    /// The messages in the session, as JSON.
     fn entry(&self) -> Result<Option<String>, Error> {
         self.session.begin()?;
         let json = self.session.look(|changes| {
@@ -119,7 +120,7 @@ impl Brought {
         Ok(json)
     }
 
-    /// Whether that change is done.
+    /// Whether the session already has this change.
     fn has(&self, change: &SessionChange) -> Result<bool, Error> {
         Ok(match change {
             SessionChange::Keep => true,
@@ -142,7 +143,7 @@ impl Kept for Brought {
     }
 }
 
-/// Tells the browser, with the attributes of the session cookie but for its path and its age.
+/// Sends the cookie, with the attributes of the session cookie but for its path and age.
 pub(crate) fn send(change: &CookieChange, headers: &mut HeaderMap, settings: &DjangoSettings) {
     let settings =
         CookieSettings { name: COOKIE_NAME, path: Some("/"), ..settings.session_cookie() };

@@ -1,4 +1,4 @@
-//! The middlewares: who comes through to the handlers.
+//! `DjangoSessionMiddleware`: its constructors and settings.
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 
 use super::{
     admission::{Admits, Demands, UserTest},
-    csrf::CsrfPolicy,
+    csrf_check::CsrfPolicy,
     language,
     redirect::{LoginUrl, REDIRECT_FIELD_NAME},
     rejection::{ChooseLoginUrl, ErrorHandler, Rejection, RejectionAnswer},
@@ -31,10 +31,18 @@ use crate::{
     settings::is_url,
 };
 
-/// Recognises the visitor whom Django logged in, by the session cookie and the row behind it.
+/// Recognises the visitor whom Django logged in, by the session cookie and the session's row, checks forms
+/// for CSRF, and lets the request through to the handlers or rejects it.
+///
+/// | constructor | lets through |
+/// |---|---|
+/// | [`optional`](Self::optional) | every visitor |
+/// | [`required`](Self::required) | visitors with a live session, anonymous ones included |
+/// | [`login_required`](Self::login_required) | users who are logged in |
+/// | [`rest_framework`](Self::rest_framework) | clients whom a view of the Django REST framework lets through |
 ///
 /// Build it once, outside `HttpServer::new`, and wrap an `App`, a `Scope` or a `Resource` in a
-/// clone. Extractors inside read what it found.
+/// clone. The extractors of the handlers inside use its result.
 ///
 /// ```no_run
 /// use actix_django_session::{DjangoSessionMiddleware, DjangoUserId, DjangoSite};
@@ -48,7 +56,7 @@ use crate::{
 /// let middleware = DjangoSessionMiddleware::required(site);
 /// HttpServer::new(move || {
 ///     App::new()
-///         .wrap(actix_web::middleware::Logger::default()) // added last or outside: runs first
+///         .wrap(actix_web::middleware::Logger::default()) // outside of the middleware, so it runs first
 ///         .service(web::scope("/api").wrap(middleware.clone()).route("/dashboard", web::get().to(dashboard)))
 /// })
 /// .bind("127.0.0.1:8080")?
@@ -57,25 +65,26 @@ use crate::{
 /// # }
 /// ```
 ///
-/// Every response that passed a middleware carries `Vary: Cookie`. When PostgreSQL does not answer, the
-/// visitor gets a 503 with `Retry-After`, never the page for strangers.
+/// Every response of a middleware has the header `Vary: Cookie`. If PostgreSQL does not answer, the
+/// visitor gets a 503 with `Retry-After`, never the page for anonymous visitors.
 ///
-/// # Middlewares in middlewares
+/// # Nested middlewares
 ///
-/// A request has to pass all of them, the outermost first. Those whose session is the same one share it:
-/// it is looked up once, each goes by what was done to it before, also by a middleware of yours between
-/// them, and no outer one undoes what was done further in. Who the visitor is, each site handle finds out
-/// by its own hooks: none is skipped because another one let the visitor in.
+/// A request has to pass all of them, the outermost first. Middlewares on the same session share it: it is
+/// looked up once; each sees all earlier changes, also those of a middleware of yours between them; and no
+/// outer one undoes a change of an inner one. Each site handle decides by its own hooks who the visitor
+/// is: no hook is skipped because another middleware has let the visitor through.
 ///
-/// | their site handles | session | user and hooks | who stores it and sends the cookie | CSRF |
+/// | site handles of the middlewares | session | user and hooks | which middleware stores the session and sends its cookie | CSRF |
 /// |---|---|---|---|---|
 /// | the same, or clones | one | one | the outermost one, once | checked once |
 /// | clones that differ in a hook | one | each its own | the outermost one, with its `on_session_change` | checked once |
-/// | made apart on one table: with the same connection parameters, cookie name, engine, keys, and limits of what is read | one | each its own | the outermost one that has [`write_sessions`](crate::DjangoSettings::write_sessions) | each by its own settings, if they differ |
-/// | another table, database, engine or key, and another cookie name | each its own | each its own | each its own | the same |
-/// | the same, under one cookie name | each its own: a browser can keep only one of them | each its own | each stores its own; the innermost that has something to say of the cookie sends it | the same |
+/// | built separately on one table, with the same connection parameters, cookie name, engine, keys and size limits | one | each its own | the outermost one that has [`write_sessions`](crate::DjangoSettings::write_sessions) | checked again by each one whose settings differ |
+/// | different table, database, engine or key; different cookie names | each its own | each its own | each its own | as above |
+/// | different table, database, engine or key; one cookie name | each its own, but a browser keeps only one of them | each its own | each stores its own; the innermost one that sets or deletes the cookie sends it | as above |
 ///
-/// Extractors are those of the innermost one. The CSRF cookie of one name is one for all, and goes out once.
+/// Extractors use the innermost middleware. Middlewares with the same `CSRF_COOKIE_NAME` share that cookie,
+/// which is sent once.
 #[derive(Clone)]
 #[must_use = "a middleware does nothing until something is wrapped in it"]
 #[doc(alias = "SessionMiddleware")]
@@ -93,7 +102,7 @@ pub struct DjangoSessionMiddleware {
     csrf: CsrfPolicy,
 }
 
-/// Where the login page is.
+/// Where the login page of a middleware is.
 #[derive(Clone)]
 enum LoginPage {
     OfSettings,
@@ -101,34 +110,39 @@ enum LoginPage {
     Chosen(Arc<ChooseLoginUrl>),
 }
 
+/// # Which requests pass
 impl DjangoSessionMiddleware {
-    /// Lets everyone through; handlers see who it is.
+    /// Lets every visitor through. Handlers learn who it is by
+    /// [`OptionalDjangoUser`](crate::OptionalDjangoUser).
     pub fn optional(site: DjangoSite) -> Self {
         Self::new(site, Admits::Anyone)
     }
 
-    /// Lets a request through that has a live session, anonymous ones included: a visitor with a
-    /// shopping cart has a session and no user. The session data is not looked at.
+    /// Lets requests with a live session through. The session may be anonymous: a visitor with a shopping
+    /// cart has a session and no user. The session data is not decoded. It makes one indexed read.
     pub fn required(site: DjangoSite) -> Self {
         Self::new(site, Admits::Session)
     }
 
-    /// Lets a request through only if Django's `request.user.is_authenticated` would be true: the
-    /// user exists, is active, has not changed the password since, and came in by a backend that
-    /// is still listed. Two indexed reads: in one query for a visitor who was here before (see
-    /// [`DjangoSettings::max_memo_size`](crate::DjangoSettings::max_memo_size)).
+    /// Lets a request through if Django's `request.user.is_authenticated` would be true: the user exists
+    /// and is active, the password is the same as at login, and the backend of the login is still listed.
+    /// Mirrors the decorator `login_required`. [`DjangoSite::get_user`] lists all checks, and where they
+    /// differ from Django's.
     ///
-    /// See [`DjangoSite::get_user`] for what is checked, and where this differs from Django.
+    /// It makes two indexed reads, in one query for a visitor who was here before (see
+    /// [`DjangoSettings::max_memo_size`](crate::DjangoSettings::max_memo_size)).
     #[doc(alias = "LoginRequiredMiddleware")]
     #[doc(alias = "LoginRequiredMixin")]
     pub fn login_required(site: DjangoSite) -> Self {
         Self::new(site, Admits::User(Demands::default()))
     }
 
-    /// Lets only users through who have this permission, `"app_label.codename"`; called several
-    /// times, all of them. Others who are logged in get a 403, as from Django's `PermissionRequiredMixin`
-    /// and its decorator with `raise_exception=True`, and nobody is sent to log in twice. Without that
-    /// the decorator sends them to the log-in page, and so does `staff_member_required`. For the same:
+    /// Lets only users with this permission through, `"app_label.codename"`. If it is called several times,
+    /// the user needs all of them.
+    ///
+    /// Other users who are logged in get a 403, as from Django's `PermissionRequiredMixin` and from its
+    /// decorator with `raise_exception=True`. Without `raise_exception` the decorator sends them to the login
+    /// page, though they are logged in. To do the same:
     ///
     /// ```
     /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite, Error};
@@ -142,16 +156,17 @@ impl DjangoSessionMiddleware {
     /// # }
     /// ```
     ///
-    /// Makes any middleware one for `login_required`, but for one of `rest_framework`.
+    /// A middleware of `optional` or `required` becomes one of `login_required`; one of `rest_framework`
+    /// stays one.
     ///
     /// # Panics
-    /// If the permission names no app: nobody has such a one, superusers apart.
+    /// If the permission has no app label: no user but a superuser can have such a permission.
     #[doc(alias = "PermissionRequiredMixin")]
     pub fn permission_required(mut self, permission: impl Into<String>) -> Self {
         let permission = permission.into();
         assert!(
             permission.split_once('.').is_some_and(|(app_label, _)| !app_label.is_empty()),
-            "the permission \"{permission}\" names no app: it is \"app_label.codename\""
+            "the permission \"{permission}\" has no app label: give it as \"app_label.codename\""
         );
         self.site.database().need(Need::Permissions);
         match &mut self.admits {
@@ -162,12 +177,12 @@ impl DjangoSessionMiddleware {
     }
 
     /// Lets only users through who may use the admin site
-    /// ([`is_active_staff`](crate::DjangoUser::is_active_staff)); others who are logged in get a 403,
-    /// where `staff_member_required` sends them to the log-in page: see
+    /// ([`is_active_staff`](crate::DjangoUser::is_active_staff)). Other users who are logged in get a 403;
+    /// Django's `staff_member_required` sends them to the login page. To do the same, see
     /// [`permission_required`](Self::permission_required).
     ///
-    /// Makes any middleware one for `login_required`; one of `rest_framework` asks for
-    /// [`is_admin_user`](Self::is_admin_user).
+    /// A middleware of `optional` or `required` becomes one of `login_required`; for one of
+    /// `rest_framework` this is [`is_admin_user`](Self::is_admin_user).
     #[doc(alias = "staff_member_required")]
     pub fn staff_required(mut self) -> Self {
         match &mut self.admits {
@@ -177,21 +192,25 @@ impl DjangoSessionMiddleware {
         self
     }
 
-    /// Lets only users through who are in the group of this name; called several times, in all of them.
-    /// Others who are logged in get a 403, as with
-    /// [`permission_required`](Self::permission_required), superusers too. For one group of several, take
-    /// [`user_passes_test_async`](Self::user_passes_test_async) and
+    /// Lets only users in the group of this name through. If it is called several times, the user needs to
+    /// be in all of them. Other users who are logged in get a 403, superusers too. To accept any of several
+    /// groups, use [`user_passes_test_async`](Self::user_passes_test_async) and
     /// [`DjangoUser::groups`](crate::DjangoUser::groups).
     ///
-    /// Makes any middleware one for `login_required`.
+    /// A middleware of `optional` or `required` becomes one of `login_required`.
+    ///
+    /// # Panics
+    /// If [`rest_framework`](Self::rest_framework) made this middleware: use
+    /// [`has_permission`](Self::has_permission).
     pub fn group_required(mut self, group: impl Into<String>) -> Self {
         self.site.database().need(Need::Groups);
         self.demands().groups.push(group.into());
         self
     }
 
-    /// Lets only users through who pass this test; called several times, all of them. Whoever is not
-    /// logged in does not pass, and is not asked about. Makes any middleware one for `login_required`.
+    /// Lets only users through who pass this test. If it is called several times, the user has to pass all
+    /// tests. The test does not run for visitors who are not logged in: they are rejected. A middleware of
+    /// `optional` or `required` becomes one of `login_required`.
     ///
     /// ```
     /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
@@ -202,12 +221,17 @@ impl DjangoSessionMiddleware {
     /// # }
     /// ```
     ///
-    /// Others get what Django's decorator `user_passes_test` answers: a redirect to the login page, with
-    /// `next`, though they are logged in. **A login page that sends those on who are logged in**
-    /// (`redirect_authenticated_user` of Django's `LoginView`) **sends them back, without end**: give
-    /// such a middleware a [`login_url`](Self::login_url) of its own, as above. With
-    /// [`respond_401`](Self::respond_401) they get a 403. The error is
-    /// [`Error::TestNotPassed`].
+    /// Users who do not pass get the answer of Django's decorator `user_passes_test`: a redirect to the
+    /// login page, with `next`, though they are logged in. With [`respond_401`](Self::respond_401) they get
+    /// a 403. The error is [`Error::TestNotPassed`].
+    ///
+    /// **Warning:** if the login page redirects users who are logged in (`redirect_authenticated_user` of
+    /// Django's `LoginView`), that is an endless loop. Then give the middleware its own
+    /// [`login_url`](Self::login_url), as above.
+    ///
+    /// # Panics
+    /// If [`rest_framework`](Self::rest_framework) made this middleware: use
+    /// [`has_permission`](Self::has_permission).
     #[doc(alias = "UserPassesTestMixin")]
     pub fn user_passes_test<F>(mut self, test: F) -> Self
     where
@@ -217,8 +241,8 @@ impl DjangoSessionMiddleware {
         self
     }
 
-    /// [`user_passes_test`](Self::user_passes_test) with a test that asks the database, or something else
-    /// that takes time. It is given the user and the site.
+    /// Lets only users through who pass this async test: as [`user_passes_test`](Self::user_passes_test),
+    /// for a test that asks the database or another service. The test gets the user and the site.
     ///
     /// ```
     /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
@@ -230,8 +254,11 @@ impl DjangoSessionMiddleware {
     /// # }
     /// ```
     ///
-    /// An error of it lets nobody through: it is the answer. So is a test that takes longer than the
-    /// `timeout`, a 503.
+    /// If the test returns an error, that error is the answer. If it takes longer than the
+    /// [`timeout`](crate::DjangoSettings::timeout), the answer is a 503.
+    ///
+    /// # Panics
+    /// As [`user_passes_test`](Self::user_passes_test).
     pub fn user_passes_test_async<F, R>(mut self, test: F) -> Self
     where
         F: Fn(DjangoUser, DjangoSite) -> R + Send + Sync + 'static,
@@ -247,8 +274,13 @@ impl DjangoSessionMiddleware {
             self.site.database().need(Need::Users);
             self.admits = Admits::User(Demands::default());
         }
-        let Admits::User(demands) = &mut self.admits else { unreachable!("set above") };
-        demands
+        match &mut self.admits {
+            Admits::User(demands) => demands,
+            _ => panic!(
+                "a middleware of `rest_framework` takes no group_required and no user_passes_test: use \
+                 has_permission"
+            ),
+        }
     }
 
     pub(super) fn site(&self) -> &DjangoSite {
@@ -274,61 +306,57 @@ impl DjangoSessionMiddleware {
         }
     }
 
-    /// What this middleware is called in the log and in [`Event`](crate::Event)s.
+    /// Sets the name of this middleware in log lines and [`Event`](crate::Event)s.
     ///
-    /// Defaults to the function that makes such a middleware: `optional`, `required`, `login_required` or
-    /// `rest_framework`.
+    /// Default: the name of its constructor: `optional`, `required`, `login_required` or `rest_framework`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Checks no request for CSRF: Django's `csrf_exempt`, for webhooks and whatever else proves by
-    /// other means that it was meant. Without this, a middleware refuses what `CsrfViewMiddleware` would:
-    /// see [`CsrfToken`](crate::CsrfToken).
+    /// Switches the CSRF check off: Django's `csrf_exempt`, for webhooks and other requests that are
+    /// authenticated without the visitor's cookies. Without this, a middleware refuses what
+    /// `CsrfViewMiddleware` would: see [`CsrfToken`](crate::CsrfToken).
     ///
-    /// With nested middlewares, the outermost one that is not exempt does the check: exempt that one, or put
-    /// the route outside of it.
+    /// With nested middlewares, the outermost one that is not exempt does the check: exempt that one too, or
+    /// put the route outside of it.
     pub fn csrf_exempt(mut self) -> Self {
         self.csrf = CsrfPolicy::Exempt;
         self
     }
 
-    /// Checks for CSRF only those requests whose session names a user, as the REST framework's
-    /// `SessionAuthentication` does: strangers, and clients with a token of their own, pass to the
-    /// handler. A user whom Django would not call logged in any more is checked as well, where the
-    /// REST framework would take them for a stranger: handlers may go by
-    /// [`DjangoUserId`](crate::DjangoUserId) alone.
+    /// Checks for CSRF only the requests whose session names a user, as the REST framework's
+    /// `SessionAuthentication` does. Requests of anonymous visitors, and of clients with a token, reach the
+    /// handler unchecked. So use it only if your handlers change nothing because of an anonymous session.
     ///
-    /// Only for handlers that change nothing on the word of a session without a user.
+    /// It also checks requests of a user who is not logged in any more, such as an inactive one, because a
+    /// handler may use [`DjangoUserId`](crate::DjangoUserId) alone. The REST framework would treat such a
+    /// user as anonymous.
     pub fn csrf_if_logged_in(mut self) -> Self {
         self.csrf = CsrfPolicy::IfLoggedIn;
         self
     }
 
-    /// Where rejected visitors are sent: a path or URL.
-    ///
-    /// On another host than this service's, it gets a way back only if the settings have
+    /// Sets the login page to which rejected visitors are redirected: a path or a URL. A URL of another
+    /// host gets the parameter `next` only if the settings have
     /// [`allowed_hosts`](crate::DjangoSettings::allowed_hosts).
     ///
-    /// Defaults to the `login_url` of the site's settings, which an empty one leaves.
+    /// Default, also for an empty text: [`login_url`](crate::DjangoSettings::login_url) of the settings.
     ///
     /// # Panics
-    /// If it is the name of a URL pattern (`login`, `accounts:login`): only Django knows where that
-    /// leads.
+    /// If the text is the name of a URL pattern (`login`, `accounts:login`): only Django can resolve it.
     pub fn login_url(mut self, url: impl Into<String>) -> Self {
         let url = url.into();
         assert!(
             url.is_empty() || is_url(&url),
-            "the login_url of a middleware is the name of a URL pattern: give the path that it stands for"
+            "the login_url of a middleware is the name of a URL pattern: give the path of that page instead"
         );
         self.login_page = if url.is_empty() { LoginPage::OfSettings } else { LoginPage::At(url) };
         self
     }
 
-    /// Chooses the login URL for each request: for a site that does so by a rule of its own. Where
-    /// `LOGIN_URL` is another one in every language (`i18n_patterns`), and Django's `LocaleMiddleware`
-    /// chooses the language, exported settings do it by themselves.
+    /// Sets a function that chooses the login URL for each request. You need none if only the language
+    /// decides (`i18n_patterns` with Django's `LocaleMiddleware`): exported settings do that by themselves.
     ///
     /// ```
     /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
@@ -340,7 +368,7 @@ impl DjangoSessionMiddleware {
     /// # }
     /// ```
     ///
-    /// If it gives the name of a URL pattern, or nothing, the request gets a 500.
+    /// If the function returns an empty text or the name of a URL pattern, the request gets a 500.
     pub fn login_url_for<F>(mut self, choose: F) -> Self
     where
         F: Fn(&HttpRequest) -> String + Send + Sync + 'static,
@@ -349,24 +377,25 @@ impl DjangoSessionMiddleware {
         self
     }
 
-    /// The query parameter that leads back after the login. An empty name means none.
+    /// Sets the name of the query parameter that tells the login page where to return to: Django's
+    /// `redirect_field_name`. With an empty name there is no such parameter.
     ///
-    /// Defaults to `next`.
+    /// Default: `next`.
     pub fn redirect_field_name(mut self, name: impl Into<String>) -> Self {
         self.redirect_field_name = name.into();
         self
     }
 
-    /// Answers rejected visitors with an empty 401 instead of a redirect: for APIs.
+    /// Answers rejected visitors with an empty 401 instead of a redirect to the login page: for APIs.
     #[doc(alias = "handle_no_permission")]
     pub fn respond_401(mut self) -> Self {
         self.responds_401 = true;
         self
     }
 
-    /// Answers every request that the middleware or one of its extractors turns away: rejections, and
-    /// failures such as [`Error::Unavailable`]; and every [`Error`] that a handler behind it returns.
-    /// [`Error::default_response`] is the answer to the former without this, so it need not know them all:
+    /// Sets a function that answers every [`Error`] of the middleware, of its extractors and of the handlers
+    /// behind it: rejections, and failures such as [`Error::Unavailable`]. For errors that need no answer of
+    /// your own, return [`Error::default_response`]:
     ///
     /// ```
     /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
@@ -381,11 +410,11 @@ impl DjangoSessionMiddleware {
     /// # }
     /// ```
     ///
-    /// A 503 without a `Retry-After` gets one.
+    /// If your answer is a 503 without `Retry-After`, the middleware adds that header.
     ///
-    /// Answer all errors alike for which [`wants_login`](Error::wants_login) is true: which of
-    /// them it was tells strangers whether an account exists, is locked, or has a new password. The
-    /// log has it.
+    /// Answer all errors for which [`wants_login`](Error::wants_login) is true in the same way. Otherwise
+    /// your answer tells an attacker whether an account exists, is inactive, or has a new password. The log
+    /// has the reason.
     pub fn error_handler<F>(mut self, handler: F) -> Self
     where
         F: Fn(&Error, &HttpRequest) -> HttpResponse + Send + Sync + 'static,
@@ -448,5 +477,27 @@ where
 
     fn new_transform(&self, service: S) -> Self::Future {
         ready(Ok(DjangoSessionService::new(service, self.middleware())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::test::site;
+
+    fn rest() -> DjangoSessionMiddleware {
+        DjangoSessionMiddleware::rest_framework(site().build())
+    }
+
+    #[test]
+    #[should_panic(expected = "use has_permission")]
+    fn a_rest_middleware_takes_no_group() {
+        let _ = rest().group_required("editors");
+    }
+
+    #[test]
+    #[should_panic(expected = "use has_permission")]
+    fn a_rest_middleware_takes_no_user_test() {
+        let _ = rest().user_passes_test(DjangoUser::is_staff);
     }
 }

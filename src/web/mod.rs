@@ -1,15 +1,15 @@
-//! The only place that knows actix.
+//! Middleware, extractors and cookies: the only module that uses actix.
 
 mod admission;
 mod body;
-mod cookie;
-mod csrf;
+mod buffered_form;
+mod cookie_header;
+mod csrf_check;
 #[cfg(test)]
 mod csrf_vectors;
 mod extract;
 mod form_config;
 mod form_reader;
-mod held_form;
 mod host;
 mod language;
 mod messages;
@@ -30,7 +30,7 @@ pub mod test;
 mod vary;
 
 #[cfg(fuzzing)]
-pub(crate) use cookie::last_cookie;
+pub(crate) use cookie_header::last_cookie;
 pub use extract::{
     CsrfToken, DjangoSessionMut, DjangoUserId, Messages, OptionalDjangoSession, OptionalDjangoUser,
 };

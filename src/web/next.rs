@@ -1,23 +1,26 @@
-//! Where a visitor goes after a log-in or a log-out: `RedirectURLMixin` of `django.contrib.auth.views`.
+//! Redirects after login and logout: `RedirectURLMixin` of `django.contrib.auth.views`.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION};
 
 use super::redirect::{REDIRECT_FIELD_NAME, Visited, location_of};
 use crate::{auth::DjangoSite, url::url_has_allowed_host_and_scheme};
 
+/// # Redirects after login and logout
 impl DjangoSite {
-    /// Where the request asks to be sent after a log-in, in its field `next`, if a visitor may be sent
-    /// there: to a path of this site, or to a URL of this host by a scheme that is as safe as that of the
-    /// request. `posted` is the field of the form, if it had one: then the query is not looked at, as in
-    /// Django, however unsafe the field may be.
+    /// Returns the `next` field of a request if it is safe to redirect to: a path of this site, or a URL of
+    /// this host with a scheme as safe as the request's. Otherwise it returns `None`. Mirrors
+    /// `get_redirect_url` and `url_has_allowed_host_and_scheme`.
     ///
-    /// Never send a visitor to a `next` that this has not let pass: the link to the log-in page may come
-    /// from anybody. What it answers is the text as it came, and no header yet: see
-    /// [`redirect_after_login`](Self::redirect_after_login). For the hidden field of a form, escape it.
+    /// `posted` is the form's field `next`, if it has one. As in Django, the query is used only if there is
+    /// no such field, even if the field is unsafe.
     ///
-    /// A URL with a host passes only if the settings have
-    /// [`allowed_hosts`](crate::DjangoSettings::allowed_hosts): without, whoever sends the request says
-    /// which host it is.
+    /// **Never redirect to a `next` that this method did not return:** an attacker may have made the link to
+    /// the login page. The result is the text as it was sent, not yet a header value: use
+    /// [`redirect_after_login`](Self::redirect_after_login) for that, and escape it in the hidden field of a
+    /// form.
+    ///
+    /// A URL with a host is safe only if the settings have
+    /// [`allowed_hosts`](crate::DjangoSettings::allowed_hosts): without them the client chooses the host.
     #[doc(alias = "url_has_allowed_host_and_scheme")]
     #[doc(alias = "get_redirect_url")]
     #[must_use]
@@ -25,9 +28,9 @@ impl DjangoSite {
         Visited::of(req, self.settings()).and_then(|visited| safe_next(&visited, posted))
     }
 
-    /// The answer after a log-in: a redirect to [`safe_next`](Self::safe_next), or to
-    /// `LOGIN_REDIRECT_URL`. A 400 if the host of the request is none of the `ALLOWED_HOSTS`, or if
-    /// that is no URL that a browser is sent to.
+    /// Returns the answer after a login: a redirect to [`safe_next`](Self::safe_next) or, if that is `None`,
+    /// to `LOGIN_REDIRECT_URL`. The answer is a 400 if the host of the request is not one of the
+    /// `ALLOWED_HOSTS`, or if the URL cannot be redirected to. Mirrors `get_success_url` of `LoginView`.
     ///
     /// ```
     /// use actix_django_session::{DjangoSessionMut, DjangoSite, Error};
@@ -65,9 +68,10 @@ impl DjangoSite {
         redirect(next.as_deref().unwrap_or(&self.settings().login_redirect_url))
     }
 
-    /// The answer after a log-out: a redirect to [`safe_next`](Self::safe_next), to
-    /// `LOGOUT_REDIRECT_URL`, or to the path of the request. `None` where that would lead to the very
-    /// request that was made: then it is for a page to say that nobody is logged in any more.
+    /// Returns the answer after a logout: a redirect to the first that exists of
+    /// [`safe_next`](Self::safe_next), `LOGOUT_REDIRECT_URL` and the path of the request. It returns `None`
+    /// if that is the URL of this very request: then show a page that says that the visitor is logged out.
+    /// The answer is a 400 as for [`redirect_after_login`](Self::redirect_after_login). Mirrors `LogoutView`.
     #[doc(alias = "LOGOUT_REDIRECT_URL")]
     pub fn redirect_after_logout(
         &self,

@@ -78,7 +78,7 @@ impl LoginUrl {
     }
 
     /// `user_passes_test`, up to the `Location` header it sends: where to log in, and the way back
-    /// to this request. `None` if that is longer than Django allows, or the host is none of the
+    /// to this request. `None` if the URL is longer than Django allows, or the host is not one of the
     /// `allowed_hosts`.
     pub(crate) fn location(&self, req: &HttpRequest, settings: &DjangoSettings) -> Option<String> {
         Visited::of(req, settings).and_then(|visited| self.redirect_from(&visited))
@@ -89,7 +89,7 @@ impl LoginUrl {
         let same_netloc = self.netloc.is_empty() || self.netloc == visited.host;
         let next = match same_scheme && same_netloc {
             true => Some(visited.full_path()),
-            // Whoever sends the request chooses the host: nobody is to be led there.
+            // The client chooses the host of its request, so an unchecked host must not become a redirect.
             false => visited.is_checked.then(|| visited.absolute_uri()),
         };
         let url = self.with_next(next.as_deref());
@@ -162,7 +162,7 @@ pub(super) struct Visited<'a> {
 }
 
 impl<'a> Visited<'a> {
-    /// `None` if the host is none of the `allowed_hosts`.
+    /// `None` if the host is not one of the `allowed_hosts`.
     pub(super) fn of(req: &'a HttpRequest, settings: &'a DjangoSettings) -> Option<Self> {
         let address = Address::of(req, settings);
         let is_checked = !settings.allowed_hosts.is_empty();

@@ -1,4 +1,4 @@
-//! What a rejected visitor gets: a redirect to the login page, a 401, or a response of your own.
+//! Answers to rejected requests: a redirect to the login page, a 401, or the application's response.
 
 use std::sync::Arc;
 
@@ -13,23 +13,23 @@ use crate::{
     settings::{DjangoSettings, is_url},
 };
 
-/// How long a client should wait before it asks a service again whose database is away.
+/// How long a client should wait if the database does not answer.
 const RETRY_AFTER_SECONDS: &str = "1";
 
 pub(crate) type ErrorHandler = dyn Fn(&Error, &HttpRequest) -> HttpResponse + Send + Sync;
 pub(crate) type ChooseLoginUrl = dyn Fn(&HttpRequest) -> String + Send + Sync;
 
-/// How a middleware answers requests that it does not let through.
+/// How a middleware answers requests that it rejects.
 pub(crate) struct Rejection {
     pub(crate) answer: RejectionAnswer,
-    /// What the application answers instead.
+    /// The application's `error_handler`.
     pub(crate) handler: Option<Arc<ErrorHandler>>,
 }
 
-/// What a visitor gets who could get further by logging in.
+/// The answer to a visitor who could go on by logging in.
 pub(crate) enum RejectionAnswer {
     Redirect(LoginUrl),
-    /// To where a function says, with a way back in the field of that name.
+    /// A redirect to the URL that a function chooses, with the way back in the field of this name.
     RedirectTo(Arc<ChooseLoginUrl>, String),
     Unauthorized,
     /// As the REST framework.
@@ -50,7 +50,7 @@ impl Rejection {
     /// What the application answers, if it does.
     pub(crate) fn handled(&self, error: &Error, req: &HttpRequest) -> Option<HttpResponse> {
         let mut response = self.handler.as_ref()?(error, req);
-        // Whatever page it is: clients and proxies are to know that they may come again.
+        // Clients and proxies should know that they may try again, whatever the page says.
         let is_passing = response.status() == StatusCode::SERVICE_UNAVAILABLE;
         if is_passing && !response.headers().contains_key(header::RETRY_AFTER) {
             let seconds = HeaderValue::from_static(RETRY_AFTER_SECONDS);
@@ -78,7 +78,7 @@ impl RejectionAnswer {
                 if is_url(&url) {
                     return redirect(&LoginUrl::new(&url, field_name), req, settings);
                 }
-                tracing::error!(path = req.path(), "no URL from login_url_for");
+                tracing::error!(path = req.path(), "login_url_for returned no URL");
                 HttpResponse::InternalServerError().finish()
             }
         }
@@ -94,7 +94,7 @@ fn redirect(login_url: &LoginUrl, req: &HttpRequest, settings: &DjangoSettings) 
     }
 }
 
-/// The answer of an error that nobody handles: a status and an empty body.
+/// The answer to an error without an `error_handler`: a status and an empty body.
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         match self {

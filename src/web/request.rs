@@ -1,4 +1,4 @@
-//! What is known of a request, kept in its extensions.
+//! The state of one request at a middleware, kept in the request's extensions.
 
 use std::{
     any::type_name,
@@ -11,8 +11,8 @@ use std::{
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, error::InternalError};
 
 use super::{
-    cookie::last_cookie, csrf::CsrfState, messages::RequestMessages, rejection::Rejection,
-    request_session::RequestSession,
+    cookie_header::last_cookie, csrf_check::CsrfState, messages::RequestMessages,
+    rejection::Rejection, request_session::RequestSession,
 };
 use crate::{
     auth::{DjangoSite, DjangoUser},
@@ -21,16 +21,16 @@ use crate::{
     session::DjangoSession,
 };
 
-/// What a middleware lends to the extractors behind it.
+/// What extractors need of their middleware.
 pub(crate) struct Context {
-    /// What the middleware is called in logs and counters.
+    /// The middleware's name in logs and counters.
     pub(crate) name: String,
     pub(crate) site: DjangoSite,
     pub(crate) rejection: Rejection,
 }
 
 impl Context {
-    /// The answer of the middleware to a request that it, or an extractor, turns away; that is counted.
+    /// The answer to a request that the middleware or an extractor rejects. The error is reported.
     pub(crate) fn respond(&self, error: &Error, req: &HttpRequest) -> HttpResponse {
         self.report(error);
         self.respond_again(error, req)
@@ -48,14 +48,15 @@ impl Context {
 }
 
 impl Error {
-    /// What the middleware around this route answers to this error by itself: the redirect to the login
-    /// page or, after [`respond_401`](crate::DjangoSessionMiddleware::respond_401), the 401; a
-    /// 403, a 503 with `Retry-After`, or whatever else
-    /// [`error_response`](actix_web::ResponseError::error_response) says. Without a middleware around
-    /// the route it is that, too.
+    /// Returns the answer that the middleware around this route gives to this error by default:
     ///
-    /// For an [`error_handler`](crate::DjangoSessionMiddleware::error_handler) that answers only
-    /// some errors in its own way, and for handlers that turn somebody away themselves:
+    /// | the error | the answer |
+    /// |---|---|
+    /// | [`wants_login`](Error::wants_login) | a redirect to the login page; with [`respond_401`](crate::DjangoSessionMiddleware::respond_401), a 401 |
+    /// | any other, or no middleware around the route | [`error_response`](actix_web::ResponseError::error_response): a 403, a 503 with `Retry-After`, .. |
+    ///
+    /// Use it in an [`error_handler`](crate::DjangoSessionMiddleware::error_handler) for errors that need no
+    /// answer of your own, and in a handler that rejects visitors itself:
     ///
     /// ```
     /// use actix_django_session::{DjangoUser, Error, OptionalDjangoUser};
@@ -78,19 +79,19 @@ impl Error {
     }
 }
 
-/// What the innermost middleware left in a request: for its extractors, and for what is around the middleware,
-/// such as an access log.
+/// One request at one middleware. The innermost middleware's visit is in the request's extensions: for
+/// extractors, and for an access log around the middleware.
 #[derive(Clone)]
 pub(crate) struct Visit {
     pub(crate) context: Rc<Context>,
     pub(crate) session: Rc<RequestSession>,
     pub(crate) csrf: Rc<CsrfState>,
     pub(crate) answer: Rc<AnswerState>,
-    /// What the middleware around that one left.
+    /// The visit at the next middleware further out.
     pub(crate) outer: Option<Rc<Visit>>,
 }
 
-/// What is known of the answer to a request, by all middlewares on its way.
+/// The state of the answer to a request, which all its middlewares share.
 #[derive(Default)]
 pub(crate) struct AnswerState {
     /// Whether an error that ends the request was counted and logged.
@@ -102,14 +103,14 @@ pub(crate) struct AnswerState {
 }
 
 impl AnswerState {
-    /// Whether this error is still to be reported: once is enough.
+    /// Whether this error is the first to be reported; later ones are not.
     pub(crate) fn report(&self) -> bool {
         !self.is_reported.replace(true)
     }
 
-    /// Whether the session cookie of this name may be sent. The innermost middleware that has something to
-    /// say of it has the say: what one further out knows is older.
-    pub(crate) fn takes_session_cookie(&self, name: &str) -> bool {
+    /// Whether the caller may send the session cookie of this name. Only the innermost middleware that sets
+    /// or deletes it may: an outer one has older data.
+    pub(crate) fn may_send_session_cookie(&self, name: &str) -> bool {
         let mut names = self.session_cookies.borrow_mut();
         let is_free = !names.iter().any(|taken| taken == name);
         if is_free {
@@ -148,7 +149,7 @@ impl Visit {
         &self.context.site
     }
 
-    /// The live session if there is one. That it cannot be told is no reason to say there is none.
+    /// The live session, or `None`. A database that does not answer is an error, not `None`.
     pub(crate) fn optional_session(&self) -> Result<Option<DjangoSession>, Error> {
         match self.session.session() {
             Ok(session) => Ok(Some(session)),
@@ -184,8 +185,7 @@ impl Visit {
         Some(self.answer.messages.get()?.with(f))
     }
 
-    /// What becomes of the messages with the answer. That is not for the middleware of another session
-    /// than theirs.
+    /// What the answer does to the messages' cookie. Only a middleware on the messages' session decides.
     pub(crate) fn update_messages(&self) -> CookieChange {
         let messages = self.answer.messages.get();
         let own = messages.filter(|messages| messages.are_of(&self.session));
@@ -205,7 +205,7 @@ impl Visit {
 
     /// The answer of this request's middleware to an error, for an extractor to return.
     pub(crate) fn reject(&self, error: Error, req: &HttpRequest) -> actix_web::Error {
-        // Whom the middleware has turned away is counted already.
+        // What the middleware itself rejected is already counted.
         let response = match self.answer.is_reported.get() {
             true => self.context.respond_again(&error, req),
             false => self.context.respond(&error, req),

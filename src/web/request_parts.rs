@@ -7,9 +7,9 @@ use actix_web::dev::ServiceRequest;
 use super::host::header;
 use crate::auth::{DjangoSite, RequestParts};
 
-/// A copy of the request, if any hook may ask for it.
+/// A copy of the request, if a hook may use it.
 pub(crate) fn request_parts(req: &ServiceRequest, site: &DjangoSite) -> Option<RequestParts> {
-    if !site.asks_for_requests() {
+    if !site.hooks_use_request() {
         return None;
     }
     let names: BTreeSet<_> = req.headers().keys().map(|name| name.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The session of one request: one truth for extractors, the CSRF check and all middlewares on its way.
+//! The session of one request, shared by extractors, the CSRF check and all middlewares of the request.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -20,17 +20,18 @@ use crate::{
     session::{Changes, DjangoSession, Save, SessionData, USER_ID},
 };
 
-const OVER: &str = "a session was to be saved after its answer was sent";
+const ALREADY_SENT: &str = "a session cannot be saved after its answer was sent: save it in the handler, \
+                            before it returns";
 
-/// The session that a request came with, and what becomes of it.
+/// The session that a request came with, and its changes.
 ///
-/// There is one for each session table and cookie. It is made by the outermost middleware that comes to it;
-/// those inside share it, whichever site handle they have.
+/// There is one for each session table and cookie. The outermost middleware with that table and cookie makes
+/// it; those inside share it, whichever site handle they have.
 pub(crate) struct RequestSession {
     loaded: Loaded,
-    /// When its row was read or written last.
+    /// When its row was last read or written.
     seen: Cell<Instant>,
-    /// Who stores it: the outermost middleware that may.
+    /// The site of the middleware that stores it: the outermost one that may.
     keeper: OnceCell<DjangoSite>,
     state: RefCell<State>,
     /// One lookup of a user at a time: extractors of one handler ask together.
@@ -44,26 +45,26 @@ pub(crate) struct RequestSession {
 pub(crate) enum Loaded {
     /// The request has no session cookie.
     NoCookie,
-    /// The cookie is none that Django would look up.
+    /// The cookie cannot be a session key, so Django would not look it up.
     NoKey,
     /// There is no such session, or it has expired.
     Missing(Error),
     Live(DjangoSession),
-    /// That cannot be told now.
+    /// It is unknown whether there is one: the database does not answer.
     Unavailable(Error),
 }
 
 #[derive(Default)]
 struct State {
-    /// Made when the first one asks.
+    /// Made at the first use.
     changes: Option<Changes>,
-    /// The user who was looked up together with the session, until somebody asks.
+    /// The user who was looked up together with the session, until the first use.
     found: Option<Identity>,
     identities: Vec<Identity>,
     phase: Phase,
 }
 
-/// Who the visitor is by one site handle, whose hooks have a say in that.
+/// The visitor's user by one site handle and its hooks.
 struct Identity {
     site: DjangoSite,
     user: Result<DjangoUser, Error>,
@@ -94,14 +95,14 @@ impl RequestSession {
         })
     }
 
-    /// That of a client whom something else than a session authenticated: there is none, and none is made.
+    /// For a client whom something else than a session authenticated: there is no session, and none is made.
     pub(crate) fn of_client(site: &DjangoSite, user: DjangoUser) -> Rc<Self> {
         let session = Self::new(Loaded::Unavailable(Error::NoSessionKey));
         session.set_user(site, Ok(user));
         session
     }
 
-    /// That of a visitor whom this handle has looked up.
+    /// For a visitor whom this handle has looked up.
     pub(crate) fn of_visitor(site: &DjangoSite, visitor: Visitor) -> Rc<Self> {
         let session = Self::new(Loaded::from(visitor.session));
         let found = Identity { site: site.clone(), user: visitor.user };
@@ -109,25 +110,25 @@ impl RequestSession {
         session
     }
 
-    /// Says that this handle's middleware stores the session, unless one further out does; whether that
-    /// is so.
+    /// Makes this handle's middleware store the session, unless one further out does. Returns whether this
+    /// one does.
     pub(crate) fn keep(&self, site: &DjangoSite) -> bool {
         self.keeper.get().is_none() && self.keeper.set(site.clone()).is_ok()
     }
 
-    /// Whether what is done to it is stored.
+    /// Whether a middleware stores its changes.
     pub(crate) fn is_kept(&self) -> bool {
         self.keeper.get().is_some()
     }
 
-    /// Who stores it. `None` where nobody does.
+    /// The site of the middleware that stores it, if there is one.
     pub(crate) fn site(&self) -> Option<&DjangoSite> {
         self.keeper.get()
     }
 
-    // What it is by now.
+    // Its current state.
 
-    /// The live session, as it is by now.
+    /// The live session with its changes.
     pub(crate) fn session(&self) -> Result<DjangoSession, Error> {
         self.touch();
         let state = self.state.borrow();
@@ -138,9 +139,9 @@ impl RequestSession {
         if changes.is_empty() {
             return Err(Error::NoSessionKey);
         }
-        // Nothing changes what nobody stores.
+        // Without a middleware that stores it, the session cannot be changed.
         let Some(site) = self.site() else { return self.loaded() };
-        site.sealed(changes.key().clone(), changes.data().clone())
+        site.signed_session(changes.key().clone(), changes.data().clone())
     }
 
     /// The session as the request brought it.
@@ -152,17 +153,17 @@ impl RequestSession {
         }
     }
 
-    /// Whether there was none, and nothing has made one.
+    /// Whether there was no session, and none was started.
     pub(crate) fn is_absent(&self) -> bool {
         let is_live = matches!(self.loaded, Loaded::Live(_) | Loaded::Unavailable(_));
         !is_live && self.state.borrow().changes.is_none()
     }
 
-    /// Makes sure that there is something to change.
+    /// Prepares the session for changes.
     ///
     /// # Errors
-    /// [`Error::Undecodable`] if the session's data is too large to be read; why it cannot be told
-    /// whether there is a session.
+    /// [`Error::Undecodable`] if the session's data is too large to be read; the error of the lookup if it is
+    /// unknown whether there is a session.
     pub(crate) fn begin(&self) -> Result<(), Error> {
         self.touch();
         if let Loaded::Unavailable(error) = &self.loaded {
@@ -175,7 +176,7 @@ impl RequestSession {
         Ok(())
     }
 
-    /// Looks at the session as it is by now.
+    /// Looks at the session with its changes.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Changes) -> T) -> T {
         self.look_mut(|changes| look(changes))
     }
@@ -185,7 +186,7 @@ impl RequestSession {
         look(self.changes(&mut self.state.borrow_mut()))
     }
 
-    /// Changes the session. That may make another user of its visitor.
+    /// Changes the session. The change may log another user in.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Changes) -> T) -> T {
         self.touch();
         let state = &mut *self.state.borrow_mut();
@@ -215,15 +216,15 @@ impl RequestSession {
         self.change(|changes| changes.updated(key, &value, change))
     }
 
-    /// Forgets the session, and who was logged in to it.
+    /// Ends the session and forgets its user.
     pub(crate) fn flush(&self) {
-        // Also when the answer is on its way: then the row is deleted at its end.
+        // If the answer is already being sent, the row is deleted when it ends.
         self.look_mut(Changes::flush);
         self.state.borrow_mut().identity_changed();
     }
 
-    /// The changes, made when the first one asks. [`begin`](Self::begin) has refused what cannot be read;
-    /// should nobody have asked it, that is left alone, and there is a new session.
+    /// The changes, made at the first use. [`begin`](Self::begin) refuses a session that cannot be read; if
+    /// it was not called, that session is left alone, and the changes start a new one.
     fn changes<'a>(&self, state: &'a mut State) -> &'a mut Changes {
         let new = || Changes::new(self.live()).unwrap_or_else(|_| Changes::of_no_row());
         state.changes.get_or_insert_with(new)
@@ -250,10 +251,9 @@ impl RequestSession {
         state.phase = state.phase.max(phase);
     }
 
-    // Who it stands for.
+    // Its user.
 
-    /// The user by this handle, looked up once for all who ask: that nobody is logged in is remembered
-    /// too.
+    /// The user by this handle, looked up once. That no user is logged in is remembered too.
     pub(crate) async fn user(&self, site: &DjangoSite) -> Result<DjangoUser, Error> {
         self.touch();
         if let Some(user) = self.known_user(site) {
@@ -272,7 +272,7 @@ impl RequestSession {
             None => {
                 let session = self.session()?;
                 let user = site.get_user(&session).await;
-                // Something else may have logged somebody in or out meanwhile.
+                // The handler may have logged a user in or out meanwhile.
                 let now = self.session()?;
                 if who_in(&now) != who_in(&session) {
                     return self.known_user(site).unwrap_or(Err(Error::Anonymous));
@@ -283,7 +283,7 @@ impl RequestSession {
         self.found_user(site, user)
     }
 
-    /// `request.user = user`, by this handle. The others ask their own hooks.
+    /// `request.user = user`, by this handle. Other handles ask their own hooks.
     pub(crate) fn set_user(&self, site: &DjangoSite, user: Result<DjangoUser, Error>) {
         let mut state = self.state.borrow_mut();
         state.identity_changed();
@@ -296,8 +296,8 @@ impl RequestSession {
         known.map(|identity| identity.user.clone())
     }
 
-    /// The user of the session was looked up: a hash of another password ends the session, one
-    /// that was made with a fallback key gives way to one of today, under a new session key.
+    /// Does what Django does after the lookup: a hash of another password ends the session; a hash that was
+    /// made with a fallback key is replaced, and the session gets a new key.
     fn found_user(
         &self,
         site: &DjangoSite,
@@ -318,7 +318,7 @@ impl RequestSession {
                     self.change(upgrade).map_err(DecodeError::from)?;
                 }
             }
-            // It will not be another one: the application is asked once a request.
+            // A failure is not remembered: the next use may succeed.
             Err(error) if !error.wants_login() => return user,
             _ => {}
         }
@@ -327,13 +327,13 @@ impl RequestSession {
         user
     }
 
-    // What becomes of it.
+    // Storing it.
 
-    /// Django's `save()`: stores what was done so far, and moves the end of a session of which nothing was
-    /// changed. Where there is no session, it makes one.
+    /// Django's `save()`: stores the changes, and extends an unchanged session. If there is no session, it
+    /// creates one.
     ///
     /// # Errors
-    /// [`Error::SessionInterrupted`] if somebody else ended the session, [`Error::InvalidExpiry`], and
+    /// [`Error::SessionInterrupted`] if another request ended the session, [`Error::InvalidExpiry`], and
     /// [`Error::Unavailable`].
     pub(crate) async fn save(&self) -> Result<(), Error> {
         self.change(Changes::save_anyway);
@@ -344,8 +344,8 @@ impl RequestSession {
         let Some(site) = self.site() else { return Ok(()) };
         let _turn = self.turn(site).await?;
         if self.state.borrow().phase == Phase::Sent {
-            // The visitor could not be told its key.
-            return Err(Error::ImproperlyConfigured(OVER.into()));
+            // The cookie of a new key could not be sent any more.
+            return Err(Error::ImproperlyConfigured(ALREADY_SENT.into()));
         }
         self.delete_ended(site).await?;
         let (data, save) = self.look_mut(|changes| (changes.data().clone(), changes.start_save()));
@@ -368,7 +368,8 @@ impl RequestSession {
         self.delete_ended(site).await
     }
 
-    /// The turn to save. A handler may have left a save unfinished that nobody goes on with.
+    /// The turn to save. It has a deadline, because a handler may hold an unfinished save that it never polls
+    /// again.
     async fn turn(&self, site: &DjangoSite) -> Result<MutexGuard<'_, ()>, Error> {
         let wait = site.database().write_budget().wait();
         let turn = timeout_at(wait.deadline(), self.saving.lock()).await;
@@ -387,11 +388,11 @@ impl RequestSession {
         self.state.borrow_mut().changes.iter_mut().for_each(Changes::deleted);
     }
 
-    /// `SessionMiddleware.process_response`: stores what is to be stored, given the status of the
-    /// answer, and says what the browser is to be told.
+    /// `SessionMiddleware.process_response`: stores the changes, if the status of the answer allows it, and
+    /// returns the cookie to send.
     ///
     /// # Errors
-    /// As [`RequestSession::save`].
+    /// Those of [`RequestSession::save`].
     pub(crate) async fn finish(&self, status: StatusCode) -> Result<Option<SessionCookie>, Error> {
         let outcome = self.finished(status).await;
         self.reach(Phase::Sent);
@@ -400,16 +401,16 @@ impl RequestSession {
 
     async fn finished(&self, status: StatusCode) -> Result<Option<SessionCookie>, Error> {
         let Some(site) = self.site() else { return Ok(None) };
-        // Who logs out is logged out, whatever comes after.
+        // A logout counts whatever comes after.
         if let Err(error) = self.delete_flushed().await {
-            // Who asked for it hears that it was not done. Nobody would hear of another attempt.
+            // The visitor learns that it failed. A later attempt could not tell the visitor its result.
             self.forget_ended();
             return Err(error);
         }
         let phase = self.state.borrow().phase;
         let is_empty = self.look_if_any(Changes::is_empty).unwrap_or(match &self.loaded {
             Loaded::Live(_) => false,
-            // What can be no key is known for that without a look (R7).
+            // For what cannot be a key, Django knows without a lookup that there is no session (R7).
             Loaded::NoCookie | Loaded::NoKey => true,
             Loaded::Missing(_) | Loaded::Unavailable(_) => phase >= Phase::Accessed,
         });
@@ -418,11 +419,11 @@ impl RequestSession {
             return Ok(deletes.then_some(SessionCookie::Delete));
         }
         if self.look_if_any(Changes::is_modified).unwrap_or_default() {
-            // Before anything is stored: a date that is none spoils nothing (W16).
+            // Before anything is stored, so that an invalid expiry changes nothing (W16).
             self.look(|changes| site.cookie_life(changes.data()))?;
             match self.store().await {
-                // Another request of this visitor was faster, as with a page and its images: this
-                // one has nothing of its own to store.
+                // Another request of this visitor has upgraded the hash first, as with a page and its
+                // images: this one has no changes of its own to store.
                 Err(Error::SessionInterrupted)
                     if self.look_if_any(Changes::is_only_upgraded).unwrap_or_default() =>
                 {
@@ -439,8 +440,8 @@ impl RequestSession {
             (false, true) => site.slide(&session, self.seen.get()).await,
             (false, false) => return Ok(None),
         };
-        // That it cannot be asked is no reason to withhold an answer: the session ends when it would
-        // have, and what this request has stored itself is its visitor's.
+        // A failed lookup is no reason to withhold the answer: the session then ends when it would have
+        // ended, and a session that this request has stored itself gets its cookie.
         let row = row.unwrap_or_else(|error| {
             site.observer().not_extended(&error);
             if was_saved { RowNow::Live(session) } else { RowNow::Uncertain }
@@ -451,14 +452,15 @@ impl RequestSession {
                 let life = site.cookie_life(session.data().unwrap_or(&empty))?;
                 Ok(Some(SessionCookie::Set(session.key().clone(), life)))
             }
-            // Who did not look has nothing to lose: Django makes a new session then, and here is none.
+            // A request that did not use the session loses nothing. Django would create a new session for
+            // it; this crate does not.
             RowNow::Gone if phase >= Phase::Accessed => Err(Error::SessionInterrupted),
             RowNow::Gone | RowNow::Uncertain => Ok(None),
         }
     }
 }
 
-/// What was looked up, and whether that could be done.
+/// The result of a lookup: live, missing, or failed.
 impl From<Result<DjangoSession, Error>> for Loaded {
     fn from(session: Result<DjangoSession, Error>) -> Self {
         match session {
@@ -470,21 +472,21 @@ impl From<Result<DjangoSession, Error>> for Loaded {
 }
 
 impl State {
-    /// Somebody else may be logged in by now: whoever asks has to find out.
+    /// Forgets the users: another one may be logged in now.
     fn identity_changed(&mut self) {
         self.identities.clear();
         self.found = None;
     }
 }
 
-/// A save that is under way. A handler may drop it: then nothing of what was to be stored is lost.
+/// A save in progress. If a handler drops it, its changes stay to be stored.
 struct Unfinished<'a> {
     session: &'a RequestSession,
     save: Option<Save>,
 }
 
 impl Unfinished<'_> {
-    /// The session was stored, and this is its data with what was done since.
+    /// Takes the session as stored, and its data with the changes made since.
     fn done(
         mut self,
         stored: DjangoSession,
@@ -499,7 +501,7 @@ impl Unfinished<'_> {
             Err(error) => (stored.data().cloned().unwrap_or_default(), Err(error)),
         };
         changes.saved(&save, stored, data);
-        // Another request may have logged somebody out of the same session.
+        // Another request may have changed who is logged in with the same session.
         if was != who(changes.data()) {
             state.identity_changed();
         }
@@ -518,8 +520,8 @@ impl Drop for Unfinished<'_> {
     }
 }
 
-/// A handler that panics, is given up, or flushes when the answer is on its way, has ended the
-/// session all the same: its visitor was told so, or is gone.
+/// Deletes a flushed session whose row is still there: the handler panicked, was cancelled, or flushed the
+/// session while the answer was being sent.
 impl Drop for RequestSession {
     fn drop(&mut self) {
         let changes = self.state.get_mut().changes.as_ref();
@@ -534,7 +536,7 @@ impl Drop for RequestSession {
     }
 }
 
-/// What says who is logged in.
+/// The entries that decide who is logged in.
 fn who(data: &SessionData) -> [Option<String>; 3] {
     [USER_ID, BACKEND, HASH].map(|key| data.get_json(key).map(str::to_owned))
 }

@@ -1,4 +1,4 @@
-//! The middleware for endpoints of the REST framework, and what can be said of them.
+//! The middleware for endpoints of the REST framework, and its settings.
 
 use std::{future::Future, sync::Arc, time::SystemTime};
 
@@ -15,17 +15,20 @@ use crate::{
     settings::RestAuthentication,
 };
 
+/// # For endpoints of the Django REST framework
 impl DjangoSessionMiddleware {
-    /// Lets clients through as a view of the Django REST framework does: recognised by the site's
-    /// `DEFAULT_AUTHENTICATION_CLASSES` in their order, and with `IsAuthenticated`. What it turns away
-    /// gets what the framework's JSON renderer answers, in English: a 401 with `WWW-Authenticate` or a
-    /// 403, and `{"detail": ..}`.
+    /// Lets clients through as a view of the Django REST framework does. The site's
+    /// `DEFAULT_AUTHENTICATION_CLASSES` authenticate them, in their order; the permission class is
+    /// `IsAuthenticated`. A refused request gets the answer of the framework's JSON renderer, in English: a
+    /// 401 with `WWW-Authenticate` or a 403, and `{"detail": ..}`.
     ///
-    /// The first class that the request asks for decides; a credential that is refused is refused,
-    /// whatever the classes behind it would say, and on a view for everybody too. Only requests that a
-    /// session authenticates are checked for CSRF. [`DjangoUser`] and permissions are behind it as behind
-    /// any middleware; [`RestAuth`](crate::RestAuth) says which class it was and gives the claims of a JWT.
-    /// A client who brings a token has no session here, be there a cookie or not.
+    /// - The first class for which the request has a credential decides. If that class refuses the
+    ///   credential, no later class is asked, and the request is refused even with
+    ///   [`allow_any`](Self::allow_any).
+    /// - Only requests that a session authenticates are checked for CSRF.
+    /// - [`DjangoUser`] and permissions work as behind any middleware. [`RestAuth`](crate::RestAuth) tells
+    ///   which class authenticated the client, and has the claims of a JWT.
+    /// - A client with a token has no session, even if the request has a session cookie.
     ///
     /// ```
     /// use actix_django_session::{DjangoSessionMiddleware, DjangoSite, DjangoUser};
@@ -44,7 +47,7 @@ impl DjangoSessionMiddleware {
     /// ```
     ///
     /// The classes come from [`DjangoSettings::rest_framework`](crate::DjangoSettings::rest_framework),
-    /// or from the exported settings. Clones share what they have verified: make one and clone it.
+    /// or from the exported settings. Clones share verified tokens: build one middleware and clone it.
     #[doc(alias = "APIView")]
     #[doc(alias = "DEFAULT_AUTHENTICATION_CLASSES")]
     pub fn rest_framework(site: DjangoSite) -> Self {
@@ -62,7 +65,7 @@ impl DjangoSessionMiddleware {
         Self::new(site, Admits::Rest(Box::new(rest))).csrf_exempt()
     }
 
-    /// The `authentication_classes` of this view, in their order, in place of the site's.
+    /// Sets the `authentication_classes` of this view, in their order, in place of the site's.
     ///
     /// # Panics
     /// If [`rest_framework`](Self::rest_framework) did not make this middleware.
@@ -75,12 +78,18 @@ impl DjangoSessionMiddleware {
         self.rest(|rest| rest.classes = classes)
     }
 
-    /// Says what an authentication class of the site's own does, by its dotted path: `Ok(None)` where the
-    /// request brings nothing for it, so that the next class is asked; `Ok(Some(user))`; or an error. One
-    /// that is a rejection ([`Error::wants_login`]) refuses the credential, and nobody else is asked. One
-    /// that takes longer than the [`timeout`](crate::DjangoSettings::timeout) is a 503.
+    /// Sets a hook that does what an authentication class of the site's own does. `path` is the dotted path of
+    /// that class. The hook gets the request and the site, and returns:
     ///
-    /// Until it is said, every request that comes to that class is a 500.
+    /// | result | means |
+    /// |---|---|
+    /// | `Ok(None)` | the request has no credential for this class: the next class is asked |
+    /// | `Ok(Some(user))` | the client is this user |
+    /// | an error for which [`Error::wants_login`] is true | the credential is refused; no other class is asked |
+    /// | any other error | the error is the answer, a 500 or 503 |
+    /// | nothing within the [`timeout`](crate::DjangoSettings::timeout) | the answer is a 503 |
+    ///
+    /// Without this hook, each request that reaches the class gets a 500.
     ///
     /// ```
     /// # use actix_django_session::{AuthenticationFailed, DjangoSessionMiddleware, DjangoSite};
@@ -109,11 +118,11 @@ impl DjangoSessionMiddleware {
         let hook: Arc<Authenticator> = Arc::new(move |req, site| Box::pin(hook(req, site)));
         self.rest(|rest| {
             let is_known = rest.classes.tell(path, &hook);
-            assert!(is_known, "no authentication class of this middleware is {path}");
+            assert!(is_known, "no authentication class of this middleware has the path {path}");
         })
     }
 
-    /// `AllowAny`: lets everybody through. Refused credentials are refused all the same.
+    /// Lets every client through: `AllowAny`. A request with an invalid credential is still refused.
     ///
     /// # Panics
     /// If [`rest_framework`](Self::rest_framework) did not make this middleware.
@@ -122,7 +131,8 @@ impl DjangoSessionMiddleware {
         self.rest(|rest| rest.permission = Permission::AllowAny)
     }
 
-    /// `IsAuthenticatedOrReadOnly`: lets everybody through who only reads: GET, HEAD and OPTIONS.
+    /// Lets every client through who only reads (GET, HEAD and OPTIONS), and users for all other methods:
+    /// `IsAuthenticatedOrReadOnly`.
     ///
     /// # Panics
     /// As [`allow_any`](Self::allow_any).
@@ -131,7 +141,7 @@ impl DjangoSessionMiddleware {
         self.rest(|rest| rest.permission = Permission::IsAuthenticatedOrReadOnly)
     }
 
-    /// `IsAdminUser`: lets only users through with `is_staff`.
+    /// Lets only users with `is_staff` through: `IsAdminUser`.
     ///
     /// # Panics
     /// As [`allow_any`](Self::allow_any).
@@ -140,8 +150,9 @@ impl DjangoSessionMiddleware {
         self.rest(|rest| rest.permission = Permission::IsAdminUser)
     }
 
-    /// A permission class of the site's own: its `has_permission`, asked after the others of this
-    /// middleware, with the user if there is one. Called several times, all of them have to say yes.
+    /// Adds a test that does what `has_permission` of a permission class of the site's own does. It gets the
+    /// request and the user, if there is one, and runs after the other permissions of this middleware. If it
+    /// is called several times, all tests have to return `true`.
     ///
     /// ```
     /// # use actix_django_session::{DjangoSessionMiddleware, DjangoSite};
@@ -161,10 +172,10 @@ impl DjangoSessionMiddleware {
         self.rest(|rest| rest.tests.push(test))
     }
 
-    /// The methods of the view: every answer has them in `Allow`, with `HEAD` and `OPTIONS`, and others
-    /// get the framework's 405, after authentication and permissions.
+    /// Sets the methods of the view. Every answer lists them in the header `Allow`, with `HEAD` and `OPTIONS`.
+    /// A request with another method gets the framework's 405, after authentication and permissions.
     ///
-    /// Defaults to what the routes behind the middleware make of it, without `Allow`.
+    /// Default: the routes behind the middleware decide, and there is no `Allow` header.
     ///
     /// # Panics
     /// As [`allow_any`](Self::allow_any).
@@ -173,9 +184,9 @@ impl DjangoSessionMiddleware {
         self.rest(|rest| rest.methods = Some(methods))
     }
 
-    /// By which clock a JWT has expired, or is not valid yet: for tests.
+    /// Sets the clock that decides whether a JWT has expired or is not valid yet: for tests.
     ///
-    /// Defaults to that of this machine.
+    /// Default: the clock of this machine.
     ///
     /// # Panics
     /// As [`allow_any`](Self::allow_any).
@@ -189,7 +200,9 @@ impl DjangoSessionMiddleware {
     fn rest(mut self, change: impl FnOnce(&mut Rest)) -> Self {
         match self.admits_mut() {
             Admits::Rest(rest) => change(rest),
-            _ => panic!("this is for a middleware that `rest_framework` made"),
+            _ => panic!(
+                "only a middleware of `DjangoSessionMiddleware::rest_framework` has this method"
+            ),
         }
         self
     }

@@ -1,4 +1,4 @@
-//! One request's way through a middleware: recognise the visitor, let through or turn away, answer.
+//! One request's way through a middleware: recognise the visitor, let through or reject, answer.
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,8 +24,8 @@ use pin_project_lite::pin_project;
 
 use super::{
     admission::Admits,
-    cookie,
-    csrf::{self, CsrfPolicy, CsrfState, Wanted},
+    cookie_header,
+    csrf_check::{self, CsrfPolicy, CsrfState, Wanted},
     messages,
     request::{AnswerState, Context, Visit},
     request_parts::request_parts,
@@ -46,7 +46,7 @@ use crate::{
 pub(crate) struct Middleware {
     context: Rc<Context>,
     admits: Admits,
-    /// Those that it asks for.
+    /// The permissions that it needs.
     permissions: Arc<[String]>,
     csrf: CsrfPolicy,
     csrf_check: CsrfCheck,
@@ -54,7 +54,7 @@ pub(crate) struct Middleware {
     writes: bool,
 }
 
-/// What a middleware makes of a request before it knows who it is.
+/// A request before its visitor is known.
 struct Arrival {
     session: Brought,
     csrf: Rc<CsrfState>,
@@ -84,13 +84,15 @@ impl Middleware {
         let answer = outer.as_deref().map(|outer| Rc::clone(&outer.answer)).unwrap_or_default();
         let session = match Visit::all_of(req).find(is_ours) {
             Some(visit) => Brought::Known(visit.session),
-            None => match cookie::last_cookie(req.headers(), &settings.session_cookie_name) {
-                None => Brought::Known(RequestSession::new(Loaded::NoCookie)),
-                Some(cookie) => match SessionKey::new(cookie) {
-                    None => Brought::Known(RequestSession::new(Loaded::NoKey)),
-                    Some(key) => Brought::Unknown(key),
-                },
-            },
+            None => {
+                match cookie_header::last_cookie(req.headers(), &settings.session_cookie_name) {
+                    None => Brought::Known(RequestSession::new(Loaded::NoCookie)),
+                    Some(cookie) => match SessionKey::new(cookie) {
+                        None => Brought::Known(RequestSession::new(Loaded::NoKey)),
+                        Some(key) => Brought::Unknown(key),
+                    },
+                }
+            }
         };
         Arrival { session, csrf, answer, outer }
     }
@@ -112,8 +114,8 @@ impl Middleware {
         &self.context.site
     }
 
-    /// What the extractors are to know, and whether what is done to the session is this middleware's to
-    /// store: that is for the outermost one that may.
+    /// The visit for the extractors, and whether this middleware stores the session: the outermost one that
+    /// may does.
     fn visit(&self, session: Rc<RequestSession>, arrival: &Arrival) -> (Visit, bool) {
         let stores = self.writes && session.keep(self.site());
         let csrf = Rc::clone(&arrival.csrf);
@@ -131,7 +133,7 @@ impl Middleware {
         }
     }
 
-    /// What there is to check of the request against CSRF.
+    /// Which part of the CSRF check the request needs.
     fn wanted(&self, req: &ServiceRequest, csrf: &CsrfState) -> Wanted {
         match self.csrf {
             CsrfPolicy::Exempt => Wanted::Nothing,
@@ -143,8 +145,8 @@ impl Middleware {
         }
     }
 
-    /// Whether the session has a say in that.
-    fn asks_session_for_csrf(&self) -> bool {
+    /// Whether the CSRF check needs the session.
+    fn csrf_needs_session(&self) -> bool {
         self.csrf == CsrfPolicy::IfLoggedIn || self.site().settings().csrf_use_sessions
     }
 
@@ -154,10 +156,10 @@ impl Middleware {
         wanted: Wanted,
         csrf: &CsrfState,
     ) -> Result<(), Error> {
-        csrf::check(req, wanted, &self.csrf_check, csrf, self.site()).await
+        csrf_check::check(req, wanted, &self.csrf_check, csrf, self.site()).await
     }
 
-    /// The same, for a visitor who is known.
+    /// [`Self::check_csrf`] once the visitor is known.
     async fn check_csrf_of(
         &self,
         visit: &Visit,
@@ -167,8 +169,8 @@ impl Middleware {
         if wanted == Wanted::Nothing {
             return Ok(());
         }
-        // Also one whom `get_user` would refuse, for handlers may go by the id alone, and an id that
-        // Django would never write, for `get_user` reads it (A5).
+        // A user whom `get_user` would refuse counts too, because handlers may use the id alone. So does an id
+        // that Django would never write, because `get_user` reads it (A5).
         let names_user = |session: &DjangoSession| {
             session.data().is_ok_and(|data| data.get_json(USER_ID).is_some())
         };
@@ -227,8 +229,8 @@ where
             return Either::Right(Either::Right(answering(parts, answer)));
         }
         let wanted = middleware.wanted(&req, &arrival.csrf);
-        // A handler may ask the hooks about a session that a middleware further out has found.
-        let asks_hooks = arrival.outer.is_some() && middleware.site().asks_for_requests();
+        // Hooks may run for a session that an outer middleware has found.
+        let asks_hooks = arrival.outer.is_some() && middleware.site().hooks_use_request();
         let is_simple = wanted == Wanted::Nothing && !middleware.writes && !asks_hooks;
         match &arrival.session {
             // Nothing to look up, to check or to store: no query, and no future in a box.
@@ -239,9 +241,7 @@ where
                         visit.clone().attach(&req);
                         Either::Right(Either::Left(Admitted::new(self.service.call(req), visit)))
                     }
-                    Err(error) => {
-                        Either::Left(ready(Ok(turned_away(middleware, &error, visit, req))))
-                    }
+                    Err(error) => Either::Left(ready(Ok(rejected(middleware, &error, visit, req)))),
                 }
             }
             _ => {
@@ -254,7 +254,7 @@ where
     }
 }
 
-/// The answer to a request that hooks may ask for.
+/// Runs the answer with the request at hand for hooks.
 fn answering<T: 'static>(
     parts: Option<RequestParts>,
     answer: impl Future<Output = T> + 'static,
@@ -265,8 +265,8 @@ fn answering<T: 'static>(
     }
 }
 
-/// The way in Django's order: the check for CSRF comes first, which needs nothing of the database
-/// unless the session has a say in it.
+/// Answers a request in Django's order. The CSRF check comes first; it needs the database only if it needs
+/// the session.
 async fn answer<S, B>(
     middleware: Rc<Middleware>,
     service: Rc<S>,
@@ -277,7 +277,7 @@ async fn answer<S, B>(
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
 {
-    let (now, later) = match middleware.asks_session_for_csrf() {
+    let (now, later) = match middleware.csrf_needs_session() {
         false => (wanted, Wanted::Nothing),
         true => (Wanted::Nothing, wanted),
     };
@@ -285,7 +285,7 @@ where
     let session = match (&arrival.session, &checked) {
         (Brought::Known(session), _) => Ok(Rc::clone(session)),
         (Brought::Unknown(key), Ok(())) => middleware.look_up(key).await,
-        // For this answer nothing has to be looked up.
+        // This answer needs no lookup.
         (Brought::Unknown(_), Err(error)) => Err(error.clone()),
     };
     let session = match session {
@@ -293,7 +293,7 @@ where
         Err(error) => {
             let unknown = RequestSession::new(Loaded::Unavailable(error.clone()));
             let visit = middleware.visit_of(unknown, &arrival);
-            return Ok(turned_away(&middleware, &error, visit, req));
+            return Ok(rejected(&middleware, &error, visit, req));
         }
     };
     let (visit, stores) = middleware.visit(session, &arrival);
@@ -309,7 +309,7 @@ where
             visit.clone().attach(&req);
             Admitted::new(service.call(req), visit.clone()).await
         }
-        Err(error) => Ok(turned_away(&middleware, &error, visit.clone(), req)),
+        Err(error) => Ok(rejected(&middleware, &error, visit.clone(), req)),
     };
     match stores {
         true => stored(&middleware, &visit, reply).await,
@@ -317,7 +317,7 @@ where
     }
 }
 
-/// The way in the order of the REST framework: authentication, the check for CSRF in it, permissions.
+/// Answers a request in the order of the REST framework: authentication with its CSRF check, permissions.
 async fn rest_answer<S, B>(
     middleware: Rc<Middleware>,
     service: Rc<S>,
@@ -348,13 +348,13 @@ where
             (visit, with_headers(reply, RestAnswer::of(rest)))
         }
         Err(error) => {
-            // What a class has found out of the session is stored all the same: that it is over, say.
+            // What a class has changed in the session is stored all the same, such as its end.
             let session = request
                 .looked_at
                 .take()
                 .unwrap_or_else(|| RequestSession::new(Loaded::Unavailable(error.clone())));
             let visit = middleware.visit_of(session, &arrival);
-            let reply = turned_away(&middleware, &error, visit.clone(), req);
+            let reply = rejected(&middleware, &error, visit.clone(), req);
             (visit, Ok(reply))
         }
     };
@@ -364,11 +364,11 @@ where
     }
 }
 
-/// An answer of the view with what all answers of it have.
+/// Adds to an answer of the view the headers that all its answers have.
 fn with_headers<B>(reply: Reply<B>, of_view: RestAnswer) -> Reply<B> {
     match reply {
         Ok(mut response) => {
-            // What a handler returns is answered as what the middleware refuses.
+            // A rejection that a handler returns gets the same answer as one of the middleware.
             let error = response.response().error().and_then(|error| error.as_error::<Error>());
             if let Some(error) = error.filter(|error| error.reason().is_some()) {
                 let mut said = of_view.to(error, response.request());
@@ -393,7 +393,7 @@ fn with_headers<B>(reply: Reply<B>, of_view: RestAnswer) -> Reply<B> {
     }
 }
 
-/// The answer, once what was done to the session is stored; another one if it cannot be.
+/// Stores the session and returns the answer; if the session cannot be stored, another answer.
 async fn stored<B>(middleware: &Middleware, visit: &Visit, reply: Reply<B>) -> Reply<B> {
     let status = match &reply {
         Ok(response) => response.status(),
@@ -401,7 +401,7 @@ async fn stored<B>(middleware: &Middleware, visit: &Visit, reply: Reply<B>) -> R
     };
     let settings = middleware.site().settings();
     let cookie = visit.session.finish(status).await;
-    let may_send = || visit.answer.takes_session_cookie(&settings.session_cookie_name);
+    let may_send = || visit.answer.may_send_session_cookie(&settings.session_cookie_name);
     match (cookie.map(|cookie| cookie.filter(|_| may_send())), reply) {
         (Ok(None), reply) => reply,
         (Ok(Some(cookie)), Ok(mut response)) => {
@@ -422,7 +422,7 @@ async fn stored<B>(middleware: &Middleware, visit: &Visit, reply: Reply<B>) -> R
             vary_on_cookie(response.headers_mut());
             Ok(ServiceResponse::new(req, response).map_into_right_body())
         }
-        // There is no request any more that the middleware's own answer could be made for.
+        // The request is gone, so the middleware's own answer cannot be made.
         (Err(error), Err(_)) => {
             middleware.context.report(&error);
             let mut error = actix_web::Error::from(error);
@@ -436,7 +436,7 @@ async fn stored<B>(middleware: &Middleware, visit: &Visit, reply: Reply<B>) -> R
 }
 
 pin_project! {
-    /// The answer of the service inside, with what a middleware adds to it.
+    /// The answer of the service inside, with the headers that a middleware adds.
     #[doc(hidden)]
     pub struct Admitted<F> {
         #[pin]
@@ -469,7 +469,7 @@ where
         let answer = RequestBudgets::enter(this.budgets, || this.answer.poll(cx));
         let answer = std::task::ready!(answer);
         let visit = this.visit.take();
-        // Before the session is stored: some of them may go there.
+        // Before the session is stored, because it may have to take some of the messages.
         let messages = visit.as_ref().map(Visit::update_messages).unwrap_or_default();
         Poll::Ready(match answer {
             Ok(response) => {
@@ -494,8 +494,8 @@ where
     }
 }
 
-/// The answer of the service inside. An [`Error`] that a handler returned is reported, and the application
-/// may answer it; those of extractors, and of middlewares inside, have their answer.
+/// The answer of the service inside. An [`Error`] that a handler returned is reported and given to the
+/// `error_handler`. Errors of extractors and of inner middlewares already have their answer.
 fn answered<B>(visit: &Visit, response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
     let error = response.response().error().and_then(|error| error.as_error::<Error>());
     let Some(error) = error.cloned() else { return response.map_into_left_body() };
@@ -503,7 +503,7 @@ fn answered<B>(visit: &Visit, response: ServiceResponse<B>) -> ServiceResponse<E
     let handled = visit.context.rejection.handled(&error, response.request());
     let Some(mut handled) = handled else { return response.map_into_left_body() };
     let (req, unhandled) = response.into_parts();
-    // What was put there on the way, such as cookies.
+    // Keep the headers that were added meanwhile, such as cookies.
     let headers = handled.headers_mut();
     for (name, value) in unhandled.headers() {
         let is_about_body = name == CONTENT_TYPE || name == CONTENT_LENGTH;
@@ -514,7 +514,7 @@ fn answered<B>(visit: &Visit, response: ServiceResponse<B>) -> ServiceResponse<E
     ServiceResponse::new(req, handled).map_into_right_body()
 }
 
-/// The answer of the service inside depends on the cookie, as everything behind a middleware does.
+/// Adds `Vary`, the CSRF cookie and the messages' cookie to the answer of the service inside.
 fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>, messages: &CookieChange) {
     vary_on_cookie(headers);
     if let Some(Visit { context, csrf, session, .. }) = visit {
@@ -529,16 +529,16 @@ fn add_headers(headers: &mut HeaderMap, visit: Option<&Visit>, messages: &Cookie
 /// The body of a request that is answered without it.
 struct Unread(#[allow(dead_code, reason = "it is there to be dropped with the answer")] Payload);
 
-/// A response and not an error, so that what is wrapped around the middleware (CORS, logging,
-/// compression) still does its work; and it sees what was found out.
-fn turned_away<B>(
+/// A response and not an error, so that middlewares outside (CORS, logging, compression) still do their work;
+/// they see the visit.
+fn rejected<B>(
     middleware: &Middleware,
     error: &Error,
     visit: Visit,
     req: ServiceRequest,
 ) -> ServiceResponse<EitherBody<B>> {
     let csrf = Rc::clone(&visit.csrf);
-    // What could not be found out now is not asked again for a log.
+    // After a failure, an access log must not repeat the lookup.
     let session = match error.reason() {
         Some(_) => Rc::clone(&visit.session),
         None => RequestSession::new(Loaded::Unavailable(error.clone())),
@@ -550,9 +550,10 @@ fn turned_away<B>(
     vary_on_cookie(response.headers_mut());
     csrf.send(response.headers_mut(), middleware.site().settings());
     let (req, unread) = req.into_parts();
-    // actix closes a connection on which a body is under way when the answer is sent. Without this it would
-    // read one that is chunked to its end, however long that takes. Over HTTP/2 a body ends its stream alone,
-    // and this would stay until the client has taken the answer: with a form, and the room that it takes.
+    // actix closes the connection if the body is still being received when the answer is sent. If the body
+    // were dropped here, actix would read a chunked one to its end, however long that takes. Over HTTP/2 a
+    // body ends its stream alone, and keeping it would hold the form's room until the client has read the
+    // answer.
     if req.version() < Version::HTTP_2 && !matches!(unread, Payload::None) {
         response.extensions_mut().insert(Unread(unread));
     }

@@ -8,7 +8,7 @@ use crate::{
     settings::DjangoSettings,
 };
 
-/// What a browser is told of its session.
+/// The session cookie of an answer.
 #[derive(Clone, Debug)]
 pub(crate) enum SessionCookie {
     Set(SessionKey, CookieLife),

@@ -87,11 +87,11 @@ impl<'a> SetCookie<'a> {
         HeaderValue::from_str(&text).ok()
     }
 
-    /// Puts the cookie into a response, in place of one by that name that is there.
-    // C26.
+    /// Puts the cookie into a response, and replaces one of the same name.
+    // C26: one cookie of a name in an answer.
     pub(crate) fn send(&self, headers: &mut HeaderMap) {
         let Some(header) = self.header() else {
-            // What the settings say was checked at the start, and Django's own values fit.
+            // Settings are validated at start-up, and Django's own values always fit.
             tracing::error!(cookie = self.name, "a cookie cannot stand in a header");
             return;
         };

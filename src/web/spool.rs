@@ -19,12 +19,12 @@ const PIECE: u64 = 32 << 10;
 /// A file without a name: it is gone when this is dropped, or the process ends.
 pub(crate) struct Spool {
     file: File,
-    /// As much as is in it.
+    /// The disk space that its bytes take.
     taken: Taken,
 }
 
 impl Spool {
-    /// An empty one, for so much.
+    /// An empty file, for as many bytes as `taken`.
     pub(crate) async fn new(dir: Option<PathBuf>, taken: Taken) -> io::Result<Self> {
         blocking(move || {
             let file = match dir {
@@ -36,7 +36,7 @@ impl Spool {
         .await
     }
 
-    /// The same for so much more, if there is room.
+    /// The same file with room for more bytes, if there is room.
     pub(crate) fn grown(mut self, bytes: u64) -> Option<Self> {
         self.taken.grow(bytes).then_some(self)
     }
@@ -49,7 +49,7 @@ impl Spool {
         .await
     }
 
-    /// What is in it, from the beginning.
+    /// Its bytes, from the beginning.
     pub(crate) fn read(self) -> impl Stream<Item = io::Result<Bytes>> {
         stream::try_unfold((self, 0), |(mut spool, at)| async move {
             let left = spool.taken.bytes() - at;
@@ -69,7 +69,7 @@ impl Spool {
     }
 }
 
-/// A disk may take its time, and meanwhile the thread has other visitors.
+/// Runs on a blocking thread, because a disk may be slow and the worker has other requests.
 async fn blocking<T: Send + 'static>(
     f: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

@@ -62,7 +62,7 @@ async fn a_visitor_goes_through_both_sides() {
     chromium.arrive("/dashboard").await;
     chromium.read("Rust changed your password.").await;
 
-    // A WebSocket, until the log-out.
+    // A WebSocket, until the logout.
     chromium.open(&demo.url("/live")).await;
     chromium.read("The connection is open.").await;
     chromium.type_into("#text", "tea at five").await;
@@ -71,7 +71,7 @@ async fn a_visitor_goes_through_both_sides() {
     chromium.click("#stay").await;
     chromium.read("closed by Rust: you are no longer logged in").await;
 
-    // Django's log-in, and Rust's log-out.
+    // Django's login, and Rust's logout.
     chromium.open(&demo.url("/accounts/login/?next=/dashboard")).await;
     log_in(&chromium, &demo, "/accounts/login/", "analytical-engine").await;
     chromium.arrive("/dashboard").await;

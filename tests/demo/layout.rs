@@ -127,7 +127,7 @@ async fn the_keyboard_reaches_everything_and_shows_where_it_is() {
 
     let demo = Demo::start("keyboard");
     let chromium = Chromium::start().await;
-    // The log-in, by the keyboard alone.
+    // The login, by the keyboard alone.
     chromium.open(&demo.url("/login/")).await;
     while chromium.tell("return document.activeElement.id").await != "username" {
         chromium.press(TAB).await;

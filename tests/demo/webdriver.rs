@@ -106,7 +106,7 @@ impl Chromium {
         self.post(&format!("/element/{element}/click"), json!({})).await;
         for _ in 0..600 {
             let is_new = "return !document.isOld && document.readyState === 'complete'";
-            // Between two pages there is none to ask.
+            // Between two pages there is no page to ask.
             if self.run(is_new).await == true {
                 return;
             }

@@ -39,5 +39,5 @@ impl Hasher for CustomHasher {
     }
 }
 
-/// What it costs, nobody here knows.
+/// The cost is unknown here.
 const RUN: Run = Run { algorithm: "custom", cost: 1 };

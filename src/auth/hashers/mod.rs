@@ -108,7 +108,7 @@ impl<'a> Hashers<'a> {
     /// `verify_password`: whether that is the password. A wrong one takes as long as a run of the
     /// first hasher, whatever stands in the column, unless that is of another algorithm.
     pub(crate) fn verify_password(&self, password: &str, encoded: &str) -> Verdict {
-        // I12, I16: nobody shall tell by a clock who has a password here.
+        // I12, I16: the time of an answer must not tell which users have a password here.
         let unusable = |why| {
             self.spend_time(&get_random_string(UNUSABLE_SUFFIX_LENGTH, LETTERS_AND_DIGITS));
             Verdict::Unusable(why)

@@ -59,7 +59,7 @@ async fn a_middleware_answers_as_django_does() {
         ("an item of CSRF_TRUSTED_ORIGINS that is no URL matches nothing", 2),
         ("of another type, which Python takes", 2),
         ("one cookie is sent, the middleware's own: flags of the handler's do not survive", 2),
-        ("only log-in rotates, in a handler", 11),
+        ("only login rotates, in a handler", 11),
         ("refused at the start", 2),
         ("refused at the start, as by Django's system check", 4),
         ("sessions that change have tests of their own", 31),

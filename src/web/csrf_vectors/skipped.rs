@@ -18,7 +18,7 @@ pub(super) fn why_not(vector: &Value) -> Option<&'static str> {
             Some("what reads a body before the middleware gives it back or takes it away")
         }
         Some(other) if other.contains("rotate") || other.contains("token_before") => {
-            Some("only log-in rotates, in a handler")
+            Some("only login rotates, in a handler")
         }
         Some("csrf" | "session_after") => Some("a middleware always knows the session"),
         _ => None,

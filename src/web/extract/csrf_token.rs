@@ -9,10 +9,10 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{csrf::form::FIELD, web::request::Visit};
 
-/// The CSRF token for a page that sends forms: Django's `get_token()` and `{% csrf_token %}`.
+/// The CSRF token for a page with forms: Django's `get_token()` and `{% csrf_token %}`.
 ///
-/// Each one is masked anew, all are good, here and in Django, and the response carries the cookie
-/// with the secret. Put it into the form, or send it back in the header `X-CSRFToken`:
+/// Put it into the form, or send it back in the header `X-CSRFToken`. Each token is masked differently, and
+/// Django and this crate accept all of them. The response sets the cookie with the CSRF secret.
 ///
 /// ```
 /// use actix_django_session::CsrfToken;
@@ -26,8 +26,8 @@ use crate::{csrf::form::FIELD, web::request::Visit};
 /// }
 /// ```
 ///
-/// It may be used in a body that streams later: the cookie is decided when it is extracted. On a
-/// route without a middleware the answer is a 500, and the log says what to wrap.
+/// A streamed body may use the token later: the cookie is decided when the token is extracted. On a
+/// route without a middleware the request gets a 500, and the log says what to wrap.
 #[derive(Clone, PartialEq, Eq)]
 #[doc(alias = "csrf_token")]
 #[doc(alias = "get_token")]
@@ -40,7 +40,7 @@ impl CsrfToken {
         &self.0
     }
 
-    /// The hidden field of a form, as HTML.
+    /// The hidden form field with the token, as HTML: Django's `csrf_input`.
     #[doc(alias = "csrf_input")]
     pub fn input(&self) -> String {
         format!("<input type=\"hidden\" name=\"{FIELD}\" value=\"{}\">", self.0)
@@ -55,8 +55,7 @@ impl fmt::Debug for CsrfToken {
 }
 
 impl FromRequest for CsrfToken {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 

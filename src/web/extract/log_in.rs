@@ -1,4 +1,4 @@
-//! Log-in and log-out: `django.contrib.auth`'s `login`, `logout` and `update_session_auth_hash`.
+//! `login`, `logout` and `update_session_auth_hash` of `django.contrib.auth`.
 
 use super::DjangoSessionMut;
 use crate::{
@@ -6,16 +6,22 @@ use crate::{
     error::Error,
 };
 
+/// # Login and logout
 impl DjangoSessionMut {
-    /// Logs a user in to this session, as Django's `login(request, user)`: the session of a stranger
-    /// keeps its data and gets a new key, that of the same user stays as it is, that of another one,
-    /// or of another password, is ended first. If somebody ended the stranger's session meanwhile, there
-    /// is a new one, with what this request put into it alone. The CSRF secret is replaced, and `last_login` is
-    /// written at once; the rest is stored with the answer, if its status is below 500.
+    /// Logs a user in to this session, as Django's `login(request, user)` does:
     ///
-    /// Later extractors of this request see this user. Whether the account is active is not asked,
-    /// as in Django: [`authenticate`](crate::DjangoSite::authenticate) does that, and the next
-    /// request does.
+    /// | the session before | after |
+    /// |---|---|
+    /// | anonymous, or none | keeps its data, gets a new key |
+    /// | of this user, with the current password | stays as it is |
+    /// | of another user or another password | is deleted; a new one begins |
+    /// | anonymous, and ended meanwhile by another request | is new, with the data of this request alone |
+    ///
+    /// The CSRF secret is replaced. `last_login` is written at once; the session is stored after the handler,
+    /// if the status of the answer is below 500. Later extractors of this request see this user.
+    ///
+    /// As in Django, this does not check whether the account is active:
+    /// [`authenticate`](crate::DjangoSite::authenticate) does, and so does the next request.
     ///
     /// ```
     /// use actix_django_session::{DjangoSessionMut, Error, DjangoSite};
@@ -42,25 +48,27 @@ impl DjangoSessionMut {
     /// }
     /// ```
     ///
-    /// Django's signal `user_logged_in` is not sent: what a site has connected to it, such as the
-    /// locks of django-axes or the mails of django-allauth, does not hear of this log-in.
+    /// Django's signal `user_logged_in` is not sent. What a site has connected to it, such as the locks of
+    /// django-axes or the mails of django-allauth, does not run for this login.
     ///
     /// # Errors
-    /// [`Error::NotLoggedIn`] if the user is gone; [`Error::ImproperlyConfigured`] if there are several
-    /// `AUTHENTICATION_BACKENDS` and `authenticate` did not find this user: see
-    /// [`login_with_backend`](Self::login_with_backend); [`Error::Unavailable`] when PostgreSQL does not answer or the role
-    /// may not update `last_login`. Nothing is changed then.
+    /// After an error the session is unchanged.
+    ///
+    /// - [`Error::NotLoggedIn`] if the user was deleted.
+    /// - [`Error::ImproperlyConfigured`] if there are several `AUTHENTICATION_BACKENDS` and `authenticate` did
+    ///   not find this user: see [`login_with_backend`](Self::login_with_backend).
+    /// - [`Error::Unavailable`] when PostgreSQL does not answer, or the role may not update `last_login`.
     pub async fn login(&self, user: &DjangoUser) -> Result<(), Error> {
         self.log_in(user, None).await
     }
 
-    /// [`login`](Self::login) with the path of the backend by which the user came in, as it stands in
-    /// `AUTHENTICATION_BACKENDS`: for a user whom [`authenticate`](crate::DjangoSite::authenticate)
-    /// did not find, on a site with several backends. With one that is not listed, the visitor is
-    /// nobody from the next request on.
+    /// Logs a user in as [`login`](Self::login) does, by the backend with this dotted path: Django's
+    /// `login(request, user, backend=..)`. Use it on a site with several backends, for a user whom
+    /// [`authenticate`](crate::DjangoSite::authenticate) did not find. The path has to be one of the
+    /// `AUTHENTICATION_BACKENDS`; otherwise the visitor is anonymous from the next request on.
     ///
     /// # Errors
-    /// As [`login`](Self::login).
+    /// Those of [`login`](Self::login).
     pub async fn login_with_backend(&self, user: &DjangoUser, backend: &str) -> Result<(), Error> {
         self.log_in(user, Some(backend)).await
     }
@@ -68,7 +76,7 @@ impl DjangoSessionMut {
     async fn log_in(&self, user: &DjangoUser, backend: Option<&str>) -> Result<(), Error> {
         let site = self.visit.site();
         let login = site.login_of(user, backend, &self.data()).await?;
-        // Django writes it last; who reads either sees both or `last_login` alone (I4).
+        // Django writes `last_login` last. Here a reader sees both changes, or `last_login` alone (I4).
         site.update_last_login(user).await?;
         self.session().change(|changes| login.apply(changes))?;
         self.session().set_user(site, Ok(user.clone()));
@@ -76,26 +84,25 @@ impl DjangoSessionMut {
         Ok(())
     }
 
-    /// Logs out whoever is logged in, as Django's `logout(request)`: the session's row is deleted at
-    /// once and its cookie with the answer, whatever its status. Other sessions of the user stay.
-    /// What is set afterwards makes a new session of a stranger.
+    /// Logs the visitor out, as Django's `logout(request)` does. The session's row is deleted at once, and its
+    /// cookie with the answer, whatever the status. Other sessions of the user stay. Data that is set
+    /// afterwards starts a new anonymous session.
     ///
     /// Django's signal `user_logged_out` is not sent.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when PostgreSQL does not answer: then the visitor may still be logged
-    /// in.
+    /// [`Error::Unavailable`] when PostgreSQL does not answer. Then the visitor may still be logged in.
     pub async fn logout(&self) -> Result<(), Error> {
         self.flush();
         self.session().set_user(self.visit.site(), Err(Error::Anonymous));
         self.session().delete_flushed().await
     }
 
-    /// Keeps a user logged in whose password was changed in this request, as Django's
-    /// `update_session_auth_hash(request, user)`: the session gets a new key and the hash of the new
-    /// password. All other sessions of the user end when they are next used.
+    /// Keeps the user logged in after a change of password, as Django's
+    /// `update_session_auth_hash(request, user)` does: the session gets a new key and the hash of the new
+    /// password. All other sessions of the user end at their next request.
     ///
-    /// The handler has to have looked at its [`DjangoUser`] before the password changed:
+    /// The handler has to extract its [`DjangoUser`] before the password changes:
     ///
     /// ```
     /// use actix_django_session::{DjangoSessionMut, DjangoUser, Error, DjangoSite};
@@ -118,8 +125,8 @@ impl DjangoSessionMut {
     /// }
     /// ```
     ///
-    /// Where something else has changed the row, read the user again: `site.user(user.id())`. Of a user
-    /// who is not that of this request, nothing but the session key changes.
+    /// If other code has changed the password column, look the user up again first: `site.user(user.id())`.
+    /// For a user who is not that of this request, only the session key changes.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when PostgreSQL does not answer.

@@ -16,8 +16,8 @@ use crate::{
 
 /// The messages for this visitor: `django.contrib.messages`.
 ///
-/// What a handler leaves is shown by the next page that shows messages, be it Django's or of this
-/// service; and what Django's views have left can be shown here.
+/// A handler leaves messages, and the next page that shows messages shows them, be it Django's or this
+/// service's. A handler can also show the messages of Django's views.
 ///
 /// ```
 /// use actix_django_session::Messages;
@@ -34,13 +34,13 @@ use crate::{
 /// }
 /// ```
 ///
-/// They are kept where `MESSAGE_STORAGE` of the settings says, in a cookie, in the session or in both,
-/// and go out with the answer, whatever its status: also with an error and with a redirect. What goes
-/// into the session is lost if the status is 500 or above, as in Django. Without
-/// [`write_sessions`](crate::DjangoSettings::write_sessions) the cookie is all there is room in.
+/// `MESSAGE_STORAGE` of the settings decides where messages are kept: in a cookie, in the session or in both.
+/// They are stored with the answer, also if it is a redirect or an error. As in Django, messages in the
+/// session are lost if the status is 500 or above. Without
+/// [`write_sessions`](crate::DjangoSettings::write_sessions) only the cookie can keep messages.
 ///
-/// A storage of the site's own cannot be used: then, and on a route without a middleware, the answer is
-/// a 500, and the log says why.
+/// With a storage class of the site's own, or on a route without a middleware, the request gets a 500, and
+/// the log says why.
 #[derive(Clone)]
 #[doc(alias = "get_messages")]
 #[doc(alias = "add_message")]
@@ -49,7 +49,7 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Leaves a message of the level `debug`, which is not kept unless `MESSAGE_LEVEL` says so.
+    /// Leaves a message of the level `debug`, which is dropped unless `MESSAGE_LEVEL` is low enough.
     pub fn debug(&self, text: impl Into<String>) {
         self.add(MessageLevel::DEBUG, text, "");
     }
@@ -74,15 +74,15 @@ impl Messages {
         self.add(MessageLevel::ERROR, text, "");
     }
 
-    /// Leaves a message with tags of your own, which pages take for CSS classes: Django's
-    /// `add_message(request, level, text, extra_tags)`. An empty text is not kept, and neither is a
-    /// level below [`level`](Self::level). The text is not HTML: pages escape it.
+    /// Leaves a message with tags of your own, which pages use as CSS classes (separated by spaces): Django's
+    /// `add_message(request, level, text, extra_tags)`. A message with an empty text, or with a level below
+    /// [`level`](Self::level), is dropped. The text is plain text: pages escape it.
     pub fn add(&self, level: MessageLevel, text: impl Into<String>, extra_tags: &str) {
         self.keep(level, text.into(), extra_tags, false);
     }
 
-    /// [`add`](Self::add) for a text that is HTML, as Django's `mark_safe`: no page escapes it. Nothing
-    /// that a visitor wrote may be in it as it is.
+    /// Leaves a message as [`add`](Self::add) does, whose text is HTML: Django's `mark_safe`. No page escapes
+    /// it, so escape everything in it that a visitor wrote.
     #[doc(alias = "mark_safe")]
     pub fn add_safe(&self, level: MessageLevel, html: impl Into<String>, extra_tags: &str) {
         self.keep(level, html.into(), extra_tags, true);
@@ -95,10 +95,11 @@ impl Messages {
         });
     }
 
-    /// All messages, the oldest first, with those that this request has left so far. They count as shown:
-    /// unless more are left afterwards, the next page has none.
+    /// Returns all messages, the oldest first, those of this request included: Django's
+    /// `get_messages(request)`. They count as shown: the next page shows only messages that are left
+    /// afterwards.
     ///
-    /// Whatever else somebody with the site's key has put among them is left out.
+    /// Entries in the storage that are not messages are left out.
     #[doc(alias = "get_messages")]
     pub fn read(&self) -> Vec<Message> {
         let read = self.visit.with_messages(|storage, source| {
@@ -107,13 +108,13 @@ impl Messages {
         read.unwrap_or_default()
     }
 
-    /// How many there are. None of them counts as shown.
+    /// The number of messages. This does not count them as shown.
     #[must_use]
     pub fn len(&self) -> usize {
         self.visit.with_messages(|storage, source| storage.len(source)).unwrap_or_default()
     }
 
-    /// Whether there are none.
+    /// Whether there are no messages. This does not count them as shown.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -126,7 +127,8 @@ impl Messages {
         level.unwrap_or(MessageLevel::INFO)
     }
 
-    /// Changes that for the rest of this request; `None` puts `MESSAGE_LEVEL` back: Django's `set_level`.
+    /// Changes the lowest level that is kept, for the rest of this request; `None` restores `MESSAGE_LEVEL`:
+    /// Django's `set_level`.
     pub fn set_level(&self, level: impl Into<Option<MessageLevel>>) {
         let level = level.into();
         self.visit.with_messages(|storage, _| storage.set_level(level));
@@ -134,8 +136,7 @@ impl Messages {
 }
 
 impl FromRequest for Messages {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 
@@ -152,11 +153,11 @@ fn usable(messages: &RequestMessages) -> Result<(), Error> {
     let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
     match messages.kept_in() {
         MessageStorage::Other(path) => improper(format!(
-            "MESSAGE_STORAGE is {path}, a storage of the site's own: `Messages` can use those of Django \
+            "MESSAGE_STORAGE is {path}, a class of the site's own: `Messages` supports Django's classes \
              only"
         )),
         MessageStorage::Session if !messages.may_use_session() => improper(
-            "MESSAGE_STORAGE keeps messages in the session: `Messages` needs `write_sessions`"
+            "MESSAGE_STORAGE keeps messages in the session: set `DjangoSettings::write_sessions`"
                 .into(),
         ),
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! What a handler asks for in its arguments.
+//! The extractors: arguments of handlers.
 
 mod csrf_token;
 mod log_in;

@@ -6,14 +6,12 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{session::DjangoSession, web::request::Visit};
 
-/// Extracts the live session; without one, the request gets the middleware's rejection.
+/// Extracts the live session. Without one, the request gets the middleware's rejection.
 ///
-/// The session may be anonymous, and its data may turn out to be unreadable: see
-/// [`DjangoSession::data`]. On a route without a middleware the answer is a 500, and the log says what to
-/// wrap.
+/// The session may be anonymous, and decoding its data may fail: see [`DjangoSession::data`]. On a route
+/// without a middleware the request gets a 500, and the log says what to wrap.
 impl FromRequest for DjangoSession {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 
@@ -26,10 +24,11 @@ impl FromRequest for DjangoSession {
     }
 }
 
-/// The session if there is one.
+/// Extracts the live session, or `None`. If the database does not answer, the request gets a 503, never
+/// `None`.
 ///
-/// Prefer this to `Option<DjangoSession>`: actix turns every error of an extractor in an `Option`
-/// into `None`, a missing middleware included.
+/// Use this and not `Option<DjangoSession>`: actix turns every error of an extractor in an `Option` into
+/// `None`, even a missing middleware.
 ///
 /// ```
 /// use actix_django_session::OptionalDjangoSession;
@@ -46,8 +45,7 @@ impl FromRequest for DjangoSession {
 pub struct OptionalDjangoSession(pub Option<DjangoSession>);
 
 impl FromRequest for OptionalDjangoSession {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 

@@ -14,12 +14,11 @@ use crate::{
     web::{request::Visit, request_session::RequestSession},
 };
 
-/// The session of this request, to be changed: Django's `request.session`.
+/// The session of this request, for reading and writing: Django's `request.session`.
 ///
-/// What a handler does is kept in mind and stored after it, before the answer goes out, if the
-/// status of the answer is below 500; [`save`](Self::save) stores it at once. A visitor without a
-/// session gets one, with its cookie, as soon as something is in it. Later extractors of the same
-/// request see the session as it is by then.
+/// Changes are stored after the handler and before the answer is sent, if the status of the answer is below
+/// 500. [`save`](Self::save) stores them at once. A visitor without a session gets one, with its cookie, when
+/// a handler puts something into it. Later extractors of the same request see the changes.
 ///
 /// ```
 /// use actix_django_session::{DjangoSessionMut, Error};
@@ -32,36 +31,38 @@ use crate::{
 /// }
 /// ```
 ///
-/// It works behind any middleware whose settings have
-/// [`write_sessions`](crate::DjangoSettings::write_sessions); without, the answer is a 500,
-/// and the log names the setting. A session whose data is larger than
-/// [`max_decompressed_size`](crate::DjangoSettings::max_decompressed_size) is refused when this is
-/// extracted, so that it is never overwritten.
+/// The settings of the middleware need [`write_sessions`](crate::DjangoSettings::write_sessions). Otherwise
+/// the request gets a 500, and the log names the setting. The same happens if the session's data is larger
+/// than [`max_decompressed_size`](crate::DjangoSettings::max_decompressed_size), so that such a session is
+/// never overwritten.
 ///
-/// # What each does to row and cookie
+/// # What each method does to row and cookie
 ///
 /// | method | the row | the cookie |
 /// |---|---|---|
-/// | `get`, `data` | | that of a session which is not there is deleted |
-/// | `insert`, `remove` of a key that is there, `update`, `set_expiry` | written after the handler; made if there was none | sent |
-/// | `clear` | written after the handler, empty; none is made | sent if there is a row |
-/// | `cycle_key` | moved to a new key after the handler; made if there was none | sent, with the new key |
+/// | `get`, `data` | | deleted if there is no such session |
+/// | `insert`, `remove` of a key that is there, `update`, `set_expiry` | written after the handler; created if there was none | sent |
+/// | `clear` | written after the handler, empty; none is created | sent if there is a row |
+/// | `cycle_key` | moved to a new key after the handler; created if there was none | sent, with the new key |
 /// | `flush` | deleted after the handler, whatever its status | deleted |
 /// | `logout` | deleted at once | deleted |
 /// | `update_session_auth_hash` | as `cycle_key` | sent, with the new key |
 /// | `login`, `login_with_backend` | as `cycle_key`, or as `flush` and `insert`; `last_login` is written at once | sent, with the new key |
-/// | `save` | written at once, and its end moved, also where nothing was changed; made if there was none | sent if something was changed or the row is new |
+/// | `save` | written at once with a new `expire_date`, even if nothing was changed; created if there was none | sent if something was changed or the row is new |
 ///
 /// "After the handler" holds if the status of the response is below 500. For a 5xx, only a `flush` or
 /// `logout` counts: the row and the cookie are deleted. Other changes are lost, and no cookie is sent.
 ///
-/// # What happens when several change one session
-/// Django stores whole sessions, and the last one wins. This stores changes: the row is replaced only
-/// if it still is what was read. If it is not, it is read again and the same changes are made to
-/// that, which is why the function of an [`update`](Self::update) may run several times. If the row is
-/// gone, the visitor has logged out meanwhile: nothing is stored, and the answer is
-/// [`Error::SessionInterrupted`], a 400 as in Django. What Django stores later from a copy that it
-/// had read before overwrites what was stored here, as it does with Django's own.
+/// # When several requests change one session
+/// Django stores the whole session, and the last request wins. This extractor stores changes:
+///
+/// - It replaces the row only if the row still has the data that was read. Otherwise it reads the row again
+///   and applies the same changes to the new data. So the function of an [`update`](Self::update) may run
+///   several times.
+/// - If the row is gone, the visitor has logged out meanwhile. Then nothing is stored, and the answer is
+///   [`Error::SessionInterrupted`], a 400 as in Django.
+/// - If Django read the session before such a change and stores it afterwards, Django overwrites the change,
+///   as it overwrites its own.
 #[derive(Clone)]
 #[doc(alias = "request.session")]
 pub struct DjangoSessionMut {
@@ -73,20 +74,21 @@ impl DjangoSessionMut {
         &self.visit.session
     }
 
-    /// The value of a key. `None` if there is no such key.
+    /// Returns the value of a key, or `None` if there is no such key: Django's `session.get(key)`.
     ///
     /// # Errors
-    /// [`Error::Undecodable`] if the value is no `T`.
+    /// [`Error::Undecodable`] if the value is not a `T`.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
         Ok(self.session().look(|changes| changes.data().get(key))?)
     }
 
-    /// All of the session's data, as it is now.
+    /// Returns a copy of the session's data, with the changes of this request.
     pub fn data(&self) -> SessionData {
         self.session().look(|changes| changes.data().clone())
     }
 
-    /// Sets a key, in its place if it is there and at the end if not.
+    /// Sets the value of a key: Django's `session[key] = value`. A new key goes to the end of the JSON
+    /// object; an existing one keeps its place.
     ///
     /// # Errors
     /// [`Error::Undecodable`] if the value has no JSON form.
@@ -97,20 +99,20 @@ impl DjangoSessionMut {
         Ok(inserted.map_err(DecodeError::from)?)
     }
 
-    /// Removes a key; says whether it was there. If it was not, nothing has changed.
+    /// Removes a key and returns whether it was there. If it was not, the session counts as unchanged.
     #[doc(alias = "pop")]
     #[doc(alias = "__delitem__")]
     pub fn remove(&self, key: &str) -> bool {
         self.session().change(|changes| changes.remove(key))
     }
 
-    /// Changes the value of a key by a function, which starts with the default where there is none.
+    /// Changes the value of a key with a function. If there is no such key, the function gets `T::default()`.
     ///
-    /// It should do nothing else: it runs again if somebody else changes the session meanwhile, and
-    /// so of many who add to one list at once none is lost.
+    /// The function runs again if another request changes the session meanwhile, so concurrent requests can
+    /// add to one list and none of the additions is lost. It should have no side effects.
     ///
     /// # Errors
-    /// [`Error::Undecodable`] if the value is no `T`, or what becomes of it has no JSON form.
+    /// [`Error::Undecodable`] if the value is not a `T`, or the new value has no JSON form.
     pub fn update<T, F>(&self, key: &str, change: F) -> Result<(), Error>
     where
         T: Serialize + DeserializeOwned + Default,
@@ -119,15 +121,16 @@ impl DjangoSessionMut {
         self.session().update(key, change)
     }
 
-    /// Removes all keys. The session itself stays, with its cookie; [`flush`](Self::flush) ends it.
+    /// Removes all keys: Django's `session.clear()`. The session stays, with its cookie;
+    /// [`flush`](Self::flush) ends it.
     pub fn clear(&self) {
         self.session().change(Changes::clear);
     }
 
-    /// When the session is to end: see [`Expiry`].
+    /// Sets when the session ends, as Django's `session.set_expiry(value)`: see [`Expiry`].
     ///
     /// # Errors
-    /// [`Error::InvalidExpiry`] for a moment beyond the year 9999.
+    /// [`Error::InvalidExpiry`] for a time after the year 9999.
     pub fn set_expiry(&self, expiry: Expiry) -> Result<(), Error> {
         match self.visit.site().stored_expiry(expiry)? {
             Some(json) => {
@@ -139,37 +142,41 @@ impl DjangoSessionMut {
         Ok(())
     }
 
-    /// Gives the session a new key and keeps what is in it: whoever knows the old one has nothing.
+    /// Gives the session a new key and keeps its data: Django's `session.cycle_key()`. The old key becomes
+    /// invalid.
     ///
-    /// A session that somebody else ended meanwhile stays ended, where Django would bring it back.
+    /// If another request has ended the session meanwhile, it stays ended; Django would restore it.
     pub fn cycle_key(&self) {
         self.session().change(Changes::cycle_key);
     }
 
-    /// Ends the session: its row is deleted and its cookie too, whatever the status of the answer.
-    /// What is set afterwards makes a new one. In the body of an answer that is streamed, the row is
-    /// deleted at its end: `logout` does so at once.
+    /// Ends the session: Django's `session.flush()`. Its row and its cookie are deleted, whatever the status of
+    /// the answer. Data that is set afterwards starts a new session.
+    ///
+    /// If a streamed body calls this, the row is deleted when the stream ends; [`logout`](Self::logout)
+    /// deletes it at once.
     pub fn flush(&self) {
         self.session().flush();
     }
 
-    /// Stores what was done so far, now and not after the handler: Django's `save()`. It also writes a
-    /// session of which nothing was changed, and so moves its end, and makes one where there is none; a
-    /// key that no session has gives way to a new one. Afterwards [`get`](Self::get) shows what is stored,
-    /// others' changes included.
+    /// Stores the changes now, and not after the handler: Django's `session.save()`. It writes the row even if
+    /// nothing was changed, and so extends the session. If there is no session, it creates one; a key in the
+    /// cookie that no session has is replaced by a new one. Afterwards [`get`](Self::get) returns the data as
+    /// stored, with the changes of other requests.
     ///
     /// # Errors
-    /// [`Error::SessionInterrupted`] if somebody else ended the session,
-    /// [`Error::Unavailable`] when PostgreSQL does not answer, [`Error::InvalidExpiry`]. What was to be stored
-    /// then is still to be stored.
+    /// After an error the changes are not lost: they are stored after the handler, or by another `save`.
+    ///
+    /// - [`Error::SessionInterrupted`] if another request ended the session.
+    /// - [`Error::Unavailable`] when PostgreSQL does not answer.
+    /// - [`Error::InvalidExpiry`].
     pub async fn save(&self) -> Result<(), Error> {
         self.session().save().await
     }
 }
 
 impl FromRequest for DjangoSessionMut {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 

@@ -6,8 +6,8 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{auth::DjangoSite, web::request::Visit};
 
-/// Extracts the site handle of the innermost middleware around the route, with its hooks: no `web::Data`
-/// is needed. On a route without a middleware the answer is a 500, and the log says what to wrap.
+/// Extracts the site handle of the innermost middleware around the route, with its hooks. You need no
+/// `web::Data`. On a route without a middleware the request gets a 500, and the log says what to wrap.
 ///
 /// ```
 /// use actix_django_session::{DjangoSite, DjangoUser, Error};
@@ -18,8 +18,7 @@ use crate::{auth::DjangoSite, web::request::Visit};
 /// }
 /// ```
 impl FromRequest for DjangoSite {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 

@@ -5,11 +5,10 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::{auth::DjangoUser, web::request::Visit};
 
-/// Extracts the user, looked up and checked once a request; nobody logged in gets the middleware's
+/// Extracts the user, who is looked up and checked once a request. An anonymous visitor gets the middleware's
 /// rejection.
 impl FromRequest for DjangoUser {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 
@@ -23,8 +22,19 @@ impl FromRequest for DjangoUser {
     }
 }
 
-/// The user if one is logged in. `None` means nobody is, never that the database is away: that is
-/// a 503.
+/// Extracts the user who is logged in, or `None` for an anonymous visitor. If the database does not answer,
+/// the request gets a 503, never `None`.
+///
+/// ```
+/// use actix_django_session::OptionalDjangoUser;
+///
+/// async fn front_page(OptionalDjangoUser(user): OptionalDjangoUser) -> String {
+///     match user {
+///         Some(user) => format!("Hello, {}", user.username()),
+///         None => "Hello".into(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[doc(alias = "request.user")]
 #[doc(alias = "AnonymousUser")]
@@ -32,8 +42,7 @@ impl FromRequest for DjangoUser {
 pub struct OptionalDjangoUser(pub Option<DjangoUser>);
 
 impl FromRequest for OptionalDjangoUser {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 

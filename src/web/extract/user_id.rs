@@ -12,14 +12,14 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{error::Error, session::DjangoSession, web::request::Visit};
 
-/// The id of the user whom the session names, parsed as a `T` of yours: `i64`, `Uuid`, `String`.
+/// The id of the user whom the session names, parsed as a type of yours: `i64`, `Uuid`, `String`.
 ///
-/// Nobody logged in, or session data that cannot be read: the middleware's rejection. An id that is no
-/// `T` is a mistake in the handler: 500.
+/// If the session names no user, or its data cannot be decoded, the request gets the middleware's rejection.
+/// If the id cannot be parsed as `T`, it gets a 500: a mistake in the handler.
 ///
-/// This is what the session says. It does not check what Django checks on top of that: whether the
-/// user still exists, is active, still has the password of back then, and came in by a backend
-/// that is still listed. [`DjangoUser`](crate::DjangoUser) does, and so does a middleware made by
+/// **This extractor trusts the session alone.** It does not check, as Django does, that the user still exists
+/// and is active, that the password is the same as at login, and that the backend is still listed.
+/// [`DjangoUser`](crate::DjangoUser) checks all that, and so does a middleware of
 /// [`login_required`](crate::DjangoSessionMiddleware::login_required).
 ///
 /// ```
@@ -49,15 +49,14 @@ impl<T: fmt::Display> fmt::Display for DjangoUserId<T> {
 }
 
 impl<T: FromStr + 'static> FromRequest for DjangoUserId<T> {
-    /// actix's own, with the answer of the middleware in it; not the [`Error`](crate::Error) of this crate,
-    /// which handlers return.
+    /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Visit::behind_middleware::<Self>(req).and_then(|visit| {
             let id = match (visit.session.session(), visit.session.known_user(visit.site())) {
-                // No session, and a user: whoever came in by a token of the REST framework.
+                // A client with a token of the REST framework has a user and no session.
                 (Err(_), Some(Ok(user))) => parsed(user.id()),
                 (session, _) => session.and_then(|session| user_id(&session)),
             };

@@ -26,7 +26,7 @@ use crate::{
     rest::{Credentials, read_token},
     session::SessionKey,
     web::{
-        csrf::CsrfState,
+        csrf_check::CsrfState,
         request_session::{Loaded, RequestSession},
     },
 };

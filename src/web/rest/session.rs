@@ -13,7 +13,7 @@ use crate::{
     database::Budget,
     error::{Error, NotLoggedIn},
     web::{
-        csrf::{self, Wanted},
+        csrf_check::{self, Wanted},
         request_session::RequestSession,
     },
 };
@@ -59,7 +59,7 @@ impl Request<'_> {
             Err(_) => RestAuth::default(),
         };
         if user.is_ok() && !self.csrf.was_checked_by(self.site) {
-            csrf::check(req, Wanted::of(req), self.csrf_check, self.csrf, self.site).await?;
+            csrf_check::check(req, Wanted::of(req), self.csrf_check, self.csrf, self.site).await?;
         }
         Ok(Recognised { session, auth, user })
     }

@@ -1,4 +1,4 @@
-//! The browser of a visitor in a test: `django.test.Client`.
+//! A visitor's browser in a test: `django.test.Client`.
 
 use std::{cell::RefCell, collections::BTreeMap, fmt};
 
@@ -19,10 +19,10 @@ use crate::{
     error::Error,
     messages::{COOKIE_NAME, Item, Kept, Message, SESSION_KEY, Source, Storage},
     session::{SessionData, SessionKey},
-    web::{cookie::last_cookie, csrf::SESSION_KEY as CSRF_SESSION_KEY},
+    web::{cookie_header::last_cookie, csrf_check::SESSION_KEY as CSRF_SESSION_KEY},
 };
 
-/// A visitor with a browser: it keeps the cookies that it is sent, and brings them along. Django's
+/// A visitor's browser: it keeps the cookies of the answers and sends them with the next request. Django's
 /// `django.test.Client`.
 ///
 /// ```
@@ -45,7 +45,7 @@ use crate::{
 /// # });
 /// ```
 ///
-/// The site may be one of a database: then its tables are read and written.
+/// It also works with a site on a real database, whose tables it then reads and writes.
 pub struct Client {
     site: DjangoSite,
     cookies: RefCell<BTreeMap<String, String>>,
@@ -53,13 +53,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// A visitor who was never here. The site is the one that the middlewares under test have.
+    /// Makes a browser without cookies. `site` is the site of the middlewares under test.
     #[must_use]
     pub fn new(site: &DjangoSite) -> Self {
         Self { site: site.clone(), cookies: RefCell::default(), brings_token: true }
     }
 
-    /// A visitor who is logged in: [`force_login`](Self::force_login) of a new one.
+    /// Makes a browser whose visitor is logged in: [`new`](Self::new) and
+    /// [`force_login`](Self::force_login).
     ///
     /// # Panics
     /// If there is no such user, or PostgreSQL does not answer.
@@ -69,17 +70,16 @@ impl Client {
         client
     }
 
-    /// Brings no CSRF token by itself: for a test of the forms themselves. Django's
-    /// `Client(enforce_csrf_checks=True)`.
+    /// Sends no CSRF token by itself, for tests of forms: Django's `Client(enforce_csrf_checks=True)`.
     ///
-    /// Defaults to a token, in the header, with every request that may change something: as a page of
-    /// the site would.
+    /// Default: every request but GET, HEAD, OPTIONS and TRACE has a valid token in its header, as from a page
+    /// of the site.
     #[must_use]
     pub fn enforce_csrf_checks(self) -> Self {
         Self { brings_token: false, ..self }
     }
 
-    /// Sends a request, with the cookies, and keeps those of the answer.
+    /// Sends a request with the browser's cookies, keeps the cookies of the answer, and returns the answer.
     ///
     /// # Panics
     /// If a middleware around this crate's fails, as
@@ -99,9 +99,9 @@ impl Client {
         answer
     }
 
-    /// Logs a user in without a password: a row of the session table, made as Django's `login()` makes
-    /// it, and its cookie. What an anonymous session holds stays in it. The settings need not let the
-    /// service write.
+    /// Logs a user in without a password: Django's `client.force_login(user)`. It writes the row that Django's
+    /// `login()` writes, and sets its cookie. The data of an anonymous session is kept. The setting
+    /// `write_sessions` is not needed.
     ///
     /// # Panics
     /// If there is no such user, or PostgreSQL does not answer.
@@ -114,14 +114,14 @@ impl Client {
             let user = self.site.user_by_username(username).await?;
             self.site.logged_in(&user, data).await
         };
-        let data = data.await.unwrap_or_else(|error| panic!("no log-in: {}", error.chain()));
-        self.store(data).await;
+        let data = data.await.unwrap_or_else(|error| panic!("no login: {}", error.chain()));
+        self.replace_session(data).await;
     }
 
-    /// What is in the visitor's session: empty if there is none.
+    /// Returns the data of the visitor's session, empty if there is none: Django's `client.session`.
     ///
     /// # Panics
-    /// If PostgreSQL does not answer, or the data cannot be read.
+    /// If PostgreSQL does not answer, or the data cannot be decoded.
     pub async fn session(&self) -> SessionData {
         let Some(key) = self.session_key() else { return SessionData::new() };
         let data = match self.site.load(&key).await {
@@ -132,8 +132,8 @@ impl Client {
         data.unwrap_or_else(|error| panic!("no session: {}", error.chain()))
     }
 
-    /// Puts the members of an object into the visitor's session, beside what is there: Python's
-    /// `session.update(..)`. The session gets a new key.
+    /// Adds the members of a JSON object to the visitor's session: Python's `session.update(..)`. The session
+    /// gets a new key.
     ///
     /// ```
     /// # use actix_django_session::test;
@@ -146,17 +146,17 @@ impl Client {
     /// ```
     ///
     /// # Panics
-    /// If it is no object, or PostgreSQL does not answer.
+    /// If `members` is not an object, or PostgreSQL does not answer.
     pub async fn update_session<T: Serialize + ?Sized>(&self, members: &T) {
         let members = SessionData::from_object(members).expect("members of an object");
         let mut data = self.session().await;
         for (key, json) in members.iter() {
             data.insert_json(&key, json).expect("it was JSON before");
         }
-        self.store(data).await;
+        self.replace_session(data).await;
     }
 
-    /// The messages for the visitor's next page. None of them counts as shown.
+    /// Returns the messages for the visitor's next page. This does not count them as shown.
     ///
     /// ```
     /// use actix_django_session::{DjangoSessionMiddleware, Messages, test};
@@ -192,12 +192,12 @@ impl Client {
         items.iter().filter_map(Item::message).cloned().collect()
     }
 
-    /// The value of a cookie, as the browser has it.
+    /// The value of a cookie in the browser, or `None`.
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.borrow().get(name).cloned()
     }
 
-    /// Gives the browser a cookie, in the place of one by that name.
+    /// Sets a cookie in the browser, and replaces one with the same name.
     pub fn set_cookie(&self, name: impl Into<String>, value: impl Into<String>) {
         self.cookies.borrow_mut().insert(name.into(), value.into());
     }
@@ -206,8 +206,8 @@ impl Client {
         SessionKey::new(self.cookie(&self.site.settings().session_cookie_name)?)
     }
 
-    /// Stores a session in the place of the visitor's.
-    async fn store(&self, data: SessionData) {
+    /// Replaces the visitor's session.
+    async fn replace_session(&self, data: SessionData) {
         let stored = async {
             if let Some(key) = self.session_key() {
                 let database = self.site.database();
@@ -220,7 +220,7 @@ impl Client {
         self.set_cookie(&self.site.settings().session_cookie_name, session.key().as_str());
     }
 
-    /// What it takes to pass the CSRF check, unless the request has a token.
+    /// Adds a valid CSRF token, unless the request has one.
     async fn add_token(&self, headers: &mut HeaderMap) {
         let settings = self.site.settings();
         let name =
@@ -249,7 +249,7 @@ impl Client {
         headers.insert(name, HeaderValue::try_from(secret.masked()).expect("a token is ASCII"));
     }
 
-    /// Beside those that the request has.
+    /// Adds the browser's cookies to those of the request.
     fn add_cookies(&self, headers: &mut HeaderMap) {
         let kept = self.cookies.borrow();
         let pairs: Vec<_> = kept.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -283,7 +283,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Where the browser's messages are.
+/// The browser's messages in the cookie and in the session.
 struct Brought {
     cookie: Option<String>,
     session: Option<String>,

@@ -1,4 +1,4 @@
-//! For tests of your handlers: a Django site in memory, and the browser of a visitor, without a database.
+//! Tests of your handlers without a database: a Django site in memory, and a visitor's browser.
 //!
 //! ```
 //! use actix_django_session::{DjangoSessionMiddleware, DjangoUser, test::{self, TestUser}};
@@ -20,8 +20,8 @@
 //! # });
 //! ```
 //!
-//! Middlewares, extractors, cookies, signatures and hashes are the real ones; only the tables are not
-//! PostgreSQL's. The chapter [testing](crate::guide::testing) shows more.
+//! Middlewares, extractors, cookies, signatures and hashes are the real ones. Only the tables are in memory
+//! and not in PostgreSQL. The chapter [testing](crate::guide::testing) shows more.
 
 mod client;
 mod test_site;
@@ -36,8 +36,8 @@ pub use client::Client;
 pub use test_site::{TestSite, put_user, site};
 pub use test_user::TestUser;
 
-/// Logs a user in, in the tables of the site: a real row of the session table, in a database too. It ends
-/// in an hour. What it returns is the value of a `Cookie` header.
+/// Creates a session for a user, which ends in an hour, and returns the value of a `Cookie` header for it. It
+/// inserts a row into the site's session table, in memory or in a real database.
 ///
 /// ```no_run
 /// # async fn f(site: actix_django_session::DjangoSite) {
@@ -49,8 +49,7 @@ pub use test_user::TestUser;
 /// # }
 /// ```
 ///
-/// The role of the site's pool needs `INSERT` on the session table; the settings need not let the
-/// service write.
+/// The database role needs `INSERT` on the session table. The setting `write_sessions` is not needed.
 ///
 /// # Panics
 /// If there is no such user, or PostgreSQL does not answer.

@@ -8,8 +8,8 @@ use crate::{
     settings::{DjangoSettings, PasswordHasher},
 };
 
-/// A site in memory, with settings of a test's own: sessions may be changed, hashing is quick, and every
-/// [`column`](TestUser::column) of its users is read.
+/// Starts a site in memory with settings for tests: `write_sessions` is set, password hashing is fast, and
+/// every [`column`](TestUser::column) of its users is read.
 ///
 /// ```
 /// use actix_django_session::test::{self, TestUser};
@@ -27,12 +27,15 @@ pub fn site() -> TestSite {
     TestSite { reads_all_columns: true, ..TestSite::new(settings) }
 }
 
-/// A Django site whose tables are in memory: made by [`site`], or by [`TestSite::new`] with the settings of
-/// your service.
+/// A builder for a Django site in memory. [`site`] starts one with settings for tests; [`TestSite::new`]
+/// with the settings of your service.
 ///
-/// What it lacks of a database: `UserModel::condition` is SQL, and hides nobody; tokens of all classes of
-/// the REST framework are in one table; columns that `DjangoSite::session_columns` fills are not kept.
-/// Ids are integers if those of all users are, otherwise UUIDs if all are, otherwise text.
+/// It differs from a database:
+///
+/// - `UserModel::condition` is SQL, and hides no users here.
+/// - All token classes of the REST framework share one table.
+/// - Columns that `DjangoSite::session_columns` fills are not kept.
+/// - User ids are integers if all are integers, otherwise UUIDs if all are UUIDs, otherwise text.
 #[derive(Clone)]
 #[must_use]
 pub struct TestSite {
@@ -42,13 +45,15 @@ pub struct TestSite {
 }
 
 impl TestSite {
-    /// A site with these settings, to be tested as it will run: what may not write sessions may not in a
-    /// test, and columns are read that [`UserModel::columns`](crate::UserModel::columns) names.
+    /// Starts a site with the settings of your service, so that tests see what visitors will see: without
+    /// `write_sessions` handlers cannot write, and only the columns of
+    /// [`UserModel::columns`](crate::UserModel::columns) are read.
     pub fn new(settings: DjangoSettings) -> Self {
         Self { settings, tables: Tables::default(), reads_all_columns: false }
     }
 
-    /// The same tables with other settings, as of another service. A clone has the same rows.
+    /// Sets other settings for the same tables, for a second service on one database. Clones share their
+    /// rows.
     pub fn settings(self, settings: DjangoSettings) -> Self {
         Self { settings, reads_all_columns: false, ..self }
     }
@@ -59,7 +64,7 @@ impl TestSite {
         self
     }
 
-    /// Adds a group with permissions, `"app_label.codename"`. A group that has none need not be added.
+    /// Adds a group with permissions, `"app_label.codename"`. A group without permissions need not be added.
     pub fn group<I>(self, name: impl Into<String>, permissions: I) -> Self
     where
         I: IntoIterator,
@@ -76,10 +81,10 @@ impl TestSite {
         self
     }
 
-    /// The site.
+    /// Builds the site.
     ///
     /// # Panics
-    /// If the settings cannot work: [`DjangoSite::new`] would refuse them.
+    /// If the settings are invalid: [`DjangoSite::new`] would return an error.
     #[must_use]
     pub fn build(self) -> DjangoSite {
         let mut settings = self.settings;
@@ -97,8 +102,8 @@ impl std::fmt::Debug for TestSite {
     }
 }
 
-/// Puts a user into the tables of a site in memory, in the place of the one with this id if there is one:
-/// for what happens to users in the middle of a test.
+/// Adds a user to the tables of a site in memory, and replaces a user with the same id: for changes in the
+/// middle of a test.
 ///
 /// ```
 /// use actix_django_session::test::{self, TestUser};
@@ -112,8 +117,10 @@ impl std::fmt::Debug for TestSite {
 /// ```
 ///
 /// # Panics
-/// If the site is one of PostgreSQL.
+/// If the site is on PostgreSQL.
 pub fn put_user(site: &DjangoSite, user: TestUser) {
-    let Backend::Memory(memory) = site.database() else { panic!("no site of `test::site()`") };
+    let Backend::Memory(memory) = site.database() else {
+        panic!("put_user needs a site in memory")
+    };
     memory.tables().put_user(user.row());
 }

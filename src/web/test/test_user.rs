@@ -6,7 +6,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::{database::ColumnValue, memory::User, settings::PasswordHasher};
 
-/// The types of columns that a value of a test may stand for: of those that take it, the first.
+/// The column types that a test's value can have: the first that accepts the Rust type.
 const COLUMN_TYPES: &[Type] = &[
     Type::BOOL,
     Type::INT2,
@@ -29,20 +29,20 @@ const COLUMN_TYPES: &[Type] = &[
     Type::INT8_ARRAY,
 ];
 
-/// A user for a [`TestSite`](super::TestSite): active, without a password, and with what you give.
+/// A user for a [`TestSite`](super::TestSite): active, without password and rights until you add them.
 #[derive(Clone)]
 #[must_use]
 pub struct TestUser(User);
 
 impl TestUser {
-    /// A user without special rights.
+    /// Makes an active user without password, groups and permissions. `id` is the primary key.
     pub fn new(id: impl fmt::Display, username: impl Into<String>) -> Self {
         let (id, username) = (id.to_string(), username.into());
         // As Django marks a password that cannot be used.
         Self(User { id, username, password: "!".into(), is_active: true, ..User::default() })
     }
 
-    /// Gives the user a password. It is hashed so that a test does not wait for it.
+    /// Sets the user's password, encoded with a fast hasher.
     ///
     /// # Panics
     /// If the operating system gives no random numbers.
@@ -52,18 +52,18 @@ impl TestUser {
         self
     }
 
-    /// Makes the account one that is not active.
+    /// Makes the account inactive: `is_active = False`.
     pub fn inactive(mut self) -> Self {
         self.0.is_active = false;
         self
     }
 
-    /// Gives the user a further column, for [`DjangoUser::get`](crate::DjangoUser::get): `7_i64` is
-    /// one of type `bigint`, `"x"` one of type `text`, an `Option` may be NULL. Other users have NULL
-    /// there.
+    /// Sets a further column of the user, for [`DjangoUser::get`](crate::DjangoUser::get). The Rust type
+    /// decides the column's type: `7_i64` is a `bigint`, `"x"` a `text`; `None` is NULL. Users without this
+    /// call have NULL there.
     ///
     /// # Panics
-    /// If no column has such values.
+    /// If PostgreSQL has no column type for `T`.
     pub fn column<T: ToSql>(mut self, name: impl Into<String>, value: T) -> Self {
         let accepted = COLUMN_TYPES.iter().find(|column_type| T::accepts(column_type));
         let value = accepted.and_then(|accepted| ColumnValue::new(accepted.clone(), &value));
@@ -71,19 +71,19 @@ impl TestUser {
         self
     }
 
-    /// Lets the user use the admin site.
+    /// Lets the user use the admin site: `is_staff = True`.
     pub fn staff(mut self) -> Self {
         self.0.is_staff = true;
         self
     }
 
-    /// Gives the user every permission.
+    /// Gives the user every permission: `is_superuser = True`.
     pub fn superuser(mut self) -> Self {
         self.0.is_superuser = true;
         self
     }
 
-    /// Gives the user these permissions, `"app_label.codename"`.
+    /// Sets the user's permissions, `"app_label.codename"`.
     pub fn permissions<I>(mut self, permissions: I) -> Self
     where
         I: IntoIterator,
@@ -93,7 +93,7 @@ impl TestUser {
         self
     }
 
-    /// Puts the user into these groups: see [`TestSite::group`](super::TestSite::group).
+    /// Sets the user's groups by name. [`TestSite::group`](super::TestSite::group) gives groups permissions.
     pub fn groups<I>(mut self, groups: I) -> Self
     where
         I: IntoIterator,
@@ -108,7 +108,7 @@ impl TestUser {
     }
 }
 
-/// Does not show the password, and nothing else that is said of somebody.
+/// Shows the id alone: no password and no other personal data.
 impl fmt::Debug for TestUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestUser").field("id", &self.0.id).finish_non_exhaustive()

@@ -177,7 +177,7 @@ async fn a_user_outlives_the_request_and_the_server() {
 }
 
 #[actix_web::test]
-#[should_panic(expected = "\"add_item\" names no app")]
+#[should_panic(expected = "\"add_item\" has no app label")]
 async fn a_permission_without_an_app_is_refused_when_the_middleware_is_made() {
     let pool = pool("postgres://user@localhost/nowhere");
     let site = DjangoSite::new(pool, settings()).unwrap();
@@ -212,13 +212,13 @@ async fn a_login_url_is_chosen_for_each_request() {
     let said = log.of_this_crate(&["ERROR"]);
     for path in ["/named", "/nothing"] {
         let is_of =
-            |line: &&String| line.contains("no URL from login_url_for") && line.contains(path);
+            |line: &&String| line.contains("login_url_for returned no URL") && line.contains(path);
         assert_eq!(said.iter().filter(is_of).count(), 1, "{said:?}");
     }
 }
 
 #[test]
-#[should_panic(expected = "is the name of a URL pattern: give the path that it stands for")]
+#[should_panic(expected = "is the name of a URL pattern: give the path of that page instead")]
 fn a_view_name_is_refused_as_a_login_url() {
     drop(DjangoSessionMiddleware::login_required(test::site().build()).login_url("accounts:login"));
 }

@@ -256,7 +256,10 @@ async fn check_reports_a_wrong_clock() {
         let (seconds, rest) = seconds.split_once(' ').unwrap();
         // Longer or shorter by as long as the answer took.
         assert!((3000..4200).contains(&seconds.parse::<u64>().unwrap()), "{warning}");
-        assert_eq!(rest, "seconds off the database's: sessions end by it");
+        assert_eq!(
+            rest,
+            "seconds off the database's, so sessions end too early or too late: synchronize the clocks"
+        );
     }
 }
 

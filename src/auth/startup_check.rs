@@ -1,4 +1,4 @@
-//! Asks at start-up what every request would fail on, the live sessions themselves included.
+//! `DjangoSite::check`: finds at start-up what requests would fail on, and tries live sessions.
 
 use std::{
     collections::BTreeMap,
@@ -20,27 +20,22 @@ use crate::{
     signing::{self, KeyUsed},
 };
 
-/// How far this machine's clock may be from the database's. Both decide when a session ends.
+/// How far this machine's clock may differ from the database's. Both decide when a session ends.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
+/// # Start-up: the check
 impl DjangoSite {
-    /// Asks the database whether lookups can work, and whether they will find anybody: call it at
-    /// start-up, after the middlewares are made, so that a mistake shows there and not to visitors. It
-    /// says everything that it finds, at once:
+    /// Checks the settings against the database and its live sessions. Call it at start-up, after you have
+    /// built the middlewares, so that you see a mistake before visitors do. It reports everything at once:
     ///
-    /// - whether the tables are there, with the columns that are read, and whether this role may
-    ///   read them. Those of users matter if the settings name a user model by hand or a middleware needs
-    ///   users, those of permissions and groups if a middleware asks for one.
-    /// - with [`write_sessions`](DjangoSettings::write_sessions), whether this role may change sessions,
-    ///   and whether what refers to them lets them end.
-    /// - how many connections the server, the role and the database still have to give, with a warning
-    ///   if a worker for each processor would have more.
-    /// - what was not looked at: with a warning if no middleware was made yet. One that is made later
-    ///   and needs more is said in the log.
-    /// - of the newest live sessions, how many open, and under which key; which backends they name;
-    ///   how many of their users are found; how many hashes match.
-    /// - what the site does that this crate does not, if the settings come from
-    ///   [`from_json`](DjangoSettings::from_json).
+    /// | looks at | reports |
+    /// |---|---|
+    /// | tables | whether they exist with the columns that are read, and whether this role may read them. User tables count if the settings name a user model or a middleware needs users; permission and group tables count if a middleware needs them |
+    /// | writing, with [`write_sessions`](DjangoSettings::write_sessions) | whether this role may change sessions, and whether foreign keys let sessions be deleted |
+    /// | connections | how many the server, the role and the database have left; a warning if one worker per processor could need more |
+    /// | what was not checked | a warning if no middleware was built yet. If a later one needs more, the log says so |
+    /// | the newest live sessions | how many can be decoded and with which key, which backends they name, how many of their users exist, and how many session auth hashes match |
+    /// | settings from [`from_json`](DjangoSettings::from_json) | what the site does that this crate does not |
     ///
     /// ```no_run
     /// # async fn f(site: actix_django_session::DjangoSite) -> Result<(), actix_django_session::Error> {
@@ -49,16 +44,15 @@ impl DjangoSite {
     /// # }
     /// ```
     ///
-    /// What all sessions fail on is an error; what some fail on is a warning in the report. A table
-    /// without sessions is fine. No session is changed, no user is logged in, and no connection
-    /// stays behind.
+    /// If all sessions fail a step, that is an error; if some do, it is a warning in the report. An empty
+    /// session table is fine. The check changes nothing and leaves no connection open.
     ///
     /// # Errors
-    /// [`Error::CheckFailed`] with the report, if there is a problem in it: each has the name of
-    /// the setting at fault and what to do, rights as statements to paste.
-    /// [`Error::Unavailable`] if there is no answer at all.
+    /// - [`Error::CheckFailed`] with the report, if it has a problem. Each problem names the setting at
+    ///   fault and the remedy; missing rights are `GRANT` statements to paste.
+    /// - [`Error::Unavailable`] if the database does not answer.
     pub async fn check(&self) -> Result<CheckReport, Error> {
-        // What is looked at here is no visit.
+        // The check must not count as visits.
         let database = self.database().clone().observed_by(Observer::default());
         let checked = self.on(database.clone()).checked().await;
         database.close_idle().await;
@@ -89,7 +83,7 @@ impl DjangoSite {
         Ok(report)
     }
 
-    /// What can be told without asking anybody.
+    /// Checks what needs no database.
     fn check_settings(&self, report: &mut CheckReport) {
         let settings = self.settings();
         if settings.write_sessions
@@ -99,23 +93,23 @@ impl DjangoSite {
         }
         if settings.session_save_every_request && !settings.write_sessions {
             report.warning(
-                "SESSION_SAVE_EVERY_REQUEST: nothing slides here without `write_sessions`, so \
-                 who stays on pages of this service is logged out when the session ends"
+                "SESSION_SAVE_EVERY_REQUEST: without `write_sessions` this service extends no session, \
+                 so visitors who stay on its pages are logged out when the session ends"
                     .into(),
             );
         }
         let backends = &settings.authentication_backends;
         for backend in backends.iter().filter(|backend| backend.grants_permissions.is_none()) {
             report.warning(format!(
-                "AUTHENTICATION_BACKENDS: {} is taken to grant no permissions: say with \
-                 `AuthenticationBackend::grants_permissions` whether it does",
+                "AUTHENTICATION_BACKENDS: it is unknown whether {} grants permissions, so it grants \
+                 none here: set `AuthenticationBackend::grants_permissions`",
                 backend.path
             ));
         }
         if !backends.iter().any(|backend| backend.reads_users) {
             report.problem(
-                "AUTHENTICATION_BACKENDS: none reads users as ModelBackend does, so nobody is logged \
-                 in here: say with `AuthenticationBackend::reads_users` which one does"
+                "AUTHENTICATION_BACKENDS: no backend reads users as ModelBackend does, so no visitor \
+                 is logged in here: set `AuthenticationBackend::reads_users` of the one that does"
                     .into(),
             );
         }
@@ -156,11 +150,11 @@ impl DjangoSite {
         let now = SystemTime::now();
         let (sessions, clock) = match self.database().newest_sessions(now).await {
             Ok(newest) => newest,
-            // Visitors ask by the primary key, and may be answered at once.
+            // Visitors' lookups use the primary key, and may be fast all the same.
             Err(Error::Unavailable(error)) if error.is_too_slow() => {
                 report.warning(
-                    "SESSION_ENGINE: the newest sessions cannot be found in time: `expire_date` has \
-                     an index in Django"
+                    "SESSION_ENGINE: the newest sessions cannot be found in time: create the index \
+                     on `expire_date` that Django's table has"
                         .into(),
                 );
                 return Ok(());
@@ -170,12 +164,13 @@ impl DjangoSite {
         let distance = clock.duration_since(now).unwrap_or_else(|before| before.duration());
         if distance > CLOCK_TOLERANCE {
             report.warning(format!(
-                "the clock of this machine is {} seconds off the database's: sessions end by it",
+                "the clock of this machine is {} seconds off the database's, so sessions end too early \
+                 or too late: synchronize the clocks",
                 distance.as_secs()
             ));
         }
         if sessions.is_empty() {
-            report.fact("no live sessions to look at".into());
+            report.fact("no live sessions to check".into());
             return Ok(());
         }
         let opened = self.opened(&sessions, report);
@@ -188,7 +183,7 @@ impl DjangoSite {
         self.check_hashes(&found, report)
     }
 
-    /// The data of those that a key opens.
+    /// The data of the sessions that one of the keys signed.
     fn opened(&self, sessions: &[String], report: &mut CheckReport) -> Vec<SessionData> {
         let signer = SessionSigner::clone(self.signer()).observed_by(Observer::default());
         let mut opened = Vec::new();
@@ -228,7 +223,7 @@ impl DjangoSite {
         opened
     }
 
-    /// Tries what people get wrong.
+    /// Tries the usual mistakes.
     fn why_no_key_opens(&self, sessions: &[String]) -> Option<&'static str> {
         let settings = DjangoSettings { site: None, ..self.settings().clone() };
         let key = settings.secret_key.as_bytes().trim_ascii();
@@ -253,7 +248,7 @@ impl DjangoSite {
         })
     }
 
-    /// Those that came in by a backend whose users are looked up.
+    /// The sessions with a backend that reads users.
     fn listed<'a>(
         &self,
         sessions: &[&'a SessionData],
@@ -281,7 +276,7 @@ impl DjangoSite {
         listed
     }
 
-    /// Their users.
+    /// The users of these sessions.
     async fn found<'a>(
         &self,
         sessions: &[&'a SessionData],
@@ -349,7 +344,7 @@ impl DjangoSite {
     }
 }
 
-/// What an operator compares with the site.
+/// Facts for an operator to compare with the site.
 struct Shared {
     session_table: String,
     user_table: String,

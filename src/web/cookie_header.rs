@@ -22,8 +22,8 @@ pub(crate) fn last_cookie(headers: &HeaderMap, cookie_name: &str) -> Option<Stri
 }
 
 fn last_value(header: &[u8], cookie_name: &str) -> Option<String> {
-    // As under WSGI: UTF-8, with U+FFFD for what is none (R32).
-    // Most headers are sound, and that is found out several times faster than what is not.
+    // As under WSGI: UTF-8, with U+FFFD for invalid bytes (R32). Most headers are valid, and the check for
+    // that is several times faster.
     let header = match str::from_utf8(header) {
         Ok(sound) => Cow::Borrowed(sound),
         Err(_) => String::from_utf8_lossy(header),

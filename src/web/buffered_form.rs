@@ -1,4 +1,4 @@
-//! What was read of a form, for the handler: in memory, and from a certain size on in a temporary file.
+//! The part of a form that was read, for the handler: in memory, or in a temporary file if it is large.
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -12,20 +12,20 @@ use crate::{
     room::{Room, Taken},
 };
 
-/// How much memory is taken at once. Many small pieces would take many times as much.
+/// How much memory is taken at once: many small allocations would take many times as much.
 const BLOCK: usize = 16 << 10;
 
-/// The beginning of a form. What it takes is counted for as long as it takes it: also while a handler
-/// has it.
-pub(crate) struct HeldForm {
+/// The beginning of a form. Its memory and disk space count against the site's limits until they are freed,
+/// also while a handler has the form.
+pub(crate) struct BufferedForm {
     blocks: Vec<Block>,
-    /// Once this is there, all is in it.
+    /// If there is a file, all bytes are in it.
     spool: Option<Spool>,
-    /// How much there is.
+    /// How many bytes were read.
     len: u64,
-    /// How long the form says that it is.
+    /// The `Content-Length` of the form, if it has one.
     length: Option<u64>,
-    /// How much of it may be in memory.
+    /// How many bytes may be in memory.
     window: u64,
     memory: Room,
     disk: Room,
@@ -38,7 +38,7 @@ struct Block {
     _taken: Taken,
 }
 
-impl HeldForm {
+impl BufferedForm {
     pub(crate) fn new(site: &DjangoSite, length: Option<u64>, window: u64) -> Self {
         Self {
             blocks: Vec::new(),
@@ -60,10 +60,11 @@ impl HeldForm {
         self.spool.is_some()
     }
 
-    /// Takes the next piece.
+    /// Adds the next piece.
     ///
     /// # Errors
-    /// If there is no room for it, neither in memory nor on the disk.
+    /// [`Error::TooManyForms`] or [`FormError::ExceedsSpool`] if neither memory nor disk has room;
+    /// [`Error::FormSpool`] if the disk fails.
     pub(crate) async fn push(&mut self, piece: &Bytes) -> Result<(), Error> {
         self.len += piece.len() as u64;
         let in_memory = match self.spool {
@@ -88,7 +89,7 @@ impl HeldForm {
         Ok(())
     }
 
-    /// Takes as much of a piece as there is room for in memory, and says how much that is.
+    /// Puts as much of a piece into memory as there is room for, and returns how many bytes.
     fn fill_memory(&mut self, piece: &[u8]) -> usize {
         let mut rest = piece;
         while !rest.is_empty() && self.len <= self.window {
@@ -117,7 +118,7 @@ impl HeldForm {
         }
     }
 
-    /// All that was taken.
+    /// All bytes, in order.
     pub(crate) fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> {
         let blocks = self.blocks.into_iter().map(|block| Ok(Bytes::from(block)));
         stream::iter(blocks).chain(stream::iter(self.spool).flat_map(|spool| spool.read().boxed()))

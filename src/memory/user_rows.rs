@@ -22,7 +22,7 @@ use crate::{
 pub(crate) struct User {
     pub(crate) id: String,
     pub(crate) username: String,
-    /// Encoded.
+    /// The encoded password.
     pub(crate) password: String,
     pub(crate) is_active: bool,
     pub(crate) is_staff: bool,
@@ -39,14 +39,14 @@ type Found = (PrimaryKeyValue, Arc<UserRow>);
 #[derive(Default)]
 pub(super) struct UserTables {
     users: Vec<User>,
-    /// With their permissions.
+    /// Groups and their permissions.
     groups: BTreeMap<String, BTreeSet<String>>,
-    /// Which user a token stands for, by id.
+    /// Tokens and the ids of their users.
     tokens: BTreeMap<String, String>,
 }
 
 impl Tables {
-    /// Puts a user there, in the place of the one with this id.
+    /// Adds a user, and replaces one with the same id.
     pub(crate) fn put_user(&self, user: User) {
         let users = &mut lock(&self.users).users;
         users.retain(|other| other.id != user.id);
@@ -104,7 +104,7 @@ impl Memory {
         tables.found(self.model(), tables.users.iter().find(|user| user.id == *id))
     }
 
-    /// The only user who has in this column what the JSON stands for, and the primary key.
+    /// The only user whose column has the value of this JSON, and the primary key.
     pub(crate) fn user_row_by_column(&self, column: &str, json: &str) -> Option<Found> {
         self.observer.event(Event::UserLookup);
         let (tables, model) = (self.users(), self.model());
@@ -126,8 +126,8 @@ impl Memory {
         tables.found(model, user)
     }
 
-    /// The row with this session key, and that of the user with this primary key. Permissions are asked for
-    /// when they are needed.
+    /// The row with this session key, and that of the user with this primary key. Permissions are looked up
+    /// later, when they are needed.
     pub(crate) fn visit(&self, session: &SessionKey, user: &PrimaryKeyValue) -> Visit {
         Visit { session: self.session_row(session), user: self.user_row(user), held: None }
     }
@@ -156,15 +156,14 @@ impl Memory {
         user.map(|user| user.groups.clone()).unwrap_or_default()
     }
 
-    /// Puts another encoding of the password in the place of this one; says whether it was still
-    /// there.
+    /// Replaces this encoding of the password by another one; returns whether it was still there.
     pub(crate) fn replace_password(&self, key: &PrimaryKeyValue, old: &str, new: &str) -> bool {
         let mut tables = self.users();
         let user = tables.user_mut(key).filter(|user| user.password == old);
         user.map(|user| user.password = new.to_owned()).is_some()
     }
 
-    /// Writes the time of a log-in; says whether the user is there.
+    /// Writes the time of a login; returns whether the user is there.
     pub(crate) fn update_last_login(&self, key: &PrimaryKeyValue, now: SystemTime) -> bool {
         if self.model().last_login.is_none() {
             return true;

@@ -20,26 +20,27 @@ use crate::{
     settings::{Power, SessionEngine},
 };
 
-/// How long a browser can be told of a session by what is known of its row. Answers that are no further
-/// apart may overtake each other on their way anyway.
+/// For how long after a read or write the row is known well enough to send its cookie. Answers that are
+/// no further apart may overtake each other on the network anyway.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// What there is of the row of a session, before its cookie is sent.
+/// What the row of a session is like just before its cookie is sent.
 #[derive(Debug)]
 pub(crate) enum RowNow {
-    /// It is there, and ends as this session does.
+    /// The row is there, and ends as this session does.
     Live(DjangoSession),
-    /// It has expired, or cannot be asked for: nothing can be promised.
+    /// The row has expired, or the database does not answer: no cookie can be promised.
     Uncertain,
     Gone,
 }
 
+/// # Sessions: writing
 impl DjangoSite {
-    /// Calls this after a session was changed or deleted, with its key (after a
-    /// [`cycle_key`](crate::DjangoSessionMut::cycle_key), with the old one).
+    /// Sets a hook that runs after a session was changed or deleted. It gets the session key; after a
+    /// [`cycle_key`](crate::DjangoSessionMut::cycle_key), the old one.
     ///
-    /// A site with the `cached_db` engine needs it: Django believes the copy in its cache, and
-    /// whoever changes the row has to delete that. The cache key is
+    /// A site with the `cached_db` engine needs this hook: Django trusts the copy in its cache, so a
+    /// service that changes the row has to delete the copy. The cache key is
     /// `{KEY_PREFIX}:{VERSION}:django.contrib.sessions.cached_db{session_key}`; with Django's
     /// defaults it starts with `:1:`.
     ///
@@ -57,15 +58,18 @@ impl DjangoSite {
     /// # }
     /// ```
     ///
-    /// The crate calls this after it has changed the row. If the function fails, or takes longer than the
-    /// `timeout`, the request gets a 503, because an ended session may still be in the cache. If the
-    /// session has a new key, as after a login, the visitor gets the response and the new cookie all the
-    /// same, and the log has the error. A function that takes longer than the `timeout` is not cancelled:
-    /// give it a timeout of its own. If Django read the row before the change, and fills its cache after
-    /// this call, Django uses the old session until the cache entry expires; nothing outside Django can
-    /// prevent that.
+    /// The row is already changed when the hook runs.
     ///
-    /// Defaults to nothing.
+    /// | the hook | what happens |
+    /// |---|---|
+    /// | fails, or takes longer than the [`timeout`](crate::DjangoSettings::timeout) | the request gets a 503, because a session that was ended may still be in the cache |
+    /// | does so for a session that has a new key, as after a login | the request succeeds, and the log has the error |
+    /// | takes longer than the `timeout` | it runs on after the answer: give it a timeout of its own |
+    ///
+    /// One gap remains, and nothing outside Django can close it: if Django read the row before the change
+    /// and fills its cache after the hook ran, it serves the old copy until the copy expires.
+    ///
+    /// Default: nothing is called.
     #[must_use]
     pub fn on_session_change<F, R, E>(mut self, on_change: F) -> Self
     where
@@ -81,14 +85,15 @@ impl DjangoSite {
         self
     }
 
-    /// Makes a session with this data, as Django's `create()`: with a new key, ended by this expiry.
-    /// Its cookie is yours to send.
+    /// Creates a session with this data, a new key and this expiry, as Django's `create()` does. You send
+    /// its cookie: the value is [`session.key()`](DjangoSession::key).
     ///
     /// # Errors
-    /// [`Error::ImproperlyConfigured`] without
-    /// [`write_sessions`](crate::DjangoSettings::write_sessions), or where the table wants a value
-    /// that Django's has not; [`Error::InvalidExpiry`]; [`Error::Unavailable`] when PostgreSQL does not
-    /// answer.
+    /// - [`Error::ImproperlyConfigured`] without
+    ///   [`write_sessions`](crate::DjangoSettings::write_sessions), or if the table requires a value for a
+    ///   column that Django's own table does not have.
+    /// - [`Error::InvalidExpiry`].
+    /// - [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn create(&self, data: &SessionData, expiry: Expiry) -> Result<DjangoSession, Error> {
         let mut data = data.clone();
         match self.writer().policy().stored(expiry, SystemTime::now())? {
@@ -99,16 +104,17 @@ impl DjangoSite {
         }
         if self.is_in_cookie() {
             self.require_writing()?;
-            return self.sealed(SessionKey::generate(), data);
+            return self.signed_session(SessionKey::generate(), data);
         }
         self.insert(SessionKey::generate(), data).await
     }
 
-    /// Deletes a session, expired ones too; says whether it was there. Whoever was logged in to it
-    /// is not any more.
+    /// Deletes a session, live or expired, and returns whether it was there. Its user is logged out.
+    /// Mirrors `SessionStore.delete`. With the engine `signed_cookies` there is no row: the result is
+    /// `false`.
     ///
     /// # Errors
-    /// As [`DjangoSite::create`].
+    /// Those of [`create`](DjangoSite::create).
     pub async fn delete(&self, key: &SessionKey) -> Result<bool, Error> {
         self.require_writing()?;
         if self.is_in_cookie() {
@@ -117,30 +123,29 @@ impl DjangoSite {
         self.memo().forget(key);
         let wait = self.database().write_budget().wait();
         let (site, key, deadline) = (self.clone(), key.clone(), wait.deadline());
-        self.to_the_end(async move {
+        self.uncancelled(async move {
             let deleted = site.database().delete_session(&key, deadline).await?;
-            site.tell_change(&key, deadline).await?;
+            site.notify_change(&key, deadline).await?;
             Ok(deleted)
         })
         .await
     }
 
-    /// Deletes all sessions that have expired, as `manage.py clearsessions`; says how many it
-    /// deleted.
+    /// Deletes all expired sessions, as `manage.py clearsessions` does, and returns how many.
     ///
-    /// It deletes a thousand at a time, on a connection of its own that closes when it is done, and
-    /// each thousand has ten minutes: the `timeout` is for visitors. With the index that
-    /// Django's table has on `expire_date`, it reads no more than it deletes, however large the table
-    /// is; without that index it reads the whole table for each thousand.
+    /// It deletes 1000 rows at a time, on a separate connection that closes at the end. Each batch may
+    /// take ten minutes; the `timeout` of the settings does not apply. With the index that Django's table
+    /// has on `expire_date`, it reads only the rows that it deletes. Without that index it reads the whole
+    /// table for each batch.
     ///
-    /// Several may run at once, also beside Django's command. A row that somebody else has locked is
-    /// passed over: another one who clears deletes it, or a request gives it another end; otherwise
-    /// it goes next time. Locking takes the right to `UPDATE`, beside `SELECT` and `DELETE`. No
-    /// [`on_session_change`](DjangoSite::on_session_change) is called: what has expired is in no
-    /// cache.
+    /// Several of these may run at once, also beside Django's command. A row that is locked is skipped, and
+    /// is deleted by a later run if it is still expired then. The role needs `SELECT`, `DELETE` and
+    /// `UPDATE` on the table (`UPDATE` for locking). The hook
+    /// [`on_session_change`](DjangoSite::on_session_change) does not run, because no cache keeps expired
+    /// sessions.
     ///
     /// # Errors
-    /// As [`DjangoSite::create`]. What was deleted until then stays deleted.
+    /// Those of [`create`](DjangoSite::create). Rows that were deleted before the error stay deleted.
     #[doc(alias = "clearsessions")]
     pub async fn clear_expired(&self) -> Result<u64, Error> {
         self.require_writing()?;
@@ -150,8 +155,8 @@ impl DjangoSite {
         self.database().clear_expired(SystemTime::now()).await
     }
 
-    /// Stores what a request did to its session: the data that it sees, or what the same edits make
-    /// of the data that somebody else stored meanwhile.
+    /// Stores the changes that a request made to its session: the data that it sees or, if another
+    /// request stored something meanwhile, that data with the same edits applied.
     ///
     /// # Errors
     /// [`Error::SessionInterrupted`] if the row is gone, and those of [`DjangoSite::create`].
@@ -163,7 +168,7 @@ impl DjangoSite {
         match save.row() {
             _ if self.is_in_cookie() => {
                 self.require_writing()?;
-                self.sealed(SessionKey::generate(), data)
+                self.signed_session(SessionKey::generate(), data)
             }
             Row::New(key) | Row::Blank(key) => self.insert(key.clone(), data).await,
             Row::Kept(row) => self.replace((row, row.key()), save, data).await,
@@ -173,8 +178,8 @@ impl DjangoSite {
         }
     }
 
-    /// Moves the end of a session that was not changed, unless that was done a moment ago. Its row was
-    /// `seen` then.
+    /// Extends an unchanged session, unless that was done a moment ago. `seen` is when its row was last
+    /// read or written.
     ///
     /// # Errors
     /// [`Error::InvalidExpiry`], [`Error::Unavailable`].
@@ -186,7 +191,7 @@ impl DjangoSite {
         let empty = SessionData::new();
         let data = session.data().unwrap_or(&empty);
         if self.is_in_cookie() {
-            return Ok(RowNow::Live(self.sealed(session.key().clone(), data.clone())?));
+            return Ok(RowNow::Live(self.signed_session(session.key().clone(), data.clone())?));
         }
         let (was, end) = (session.expire_date(), self.expire_date(data)?);
         let life = end.duration_since(SystemTime::now()).unwrap_or_default();
@@ -199,11 +204,11 @@ impl DjangoSite {
         if self.database().slide_session(session.key(), was, end, deadline).await? {
             return Ok(RowNow::Live(session.ending(end)));
         }
-        // Somebody else has moved it, or is changing it, or has ended it.
+        // Another request has extended, changed or ended the session.
         self.look_for_row(session, deadline).await
     }
 
-    /// What there is of the row of a session that was `seen` then.
+    /// What the row of a session is like now. `seen` is when it was last read or written.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -242,7 +247,7 @@ impl DjangoSite {
         self.writer().policy().cookie_life(data, SystemTime::now())
     }
 
-    /// When a session with this data ends that is stored now.
+    /// The `expire_date` of a session with this data that is stored now.
     ///
     /// # Errors
     /// [`Error::InvalidExpiry`].
@@ -250,7 +255,7 @@ impl DjangoSite {
         self.writer().policy().expire_date(data, SystemTime::now())
     }
 
-    /// What `set_expiry` stores in the session; `None` takes the entry out.
+    /// The JSON that `set_expiry` stores in the session; `None` removes the entry.
     ///
     /// # Errors
     /// [`Error::InvalidExpiry`].
@@ -282,31 +287,32 @@ impl DjangoSite {
         }
     }
 
-    /// Makes a session with this data, whether this service may write or not.
+    /// Creates a session with this data, even without `write_sessions`: for tests.
     ///
     /// # Errors
     /// As [`DjangoSite::create`].
     pub(crate) async fn create_as_django(&self, data: SessionData) -> Result<DjangoSession, Error> {
         if self.is_in_cookie() {
-            return self.sealed(SessionKey::generate(), data);
+            return self.signed_session(SessionKey::generate(), data);
         }
-        self.inserted(SessionKey::generate(), data).await
+        self.insert_row(SessionKey::generate(), data).await
     }
 
     async fn insert(&self, key: SessionKey, data: SessionData) -> Result<DjangoSession, Error> {
         self.require_writing()?;
-        self.inserted(key, data).await
+        self.insert_row(key, data).await
     }
 
-    async fn inserted(
+    async fn insert_row(
         &self,
         mut key: SessionKey,
         data: SessionData,
     ) -> Result<DjangoSession, Error> {
         let wait = self.database().write_budget().wait();
-        // No two keys in a row are taken by chance: something in the database lets no row in.
+        // Two keys in succession are never taken by chance: then something in the database, such as a
+        // trigger, prevents the insert.
         for _ in 0..2 {
-            let session = self.sealed(key, data.clone())?;
+            let session = self.signed_session(key, data.clone())?;
             let (session_data, end) = (session.session_data(), session.expire_date());
             let columns = self.further_columns(&data)?;
             let key_of = session.key();
@@ -324,7 +330,7 @@ impl DjangoSite {
         Err(Unavailable::NotWritten.into())
     }
 
-    /// Compares and swaps, as often as somebody else was faster.
+    /// Compares and swaps, again after each change of another request.
     async fn replace(
         &self,
         (row, new_key): (&DjangoSession, &SessionKey),
@@ -338,20 +344,20 @@ impl DjangoSite {
         let (mut row, mut key) = (row.clone(), new_key.clone());
         let mut turn = None;
         let mut was_the_same = false;
-        // The key that a session keeps cannot be, nor are two in a row by chance: then something in
-        // the database lets no change through.
+        // A key that the session already has is never taken, and two new keys in succession are never
+        // taken by chance: then something in the database prevents the update.
         let mut may_be_taken = !matches!(save.row(), Row::Kept(_));
         loop {
-            let session = self.sealed(key, data)?;
+            let session = self.signed_session(key, data)?;
             let columns = self.further_columns(session.data()?)?;
             let (site, was, is) = (self.clone(), row.clone(), session.clone());
-            let written = self.to_the_end(async move {
+            let written = self.uncancelled(async move {
                 let read = (was.key(), was.session_data());
                 let (data, end) = (is.session_data(), is.expire_date());
                 let new = (is.key(), data, end);
                 let written = site.database().update_session(read, new, columns, deadline).await?;
                 if written == Written::Done {
-                    site.tell_replaced(was.key(), is.key(), deadline).await?;
+                    site.notify_replaced(was.key(), is.key(), deadline).await?;
                 }
                 Ok(written)
             });
@@ -376,8 +382,8 @@ impl DjangoSite {
                 drop(wait);
                 return self.insert(session.key().clone(), data).await;
             };
-            // Each further try has a reason: the row was changed. Where it was not, something in the
-            // database does not let it be.
+            // Each further attempt has a reason: the row was changed. If it was not, something in the
+            // database prevents the update.
             if now.session_data.as_str() == row.session_data()
                 && std::mem::replace(&mut was_the_same, true)
             {
@@ -392,19 +398,21 @@ impl DjangoSite {
         }
     }
 
-    /// A session as it is to be stored: signed, and with its end.
+    /// A session ready to be stored: signed, and with its `expire_date`.
     ///
     /// # Errors
     /// [`Error::InvalidExpiry`]; [`Error::ImproperlyConfigured`] for more than `max_decompressed_size`.
-    pub(crate) fn sealed(
+    pub(crate) fn signed_session(
         &self,
         key: SessionKey,
         data: SessionData,
     ) -> Result<DjangoSession, Error> {
         if data.to_json().len() > self.settings().max_decompressed_size {
-            // Nobody here could read it again.
+            // This service could not read it again.
             return Err(Error::ImproperlyConfigured(
-                "a session is to be stored that is larger than `max_decompressed_size`".into(),
+                "the session is too large to be stored: raise \
+                 `DjangoSettings::max_decompressed_size`, or store less in it"
+                    .into(),
             ));
         }
         let end = self.expire_date(&data)?;
@@ -416,9 +424,9 @@ impl DjangoSite {
         self.settings().session_engine == SessionEngine::SignedCookies
     }
 
-    /// Changes a row and tells of it. A visitor who goes away in between must not leave a copy behind
-    /// that is not true any more.
-    async fn to_the_end<T: Send + 'static>(
+    /// Changes a row and notifies the hook, even if the visitor disconnects meanwhile: otherwise a cache
+    /// would keep an outdated copy.
+    async fn uncancelled<T: Send + 'static>(
         &self,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
@@ -428,36 +436,35 @@ impl DjangoSite {
         tokio::spawn(write).await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
     }
 
-    /// A row is changed, and has the key `now`. Under another one than it `was`, nobody else knows it: a
-    /// cache that does not hear of that must not cost the visitor the session.
-    async fn tell_replaced(
+    /// Notifies the hook of a changed row whose key `was` the first and is `now` the second. If the key is
+    /// new, no cache has it yet, so a failing hook must not cost the visitor the session.
+    async fn notify_replaced(
         &self,
         was: &SessionKey,
         now: &SessionKey,
         deadline: Instant,
     ) -> Result<(), Error> {
-        match self.tell_change(was, deadline).await {
+        match self.notify_change(was, deadline).await {
             Err(error) if was.as_str() != now.as_str() => {
-                let message =
-                    "a session has a new key, and the change could not be told to the cache";
+                let message = "the on_session_change hook failed for a session that has a new key";
                 tracing::error!(error = %error.chain(), message);
                 Ok(())
             }
-            told => told,
+            notified => notified,
         }
     }
 
-    /// A row is changed: whatever copy of it there is elsewhere is not true any more. It is told to
-    /// the end, but nobody waits for a cache that hangs.
-    async fn tell_change(&self, key: &SessionKey, deadline: Instant) -> Result<(), Error> {
+    /// Notifies the hook that the copy of a row in a cache is outdated. The hook runs to its end; the
+    /// request waits for it until the deadline.
+    async fn notify_change(&self, key: &SessionKey, deadline: Instant) -> Result<(), Error> {
         let Some(on_change) = self.hooks().on_session_change.clone() else { return Ok(()) };
         let (key, timeout) = (key.clone(), self.settings().timeout);
-        let told = tokio::spawn(async move { on_change(key).await });
-        let failed = match timeout_at(deadline, told).await {
+        let hook = tokio::spawn(async move { on_change(key).await });
+        let failed = match timeout_at(deadline, hook).await {
             Ok(Ok(Ok(()))) => return Ok(()),
             Ok(Ok(Err(error))) => error,
-            Ok(Err(_)) => "it did not come to an end".into(),
-            Err(_) => format!("no answer within {timeout:?}").into(),
+            Ok(Err(_)) => "the on_session_change hook panicked or was cancelled".into(),
+            Err(_) => format!("the on_session_change hook took longer than {timeout:?}").into(),
         };
         Err(Unavailable::Cache(failed).into())
     }

@@ -52,19 +52,19 @@ impl Memory {
         Written::Done
     }
 
-    /// Deletes a row; says whether it was there.
+    /// Deletes a row and returns whether it was there.
     pub(crate) fn delete_session(&self, key: &SessionKey) -> bool {
         self.sessions().remove(key.as_str()).is_some()
     }
 
-    /// Moves the end of a session, if it still ends when it did; says whether it was moved.
+    /// Moves the end of a session, if it still ends when it did and returns whether it was moved.
     pub(crate) fn slide_session(&self, key: &SessionKey, was: SystemTime, end: SystemTime) -> bool {
         let mut sessions = self.sessions();
         let row = sessions.get_mut(key.as_str()).filter(|row| row.expire_date == timestamp(was));
         row.map(|row| row.expire_date = timestamp(end)).is_some()
     }
 
-    /// Deletes the rows that ended before this moment; says how many.
+    /// Deletes the rows that ended before this moment and returns how many.
     pub(crate) fn clear_expired(&self, now: SystemTime) -> u64 {
         let mut sessions = self.sessions();
         let before = sessions.len();

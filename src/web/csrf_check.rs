@@ -1,4 +1,4 @@
-//! The CSRF check of a middleware, and the secret of one request.
+//! The CSRF check of a middleware, and the CSRF secret of one request.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -16,7 +16,7 @@ use actix_web::{
 
 use super::{
     body,
-    cookie::last_cookie,
+    cookie_header::last_cookie,
     host::{Address, header},
     request_session::RequestSession,
     set_cookie::{Lifetime, SetCookie},
@@ -32,29 +32,29 @@ use crate::{
 /// `CSRF_SESSION_KEY`
 pub(crate) const SESSION_KEY: &str = "_csrftoken";
 
-const NO_SECRET: &str = "CSRF_USE_SESSIONS: the session has no CSRF secret, and this service writes \
-                         none into sessions: set `DjangoSettings::write_sessions`";
+const NO_SECRET: &str = "CSRF_USE_SESSIONS: the session has no CSRF secret, and this service cannot store \
+                         one: set `DjangoSettings::write_sessions`";
 
-/// Of which requests a middleware checks that they were meant by the visitor.
+/// Which requests a middleware checks for CSRF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum CsrfPolicy {
-    /// All that may change something.
+    /// All that may change something: all but GET, HEAD, OPTIONS and TRACE.
     #[default]
     Checked,
     /// None: `csrf_exempt`.
     Exempt,
-    /// Those that a session authenticates.
+    /// Those whose session names a user.
     IfLoggedIn,
 }
 
-/// What there is to check of a request.
+/// Which part of the check a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// Nothing: it changes nothing.
+    /// None: it changes nothing.
     Nothing,
-    /// From what page it comes: a WebSocket may change anything later.
+    /// Its origin: a WebSocket may change something later.
     Page,
-    /// That, and the token.
+    /// Its origin and its token.
     Token,
 }
 
@@ -64,7 +64,7 @@ impl Wanted {
         if is(Method::GET) {
             return if is_websocket(req.headers()) { Self::Page } else { Self::Nothing };
         }
-        // Anything not known to be safe: `PROPFIND` and `FOO` too (C20).
+        // All methods but the safe ones are checked: `PROPFIND` and `FOO` too (C20).
         if is(Method::HEAD) || is(Method::OPTIONS) || is(Method::TRACE) {
             return Self::Nothing;
         }
@@ -72,8 +72,8 @@ impl Wanted {
     }
 }
 
-/// Django spells a method in capitals first.
-// C20.
+/// Compares without case, because Django turns the method into capitals first.
+// C20: methods that are checked.
 fn is_method(req: &ServiceRequest, method: &Method) -> bool {
     req.method() == method || req.method().as_str().eq_ignore_ascii_case(method.as_str())
 }
@@ -84,8 +84,9 @@ fn is_websocket(headers: &HeaderMap) -> bool {
     upgrades.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// The check, in Django's order. Says on a `warn` line what came and what was expected.
-// C4.
+/// Checks the request in Django's order. If the check fails, a `warn` line has the reason, the origin of the
+/// request and the expected one.
+// C4: the order of the checks.
 pub(crate) async fn check(
     req: &mut ServiceRequest,
     wanted: Wanted,
@@ -97,9 +98,9 @@ pub(crate) async fn check(
     if wanted == Wanted::Nothing {
         return Ok(());
     }
-    let verdict = judge(req, wanted, check, state, site).await;
+    let verdict = run_check(req, wanted, check, state, site).await;
     if verdict.is_ok() {
-        state.is_checked_by(site);
+        state.set_checked_by(site);
     }
     if let Err(Error::CsrfFailed(reason)) = &verdict {
         let from = Provenance::from(&Address::of(req.request(), settings));
@@ -116,7 +117,7 @@ pub(crate) async fn check(
     verdict
 }
 
-/// What a client sent, without what could pass for another line of the log.
+/// Escapes the control characters in a client's text, so that it cannot forge lines of the log.
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
@@ -128,7 +129,7 @@ fn printable(text: &str) -> String {
     printable
 }
 
-async fn judge(
+async fn run_check(
     req: &mut ServiceRequest,
     wanted: Wanted,
     check: &CsrfCheck,
@@ -159,22 +160,22 @@ async fn judge(
     check.token(&secret, in_form.as_deref(), in_header.as_deref()).map_err(Error::CsrfFailed)
 }
 
-/// What is known of the CSRF secret of one request: `request.META["CSRF_COOKIE"]` in Django.
+/// The CSRF secret of one request: `request.META["CSRF_COOKIE"]` in Django.
 pub(crate) struct CsrfState {
-    /// What the request's cookie or its session holds; nothing until the session is known.
+    /// The secret in the request's cookie or session; empty until the session is known.
     brought: OnceCell<Result<Option<Secret>, CsrfTokenFault>>,
-    /// What tokens are made of from now on.
+    /// The secret for new tokens.
     current: RefCell<Option<Secret>>,
     /// Whether the response, or the session, has to carry it: `CSRF_COOKIE_NEEDS_UPDATE`.
     is_used: Cell<bool>,
-    /// By whose rules the request was checked.
+    /// The sites by whose settings the request was checked.
     checked: RefCell<Vec<DjangoSite>>,
     /// `CSRF_USE_SESSIONS`
     is_in_session: bool,
 }
 
 impl CsrfState {
-    /// What the request brings.
+    /// The state at the beginning of a request.
     pub(crate) fn of(headers: &HeaderMap, settings: &DjangoSettings) -> Rc<Self> {
         let state = Self {
             brought: OnceCell::new(),
@@ -186,7 +187,7 @@ impl CsrfState {
         if !settings.csrf_use_sessions {
             let cookie = last_cookie(headers, &settings.csrf_cookie_name);
             let brought = cookie.map(|cookie| Secret::read(&cookie)).transpose();
-            // What is no secret is replaced at once, whatever the request is for (C8).
+            // A cookie that is not a valid secret is replaced with every answer (C8).
             state.is_used.set(brought.is_err());
             state.current.replace(brought.clone().unwrap_or_else(|_| Some(Secret::new())));
             state.brought.get_or_init(|| brought);
@@ -194,16 +195,16 @@ impl CsrfState {
         Rc::new(state)
     }
 
-    /// Whether middlewares with these settings share one: they mean one cookie.
+    /// Whether middlewares with these settings share their state, because they use the same cookie.
     pub(crate) fn serves(ours: &DjangoSettings, settings: &DjangoSettings) -> bool {
         ours.csrf_use_sessions == settings.csrf_use_sessions
             && ours.csrf_cookie_name == settings.csrf_cookie_name
     }
 
-    /// Reads the secret in the session that the request came with, as `CsrfViewMiddleware` does of every
-    /// request: Django calls the session accessed then. What is no secret counts for nothing, where Django
-    /// fails or compares.
-    // CD2.
+    /// Reads the secret in the session that the request came with, as `CsrfViewMiddleware` does for every
+    /// request: the session counts as accessed. An invalid secret counts as none, where Django fails or
+    /// compares.
+    // CD2: stricter than Django with an invalid secret.
     pub(crate) fn read(&self, session: &RequestSession) {
         if !self.is_in_session || self.brought.get().is_some() {
             return;
@@ -216,17 +217,17 @@ impl CsrfState {
         self.brought.get_or_init(|| Ok(secret));
     }
 
-    /// Whether the request was checked by the rules of this handle: once is enough.
+    /// Whether the request was already checked by the settings of this site.
     pub(crate) fn was_checked_by(&self, site: &DjangoSite) -> bool {
         self.checked.borrow().iter().any(|other| other.has_settings_of(site))
     }
 
-    fn is_checked_by(&self, site: &DjangoSite) {
+    fn set_checked_by(&self, site: &DjangoSite) {
         self.checked.borrow_mut().push(site.clone());
     }
 
-    /// `get_token`: a token for a page, of the secret that is there or of a new one, if that can be kept.
-    /// The response carries the cookie, so that it is renewed.
+    /// `get_token`: a token for a page, from the current secret or from a new one if it can be stored. The
+    /// response sets the cookie again, so that it lives longer.
     pub(crate) fn get_token(&self, is_session_kept: bool) -> Result<String, Error> {
         let mut current = self.current.borrow_mut();
         if self.is_in_session && !is_session_kept && current.is_none() {
@@ -236,17 +237,17 @@ impl CsrfState {
         Ok(current.get_or_insert_with(Secret::new).masked())
     }
 
-    /// `rotate_token`: from now on, and in the response, another secret.
+    /// `rotate_token`: a new secret for tokens and for the response.
     pub(crate) fn rotate_token(&self) {
         self.current.replace(Some(Secret::new()));
         self.is_used.set(true);
     }
 
-    /// Puts the secret into the session, if it was used and is not there: also into one that was flushed
-    /// since, so that the page that was given a token can use it.
+    /// Puts the secret into the session, if it was used and is not there. Also into a session that was flushed
+    /// meanwhile, so that the token of the page is valid.
     ///
     /// # Errors
-    /// As [`RequestSession::begin`].
+    /// Those of [`RequestSession::begin`].
     // A masked one that an old Django left there is unmasked (C9).
     pub(crate) fn store(&self, session: &RequestSession) -> Result<(), Error> {
         let current = self.current.borrow();
@@ -264,7 +265,7 @@ impl CsrfState {
         Ok(())
     }
 
-    /// Puts the cookie into the response, if it was used or has to be replaced; once.
+    /// Puts the cookie into the response once, if the secret was used or has to be replaced.
     pub(crate) fn send(&self, headers: &mut HeaderMap, settings: &DjangoSettings) {
         if self.is_in_session || !self.is_used.take() {
             return;

@@ -1,4 +1,4 @@
-//! Users without a session: for whoever came in by a token.
+//! Users without a session, for clients who bring a token.
 
 use std::fmt;
 
@@ -8,12 +8,14 @@ use crate::{
     settings::Power,
 };
 
+/// # Users: by id or name
 impl DjangoSite {
-    /// The user with this primary key, if the account is active: for a request that is
-    /// authenticated otherwise, by a token of the REST framework for example.
+    /// Looks up the user with this primary key, if the account is active: for a request that something
+    /// else than a session authenticates, such as a token of your own. Mirrors
+    /// `ModelBackend.get_user(user_id)`.
     ///
-    /// Columns and permissions are there as for the user of a session;
-    /// [`after_get_user`](Self::after_get_user) is not asked.
+    /// The user has columns and permissions as the user of a session has. The hook
+    /// [`after_get_user`](Self::after_get_user) does not run.
     ///
     /// ```no_run
     /// # use actix_django_session::{DjangoUser, Error, DjangoSite};
@@ -25,28 +27,30 @@ impl DjangoSite {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotLoggedIn`] if there is no such user, the account is not active, or no backend of the
-    /// settings reads users as `ModelBackend` does; [`Error::ImproperlyConfigured`] if the exported
-    /// settings say that the site finds users in a way of its own;
-    /// [`Error::Unavailable`] when PostgreSQL does not answer.
+    /// - [`Error::NotLoggedIn`] if there is no such user, the account is not active, or no backend of the
+    ///   settings reads users as `ModelBackend` does.
+    /// - [`Error::ImproperlyConfigured`] if the exported settings say that the site finds users in its own
+    ///   way.
+    /// - [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn user(&self, id: impl fmt::Display) -> Result<DjangoUser, Error> {
         self.require_reading_backend()?;
         let user = self.find_by_id(&id.to_string()).await?;
         active(user)
     }
 
-    /// The user with this username (the value of `USERNAME_FIELD`, as Django's `get_by_natural_key` finds it), if the account is
-    /// active: otherwise as [`DjangoSite::user`].
+    /// Looks up the user with this username, if the account is active. The username is the value of
+    /// `USERNAME_FIELD`; Django's `get_by_natural_key` finds users in the same way. In all else as
+    /// [`user`](Self::user).
     ///
     /// # Errors
-    /// As [`DjangoSite::user`]; [`Error::ImproperlyConfigured`] if several users have that name.
+    /// Those of [`user`](Self::user); [`Error::ImproperlyConfigured`] if several users have that name.
     pub async fn user_by_username(&self, username: &str) -> Result<DjangoUser, Error> {
         self.require_reading_backend()?;
         let user = self.find_by_username(username).await?;
         active(user)
     }
 
-    /// A site all of whose backends have a `get_user` of their own has no users but by them.
+    /// Where all backends have a `get_user` of their own, only those backends know the users.
     fn require_reading_backend(&self) -> Result<(), Error> {
         let mut backends = self.settings().authentication_backends.iter();
         match backends.any(|backend| backend.reads_users) {
@@ -55,7 +59,7 @@ impl DjangoSite {
         }
     }
 
-    /// Active or not.
+    /// The user with this id, active or not.
     async fn find_by_id(&self, id: &str) -> Result<Option<DjangoUser>, Error> {
         self.require_users()?;
         let budget = self.database().read_budget();
@@ -66,7 +70,7 @@ impl DjangoSite {
         Ok(row.map(|row| self.user_in(row, None, key, &wait)))
     }
 
-    /// Active or not.
+    /// The user with this username, active or not.
     pub(super) async fn find_by_username(
         &self,
         username: &str,
