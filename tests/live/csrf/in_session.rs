@@ -118,7 +118,7 @@ async fn one_session_serves_django_and_us() {
 #[actix_web::test]
 async fn a_service_that_only_reads_writes_no_secret_and_says_so() {
     let bed = Bed::shared().await;
-    let app = start(bed.site_with(in_session()));
+    let app = start(bed.site_with(in_session())).with_log();
     let key = bed.session(r#"{"a":1}"#).await;
     let row = || bed.ask(json!({ "cmd": "get_row", "key": key }));
     let before = row().await;
