@@ -1,22 +1,17 @@
 //! A real server in front of a pool.
 
-use std::{
-    net::SocketAddr,
-    sync::mpsc,
-    thread::{self, JoinHandle},
-};
+use std::net::SocketAddr;
 
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSettings, DjangoSite, DjangoUser, DjangoUserId,
     OptionalDjangoSession,
 };
 use actix_web::{
-    App, HttpServer,
-    dev::ServerHandle,
+    App,
     web::{self, ServiceConfig},
 };
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
-use testbed::{Settings, With};
+use testbed::{Settings, TestApp, With, any_port};
 use tokio_postgres::NoTls;
 
 use crate::TEST_TIMEOUT;
@@ -44,7 +39,7 @@ pub(crate) fn pool(url: &str, size: usize) -> Pool {
 }
 
 /// The middlewares and the handlers behind them.
-pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send + Sync {
     let optional = DjangoSessionMiddleware::optional(site.clone());
     let required = DjangoSessionMiddleware::required(site.clone());
     let login_required = DjangoSessionMiddleware::login_required(site);
@@ -77,8 +72,7 @@ async fn user(user: DjangoUser) -> actix_web::Result<String> {
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     pub(crate) pool: Pool,
-    handle: ServerHandle,
-    thread: Option<JoinHandle<()>>,
+    _app: TestApp,
 }
 
 impl Service {
@@ -89,7 +83,7 @@ impl Service {
 
     pub(crate) fn with(
         pool: Pool,
-        routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+        routes: impl Fn(&mut ServiceConfig) + Clone + Send + Sync + 'static,
     ) -> Self {
         Self::with_workers(2, pool, routes)
     }
@@ -97,32 +91,10 @@ impl Service {
     pub(crate) fn with_workers(
         workers: usize,
         pool: Pool,
-        routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+        routes: impl Fn(&mut ServiceConfig) + Clone + Send + Sync + 'static,
     ) -> Self {
-        let (started, start) = mpsc::channel();
-        let thread = thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let server = HttpServer::new(move || App::new().configure(routes.clone()))
-                    .workers(workers)
-                    .disable_signals()
-                    .bind(("127.0.0.1", 0))
-                    .unwrap();
-                let address = server.addrs()[0];
-                let server = server.run();
-                started.send((address, server.handle())).unwrap();
-                server.await.unwrap();
-            });
-        });
-        let (address, handle) = start.recv().unwrap();
-        Self { address, pool, handle, thread: Some(thread) }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        drop(self.handle.stop(false));
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
+        let app = move || App::new().configure(routes.clone());
+        let app = TestApp::serve(any_port(), workers, app);
+        Self { address: app.address(), pool, _app: app }
     }
 }

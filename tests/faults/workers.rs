@@ -32,7 +32,10 @@ fn site(scene: &Scene) -> DjangoSite {
     DjangoSite::new(pool(scene.database.url(), 4), settings).unwrap()
 }
 
-fn service(scene: &Scene, routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> Service {
+fn service(
+    scene: &Scene,
+    routes: impl Fn(&mut ServiceConfig) + Clone + Send + Sync + 'static,
+) -> Service {
     Service::with(pool(scene.database.url(), 4), routes)
 }
 

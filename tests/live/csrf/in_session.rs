@@ -118,7 +118,7 @@ async fn django_and_the_service_share_the_secret_in_a_session() {
 #[actix_web::test]
 async fn a_service_without_write_sessions_creates_no_secret_and_names_the_setting() {
     let bed = Bed::shared().await;
-    let app = start(bed.site_with(in_session()));
+    let app = start(bed.site_with(in_session())).with_log();
     let key = bed.session(r#"{"a":1}"#).await;
     let row = || bed.ask(json!({ "cmd": "get_row", "key": key }));
     let before = row().await;

@@ -16,6 +16,7 @@ fn app(settings: DjangoSettings) -> TestApp {
         let middleware = DjangoSessionMiddleware::optional(site(settings.clone()));
         App::new().wrap(middleware).default_service(web::to(async || "reached"))
     })
+    .with_log()
 }
 
 type Headers<'a> = &'a [(&'a str, &'a [u8])];

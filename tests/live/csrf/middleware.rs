@@ -333,7 +333,8 @@ async fn each_token_is_different_and_all_are_accepted() {
 async fn without_a_middleware_a_token_fails_and_names_the_fix() {
     let app = TestApp::start(|| {
         App::new().route("/", web::get().to(async |token: CsrfToken| token.input()))
-    });
+    })
+    .with_log();
     assert_eq!(app.get_without_cookie("/").await.status, 500);
     assert!(app.log().of_this_crate(&["ERROR"])[0].contains("CsrfToken"));
 }

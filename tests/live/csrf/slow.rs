@@ -27,7 +27,8 @@ fn app(settings: DjangoSettings) -> (TestApp, Heard) {
     let app = TestApp::start(move || {
         let middleware = DjangoSessionMiddleware::optional(site.clone()).name("forms");
         App::new().wrap(middleware).default_service(web::to(async || "reached"))
-    });
+    })
+    .with_log();
     (app, heard)
 }
 

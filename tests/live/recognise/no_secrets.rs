@@ -85,7 +85,8 @@ async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_s
                 .service(web::scope("/required").wrap(required.clone()).configure(routes))
                 .service(web::scope("/login").wrap(login.clone()).configure(routes))
                 .service(web::scope("/optional").wrap(optional.clone()).configure(routes))
-        });
+        })
+        .with_log();
         for key in keys {
             for middleware in ["none", "required", "login", "optional"] {
                 for extractor in ["nothing", "session", "optional", "user", "number"] {

@@ -41,6 +41,7 @@ fn every_middleware(site: &DjangoSite) -> TestApp {
             .service(web::scope("/optional-api").wrap(optional_api.clone()).configure(routes))
             .service(web::scope("/own").wrap(own.clone()).configure(routes))
     })
+    .with_log()
 }
 
 const EXTRACTORS: [&str; 5] = ["nothing", "session", "optional", "user", "number"];
@@ -199,7 +200,8 @@ async fn a_fault_that_locks_out_all_users_is_logged_once_a_minute() {
     ] {
         let key = bed.session(json).await;
         let middleware = DjangoSessionMiddleware::login_required(bed.site());
-        let app = TestApp::start(move || App::new().wrap(middleware.clone()).configure(routes));
+        let app = TestApp::start(move || App::new().wrap(middleware.clone()).configure(routes))
+            .with_log();
         assert_logged_once(&app, "/nothing", &key, said).await;
     }
 }

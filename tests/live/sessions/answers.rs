@@ -72,7 +72,8 @@ async fn a_change_after_the_response_was_sent_is_not_saved_and_is_logged() {
     };
     let app = TestApp::start(move || {
         App::new().wrap(middleware.clone()).route("/", web::get().to(handler))
-    });
+    })
+    .with_log();
     let key = bed.session("{}").await;
     assert_eq!(app.get("/", &key).await.status, 200);
     assert_eq!(value_of_a(&site, &key).await, None);

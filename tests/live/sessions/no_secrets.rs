@@ -54,7 +54,8 @@ async fn no_log_line_has_a_session_key_or_session_data_of_what_is_written() {
         let middleware = DjangoSessionMiddleware::optional(site.clone());
         let app = TestApp::start(move || {
             App::new().wrap(middleware.clone()).route("/{change}", web::get().to(change))
-        });
+        })
+        .with_log();
         let mut secrets = vec![VALUE.to_owned(), "hush".to_owned()];
         for change in ["insert", "cycle", "clear", "flush", "misfit", "expiry", "save", "nothing"] {
             let key = bed.session(&json).await;
@@ -165,7 +166,8 @@ async fn no_error_or_log_line_has_a_row_that_the_database_refuses() {
         let middleware = DjangoSessionMiddleware::optional(site.clone());
         let app = TestApp::start(move || {
             App::new().wrap(middleware.clone()).route("/{change}", web::get().to(change))
-        });
+        })
+        .with_log();
         let mut shown = Vec::new();
         let mut failed = Vec::new();
         let of_sessions = own.contains("django_session");

@@ -180,7 +180,7 @@ async fn two_services_slide_a_thousand_sessions_without_errors() {
     let site = bed.site_with(changing.clone());
     let keys = join_all((0..1000).map(|_| start(&site))).await;
     bed.sql("UPDATE django_session SET expire_date = now() + interval '1 hour'").await;
-    let sliding = || service(&bed.site_with(each_request_slides(changing.clone())));
+    let sliding = || service(&bed.site_with(each_request_slides(changing.clone()))).with_log();
     let services = [sliding(), sliding()];
     for _ in 0..2 {
         // The two services run at the same time.

@@ -91,7 +91,7 @@ impl TestApp {
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let service = move || {
-                    heard.listen();
+                    heard.attach();
                     service()
                 };
                 let server = HttpServer::new(service)
@@ -115,6 +115,13 @@ impl TestApp {
         self
     }
 
+    /// Keeps what its workers log from now on.
+    #[must_use]
+    pub fn with_log(self) -> Self {
+        self.log.record();
+        self
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -126,7 +133,11 @@ impl TestApp {
     }
 
     /// What its workers log.
+    ///
+    /// # Panics
+    /// When it keeps no log: see [`with_log`](Self::with_log).
     pub fn log(&self) -> &Log {
+        assert!(self.log.records(), "start the server with_log()");
         &self.log
     }
 

@@ -6,13 +6,17 @@
 use std::{
     cell::RefCell,
     fmt::{self, Write},
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, Once, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
+    subscriber::Interest,
 };
 
 thread_local! {
@@ -21,7 +25,14 @@ thread_local! {
 
 /// The log of the threads that [listen](Self::listen).
 #[derive(Clone, Debug, Default)]
-pub struct Log(Arc<Mutex<Vec<Line>>>);
+pub struct Log(Arc<Recorder>);
+
+#[derive(Debug, Default)]
+struct Recorder {
+    /// Text is made and kept where a test asks for it: a server logs some lines for each request.
+    records: AtomicBool,
+    lines: Mutex<Vec<Line>>,
+}
 
 /// One event of tracing or of the crate `log`.
 #[derive(Clone, Debug)]
@@ -48,6 +59,20 @@ impl Log {
     /// # Panics
     /// When this process already has another logger for all threads.
     pub fn listen(&self) {
+        self.record();
+        self.attach();
+    }
+
+    pub(crate) fn record(&self) {
+        self.0.records.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn records(&self) -> bool {
+        self.0.records.load(Ordering::Relaxed)
+    }
+
+    /// Hears this thread, once it [records](Self::record).
+    pub(crate) fn attach(&self) {
         static LISTENERS: Once = Once::new();
 
         LISTENERS.call_once(|| {
@@ -63,7 +88,7 @@ impl Log {
     /// Everything that was recorded.
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {
-        lock(&self.0).clone()
+        lock(&self.0.lines).clone()
     }
 
     /// What the crate under test logged at these levels.
@@ -77,7 +102,7 @@ impl Log {
 
     /// Deletes what was recorded.
     pub fn clear(&self) {
-        lock(&self.0).clear();
+        lock(&self.0.lines).clear();
     }
 }
 
@@ -85,11 +110,15 @@ fn lock(lines: &Mutex<Vec<Line>>) -> MutexGuard<'_, Vec<Line>> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn is_heard() -> bool {
+    HEARD_HERE.with_borrow(|log| log.as_ref().is_some_and(Log::records))
+}
+
 fn hear(level: impl fmt::Display, target: &str, text: String) {
     HEARD_HERE.with_borrow(|log| {
         if let Some(log) = log {
             let line = Line { level: level.to_string(), target: target.into(), text };
-            lock(&log.0).push(line);
+            lock(&log.0.lines).push(line);
         }
     });
 }
@@ -98,19 +127,26 @@ struct Listener;
 
 impl log::Log for Listener {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        HEARD_HERE.with_borrow(Option::is_some)
+        is_heard()
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        hear(record.level(), record.target(), record.args().to_string());
+        if is_heard() {
+            hear(record.level(), record.target(), record.args().to_string());
+        }
     }
 
     fn flush(&self) {}
 }
 
 impl Subscriber for Listener {
+    /// By the thread, so not once for all.
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
     fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+        is_heard()
     }
 
     fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
