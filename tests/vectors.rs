@@ -72,7 +72,7 @@ const FILES: [(&str, Kinds); 3] = [
             (
                 "cookie",
                 51,
-                Read(&[("src/web/cookie.rs", "cookies_are_read_as_six_versions_read_them")]),
+                Read(&[("src/web/cookie_header.rs", "cookies_are_read_as_six_versions_read_them")]),
             ),
             (
                 "domain",
