@@ -10,6 +10,7 @@
 //! | [`write_sessions`](crate::DjangoSettings::write_sessions) is off, and the session auth hash is wrong | the row is deleted | the user is rejected; nothing is written |
 //! | `write_sessions` is off, and the hash was made with a fallback key | the session gets a new key | the user is accepted; nothing is written |
 //! | two requests change one session | the last request wins, and replaces the whole session | both changes are kept; if both set the same key, the last one wins, unless they use [`update`](crate::DjangoSessionMut::update) |
+//! | a permission gets another name in the database | the new name counts at once | behind `permission_required`, the old name still counts for up to a second |
 //! | `SESSION_SAVE_EVERY_REQUEST`, several requests within one second | each moves `expire_date` | one moves it: [`session_save_interval`](crate::DjangoSettings::session_save_interval) |
 //! | `Host` is not in `ALLOWED_HOSTS` | 400 | 400 instead of the redirect to the login page, 403 for forms; other requests are answered |
 //! | a logged-in user does not pass [`permission_required`](crate::DjangoSessionMiddleware::permission_required) or [`staff_required`](crate::DjangoSessionMiddleware::staff_required) | the decorators redirect to the login page, unless `raise_exception` | 403; the documentation of `permission_required` shows how to redirect |
