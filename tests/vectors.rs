@@ -96,7 +96,7 @@ const FILES: [(&str, Kinds); 3] = [
                 Read(&[("src/csrf/check.rs", "header_names_are_written_as_django_writes_them")]),
             ),
             ("host", 78, Read(&[("src/web/host.rs", "hosts_are_djangos")])),
-            ("mask", 20, Read(&[("src/csrf/token.rs", "masks_are_djangos")])),
+            ("mask", 20, Read(&[("src/csrf/token.rs", "masks_are_the_same_as_in_django")])),
             ("match", 42, Read(&[("src/csrf/check.rs", "tokens_match_as_in_django")])),
             ("origin", 136, Read(&[CSRF, HOST])),
             ("referer", 120, Read(&[CSRF, HOST])),
@@ -110,7 +110,7 @@ const FILES: [(&str, Kinds); 3] = [
                     ("src/web/set_cookie.rs", "cookies_are_written_as_django_writes_them"),
                 ]),
             ),
-            ("unmask", 20, Read(&[("src/csrf/token.rs", "masks_are_djangos")])),
+            ("unmask", 20, Read(&[("src/csrf/token.rs", "masks_are_the_same_as_in_django")])),
         ],
     ),
     (

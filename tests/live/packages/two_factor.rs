@@ -34,7 +34,7 @@ async fn users_with_a_second_factor_of_django_two_factor_auth_are_let_in() {
                   from django_otp.plugins.otp_totp.models import TOTPDevice\n\
                   ada = get_user_model().objects.get(username='ada')\n\
                   device = TOTPDevice.objects.create(user=ada, name='default', tolerance=100)\n\
-                  print(totp(device.bin_key))";
+                  print(f'{totp(device.bin_key):06}')";
     let arguments = ["-v", "0", "-c", script];
     let number = Site::shell(bed.django, bed.url(), bed.bed().settings(), &arguments, "").await;
     let number = number.unwrap();
