@@ -387,6 +387,8 @@ impl Memory {
             Request::get("/", Some(("Cookie", &cookie(key.as_str()))), 302, String::new())
         });
         let mut load = Load::new(server.address, TYPICAL, &asked, 1, Dice::new(options.seed))?;
+        // What is remembered of a visitor takes its memory with the first visits.
+        load.run_through()?;
         let mut resident = Vec::new();
         for _ in 0..10 {
             load.run(Until::Answered(requests / 10))?;
