@@ -36,10 +36,11 @@ mod room;
 mod session;
 mod settings;
 pub mod signing;
+mod site;
 mod url;
 mod web;
 
-pub use auth::{DjangoSite, DjangoUser, RequestParts};
+pub use auth::DjangoUser;
 pub use error::{
     AuthenticationFailed, CsrfReason, CsrfTokenFault, DatabaseError, DecodeError, Error, FormError,
     NotLoggedIn, TokenMessage, Unavailable,
@@ -54,6 +55,7 @@ pub use settings::{
     RestFramework, SecretKey, SessionAuthHash, SessionEngine, SimpleJwt, TableName,
     TokenAuthentication, TokenClass, UserModel,
 };
+pub use site::{DjangoSite, RequestParts};
 pub use url::url_has_allowed_host_and_scheme;
 #[doc(hidden)]
 pub use web::DjangoSessionService;

@@ -18,6 +18,7 @@ use syn::{
 const STOREYS: &[&[&str]] = &[
     &["lib", "fuzzing"],
     &["web"],
+    &["site"],
     &["auth"],
     &["csrf", "rest"],
     &["backend"],

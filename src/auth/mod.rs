@@ -1,27 +1,9 @@
-//! Users, passwords, permissions and login: `django.contrib.auth`.
+//! The rules of `django.contrib.auth`: text and rows in, verdict out. Nothing here knows a `DjangoSite`.
 
-mod after_has_perm;
-mod authenticate;
-mod find_user;
-mod get_user;
-mod hashers;
-mod hooks;
-mod login;
-mod passwords;
-mod request_parts;
-mod rest;
-mod session_auth_hash;
+pub(crate) mod hashers;
 mod session_auth_keys;
-mod session_columns;
-mod session_store;
-mod site;
-mod startup_check;
 mod user;
-mod writer;
 
-pub(crate) use get_user::{BACKEND, Visitor};
-pub use request_parts::RequestParts;
-pub(crate) use session_auth_hash::HASH;
-pub(crate) use session_store::RowNow;
-pub use site::DjangoSite;
+pub(crate) use session_auth_keys::SessionAuthKeys;
 pub use user::DjangoUser;
+pub(crate) use user::{AfterHasPerm, PermissionPolicy};

@@ -10,7 +10,7 @@ use crate::{
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 /// The keys of the hash, derived once.
-pub(super) struct SessionAuthKeys {
+pub(crate) struct SessionAuthKeys {
     id: u64,
     current: SaltedHmac,
     fallbacks: Vec<SaltedHmac>,
@@ -20,7 +20,7 @@ pub(super) struct SessionAuthKeys {
 
 impl SessionAuthKeys {
     /// `None` if the user model has no session auth hash.
-    pub(super) fn new(settings: &DjangoSettings) -> Option<Self> {
+    pub(crate) fn new(settings: &DjangoSettings) -> Option<Self> {
         let hash = settings.user_model.session_auth_hash.as_ref()?;
         let djangos = SessionAuthHash::default();
         let fallbacks_are_djangos = hash.has_fallbacks_of_django();
@@ -38,17 +38,17 @@ impl SessionAuthKeys {
     }
 
     /// The hash of this text, in hexadecimal digits.
-    pub(super) fn hexdigest(&self, message: &str) -> String {
+    pub(crate) fn hexdigest(&self, message: &str) -> String {
         self.current.hexdigest(message)
     }
 
     /// A number that no other keys in this process have.
-    pub(super) fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> u64 {
         self.id
     }
 
     /// The key that made this hash from this password and message. `None` if none of them did.
-    pub(super) fn key_of(&self, found: &str, [password, message]: [&str; 2]) -> Option<KeyUsed> {
+    pub(crate) fn key_of(&self, found: &str, [password, message]: [&str; 2]) -> Option<KeyUsed> {
         if self.current.verify_hex(message, found) {
             return Some(KeyUsed::Current);
         }

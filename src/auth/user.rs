@@ -66,7 +66,7 @@ struct Inner {
 }
 
 /// What decides about permissions.
-pub(super) enum PermissionPolicy {
+pub(crate) enum PermissionPolicy {
     /// Django's tables.
     Tables,
     /// Django's tables, and then a hook of the application.
@@ -76,14 +76,14 @@ pub(super) enum PermissionPolicy {
 }
 
 /// The `after_has_perm` hook of the application.
-pub(super) type AfterHasPerm =
+pub(crate) type AfterHasPerm =
     dyn Fn(DjangoUser, String, bool) -> BoxFuture<'static, Result<bool, Error>> + Send + Sync;
 
 type Source = (Backend, PrimaryKeyValue, Budget);
 
 impl DjangoUser {
     /// The user in this row.
-    pub(super) fn from_row(
+    pub(crate) fn from_row(
         row: Arc<UserRow>,
         looked_up: Option<HeldPermissions>,
         source: Source,
@@ -111,23 +111,23 @@ impl DjangoUser {
     }
 
     /// Takes another encoding of the password, which was just stored.
-    pub(super) fn set_password(&self, encoded: String) {
+    pub(crate) fn set_password(&self, encoded: String) {
         // No other code has this user yet.
         let _ = self.0.password.set(encoded);
     }
 
     /// Remembers the session that names this user.
-    pub(super) fn set_session_text(&self, text: &Arc<DecodedText>) {
+    pub(crate) fn set_session_text(&self, text: &Arc<DecodedText>) {
         self.0.session_text.get_or_init(|| Arc::clone(text));
     }
 
     /// The session that names this user, if the user was found by one.
-    pub(super) fn session_text(&self) -> Option<&Arc<DecodedText>> {
+    pub(crate) fn session_text(&self) -> Option<&Arc<DecodedText>> {
         self.0.session_text.get()
     }
 
     /// This user, found by the backend with this path.
-    pub(super) fn by_backend(self, path: &str) -> Self {
+    pub(crate) fn by_backend(self, path: &str) -> Self {
         let _ = self.0.backend.set(path.to_owned());
         self
     }

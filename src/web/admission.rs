@@ -7,8 +7,9 @@ use tokio::time::timeout;
 
 use super::{request::Visit, request_session::RequestSession, rest::Rest};
 use crate::{
-    auth::{DjangoSite, DjangoUser},
+    auth::DjangoUser,
     error::{Error, Unavailable},
+    site::DjangoSite,
 };
 
 /// Which visitors a middleware lets through.

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{buffered_form::BufferedForm, form_reader::FormReader, host::header};
 use crate::{
-    auth::DjangoSite, csrf::form::Form, error::Error, settings::DEFAULT_UPLOAD_MEMORY_SIZE,
+    csrf::form::Form, error::Error, settings::DEFAULT_UPLOAD_MEMORY_SIZE, site::DjangoSite,
 };
 
 /// The CSRF token in the form of a POST request. The body is read no further than needed:

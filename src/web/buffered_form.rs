@@ -7,9 +7,9 @@ use futures_util::{Stream, StreamExt, stream};
 
 use super::spool::Spool;
 use crate::{
-    auth::DjangoSite,
     error::{Error, FormError},
     room::{Room, Taken},
+    site::DjangoSite,
 };
 
 /// How much memory is taken at once: many small allocations would take many times as much.

@@ -22,11 +22,11 @@ use super::{
     set_cookie::{Lifetime, SetCookie},
 };
 use crate::{
-    auth::DjangoSite,
     csrf::{CsrfCheck, Provenance, Secret},
     error::{CsrfReason, CsrfTokenFault, DecodeError, Error},
     session::Changes,
     settings::DjangoSettings,
+    site::DjangoSite,
 };
 
 /// `CSRF_SESSION_KEY`

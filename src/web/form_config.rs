@@ -2,7 +2,7 @@
 
 use actix_web::web::FormConfig;
 
-use crate::auth::DjangoSite;
+use crate::site::DjangoSite;
 
 /// # Start-up: the size of forms
 impl DjangoSite {

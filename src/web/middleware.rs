@@ -24,12 +24,7 @@ use super::{
     rest::{Permission, RestAnswer},
     service::{DjangoSessionService, Middleware},
 };
-use crate::{
-    auth::{DjangoSite, DjangoUser},
-    database::Need,
-    error::Error,
-    settings::is_url,
-};
+use crate::{auth::DjangoUser, database::Need, error::Error, settings::is_url, site::DjangoSite};
 
 /// Recognises the visitor whom Django logged in, by the session cookie and the session's row, checks forms
 /// for CSRF, and lets the request through to the handlers or rejects it.

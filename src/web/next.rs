@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION};
 
 use super::redirect::{REDIRECT_FIELD_NAME, Visited, location_of};
-use crate::{auth::DjangoSite, url::url_has_allowed_host_and_scheme};
+use crate::{site::DjangoSite, url::url_has_allowed_host_and_scheme};
 
 /// # Redirects after login and logout
 impl DjangoSite {

@@ -15,10 +15,11 @@ use super::{
     rejection::Rejection, request_session::RequestSession,
 };
 use crate::{
-    auth::{DjangoSite, DjangoUser},
+    auth::DjangoUser,
     error::Error,
     messages::{COOKIE_NAME, CookieChange, Source, Storage},
     session::DjangoSession,
+    site::DjangoSite,
 };
 
 /// What extractors need of their middleware.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use actix_web::dev::ServiceRequest;
 
 use super::host::header;
-use crate::auth::{DjangoSite, RequestParts};
+use crate::site::{DjangoSite, RequestParts};
 
 /// A copy of the request, if a hook may use it.
 pub(crate) fn request_parts(req: &ServiceRequest, site: &DjangoSite) -> Option<RequestParts> {

@@ -9,11 +9,7 @@ use super::{
     middleware::DjangoSessionMiddleware,
     rest::{Authenticator, Classes, HasPermission, Permission, Rest},
 };
-use crate::{
-    auth::{DjangoSite, DjangoUser},
-    error::Error,
-    settings::RestAuthentication,
-};
+use crate::{auth::DjangoUser, error::Error, settings::RestAuthentication, site::DjangoSite};
 
 /// # For endpoints of the Django REST framework
 impl DjangoSessionMiddleware {

@@ -34,12 +34,12 @@ use super::{
     vary::vary_on_cookie,
 };
 use crate::{
-    auth::{DjangoSite, RequestParts},
     csrf::CsrfCheck,
     database::{RequestBudgets, in_request},
     error::Error,
     messages::CookieChange,
     session::{DjangoSession, SessionKey, USER_ID},
+    site::{DjangoSite, RequestParts},
 };
 
 /// One worker's middleware.

@@ -1,10 +1,7 @@
 //! `login`, `logout` and `update_session_auth_hash` of `django.contrib.auth`.
 
 use super::DjangoSessionMut;
-use crate::{
-    auth::{DjangoUser, HASH},
-    error::Error,
-};
+use crate::{auth::DjangoUser, error::Error, site::HASH};
 
 /// # Login and logout
 impl DjangoSessionMut {

@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
-use crate::{auth::DjangoSite, web::request::Visit};
+use crate::{site::DjangoSite, web::request::Visit};
 
 /// Extracts the site handle of the innermost middleware around the route, with its hooks. You need no
 /// `web::Data`. On a route without a middleware the request gets a 500, and the log says what to wrap.

@@ -20,11 +20,12 @@ use super::{
     permission::Rest,
 };
 use crate::{
-    auth::{DjangoSite, DjangoUser},
+    auth::DjangoUser,
     csrf::CsrfCheck,
     error::{AuthenticationFailed, Error, Unavailable},
     rest::{Credentials, read_token},
     session::SessionKey,
+    site::DjangoSite,
     web::{
         csrf_check::CsrfState,
         request_session::{Loaded, RequestSession},

@@ -5,10 +5,11 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use actix_web::{HttpRequest, http::header::HeaderValue};
 
 use crate::{
-    auth::{DjangoSite, DjangoUser},
+    auth::DjangoUser,
     error::Error,
     rest::Jwt,
     settings::{AuthenticationClass, DjangoSettings, RestAuthentication, TokenAuthentication},
+    site::DjangoSite,
 };
 
 /// What a custom class does: code of the application.

@@ -14,11 +14,11 @@ use actix_web::{
 use serde::Serialize;
 
 use crate::{
-    auth::DjangoSite,
     csrf::Secret,
     error::Error,
     messages::{COOKIE_NAME, Item, Kept, Message, SESSION_KEY, Source, Storage},
     session::{SessionData, SessionKey},
+    site::DjangoSite,
     web::{cookie_header::last_cookie, csrf_check::SESSION_KEY as CSRF_SESSION_KEY},
 };
 

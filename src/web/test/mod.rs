@@ -28,9 +28,9 @@ mod test_site;
 mod test_user;
 
 use crate::{
-    auth::DjangoSite,
     error::Error,
     session::{Expiry, SESSION_EXPIRY, SessionData},
+    site::DjangoSite,
 };
 pub use client::Client;
 pub use test_site::{TestSite, put_user, site};

@@ -2,10 +2,10 @@
 
 use super::test_user::TestUser;
 use crate::{
-    auth::DjangoSite,
     backend::Backend,
     memory::Tables,
     settings::{DjangoSettings, PasswordHasher},
+    site::DjangoSite,
 };
 
 /// Starts a site in memory with settings for tests: `write_sessions` is set, password hashing is fast, and

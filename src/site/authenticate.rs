@@ -4,8 +4,9 @@ use std::{future::Future, sync::Arc, time::SystemTime};
 
 use tokio::time::timeout;
 
-use super::{DjangoSite, DjangoUser, hashers::Verdict, site};
+use super::{DjangoSite, django_site};
 use crate::{
+    auth::{DjangoUser, hashers::Verdict},
     error::{Error, NotLoggedIn, Unavailable},
     settings::{AuthenticationBackend, Power},
 };
@@ -38,7 +39,7 @@ impl DjangoSite {
         F: Fn(DjangoUser, DjangoSite) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Option<DjangoUser>, Error>> + Send + 'static,
     {
-        let hook = move |user, site| -> site::HookFuture { Box::pin(hook(user, site)) };
+        let hook = move |user, site| -> django_site::HookFuture { Box::pin(hook(user, site)) };
         self.hooks_mut().after_check_password = Some(Arc::new(hook));
         self
     }

@@ -4,8 +4,12 @@ use std::{future::Future, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
-use super::{DjangoSite, DjangoUser, user::PermissionPolicy};
-use crate::{error::Error, settings::Power};
+use super::DjangoSite;
+use crate::{
+    auth::{DjangoUser, PermissionPolicy},
+    error::Error,
+    settings::Power,
+};
 
 /// # Hook: permissions
 impl DjangoSite {

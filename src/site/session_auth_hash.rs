@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{DjangoSite, DjangoUser};
+use super::DjangoSite;
 use crate::{
+    auth::DjangoUser,
     error::Error,
     observe::Event,
     session::{DecodedText, SessionData},

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::{DjangoSite, DjangoUser};
+use super::DjangoSite;
 use crate::{
+    auth::DjangoUser,
     error::{Error, NotLoggedIn},
     settings::Power,
 };

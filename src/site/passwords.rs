@@ -9,11 +9,9 @@ use std::{
 
 use tokio::{sync::Semaphore, task, time};
 
-use super::{
-    DjangoSite,
-    hashers::{CustomHasher, Hashers, Unusable, Verdict},
-};
+use super::DjangoSite;
 use crate::{
+    auth::hashers::{CustomHasher, Hashers, Unusable, Verdict},
     error::Error,
     observe::{Event, Observer},
     settings::{DjangoSettings, NotHonoured, PasswordHasher, Power},

@@ -2,8 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::{DjangoSite, DjangoUser, site::AfterGetUser};
+use super::{DjangoSite, django_site::AfterGetUser};
 use crate::{
+    auth::DjangoUser,
     database::{Budget, PrimaryKeyValue, Readable},
     error::{AuthenticationFailed, DecodeError, Error},
     observe::Event,

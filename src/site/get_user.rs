@@ -4,8 +4,9 @@ use std::{sync::Arc, time::SystemTime};
 
 use tokio::time::Instant;
 
-use super::{DjangoSite, DjangoUser};
+use super::DjangoSite;
 use crate::{
+    auth::DjangoUser,
     database::{Budget, HeldPermissions, PrimaryKeyValue, UserRow, Wait},
     error::{Error, NotLoggedIn},
     session::{DecodedText, DjangoSession, SessionData, SessionKey, USER_ID},

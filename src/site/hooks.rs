@@ -5,10 +5,11 @@ use std::{future::Future, sync::Arc};
 use tokio::time::timeout;
 
 use super::{
-    DjangoSite, DjangoUser, RequestParts,
-    site::{AfterGetUser, HookFuture},
+    DjangoSite, RequestParts,
+    django_site::{AfterGetUser, HookFuture},
 };
 use crate::{
+    auth::DjangoUser,
     error::{Error, NotLoggedIn, Unavailable},
     observe::Event,
     session::DjangoSession,

@@ -1,7 +1,8 @@
 //! `login` of `django.contrib.auth`: what it does to the session.
 
-use super::{DjangoSite, DjangoUser, HASH, get_user::BACKEND};
+use super::{DjangoSite, HASH, get_user::BACKEND};
 use crate::{
+    auth::DjangoUser,
     crypto::constant_time_compare,
     error::{DecodeError, Error},
     session::{Changes, SessionData, USER_ID},

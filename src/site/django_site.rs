@@ -7,14 +7,11 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::{
-    DjangoUser,
-    hashers::CustomHashers,
     request_parts::RequestParts,
-    session_auth_keys::SessionAuthKeys,
-    user::AfterHasPerm,
     writer::{OnSessionChange, SessionColumns, Writer},
 };
 use crate::{
+    auth::{AfterHasPerm, DjangoUser, SessionAuthKeys, hashers::CustomHashers},
     backend::Backend,
     database::{Database, SessionRow},
     error::{DecodeError, Error},

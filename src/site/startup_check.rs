@@ -9,8 +9,9 @@ use std::{
 
 use futures_util::future::try_join_all;
 
-use super::{BACKEND, DjangoSite, DjangoUser};
+use super::{BACKEND, DjangoSite};
 use crate::{
+    auth::DjangoUser,
     database::Readable,
     error::Error,
     observe::Observer,
