@@ -1,8 +1,13 @@
 //! The keys of the session auth hash.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    borrow::Cow,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
+use super::HASH;
 use crate::{
+    session::SessionData,
     settings::{DjangoSettings, SecretKey, SessionAuthHash},
     signing::{KeyUsed, SaltedHmac},
 };
@@ -56,4 +61,9 @@ impl SessionAuthKeys {
         let is_fallback = self.fallbacks.iter().any(|key| key.verify_hex(message, found));
         is_fallback.then_some(KeyUsed::Fallback)
     }
+}
+
+/// The hash in a session. Django makes text of other values, but no hash looks like such text.
+pub(crate) fn hash_in(data: &SessionData) -> Cow<'_, str> {
+    data.text(HASH).unwrap_or_default()
 }

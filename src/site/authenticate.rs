@@ -6,9 +6,9 @@ use tokio::time::timeout;
 
 use super::{DjangoSite, django_site};
 use crate::{
-    auth::{DjangoUser, hashers::Verdict},
+    auth::{DjangoUser, admits, hashers::Verdict, password_backends},
     error::{Error, NotLoggedIn, Unavailable},
-    settings::{AuthenticationBackend, Power},
+    settings::Power,
 };
 
 /// # Passwords: login
@@ -119,7 +119,7 @@ impl DjangoSite {
         username: &str,
         password: &str,
     ) -> Result<Option<DjangoUser>, Error> {
-        let backends = self.password_backends()?;
+        let backends = password_backends(self.settings())?;
         self.require(Power::Authenticate)?;
         let mut upgrades = self.settings().upgrades_passwords() && self.can_make_passwords();
         loop {
@@ -143,9 +143,8 @@ impl DjangoSite {
                 }
                 user.set_password(upgraded);
             }
-            let admits =
-                |backend: &&&AuthenticationBackend| user.is_active() || backend.admits_inactive;
-            return Ok(backends.iter().find(admits).map(|backend| user.by_backend(&backend.path)));
+            let backend = backends.into_iter().find(|backend| admits(backend, &user));
+            return Ok(backend.map(|backend| user.by_backend(&backend.path)));
         }
     }
 
@@ -234,36 +233,5 @@ impl DjangoSite {
     ) -> Result<bool, Error> {
         let wait = self.database().write_budget().wait();
         self.database().replace_password(user.key(), old, new, wait.deadline()).await
-    }
-
-    /// The backends that check passwords as `ModelBackend` does: one check serves them all.
-    fn password_backends(&self) -> Result<Vec<&AuthenticationBackend>, Error> {
-        let improper = |reason: String| Err(Error::ImproperlyConfigured(reason));
-        let settings = self.settings();
-        if settings.user_model.session_auth_hash.is_none() {
-            return improper(
-                "`authenticate` needs a user model with a session auth hash: set \
-                 `UserModel::session_auth_hash`"
-                    .into(),
-            );
-        }
-        let backends = settings.authentication_backends.iter();
-        let unknown = backends.clone().find(|backend| backend.checks_passwords != Some(false));
-        if let Some(AuthenticationBackend { path, checks_passwords: None, .. }) = unknown {
-            return improper(format!(
-                "AUTHENTICATION_BACKENDS: it is unknown whether {path} checks passwords or refuses \
-                 logins: set `AuthenticationBackend::checks_passwords`"
-            ));
-        }
-        let checking: Vec<_> =
-            backends.filter(|backend| backend.checks_passwords == Some(true)).collect();
-        if checking.is_empty() {
-            return improper(
-                "AUTHENTICATION_BACKENDS: no backend checks passwords as ModelBackend does: set \
-                 `AuthenticationBackend::checks_passwords` of the one that does"
-                    .into(),
-            );
-        }
-        Ok(checking)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::DjangoSite;
 use crate::{
-    auth::DjangoUser,
+    auth::{DjangoUser, require_reading_backend},
     error::{Error, NotLoggedIn},
     settings::Power,
 };
@@ -34,7 +34,7 @@ impl DjangoSite {
     ///   way.
     /// - [`Error::Unavailable`] when PostgreSQL does not answer.
     pub async fn user(&self, id: impl fmt::Display) -> Result<DjangoUser, Error> {
-        self.require_reading_backend()?;
+        require_reading_backend(&self.settings().authentication_backends)?;
         let user = self.find_by_id(&id.to_string()).await?;
         active(user)
     }
@@ -46,18 +46,9 @@ impl DjangoSite {
     /// # Errors
     /// Those of [`user`](Self::user); [`Error::ImproperlyConfigured`] if several users have that name.
     pub async fn user_by_username(&self, username: &str) -> Result<DjangoUser, Error> {
-        self.require_reading_backend()?;
+        require_reading_backend(&self.settings().authentication_backends)?;
         let user = self.find_by_username(username).await?;
         active(user)
-    }
-
-    /// Where all backends have a `get_user` of their own, only those backends know the users.
-    fn require_reading_backend(&self) -> Result<(), Error> {
-        let mut backends = self.settings().authentication_backends.iter();
-        match backends.any(|backend| backend.reads_users) {
-            true => Ok(()),
-            false => Err(NotLoggedIn::BackendNotRead.into()),
-        }
     }
 
     /// The user with this id, active or not.

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::DjangoSite;
 use crate::{
-    auth::DjangoUser,
+    auth::{BACKEND, DjangoUser, admits, backend_in},
     database::{Budget, HeldPermissions, PrimaryKeyValue, UserRow, Wait},
     error::{Error, NotLoggedIn},
     session::{DecodedText, DjangoSession, SessionData, SessionKey, USER_ID},
@@ -18,9 +18,6 @@ pub(crate) struct Visitor {
     pub(crate) session: Result<DjangoSession, Error>,
     pub(crate) user: Result<DjangoUser, Error>,
 }
-
-/// `BACKEND_SESSION_KEY` of `django.contrib.auth`.
-pub(crate) const BACKEND: &str = "_auth_user_backend";
 
 /// # Users: of a session
 impl DjangoSite {
@@ -155,7 +152,7 @@ impl DjangoSite {
         data: &SessionData,
         deadline: Instant,
     ) -> Result<Option<(&AuthenticationBackend, PrimaryKeyValue)>, Error> {
-        match self.backend_in(data) {
+        match backend_in(&self.settings().authentication_backends, data) {
             Some(backend) if backend.reads_users => {
                 let key = self.parse_primary_key(data, deadline).await?;
                 Ok(key.map(|key| (backend, key)))
@@ -193,7 +190,7 @@ impl DjangoSite {
         };
         let row = row.ok_or(NotLoggedIn::NoSuchUser)?;
         let user = self.user_in(row, looked_up, key, wait);
-        if !user.is_active() && !backend.admits_inactive {
+        if !admits(backend, &user) {
             return Err(NotLoggedIn::Inactive.into());
         }
         if !self.is_session_auth_hash_in(text, &user)? {
@@ -250,19 +247,13 @@ impl DjangoSite {
         if data.get_json(BACKEND).is_none() {
             return Err(Error::Anonymous);
         }
-        let reason = match self.backend_in(data) {
+        let reason = match backend_in(&self.settings().authentication_backends, data) {
             Some(backend) if backend.reads_users => return Ok(backend),
             Some(_) => NotLoggedIn::BackendNotRead,
             None => NotLoggedIn::BackendNotListed,
         };
         self.observer().other_backend(&data.text(BACKEND).unwrap_or_default());
         Err(reason.into())
-    }
-
-    /// That backend, if it is listed.
-    fn backend_in(&self, data: &SessionData) -> Option<&AuthenticationBackend> {
-        let path = data.text(BACKEND)?;
-        self.settings().authentication_backends.iter().find(|backend| backend.path == path)
     }
 }
 

@@ -18,7 +18,6 @@ mod startup_check;
 mod writer;
 
 pub use django_site::DjangoSite;
-pub(crate) use get_user::{BACKEND, Visitor};
+pub(crate) use get_user::Visitor;
 pub use request_parts::RequestParts;
-pub(crate) use session_auth_hash::HASH;
 pub(crate) use session_store::RowNow;

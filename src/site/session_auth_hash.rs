@@ -4,16 +4,13 @@ use std::borrow::Cow;
 
 use super::DjangoSite;
 use crate::{
-    auth::DjangoUser,
+    auth::{DjangoUser, HASH, hash_in},
     error::Error,
     observe::Event,
     session::{DecodedText, SessionData},
     settings::SessionAuthHash,
     signing::KeyUsed,
 };
-
-/// `HASH_SESSION_KEY` of `django.contrib.auth`.
-pub(crate) const HASH: &str = "_auth_user_hash";
 
 impl DjangoSite {
     /// Whether the session's hash is that of the user's current password, with the secret key or a
@@ -96,9 +93,4 @@ impl DjangoSite {
         }
         Ok(message(user.password(), user)?.into())
     }
-}
-
-/// The hash in a session. Django makes text of other values, but no hash looks like theirs.
-fn hash_in(data: &SessionData) -> Cow<'_, str> {
-    data.text(HASH).unwrap_or_default()
 }

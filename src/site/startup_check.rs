@@ -9,9 +9,9 @@ use std::{
 
 use futures_util::future::try_join_all;
 
-use super::{BACKEND, DjangoSite};
+use super::DjangoSite;
 use crate::{
-    auth::DjangoUser,
+    auth::{BACKEND, DjangoUser},
     database::Readable,
     error::Error,
     observe::Observer,

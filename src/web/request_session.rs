@@ -15,10 +15,10 @@ use tokio::{
 
 use super::session_cookie::SessionCookie;
 use crate::{
-    auth::DjangoUser,
+    auth::{BACKEND, DjangoUser, HASH},
     error::{DecodeError, Error, NotLoggedIn, Unavailable},
     session::{Changes, DjangoSession, Save, SessionData, USER_ID},
-    site::{BACKEND, DjangoSite, HASH, RowNow, Visitor},
+    site::{DjangoSite, RowNow, Visitor},
 };
 
 const ALREADY_SENT: &str = "a session cannot be saved after its answer was sent: save it in the handler, \

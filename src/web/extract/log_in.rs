@@ -1,7 +1,10 @@
 //! `login`, `logout` and `update_session_auth_hash` of `django.contrib.auth`.
 
 use super::DjangoSessionMut;
-use crate::{auth::DjangoUser, error::Error, site::HASH};
+use crate::{
+    auth::{DjangoUser, HASH},
+    error::Error,
+};
 
 /// # Login and logout
 impl DjangoSessionMut {
