@@ -124,7 +124,7 @@ impl Pair {
         Ok(Self { title, django, rust, _database: database })
     }
 
-    /// A stranger logs in; how long that took, in milliseconds.
+    /// An anonymous visitor logs in; how long that took, in milliseconds.
     async fn log_in(&self, side: Side) -> Result<f64> {
         let url = match side {
             Side::Django => format!("{}/accounts/login/", self.django.url()),

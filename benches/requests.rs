@@ -359,7 +359,7 @@ impl Elsewhere {
     }
 }
 
-/// A million requests, a hundred thousand different keys, most of them of nobody.
+/// A million requests, a hundred thousand different keys, most of them of no session.
 struct Memory {
     requests: usize,
     keys: usize,

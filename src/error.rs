@@ -408,21 +408,21 @@ impl fmt::Display for Chain<'_> {
         // The error of an application's hook may be PostgreSQL's, and its details are rows.
         let on_one_line = |error: &(dyn std::error::Error + 'static)| {
             match error.downcast_ref::<DbError>() {
-                Some(said) => DatabaseError::from(said).to_string(),
+                Some(message) => DatabaseError::from(message).to_string(),
                 None => error.to_string(),
             }
             .replace('\n', "; ")
         };
-        let mut said = on_one_line(self.0);
-        f.write_str(&said)?;
+        let mut message = on_one_line(self.0);
+        f.write_str(&message)?;
         let mut source = self.0.source();
         while let Some(error) = source {
             let text = on_one_line(error);
             // Some errors repeat the text of their source: it is shown once.
-            if !said.ends_with(&text) {
+            if !message.ends_with(&text) {
                 write!(f, ": {text}")?;
             }
-            said = text;
+            message = text;
             source = error.source();
         }
         Ok(())

@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token, net::TcpStream};
 use super::{Result, stats::Dice};
 
 /// A server that says nothing for so long is broken.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A request and the only response that is right.
 #[derive(Clone, Debug)]
@@ -116,9 +116,9 @@ impl<'a> Load<'a> {
             waiting += 1;
         }
         while waiting > 0 {
-            self.poll.poll(&mut self.events, Some(PATIENCE))?;
+            self.poll.poll(&mut self.events, Some(TIMEOUT))?;
             if self.events.is_empty() {
-                return Err(format!("no response for {PATIENCE:?}").into());
+                return Err(format!("no response for {TIMEOUT:?}").into());
             }
             let ready: Vec<usize> = self.events.iter().map(|event| event.token().0).collect();
             for index in ready {
@@ -135,7 +135,7 @@ impl<'a> Load<'a> {
                 };
                 answers.in_time += usize::from(in_time);
                 if !stays_open {
-                    // A server without keep-alive makes its clients connect anew each time.
+                    // A server without keep-alive makes its clients connect again each time.
                     let connection = connect(self.address, &self.poll, index)?;
                     let Connection { request, again, .. } = self.connections[index];
                     self.connections[index] = Connection { request, again, ..connection };

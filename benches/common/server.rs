@@ -352,7 +352,7 @@ fn serve(name: &str, workers: &str, pool: &str) -> Result<()> {
             println!("{address}");
         }
         thread::spawn(|| {
-            // Whoever started this process holds the other end, and is gone when it closes.
+            // The process that started this one has the other end: when that closes, it has ended.
             drop(io::stdin().read(&mut [0]));
             exit(0);
         });
@@ -488,13 +488,13 @@ async fn login_baseline(
     pool: web::Data<Pool>,
     login: web::Data<LoginBaseline>,
 ) -> actix_web::Result<HttpResponse> {
-    let nobody = || Ok(HttpResponse::Unauthorized().finish());
-    let Some(row) = session_row(&req, &pool).await? else { return nobody() };
+    let unauthorized = || Ok(HttpResponse::Unauthorized().finish());
+    let Some(row) = session_row(&req, &pool).await? else { return unauthorized() };
     let data = SessionData::decode(row.get(0), &login.signer);
     let data = data.map_err(ErrorInternalServerError)?;
     let id = data.user_id().and_then(|id| id.parse::<i32>().ok());
     let hash = data.get::<String>("_auth_user_hash").map_err(ErrorInternalServerError)?;
-    let (Some(id), Some(hash)) = (id, hash) else { return nobody() };
+    let (Some(id), Some(hash)) = (id, hash) else { return unauthorized() };
 
     let client = pool.get().await.map_err(ErrorServiceUnavailable)?;
     let sql = "SELECT id, username, password, is_active, is_staff, is_superuser \
@@ -505,7 +505,7 @@ async fn login_baseline(
         Some(row) if row.get(3) && login.hash.verify_hex(row.get::<_, &str>(2), &hash) => {
             Ok(HttpResponse::Ok().body(row.get::<_, i32>(0).to_string()))
         }
-        _ => nobody(),
+        _ => unauthorized(),
     }
 }
 

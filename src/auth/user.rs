@@ -42,13 +42,13 @@ use crate::{
 #[doc(alias = "AbstractUser")]
 #[doc(alias = "AnonymousUser")]
 #[doc(alias = "is_authenticated")]
-pub struct DjangoUser(Arc<Inner>);
+pub struct DjangoUser(Arc<UserInner>);
 
-struct Inner {
+struct UserInner {
     row: Arc<UserRow>,
     /// Where the permissions of this user are looked up, and how long this request may still wait for
     /// that.
-    source: Source,
+    source: UserSource,
     /// The permissions that were looked up together with the user, for the middleware.
     looked_up: Option<HeldPermissions>,
     /// The permissions that Django's own classes would grant.
@@ -79,17 +79,17 @@ pub(crate) enum PermissionPolicy {
 pub(crate) type AfterHasPerm =
     dyn Fn(DjangoUser, String, bool) -> BoxFuture<'static, Result<bool, Error>> + Send + Sync;
 
-type Source = (Backend, PrimaryKeyValue, Budget);
+type UserSource = (Backend, PrimaryKeyValue, Budget);
 
 impl DjangoUser {
     /// The user in this row.
     pub(crate) fn from_row(
         row: Arc<UserRow>,
         looked_up: Option<HeldPermissions>,
-        source: Source,
+        source: UserSource,
         policy: PermissionPolicy,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(UserInner {
             row,
             source,
             looked_up,

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_is_measured_by_what_is_usual() {
+    fn a_query_is_slow_compared_with_what_is_usual() {
         for (timeout, usual, expected) in [
             (4_000, 0, 100),
             (4_000, 1, 100),

@@ -10,9 +10,9 @@ use tokio_postgres::error::{DbError, SqlState};
 /// PostgreSQL repeats whole rows in the other fields (`Key (session_key)=(..) is still referenced`,
 /// `Failing row contains (..)`). A message that may quote a value is left out as well: one about data
 /// (codes `22...`), and one of a function or trigger of the site. PostgreSQL's own log has all of it.
-pub struct DatabaseError(Inner);
+pub struct DatabaseError(DatabaseErrorInner);
 
-enum Inner {
+enum DatabaseErrorInner {
     Server(FromServer),
     /// The error is not from the server.
     Other(tokio_postgres::Error),
@@ -29,16 +29,16 @@ impl DatabaseError {
     /// Returns the SQLSTATE of the error. `None` if it is not from PostgreSQL.
     pub fn code(&self) -> Option<&SqlState> {
         match &self.0 {
-            Inner::Server(said) => Some(&said.code),
-            Inner::Other(_) => None,
+            DatabaseErrorInner::Server(message) => Some(&message.code),
+            DatabaseErrorInner::Other(_) => None,
         }
     }
 
     /// The name of the column that the error is about.
     pub(crate) fn column(&self) -> Option<&str> {
         match &self.0 {
-            Inner::Server(said) => said.column.as_deref(),
-            Inner::Other(_) => None,
+            DatabaseErrorInner::Server(message) => message.column.as_deref(),
+            DatabaseErrorInner::Other(_) => None,
         }
     }
 }
@@ -46,8 +46,8 @@ impl DatabaseError {
 impl From<tokio_postgres::Error> for DatabaseError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
-            Some(said) => said.into(),
-            None => Self(Inner::Other(error)),
+            Some(message) => message.into(),
+            None => Self(DatabaseErrorInner::Other(error)),
         }
     }
 }
@@ -55,7 +55,7 @@ impl From<tokio_postgres::Error> for DatabaseError {
 impl From<&DbError> for DatabaseError {
     fn from(error: &DbError) -> Self {
         let message = (!may_quote_a_value(error)).then(|| error.message().to_owned());
-        Self(Inner::Server(FromServer {
+        Self(DatabaseErrorInner::Server(FromServer {
             severity: error.severity().to_owned(),
             code: error.code().clone(),
             message,
@@ -81,7 +81,8 @@ fn may_quote_a_value(error: &DbError) -> bool {
 impl fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Inner::Server(FromServer { severity, code, message, .. }) => match message {
+            DatabaseErrorInner::Server(FromServer { severity, code, message, .. }) => match message
+            {
                 Some(message) => write!(f, "{severity}: {message} ({})", code.code()),
                 None => write!(
                     f,
@@ -89,7 +90,7 @@ impl fmt::Display for DatabaseError {
                     code.code()
                 ),
             },
-            Inner::Other(error) => error.fmt(f),
+            DatabaseErrorInner::Other(error) => error.fmt(f),
         }
     }
 }
@@ -97,8 +98,10 @@ impl fmt::Display for DatabaseError {
 impl fmt::Debug for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Inner::Server(_) => write!(f, "DatabaseError({self})"),
-            Inner::Other(error) => f.debug_tuple("DatabaseError").field(error).finish(),
+            DatabaseErrorInner::Server(_) => write!(f, "DatabaseError({self})"),
+            DatabaseErrorInner::Other(error) => {
+                f.debug_tuple("DatabaseError").field(error).finish()
+            }
         }
     }
 }
@@ -106,8 +109,8 @@ impl fmt::Debug for DatabaseError {
 impl std::error::Error for DatabaseError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
-            Inner::Server(_) => None,
-            Inner::Other(error) => error.source(),
+            DatabaseErrorInner::Server(_) => None,
+            DatabaseErrorInner::Other(error) => error.source(),
         }
     }
 }

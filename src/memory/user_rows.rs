@@ -34,7 +34,7 @@ pub(crate) struct User {
 }
 
 /// A user's primary key and row.
-type Found = (PrimaryKeyValue, Arc<UserRow>);
+type KeyAndRow = (PrimaryKeyValue, Arc<UserRow>);
 
 #[derive(Default)]
 pub(super) struct UserTables {
@@ -82,7 +82,7 @@ impl Memory {
     }
 
     /// The user with this username, and the primary key.
-    pub(crate) fn user_row_by_username(&self, username: &str) -> Result<Option<Found>, Error> {
+    pub(crate) fn user_row_by_username(&self, username: &str) -> Result<Option<KeyAndRow>, Error> {
         self.observer.event(Event::UserLookup);
         let (tables, model) = (self.users(), self.model());
         let mut named = tables.users.iter().filter(|user| match model.username_iexact {
@@ -97,7 +97,7 @@ impl Memory {
     }
 
     /// The user whom this token stands for, and the primary key.
-    pub(crate) fn user_row_by_token(&self, token: &str) -> Option<Found> {
+    pub(crate) fn user_row_by_token(&self, token: &str) -> Option<KeyAndRow> {
         self.observer.event(Event::UserLookup);
         let tables = self.users();
         let id = tables.tokens.get(token)?;
@@ -105,7 +105,7 @@ impl Memory {
     }
 
     /// The only user whose column has the value of this JSON, and the primary key.
-    pub(crate) fn user_row_by_column(&self, column: &str, json: &str) -> Option<Found> {
+    pub(crate) fn user_row_by_column(&self, column: &str, json: &str) -> Option<KeyAndRow> {
         self.observer.event(Event::UserLookup);
         let (tables, model) = (self.users(), self.model());
         let kind = tables.primary_key();
@@ -202,7 +202,7 @@ impl UserTables {
     }
 
     /// The key and the row of a user, as far as this model asks for it.
-    fn found(&self, model: &UserModel, user: Option<&User>) -> Option<Found> {
+    fn found(&self, model: &UserModel, user: Option<&User>) -> Option<KeyAndRow> {
         let user = user?;
         let key = self.primary_key().parse_text(&user.id)?;
         let columns = model.columns.iter().map(|name| self.column(model, user, name)).collect();

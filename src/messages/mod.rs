@@ -11,4 +11,6 @@ pub(crate) use cookie::COOKIE_NAME;
 pub(crate) use item::Item;
 pub use message::Message;
 pub(crate) use session::SESSION_KEY;
-pub(crate) use storage::{CookieChange, Kept, MessageSite, SessionChange, Source, Storage};
+pub(crate) use storage::{
+    CookieChange, MessageSite, MessageSource, SessionChange, Storage, StoredMessages,
+};

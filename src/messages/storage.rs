@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Where the messages of the browser come from. Both are read at the first use.
-pub(crate) trait Kept {
+pub(crate) trait StoredMessages {
     /// The value of the cookie.
     fn cookie(&self) -> Option<String>;
     /// The JSON of the session's entry.
@@ -22,7 +22,7 @@ pub(crate) trait Kept {
 /// The changes to the messages of one request. Nothing is stored yet.
 #[derive(Debug, Default)]
 pub(crate) struct Storage {
-    loaded: Option<Loaded>,
+    loaded: Option<LoadedMessages>,
     queued: Vec<Item>,
     /// Whether the loaded messages were shown: Django's `used`.
     used: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Storage {
 
 /// The messages that were stored when the request first read them.
 #[derive(Debug, Default)]
-struct Loaded {
+struct LoadedMessages {
     items: Vec<Item>,
     /// Whether the cookie contributed, and the session: only then is each emptied.
     of_cookie: bool,
@@ -87,7 +87,7 @@ impl Storage {
     }
 
     /// Returns all messages, also those of this request, and marks them as shown.
-    pub(crate) fn read(&mut self, from: &Source<'_>) -> &[Item] {
+    pub(crate) fn read(&mut self, from: &MessageSource<'_>) -> &[Item] {
         let queued = std::mem::take(&mut self.queued);
         self.used = true;
         let loaded = self.loaded(from);
@@ -96,11 +96,11 @@ impl Storage {
     }
 
     /// Returns the number of messages. Does not mark them as shown.
-    pub(crate) fn len(&mut self, from: &Source<'_>) -> usize {
+    pub(crate) fn len(&mut self, from: &MessageSource<'_>) -> usize {
         self.loaded(from).items.iter().filter_map(Item::message).count() + self.queued.len()
     }
 
-    fn loaded(&mut self, from: &Source<'_>) -> &mut Loaded {
+    fn loaded(&mut self, from: &MessageSource<'_>) -> &mut LoadedMessages {
         if self.loaded.is_none() {
             let (loaded, is_unreadable) = from.load();
             self.used |= is_unreadable;
@@ -111,7 +111,11 @@ impl Storage {
 
     /// `update`: returns the changes to store with the response. It can be called again after more
     /// changes.
-    pub(crate) fn update(&mut self, from: &Source<'_>, now: i64) -> (CookieChange, SessionChange) {
+    pub(crate) fn update(
+        &mut self,
+        from: &MessageSource<'_>,
+        now: i64,
+    ) -> (CookieChange, SessionChange) {
         if !self.used && !self.added {
             return Default::default();
         }
@@ -122,7 +126,7 @@ impl Storage {
         let shown = self.used;
         let items = loaded.filter(|_| !shown).map(|loaded| &loaded.items[..]).unwrap_or_default();
         let items = [items, &self.queued].concat();
-        let nothing = Loaded::default();
+        let nothing = LoadedMessages::default();
         from.store(&items, loaded.unwrap_or(&nothing), now)
     }
 }
@@ -143,15 +147,15 @@ impl MessageSite {
 }
 
 /// The messages that a request sent, with the site's settings.
-pub(crate) struct Source<'a> {
-    pub(crate) kept: &'a dyn Kept,
+pub(crate) struct MessageSource<'a> {
+    pub(crate) kept: &'a dyn StoredMessages,
     pub(crate) site: &'a MessageSite,
 }
 
-impl Source<'_> {
+impl MessageSource<'_> {
     /// `_get`; also returns whether the cookie marks all messages as shown.
-    fn load(&self) -> (Loaded, bool) {
-        let mut loaded = Loaded::default();
+    fn load(&self) -> (LoadedMessages, bool) {
+        let mut loaded = LoadedMessages::default();
         if self.site.settings.storage == MessageStorage::Session {
             self.load_session(&mut loaded);
             return (loaded, false);
@@ -179,7 +183,7 @@ impl Source<'_> {
         }
     }
 
-    fn load_session(&self, loaded: &mut Loaded) {
+    fn load_session(&self, loaded: &mut LoadedMessages) {
         match session::read(self.kept.session().as_deref(), &self.site.settings) {
             Ok(items) => {
                 loaded.of_session = !items.is_empty();
@@ -193,7 +197,12 @@ impl Source<'_> {
     }
 
     /// `_store`
-    fn store(&self, items: &[Item], loaded: &Loaded, now: i64) -> (CookieChange, SessionChange) {
+    fn store(
+        &self,
+        items: &[Item],
+        loaded: &LoadedMessages,
+        now: i64,
+    ) -> (CookieChange, SessionChange) {
         let in_cookie = |left_out| {
             let (value, rest) = self.site.cookie.write(items, left_out, now);
             (CookieChange::Set(value), rest)

@@ -23,10 +23,10 @@ pub(super) const LONGEST_REMEMBERED: usize = 8 << 10;
 /// so that the memory contains no credentials and each entry has a fixed size.
 pub(super) struct Verified {
     key: hmac::Key,
-    tokens: Cache<Fingerprint, Remembered, ByBytes>,
+    tokens: Cache<TokenFingerprint, Remembered, ByBytes>,
 }
 
-pub(super) type Fingerprint = [u8; 32];
+pub(super) type TokenFingerprint = [u8; 32];
 
 #[derive(Clone)]
 struct Remembered {
@@ -37,8 +37,8 @@ struct Remembered {
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<Fingerprint, Remembered> for ByBytes {
-    fn weight(&self, _: &Fingerprint, remembered: &Remembered) -> u64 {
+impl Weighter<TokenFingerprint, Remembered> for ByBytes {
+    fn weight(&self, _: &TokenFingerprint, remembered: &Remembered) -> u64 {
         remembered.bytes as u64
     }
 }
@@ -51,17 +51,17 @@ impl Verified {
         }
     }
 
-    pub(super) fn digest(&self, token: &[u8]) -> Fingerprint {
+    pub(super) fn digest(&self, token: &[u8]) -> TokenFingerprint {
         let mut digest = [0; 32];
         digest.copy_from_slice(hmac::sign(&self.key, token).as_ref());
         digest
     }
 
-    pub(super) fn get(&self, digest: &Fingerprint) -> Option<Arc<Claims>> {
+    pub(super) fn get(&self, digest: &TokenFingerprint) -> Option<Arc<Claims>> {
         self.tokens.get(digest).map(|remembered| remembered.claims)
     }
 
-    pub(super) fn remember(&self, digest: Fingerprint, claims: &Arc<Claims>, length: usize) {
+    pub(super) fn remember(&self, digest: TokenFingerprint, claims: &Arc<Claims>, length: usize) {
         if length <= LONGEST_REMEMBERED {
             // The text of the claims, an index of at most the same size, and their containers.
             let bytes = 2 * claims.to_json().len() + 16 * claims.len() + 200;
@@ -69,7 +69,7 @@ impl Verified {
         }
     }
 
-    pub(super) fn forget(&self, digest: &Fingerprint) {
+    pub(super) fn forget(&self, digest: &TokenFingerprint) {
         self.tokens.remove(digest);
     }
 

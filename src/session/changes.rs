@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_django_calls_no_modification_is_none() {
+    fn what_django_does_not_count_as_a_modification_is_not_stored() {
         let mut changes = changes(r#"{"a":1}"#);
         assert!(!changes.remove("b") && !changes.is_modified());
         changes.insert("a", &1).unwrap();

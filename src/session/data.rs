@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_of_a_character_outside_ascii_is_none() {
+    fn a_character_outside_ascii_is_not_read_as_an_escape() {
         for text in [r#"{"a":"\é"}"#, r#"{"\é":1}"#, r#"{"a":"\u00é9"}"#, r#"{"a":é}"#] {
             assert!(SessionData::from_json(text).is_err(), "{text}");
         }

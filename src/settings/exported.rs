@@ -366,17 +366,17 @@ impl Exported {
 
 /// Says which side is older. serde_json says which member does not fit, and where.
 fn misfit(error: serde_json::Error) -> String {
-    let said = error.to_string();
-    if said.starts_with("unknown field") || said.starts_with("unknown variant") {
+    let message = error.to_string();
+    if message.starts_with("unknown field") || message.starts_with("unknown variant") {
         // The rest of the text lists every expected name.
-        let (unknown, _) = said.split_once(", expected").unwrap_or((&said, ""));
+        let (unknown, _) = message.split_once(", expected").unwrap_or((&message, ""));
         format!(
             "{unknown}: they come from a newer version of actix-django-session; update this service, \
              or export with its own script"
         )
-    } else if said.starts_with("missing field") {
-        format!("{said}: they come from an older version of actix-django-session; export again")
+    } else if message.starts_with("missing field") {
+        format!("{message}: they come from an older version of actix-django-session; export again")
     } else {
-        format!("they are not what `export_settings.py` prints: {said}")
+        format!("they are not what `export_settings.py` prints: {message}")
     }
 }

@@ -40,7 +40,7 @@ enum ExportedKind {
 #[serde(deny_unknown_fields)]
 struct ExportedToken {
     keyword: String,
-    table: ExportedTable,
+    table: ExportedTokenTable,
     key_column: String,
     user_column: String,
 }
@@ -85,7 +85,7 @@ struct ExportedTokenClass {
 /// A table: its name, or its schema and its name.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum ExportedTable {
+enum ExportedTokenTable {
     Bare(String),
     InSchema(String, String),
 }
@@ -128,8 +128,8 @@ impl From<ExportedToken> for TokenAuthentication {
     fn from(exported: ExportedToken) -> Self {
         let ExportedToken { keyword, table, key_column, user_column } = exported;
         let table = match table {
-            ExportedTable::Bare(table) => TableName::exactly(None, table),
-            ExportedTable::InSchema(schema, table) => TableName::exactly(Some(schema), table),
+            ExportedTokenTable::Bare(table) => TableName::exactly(None, table),
+            ExportedTokenTable::InSchema(schema, table) => TableName::exactly(Some(schema), table),
         };
         Self { keyword, table, key_column, user_column }
     }

@@ -132,10 +132,10 @@ impl PasswordHasher {
                     && block_size > 0
                     && parallelism > 0;
                 let memory = u128::from(work_factor) * u128::from(block_size) * 128;
-                // Argon2 allocates one more block for each of its parallel chains.
-                let lanes = u128::from(block_size) * u128::from(parallelism) * 128;
+                // One more block for each parallel run.
+                let blocks = u128::from(block_size) * u128::from(parallelism) * 128;
                 is_possible
-                    && memory + lanes <= u128::from(MEMORY)
+                    && memory + blocks <= u128::from(MEMORY)
                     && memory * u128::from(parallelism) <= u128::from(WORK)
             }
             Self::Md5 | Self::Sha1 | Self::UnsaltedMd5 | Self::UnsaltedSha1 => true,

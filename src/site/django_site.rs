@@ -72,7 +72,7 @@ pub(super) struct Hooks {
     pub(super) after_get_user: AfterGetUser,
     pub(super) parse_user_id: Option<Arc<IdToKey>>,
     pub(super) format_user_id: Option<Arc<KeyToId>>,
-    pub(super) session_auth_hash_message: Option<Arc<Message>>,
+    pub(super) session_auth_hash_message: Option<Arc<HashMessage>>,
     pub(super) on_session_change: Option<Arc<OnSessionChange>>,
     pub(super) username_to_column: Option<Arc<UsernameToColumn>>,
     pub(super) after_check_password: Option<Arc<AfterCheckPassword>>,
@@ -101,7 +101,7 @@ type UsernameToColumn = dyn Fn(&str) -> Result<Option<String>, Error> + Send + S
 type AfterCheckPassword = dyn Fn(DjangoUser, DjangoSite) -> HookFuture + Send + Sync;
 type KeyToId = dyn Fn(&str) -> String + Send + Sync;
 type IdToKey = dyn Fn(&str) -> Option<String> + Send + Sync;
-type Message = dyn Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync;
+type HashMessage = dyn Fn(&str, &DjangoUser) -> Result<String, Error> + Send + Sync;
 
 /// # Start-up and health
 /// See also [`check`](Self::check) and [`form_config`](Self::form_config).

@@ -191,7 +191,7 @@ impl DjangoSite {
     ///
     /// # Errors
     /// [`Error::ImproperlyConfigured`] if there is a `parse_user_id` and no `format_user_id`.
-    pub(super) fn session_id_of(&self, user: &DjangoUser) -> Result<String, Error> {
+    pub(super) fn user_id_for_session(&self, user: &DjangoUser) -> Result<String, Error> {
         let hooks = self.hooks();
         match &hooks.format_user_id {
             Some(id_of) => Ok(id_of(user.id())),

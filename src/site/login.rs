@@ -23,7 +23,7 @@ impl DjangoSite {
         let backend = backend_of_login(backends, user, backend)?.to_owned();
         let hash = self.session_auth_hash(user)?;
         let names_user = data.get_json(USER_ID).is_some() && self.is_of(data, user).await?;
-        Ok(Login::new(data, names_user, self.session_id_of(user)?, backend, hash))
+        Ok(Login::new(data, names_user, self.user_id_for_session(user)?, backend, hash))
     }
 
     /// This data after a login of this user, by the first backend if none is known.

@@ -191,9 +191,9 @@ mod tests {
         ];
         for error in refused {
             assert!(matches!(error, Error::ImproperlyConfigured(_)), "{error:?}");
-            let said = error.to_string();
-            assert!(said.contains("the feature `hashers`"), "{said}");
-            assert!(!said.contains("aGFzaA") && !said.contains("hush"), "{said}");
+            let message = error.to_string();
+            assert!(message.contains("the feature `hashers`"), "{message}");
+            assert!(!message.contains("aGFzaA") && !message.contains("hush"), "{message}");
         }
     }
 }

@@ -132,8 +132,8 @@ impl DjangoSite {
             AfterGetUser::NoHook | AfterGetUser::InsideHook => user,
             AfterGetUser::Hook(_) => {
                 let session = self.signed_session(SessionKey::generate(), SessionData::new())?;
-                let said = self.call_after_get_user(&session, user).await;
-                said.map_err(|error| match error.wants_login() {
+                let result = self.call_after_get_user(&session, user).await;
+                result.map_err(|error| match error.wants_login() {
                     true => AuthenticationFailed::Refused.into(),
                     false => error,
                 })?

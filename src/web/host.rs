@@ -20,12 +20,12 @@ use crate::{
 pub(crate) struct Address<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) uri: &'a Uri,
-    pub(crate) connection: Connection,
+    pub(crate) connection: HostAndScheme,
     pub(crate) settings: &'a DjangoSettings,
 }
 
 /// The connection that a request came by.
-pub(crate) struct Connection {
+pub(crate) struct HostAndScheme {
     /// `SERVER_NAME`: a server knows its address, not its name.
     pub(crate) name: String,
     /// `SERVER_PORT`
@@ -33,7 +33,7 @@ pub(crate) struct Connection {
     pub(crate) is_secure: bool,
 }
 
-impl Connection {
+impl HostAndScheme {
     pub(crate) fn of(config: &AppConfig) -> Self {
         let local = config.local_addr();
         Self { name: local.ip().to_string(), port: local.port(), is_secure: config.secure() }
@@ -42,7 +42,7 @@ impl Connection {
 
 impl<'a> Address<'a> {
     pub(crate) fn of(req: &'a HttpRequest, settings: &'a DjangoSettings) -> Self {
-        let mut connection = Connection::of(req.app_config());
+        let mut connection = HostAndScheme::of(req.app_config());
         connection.port = settings.server_port.unwrap_or(connection.port);
         Self { headers: req.headers(), uri: req.uri(), connection, settings }
     }
@@ -173,7 +173,7 @@ mod tests {
         let is_secure = vector["scheme"] == "https";
         let server = &vector["server"];
         let default = if is_secure { 443 } else { 80 };
-        let connection = Connection {
+        let connection = HostAndScheme {
             name: server[0].as_str().unwrap_or("127.0.0.1").to_owned(),
             port: server[1].as_u64().map_or(default, |port| port.try_into().unwrap()),
             is_secure,

@@ -16,7 +16,8 @@ use super::{
 use crate::{
     error::{DecodeError, Error},
     messages::{
-        COOKIE_NAME, CookieChange, Kept, MessageSite, SESSION_KEY, SessionChange, Source, Storage,
+        COOKIE_NAME, CookieChange, MessageSite, MessageSource, SESSION_KEY, SessionChange, Storage,
+        StoredMessages,
     },
     settings::{CookieSettings, DjangoSettings, MessageStorage},
 };
@@ -25,13 +26,13 @@ use crate::{
 pub(crate) struct RequestMessages {
     site: Arc<MessageSite>,
     storage: RefCell<Storage>,
-    brought: Brought,
+    sources: RequestSources,
     /// What was done last to the session.
     done: RefCell<SessionChange>,
 }
 
-/// The messages that the request brought: in the cookie, and in the session with its changes.
-struct Brought {
+/// The messages that the request sources: in the cookie, and in the session with its changes.
+struct RequestSources {
     cookie: Option<String>,
     session: Rc<RequestSession>,
 }
@@ -42,8 +43,8 @@ impl RequestMessages {
         session: Rc<RequestSession>,
         cookie: Option<String>,
     ) -> Self {
-        let brought = Brought { cookie, session };
-        Self { site, storage: RefCell::default(), brought, done: RefCell::default() }
+        let sources = RequestSources { cookie, session };
+        Self { site, storage: RefCell::default(), sources, done: RefCell::default() }
     }
 
     /// The `MESSAGE_STORAGE` of the settings.
@@ -53,16 +54,16 @@ impl RequestMessages {
 
     /// Whether messages can be stored in the session.
     pub(crate) fn may_use_session(&self) -> bool {
-        self.brought.session.is_kept()
+        self.sources.session.is_kept()
     }
 
     pub(crate) fn are_of(&self, session: &Rc<RequestSession>) -> bool {
-        Rc::ptr_eq(&self.brought.session, session)
+        Rc::ptr_eq(&self.sources.session, session)
     }
 
     /// Reads or changes the messages.
-    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Storage, &Source<'_>) -> T) -> T {
-        let source = Source { kept: &self.brought, site: &self.site };
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Storage, &MessageSource<'_>) -> T) -> T {
+        let source = MessageSource { kept: &self.sources, site: &self.site };
         f(&mut self.storage.borrow_mut(), &source)
     }
 
@@ -80,10 +81,10 @@ impl RequestMessages {
 
     fn change_session(&self, change: SessionChange) -> Result<(), Error> {
         // An inner middleware may already have stored the session.
-        if *self.done.borrow() == change && self.brought.has(&change)? {
+        if *self.done.borrow() == change && self.sources.has(&change)? {
             return Ok(());
         }
-        let session = &self.brought.session;
+        let session = &self.sources.session;
         match &change {
             SessionChange::Keep => {}
             SessionChange::Set(_) if !session.is_kept() => {
@@ -109,7 +110,7 @@ impl RequestMessages {
     }
 }
 
-impl Brought {
+impl RequestSources {
     /// The messages in the session, as JSON.
     fn entry(&self) -> Result<Option<String>, Error> {
         self.session.begin()?;
@@ -130,7 +131,7 @@ impl Brought {
     }
 }
 
-impl Kept for Brought {
+impl StoredMessages for RequestSources {
     fn cookie(&self) -> Option<String> {
         self.cookie.clone()
     }

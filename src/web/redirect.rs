@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn no_way_back_leads_to_a_host_that_nobody_checked() {
+    fn no_redirect_leads_to_a_host_that_was_not_checked() {
         let unchecked = Visited { is_checked: false, ..visited("", "/x", "") };
         let to = |url: &str| LoginUrl::new(url, "next").redirect_from(&unchecked).unwrap();
         assert_eq!(to("https://sso.example.com/login?a=b"), "https://sso.example.com/login?a=b");
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_longer_than_django_allows_is_none() {
+    fn a_redirect_longer_than_django_allows_is_not_made() {
         let path = format!("/{}", "a".repeat(MAX_REDIRECT_LENGTH));
         let visited = visited("", &path, "");
         assert!(LoginUrl::new("/login", "next").redirect_from(&visited).is_none());

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     auth::DjangoUser,
     error::Error,
-    messages::{COOKIE_NAME, CookieChange, Source, Storage},
+    messages::{COOKIE_NAME, CookieChange, MessageSource, Storage},
     session::DjangoSession,
     site::DjangoSite,
 };
@@ -181,7 +181,7 @@ impl Visit {
     /// Does something to the request's messages.
     pub(crate) fn with_messages<T>(
         &self,
-        f: impl FnOnce(&mut Storage, &Source<'_>) -> T,
+        f: impl FnOnce(&mut Storage, &MessageSource<'_>) -> T,
     ) -> Option<T> {
         Some(self.answer.messages.get()?.with(f))
     }

@@ -29,7 +29,7 @@ const ALREADY_SENT: &str = "a session cannot be saved after its answer was sent:
 /// There is one for each session table and cookie. The outermost middleware with that table and cookie makes
 /// it; those inside share it, whichever site handle they have.
 pub(crate) struct RequestSession {
-    loaded: Loaded,
+    loaded: LoadedSession,
     /// When its row was last read or written.
     seen: Cell<Instant>,
     /// The site of the middleware that stores it: the outermost one that may.
@@ -43,7 +43,7 @@ pub(crate) struct RequestSession {
 
 /// What there was of the session when the request came.
 #[derive(Debug)]
-pub(crate) enum Loaded {
+pub(crate) enum LoadedSession {
     /// The request has no session cookie.
     NoCookie,
     /// The cookie cannot be a session key, so Django would not look it up.
@@ -85,7 +85,7 @@ enum Phase {
 }
 
 impl RequestSession {
-    pub(crate) fn new(loaded: Loaded) -> Rc<Self> {
+    pub(crate) fn new(loaded: LoadedSession) -> Rc<Self> {
         Rc::new(Self {
             loaded,
             seen: Instant::now().into(),
@@ -98,14 +98,14 @@ impl RequestSession {
 
     /// For a client whom something else than a session authenticated: there is no session, and none is made.
     pub(crate) fn of_client(site: &DjangoSite, user: DjangoUser) -> Rc<Self> {
-        let session = Self::new(Loaded::Unavailable(Error::NoSessionKey));
+        let session = Self::new(LoadedSession::Unavailable(Error::NoSessionKey));
         session.set_user(site, Ok(user));
         session
     }
 
     /// For a visitor whom this handle has looked up.
     pub(crate) fn of_visitor(site: &DjangoSite, visitor: Visitor) -> Rc<Self> {
-        let session = Self::new(Loaded::from(visitor.session));
+        let session = Self::new(LoadedSession::from(visitor.session));
         let found = Identity { site: site.clone(), user: visitor.user };
         session.state.borrow_mut().found = Some(found);
         session
@@ -148,15 +148,15 @@ impl RequestSession {
     /// The session as the request brought it.
     pub(crate) fn loaded(&self) -> Result<DjangoSession, Error> {
         match &self.loaded {
-            Loaded::NoCookie | Loaded::NoKey => Err(Error::NoSessionKey),
-            Loaded::Missing(error) | Loaded::Unavailable(error) => Err(error.clone()),
-            Loaded::Live(session) => Ok(session.clone()),
+            LoadedSession::NoCookie | LoadedSession::NoKey => Err(Error::NoSessionKey),
+            LoadedSession::Missing(error) | LoadedSession::Unavailable(error) => Err(error.clone()),
+            LoadedSession::Live(session) => Ok(session.clone()),
         }
     }
 
     /// Whether there was no session, and none was started.
     pub(crate) fn is_absent(&self) -> bool {
-        let is_live = matches!(self.loaded, Loaded::Live(_) | Loaded::Unavailable(_));
+        let is_live = matches!(self.loaded, LoadedSession::Live(_) | LoadedSession::Unavailable(_));
         !is_live && self.state.borrow().changes.is_none()
     }
 
@@ -167,7 +167,7 @@ impl RequestSession {
     /// unknown whether there is a session.
     pub(crate) fn begin(&self) -> Result<(), Error> {
         self.touch();
-        if let Loaded::Unavailable(error) = &self.loaded {
+        if let LoadedSession::Unavailable(error) = &self.loaded {
             return Err(error.clone());
         }
         let state = &mut *self.state.borrow_mut();
@@ -233,7 +233,7 @@ impl RequestSession {
 
     fn live(&self) -> Option<&DjangoSession> {
         match &self.loaded {
-            Loaded::Live(session) => Some(session),
+            LoadedSession::Live(session) => Some(session),
             _ => None,
         }
     }
@@ -410,13 +410,13 @@ impl RequestSession {
         }
         let phase = self.state.borrow().phase;
         let is_empty = self.look_if_any(Changes::is_empty).unwrap_or(match &self.loaded {
-            Loaded::Live(_) => false,
+            LoadedSession::Live(_) => false,
             // For what cannot be a key, Django knows without a lookup that there is no session (R7).
-            Loaded::NoCookie | Loaded::NoKey => true,
-            Loaded::Missing(_) | Loaded::Unavailable(_) => phase >= Phase::Accessed,
+            LoadedSession::NoCookie | LoadedSession::NoKey => true,
+            LoadedSession::Missing(_) | LoadedSession::Unavailable(_) => phase >= Phase::Accessed,
         });
         if is_empty || status.is_server_error() {
-            let deletes = is_empty && !matches!(self.loaded, Loaded::NoCookie);
+            let deletes = is_empty && !matches!(self.loaded, LoadedSession::NoCookie);
             return Ok(deletes.then_some(SessionCookie::Delete));
         }
         if self.look_if_any(Changes::is_modified).unwrap_or_default() {
@@ -462,7 +462,7 @@ impl RequestSession {
 }
 
 /// The result of a lookup: live, missing, or failed.
-impl From<Result<DjangoSession, Error>> for Loaded {
+impl From<Result<DjangoSession, Error>> for LoadedSession {
     fn from(session: Result<DjangoSession, Error>) -> Self {
         match session {
             Ok(session) => Self::Live(session),

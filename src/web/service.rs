@@ -29,8 +29,8 @@ use super::{
     messages,
     request::{AnswerState, Context, Visit},
     request_parts::request_parts,
-    request_session::{Loaded, RequestSession},
-    rest::{Brought, Recognised, Request, RestAnswer},
+    request_session::{LoadedSession, RequestSession},
+    rest::{IncomingSession, Recognised, Request, RestAnswer},
     vary::vary_on_cookie,
 };
 use crate::{
@@ -56,7 +56,7 @@ pub(crate) struct Middleware {
 
 /// A request before its visitor is known.
 struct Arrival {
-    session: Brought,
+    session: IncomingSession,
     csrf: Rc<CsrfState>,
     answer: Rc<AnswerState>,
     outer: Option<Rc<Visit>>,
@@ -83,13 +83,13 @@ impl Middleware {
         let outer = Visit::of(req).map(Rc::new);
         let answer = outer.as_deref().map(|outer| Rc::clone(&outer.answer)).unwrap_or_default();
         let session = match Visit::all_of(req).find(is_ours) {
-            Some(visit) => Brought::Known(visit.session),
+            Some(visit) => IncomingSession::Known(visit.session),
             None => {
                 match cookie_header::last_cookie(req.headers(), &settings.session_cookie_name) {
-                    None => Brought::Known(RequestSession::new(Loaded::NoCookie)),
+                    None => IncomingSession::Known(RequestSession::new(LoadedSession::NoCookie)),
                     Some(cookie) => match SessionKey::new(cookie) {
-                        None => Brought::Known(RequestSession::new(Loaded::NoKey)),
-                        Some(key) => Brought::Unknown(key),
+                        None => IncomingSession::Known(RequestSession::new(LoadedSession::NoKey)),
+                        Some(key) => IncomingSession::Unknown(key),
                     },
                 }
             }
@@ -106,7 +106,7 @@ impl Middleware {
         let wait = budget.wait();
         match self.site().load_by(key, wait.deadline()).await {
             Err(error) if !error.wants_login() => Err(error),
-            session => Ok(RequestSession::new(Loaded::from(session))),
+            session => Ok(RequestSession::new(LoadedSession::from(session))),
         }
     }
 
@@ -202,7 +202,7 @@ impl<S> fmt::Debug for DjangoSessionService<S> {
     }
 }
 
-type Reply<B> = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>;
+type ServiceReply<B> = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>;
 
 impl<S, B> Service<ServiceRequest> for DjangoSessionService<S>
 where
@@ -212,8 +212,10 @@ where
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = actix_web::Error;
     #[allow(clippy::type_complexity)]
-    type Future =
-        Either<Ready<Reply<B>>, Either<Admitted<S::Future>, LocalBoxFuture<'static, Reply<B>>>>;
+    type Future = Either<
+        Ready<ServiceReply<B>>,
+        Either<Admitted<S::Future>, LocalBoxFuture<'static, ServiceReply<B>>>,
+    >;
 
     fn poll_ready(&self, cx: &mut task::Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.service.poll_ready(cx)
@@ -234,7 +236,9 @@ where
         let is_simple = wanted == Wanted::Nothing && !middleware.writes && !asks_hooks;
         match &arrival.session {
             // Nothing to look up, to check or to store: no query, and no future in a box.
-            Brought::Known(session) if is_simple && middleware.admits.can_decide(session) => {
+            IncomingSession::Known(session)
+                if is_simple && middleware.admits.can_decide(session) =>
+            {
                 let (visit, _) = middleware.visit(Rc::clone(session), &arrival);
                 match middleware.admits.check_session(&visit.session) {
                     Ok(()) => {
@@ -273,7 +277,7 @@ async fn answer<S, B>(
     mut req: ServiceRequest,
     wanted: Wanted,
     arrival: Arrival,
-) -> Reply<B>
+) -> ServiceReply<B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
 {
@@ -283,15 +287,15 @@ where
     };
     let checked = middleware.check_csrf(&mut req, now, &arrival.csrf).await;
     let session = match (&arrival.session, &checked) {
-        (Brought::Known(session), _) => Ok(Rc::clone(session)),
-        (Brought::Unknown(key), Ok(())) => middleware.look_up(key).await,
+        (IncomingSession::Known(session), _) => Ok(Rc::clone(session)),
+        (IncomingSession::Unknown(key), Ok(())) => middleware.look_up(key).await,
         // This answer needs no lookup.
-        (Brought::Unknown(_), Err(error)) => Err(error.clone()),
+        (IncomingSession::Unknown(_), Err(error)) => Err(error.clone()),
     };
     let session = match session {
         Ok(session) => session,
         Err(error) => {
-            let unknown = RequestSession::new(Loaded::Unavailable(error.clone()));
+            let unknown = RequestSession::new(LoadedSession::Unavailable(error.clone()));
             let visit = middleware.visit_of(unknown, &arrival);
             return Ok(rejected(&middleware, &error, visit, req));
         }
@@ -323,18 +327,18 @@ async fn rest_answer<S, B>(
     service: Rc<S>,
     mut req: ServiceRequest,
     mut arrival: Arrival,
-) -> Reply<B>
+) -> ServiceReply<B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
 {
     let Admits::Rest(rest) = &middleware.admits else { unreachable!("asked before") };
-    let nothing = Brought::Known(RequestSession::new(Loaded::NoKey));
+    let nothing = IncomingSession::Known(RequestSession::new(LoadedSession::NoKey));
     let csrf = Rc::clone(&arrival.csrf);
     let request = Request {
         site: middleware.site(),
         csrf_check: &middleware.csrf_check,
         csrf: &csrf,
-        brought: std::mem::replace(&mut arrival.session, nothing),
+        incoming: std::mem::replace(&mut arrival.session, nothing),
         stores: Cell::default(),
         looked_at: RefCell::default(),
         now: (rest.clock)(),
@@ -352,7 +356,7 @@ where
             let session = request
                 .looked_at
                 .take()
-                .unwrap_or_else(|| RequestSession::new(Loaded::Unavailable(error.clone())));
+                .unwrap_or_else(|| RequestSession::new(LoadedSession::Unavailable(error.clone())));
             let visit = middleware.visit_of(session, &arrival);
             let reply = rejected(&middleware, &error, visit.clone(), req);
             (visit, Ok(reply))
@@ -365,18 +369,18 @@ where
 }
 
 /// Adds to an answer of the view the headers that all its answers have.
-fn with_headers<B>(reply: Reply<B>, of_view: RestAnswer) -> Reply<B> {
+fn with_headers<B>(reply: ServiceReply<B>, of_view: RestAnswer) -> ServiceReply<B> {
     match reply {
         Ok(mut response) => {
             // A rejection that a handler returns gets the same answer as one of the middleware.
             let error = response.response().error().and_then(|error| error.as_error::<Error>());
             if let Some(error) = error.filter(|error| error.reason().is_some()) {
-                let mut said = of_view.to(error, response.request());
+                let mut answer = of_view.to(error, response.request());
                 for (name, value) in response.headers() {
-                    said.headers_mut().append(name.clone(), value.clone());
+                    answer.headers_mut().append(name.clone(), value.clone());
                 }
                 let req = response.into_parts().0;
-                response = ServiceResponse::new(req, said).map_into_right_body();
+                response = ServiceResponse::new(req, answer).map_into_right_body();
             }
             of_view.add_headers(response.headers_mut());
             vary_on_cookie(response.headers_mut());
@@ -394,7 +398,11 @@ fn with_headers<B>(reply: Reply<B>, of_view: RestAnswer) -> Reply<B> {
 }
 
 /// Stores the session and returns the answer; if the session cannot be stored, another answer.
-async fn stored<B>(middleware: &Middleware, visit: &Visit, reply: Reply<B>) -> Reply<B> {
+async fn stored<B>(
+    middleware: &Middleware,
+    visit: &Visit,
+    reply: ServiceReply<B>,
+) -> ServiceReply<B> {
     let status = match &reply {
         Ok(response) => response.status(),
         Err(error) => error.as_response_error().status_code(),
@@ -462,7 +470,7 @@ impl<F, B> Future for Admitted<F>
 where
     F: Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
 {
-    type Output = Reply<B>;
+    type Output = ServiceReply<B>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -541,7 +549,7 @@ fn rejected<B>(
     // After a failure, an access log must not repeat the lookup.
     let session = match error.reason() {
         Some(_) => Rc::clone(&visit.session),
-        None => RequestSession::new(Loaded::Unavailable(error.clone())),
+        None => RequestSession::new(LoadedSession::Unavailable(error.clone())),
     };
     let answer = Rc::clone(&visit.answer);
     Visit { session, ..visit }.attach(&req);
@@ -599,8 +607,8 @@ mod tests {
                 .insert_header(("content-length", length))
                 .cookie(Cookie::new("csrftoken", SECRET))
                 .to_request();
-            let payload = Box::pin(iter(pieces).chain(pending()));
-            *req.payload() = actix_web::dev::Payload::Stream { payload };
+            let stream = Box::pin(iter(pieces).chain(pending()));
+            *req.payload() = actix_web::dev::Payload::Stream { payload: stream };
             let answer = call_service(&app, req).await;
             assert_eq!(answer.status(), if token == SECRET { 302 } else { 403 });
             // As it is on its way: actix keeps the head until the last byte is sent.

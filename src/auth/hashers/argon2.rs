@@ -15,7 +15,7 @@ const MAX_HASH_LENGTH: usize = 64;
 pub(super) struct Argon2(pub(super) PasswordHasher);
 
 /// An encoding, taken apart.
-struct Decoded {
+struct Argon2Encoding {
     variety: Algorithm,
     version: Version,
     parameters: PasswordHasher,
@@ -24,7 +24,7 @@ struct Decoded {
 }
 
 /// Reads what the reference implementation writes and reads.
-fn decode(encoded: &str) -> Result<Decoded, Malformed> {
+fn decode(encoded: &str) -> Result<Argon2Encoding, Malformed> {
     let [_, variety, rest] = parts(encoded)?;
     let variety = match variety {
         "argon2id" => Algorithm::Argon2id,
@@ -44,7 +44,7 @@ fn decode(encoded: &str) -> Result<Decoded, Malformed> {
     };
     let [parameters, salt, hash] = parts(rest)?;
     let base64 = |text| STANDARD_NO_PAD.decode(text).map_err(|_| Malformed);
-    Ok(Decoded {
+    Ok(Argon2Encoding {
         variety,
         version,
         parameters: decode_parameters(parameters)?,

@@ -17,7 +17,7 @@ pub(super) struct Pbkdf2 {
 }
 
 /// An encoding, taken apart.
-struct Decoded<'a> {
+struct Pbkdf2Encoding<'a> {
     iterations: u32,
     salt: &'a str,
 }
@@ -41,12 +41,12 @@ impl Pbkdf2 {
         }
     }
 
-    fn decode<'a>(&self, encoded: &'a str) -> Result<Decoded<'a>, Malformed> {
+    fn decode<'a>(&self, encoded: &'a str) -> Result<Pbkdf2Encoding<'a>, Malformed> {
         let [_, iterations, salt, _hash] = parts(encoded)?;
         check_salt(salt)?;
         let iterations = number(iterations)?;
         let is_affordable = (self.of)(iterations).is_affordable();
-        is_affordable.then_some(Decoded { iterations, salt }).ok_or(Malformed)
+        is_affordable.then_some(Pbkdf2Encoding { iterations, salt }).ok_or(Malformed)
     }
 
     fn encode_with(

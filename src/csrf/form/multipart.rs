@@ -23,7 +23,7 @@ pub(crate) struct Multipart {
     pending: Vec<u8>,
     /// How many of these bytes were already searched for a separator.
     searched: usize,
-    part: Part,
+    part: FormPart,
     token: Option<String>,
     /// Counted as Django does: the bytes of fields and their names, fields, files.
     bytes: usize,
@@ -33,7 +33,7 @@ pub(crate) struct Multipart {
 
 /// The place in a part that the reader has reached.
 #[derive(Clone)]
-enum Part {
+enum FormPart {
     Head,
     Field(Field),
     /// Content that makes no difference: a file, or a part without a name.
@@ -57,7 +57,7 @@ impl Multipart {
             limits,
             pending: Vec::new(),
             searched: 0,
-            part: Part::Head,
+            part: FormPart::Head,
             token: None,
             bytes: 0,
             fields: 0,
@@ -100,7 +100,7 @@ impl Multipart {
     /// The value of the field at the end of the body.
     pub(super) fn finish(mut self) -> Result<Option<String>, FormError> {
         let rest = std::mem::take(&mut self.pending);
-        if !matches!(self.part, Part::Head) || !rest.is_empty() {
+        if !matches!(self.part, FormPart::Head) || !rest.is_empty() {
             self.end_part(&rest)?;
         }
         Ok(self.token)
@@ -109,7 +109,7 @@ impl Multipart {
     /// Reads as much of a part's content as can be interpreted, and returns how many bytes that
     /// was.
     fn go_on(&mut self, content: &[u8]) -> Result<usize, FormError> {
-        if !matches!(self.part, Part::Head) {
+        if !matches!(self.part, FormPart::Head) {
             self.take(content)?;
             return Ok(content.len());
         }
@@ -126,11 +126,11 @@ impl Multipart {
 
     /// Reads the rest of a part's content.
     fn end_part(&mut self, content: &[u8]) -> Result<(), FormError> {
-        if self.go_on(content)? == 0 && matches!(self.part, Part::Head) {
+        if self.go_on(content)? == 0 && matches!(self.part, FormPart::Head) {
             // A part without a header: every body starts and ends with one.
             self.count_field()?;
         }
-        if let Part::Field(field) = std::mem::replace(&mut self.part, Part::Head)
+        if let FormPart::Field(field) = std::mem::replace(&mut self.part, FormPart::Head)
             && field.is_token
         {
             self.token = self.charset.decode(&field.value());
@@ -154,26 +154,26 @@ impl Multipart {
                 if self.limits.number_files.is_some_and(|most| self.files > most) {
                     return Err(FormError::TooManyFilesSent);
                 }
-                Part::Other
+                FormPart::Other
             }
             Some(name) => {
                 let name = self.charset.decode(name.trim_ascii().as_bytes());
                 let length = name.as_ref().map_or(0, |name| name.chars().count());
                 self.count_bytes(length + 2)?;
-                Part::Field(Field {
+                FormPart::Field(Field {
                     is_token: name.as_deref() == Some(FIELD),
                     is_base64: transfer_encoding.as_deref() == Some("base64"),
                     data: Vec::new(),
                 })
             }
-            None => Part::Other,
+            None => FormPart::Other,
         };
         Ok(())
     }
 
     /// Reads content after the header of a part.
     fn take(&mut self, content: &[u8]) -> Result<(), FormError> {
-        let Part::Field(field) = &mut self.part else { return Ok(()) };
+        let FormPart::Field(field) = &mut self.part else { return Ok(()) };
         if field.is_token {
             let room = MAX_TOKEN_SIZE - field.data.len();
             field.data.extend_from_slice(&content[..content.len().min(room)]);

@@ -148,7 +148,7 @@ fn the_fields_say_the_same() {
     assert!(from_json == by_hand, "{from_json:?}\n{by_hand:?}");
 }
 
-/// A field that is added to the settings does not compile here until it is said where it comes from.
+/// A field that is added to the settings does not compile here until it is message where it comes from.
 #[test]
 fn every_field_comes_from_the_json_or_is_for_this_service_alone() {
     let default = DjangoSettings::new("another key");
@@ -339,19 +339,19 @@ fn another_version_says_which_side_is_older() {
         (json!({ "session": { "new": 1 } }), "unknown field `new`: they come from a newer version"),
         (json!({ "LOGIN_URL": 1 }), "not what `export_settings.py` prints: invalid type"),
     ] {
-        let said = refusal(|exported| {
+        let message = refusal(|exported| {
             let (name, value) = change.as_object().unwrap().iter().next().unwrap();
             match (&mut exported[name.as_str()], value) {
                 (Value::Object(inside), Value::Object(more)) => inside.extend(more.clone()),
                 (old, new) => *old = new.clone(),
             }
         });
-        assert!(said.contains(named), "{said}");
+        assert!(message.contains(named), "{message}");
     }
     for name in exported().as_object().unwrap().keys() {
-        let said = refusal(|exported| drop(exported.as_object_mut().unwrap().remove(name)));
-        assert!(said.contains(&format!("missing field `{name}`")), "{said}");
-        assert!(said.contains("older version"), "{said}");
+        let message = refusal(|exported| drop(exported.as_object_mut().unwrap().remove(name)));
+        assert!(message.contains(&format!("missing field `{name}`")), "{message}");
+        assert!(message.contains("older version"), "{message}");
     }
 }
 
@@ -372,7 +372,7 @@ fn what_a_shell_says_around_the_json_is_no_part_of_it() {
 
 #[test]
 fn all_that_is_unsafe_is_refused_at_once() {
-    let said = refusal(|exported| {
+    let message = refusal(|exported| {
         exported["SECRET_KEY_FINGERPRINT"] = json!("0000");
         exported["session"] = Value::Null;
         exported["not_honoured"] = json!([
@@ -407,9 +407,9 @@ fn all_that_is_unsafe_is_refused_at_once() {
         "SESSION_ENGINE: django.contrib.sessions.backends.file keeps no rows",
         "DATABASES: is not PostgreSQL",
     ] {
-        assert!(said.contains(named), "{named}: {said}");
+        assert!(message.contains(named), "{named}: {message}");
     }
-    assert!(!said.contains("MIDDLEWARE"), "{said}");
+    assert!(!message.contains("MIDDLEWARE"), "{message}");
 }
 
 #[test]
@@ -446,8 +446,11 @@ fn what_is_unsafe_for_one_power_switches_off_that_power_and_can_be_accepted() {
         "power": "load",
     }]);
     let settings = read(&exported).unwrap();
-    let said = settings.validate().unwrap_err().to_string();
-    assert!(said.contains("shop.Store.load") && said.contains("accepted_overrides"), "{said}");
+    let message = settings.validate().unwrap_err().to_string();
+    assert!(
+        message.contains("shop.Store.load") && message.contains("accepted_overrides"),
+        "{message}"
+    );
     let accepting = |path: &str| settings.clone().with(|s| s.accepted_overrides.push(path.into()));
     for accepted in ["shop.Store.load", "shop.Store", "shop"] {
         assert!(accepting(accepted).validate().is_ok(), "{accepted}");
@@ -463,12 +466,15 @@ fn fallbacks_are_held_against_the_sites_when_a_store_is_made() {
     exported["SECRET_KEY_FALLBACKS_FINGERPRINTS"] = json!(["16b2"]);
     let settings = read(&exported).unwrap();
     let with = |key: &str| settings.clone().with(|s| s.secret_key_fallbacks = vec![key.into()]);
-    let said = settings.validate().unwrap_err().to_string();
-    assert!(said.contains("SECRET_KEY_FALLBACKS: the site has 1, and the service has 0"), "{said}");
+    let message = settings.validate().unwrap_err().to_string();
+    assert!(
+        message.contains("SECRET_KEY_FALLBACKS: the site has 1, and the service has 0"),
+        "{message}"
+    );
     assert!(with("last year's").validate().is_ok());
-    let said = with("another").validate().unwrap_err().to_string();
-    assert!(said.contains("number 1 is not one of the 1"), "{said}");
-    assert!(!said.contains("another"), "{said}");
+    let message = with("another").validate().unwrap_err().to_string();
+    assert!(message.contains("number 1 is not one of the 1"), "{message}");
+    assert!(!message.contains("another"), "{message}");
 }
 
 #[test]

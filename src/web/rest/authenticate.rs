@@ -28,7 +28,7 @@ use crate::{
     site::DjangoSite,
     web::{
         csrf_check::CsrfState,
-        request_session::{Loaded, RequestSession},
+        request_session::{LoadedSession, RequestSession},
     },
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct Request<'a> {
     pub(crate) csrf_check: &'a CsrfCheck,
     pub(crate) csrf: &'a CsrfState,
     /// The session, or the key to look it up. Only `SessionAuthentication` needs it.
-    pub(crate) brought: Brought,
+    pub(crate) incoming: IncomingSession,
     /// Whether this middleware stores the session.
     pub(crate) stores: Cell<bool>,
     /// The session, once a class has used it.
@@ -47,7 +47,7 @@ pub(crate) struct Request<'a> {
 }
 
 /// The session of a request.
-pub(crate) enum Brought {
+pub(crate) enum IncomingSession {
     Known(Rc<RequestSession>),
     Unknown(SessionKey),
 }
@@ -123,7 +123,7 @@ impl Request<'_> {
             return Ok(Recognised { session, auth, user: Ok(user) });
         }
         Ok(anonymous.unwrap_or_else(|| Recognised {
-            session: RequestSession::new(Loaded::Unavailable(Error::NoSessionKey)),
+            session: RequestSession::new(LoadedSession::Unavailable(Error::NoSessionKey)),
             auth: RestAuth::default(),
             user: Err(Error::NoSessionKey),
         }))
@@ -142,9 +142,9 @@ impl Request<'_> {
                  `DjangoSessionMiddleware::authenticator`, or set other `authentication_classes`"
             ))
         })?;
-        let patience = self.site.settings().timeout;
-        let said = timeout(patience, hook(req, self.site.clone())).await;
-        match said.unwrap_or_else(|_| Err(Unavailable::Timeout(patience).into())) {
+        let limit = self.site.settings().timeout;
+        let result = timeout(limit, hook(req, self.site.clone())).await;
+        match result.unwrap_or_else(|_| Err(Unavailable::Timeout(limit).into())) {
             Ok(Some(user)) => self.site.admit(user, "other").await.map(Some),
             Ok(None) => Ok(None),
             Err(error @ Error::AuthenticationFailed(_)) => Err(error),

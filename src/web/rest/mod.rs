@@ -9,6 +9,6 @@ mod session;
 
 pub(crate) use answer::RestAnswer;
 pub use auth::{RestAuth, RestScheme};
-pub(crate) use authenticate::{Brought, Recognised, Request};
+pub(crate) use authenticate::{IncomingSession, Recognised, Request};
 pub(crate) use classes::{Authenticator, Classes};
 pub(crate) use permission::{HasPermission, Permission, Rest};

@@ -6,7 +6,7 @@ use actix_web::dev::ServiceRequest;
 
 use super::{
     auth::{RestAuth, RestScheme},
-    authenticate::{Brought, Recognised, Request},
+    authenticate::{IncomingSession, Recognised, Request},
     permission::Rest,
 };
 use crate::{
@@ -21,9 +21,9 @@ use crate::{
 impl Request<'_> {
     /// The session, looked up together with its user.
     async fn session(&self, rest: &Rest, budget: &Budget) -> Result<Rc<RequestSession>, Error> {
-        let session = match &self.brought {
-            Brought::Known(session) => Rc::clone(session),
-            Brought::Unknown(key) => {
+        let session = match &self.incoming {
+            IncomingSession::Known(session) => Rc::clone(session),
+            IncomingSession::Unknown(key) => {
                 let permissions = rest.permissions.clone().into();
                 let visitor = self.site.visitor(key, &permissions, budget).await?;
                 RequestSession::of_visitor(self.site, visitor)

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     csrf::Secret,
     error::Error,
-    messages::{COOKIE_NAME, Item, Kept, Message, SESSION_KEY, Source, Storage},
+    messages::{COOKIE_NAME, Item, Message, MessageSource, SESSION_KEY, Storage, StoredMessages},
     session::{SessionData, SessionKey},
     site::DjangoSite,
     web::{cookie_header::last_cookie, csrf_check::SESSION_KEY as CSRF_SESSION_KEY},
@@ -183,12 +183,12 @@ impl Client {
         let session = self.session().await;
         let mut headers = HeaderMap::new();
         self.add_cookies(&mut headers);
-        let kept = Brought {
+        let kept = BrowserMessages {
             cookie: last_cookie(&headers, COOKIE_NAME),
             session: session.get_json(SESSION_KEY).map(str::to_owned),
         };
         let mut storage = Storage::default();
-        let items = storage.read(&Source { kept: &kept, site: self.site.messages() });
+        let items = storage.read(&MessageSource { kept: &kept, site: self.site.messages() });
         items.iter().filter_map(Item::message).cloned().collect()
     }
 
@@ -284,12 +284,12 @@ impl fmt::Debug for Client {
 }
 
 /// The browser's messages in the cookie and in the session.
-struct Brought {
+struct BrowserMessages {
     cookie: Option<String>,
     session: Option<String>,
 }
 
-impl Kept for Brought {
+impl StoredMessages for BrowserMessages {
     fn cookie(&self) -> Option<String> {
         self.cookie.clone()
     }

@@ -127,15 +127,15 @@ mod tests {
         let user = site().user(ada).build().user(1).await.unwrap();
         assert_eq!(user.get::<i64>("tenant").unwrap(), 7);
         assert_eq!(user.get::<Option<String>>("plan").unwrap(), None);
-        let said = |error: Error| error.to_string();
+        let message = |error: Error| error.to_string();
         assert_eq!(
-            said(user.get::<String>("tenant").unwrap_err()),
+            message(user.get::<String>("tenant").unwrap_err()),
             "the column \"tenant\" of the user is of type int8, or NULL, and that is no \
              `alloc::string::String` (one that may be NULL is an `Option`)"
         );
-        assert!(said(user.get::<String>("plan").unwrap_err()).contains("of type text, or NULL"));
+        assert!(message(user.get::<String>("plan").unwrap_err()).contains("of type text, or NULL"));
         assert_eq!(
-            said(user.get::<i32>("password").unwrap_err()),
+            message(user.get::<i32>("password").unwrap_err()),
             "the column \"password\" of the user is not read: name it in `UserModel::columns`"
         );
     }
