@@ -58,9 +58,9 @@ pub(super) struct Batch<J: Job> {
     kind: Kind,
     /// Shared weakly with the attempts: once the batch is dropped, an attempt that has not been sent yet
     /// sends nothing.
-    job: Arc<J>,
+    pub(super) job: Arc<J>,
     /// Each with the index of its outcome: several callers may ask the same.
-    callers: Vec<(usize, Caller<J::Answer>)>,
+    pub(super) callers: Vec<(usize, Caller<J::Answer>)>,
     attempts: Vec<BoxFuture<'static, Reply<J>>>,
     tries: usize,
     begun: Instant,

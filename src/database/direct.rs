@@ -2,11 +2,7 @@
 
 use std::{hash::Hash, sync::Arc};
 
-use tokio::{
-    runtime::Handle,
-    sync::oneshot,
-    time::{Instant, timeout_at},
-};
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_postgres::Row;
 
 use super::{
@@ -50,9 +46,11 @@ impl Direct {
         deadline: Instant,
     ) -> Outcome<Vec<Row>> {
         let (callers, answered) = ask(deadline);
-        let (pool, turn) = (self.pool.clone(), self.turns.of((kind, row)));
+        // A runtime whose thread is blocked delays only its own requests.
+        let turn = self.turns.of((Handle::try_current().ok().map(|h| h.id()), kind, row));
+        let pool = self.pool.clone();
         spawn(async move {
-            let Ok(_turn) = timeout_at(deadline, turn.come()).await else {
+            let Some(_turn) = turn.come(deadline).await else {
                 return callers.into_iter().for_each(|(_, callers)| {
                     let error = Unavailable::Timeout(pool.server().timeout());
                     drop(callers.answer.send(Err(error.into())));

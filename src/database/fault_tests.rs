@@ -136,6 +136,30 @@ async fn a_paused_write_stops_no_other_and_is_executed() {
     assert_eq!(server.executed(), 6);
 }
 
+/// A runtime whose thread is blocked while it writes a row delays no writer of that row elsewhere.
+#[tokio::test(start_paused = true)]
+async fn a_runtime_that_sleeps_holds_up_no_writer_of_another_one() {
+    let server = TestServer::new();
+    let writer = Arc::new(Writer::new(&server.pool(TIMEOUT, 32)));
+    let (asleep, of_asleep) = (Arc::clone(&writer), server.clone());
+    let runtime = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            assert!(asleep.write(0).await.1);
+            of_asleep.set(Mood::Locked, Mood::Answers);
+            let mut write = Box::pin(asleep.write(0));
+            while of_asleep.executed() < 2 {
+                assert!((&mut write).now_or_never().is_none());
+                tokio::task::yield_now().await;
+            }
+        });
+        runtime
+    });
+    let runtime = runtime.join().unwrap();
+    assert_eq!(writer.write(0).await, (Duration::ZERO, true));
+    runtime.shutdown_background();
+}
+
 /// For any `timeout`: a connection that waits for a lock is not taken for a dead one.
 #[tokio::test(start_paused = true)]
 async fn a_lock_is_reported_before_a_hedge() {

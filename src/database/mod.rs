@@ -79,6 +79,7 @@ pub(crate) use sessions::Written;
 use sessions::{ColumnQueries, SessionQueries};
 use slides::Slides;
 use tokens::TokenQueries;
+pub(crate) use turns::{Turn, Turns};
 use user_columns::UserColumns;
 use user_queries::UserQueries;
 pub(crate) use users::{ColumnValue, UserRow};

@@ -372,9 +372,7 @@ impl DjangoSite {
                 Written::Changed => {}
             }
             if turn.is_none() {
-                let queue = self.writer().queue(row.key()).lock();
-                let queue = timeout_at(deadline, queue).await;
-                turn = Some(queue.map_err(|_| Unavailable::Timeout(timeout))?);
+                turn = Some(self.writer().turn(row.key(), deadline).await);
             }
             let now = self.database().session_row(row.key(), deadline).await?;
             let Some(now) = now else {
@@ -467,5 +465,47 @@ impl DjangoSite {
             Err(_) => format!("the on_session_change hook took longer than {timeout:?}").into(),
         };
         Err(Unavailable::Cache(failed).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        memory::Tables,
+        session::Changes,
+        settings::{DjangoSettings, With},
+    };
+
+    /// As a handler has it that begins to save, and goes on with something else.
+    #[tokio::test(start_paused = true)]
+    async fn a_save_that_is_never_finished_holds_up_another_one_for_a_part_of_its_time() {
+        let settings = DjangoSettings::new("k").with(|s| s.write_sessions = true);
+        let timeout = settings.timeout;
+        let site = DjangoSite::in_memory(Tables::default(), settings).unwrap();
+        let made = site.create(&SessionData::new(), Expiry::Default).await.unwrap();
+        let deadline = Instant::now() + timeout;
+        let unfinished = site.writer().turn(made.key(), deadline).await;
+        let save = async |name: &str| {
+            let mut changes = Changes::new(Some(&made)).unwrap();
+            changes.insert(name, &1).unwrap();
+            let data = changes.data().clone();
+            site.save(&changes.start_save(), data).await
+        };
+        let start = Instant::now();
+        save("first").await.unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        // The row is not what these have read.
+        for name in ["second", "third"] {
+            let start = Instant::now();
+            let saved = save(name).await.unwrap();
+            let waited = start.elapsed();
+            assert!(saved.data().unwrap().get_json("first").is_some());
+            assert!(waited >= timeout / 2 && waited < timeout * 3 / 4, "{waited:?}");
+        }
+        drop(unfinished);
+        let start = Instant::now();
+        save("fourth").await.unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 }
