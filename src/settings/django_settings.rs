@@ -470,7 +470,8 @@ pub struct DjangoSettings {
     /// The greatest number of connections to PostgreSQL for this site, in the whole process and
     /// over all workers. It counts connections in use, idle ones, those that are being opened,
     /// second ones for a slow query, and abandoned ones until PostgreSQL has ended their processes.
-    /// It must be at least 2: one is reserved to cancel abandoned queries.
+    /// PostgreSQL may still count an idle one for a moment after the site has closed it. It must be
+    /// at least 2: one is reserved to cancel abandoned queries.
     ///
     /// Workers share them. If there are fewer connections than workers, a worker closes an unused
     /// one for a worker that waits: every request is answered, and simultaneous requests take
