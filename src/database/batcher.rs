@@ -1,4 +1,4 @@
-//! Batchers: each gathers the questions of one runtime and asks them together, one query for a batch.
+//! Batchers: each gathers the questions of one kind and asks them together, one query for a batch.
 //!
 //! While a query is in flight, further questions gather; the next query carries all of them. Callers only
 //! wait for their answer: a caller that is paused, dropped or leaked stops no other one.
@@ -7,7 +7,7 @@ use std::{
     collections::{HashMap, VecDeque},
     hash::Hash,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -17,6 +17,7 @@ use futures_util::{
     stream::{FuturesUnordered, StreamExt},
 };
 use tokio::{
+    runtime::{Handle, Id},
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
@@ -82,45 +83,68 @@ pub(crate) trait Batched: Send + Sync + 'static {
     fn by_itself(&self, key: &Self::Key) -> Option<(Query, Self::Answer)>;
 }
 
-/// The handle of a batcher. Dropping it ends the task.
+/// The batcher of one kind of question. It has a task on each runtime that asks, because a connection is
+/// driven by the runtime that made it: a runtime that sleeps, or whose thread is blocked, delays only its
+/// own requests.
 pub(crate) struct Batcher<B: Batched> {
-    questions: mpsc::UnboundedSender<Question<B>>,
+    batched: Arc<B>,
+    pool: Arc<Pool>,
+    tasks: Mutex<HashMap<Id, mpsc::UnboundedSender<(B::Key, Caller<B::Answer>)>>>,
 }
 
-type Question<B> = (<B as Batched>::Key, Caller<<B as Batched>::Answer>);
-
 impl<B: Batched> Batcher<B> {
-    /// Starts a batcher on the current runtime.
-    pub(crate) fn start(batched: Arc<B>, pool: Pool) -> Self {
-        let (questions, receiver) = mpsc::unbounded_channel();
-        let queue = Queue::new(batched, pool);
-        drop(tokio::spawn(run(queue, receiver)));
-        Self { questions }
+    pub(crate) fn new(batched: B, pool: Arc<Pool>) -> Self {
+        Self { batched: Arc::new(batched), pool, tasks: Mutex::default() }
     }
 
-    /// Whether its runtime has ended or its task has panicked.
-    pub(crate) fn is_over(&self) -> bool {
-        self.questions.is_closed()
+    pub(super) fn batched(&self) -> &B {
+        &self.batched
     }
 
     /// Asks for a key. Returns the answer, or an error by the deadline.
     pub(crate) async fn ask(&self, key: B::Key, deadline: Instant) -> Outcome<B::Answer> {
         let (answer, answered) = oneshot::channel();
-        // If the task is over, no answer comes.
-        drop(self.questions.send((key, Caller { deadline, answer })));
+        self.send((key, Caller { deadline, answer }))?;
+        // If the task ends, no answer comes.
         answered.await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
+    }
+
+    /// Gives a question to the task of this runtime, which its first question starts. A task that has ended
+    /// is replaced: code of the application (its connector, its logger) runs in it and may panic. Then those
+    /// of runtimes that have ended are forgotten too.
+    fn send(&self, question: (B::Key, Caller<B::Answer>)) -> Result<(), Arc<Unavailable>> {
+        let runtime = Handle::try_current().map_err(|_| Unavailable::NoRuntime)?;
+        // The map is valid even after a panic elsewhere.
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let question = match tasks.get(&runtime.id()) {
+            Some(task) => match task.send(question) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::SendError(question)) => question,
+            },
+            None => question,
+        };
+        tasks.retain(|_, task| !task.is_closed());
+        let (task, questions) = mpsc::unbounded_channel();
+        // The task receives it, or the caller sees that there is no answer.
+        drop(task.send(question));
+        tasks.insert(runtime.id(), task);
+        runtime.spawn(run(Queue::new(Arc::clone(&self.batched), self.pool.clone()), questions));
+        Ok(())
     }
 }
 
 /// The task. It keeps one batch in flight (several to a database that is far away), beside slow and large
 /// ones.
-async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedReceiver<Question<B>>) {
+async fn run<B: Batched>(
+    mut queue: Queue<B>,
+    mut questions: mpsc::UnboundedReceiver<(B::Key, Caller<B::Answer>)>,
+) {
     let mut received = Vec::new();
     let mut under_way = FuturesUnordered::new();
     let mut slow = FuturesUnordered::new();
     let mut large = FuturesUnordered::new();
     loop {
-        let most = if queue.pool.latency(B::KIND).is_far() { TO_FAR_AWAY } else { 1 };
+        let most = if queue.pool.server().is_far(B::KIND) { TO_FAR_AWAY } else { 1 };
         while under_way.len() < most
             && slow.len() < SLOW
             && let Some(batch) = queue.next()
@@ -142,7 +166,7 @@ async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedRece
                 if count == 0 {
                     return;
                 }
-                received.drain(..).for_each(|question| queue.push(question));
+                received.drain(..).for_each(|(key, caller)| queue.push(key, caller));
             }
             () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
                 queue.fail_late();
@@ -154,8 +178,8 @@ async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedRece
 /// The questions that have not been sent yet. Each is looked at once, however many they are.
 struct Queue<B: Batched> {
     batched: Arc<B>,
-    pool: Pool,
-    waiting: VecDeque<Question<B>>,
+    pool: Arc<Pool>,
+    waiting: VecDeque<(B::Key, Caller<B::Answer>)>,
     /// The callers of each key whose answer was large the last time, and these keys in order.
     large: HashMap<B::Key, Vec<Caller<B::Answer>>>,
     large_keys: VecDeque<B::Key>,
@@ -164,7 +188,7 @@ struct Queue<B: Batched> {
 }
 
 impl<B: Batched> Queue<B> {
-    fn new(batched: Arc<B>, pool: Pool) -> Self {
+    fn new(batched: Arc<B>, pool: Arc<Pool>) -> Self {
         Self {
             batched,
             pool,
@@ -175,7 +199,7 @@ impl<B: Batched> Queue<B> {
         }
     }
 
-    fn push(&mut self, (key, caller): Question<B>) {
+    fn push(&mut self, key: B::Key, caller: Caller<B::Answer>) {
         let first = self.first_deadline.map_or(caller.deadline, |first| first.min(caller.deadline));
         self.first_deadline = Some(first);
         if !self.batched.is_large(&key) {
@@ -394,7 +418,7 @@ mod tests {
     use rustix::time::{ClockId, clock_gettime};
 
     use super::*;
-    use crate::database::test_server::{LARGE, TestServer, TestTable};
+    use crate::database::test_server::{LARGE, Mood, TestServer, TestTable};
 
     /// Ten times as many questions may take fifty times as long, but not the hundred times of a square.
     /// The quickest of five attempts counts: a busy machine takes processor time from all.
@@ -403,13 +427,13 @@ mod tests {
         const COUNT: usize = 5_000;
 
         let takes = |count: usize| {
-            let mut queue = Queue::new(TestTable::new(), TestServer::new().pool(Duration::MAX, 8));
+            let mut queue = Queue::new(TestTable::new().into(), TestServer::new().pool(Duration::MAX, 8));
             let mut answers = Vec::new();
             let start: Duration = clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap();
             for number in 0..count {
                 let (answer, answered) = oneshot::channel();
                 let deadline = Instant::now();
-                queue.push((LARGE + number as i64, Caller { deadline, answer }));
+                queue.push(LARGE + number as i64, Caller { deadline, answer });
                 answers.push(answered);
             }
             for _ in 0..count {
@@ -426,11 +450,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn large_questions_are_asked_in_order_and_each_key_once() {
         let mut queue =
-            Queue::new(TestTable::new(), TestServer::new().pool(Duration::from_secs(4), 8));
+            Queue::new(TestTable::new().into(), TestServer::new().pool(Duration::from_secs(4), 8));
         let mut push = |key: i64, seconds: u64| {
             let (answer, answered) = oneshot::channel();
             let deadline = Instant::now() + Duration::from_secs(seconds);
-            queue.push((key, Caller { deadline, answer }));
+            queue.push(key, Caller { deadline, answer });
             answered
         };
         let mut late = push(LARGE, 1);
@@ -446,5 +470,34 @@ mod tests {
         assert_eq!(keys, [(vec![LARGE + 2], 2), (vec![LARGE + 1], 1)]);
         drop(in_time);
         assert!(queue.first_deadline.is_none());
+    }
+
+    #[test]
+    fn the_task_of_a_runtime_that_has_ended_is_forgotten() {
+        let server = TestServer::new();
+        let batcher = Batcher::new(TestTable::new(), server.pool(Duration::from_secs(4), 8));
+        for _ in 0..3 {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            for key in 0..2 {
+                let deadline = Instant::now() + Duration::from_secs(4);
+                assert!(runtime.block_on(batcher.ask(key, deadline)).is_ok());
+            }
+            assert_eq!(batcher.tasks.lock().unwrap().len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_panicked_is_followed_by_another_one() {
+        const TIMEOUT: Duration = Duration::from_secs(4);
+
+        let server = TestServer::new();
+        server.set(Mood::Answers, Mood::Panics);
+        let batcher = Batcher::new(TestTable::new(), server.pool(TIMEOUT, 8));
+        let ask = async || batcher.ask(1, Instant::now() + TIMEOUT).await.is_ok();
+        assert!(!ask().await);
+        server.set(Mood::Swallows, Mood::Answers);
+        assert!(ask().await && ask().await);
+        assert_eq!(server.accepted(), 1);
     }
 }

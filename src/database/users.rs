@@ -61,8 +61,7 @@ impl Database {
     ) -> Result<Option<Arc<UserRow>>, Error> {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::UserLookup);
-        let batchers = self.batchers()?;
-        let lookup = batchers.users(self, &known.users).ask(key.clone(), deadline);
+        let lookup = known.users.ask(key.clone(), deadline);
         let answer = lookup.instrument(tracing::debug_span!("user lookup")).await;
         match answer? {
             Answer::User(row) => Ok(Some(row)),
