@@ -12,13 +12,12 @@ use tokio::{
     sync::oneshot,
     time::{Instant, sleep_until, timeout},
 };
-use tokio_postgres::error::SqlState;
 
 use super::{
-    connection::{Connection, QueryFailure},
-    kind::Kind,
+    connection::Connection,
+    kind::{Claim, Kind},
     pool::Pool,
-    wait_queue::Claim,
+    query_failure::QueryFailure,
 };
 use crate::error::Unavailable;
 
@@ -298,17 +297,4 @@ async fn attempt<J: Job>(pool: Arc<Pool>, kind: Kind, job: Weak<J>, claim: Claim
     }
     lease.release();
     reply
-}
-
-impl QueryFailure {
-    /// Whether the server executed nothing and may execute the same query later.
-    fn is_retryable(&self, kind: Kind) -> bool {
-        match self {
-            Self::Stale => true,
-            Self::Retry(error) => {
-                kind.waits_for_locks() || error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE)
-            }
-            Self::Lost(_) | Self::Refused(_) | Self::NoConnection(_) => false,
-        }
-    }
 }

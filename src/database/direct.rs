@@ -12,9 +12,10 @@ use tracing::{Instrument, Span};
 use super::{
     Database,
     batch::{Batch, Caller, Job, Outcome},
-    connection::{Connection, QueryFailure},
+    connection::Connection,
     kind::Kind,
     pool::Pool,
+    query_failure::QueryFailure,
     statement::{Parameter, Query, Statement},
     turns::Turns,
 };

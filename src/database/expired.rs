@@ -7,7 +7,10 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{Database, kind::Kind, wait_queue::Claim};
+use super::{
+    Database,
+    kind::{Claim, Kind},
+};
 use crate::error::{Error, Unavailable};
 
 /// How many rows are deleted at once: few enough to be quick even if each is read from a disk.

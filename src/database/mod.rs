@@ -8,6 +8,7 @@
 
 mod attempts;
 mod batch;
+mod batched;
 mod batcher;
 mod budget;
 mod capacity;
@@ -26,6 +27,7 @@ mod permissions;
 mod pool;
 mod primary_key;
 mod process_id;
+mod query_failure;
 mod reaper;
 mod references;
 mod server;

@@ -10,7 +10,7 @@ use tokio_postgres::{Error as PgError, Row};
 
 use super::{
     Database,
-    batcher::Batched,
+    batched::Batched,
     kind::Kind,
     permission_ids::PermissionIds,
     primary_key::{PrimaryKey, PrimaryKeyValue},

@@ -22,12 +22,12 @@ use tokio::{
 
 use super::{
     attempts::Attempts,
-    connection::Connection,
-    connections::{Connections, Pooled, SECOND_IDLE, Slot},
-    kind::Kind,
+    connection::{Connection, Slot},
+    connections::{Connections, SECOND_IDLE},
+    kind::{Claim, Kind},
     reaper::Reaper,
     server::Server,
-    wait_queue::{Claim, WaitQueue, Waiter},
+    wait_queue::{WaitQueue, Waiter},
 };
 use crate::error::Unavailable;
 
@@ -49,7 +49,7 @@ struct PoolState {
 /// A connection that is in use. If it is dropped without a release, its query was abandoned: the
 /// connection is closed, and the process of the server that serves it is ended.
 pub(super) struct Lease {
-    pooled: Option<Pooled>,
+    connection: Option<Connection>,
     kind: Kind,
     pool: Weak<Pool>,
     /// Whether a caller has it and may have sent something.
@@ -70,11 +70,7 @@ impl Pool {
                 queue: WaitQueue::default(),
                 swept: HashSet::new(),
             };
-            Self {
-                reaper: Reaper::new(Arc::clone(&server), freed),
-                server,
-                state: state.into(),
-            }
+            Self { reaper: Reaper::new(Arc::clone(&server), freed), server, state: state.into() }
         })
     }
 
@@ -90,9 +86,9 @@ impl Pool {
     ) -> Result<Lease, Arc<Unavailable>> {
         let runtime = Handle::try_current().map_err(|_| Unavailable::NoRuntime)?;
         let id = runtime.id();
-        let pooled = self.state().connections.take(id, kind, claim);
-        if let Some(pooled) = pooled {
-            return Ok(self.lease(pooled, kind).taken());
+        let connection = self.state().connections.take(id, kind, claim);
+        if let Some(connection) = connection {
+            return Ok(self.lease(connection, kind).taken());
         }
         let (grant, mut granted) = oneshot::channel();
         self.state().queue.push(kind, Waiter { runtime, claim, grant });
@@ -113,8 +109,8 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lease(self: &Arc<Self>, pooled: Pooled, kind: Kind) -> Lease {
-        Lease { pooled: Some(pooled), kind, pool: Arc::downgrade(self), is_taken: false }
+    fn lease(self: &Arc<Self>, connection: Connection, kind: Kind) -> Lease {
+        Lease { connection: Some(connection), kind, pool: Arc::downgrade(self), is_taken: false }
     }
 
     /// Leases idle connections to waiters, and makes those that are missing.
@@ -135,8 +131,8 @@ impl Pool {
                 return false;
             }
             self.reaper.run_on(&waiter.runtime);
-            if let Some(pooled) = connections.take(runtime, kind, claim) {
-                found.replace(Some(pooled));
+            if let Some(connection) = connections.take(runtime, kind, claim) {
+                found.replace(Some(connection));
                 return true;
             }
             let needed = needed.entry(runtime).or_default();
@@ -150,8 +146,8 @@ impl Pool {
             false
         };
         let take = |kind, waiter: Waiter<Result<Lease, _>>| {
-            let Some(pooled) = found.take() else { return };
-            unwanted.extend(waiter.grant.send(Ok(self.lease(pooled, kind))).err());
+            let Some(connection) = found.take() else { return };
+            unwanted.extend(waiter.grant.send(Ok(self.lease(connection, kind))).err());
         };
         queue.serve(most, may_have, take);
         drop(state);
@@ -186,11 +182,11 @@ impl Pool {
     }
 
     /// Takes a connection back after its query was answered.
-    fn release(self: &Arc<Self>, pooled: Pooled, kind: Kind) {
-        let runtime = pooled.runtime;
+    fn release(self: &Arc<Self>, connection: Connection, kind: Kind) {
+        let runtime = connection.runtime();
         let mut state = self.state();
         state.connections.release(runtime, kind);
-        state.connections.put_back(pooled);
+        state.connections.put_back(connection);
         let is_settled = state.queue.is_empty()
             && state.connections.has_no_surplus()
             && state.swept.contains(&runtime);
@@ -213,14 +209,13 @@ impl Pool {
     }
 
     /// Gives up on a connection that has not answered.
-    fn abandon(self: &Arc<Self>, pooled: Pooled, kind: Kind) {
-        let (process, runtime) = (pooled.connection.process(), pooled.runtime);
-        let process = process.filter(|_| !pooled.connection.is_closed());
-        let slot = pooled.close();
+    fn abandon(self: &Arc<Self>, connection: Connection, kind: Kind) {
+        let (process, runtime) = (connection.process(), connection.runtime());
+        let process = process.filter(|_| !connection.is_closed());
+        let slot = connection.close();
         self.state().connections.release(runtime, kind);
-        match process {
-            Some(process) => self.reaper.terminate(process, slot),
-            None => drop(slot),
+        if let Some((process, slot)) = process.zip(slot) {
+            self.reaper.terminate(process, slot);
         }
         self.serve();
     }
@@ -288,16 +283,16 @@ impl Deref for Lease {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        &self.pooled.as_ref().expect("a lease has its connection until it is dropped").connection
+        self.connection.as_ref().expect("a lease has its connection until it is dropped")
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let (Some(pooled), Some(pool)) = (self.pooled.take(), self.pool.upgrade()) {
+        if let (Some(connection), Some(pool)) = (self.connection.take(), self.pool.upgrade()) {
             match self.is_taken {
-                true => pool.abandon(pooled, self.kind),
-                false => pool.release(pooled, self.kind),
+                true => pool.abandon(connection, self.kind),
+                false => pool.release(connection, self.kind),
             }
         }
     }
@@ -331,7 +326,7 @@ impl Making {
             Ok(connection) if !connection.is_closed() => {
                 pool.server.reached(connection.round_trip());
                 attempts.succeeded(self.number, now);
-                connections.add(Pooled::new(connection, runtime, slot));
+                connections.add(connection.in_slot(slot));
                 drop(state);
                 return pool.settle(runtime);
             }

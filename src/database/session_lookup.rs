@@ -16,7 +16,7 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    batcher::Batched,
+    batched::Batched,
     kind::Kind,
     statement::{KeyParameter, MANY_KEYS, ONE_KEY, Query, Statement},
 };

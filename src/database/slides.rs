@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    batcher::Batched,
+    batched::Batched,
     kind::Kind,
     statement::{KeyParameter, Query, Statement},
 };

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_postgres::{Client, Config, Error, NoTls, Row, types::Type};
 
 use super::{
-    batcher::Batched,
+    batched::Batched,
     kind::Kind,
     pool::Pool,
     server::Server,

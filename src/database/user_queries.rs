@@ -121,10 +121,7 @@ impl TypedQueries {
         };
         Ok(Self {
             by_username: Statement::new(&[Type::TEXT], by_username),
-            users: Batcher::new(
-                Users::new(model, &primary_key, &key, &column_types),
-                pool.clone(),
-            ),
+            users: Batcher::new(Users::new(model, &primary_key, &key, &column_types), pool.clone()),
             permissions: permissions.map(|of_users| Batcher::new(of_users, pool.clone())),
             visits: visits(None),
             visits_with_permissions: model.permission_tables.as_ref().map(|of| visits(Some(of))),

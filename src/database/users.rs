@@ -12,10 +12,10 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    batcher::Batched,
-    connection,
+    batched::Batched,
     kind::Kind,
     primary_key::{PrimaryKey, PrimaryKeyValue},
+    query_failure,
     statement::{MANY_KEYS, ONE_KEY, Query, Statement},
 };
 use crate::{
@@ -317,5 +317,5 @@ impl FromSql<'_> for RawBytes {
 
 /// Whether the text is not a value of the column's type, so that no row can have it.
 pub(super) fn is_no_such_value(error: &Unavailable) -> bool {
-    matches!(error, Unavailable::Query(error) if connection::is_no_such_value(error.code()))
+    matches!(error, Unavailable::Query(error) if query_failure::is_no_such_value(error.code()))
 }

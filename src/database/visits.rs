@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    batcher::Batched,
+    batched::Batched,
     kind::Kind,
     permission_ids::{HeldPermissions, NamedPermissions},
     permissions::held_sql,
