@@ -118,7 +118,7 @@ impl PermissionIds {
     }
 }
 
-/// Whether nobody has read it for a while.
+/// Whether no caller has read it for a while.
 fn is_old(read: &Mutex<Read>) -> bool {
     let read = read.try_lock();
     read.is_ok_and(|read| read.as_ref().is_none_or(|(_, since)| since.elapsed() >= REMEMBERED))
