@@ -36,8 +36,10 @@ const TO_FAR_AWAY: usize = 4;
 pub(crate) struct Batcher<B: Batched> {
     batched: Arc<B>,
     pool: Arc<Pool>,
-    tasks: Mutex<HashMap<Id, mpsc::UnboundedSender<(B::Key, Caller<B::Answer>)>>>,
+    tasks: Mutex<HashMap<Id, mpsc::UnboundedSender<Question<B>>>>,
 }
+
+type Question<B> = (<B as Batched>::Key, Caller<<B as Batched>::Answer>);
 
 impl<B: Batched> Batcher<B> {
     pub(crate) fn new(batched: B, pool: Arc<Pool>) -> Self {
@@ -59,7 +61,7 @@ impl<B: Batched> Batcher<B> {
     /// Gives a question to the task of this runtime, which its first question starts. A task that has ended
     /// is replaced: code of the application (its connector, its logger) runs in it and may panic. Then those
     /// of runtimes that have ended are forgotten too.
-    fn send(&self, question: (B::Key, Caller<B::Answer>)) -> Result<(), Arc<Unavailable>> {
+    fn send(&self, question: Question<B>) -> Result<(), Arc<Unavailable>> {
         let runtime = Handle::try_current().map_err(|_| Unavailable::NoRuntime)?;
         // The map is valid even after a panic elsewhere.
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,10 +84,7 @@ impl<B: Batched> Batcher<B> {
 
 /// The task. It keeps one batch in flight (several to a database that is far away), beside slow and large
 /// ones.
-async fn run<B: Batched>(
-    mut queue: Queue<B>,
-    mut questions: mpsc::UnboundedReceiver<(B::Key, Caller<B::Answer>)>,
-) {
+async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedReceiver<Question<B>>) {
     let mut received = Vec::new();
     let mut under_way = FuturesUnordered::new();
     let mut slow = FuturesUnordered::new();
@@ -126,7 +125,7 @@ async fn run<B: Batched>(
 struct Queue<B: Batched> {
     batched: Arc<B>,
     pool: Arc<Pool>,
-    waiting: VecDeque<(B::Key, Caller<B::Answer>)>,
+    waiting: VecDeque<Question<B>>,
     /// The callers of each key whose answer was large the last time, and these keys in order.
     large: HashMap<B::Key, Vec<Caller<B::Answer>>>,
     large_keys: VecDeque<B::Key>,

@@ -26,12 +26,15 @@ const REMEMBERED: Duration = Duration::from_secs(1);
 /// The query for the permissions of a middleware, by their names, and what each runtime has read.
 pub(super) struct PermissionIds {
     statement: Arc<Statement>,
-    known: std::sync::Mutex<HashMap<(Id, Arc<[String]>), Arc<Mutex<Read>>>>,
+    known: std::sync::Mutex<Known>,
 }
 
 /// The permissions that were read, and when. The lock is held while they are read, so that only one caller
 /// reads them. If the thread of a runtime is blocked meanwhile, only its own visitors wait.
-type Read = Option<(Arc<NamedPermissions>, Instant)>;
+type SharedRead = Arc<Mutex<Option<(Arc<NamedPermissions>, Instant)>>>;
+
+/// The permissions that each runtime has read, by their names.
+type Known = HashMap<(Id, Arc<[String]>), SharedRead>;
 
 /// The permissions that a middleware asks for.
 pub(super) struct NamedPermissions {
@@ -85,7 +88,7 @@ impl PermissionIds {
         Ok(named)
     }
 
-    fn known_to(&self, runtime: Id, names: &Arc<[String]>) -> Arc<Mutex<Read>> {
+    fn known_to(&self, runtime: Id, names: &Arc<[String]>) -> SharedRead {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(of_runtime) = known.get(&(runtime, Arc::clone(names))) {
             return Arc::clone(of_runtime);
@@ -119,7 +122,7 @@ impl PermissionIds {
 }
 
 /// Whether no caller has read it for a while.
-fn is_old(read: &Mutex<Read>) -> bool {
+fn is_old(read: &SharedRead) -> bool {
     let read = read.try_lock();
     read.is_ok_and(|read| read.as_ref().is_none_or(|(_, since)| since.elapsed() >= REMEMBERED))
 }

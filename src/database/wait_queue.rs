@@ -15,15 +15,16 @@ const PASSES: i64 = 64;
 
 /// The queue. `G` is what a waiter is granted.
 pub(super) struct WaitQueue<G> {
-    /// The waiters of each kind on each runtime in two queues, each in order: those that retry, and all
-    /// others.
-    by_kind: [HashMap<Id, [VecDeque<(Order, Waiter<G>)>; 2]>; Kind::ALL.len()],
+    by_kind: [HashMap<Id, OfRuntime<G>>; Kind::ALL.len()],
     /// The numbers of the first and of the last waiter.
     ends: (i64, i64),
     /// How many waiters have ever been added.
     number: u64,
     count: usize,
 }
+
+/// The waiters of one kind on one runtime in two queues, each in order: those that retry, and all others.
+type OfRuntime<G> = [VecDeque<(Order, Waiter<G>)>; 2];
 
 /// The place in the queue. The second number makes it unique.
 type Order = (i64, u64);
