@@ -1,4 +1,4 @@
-//! What a log-in costs beside Django's: a form with its CSRF token, the password checked by hash, a new
+//! The cost of a login, compared with Django's: a form with its CSRF token, the password checked by hash, a new
 //! session in the table, `last_login` written.
 
 #[allow(dead_code, reason = "each benchmark uses its part")]
@@ -60,7 +60,7 @@ async fn run(options: &Options) -> Result<()> {
             .await?,
     ];
     let mut dice = Dice::new(options.seed);
-    let mut table = Table::new(&["log-in", "Django, ms", "here, ms", "here / Django"]);
+    let mut table = Table::new(&["login", "Django, ms", "here, ms", "here / Django"]);
     for pair in &pairs {
         for side in [Side::Django, Side::Rust] {
             pair.log_in(side).await?;

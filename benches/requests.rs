@@ -1,4 +1,5 @@
-//! What a middleware costs: each variant in a process of its own, asked over real sockets, in turns.
+//! The cost of a middleware. Each variant runs in a process of its own and answers over real sockets; the
+//! variants take turns.
 
 #[allow(dead_code, reason = "each benchmark uses its part")]
 mod common;
