@@ -140,7 +140,7 @@ async fn a_paused_write_stops_no_other_and_is_executed() {
 #[tokio::test(start_paused = true)]
 async fn a_runtime_that_sleeps_holds_up_no_writer_of_another_one() {
     let server = TestServer::new();
-    let writer = Arc::new(Writer::new(&server.pool(TIMEOUT, 32)));
+    let writer = Arc::new(RowWriter::new(&server.pool(TIMEOUT, 32)));
     let (asleep, of_asleep) = (Arc::clone(&writer), server.clone());
     let runtime = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
