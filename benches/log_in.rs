@@ -15,7 +15,7 @@ use common::{
     DJANGO, Result, SECRET_KEY, machine,
     options::Options,
     report::{self, Table, number, ratio},
-    stats::{Dice, median},
+    stats::{Rng, median},
 };
 use deadpool_postgres::{Config, Runtime};
 use serde::Deserialize;
@@ -59,7 +59,7 @@ async fn run(options: &Options) -> Result<()> {
         Pair::start(&postgres, "PBKDF2, 1,000 iterations", "testsite.hashers.QuickHasher", 1_000)
             .await?,
     ];
-    let mut dice = Dice::new(options.seed);
+    let mut rng = Rng::new(options.seed);
     let mut table = Table::new(&["login", "Django, ms", "here, ms", "here / Django"]);
     for pair in &pairs {
         for side in [Side::Django, Side::Rust] {
@@ -68,7 +68,7 @@ async fn run(options: &Options) -> Result<()> {
         let (mut django, mut rust, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             let mut sides = [Side::Django, Side::Rust];
-            dice.shuffle(&mut sides);
+            rng.shuffle(&mut sides);
             let mut of_round = [0.0, 0.0];
             for side in sides {
                 let mut times = Vec::new();

@@ -30,17 +30,17 @@ impl Example {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let mut said = String::new();
+        let mut output = String::new();
         if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut said)?;
+            BufReader::new(stdout).read_line(&mut output)?;
         }
-        match said.trim_end().strip_prefix("listening on ") {
+        match output.trim_end().strip_prefix("listening on ") {
             Some(url) => Ok(Self { url: url.to_owned(), child }),
             None => {
                 drop(child.kill());
                 let why = child.stderr.take().map(io::read_to_string).transpose()?;
                 child.wait()?;
-                Err(Error::new(format!("{name} ended: {said}{}", why.unwrap_or_default())))
+                Err(Error::new(format!("{name} ended: {output}{}", why.unwrap_or_default())))
             }
         }
     }
