@@ -108,9 +108,9 @@ impl Batchers {
     }
 }
 
-/// The batchers of a runtime. If they are over, new ones take their place: code of the application (its
-/// connector, its logger) runs in their tasks and may panic. When a runtime gets its first batchers, those
-/// of runtimes that have ended are dropped.
+/// The batchers of a runtime. If their tasks have ended, new ones take their place: code of the application
+/// (its connector, its logger) runs in the tasks and may panic. When a runtime gets its first batchers, the
+/// batchers of runtimes that have ended are dropped.
 fn of_runtime(all: &RuntimeBatchers, runtime: Id) -> Arc<Batchers> {
     // The map is valid even after a panic elsewhere.
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);

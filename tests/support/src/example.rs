@@ -15,8 +15,8 @@ pub struct Example {
 }
 
 impl Example {
-    /// Starts it on that database, and on a port that is free, and waits until it listens. It finds
-    /// nothing else in its environment but the secret key of the site, and what is given here.
+    /// Starts it on that database and on a free port, and waits until it listens. Its environment contains
+    /// only the secret key of the site and these variables.
     ///
     /// # Errors
     /// When it cannot be built or ends at once; the message has what it said.
