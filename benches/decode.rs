@@ -17,12 +17,12 @@ use common::{
     options::Options,
     report::{self, Goals, Table, number, ratio},
     sessions,
-    stats::{Dice, median},
+    stats::{Rng, median},
 };
 use serde_json::{Value, json};
-use testbed::{Judge, Postgres, Settings};
+use testbed::{Oracle, Postgres, Settings};
 
-/// The batches that each time is the median of; as many as the judge makes.
+/// The batches that each time is the median of; as many as the oracle makes.
 const BATCHES: u32 = 7;
 
 const SIZES: [(usize, &str); 5] = [
@@ -58,20 +58,20 @@ fn main() -> Result<()> {
 async fn run(options: &Options) -> Result<()> {
     let settings = Settings::default();
     let database = Postgres::start().await?.django_database(DJANGO, &settings).await?;
-    let judge = Judge::start(DJANGO, database.url(), &settings).await?;
+    let oracle = Oracle::start(DJANGO, database.url(), &settings).await?;
     let signer = SessionSigner::new(&DjangoSettings::new(SECRET_KEY))?;
-    let cases = cases(&judge).await?;
+    let cases = cases(&oracle).await?;
     for case in &cases {
-        check(case, &judge, &signer).await?;
+        check(case, &oracle, &signer).await?;
     }
 
-    let mut dice = Dice::new(options.seed);
+    let mut rng = Rng::new(options.seed);
     let mut times: HashMap<usize, Times> = HashMap::new();
     let mut order: Vec<usize> = (0..cases.len()).collect();
     let budget = Duration::from_secs_f64(options.seconds * 0.05);
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
-        dice.shuffle(&mut order);
+        rng.shuffle(&mut order);
         for &index in &order {
             let (case, times) = (&cases[index], times.entry(index).or_default());
             times.user_id.push(time(budget, || {
@@ -79,7 +79,7 @@ async fn run(options: &Options) -> Result<()> {
                 data.ok()?.user_id().map(|id| id.into_owned())
             }));
             times.dictionary.push(time(budget, || dictionary(case, &signer).ok()));
-            times.django.push(time_django(case, &judge, budget).await?);
+            times.django.push(time_django(case, &oracle, budget).await?);
         }
     }
     let report = report(options, &cases, &times);
@@ -90,14 +90,14 @@ async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-async fn cases(judge: &Judge) -> Result<Vec<Case>> {
+async fn cases(oracle: &Oracle) -> Result<Vec<Case>> {
     let hash = sessions::session_auth_hash_maker().hexdigest("password");
     let mut cases = Vec::new();
     for (size, name) in SIZES {
         let json = sessions::of_size(size, USER_ID, &hash);
         for (compress, how) in [(json!(false), "plain"), (json!("always"), "compressed")] {
             let question = json!({ "cmd": "sign_row", "obj_json": json, "compress": compress });
-            let answer = judge.ask(question).await?;
+            let answer = oracle.ask(question).await?;
             let session_data = answer["session_data"].as_str().ok_or("no session data")?;
             cases.push(Case {
                 title: format!("{name}, {how}"),
@@ -111,9 +111,9 @@ async fn cases(judge: &Judge) -> Result<Vec<Case>> {
 }
 
 /// Whether Django and this crate read the same out of it: what was put in.
-async fn check(case: &Case, judge: &Judge, signer: &SessionSigner) -> Result<()> {
+async fn check(case: &Case, oracle: &Oracle, signer: &SessionSigner) -> Result<()> {
     let question = json!({ "cmd": "decode", "session_data": case.session_data });
-    let djangos = judge.ask(question).await?["json"].as_str().unwrap_or_default().to_owned();
+    let djangos = oracle.ask(question).await?["json"].as_str().unwrap_or_default().to_owned();
     let right: Value = serde_json::from_str(&case.json)?;
     let data = SessionData::decode(&case.session_data, signer)?;
     let all_the_same = serde_json::from_str::<Value>(&djangos)? == right
@@ -142,11 +142,11 @@ fn time<T>(budget: Duration, call: impl Fn() -> T) -> f64 {
     median((0..BATCHES).map(|_| batch(count))) * 1e6
 }
 
-async fn time_django(case: &Case, judge: &Judge, budget: Duration) -> Result<f64> {
+async fn time_django(case: &Case, oracle: &Oracle, budget: Duration) -> Result<f64> {
     let ask = async |count: u32| -> Result<f64> {
         let question =
             json!({ "cmd": "time_decode", "session_data": case.session_data, "n": count });
-        judge.ask(question).await?["seconds"].as_f64().ok_or_else(|| "no time".into())
+        oracle.ask(question).await?["seconds"].as_f64().ok_or_else(|| "no time".into())
     };
     let once = ask(1).await?;
     let count = (budget.as_secs_f64() / f64::from(BATCHES) / once).clamp(1.0, 1e6) as u32;

@@ -1,4 +1,4 @@
-//! What a log-in costs beside Django's: a form with its CSRF token, the password checked by hash, a new
+//! The cost of a login, compared with Django's: a form with its CSRF token, the password checked by hash, a new
 //! session in the table, `last_login` written.
 
 #[allow(dead_code, reason = "each benchmark uses its part")]
@@ -15,7 +15,7 @@ use common::{
     DJANGO, Result, SECRET_KEY, machine,
     options::Options,
     report::{self, Table, number, ratio},
-    stats::{Dice, median},
+    stats::{Rng, median},
 };
 use deadpool_postgres::{Config, Runtime};
 use serde::Deserialize;
@@ -59,8 +59,8 @@ async fn run(options: &Options) -> Result<()> {
         Pair::start(&postgres, "PBKDF2, 1,000 iterations", "testsite.hashers.QuickHasher", 1_000)
             .await?,
     ];
-    let mut dice = Dice::new(options.seed);
-    let mut table = Table::new(&["log-in", "Django, ms", "here, ms", "here / Django"]);
+    let mut rng = Rng::new(options.seed);
+    let mut table = Table::new(&["login", "Django, ms", "here, ms", "here / Django"]);
     for pair in &pairs {
         for side in [Side::Django, Side::Rust] {
             pair.log_in(side).await?;
@@ -68,7 +68,7 @@ async fn run(options: &Options) -> Result<()> {
         let (mut django, mut rust, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             let mut sides = [Side::Django, Side::Rust];
-            dice.shuffle(&mut sides);
+            rng.shuffle(&mut sides);
             let mut of_round = [0.0, 0.0];
             for side in sides {
                 let mut times = Vec::new();

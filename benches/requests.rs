@@ -1,4 +1,5 @@
-//! What a middleware costs: each variant in a process of its own, asked over real sockets, in turns.
+//! The cost of a middleware. Each variant runs in a process of its own and answers over real sockets; the
+//! variants take turns.
 
 #[allow(dead_code, reason = "each benchmark uses its part")]
 mod common;
@@ -19,7 +20,7 @@ use common::{
     report::{self, Goals, Table, number, ratio},
     server::{Server, Variant, cookie, serve_if_asked},
     site::Site,
-    stats::{Dice, median},
+    stats::{Rng, median},
 };
 
 /// The number of connections that most goals are about.
@@ -104,8 +105,8 @@ impl Results {
         // a second query: not in a round.
         let widest = options.connections.iter().copied().max().unwrap_or(1);
         for (variant, server, requests) in &servers {
-            let dice = Dice::new(options.seed);
-            Load::new(server.address, widest, requests, variant.in_a_row(), dice)
+            let rng = Rng::new(options.seed);
+            Load::new(server.address, widest, requests, variant.in_a_row(), rng)
                 .and_then(|mut load| match variant.remembers_visitors() {
                     true => load.run_through(),
                     false => load.run(Until::Elapsed(options.window())),
@@ -113,17 +114,17 @@ impl Results {
                 .map_err(|error| format!("{}: {error}", variant.name()))?;
         }
 
-        let mut dice = Dice::new(options.seed);
+        let mut rng = Rng::new(options.seed);
         let mut visits: HashMap<_, Vec<Visit>> = HashMap::new();
         for round in 1..=options.rounds {
             eprintln!("round {round} of {}", options.rounds);
             for &connections in &options.connections {
-                dice.shuffle(&mut servers);
+                rng.shuffle(&mut servers);
                 for (variant, server, requests) in &servers {
-                    let seed = dice.below(1 << 30) as u64;
+                    let seed = rng.below(1 << 30) as u64;
                     let window = options.window();
                     let requests = (&requests[..], variant.in_a_row());
-                    let found = visit(server, site, requests, connections, window, Dice::new(seed))
+                    let found = visit(server, site, requests, connections, window, Rng::new(seed))
                         .map_err(|error| format!("{}: {error}", variant.name()))?;
                     visits.entry((*variant, connections)).or_default().push(found);
                 }
@@ -386,7 +387,7 @@ impl Memory {
             let key = SessionKey::generate();
             Request::get("/", Some(("Cookie", &cookie(key.as_str()))), 302, String::new())
         });
-        let mut load = Load::new(server.address, TYPICAL, &asked, 1, Dice::new(options.seed))?;
+        let mut load = Load::new(server.address, TYPICAL, &asked, 1, Rng::new(options.seed))?;
         // What is remembered of a visitor takes its memory with the first visits.
         load.run_through()?;
         let mut resident = Vec::new();

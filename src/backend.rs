@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use crate::{
     database::{
-        Budget, Database, Need, PrimaryKey, PrimaryKeyValue, Readable, SessionRow, UserRow, Visit,
-        Written,
+        Budget, Database, Need, PrimaryKey, PrimaryKeyValue, Readable, SessionRow, UserRow,
+        VisitRows, Written,
     },
     error::Error,
     memory::Memory,
@@ -326,7 +326,7 @@ impl Backend {
         user: PrimaryKeyValue,
         permissions: &Arc<[String]>,
         deadline: Instant,
-    ) -> Result<Visit, Error> {
+    ) -> Result<VisitRows, Error> {
         match self {
             Self::Postgres(database) => database.visit(session, user, permissions, deadline).await,
             Self::Memory(memory) => Ok(memory.visit(session, &user)),

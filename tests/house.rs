@@ -1,5 +1,5 @@
 //! The layering of .github/CONTRIBUTING.md: a file names only items of storeys below its own, and no two
-//! files name each other. This reads each path in `src/`: of a `use` at any depth, in code, and in macros.
+//! files name each other; no two types share a name. This reads each path in `src/`: of a `use` at any depth, in code, and in macros.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,8 @@ use std::{
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{
-    Attribute, ImplItem, Item, ItemMod, ItemUse, Macro, UseTree, Visibility,
+    Attribute, ImplItem, Item, ItemEnum, ItemMod, ItemStruct, ItemTrait, ItemType, ItemUse, Macro,
+    UseTree, Visibility,
     ext::IdentExt,
     visit::{self, Visit},
 };
@@ -48,6 +49,21 @@ fn no_arrow_runs_up() {
         }
     }
     assert!(wrong.is_empty(), "arrows that run up:\n{}", wrong.join("\n"));
+}
+
+/// `signing::Error` mirrors the exceptions of `django.core.signing`, and its module is usable alone.
+const SHARED_NAMES: &[&str] = &["Error"];
+
+#[test]
+fn no_two_types_share_a_name() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in source_files() {
+        for name in &file.types {
+            places.entry(name.clone()).or_default().push(file.name());
+        }
+    }
+    places.retain(|name, files| files.len() > 1 && !SHARED_NAMES.contains(&&**name));
+    assert!(places.is_empty(), "types with one name: {places:#?}");
 }
 
 #[test]
@@ -113,16 +129,19 @@ struct SourceFile {
     named: Vec<Vec<String>>,
     /// Its re-exports, under the names they get.
     exports: Vec<Vec<String>>,
+    /// The types that it defines outside of functions and impls.
+    types: Vec<String>,
 }
 
 impl SourceFile {
     fn of(path: PathBuf, module: Vec<String>, text: &str) -> Self {
         // The crate root has no name in a path.
         let inside = if module == ["lib"] { Vec::new() } else { module.clone() };
-        let mut reader = Reader { module: inside, named: Vec::new(), exports: Vec::new() };
+        let mut reader =
+            Reader { module: inside, named: Vec::new(), exports: Vec::new(), types: Vec::new() };
         let file = syn::parse_file(text).expect("the sources are Rust");
         reader.visit_file(&file);
-        Self { path, module, named: reader.named, exports: reader.exports }
+        Self { path, module, named: reader.named, exports: reader.exports, types: reader.types }
     }
 
     fn name(&self) -> String {
@@ -149,6 +168,7 @@ struct Reader {
     module: Vec<String>,
     named: Vec<Vec<String>>,
     exports: Vec<Vec<String>>,
+    types: Vec<String>,
 }
 
 impl Reader {
@@ -217,6 +237,26 @@ impl Visit<'_> for Reader {
         if !matches!(item, ImplItem::Fn(item) if is_for_tests(&item.attrs)) {
             visit::visit_impl_item(self, item);
         }
+    }
+
+    fn visit_item_enum(&mut self, item: &ItemEnum) {
+        self.types.push(item.ident.to_string());
+        visit::visit_item_enum(self, item);
+    }
+
+    fn visit_item_struct(&mut self, item: &ItemStruct) {
+        self.types.push(item.ident.to_string());
+        visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_trait(&mut self, item: &ItemTrait) {
+        self.types.push(item.ident.to_string());
+        visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_type(&mut self, item: &ItemType) {
+        self.types.push(item.ident.to_string());
+        visit::visit_item_type(self, item);
     }
 
     fn visit_item_mod(&mut self, item: &ItemMod) {

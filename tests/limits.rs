@@ -28,7 +28,7 @@ use flate2::{Compression, write::ZlibEncoder};
 use futures_util::StreamExt;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
-use testbed::{Django, Judge, Postgres, Settings, TestDatabase, With};
+use testbed::{Django, Oracle, Postgres, Settings, TestDatabase, With};
 use tokio_postgres::NoTls;
 
 const MIB: usize = 1 << 20;
@@ -154,9 +154,9 @@ fn measure_by(test: &str, kind: &str) -> Child {
 
 fn kib_of(kind: &str, measured: Child) -> usize {
     let measured = measured.wait_with_output().unwrap();
-    let said = String::from_utf8(measured.stdout).unwrap();
-    assert!(measured.status.success(), "{kind}: {said}");
-    said.lines().find_map(|line| line.split_once("KiB more: ")).unwrap().1.parse().unwrap()
+    let message = String::from_utf8(measured.stdout).unwrap();
+    assert!(measured.status.success(), "{kind}: {message}");
+    message.lines().find_map(|line| line.split_once("KiB more: ")).unwrap().1.parse().unwrap()
 }
 
 #[test]
@@ -378,13 +378,13 @@ async fn twenty_thousand_keys_take_less_than_quadratic_time() {
 
 #[actix_web::test]
 async fn a_session_of_eight_megabytes_is_a_session() {
-    let (database, judge) = database().await;
+    let (database, oracle) = database().await;
     let app = init_service(App::new().configure(route(&database))).await;
     takes_less_than_quadratic_time("bytes of a session", 8 * MIB, async |size| {
         let big = "x".repeat(size);
         let text = format!(r#"{{"_auth_user_id": "7", "big": "{big}"}}"#);
         let key = format!("a-session-of-{size}-bytes");
-        put(&judge, &key, &signed(text.as_bytes(), false)).await;
+        put(&oracle, &key, &signed(text.as_bytes(), false)).await;
         let start = processor_time();
         let request =
             TestRequest::with_uri("/").insert_header(("cookie", format!("sessionid={key}")));
@@ -401,8 +401,8 @@ async fn a_session_of_eight_megabytes_is_a_session() {
 
 #[actix_web::test]
 async fn the_last_of_ten_thousand_cookies_counts() {
-    let (database, judge) = database().await;
-    let key = judge_login(&judge).await;
+    let (database, oracle) = database().await;
+    let key = oracle_login(&oracle).await;
     let app = init_service(App::new().configure(route(&database))).await;
     let others = |count: usize| (0..count).map(|i| format!("name-{i}=value-{i}"));
     let in_one = |count: usize| others(count).collect::<Vec<_>>().join("; ");
@@ -446,8 +446,8 @@ async fn the_last_of_ten_thousand_cookies_counts() {
 /// actix refuses it: the crate never sees it, and the server goes on.
 #[actix_web::test]
 async fn a_cookie_of_a_megabyte_is_refused_clearly() {
-    let (database, judge) = database().await;
-    let key = judge_login(&judge).await;
+    let (database, oracle) = database().await;
+    let key = oracle_login(&oracle).await;
     let (address, handle, server) = serve(route(&database));
     let ask = |cookie: String| {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -491,22 +491,22 @@ fn serve(
     (address, handle, server)
 }
 
-async fn database() -> (TestDatabase, Judge) {
+async fn database() -> (TestDatabase, Oracle) {
     let settings = Settings::default();
     let postgres = Postgres::shared().await.unwrap();
     let database = postgres.django_database(Django::V5_2, &settings).await.unwrap();
-    let judge = Judge::start(Django::V5_2, database.url(), &settings).await.unwrap();
-    (database, judge)
+    let oracle = Oracle::start(Django::V5_2, database.url(), &settings).await.unwrap();
+    (database, oracle)
 }
 
-async fn judge_login(judge: &Judge) -> String {
-    judge.set_user("ada", "lovelace").await.unwrap();
-    judge.login("ada").await.unwrap()
+async fn oracle_login(oracle: &Oracle) -> String {
+    oracle.set_user("ada", "lovelace").await.unwrap();
+    oracle.login("ada").await.unwrap()
 }
 
-async fn put(judge: &Judge, key: &str, session_data: &str) {
+async fn put(oracle: &Oracle, key: &str, session_data: &str) {
     let row = json!({ "cmd": "put_row", "key": key, "session_data": session_data });
-    judge.ask(row).await.unwrap();
+    oracle.ask(row).await.unwrap();
 }
 
 fn site(database: &TestDatabase) -> DjangoSite {

@@ -24,6 +24,7 @@ const WORDS: &[(&str, &str)] = &[
     ("seal", "sign, encode"),
     ("seals", "sign, encode"),
     ("sealed", "signed, encoded"),
+    ("sealing", "signing, encoding"),
     ("gate", "middleware"),
     ("gates", "middlewares"),
     ("gated", "behind a middleware"),

@@ -9,7 +9,7 @@ use std::{
 
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
-use super::{Result, stats::Dice};
+use super::{Result, stats::Rng};
 
 /// A server that says nothing for so long is broken.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -63,7 +63,7 @@ pub(crate) struct Load<'a> {
     in_a_row: usize,
     /// Those that are asked in their order, before others are drawn at random.
     in_order: Range<usize>,
-    dice: Dice,
+    rng: Rng,
     poll: Poll,
     events: Events,
     connections: Vec<Connection>,
@@ -84,7 +84,7 @@ impl<'a> Load<'a> {
         connections: usize,
         requests: &'a [Request],
         in_a_row: usize,
-        dice: Dice,
+        rng: Rng,
     ) -> Result<Self> {
         let poll = Poll::new()?;
         let connections = (0..connections).map(|index| connect(address, &poll, index));
@@ -93,7 +93,7 @@ impl<'a> Load<'a> {
             requests,
             in_a_row,
             in_order: 0..0,
-            dice,
+            rng,
             connections: connections.collect::<io::Result<_>>()?,
             poll,
             events: Events::with_capacity(1024),
@@ -156,7 +156,7 @@ impl<'a> Load<'a> {
         match connection.again.checked_sub(1) {
             Some(again) => connection.again = again,
             None => {
-                let at_random = || self.dice.below(self.requests.len());
+                let at_random = || self.rng.below(self.requests.len());
                 connection.request = self.in_order.next().unwrap_or_else(at_random);
                 connection.again = self.in_a_row - 1;
             }

@@ -5,9 +5,9 @@ use std::{fs, process::Command, thread};
 /// One line: date, processor, operating system and compiler.
 pub(crate) fn description() -> String {
     let cores = thread::available_parallelism().map_or(0, usize::from);
-    let date = said("date", &["-u", "+%Y-%m-%d"]);
-    let system = said("uname", &["-sr"]);
-    let rustc = said("rustc", &["-V"]);
+    let date = output_of("date", &["-u", "+%Y-%m-%d"]);
+    let system = output_of("uname", &["-sr"]);
+    let rustc = output_of("rustc", &["-V"]);
     let rustc = rustc.split(" (").next().unwrap_or_default();
     format!("{date}, {cores} cores of {}, {system}, {rustc}", processor())
 }
@@ -17,11 +17,11 @@ fn processor() -> String {
     let model = info.lines().find_map(|line| line.strip_prefix("model name"));
     match model.and_then(|line| line.split_once(':')) {
         Some((_, name)) => name.trim().to_owned(),
-        None => said("sysctl", &["-n", "machdep.cpu.brand_string"]),
+        None => output_of("sysctl", &["-n", "machdep.cpu.brand_string"]),
     }
 }
 
-fn said(program: &str, arguments: &[&str]) -> String {
+fn output_of(program: &str, arguments: &[&str]) -> String {
     Command::new(program)
         .args(arguments)
         .output()

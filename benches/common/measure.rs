@@ -8,7 +8,7 @@ use super::{
     process::{cpu_seconds, machine_cpu_seconds},
     server::Server,
     site::Site,
-    stats::{Dice, percentile},
+    stats::{Rng, percentile},
 };
 
 /// What one visit found.
@@ -41,9 +41,9 @@ pub(crate) fn visit(
     (requests, in_a_row): (&[Request], usize),
     connections: usize,
     window: Duration,
-    dice: Dice,
+    rng: Rng,
 ) -> Result<Visit> {
-    let mut load = Load::new(server.address, connections, requests, in_a_row, dice)?;
+    let mut load = Load::new(server.address, connections, requests, in_a_row, rng)?;
     load.run(Until::Elapsed(window.div_f64(5.0).max(Duration::from_millis(50))))?;
 
     let before = Cpu::now(server, site);

@@ -1,4 +1,4 @@
-//! Medians and dice.
+//! Medians and rng.
 
 /// The middle of some numbers, or the mean of the two in the middle. NaN for none.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
@@ -19,9 +19,9 @@ pub(crate) fn percentile(sorted: &[u32], part: f64) -> f64 {
 
 /// A generator of random numbers: xorshift64*.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
+pub(crate) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
         // Never zero, and neighbouring seeds far apart.
         Self(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)

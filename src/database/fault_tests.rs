@@ -19,12 +19,12 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 const EXACT: Duration = Duration::from_millis(1);
 
 /// A service that writes.
-struct Writer {
+struct RowWriter {
     direct: Direct,
     table: TestTable,
 }
 
-impl Writer {
+impl RowWriter {
     fn new(pool: &Arc<Pool>) -> Self {
         Self { direct: Direct::new(pool), table: TestTable::new() }
     }
@@ -63,7 +63,7 @@ async fn after_every_fault_callers_are_answered_within_one_timeout() {
         for connections in [2, 32] {
             let server = TestServer::new();
             let pool = server.pool(TIMEOUT, connections);
-            let writer = Writer::new(&pool);
+            let writer = RowWriter::new(&pool);
             let batcher = Batcher::new(TestTable::new(), pool);
             assert!(batcher.ask(0, Instant::now() + TIMEOUT).await.is_ok());
             assert!(writer.write(0).await.1);
@@ -99,7 +99,7 @@ async fn after_every_fault_callers_are_answered_within_one_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_write_that_is_silent_keeps_others_from_connections_that_died_with_its_own() {
     let server = TestServer::new();
-    let writer = Writer::new(&server.pool(TIMEOUT, 32));
+    let writer = RowWriter::new(&server.pool(TIMEOUT, 32));
     // Four idle connections.
     server.set(Mood::Locked, Mood::Locked);
     let (written, ()) = tokio::join!(join_all((0..4).map(|row| writer.write(row))), async {
@@ -123,7 +123,7 @@ async fn a_write_that_is_silent_keeps_others_from_connections_that_died_with_its
 #[tokio::test(start_paused = true)]
 async fn a_paused_write_stops_no_other_and_is_executed() {
     let server = TestServer::new();
-    let writer = Writer::new(&server.pool(TIMEOUT, 4));
+    let writer = RowWriter::new(&server.pool(TIMEOUT, 4));
     assert!(writer.write(0).await.1);
     let mut paused = Box::pin(writer.write(1));
     assert!((&mut paused).now_or_never().is_none());
@@ -140,7 +140,7 @@ async fn a_paused_write_stops_no_other_and_is_executed() {
 #[tokio::test(start_paused = true)]
 async fn a_runtime_that_sleeps_holds_up_no_writer_of_another_one() {
     let server = TestServer::new();
-    let writer = Arc::new(Writer::new(&server.pool(TIMEOUT, 32)));
+    let writer = Arc::new(RowWriter::new(&server.pool(TIMEOUT, 32)));
     let (asleep, of_asleep) = (Arc::clone(&writer), server.clone());
     let runtime = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -388,8 +388,7 @@ async fn a_connection_that_lost_its_rights_is_replaced() {
         assert!(write().await, "{code}");
         assert!(ask(&batcher, 1).await.1, "{code}");
         assert_eq!(server.accepted(), 2, "{code}");
-        // If new connections may not either, that is the answer, and they are not replaced again and
-        // again.
+        // If new connections get the same error, the caller gets it, and they are not replaced again and again.
         advance(TIMEOUT).await;
         server.set(Mood::Fails(code), Mood::Fails(code));
         for _ in 0..50 {

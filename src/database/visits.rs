@@ -30,7 +30,7 @@ use crate::{
 
 /// The rows found for a session key and a user.
 #[derive(Clone)]
-pub(crate) struct Visit {
+pub(crate) struct VisitRows {
     /// Present even if it has expired.
     pub(crate) session: Option<SessionRow>,
     pub(crate) user: Option<Arc<UserRow>>,
@@ -70,7 +70,7 @@ impl Database {
         user: PrimaryKeyValue,
         permissions: &Arc<[String]>,
         deadline: Instant,
-    ) -> Result<Visit, Error> {
+    ) -> Result<VisitRows, Error> {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::SessionLookup);
         self.observer.event(Event::UserLookup);
@@ -162,7 +162,7 @@ impl Visits {
 
 impl Batched for Visits {
     type Key = VisitKey;
-    type Answer = Visit;
+    type Answer = VisitRows;
 
     const KIND: Kind = Kind::Visits;
 
@@ -186,7 +186,7 @@ impl Batched for Visits {
         self.large.has(&key.session)
     }
 
-    fn read(&self, keys: &[VisitKey], rows: Vec<Row>) -> Vec<Option<Visit>> {
+    fn read(&self, keys: &[VisitKey], rows: Vec<Row>) -> Vec<Option<VisitRows>> {
         let mut visits: Vec<_> = keys.iter().map(|_| None).collect();
         for row in &rows {
             if let Ok((index, visit)) = visit(row, keys) {
@@ -200,14 +200,14 @@ impl Batched for Visits {
         visits
     }
 
-    fn by_itself(&self, _: &VisitKey) -> Option<(Query, Visit)> {
+    fn by_itself(&self, _: &VisitKey) -> Option<(Query, VisitRows)> {
         None
     }
 }
 
 /// The index of the key that a row answers, and the visit. `None` if the row has another key than the
 /// question.
-fn visit(row: &Row, keys: &[VisitKey]) -> Result<(usize, Option<Visit>), PgError> {
+fn visit(row: &Row, keys: &[VisitKey]) -> Result<(usize, Option<VisitRows>), PgError> {
     let number: i64 = row.try_get(1)?;
     let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
     let Some(key) = keys.get(index) else { return Ok((0, None)) };
@@ -217,7 +217,7 @@ fn visit(row: &Row, keys: &[VisitKey]) -> Result<(usize, Option<Visit>), PgError
     }
     let held: Option<Vec<i64>> = row.try_get(6)?;
     let requested = key.permissions.as_ref();
-    let visit = Visit {
+    let visit = VisitRows {
         session: session_in(row, 4)?,
         held: requested.zip(held).map(|(SamePermissions(requested), held)| requested.held(held)),
         user: user_in(row, 7)?.map(Arc::new),

@@ -148,7 +148,7 @@
 //! | | connections of the site |
 //! |---|---|
 //! | opened | when a worker (a tokio runtime that queries) needs one |
-//! | closed | after a minute without use, and after half an hour at the latest |
+//! | closed | after a minute without use (a further one of the same worker after 10 seconds), and after half an hour at the latest |
 //! | per worker | usually one for sessions, one more for `login_required`, and one or two more for writing |
 //! | fewer than the workers need | workers wait in one queue; a worker that does not need its connection passes it on |
 //!

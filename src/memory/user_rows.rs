@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::{Memory, Tables, lock};
 use crate::{
-    database::{ColumnValue, PrimaryKey, PrimaryKeyValue, UserRow, Visit},
+    database::{ColumnValue, PrimaryKey, PrimaryKeyValue, UserRow, VisitRows},
     error::Error,
     observe::Event,
     session::SessionKey,
@@ -128,8 +128,8 @@ impl Memory {
 
     /// The row with this session key, and that of the user with this primary key. Permissions are looked up
     /// later, when they are needed.
-    pub(crate) fn visit(&self, session: &SessionKey, user: &PrimaryKeyValue) -> Visit {
-        Visit { session: self.session_row(session), user: self.user_row(user), held: None }
+    pub(crate) fn visit(&self, session: &SessionKey, user: &PrimaryKeyValue) -> VisitRows {
+        VisitRows { session: self.session_row(session), user: self.user_row(user), held: None }
     }
 
     /// The permissions of a user and of the user's groups.

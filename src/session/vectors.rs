@@ -75,8 +75,7 @@ fn what_is_not_set_is_as_in_django() {
         "SESSION_COOKIE_SECURE": ours.session_cookie_secure,
         "SESSION_EXPIRE_AT_BROWSER_CLOSE": ours.session_expire_at_browser_close,
         "SESSION_SAVE_EVERY_REQUEST": ours.session_save_every_request,
-        // The keys that another engine needs, and the only serializer and engine that need no setting
-        // here.
+        // Two of these belong to other engines. The default serializer and engine need no setting here.
         "SESSION_CACHE_ALIAS": "default",
         "SESSION_ENGINE": "django.contrib.sessions.backends.db",
         "SESSION_FILE_PATH": null,

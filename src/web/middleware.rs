@@ -65,10 +65,14 @@ use crate::{auth::DjangoUser, database::Need, error::Error, settings::is_url, si
 ///
 /// # Nested middlewares
 ///
-/// A request has to pass all of them, the outermost first. Middlewares on the same session share it: it is
-/// looked up once; each sees all earlier changes, also those of a middleware of yours between them; and no
-/// outer one undoes a change of an inner one. Each site handle decides by its own hooks who the visitor
-/// is: no hook is skipped because another middleware has let the visitor through.
+/// A request has to pass all of them, the outermost first. Middlewares on the same session share it:
+///
+/// - The session is looked up once.
+/// - Each middleware sees all earlier changes, also those of a middleware of yours between them.
+/// - No outer middleware undoes a change of an inner one.
+///
+/// Each site handle decides by its own hooks who the visitor is: no hook is skipped because another
+/// middleware has let the visitor through.
 ///
 /// | site handles of the middlewares | session | user and hooks | which middleware stores the session and sends its cookie | CSRF |
 /// |---|---|---|---|---|

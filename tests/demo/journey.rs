@@ -132,10 +132,10 @@ async fn a_visitor_goes_through_both_sides() {
     let refused = visitor.get("/letters").await;
     assert_eq!(refused.status(), 403);
     assert!(refused.text().await.unwrap().contains("<h1>You may not read these letters</h1>"));
-    for (status, said) in [(200, "granted you"), (403, "took")] {
+    for (status, output) in [(200, "granted you"), (403, "took")] {
         assert_eq!(visitor.send("/dashboard", "/permission/", "").await, "/dashboard");
         let dashboard = visitor.page("/dashboard").await;
-        assert!(dashboard.contains(&format!("\">Django {said} ")), "{dashboard}");
+        assert!(dashboard.contains(&format!("\">Django {output} ")), "{dashboard}");
         assert_eq!(visitor.get("/letters").await.status(), status);
     }
 

@@ -62,9 +62,9 @@ async fn nothing_is_left_when_it_ends() {
 fn a_port_in_use_gives_one_clear_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let said = Command::new(program()).args(["--port", &port]).output().unwrap();
-    assert_eq!(said.status.code(), Some(1));
-    let line = String::from_utf8(said.stderr).unwrap();
+    let message = Command::new(program()).args(["--port", &port]).output().unwrap();
+    assert_eq!(message.status.code(), Some(1));
+    let line = String::from_utf8(message.stderr).unwrap();
     assert_eq!(
         line,
         format!("port {port} is in use: choose another with `--port`, or any with `--port 0`\n")

@@ -1,8 +1,8 @@
-"""Django, imported once, and a fork of this process for each judge, each site and each export.
+"""Django, imported once, and a fork of this process for each oracle, each site and each export.
 
 To start Python and to import Django takes a second, most of it of the processor; a fork takes a twentieth. Listens on
 the socket of its folder until standard input closes, and ends with its forks. A connection sends one line, {"program":
-"judge", "serve", .., "environment": {..}}, and is from then on the standard input and output of that program. A fork
+"oracle", "serve", .., "environment": {..}}, and is from then on the standard input and output of that program. A fork
 ends when its connection does. Settings are read, and PostgreSQL is connected to, after the fork.
 """
 

@@ -1,4 +1,4 @@
-"""django.contrib.messages for `judge.py`: one request whose view runs a list of operations."""
+"""django.contrib.messages for `oracle.py`: one request whose view runs a list of operations."""
 
 from django.contrib.messages import add_message, get_level, get_messages, set_level
 from django.contrib.messages.middleware import MessageMiddleware

@@ -37,57 +37,57 @@ def preferring(specifications, **settings):
 
 def make(seed, count, algorithms):
     """Random passwords and encodings, right, of another password, or damaged: [password, encoded]."""
-    dice = random.Random(seed)
-    return [one(dice, dice.choice(algorithms)) for _ in range(count)]
+    rng = random.Random(seed)
+    return [one(rng, rng.choice(algorithms)) for _ in range(count)]
 
 
-def one(dice, algorithm):
-    password = dice.choice(PASSWORDS)
+def one(rng, algorithm):
+    password = rng.choice(PASSWORDS)
     while algorithm == "bcrypt" and len(password.encode()) > 72:
         # The library refuses what bcrypt would not read.
-        password = dice.choice(PASSWORDS)
-    encoded = encode(dice, algorithm, password)
-    for _ in range(dice.choice([0, 0, 1, 1, 2])):
-        encoded = damage(dice, encoded)
-    return [dice.choice([password, password, password, dice.choice(PASSWORDS)]), encoded]
+        password = rng.choice(PASSWORDS)
+    encoded = encode(rng, algorithm, password)
+    for _ in range(rng.choice([0, 0, 1, 1, 2])):
+        encoded = damage(rng, encoded)
+    return [rng.choice([password, password, password, rng.choice(PASSWORDS)]), encoded]
 
 
-def encode(dice, algorithm, password):
+def encode(rng, algorithm, password):
     hasher = getattr(hashers, CLASSES[algorithm])()
     if algorithm.startswith("pbkdf2"):
-        hasher.iterations = dice.choice([1, 2, 999, 1000, 1001, 2000])
+        hasher.iterations = rng.choice([1, 2, 999, 1000, 1001, 2000])
     elif algorithm == "argon2":
-        hasher.time_cost, hasher.parallelism = dice.choice([1, 2]), dice.choice([1, 2, 4])
-        hasher.memory_cost = dice.choice([8, 17, 64]) * hasher.parallelism
+        hasher.time_cost, hasher.parallelism = rng.choice([1, 2]), rng.choice([1, 2, 4])
+        hasher.memory_cost = rng.choice([8, 17, 64]) * hasher.parallelism
     elif algorithm.startswith("bcrypt"):
-        hasher.rounds = dice.choice([4, 5])
+        hasher.rounds = rng.choice([4, 5])
     elif algorithm == "scrypt":
-        hasher.work_factor, hasher.block_size = dice.choice([2, 16, 1024]), dice.choice([1, 8])
-        hasher.parallelism = dice.choice([1, 5])
+        hasher.work_factor, hasher.block_size = rng.choice([2, 16, 1024]), rng.choice([1, 8])
+        hasher.parallelism = rng.choice([1, 5])
     salt = hasher.salt()
-    if not algorithm.startswith(("bcrypt", "unsalted")) and dice.random() < 0.3:
-        salt = dice.choice(["saltsalt", "sälzsälzsälzsälzsälzsälz", "a" * 21, "b" * 22, "c" * 40])
+    if not algorithm.startswith(("bcrypt", "unsalted")) and rng.random() < 0.3:
+        salt = rng.choice(["saltsalt", "sälzsälzsälzsälzsälzsälz", "a" * 21, "b" * 22, "c" * 40])
     if algorithm.startswith("bcrypt"):
-        salt = salt.replace(b"$2b$", dice.choice([b"$2b$", b"$2a$", b"$2y$"]))
+        salt = salt.replace(b"$2b$", rng.choice([b"$2b$", b"$2a$", b"$2y$"]))
     return hasher.encode(password, salt)
 
 
-def damage(dice, encoded):
-    at = dice.randrange(len(encoded) + 1)
+def damage(rng, encoded):
+    at = rng.randrange(len(encoded) + 1)
     parts = encoded.split("$")
-    which = dice.randrange(len(parts))
-    return dice.choice(
+    which = rng.randrange(len(parts))
+    return rng.choice(
         [
             lambda: encoded[:at] + encoded[at + 1 :],
-            lambda: encoded[:at] + dice.choice("$$0Aa=. \n!é") + encoded[at:],
+            lambda: encoded[:at] + rng.choice("$$0Aa=. \n!é") + encoded[at:],
             lambda: encoded[:at],
             lambda: "$".join(parts[:which] + ["0" + parts[which]] + parts[which + 1 :]),
-            lambda: "$".join(parts[:which] + [dice.choice(["", "0", "-1", "x", "1_0", "+4", "٣"])] + parts[which + 1 :]),
+            lambda: "$".join(parts[:which] + [rng.choice(["", "0", "-1", "x", "1_0", "+4", "٣"])] + parts[which + 1 :]),
             lambda: "$".join(parts[:which] + parts[which + 1 :]),
             lambda: encoded.swapcase(),
-            lambda: dice.choice(list(CLASSES)) + "$" + encoded.partition("$")[2],
+            lambda: rng.choice(list(CLASSES)) + "$" + encoded.partition("$")[2],
             lambda: "!" + encoded,
-            lambda: encoded + dice.choice(["=", "$", "\n", "A"]),
+            lambda: encoded + rng.choice(["=", "$", "\n", "A"]),
         ]
     )()
 

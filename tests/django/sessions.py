@@ -30,23 +30,23 @@ ALPHABETS = [
 
 def make(seed, count):
     """Stores `count` random sessions. The same seed makes the same ones, save for the users and the time."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     users = list(get_user_model()._base_manager.order_by("pk")[:20])
     now = timezone.now()
     made = []
     for _ in range(count):
-        user = dice.choice(users) if users and dice.random() < 0.5 else None
-        data = session(dice, user)
+        user = rng.choice(users) if users and rng.random() < 0.5 else None
+        data = session(rng, user)
         session_data = SessionStore().encode(data)
-        if dice.random() < 0.1:
+        if rng.random() < 0.1:
             session_data = signing.dumps(data, salt=SessionStore().key_salt, compress=False)
-        damaged = dice.random() < 0.3
+        damaged = rng.random() < 0.3
         if damaged:
-            session_data = damage(dice, session_data)
+            session_data = damage(rng, session_data)
         # Most are far from now. Some are close, but not so close that a request could see either side.
-        distance = dice.choice([1, 1, 1, 1, -1]) * dice.choice([300, 3600, 86400, 1209600]) * (1 + dice.random())
+        distance = rng.choice([1, 1, 1, 1, -1]) * rng.choice([300, 3600, 86400, 1209600]) * (1 + rng.random())
         ends = now + datetime.timedelta(seconds=distance)
-        made.append((Session(session_key=key(dice), session_data=session_data, expire_date=ends), damaged, user))
+        made.append((Session(session_key=key(rng), session_data=session_data, expire_date=ends), damaged, user))
     Session.objects.bulk_create([row for row, _, _ in made])
     return [
         {
@@ -68,85 +68,85 @@ FRAGMENTS += [b'"a":1,', b',"a":2', b'"\\u0061":3,', b"9" * 4299, b"9" * 4301, b
 
 def make_odd(seed, count):
     """Stores `count` random texts, all with a good signature: odd JSON, odd base64, odd zlib streams."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     ends = timezone.now() + datetime.timedelta(days=1)
-    rows = [Session(session_key=key(dice), session_data=sign(body=odd(dice)), expire_date=ends) for _ in range(count)]
+    rows = [Session(session_key=key(rng), session_data=sign(body=odd(rng)), expire_date=ends) for _ in range(count)]
     Session.objects.bulk_create(rows)
     return [{"key": row.session_key} for row in rows]
 
 
-def odd(dice):
-    separators = dice.choice([(",", ":"), (", ", ": "), (" ,\n", "\t:\r ")])
-    text = json.dumps(session(dice, None), ensure_ascii=dice.random() < 0.7, separators=separators)
+def odd(rng):
+    separators = rng.choice([(",", ":"), (", ", ": "), (" ,\n", "\t:\r ")])
+    text = json.dumps(session(rng, None), ensure_ascii=rng.random() < 0.7, separators=separators)
     raw = text.encode("utf-8", "surrogatepass")
-    for _ in range(dice.choice([0, 1, 1, 1, 2, 5])):
-        place = dice.randrange(len(raw) + 1)
-        raw = raw[:place] + dice.choice([b"", *FRAGMENTS]) + raw[place + dice.randrange(2) :]
-    compress = dice.random() < 0.4
+    for _ in range(rng.choice([0, 1, 1, 1, 2, 5])):
+        place = rng.randrange(len(raw) + 1)
+        raw = raw[:place] + rng.choice([b"", *FRAGMENTS]) + raw[place + rng.randrange(2) :]
+    compress = rng.random() < 0.4
     if compress:
-        raw = zlib.compress(raw, dice.randrange(10))
-        if dice.random() < 0.3:
-            raw = dice.choice([raw + b"rest", raw + raw, raw[:-1], raw[:-4], raw[2:-4], b"\x00" + raw])
-    body = dice.choice([base64.urlsafe_b64encode, base64.b64encode])(raw).decode().rstrip("=")
-    if dice.random() < 0.3:
+        raw = zlib.compress(raw, rng.randrange(10))
+        if rng.random() < 0.3:
+            raw = rng.choice([raw + b"rest", raw + raw, raw[:-1], raw[:-4], raw[2:-4], b"\x00" + raw])
+    body = rng.choice([base64.urlsafe_b64encode, base64.b64encode])(raw).decode().rstrip("=")
+    if rng.random() < 0.3:
         # Not "=", which ends the text on some versions of Python and does not on others.
-        place = dice.randrange(len(body) + 1)
-        body = body[:place] + dice.choice(["!", " ", "\n", "a", "-", "é", ""]) + body[place + dice.randrange(2) :]
-    return ("." if compress else "") + body + dice.choice(["", "", "=", "=="])
+        place = rng.randrange(len(body) + 1)
+        body = body[:place] + rng.choice(["!", " ", "\n", "a", "-", "é", ""]) + body[place + rng.randrange(2) :]
+    return ("." if compress else "") + body + rng.choice(["", "", "=", "=="])
 
 
-def session(dice, user):
-    data = {text(dice): value(dice) for _ in range(dice.choice([0, 1, 2, 5, 20]))}
-    if dice.random() < 0.05:
-        data[text(dice)] = "x" * dice.randrange(100_000)
+def session(rng, user):
+    data = {text(rng): value(rng) for _ in range(rng.choice([0, 1, 2, 5, 20]))}
+    if rng.random() < 0.05:
+        data[text(rng)] = "x" * rng.randrange(100_000)
     if user is None:
         return data
     data[SESSION_KEY] = user._meta.pk.value_to_string(user)
     data[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     data[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    if dice.random() < 0.2:
-        name = dice.choice([SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY])
-        data.pop(name) if dice.random() < 0.4 else data.update({name: value(dice)})
+    if rng.random() < 0.2:
+        name = rng.choice([SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY])
+        data.pop(name) if rng.random() < 0.4 else data.update({name: value(rng)})
     items = list(data.items())
-    dice.shuffle(items)
+    rng.shuffle(items)
     return dict(items)
 
 
-def value(dice, depth=0):
-    kind = dice.randrange(8 if depth < 4 else 5)
+def value(rng, depth=0):
+    kind = rng.randrange(8 if depth < 4 else 5)
     if kind < 2:
-        return text(dice)
+        return text(rng)
     if kind < 4:
-        return dice.choice(NUMBERS)
+        return rng.choice(NUMBERS)
     if kind == 4:
-        return dice.random() * 10 ** dice.randrange(-20, 20)
+        return rng.random() * 10 ** rng.randrange(-20, 20)
     if kind == 5:
-        return [value(dice, depth + 1) for _ in range(dice.randrange(4))]
+        return [value(rng, depth + 1) for _ in range(rng.randrange(4))]
     if kind == 6:
-        return {text(dice): value(dice, depth + 1) for _ in range(dice.randrange(4))}
-    nested = value(dice, depth + 1)
-    for _ in range(dice.choice([1, 10, 100, 200])):
-        nested = [nested] if dice.random() < 0.5 else {"": nested}
+        return {text(rng): value(rng, depth + 1) for _ in range(rng.randrange(4))}
+    nested = value(rng, depth + 1)
+    for _ in range(rng.choice([1, 10, 100, 200])):
+        nested = [nested] if rng.random() < 0.5 else {"": nested}
     return nested
 
 
-def text(dice):
-    return "".join(dice.choices(dice.choice(ALPHABETS), k=dice.choice([0, 1, 3, 8, 30])))
+def text(rng):
+    return "".join(rng.choices(rng.choice(ALPHABETS), k=rng.choice([0, 1, 3, 8, 30])))
 
 
-def key(dice):
+def key(rng):
     """A unique text: its first eight characters are random."""
-    start = "".join(dice.choices(string.ascii_lowercase + string.digits, k=8))
-    if dice.random() < 0.8:
-        return start + "".join(dice.choices(string.ascii_lowercase + string.digits, k=24))
-    tail = dice.choice([string.ascii_letters + string.digits + "-_", "äé漢😀%+ '\"\\,=()<>@:/[]?{}"])
-    return start + "".join(dice.choices(tail, k=dice.randrange(33)))
+    start = "".join(rng.choices(string.ascii_lowercase + string.digits, k=8))
+    if rng.random() < 0.8:
+        return start + "".join(rng.choices(string.ascii_lowercase + string.digits, k=24))
+    tail = rng.choice([string.ascii_letters + string.digits + "-_", "äé漢😀%+ '\"\\,=()<>@:/[]?{}"])
+    return start + "".join(rng.choices(tail, k=rng.randrange(33)))
 
 
-def damage(dice, session_data):
-    place = dice.randrange(len(session_data))
-    other = dice.choice(string.printable[:94] + "é")
-    return dice.choice(
+def damage(rng, session_data):
+    place = rng.randrange(len(session_data))
+    other = rng.choice(string.printable[:94] + "é")
+    return rng.choice(
         [
             session_data[:place],
             session_data[place:],

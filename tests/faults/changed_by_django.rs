@@ -70,7 +70,7 @@ impl Watch {
     }
 
     /// Compares the answers with the changes.
-    async fn judge(self, what: &str, changes: &[Change]) {
+    async fn oracle(self, what: &str, changes: &[Change]) {
         self.some_more().await;
         self.stopped.store(true, Relaxed);
         for client in self.clients {
@@ -127,7 +127,7 @@ async fn a_row_that_is_replaced_is_seen_whole_and_at_once() {
             3 => {
                 let change = is("200 no session");
                 let delete = json!({ "cmd": "delete_row", "key": key });
-                scene.judge.ask(delete).await.unwrap();
+                scene.oracle.ask(delete).await.unwrap();
                 change
             }
             2 => {
@@ -143,7 +143,7 @@ async fn a_row_that_is_replaced_is_seen_whole_and_at_once() {
         };
         changes.push(change.done());
     }
-    watch.judge("row replaced by Django", &changes).await;
+    watch.oracle("row replaced by Django", &changes).await;
 }
 
 #[tokio::test]
@@ -181,8 +181,8 @@ async fn a_login_a_new_password_and_a_logout_are_seen_at_once() {
         changes.push(change.done());
         // The own session goes on under a new key.
         own.push(cycled.done());
-        watch.judge("password changed in another browser", &changes).await;
-        watch_own.judge("key cycled by a new password", &own).await;
+        watch.oracle("password changed in another browser", &changes).await;
+        watch_own.oracle("key cycled by a new password", &own).await;
 
         let watch = Watch::start(&service, "/login_required", &cookie(&browser), 100);
         let mut changes = vec![is("200 ada may ")];
@@ -190,8 +190,8 @@ async fn a_login_a_new_password_and_a_logout_are_seen_at_once() {
         let change = is("302 ");
         browser.logout(site).await.unwrap();
         changes.push(change.done());
-        watch.judge("session flushed by a logout", &changes).await;
-        bed.judge().await.unwrap().set_user("ada", "lovelace").await.unwrap();
+        watch.oracle("session flushed by a logout", &changes).await;
+        bed.oracle().await.unwrap().set_user("ada", "lovelace").await.unwrap();
     }
 }
 
@@ -215,9 +215,9 @@ async fn the_old_key_of_a_login_names_no_session() {
         scene.session(&new, r#"{"cart": 1, "_auth_user_id": "1"}"#).await;
         of_new.push(cycled.done());
         let delete = json!({ "cmd": "delete_row", "key": old });
-        scene.judge.ask(delete).await.unwrap();
+        scene.oracle.ask(delete).await.unwrap();
         changes.push(change.done());
-        watch.judge("key cycled by a login, the old key", &changes).await;
-        watch_new.judge("key cycled by a login, the new key", &of_new).await;
+        watch.oracle("key cycled by a login, the old key", &changes).await;
+        watch_new.oracle("key cycled by a login, the new key", &of_new).await;
     }
 }

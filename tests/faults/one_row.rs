@@ -9,7 +9,8 @@ use crate::{
     service::{pool, settings},
 };
 
-/// A view over an encrypted column whose function raises for one row; a page that is damaged says `XX001`.
+/// The table is a view that decrypts a column, and the function raises an error for one row. A damaged page
+/// has the same effect, with the code `XX001`.
 #[tokio::test]
 async fn only_its_owner_sees_that_a_row_cannot_be_read() {
     let _turn = beside_others().await;

@@ -1,14 +1,14 @@
 //! A database of Django, and visitors whose right answers are known.
 
 use serde_json::json;
-use testbed::{Django, Judge, Postgres, Settings, TestDatabase};
+use testbed::{Django, Oracle, Postgres, Settings, TestDatabase};
 use tokio_postgres::{Client, NoTls};
 
 pub(crate) const ROUTES: [&str; 3] = ["/optional", "/required", "/login_required"];
 
 pub(crate) struct Scene {
     pub(crate) database: TestDatabase,
-    pub(crate) judge: Judge,
+    pub(crate) oracle: Oracle,
     pub(crate) visitors: Vec<Visitor>,
 }
 
@@ -30,9 +30,9 @@ impl Scene {
     pub(crate) async fn on(postgres: &Postgres) -> Self {
         let settings = Settings::default();
         let database = postgres.django_database(Django::V5_2, &settings).await.unwrap();
-        let judge = Judge::start(Django::V5_2, database.url(), &settings).await.unwrap();
-        let visitors = visitors(&judge).await;
-        Self { database, judge, visitors }
+        let oracle = Oracle::start(Django::V5_2, database.url(), &settings).await.unwrap();
+        let visitors = visitors(&oracle).await;
+        Self { database, oracle, visitors }
     }
 
     /// On the server shared by the tests that do not break it.
@@ -52,7 +52,7 @@ impl Scene {
 
     /// Creates a session with this data, live for a day. Returns its key.
     pub(crate) async fn session(&self, key: &str, json: &str) -> String {
-        session(&self.judge, key, json, None).await
+        session(&self.oracle, key, json, None).await
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn connect(url: &str) -> Client {
     client
 }
 
-async fn visitors(judge: &Judge) -> Vec<Visitor> {
+async fn visitors(oracle: &Oracle) -> Vec<Visitor> {
     let mut visitors = vec![
         Visitor { key: None, who: Who::NoSession },
         Visitor { key: Some("an-unknown-session-key-of-32-chr".into()), who: Who::NoSession },
@@ -72,26 +72,26 @@ async fn visitors(judge: &Judge) -> Vec<Visitor> {
         let user = json!({
             "cmd": "set_user", "username": name, "password": "secret", "permissions": permissions,
         });
-        let id = judge.ask(user).await.unwrap()["pk"].as_str().unwrap().to_owned();
+        let id = oracle.ask(user).await.unwrap()["pk"].as_str().unwrap().to_owned();
         for _ in 0..2 {
-            let key = Some(judge.login(name).await.unwrap());
+            let key = Some(oracle.login(name).await.unwrap());
             visitors.push(Visitor { key, who: Who::User { id: id.clone(), name } });
         }
     }
     for key in ["anonymous-with-a-cart-1", "anonymous-with-a-cart-2"] {
-        let key = session(judge, key, r#"{"cart": 3}"#, None).await;
+        let key = session(oracle, key, r#"{"cart": 3}"#, None).await;
         visitors.push(Visitor { key: Some(key), who: Who::Anonymous });
     }
-    let expired = session(judge, "expired-session", r#"{"_auth_user_id": "1"}"#, Some(1.0)).await;
+    let expired = session(oracle, "expired-session", r#"{"_auth_user_id": "1"}"#, Some(1.0)).await;
     visitors.push(Visitor { key: Some(expired), who: Who::NoSession });
     visitors
 }
 
-async fn session(judge: &Judge, key: &str, json: &str, expire_date: Option<f64>) -> String {
+async fn session(oracle: &Oracle, key: &str, json: &str, expire_date: Option<f64>) -> String {
     let row = json!({
         "cmd": "sign_row", "key": key, "obj_json": json, "expire_date": expire_date,
     });
-    judge.ask(row).await.unwrap();
+    oracle.ask(row).await.unwrap();
     key.into()
 }
 

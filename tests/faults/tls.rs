@@ -173,7 +173,7 @@ async fn the_example_accepts_only_a_trusted_certificate() {
     let (wrong, path) = run(&another.cert.pem());
     let ended = wrong.wait_with_output().await.unwrap();
     assert!(!ended.status.success());
-    let said = String::from_utf8(ended.stderr).unwrap();
-    assert!(said.contains("certificate"), "{said}");
+    let output = String::from_utf8(ended.stderr).unwrap();
+    assert!(output.contains("certificate"), "{output}");
     std::fs::remove_file(path).unwrap();
 }

@@ -4,11 +4,11 @@
 use actix_django_session::{DjangoSettings, DjangoSite, SessionKey, UserModel};
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use serde_json::{Value, json};
-use testbed::{Django, Judge, Postgres, Settings, Site, TestBed, With};
+use testbed::{Django, Oracle, Postgres, Settings, Site, TestBed, With};
 use tokio::sync::OnceCell;
 use tokio_postgres::NoTls;
 
-pub(crate) use testbed::{Dice, seed};
+pub(crate) use testbed::{Rng, seed};
 
 use crate::probe::{MODULES, PERMISSIONS};
 
@@ -16,12 +16,12 @@ pub(crate) const PASSWORD: &str = "lovelace";
 pub(crate) const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 pub(crate) const ALLOW_ALL: &str = "django.contrib.auth.backends.AllowAllUsersModelBackend";
 
-/// A bed: a database with Django's tables, a judge (a Django process that answers questions), and a Django
+/// A bed: a database with Django's tables, an oracle (a Django process that answers questions), and a Django
 /// site.
 pub(crate) struct Bed {
     bed: TestBed,
     pub(crate) django: Django,
-    pub(crate) judge: Judge,
+    pub(crate) oracle: Oracle,
     /// The database address that Django uses; it may name a schema.
     django_url: String,
     /// Whether the user model has groups, permissions and flags.
@@ -47,7 +47,7 @@ impl Bed {
     pub(crate) async fn start(django: Django, settings: Settings) -> Self {
         let this = Self::without_users(django, &settings).await;
         for (name, number) in [("ada", "1"), ("grace", "2"), ("idle", "3")] {
-            assert_eq!(this.judge.set_user(name, PASSWORD).await.unwrap()["pk"], number);
+            assert_eq!(this.oracle.set_user(name, PASSWORD).await.unwrap()["pk"], number);
         }
         this.user("idle", json!({ "is_active": false })).await;
         this
@@ -67,10 +67,10 @@ impl Bed {
 
     pub(crate) async fn on(postgres: &Postgres, django: Django, settings: &Settings) -> Self {
         let bed = TestBed::on(postgres, django, settings.clone()).await.unwrap();
-        let judge = bed.judge().await.unwrap().clone();
+        let oracle = bed.oracle().await.unwrap().clone();
         let django_url = bed.database_url().to_owned();
         let has_permissions = settings.get("AUTH_USER_MODEL") != Some("bare.BareUser");
-        Self { bed, django, judge, django_url, has_permissions }
+        Self { bed, django, oracle, django_url, has_permissions }
     }
 
     /// Moves all tables to a schema; Django finds it by its search path.
@@ -82,8 +82,8 @@ impl Bed {
             self.sql(&format!("ALTER TABLE {table} SET SCHEMA {schema}")).await;
         }
         self.django_url = format!("{}?options=-csearch_path%3D{schema}", self.url());
-        self.judge =
-            Judge::start(self.django, &self.django_url, self.bed.settings()).await.unwrap();
+        self.oracle =
+            Oracle::start(self.django, &self.django_url, self.bed.settings()).await.unwrap();
     }
 
     /// The settings that the Django site exports.
@@ -101,7 +101,7 @@ impl Bed {
     }
 
     pub(crate) async fn ask(&self, question: Value) -> Value {
-        let answer = self.judge.ask(question.clone()).await;
+        let answer = self.oracle.ask(question.clone()).await;
         answer.unwrap_or_else(|error| panic!("{question}: {error}"))
     }
 
@@ -110,7 +110,7 @@ impl Bed {
         self.ask(json!({ "cmd": "sql", "statement": statement })).await["rows"].take()
     }
 
-    /// Creates or changes a user; returns the answer of the judge's `get_user`.
+    /// Creates or changes a user; returns the answer of the oracle's `get_user`.
     pub(crate) async fn user(&self, username: &str, fields: Value) -> Value {
         let mut question = json!({ "cmd": "set_user", "username": username });
         question.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -119,7 +119,7 @@ impl Bed {
 
     /// Logs a user in at Django; returns the session key.
     pub(crate) async fn login(&self, username: &str) -> String {
-        self.judge.login(username).await.unwrap()
+        self.oracle.login(username).await.unwrap()
     }
 
     /// Creates a row with this JSON; returns its new session key.

@@ -1,7 +1,7 @@
 //! Tests of the crate on real sockets, with a real PostgreSQL and a running Django.
 //!
 //! Each module has one subject. Where Django defines a behaviour, the expected values come from Django:
-//! a `Judge` is a Django process that answers questions. Random cases have a fixed seed; `TEST_SEED`
+//! an `Oracle` is a Django process that answers questions. Random cases have a fixed seed; `TEST_SEED`
 //! sets another one.
 
 #![allow(clippy::unwrap_used)] // a test may

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use testbed::{Settings, With};
 
 use crate::{
-    beds::{Bed, Dice, PASSWORD, seed, settings},
+    beds::{Bed, PASSWORD, Rng, seed, settings},
     sessions::operations::done,
 };
 
@@ -32,7 +32,7 @@ const SEQUENCES: usize = 60;
 
 #[actix_web::test]
 async fn a_site_in_memory_gives_the_same_answers_as_a_site_in_postgresql() {
-    let mut dice = Dice(seed());
+    let mut rng = Rng(seed());
     let bed = Bed::without_users(testbed::Django::default(), &Settings::default()).await;
     let ids = users(&bed).await;
     let hasher = PasswordHasher::Pbkdf2Sha256 { iterations: 1 };
@@ -62,7 +62,7 @@ async fn a_site_in_memory_gives_the_same_answers_as_a_site_in_postgresql() {
                 [bed.site_with(settings.clone()), bed.site_with(sooner.clone())],
                 [memory.clone().build(), memory.settings(sooner).build()],
             ];
-            let steps: Vec<_> = (0..4 + dice.below(12)).map(|_| Step::random(&mut dice)).collect();
+            let steps: Vec<_> = (0..4 + rng.below(12)).map(|_| Step::random(&mut rng)).collect();
             let [postgres, memory] = [run(&sites[0], &steps).await, run(&sites[1], &steps).await];
             for (step, (postgres, memory)) in steps.iter().zip(postgres.iter().zip(&memory)) {
                 assert_eq!(memory, postgres, "sequence {number}, {step:?} of {steps:#?}");
@@ -150,43 +150,43 @@ enum Step {
 }
 
 impl Step {
-    fn random(dice: &mut Dice) -> Self {
-        let visitor = dice.below(3);
-        let anybody = |dice: &mut Dice| dice.pick(&[&USERS[..], &OTHERS[..]].concat());
-        let name: &'static str = match dice.percent(80) {
-            true => USERS[dice.below(4)],
-            false => anybody(dice),
+    fn random(rng: &mut Rng) -> Self {
+        let visitor = rng.below(3);
+        let anybody = |rng: &mut Rng| rng.pick(&[&USERS[..], &OTHERS[..]].concat());
+        let name: &'static str = match rng.percent(80) {
+            true => USERS[rng.below(4)],
+            false => anybody(rng),
         };
-        let password = ["lovelace", "lovelace", "another", ""][dice.below(4)];
-        match dice.below(24) {
-            0 => Self::ForceLogin { visitor, name: ["ada", "grace", "root"][dice.below(3)] },
+        let password = ["lovelace", "lovelace", "another", ""][rng.below(4)];
+        match rng.below(24) {
+            0 => Self::ForceLogin { visitor, name: ["ada", "grace", "root"][rng.below(3)] },
             1 => Self::UpdateSession { visitor, members: json!({ "cart": [1], "x": "\u{e9}" }) },
             2 => Self::Delete { visitor },
-            3 => Self::LoadAt { visitor, hours: [0, 1, 48, 24 * 15][dice.below(4)] },
+            3 => Self::LoadAt { visitor, hours: [0, 1, 48, 24 * 15][rng.below(4)] },
             4 => Self::Revalidate { visitor, name },
-            5 => Self::Create { seconds: [-10, 0, 3600][dice.below(3)] },
+            5 => Self::Create { seconds: [-10, 0, 3600][rng.below(3)] },
             6 => Self::ClearExpired,
             7 => Self::User { name },
             8 => Self::Authenticate { name, password },
-            9 => Self::SetPassword { name, password: ["lovelace", "another"][dice.below(2)] },
+            9 => Self::SetPassword { name, password: ["lovelace", "another"][rng.below(2)] },
             10 => Self::Check,
             _ => {
-                let ops = (0..1 + dice.below(4)).map(|_| operation(dice)).collect();
-                let status = [200, 200, 200, 200, 302, 404, 500][dice.below(7)];
+                let ops = (0..1 + rng.below(4)).map(|_| operation(rng)).collect();
+                let status = [200, 200, 200, 200, 302, 404, 500][rng.below(7)];
                 Self::Request { visitor, ops, status }
             }
         }
     }
 }
 
-fn operation(dice: &mut Dice) -> Value {
-    let key = ["a", "cart", "theme"][dice.below(3)];
-    let name = USERS[dice.below(4)];
-    let value = ["x", "y"][dice.below(2)];
-    let password = ["lovelace", "another"][dice.below(2)];
-    let seconds = [-1, 0, 60][dice.below(3)];
-    match dice.below(18) {
-        0 => json!(["append", "list", dice.below(9)]),
+fn operation(rng: &mut Rng) -> Value {
+    let key = ["a", "cart", "theme"][rng.below(3)];
+    let name = USERS[rng.below(4)];
+    let value = ["x", "y"][rng.below(2)];
+    let password = ["lovelace", "another"][rng.below(2)];
+    let seconds = [-1, 0, 60][rng.below(3)];
+    match rng.below(18) {
+        0 => json!(["append", "list", rng.below(9)]),
         1 => json!(["clear"]),
         2 => json!(["cycle_key"]),
         3 => json!(["flush"]),
@@ -200,7 +200,7 @@ fn operation(dice: &mut Dice) -> Value {
         11 => json!(["set_expiry", seconds]),
         12 => json!(["user"]),
         13 => json!(["update_session_auth_hash", "ada"]),
-        14 => json!(["message", format!("{} of them", dice.below(9))]),
+        14 => json!(["message", format!("{} of them", rng.below(9))]),
         15 => json!(["messages"]),
         16 => json!(["permissions"]),
         _ => json!(["get_token"]),
@@ -266,7 +266,7 @@ async fn run([site, sooner]: &[DjangoSite; 2], steps: &[Step]) -> Vec<Value> {
     let mut keys: Vec<String> = Vec::new();
     let mut story = Vec::new();
     for step in steps {
-        let said = match step {
+        let output = match step {
             Step::Request { visitor, ops, status } => {
                 let request = TestRequest::post().set_json((ops, status));
                 let answer = clients[*visitor].send(&app, request).await;
@@ -340,7 +340,7 @@ async fn run([site, sooner]: &[DjangoSite; 2], steps: &[Step]) -> Vec<Value> {
         for key in &keys {
             live.push(site.load(&SessionKey::new(key).unwrap()).await.is_ok());
         }
-        story.push(json!([said, visitors, live]));
+        story.push(json!([output, visitors, live]));
     }
     story
 }

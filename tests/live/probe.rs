@@ -60,7 +60,7 @@ async fn user(user: DjangoUser) -> String {
     user.id().to_owned()
 }
 
-/// Reports a user in the form of the judge's `request_users`.
+/// Reports a user in the form of the oracle's `request_users`.
 pub(crate) async fn report(user: &DjangoUser) -> Result<Value, Error> {
     let mut has_perms = Vec::new();
     for permission in PERMISSIONS {

@@ -40,8 +40,8 @@ async fn ask(questions: Vec<Value>) -> Vec<(Django, Vec<Value>)> {
     for django in Django::available().unwrap() {
         let index = Django::ALL.iter().position(|&other| other == django).unwrap();
         let start = async || TestBed::start(django).await.unwrap();
-        let judge = BEDS[index].get_or_init(start).await.judge().await.unwrap();
-        answers.push((django, judge.ask_all(questions.clone()).await.unwrap()));
+        let oracle = BEDS[index].get_or_init(start).await.oracle().await.unwrap();
+        answers.push((django, oracle.ask_all(questions.clone()).await.unwrap()));
     }
     answers
 }
@@ -274,7 +274,7 @@ async fn any_login_url_is_redirected_to_as_django_does() {
     let pool = pool.unwrap();
     let mut compared = 0;
     for (i, (login_url, field, host, https, target)) in all.iter().enumerate() {
-        // As in the judge: any host may be named in the way back.
+        // As in the oracle: any host may be named in the way back.
         let mut settings = settings();
         settings.login_url = login_url.into();
         settings.allowed_hosts = vec!["*".into()];

@@ -163,10 +163,10 @@ async fn replay(vector: &Value) {
     let vary = values(VARY);
     let token = values(HeaderName::from_static("x-token")).pop();
     let got = actix_web::test::read_body(response).await;
-    check(vector, &Outcome { status, reason, cookies, vary, token, body: got, sent });
+    check(vector, &VectorResponse { status, reason, cookies, vary, token, body: got, sent });
 }
 
-struct Outcome {
+struct VectorResponse {
     status: u16,
     reason: Option<String>,
     cookies: Vec<String>,
@@ -176,7 +176,7 @@ struct Outcome {
     sent: Vec<u8>,
 }
 
-fn check(vector: &Value, found: &Outcome) {
+fn check(vector: &Value, found: &VectorResponse) {
     let expect = &vector["expect"];
     let reason = found.reason.as_deref();
     match vector["kind"].as_str().unwrap() {
@@ -244,7 +244,7 @@ fn check(vector: &Value, found: &Outcome) {
 }
 
 /// A wrong token in the form is said to be one of the form; none is missing.
-fn check_form(vector: &Value, found: &Outcome) {
+fn check_form(vector: &Value, found: &VectorResponse) {
     let expect = &vector["expect"];
     let reason = found.reason.as_deref().unwrap_or("ok");
     let expected = match (expect["value"].as_str(), expect["error"].as_str()) {

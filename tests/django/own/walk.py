@@ -51,7 +51,7 @@ def plain(cls, name, own):
 def silent(seed):
     """The overridden methods that the export does not report, and the number of all; without HARMLESS."""
     exported = script()
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     asked = [
         (AbstractUser, exported.USER_MODEL, "user model"),
         (UserManager, exported.MANAGER, "manager"),
@@ -65,7 +65,7 @@ def silent(seed):
     count, found = 0, []
     for cls, table, kind in asked:
         names = methods(cls)
-        for name in dice.sample(names, min(60, len(names))):
+        for name in rng.sample(names, min(60, len(names))):
             if name in exported.HARMLESS[kind] or name.startswith("_check"):
                 continue
             export = exported.Export()

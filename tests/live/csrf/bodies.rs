@@ -19,7 +19,7 @@ use tokio::{
 use super::requests::{MASKED, SECRET, site};
 use crate::{
     app::{Answer, TestApp},
-    beds::Dice,
+    beds::Rng,
 };
 
 pub(super) fn app(settings: DjangoSettings) -> TestApp {
@@ -155,8 +155,8 @@ pub(super) const URLENCODED: (&str, &str) = ("Content-Type", "application/x-www-
 #[actix_web::test]
 async fn a_handler_gets_the_body_byte_for_byte() {
     let app = app(DjangoSettings::new("k"));
-    let mut dice = Dice(7);
-    let noise: Vec<u8> = (0..3_000_000).map(|_| dice.below(256) as u8).collect();
+    let mut rng = Rng(7);
+    let noise: Vec<u8> = (0..3_000_000).map(|_| rng.below(256) as u8).collect();
     let token = part("csrfmiddlewaretoken", None, MASKED.as_bytes());
     let multipart =
         |noise: &[u8]| [&token[..], &part("up", Some("a"), noise), b"--XyZ--\r\n"].concat();
@@ -178,7 +178,7 @@ async fn a_handler_gets_the_body_byte_for_byte() {
                 let mut sender = Sender::to(&app, path, &headers).await;
                 let mut rest = &body[..];
                 while !rest.is_empty() {
-                    let (piece, behind) = rest.split_at((1 + dice.below(most)).min(rest.len()));
+                    let (piece, behind) = rest.split_at((1 + rng.below(most)).min(rest.len()));
                     sender.send(piece).await;
                     rest = behind;
                 }

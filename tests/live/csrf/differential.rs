@@ -4,22 +4,22 @@ use serde_json::{Value, json};
 use testbed::Django;
 
 use super::requests::{CsrfAnswer, CsrfRequest, CsrfSettings, OTHER, SECRET, answers, ascii};
-use crate::beds::{Bed, Dice, seed};
+use crate::beds::{Bed, Rng, seed};
 
 const SITES: usize = 60;
 const REQUESTS: usize = 60;
 
 #[actix_web::test]
 async fn random_requests_get_the_verdict_of_django() {
-    let mut told = std::collections::BTreeMap::<String, usize>::new();
+    let mut outcome = std::collections::BTreeMap::<String, usize>::new();
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
-        let mut dice = Dice(seed());
+        let mut rng = Rng(seed());
         let (mut alike, mut stricter) = (0, 0);
         for _ in 0..SITES {
-            let settings = CsrfSettings::random(&mut dice);
+            let settings = CsrfSettings::random(&mut rng);
             let requests: Vec<_> =
-                (0..REQUESTS).map(|_| CsrfRequest::random(&mut dice, &settings)).collect();
+                (0..REQUESTS).map(|_| CsrfRequest::random(&mut rng, &settings)).collect();
             let questions: Vec<_> = requests.iter().map(CsrfRequest::question).collect();
             let question =
                 json!({ "cmd": "csrf_answers", "settings": settings.0, "requests": questions });
@@ -44,7 +44,7 @@ async fn random_requests_get_the_verdict_of_django() {
                 }
                 compare(&settings, request, djangos, ours);
                 compare(&settings, request, djangos, spooled);
-                *told.entry(kind(djangos)).or_default() += 1;
+                *outcome.entry(kind(djangos)).or_default() += 1;
                 alike += 1;
             }
         }
@@ -52,8 +52,8 @@ async fn random_requests_get_the_verdict_of_django() {
         assert!(alike >= 3_000 && stricter > 0, "{django}: {alike} alike, {stricter} stricter");
     }
     // A comparison without any case of a verdict says nothing about it.
-    println!("{told:#?}");
-    assert!(told.len() >= 20, "{told:#?}");
+    println!("{outcome:#?}");
+    assert!(outcome.len() >= 20, "{outcome:#?}");
 }
 
 /// What happened, without what was sent.

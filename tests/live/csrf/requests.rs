@@ -24,7 +24,7 @@ use flate2::{Compression, write::ZlibEncoder};
 use futures_util::stream;
 use serde_json::{Map, Value, json};
 
-use crate::beds::Dice;
+use crate::beds::Rng;
 
 pub(super) const SECRET: &str = "ZJxCrFQsBYoQ7kHzIDN1EiSGzOWrzzUR";
 pub(super) const MASKED: &str = "SubN8IeQwfOguMcEwOvIzgmO3QNhJD6yH3yfpdU8X32WrWJ34h8z3o4ksuzy82Qf";
@@ -35,10 +35,10 @@ pub(super) const OTHER: &str = "4lKn4n7uSm6cnDrCn6HRWZmXTxT0BaQ0";
 pub(super) struct CsrfSettings(pub(super) Map<String, Value>);
 
 impl CsrfSettings {
-    pub(super) fn random(dice: &mut Dice) -> Self {
+    pub(super) fn random(rng: &mut Rng) -> Self {
         let mut settings = Map::new();
         let mut set = |name: &str, value: Value| drop(settings.insert(name.to_owned(), value));
-        let hosts: &[&str] = dice.pick(&[
+        let hosts: &[&str] = rng.pick(&[
             &["example.com"][..],
             &[".example.com", "127.0.0.1"],
             &["*"],
@@ -46,7 +46,7 @@ impl CsrfSettings {
             &[],
         ]);
         set("ALLOWED_HOSTS", json!(hosts));
-        let origins: &[&str] = dice.pick(&[
+        let origins: &[&str] = rng.pick(&[
             &[][..],
             &[],
             &["https://partner.org", "http://partner.org:81"],
@@ -54,36 +54,36 @@ impl CsrfSettings {
             &["https://*.example.com:8443", "http://.dotted.org", "https://www.example.com"],
         ]);
         set("CSRF_TRUSTED_ORIGINS", json!(origins));
-        if dice.below(3) == 0 {
-            let domain = *dice.pick(&[&".example.com", &"example.com", &".EXAMPLE.com"]);
+        if rng.below(3) == 0 {
+            let domain = *rng.pick(&[&".example.com", &"example.com", &".EXAMPLE.com"]);
             set("CSRF_COOKIE_DOMAIN", json!(domain));
         }
-        if dice.below(4) == 0 {
-            set("CSRF_COOKIE_AGE", if dice.below(2) == 0 { json!(3600) } else { Value::Null });
-            set("CSRF_COOKIE_PATH", json!(*dice.pick(&[&"/", &"/app/", &""])));
-            set("CSRF_COOKIE_SECURE", json!(dice.below(2) == 0));
-            set("CSRF_COOKIE_HTTPONLY", json!(dice.below(2) == 0));
-            set("CSRF_COOKIE_SAMESITE", json!(*dice.pick(&[&"Strict", &"none", &""])));
+        if rng.below(4) == 0 {
+            set("CSRF_COOKIE_AGE", if rng.below(2) == 0 { json!(3600) } else { Value::Null });
+            set("CSRF_COOKIE_PATH", json!(*rng.pick(&[&"/", &"/app/", &""])));
+            set("CSRF_COOKIE_SECURE", json!(rng.below(2) == 0));
+            set("CSRF_COOKIE_HTTPONLY", json!(rng.below(2) == 0));
+            set("CSRF_COOKIE_SAMESITE", json!(*rng.pick(&[&"Strict", &"none", &""])));
         }
-        if dice.below(6) == 0 {
+        if rng.below(6) == 0 {
             set("CSRF_COOKIE_NAME", json!("__Host-csrf"));
             set("CSRF_HEADER_NAME", json!("HTTP_X_2FA_TOKEN"));
         }
-        if dice.below(4) == 0 {
+        if rng.below(4) == 0 {
             set("USE_X_FORWARDED_HOST", json!(true));
-            set("USE_X_FORWARDED_PORT", json!(dice.below(2) == 0));
+            set("USE_X_FORWARDED_PORT", json!(rng.below(2) == 0));
         }
-        if dice.below(3) == 0 {
+        if rng.below(3) == 0 {
             set("SECURE_PROXY_SSL_HEADER", json!(["HTTP_X_FORWARDED_PROTO", "https"]));
         }
-        if dice.below(5) == 0 {
+        if rng.below(5) == 0 {
             set("CSRF_USE_SESSIONS", json!(true));
             set("SESSION_COOKIE_DOMAIN", json!(".example.com"));
         }
-        if dice.below(3) == 0 {
-            set("DATA_UPLOAD_MAX_MEMORY_SIZE", json!(60 + dice.below(200)));
-            set("DATA_UPLOAD_MAX_NUMBER_FIELDS", json!(1 + dice.below(5)));
-            set("DATA_UPLOAD_MAX_NUMBER_FILES", json!(dice.below(3)));
+        if rng.below(3) == 0 {
+            set("DATA_UPLOAD_MAX_MEMORY_SIZE", json!(60 + rng.below(200)));
+            set("DATA_UPLOAD_MAX_NUMBER_FIELDS", json!(1 + rng.below(5)));
+            set("DATA_UPLOAD_MAX_NUMBER_FILES", json!(rng.below(3)));
         }
         Self(settings)
     }
@@ -189,12 +189,12 @@ impl Layer {
     }
 
     /// One of the three checks everybody.
-    fn random(dice: &mut Dice) -> [Self; 3] {
+    fn random(rng: &mut Rng) -> [Self; 3] {
         let mut layers = [(); 3].map(|()| {
             let others = [Check::Everybody, Check::IfLoggedIn, Check::Exempt, Check::Absent];
-            Self { check: others[dice.below(4)], handle: dice.below(3) }
+            Self { check: others[rng.below(4)], handle: rng.below(3) }
         });
-        layers[dice.below(3)].check = Check::Everybody;
+        layers[rng.below(3)].check = Check::Everybody;
         layers
     }
 
@@ -210,70 +210,70 @@ impl Layer {
 }
 
 impl CsrfRequest {
-    pub(super) fn random(dice: &mut Dice, settings: &CsrfSettings) -> Self {
-        let method = dice.pick(&[
+    pub(super) fn random(rng: &mut Rng, settings: &CsrfSettings) -> Self {
+        let method = rng.pick(&[
             "POST", "POST", "POST", "POST", "POST", "POST", "post", "PUT", "PATCH", "DELETE",
             "GET", "HEAD", "FOO",
         ]);
-        let scheme = *dice.pick(&[&"http", &"http", &"https"]);
-        let port = *dice.pick(&[&80_u16, &443, &8000, &8443]);
+        let scheme = *rng.pick(&[&"http", &"http", &"https"]);
+        let port = *rng.pick(&[&80_u16, &443, &8000, &8443]);
         let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
         let mut push = |name: &str, value: &[u8]| headers.push((name.to_owned(), value.to_vec()));
 
-        let host = host(dice);
+        let host = host(rng);
         push("Host", host.as_bytes());
-        if dice.below(6) == 0 {
-            push("X-Forwarded-Host", self::host(dice).as_bytes());
-            push("X-Forwarded-Port", dice.pick(&["443", "8443", "80", ""]).as_bytes());
+        if rng.below(6) == 0 {
+            push("X-Forwarded-Host", self::host(rng).as_bytes());
+            push("X-Forwarded-Port", rng.pick(&["443", "8443", "80", ""]).as_bytes());
         }
-        if dice.below(3) == 0 {
-            let proto = dice.pick(&["https", "http", "https, http", "HTTPS", ""]);
+        if rng.below(3) == 0 {
+            let proto = rng.pick(&["https", "http", "https, http", "HTTPS", ""]);
             push("X-Forwarded-Proto", proto.as_bytes());
         }
-        if dice.below(2) == 0 {
-            push("Origin", &origin(dice, host));
+        if rng.below(2) == 0 {
+            push("Origin", &origin(rng, host));
         }
-        if dice.below(2) == 0 {
-            push("Referer", &referer(dice, host));
+        if rng.below(2) == 0 {
+            push("Referer", &referer(rng, host));
         }
         let name = settings.cookie_name();
-        match dice.below(12) {
+        match rng.below(12) {
             0 => {}
-            1 => push("Cookie", format!("{name}={}; {name}", token(dice)).as_bytes()),
-            2 => push("Cookie", format!("{name}={}; {name}={SECRET}", token(dice)).as_bytes()),
+            1 => push("Cookie", format!("{name}={}; {name}", token(rng)).as_bytes()),
+            2 => push("Cookie", format!("{name}={}; {name}={SECRET}", token(rng)).as_bytes()),
             3 => push("Cookie", format!("a=b; {name}=\"{SECRET}\"").as_bytes()),
             4 => push("Cookie", &[b"x=\xff; ", name.as_bytes(), b"=", SECRET.as_bytes()].concat()),
-            5 => push("Cookie", format!("{name}={}", token(dice)).as_bytes()),
+            5 => push("Cookie", format!("{name}={}", token(rng)).as_bytes()),
             6 => push("Cookie", format!("{name}={MASKED}").as_bytes()),
             _ => push("Cookie", format!("a=b; {name}={SECRET}").as_bytes()),
         }
-        if dice.below(3) == 0 {
-            push(&settings.header_name(), token(dice).as_bytes());
+        if rng.below(3) == 0 {
+            push(&settings.header_name(), token(rng).as_bytes());
         }
-        let body = match dice.below(8) {
+        let body = match rng.below(8) {
             0 => Vec::new(),
             1 => {
                 push("Content-Type", b"application/json");
                 format!("{{\"csrfmiddlewaretoken\":\"{SECRET}\"}}").into_bytes()
             }
             2..5 => {
-                push("Content-Type", urlencoded_type(dice).as_bytes());
-                urlencoded(dice)
+                push("Content-Type", urlencoded_type(rng).as_bytes());
+                urlencoded(rng)
             }
             _ => {
-                push("Content-Type", multipart_type(dice).as_bytes());
-                multipart(dice)
+                push("Content-Type", multipart_type(rng).as_bytes());
+                multipart(rng)
             }
         };
-        let stored = *dice.pick(&[&Some(SECRET), &Some(MASKED), &Some(OTHER), &None]);
+        let stored = *rng.pick(&[&Some(SECRET), &Some(MASKED), &Some(OTHER), &None]);
         let session = match settings.uses_sessions() {
             true => json!({ "x": 1, "_csrftoken": stored }),
             false => Value::Null,
         };
         // Without a session to write to, a page gets a token only of one that is there.
-        let view = if settings.uses_sessions() { "plain" } else { dice.pick(&["plain", "token"]) };
+        let view = if settings.uses_sessions() { "plain" } else { rng.pick(&["plain", "token"]) };
         let view = if view == "plain" { "plain" } else { "token" };
-        let layers = Layer::random(dice);
+        let layers = Layer::random(rng);
         Self { method: method.to_owned(), scheme, port, headers, body, view, session, layers }
     }
 
@@ -298,8 +298,8 @@ impl CsrfRequest {
     }
 }
 
-fn host(dice: &mut Dice) -> &'static str {
-    dice.pick(&[
+fn host(rng: &mut Rng) -> &'static str {
+    rng.pick(&[
         "example.com",
         "example.com",
         "example.com",
@@ -316,12 +316,12 @@ fn host(dice: &mut Dice) -> &'static str {
     ])
 }
 
-fn origin(dice: &mut Dice, host: &str) -> Vec<u8> {
-    match dice.below(6) {
+fn origin(rng: &mut Rng, host: &str) -> Vec<u8> {
+    match rng.below(6) {
         0 => format!("http://{host}").into_bytes(),
         1 | 2 => format!("https://{host}").into_bytes(),
         _ => {
-            let origin: &[u8] = dice.pick(&[
+            let origin: &[u8] = rng.pick(&[
                 &b"http://example.com"[..],
                 b"https://example.com",
                 b"null",
@@ -346,11 +346,11 @@ fn origin(dice: &mut Dice, host: &str) -> Vec<u8> {
     }
 }
 
-fn referer(dice: &mut Dice, host: &str) -> Vec<u8> {
-    match dice.below(4) {
+fn referer(rng: &mut Rng, host: &str) -> Vec<u8> {
+    match rng.below(4) {
         0 | 1 => format!("https://{host}/page?q#f").into_bytes(),
         _ => {
-            let referer: &[u8] = dice.pick(&[
+            let referer: &[u8] = rng.pick(&[
                 &b"https://example.com/"[..],
                 b"http://example.com/",
                 b"https://www.example.com/x",
@@ -376,8 +376,8 @@ fn referer(dice: &mut Dice, host: &str) -> Vec<u8> {
     }
 }
 
-fn token(dice: &mut Dice) -> String {
-    match dice.below(12) {
+fn token(rng: &mut Rng) -> String {
+    match rng.below(12) {
         0 => OTHER.into(),
         1 => String::new(),
         2 => SECRET[1..].into(),
@@ -390,8 +390,8 @@ fn token(dice: &mut Dice) -> String {
     }
 }
 
-fn urlencoded_type(dice: &mut Dice) -> &'static str {
-    dice.pick(&[
+fn urlencoded_type(rng: &mut Rng) -> &'static str {
+    rng.pick(&[
         "application/x-www-form-urlencoded",
         "application/x-www-form-urlencoded",
         "application/x-www-form-urlencoded",
@@ -404,10 +404,10 @@ fn urlencoded_type(dice: &mut Dice) -> &'static str {
     ])
 }
 
-fn urlencoded(dice: &mut Dice) -> Vec<u8> {
+fn urlencoded(rng: &mut Rng) -> Vec<u8> {
     let mut body = Vec::new();
-    for _ in 0..dice.below(5) {
-        let name: &[u8] = dice.pick(&[
+    for _ in 0..rng.below(5) {
+        let name: &[u8] = rng.pick(&[
             &b"csrfmiddlewaretoken"[..],
             b"csrfmiddlewaretoken",
             b"%63srfmiddlewaretoken",
@@ -418,10 +418,10 @@ fn urlencoded(dice: &mut Dice) -> Vec<u8> {
             b"\xff",
         ]);
         body.extend(name);
-        if dice.below(8) > 0 {
+        if rng.below(8) > 0 {
             body.push(b'=');
-            let token = token(dice);
-            let value: Vec<u8> = match dice.below(6) {
+            let token = token(rng);
+            let value: Vec<u8> = match rng.below(6) {
                 0 => token.replace('r', "%72").into_bytes(),
                 1 => format!("{token}%C3%A9%zz+=").into_bytes(),
                 2 => [token.as_bytes(), b"\xc3\xa9"].concat(),
@@ -429,16 +429,16 @@ fn urlencoded(dice: &mut Dice) -> Vec<u8> {
             };
             body.extend(value);
         }
-        if dice.below(8) > 0 {
-            let end: &[u8] = dice.pick(&[&b"&"[..], b"&", b"&", b"&&", b";", b"\r\n"]);
+        if rng.below(8) > 0 {
+            let end: &[u8] = rng.pick(&[&b"&"[..], b"&", b"&", b"&&", b";", b"\r\n"]);
             body.extend(end);
         }
     }
     body
 }
 
-fn multipart_type(dice: &mut Dice) -> &'static str {
-    dice.pick(&[
+fn multipart_type(rng: &mut Rng) -> &'static str {
+    rng.pick(&[
         "multipart/form-data; boundary=XyZ",
         "multipart/form-data; boundary=XyZ",
         "multipart/form-data; boundary=XyZ",
@@ -451,14 +451,14 @@ fn multipart_type(dice: &mut Dice) -> &'static str {
     ])
 }
 
-pub(super) fn multipart(dice: &mut Dice) -> Vec<u8> {
+pub(super) fn multipart(rng: &mut Rng) -> Vec<u8> {
     let mut body: Vec<u8> = Vec::new();
-    if dice.below(10) == 0 {
+    if rng.below(10) == 0 {
         body.extend(b"preamble\r\n");
     }
-    for _ in 0..dice.below(5) {
+    for _ in 0..rng.below(5) {
         body.extend(b"--XyZ\r\n");
-        let disposition = dice.pick(&[
+        let disposition = rng.pick(&[
             "Content-Disposition: form-data; name=\"csrfmiddlewaretoken\"",
             "Content-Disposition: form-data; name=\"csrfmiddlewaretoken\"",
             "Content-Disposition: form-data; name=csrfmiddlewaretoken",
@@ -472,8 +472,8 @@ pub(super) fn multipart(dice: &mut Dice) -> Vec<u8> {
             "X-Other: 1\r\nno header",
         ]);
         body.extend(disposition.bytes());
-        let token = token(dice);
-        match dice.below(12) {
+        let token = token(rng);
+        match rng.below(12) {
             0 => {
                 body.extend(b"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
                 body.extend(b"Wkp4Q3JGUXNCWW9RN2tIeklETjFFaVNHek9Xcnp6VVI=");
@@ -483,18 +483,18 @@ pub(super) fn multipart(dice: &mut Dice) -> Vec<u8> {
             3 => body.extend([b"\r\n\r\n", token.as_bytes(), b"\xff--XyX"].concat()),
             _ => body.extend([b"\r\n\r\n", token.as_bytes()].concat()),
         }
-        if dice.below(12) > 0 {
+        if rng.below(12) > 0 {
             body.extend(b"\r\n");
         }
     }
-    if dice.below(8) > 0 {
+    if rng.below(8) > 0 {
         body.extend(b"--XyZ--\r\n");
     }
-    if dice.below(6) == 0 && !body.is_empty() {
-        let at = dice.below(body.len());
-        match dice.below(3) {
+    if rng.below(6) == 0 && !body.is_empty() {
+        let at = rng.below(body.len());
+        match rng.below(3) {
             0 => body.truncate(at),
-            1 => body[at] = b"-\r\n;\"=:"[dice.below(7)],
+            1 => body[at] = b"-\r\n;\"=:"[rng.below(7)],
             _ => drop(body.remove(at)),
         }
     }

@@ -13,7 +13,7 @@ use super::{
         CsrfAnswer, CsrfRequest, CsrfSettings, Layer, MASKED, OTHER, SECRET, answers, multipart,
     },
 };
-use crate::beds::{Bed, Dice, seed};
+use crate::beds::{Bed, Rng, seed};
 
 const TOKEN: &str = "csrfmiddlewaretoken";
 
@@ -144,8 +144,8 @@ async fn the_token_is_found_wherever_django_finds_it() {
         {
             // Older versions look for the end of a part's header further than 1024 bytes (V30).
             let is_older = version == Django::V4_2 && *name == "nothing but a boundary";
-            let told = (djangos["status"].as_u64().unwrap(), u64::from(ours.status));
-            assert!(told == (*django, *our) || is_older, "{version}, {name}: {told:?}");
+            let outcome = (djangos["status"].as_u64().unwrap(), u64::from(ours.status));
+            assert!(outcome == (*django, *our) || is_older, "{version}, {name}: {outcome:?}");
             if django == our && !is_older {
                 compare_upload(request, djangos, ours);
             } else {
@@ -173,22 +173,22 @@ fn compare_upload(request: &CsrfRequest, djangos: &Value, ours: &CsrfAnswer) {
 
 #[actix_web::test]
 async fn random_uploads_get_the_verdict_of_django() {
-    let mut dice = Dice(seed());
+    let mut rng = Rng(seed());
     let requests: Vec<_> = (0..80)
         .map(|_| {
-            let mut body = multipart(&mut dice);
+            let mut body = multipart(&mut rng);
             // A file at the start of any part, or at the end of the form.
             let starts: Vec<_> =
                 (0..body.len()).filter(|&at| body[at..].starts_with(b"--XyZ")).collect();
-            let at = if starts.is_empty() { 0 } else { *dice.choose(&starts) };
-            let size = 2_621_440 - 2_000 + dice.below(40_000);
+            let at = if starts.is_empty() { 0 } else { *rng.choose(&starts) };
+            let size = 2_621_440 - 2_000 + rng.below(40_000);
             body.splice(at..at, file(size));
-            let in_header = *dice.choose(&[None, None, None, Some(MASKED), Some(OTHER)]);
+            let in_header = *rng.choose(&[None, None, None, Some(MASKED), Some(OTHER)]);
             request(body, in_header)
         })
         .collect();
     let ours = answers(DjangoSettings::new("k"), &requests).await;
-    let mut told = BTreeMap::<String, usize>::new();
+    let mut outcome = BTreeMap::<String, usize>::new();
     for version in Django::available().unwrap() {
         let (mut alike, mut passed_on) = (0, 0);
         let djangos = djangos(Bed::of(version).await, &requests).await;
@@ -203,21 +203,21 @@ async fn random_uploads_get_the_verdict_of_django() {
                 continue;
             }
             compare_upload(request, djangos, ours);
-            *told.entry(kind(djangos)).or_default() += 1;
+            *outcome.entry(kind(djangos)).or_default() += 1;
             alike += 1;
         }
         println!("{version}: {alike} alike, {passed_on} passed on");
         assert!(alike > 50 && passed_on > 0, "{version}: {alike} alike, {passed_on} passed on");
     }
-    println!("{told:#?}");
-    assert!(told.len() >= 4, "{told:#?}");
+    println!("{outcome:#?}");
+    assert!(outcome.len() >= 4, "{outcome:#?}");
 }
 
 #[actix_web::test]
 async fn a_file_of_20_mb_before_the_token_reaches_the_handler_complete() {
     let app = app(DjangoSettings::new("k"));
-    let mut dice = Dice(3);
-    let noise: Vec<u8> = (0..20_000_000).map(|_| dice.below(256) as u8).collect();
+    let mut rng = Rng(3);
+    let noise: Vec<u8> = (0..20_000_000).map(|_| rng.below(256) as u8).collect();
     let body = form(&[part("up", Some("a.bin"), &noise), token(MASKED)]);
     let length = body.len().to_string();
     let headers = [MULTIPART, ("Content-Length", length.as_str())];

@@ -84,13 +84,13 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
     assert!(output.status.success());
     // Anonymous visitors get the same redirect on both sides. But Django does not redirect `/user/`.
     let output = compare(servers(), &[], "/protected/?page=2\n/user/\n").await;
-    let told = output_text(&output, &ada);
-    assert!(told.starts_with("GET /user/\n  status: 200 | 302\n"), "{told}");
+    let outcome = output_text(&output, &ada);
+    assert!(outcome.starts_with("GET /user/\n  status: 200 | 302\n"), "{outcome}");
     assert!(
-        told.contains("  location: (not there) | \"/accounts/login/?next=/user/\"\n"),
-        "{told}"
+        outcome.contains("  location: (not there) | \"/accounts/login/?next=/user/\"\n"),
+        "{outcome}"
     );
-    assert!(told.ends_with("2 compared, 1 differ, 0 lines without a GET\n"), "{told}");
+    assert!(outcome.ends_with("2 compared, 1 differ, 0 lines without a GET\n"), "{outcome}");
     assert!(!output.status.success());
 
     let file = std::env::temp_dir().join(format!("{}.txt", crate::beds::new_key()));
@@ -98,22 +98,25 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
     let environment = [("COOKIE_FILE", file.to_str().unwrap()), ("IGNORE", "Vary,content-type")];
     let output = compare(servers(), &environment, "/protected/?wrong\n/cart/\n").await;
     std::fs::remove_file(file).unwrap();
-    let told = output_text(&output, &ada);
-    assert!(told.starts_with("GET /protected/?wrong\n  JSON at \"/path\"\nGET /cart/\n"), "{told}");
-    assert!(told.contains("  status: 200 | 404\n"), "{told}");
+    let outcome = output_text(&output, &ada);
+    assert!(
+        outcome.starts_with("GET /protected/?wrong\n  JSON at \"/path\"\nGET /cart/\n"),
+        "{outcome}"
+    );
+    assert!(outcome.contains("  status: 200 | 404\n"), "{outcome}");
     // Django sets a cookie: the report has its name and attributes, without the token.
     assert!(
-        told.contains("  set-cookie: \"csrftoken; path=/; samesite=lax\" | (not there)\n"),
-        "{told}"
+        outcome.contains("  set-cookie: \"csrftoken; path=/; samesite=lax\" | (not there)\n"),
+        "{outcome}"
     );
-    assert!(told.ends_with("2 compared, 2 differ, 0 lines without a GET\n"), "{told}");
+    assert!(outcome.ends_with("2 compared, 2 differ, 0 lines without a GET\n"), "{outcome}");
 
     // A server that cannot be reached is a difference; the next line is still compared.
     let away = [format!("http://{}", unused_address()), rust.url()];
     let output = compare(away, &[("COOKIE", &cookie)], "/user/\n/user/\n").await;
-    let told = output_text(&output, &ada);
-    assert!(told.contains("no answer: "), "{told}");
-    assert!(told.ends_with("2 compared, 2 differ, 0 lines without a GET\n"), "{told}");
+    let outcome = output_text(&output, &ada);
+    assert!(outcome.contains("no answer: "), "{outcome}");
+    assert!(outcome.ends_with("2 compared, 2 differ, 0 lines without a GET\n"), "{outcome}");
 }
 
 /// A form has a new token in each response; the pages count as equal.

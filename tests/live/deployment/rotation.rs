@@ -102,8 +102,8 @@ async fn a_key_rotation_logs_no_user_out() {
                     assert_eq!(at_rust(visitor, &sides.rust).await, "ada", "{django}");
                 }
                 for sides in answering.iter().rev() {
-                    let told = visitor.whoami(&sides.django).await.unwrap();
-                    assert_eq!(told["username"], "ada", "{django}");
+                    let outcome = visitor.whoami(&sides.django).await.unwrap();
+                    assert_eq!(outcome["username"], "ada", "{django}");
                     assert_eq!(at_rust(visitor, &sides.rust).await, "ada", "{django}");
                 }
             }

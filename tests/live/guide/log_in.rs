@@ -26,9 +26,9 @@ async fn a_visitor_logs_in_and_out() {
     let answer = log_in("lovelace").await;
     assert_eq!((answer.status().as_u16(), header(&answer, "location")), (302, "/cart/"));
     let cookie = format!("sessionid={}", client.cookie("sessionid").unwrap());
-    let judge = bed.judge().await.unwrap();
+    let oracle = bed.oracle().await.unwrap();
     let user =
-        async || judge.visit(cookie.as_bytes()).await.unwrap()["verdict"]["username"].clone();
+        async || oracle.visit(cookie.as_bytes()).await.unwrap()["verdict"]["username"].clone();
     assert_eq!(user().await, "ada");
 
     let logged_out = client.send(&app, TestRequest::post().uri("/logout/")).await;

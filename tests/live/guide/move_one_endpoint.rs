@@ -30,8 +30,8 @@ async fn the_moved_endpoint_runs() {
     };
     let (status, body) = ask("GET", &ada).await;
     assert_eq!(status, 200);
-    let told: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(told, json!({ "orders": [{ "id": 3, "total": 30 }, { "id": 1, "total": 10 }] }));
+    let outcome: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(outcome, json!({ "orders": [{ "id": 3, "total": 30 }, { "id": 1, "total": 10 }] }));
     assert_eq!(ask("HEAD", &ada).await, (200, String::new()));
     assert_eq!(ask("GET", &grace).await.0, 403);
     assert_eq!(ask("GET", "unknown-key").await.0, 302);

@@ -19,8 +19,8 @@ async fn a_handler_reads_a_further_column_of_the_user_table() {
     let app = TestApp::start(move || {
         App::new().service(web::resource("/page").wrap(login_required.clone()).get(page))
     });
-    for (name, said) in [("ada", "ada: true"), ("grace", "grace: false")] {
-        assert_eq!(app.get("/page", &bed.login(name).await).await.text(), said);
+    for (name, message) in [("ada", "ada: true"), ("grace", "grace: false")] {
+        assert_eq!(app.get("/page", &bed.login(name).await).await.text(), message);
     }
     assert_eq!(app.get_without_cookie("/page").await.status, 302);
 }

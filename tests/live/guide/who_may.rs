@@ -29,10 +29,10 @@ async fn a_request_records_its_time_for_the_session_timeout() {
         let request = TestRequest::get().uri("/account").insert_header(("Cookie", &*cookie));
         call_service(&app, request.to_request()).await
     };
-    let judge = bed().await.judge().await.unwrap();
+    let oracle = bed().await.oracle().await.unwrap();
     let written = async || {
         let session = json!({ "cmd": "read_session", "cookie": cookie });
-        let session = judge.ask(session).await.unwrap();
+        let session = oracle.ask(session).await.unwrap();
         let data: serde_json::Value =
             serde_json::from_str(session["json"].as_str().unwrap()).unwrap();
         data["_session_init_timestamp_"].as_f64()

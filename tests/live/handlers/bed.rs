@@ -13,7 +13,7 @@ pub(crate) async fn bed() -> &'static TestBed {
     BED.get_or_init(|| async {
         let bed = TestBed::start(Django::default()).await.unwrap();
         for name in ["ada", "bob"] {
-            bed.judge().await.unwrap().set_user(name, "lovelace").await.unwrap();
+            bed.oracle().await.unwrap().set_user(name, "lovelace").await.unwrap();
         }
         bed
     })

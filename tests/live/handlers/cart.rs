@@ -19,9 +19,9 @@ async fn an_item_is_added_to_the_items_in_the_cart() {
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);
     client.update_session(&json!({ "cart": [1, 2] })).await;
-    for (item, said) in [(7, "3 in the cart\n"), (8, "4 in the cart\n")] {
+    for (item, message) in [(7, "3 in the cart\n"), (8, "4 in the cart\n")] {
         let add = TestRequest::post().uri("/cart").set_form([("item", item)]);
-        assert_eq!(read_body(client.send(&app, add).await).await, said);
+        assert_eq!(read_body(client.send(&app, add).await).await, message);
     }
     assert_eq!(client.session().await.to_json(), r#"{"cart":[1,2,7,8]}"#);
 }
@@ -32,9 +32,9 @@ async fn a_cart_can_be_emptied_once() {
     let app = init_service(App::new().configure(routes(site.clone()))).await;
     let client = Client::new(&site);
     client.update_session(&json!({ "cart": [1], "a": 1 })).await;
-    for said in ["emptied\n", "it was empty\n"] {
+    for message in ["emptied\n", "it was empty\n"] {
         let empty = TestRequest::delete().uri("/cart");
-        assert_eq!(read_body(client.send(&app, empty).await).await, said);
+        assert_eq!(read_body(client.send(&app, empty).await).await, message);
         assert_eq!(client.session().await.to_json(), r#"{"a":1}"#);
     }
 }
@@ -59,9 +59,9 @@ async fn django_sees_the_items_in_the_cart() {
         let add = TestRequest::post().uri("/cart").set_form([("item", item)]);
         assert_eq!(client.send(&app, add).await.status(), 200);
     }
-    let judge = bed().await.judge().await.unwrap();
+    let oracle = bed().await.oracle().await.unwrap();
     let question = json!({ "cmd": "read_row", "key": client.cookie("sessionid") });
-    let row = judge.ask(question).await.unwrap();
+    let row = oracle.ask(question).await.unwrap();
     let data: Value = serde_json::from_str(row["json"].as_str().unwrap()).unwrap();
     assert_eq!((&data["cart"], &data["_auth_user_id"]), (&json!([7, 8]), &json!("1")));
 }

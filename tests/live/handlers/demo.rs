@@ -114,9 +114,9 @@ async fn the_api_names_the_user() {
     let app = init_service(app(site.clone())).await;
     let client = Client::logged_in(&site, "reader").await;
     let me = client.send(&app, TestRequest::get().uri("/api/me")).await;
-    let told: Value = read_body_json(me).await;
+    let outcome: Value = read_body_json(me).await;
     let permissions = ["accounts.read_letters"];
-    assert_eq!(told, json!({ "id": "8", "username": "reader", "permissions": permissions }));
+    assert_eq!(outcome, json!({ "id": "8", "username": "reader", "permissions": permissions }));
 }
 
 #[actix_web::test]
@@ -153,7 +153,7 @@ async fn a_visitor_who_logs_out_has_no_session() {
     assert!(cookies.any(|cookie| cookie.starts_with("sessionid=\"\"; ")));
     assert_eq!(client.send(&app, dashboard()).await.status(), 302);
     let question = json!({ "cmd": "read_row", "key": key });
-    let row = bed().await.judge().await.unwrap().ask(question).await.unwrap();
+    let row = bed().await.oracle().await.unwrap().ask(question).await.unwrap();
     assert_eq!(row, Value::Null);
 }
 
@@ -163,9 +163,9 @@ async fn every_other_path_goes_to_django() {
     let app = App::new().configure(routes(site().await, no_shutdown()));
     let app = app.app_data(Data::new(Upstream::new(bed.site().await.unwrap().url())));
     let app = init_service(app.default_service(web::to(pass_on))).await;
-    let key = bed.judge().await.unwrap().login("ada").await.unwrap();
+    let key = bed.oracle().await.unwrap().login("ada").await.unwrap();
     let whoami = TestRequest::get().uri("/whoami/");
     let whoami = whoami.insert_header(("Cookie", format!("sessionid={key}"))).to_request();
-    let told: Value = call_and_read_body_json(&app, whoami).await;
-    assert_eq!(told["username"], "ada");
+    let outcome: Value = call_and_read_body_json(&app, whoami).await;
+    assert_eq!(outcome["username"], "ada");
 }

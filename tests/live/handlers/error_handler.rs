@@ -71,7 +71,7 @@ async fn the_example_runs() {
     let anonymous = get.try_clone().unwrap().send().await.unwrap();
     assert_eq!(anonymous.status(), 401);
     assert_eq!(anonymous.headers()["vary"], "Cookie");
-    let key = bed.judge().await.unwrap().login("ada").await.unwrap();
+    let key = bed.oracle().await.unwrap().login("ada").await.unwrap();
     let ada = get.header("Cookie", format!("sessionid={key}")).send().await.unwrap();
     assert_eq!(ada.text().await.unwrap(), r#"{"items_of":"ada"}"#);
 }

@@ -40,7 +40,7 @@ async fn page(browser: &Browser, url: &str) -> String {
 #[actix_web::test]
 async fn a_visitor_logs_in_changes_the_password_and_logs_out() {
     let bed = bed().await;
-    bed.judge().await.unwrap().set_user("eva", "old-password").await.unwrap();
+    bed.oracle().await.unwrap().set_user("eva", "old-password").await.unwrap();
     let example = Example::run("log_in", bed.database_url(), &[]).unwrap();
     let url = |path: &str| format!("{}{path}", example.url());
     let (browser, elsewhere) = (Browser::new(), Browser::new());
@@ -65,7 +65,7 @@ async fn a_visitor_logs_in_changes_the_password_and_logs_out() {
     assert!(!page(&browser, &url("/password/")).await.contains("Welcome"));
 
     let change = |old, new| [("old_password", old), ("new_password1", new), ("new_password2", new)];
-    for (old, new, said) in [
+    for (old, new, message) in [
         ("old-password", "short", "at least 8 characters"),
         ("wrong", "new-password", "not your old password"),
         ("old-password", "new-password", "Your password is changed."),
@@ -73,7 +73,7 @@ async fn a_visitor_logs_in_changes_the_password_and_logs_out() {
         let answer = post(&browser, &url("/password/"), &change(old, new)).await;
         assert_eq!(answer.status(), 303);
         let next = page(&browser, &url(answer.headers()["location"].to_str().unwrap())).await;
-        assert!(next.contains(said), "{next}");
+        assert!(next.contains(message), "{next}");
     }
     assert_eq!(browser.whoami(bed.site().await.unwrap()).await.unwrap()["username"], "eva");
     assert!(!page(&elsewhere, &url("/")).await.contains("Hello"));
@@ -130,7 +130,7 @@ async fn a_test_client_needs_no_database() {
 
     let change =
         |old, new, again| [("old_password", old), ("new_password1", new), ("new_password2", again)];
-    for (form, said, level) in [
+    for (form, message, level) in [
         (change("lovelace", "b", "c"), "The two new passwords differ.", "error"),
         (change("lovelace", "b", "b"), "A password has at least 8 characters.", "error"),
         (
@@ -147,7 +147,7 @@ async fn a_test_client_needs_no_database() {
         assert_eq!(post("/password/", &form).await.0, 303);
         let left = client.messages().await;
         let last = left.last().unwrap();
-        assert_eq!((last.text(), last.level_tag()), (said, level));
+        assert_eq!((last.text(), last.level_tag()), (message, level));
     }
     // The visitor's own session stays live, and the other one ends.
     assert!(get("/").await.contains("Hello, ada"));

@@ -55,16 +55,16 @@ async fn only_staff_sees_drafts() {
 #[actix_web::test]
 async fn the_example_runs() {
     let bed = bed().await;
-    let judge = bed.judge().await.unwrap();
+    let oracle = bed.oracle().await.unwrap();
     let example = Example::run("mixed_pages", bed.database_url(), &[]).unwrap();
     let get = async |path: &str, key: &str| {
         let request = Browser::new().client().get(format!("{}{path}", example.url()));
         let answer = request.header("Cookie", format!("sessionid={key}")).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
-    let ada = judge.login("ada").await.unwrap();
+    let ada = oracle.login("ada").await.unwrap();
     let cart = json!({ "cmd": "login", "username": "bob", "data": { "cart": 2 } });
-    let bob = judge.ask(cart).await.unwrap()["key"].as_str().unwrap().to_owned();
+    let bob = oracle.ask(cart).await.unwrap()["key"].as_str().unwrap().to_owned();
     assert_eq!(get("/", &ada).await.1, "An article. You may comment as ada.\n");
     assert_eq!(get("/", "unknown-key").await, (200, "An article. Log in to comment.\n".into()));
     assert_eq!(get("/cart", &bob).await.1, "2 in the cart\n");

@@ -59,11 +59,11 @@ async fn only_staff_gets_the_staff_page() {
 async fn a_client_learns_which_class_authenticated_it() {
     let get = || TestRequest::get().uri("/whoami");
     let ada = Some("ada");
-    let told = json!({ "user": "ada", "by": "session", "app": null });
-    assert_eq!(answer(get(), ada, false).await, (200, told));
+    let outcome = json!({ "user": "ada", "by": "session", "app": null });
+    assert_eq!(answer(get(), ada, false).await, (200, outcome));
     let delete = TestRequest::delete().uri("/whoami");
-    let told = json!({ "detail": "Method \"DELETE\" not allowed." });
-    assert_eq!(answer(delete, ada, true).await, (405, told));
+    let outcome = json!({ "detail": "Method \"DELETE\" not allowed." });
+    assert_eq!(answer(delete, ada, true).await, (405, outcome));
 }
 
 /// The middleware answers an outage itself.

@@ -9,8 +9,9 @@ use testbed::{Django, Example, Settings, Site};
 async fn the_example_runs() {
     let output = Command::new(Example::program("signing").unwrap()).output().unwrap();
     assert!(output.status.success());
-    let said = String::from_utf8(output.stdout).unwrap();
-    let line = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+    let message = String::from_utf8(output.stdout).unwrap();
+    let line =
+        |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
     assert_eq!(line("unsigned "), "ada@example.com");
     assert_eq!(line("forged "), "Err(BadSignature)");
     assert_eq!(line("invited "), r#"{"user":7}"#);
@@ -25,6 +26,6 @@ async fn the_example_runs() {
     );
     let bed = crate::handlers::bed::bed().await;
     let (django, settings) = (Django::default(), Settings::default());
-    let said = Site::shell(django, bed.database_url(), &settings, &[], &ask).await.unwrap();
-    assert!(said.ends_with("ada@example.com\n{'user': 7}\n"), "{said}");
+    let message = Site::shell(django, bed.database_url(), &settings, &[], &ask).await.unwrap();
+    assert!(message.ends_with("ada@example.com\n{'user': 7}\n"), "{message}");
 }

@@ -27,11 +27,11 @@ async fn a_note_is_saved_with_the_token() {
     let answer = call_service(&app, TestRequest::get().uri("/api/csrf").to_request()).await;
     let cookie = header(&answer, "set-cookie").split(';').next().unwrap();
     let cookie = cookie.to_owned();
-    let told: Value = read_body_json(answer).await;
+    let outcome: Value = read_body_json(answer).await;
     let save = TestRequest::put()
         .uri("/api/note")
         .insert_header(("Cookie", cookie))
-        .insert_header(("X-CSRFToken", told["csrf_token"].as_str().unwrap()))
+        .insert_header(("X-CSRFToken", outcome["csrf_token"].as_str().unwrap()))
         .set_json(json!({ "text": "tea" }));
     let answer = call_service(&app, save.to_request()).await;
     assert_eq!(answer.status(), 200);

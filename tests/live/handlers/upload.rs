@@ -36,7 +36,7 @@ async fn a_file_of_any_size_is_accepted_with_the_token_of_the_page() {
     let page = browser.get(&url).await.unwrap().text().await.unwrap();
     let token = page.split_once("value=\"").unwrap().1.split_once('"').unwrap().0;
     let large = "x".repeat(20 * 1024 * 1024);
-    for (parts, status, told) in [
+    for (parts, status, outcome) in [
         (vec![("csrfmiddlewaretoken", token), ("file", &*large)], 200, "20971520 bytes"),
         // Django accepts this order too. The file must wait until the token is checked.
         (vec![("file", &*large), ("csrfmiddlewaretoken", token)], 200, "20971520 bytes"),
@@ -57,6 +57,6 @@ async fn a_file_of_any_size_is_accepted_with_the_token_of_the_page() {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), status, "{}", parts.len());
         let body = answer.text().await.unwrap();
-        assert!(told.is_empty() || body == told, "{body}");
+        assert!(outcome.is_empty() || body == outcome, "{body}");
     }
 }

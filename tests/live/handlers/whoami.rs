@@ -28,13 +28,13 @@ async fn anonymous(site: &DjangoSite) -> Client {
 async fn all_visitors_see_the_index() {
     let site = site();
     let app = init_service(App::new().configure(routes(site.clone()))).await;
-    for (client, told) in [
+    for (client, outcome) in [
         (Client::new(&site), json!({ "session": false })),
         (anonymous(&site).await, json!({ "session": true, "user_id": null })),
         (Client::logged_in(&site, "ada").await, json!({ "session": true, "user_id": "7" })),
     ] {
         let answer = client.send(&app, TestRequest::get()).await;
-        assert_eq!(read_body_json::<Value, _>(answer).await, told);
+        assert_eq!(read_body_json::<Value, _>(answer).await, outcome);
     }
 }
 
@@ -57,8 +57,8 @@ async fn a_user_id_needs_a_session_that_names_a_user() {
         let request = || TestRequest::get().uri(path);
         assert_eq!(client.send(&app, request()).await.status(), refused, "{path}");
         client.force_login("ada").await;
-        let told: Value = read_body_json(client.send(&app, request()).await).await;
-        assert_eq!(told, json!({ "user_id": "7" }), "{path}");
+        let outcome: Value = read_body_json(client.send(&app, request()).await).await;
+        assert_eq!(outcome, json!({ "user_id": "7" }), "{path}");
     }
 }
 
@@ -70,12 +70,12 @@ async fn the_account_page_shows_the_user() {
     let account = || TestRequest::get().uri("/account");
     assert_eq!(client.send(&app, account()).await.status(), 302);
     client.force_login("ada").await;
-    let told: Value = read_body_json(client.send(&app, account()).await).await;
+    let outcome: Value = read_body_json(client.send(&app, account()).await).await;
     let expected = json!({
         "id": "7", "username": "ada", "is_staff": true, "is_superuser": false,
         "permissions": ["shop.add_item"],
     });
-    assert_eq!(told, expected);
+    assert_eq!(outcome, expected);
 }
 
 #[test]

@@ -39,7 +39,7 @@ async fn the_workbench_reports_the_user() {
     client.force_login("ada").await;
     let session: Value = serde_json::from_str(&client.session().await.to_json()).unwrap();
     assert_eq!(session["_auth_user_id"], "7");
-    for (path, told) in [
+    for (path, outcome) in [
         ("/", json!({ "session": true, "user_id": "7" })),
         ("/user", json!({ "user_id": "7" })),
         ("/api/user", json!({ "user_id": "7" })),
@@ -53,7 +53,7 @@ async fn the_workbench_reports_the_user() {
         ),
     ] {
         let answer = client.send(&app, TestRequest::get().uri(path)).await;
-        assert_eq!(read_body_json::<Value, _>(answer).await, told, "{path}");
+        assert_eq!(read_body_json::<Value, _>(answer).await, outcome, "{path}");
     }
 }
 
@@ -62,13 +62,13 @@ async fn a_note_is_accepted_with_the_token() {
     let app = init_service(App::new().configure(routes(in_memory()))).await;
     let answer = call_service(&app, TestRequest::get().uri("/csrf").to_request()).await;
     let cookie = header(&answer, "set-cookie").split(';').next().unwrap().to_owned();
-    let told: Value = serde_json::from_str(&text(answer).await).unwrap();
-    let note = TestRequest::post()
-        .uri("/note")
-        .insert_header(("Cookie", cookie))
-        .set_form([("csrfmiddlewaretoken", told["csrf_token"].as_str().unwrap()), ("text", "tea")]);
-    let said: Value = call_and_read_body_json(&app, note.to_request()).await;
-    assert_eq!(said, json!({ "text": "tea" }));
+    let outcome: Value = serde_json::from_str(&text(answer).await).unwrap();
+    let note = TestRequest::post().uri("/note").insert_header(("Cookie", cookie)).set_form([
+        ("csrfmiddlewaretoken", outcome["csrf_token"].as_str().unwrap()),
+        ("text", "tea"),
+    ]);
+    let message: Value = call_and_read_body_json(&app, note.to_request()).await;
+    assert_eq!(message, json!({ "text": "tea" }));
 }
 
 #[actix_web::test]
@@ -125,12 +125,12 @@ async fn a_session_is_changed() {
 /// reads.
 #[actix_web::test]
 async fn a_user_logs_in_works_and_logs_out() {
-    let judge = bed().await.judge().await.unwrap();
+    let oracle = bed().await.oracle().await.unwrap();
     for (site, id, is_in_database) in [(in_memory(), 7, false), (site().await, 1, true)] {
         let app = init_service(App::new().configure(routes(site.clone()))).await;
         let client = Client::new(&site);
         let row = async |key: Option<String>| {
-            judge.ask(json!({ "cmd": "read_row", "key": key })).await.unwrap()
+            oracle.ask(json!({ "cmd": "read_row", "key": key })).await.unwrap()
         };
         let post = async |path: &str, form: &[(&str, &str)]| {
             client.send(&app, TestRequest::post().uri(path).set_form(form)).await

@@ -12,7 +12,7 @@ use actix_django_session::{
 use serde_json::{Value, json};
 use testbed::{Django, Settings, With, until};
 
-use crate::beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, pool, seed, settings};
+use crate::beds::{ALLOW_ALL, Bed, MODEL_BACKEND, Rng, new_key, pool, seed, settings};
 
 const PASSWORD: &str = "pässword-1";
 /// That password, in an old and a current encoding.
@@ -64,7 +64,7 @@ async fn authenticate_finds_the_same_users_and_leaves_the_same_passwords_as_djan
     ];
     const BACKENDS: [&[&str]; 4] =
         [&[MODEL_BACKEND], &[ALLOW_ALL], &[ALLOW_ALL, MODEL_BACKEND], &[MODEL_BACKEND, ALLOW_ALL]];
-    let dice = &mut Dice(seed());
+    let rng = &mut Rng(seed());
     let (mut found, mut upgraded) = (0, 0);
     let versions = Django::available().unwrap();
     for &django in &versions {
@@ -76,16 +76,16 @@ async fn authenticate_finds_the_same_users_and_leaves_the_same_passwords_as_djan
         });
         // The total is the same for any number of Django versions.
         for _ in 0..180 / versions.len() {
-            let column = *dice.choose(&COLUMNS);
-            let is_active = dice.percent(70);
+            let column = *rng.choose(&COLUMNS);
+            let is_active = rng.percent(70);
             let row = json!({ "password_column": column, "is_active": is_active });
             let username =
-                *dice.choose(&["ada", "ada", "ada", "ada", "Ada", " ada", "unknown", "é"]);
-            let password = *dice.choose(&[PASSWORD, PASSWORD, PASSWORD, "", "wrong"]);
-            let which = dice.below(BACKENDS.len());
+                *rng.choose(&["ada", "ada", "ada", "ada", "Ada", " ada", "unknown", "é"]);
+            let password = *rng.choose(&[PASSWORD, PASSWORD, PASSWORD, "", "wrong"]);
+            let which = rng.below(BACKENDS.len());
 
             bed.user("ada", row.clone()).await;
-            let answer = bed.judge.ask(json!({
+            let answer = bed.oracle.ask(json!({
                 "cmd": "authenticate", "username": username, "password": password,
                 "hashers": in_python(), "backends": BACKENDS[which],
             }));
@@ -319,8 +319,8 @@ async fn skipping_an_unknown_backend_is_logged() {
         Err(Error::ImproperlyConfigured(reason)) => assert!(reason.contains("Axes"), "{reason}"),
         other => panic!("{other:?}"),
     }
-    let said = site(vec![own().with(|b| b.checks_passwords = Some(false)), model_backend()]);
-    let user = said.authenticate("ada", PASSWORD).await.unwrap().unwrap();
+    let message = site(vec![own().with(|b| b.checks_passwords = Some(false)), model_backend()]);
+    let user = message.authenticate("ada", PASSWORD).await.unwrap().unwrap();
     assert_eq!(user.backend(), Some(MODEL_BACKEND));
     // Django calls this backend only if the one before finds no user.
     let behind = site(vec![model_backend(), own()]);

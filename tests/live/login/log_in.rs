@@ -218,13 +218,13 @@ async fn a_logout_has_deleted_the_row_when_it_returns() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
     let key = bed.login("ada").await;
-    let (told, hears) = oneshot::channel();
-    let told = std::cell::Cell::new(Some(told));
+    let (answered, hears) = oneshot::channel();
+    let answered = std::cell::Cell::new(Some(answered));
     let handler = move |session: DjangoSessionMut| {
-        let told = told.take();
+        let answered = answered.take();
         async move {
             session.logout().await?;
-            told.unwrap().send(()).unwrap();
+            answered.unwrap().send(()).unwrap();
             // The client disconnects during the request.
             future::pending::<Result<HttpResponse, Error>>().await
         }

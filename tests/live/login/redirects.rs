@@ -7,7 +7,7 @@ use testbed::Django;
 
 use crate::{
     app::{Answer, TestApp},
-    beds::{Bed, Dice, seed, settings},
+    beds::{Bed, Rng, seed, settings},
 };
 
 const HOST: &str = "example.com";
@@ -91,13 +91,13 @@ async fn a_visitor_is_redirected_to_the_login_page_as_in_django() {
         app_of(middlewares)
     };
     let seed = seed();
-    let mut dice = Dice(seed);
-    let random: Vec<String> = (0..1_000).map(|_| target(&mut dice)).collect();
+    let mut rng = Rng(seed);
+    let random: Vec<String> = (0..1_000).map(|_| target(&mut rng)).collect();
     let mut cases = Vec::new();
     for middleware in 0..MIDDLEWARES.len() {
         cases.extend(TARGETS.map(|target| (middleware, target)));
     }
-    cases.extend(random.iter().map(|target| (dice.below(MIDDLEWARES.len()), target.as_str())));
+    cases.extend(random.iter().map(|target| (rng.below(MIDDLEWARES.len()), target.as_str())));
 
     let mut answers = Vec::new();
     for (middleware, target) in &cases {
@@ -107,7 +107,7 @@ async fn a_visitor_is_redirected_to_the_login_page_as_in_django() {
         let bed = Bed::of(django).await;
         let questions =
             cases.iter().map(|(middleware, target)| question(MIDDLEWARES[*middleware], target));
-        let expected = bed.judge.ask_all(questions.collect()).await.unwrap();
+        let expected = bed.oracle.ask_all(questions.collect()).await.unwrap();
         for (((middleware, target), answer), expected) in cases.iter().zip(&answers).zip(expected) {
             let case = format!("{django}, seed {seed}: {:?} {target}", MIDDLEWARES[*middleware]);
             assert_eq!(answer.status, expected["status"], "{case}: {expected}");
@@ -180,7 +180,7 @@ async fn the_next_parameter_has_the_prefix_of_the_site_and_an_allowed_host() {
                     json!({ "FORCE_SCRIPT_NAME": script_name, "ALLOWED_HOSTS": hosts });
                 question
             });
-            let expected = bed.judge.ask_all(questions.collect()).await.unwrap();
+            let expected = bed.oracle.ask_all(questions.collect()).await.unwrap();
             for ((host, target), expected) in cases().zip(expected) {
                 let answer = get(&app, i, host, target).await;
                 let case = format!("{django}, {:?} {login_url} {host} {target}", SITES[site]);
@@ -225,7 +225,7 @@ fn question((login_url, field): (&str, &str), target: &str) -> Value {
 }
 
 /// A random request target that an HTTP server accepts.
-fn target(dice: &mut Dice) -> String {
+fn target(rng: &mut Rng) -> String {
     const PIECES: &[&str] = &[
         "/",
         "//",
@@ -263,14 +263,14 @@ fn target(dice: &mut Dice) -> String {
         "evil.com",
     ];
     let mut target = String::from("/");
-    for _ in 0..dice.below(8) {
-        target += dice.pick(PIECES);
+    for _ in 0..rng.below(8) {
+        target += rng.pick(PIECES);
     }
-    if dice.below(2) == 0 {
+    if rng.below(2) == 0 {
         target.push('?');
-        for _ in 0..dice.below(8) {
-            target += dice.pick(PIECES);
-            target += dice.pick(&["", "", "&", "?", "[", "]", "{", "}", "|", "^"]);
+        for _ in 0..rng.below(8) {
+            target += rng.pick(PIECES);
+            target += rng.pick(&["", "", "&", "?", "[", "]", "{", "}", "|", "^"]);
         }
     }
     target

@@ -45,11 +45,11 @@ async fn a_login_that_ends_at_django_ends_here_at_the_next_request() {
         assert_eq!(both().await, (200, 200));
 
         // The user becomes inactive and active again: the row still exists.
-        let judge = bed.judge().await.unwrap();
+        let oracle = bed.oracle().await.unwrap();
         let set = async |fields: [(&str, bool); 1]| {
             let (name, value) = fields[0];
             let question = json!({ "cmd": "set_user", "username": "ada", name: value });
-            judge.ask(question).await.unwrap();
+            oracle.ask(question).await.unwrap();
         };
         set([("is_active", false)]).await;
         assert_eq!(both().await, (302, 302), "{django}");
@@ -76,7 +76,7 @@ async fn a_login_that_ends_at_django_ends_here_at_the_next_request() {
         set([("is_staff", true)]).await;
         assert_eq!(here.get(&staff).await.unwrap().status(), 200);
 
-        judge.ask(json!({ "cmd": "delete_user", "username": "ada" })).await.unwrap();
+        oracle.ask(json!({ "cmd": "delete_user", "username": "ada" })).await.unwrap();
         assert_eq!(status(&here, &app).await, 302, "{django}");
         assert_eq!(
             here.whoami(bed.site().await.unwrap()).await.unwrap()["is_authenticated"],

@@ -10,7 +10,7 @@ use testbed::{Django, Settings, With};
 
 use crate::{
     app::TestApp,
-    beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, new_key, seed},
+    beds::{ALLOW_ALL, Bed, MODEL_BACKEND, Rng, new_key, seed},
     login_required::sessions::{
         Entry, odd_backend, odd_hash, odd_id, quoted, session_auth_hash, session_json,
     },
@@ -149,9 +149,9 @@ impl World {
     }
 
     /// A session auth hash, made by the site's method or by Django's default.
-    fn hash(&self, secret: &[u8], person: &Person, dice: &mut Dice) -> String {
+    fn hash(&self, secret: &[u8], person: &Person, rng: &mut Rng) -> String {
         match self.model {
-            Model::Versioned(_) if dice.percent(70) => {
+            Model::Versioned(_) if rng.percent(70) => {
                 let message = format!("{}{}", person.password, person.version);
                 SaltedHmac::new("versioned.session_auth_hash", secret, Algorithm::Sha512)
                     .hexdigest(&message)
@@ -160,9 +160,9 @@ impl World {
         }
     }
 
-    fn odd_id(&self, dice: &mut Dice, person: &Person) -> Entry {
+    fn odd_id(&self, rng: &mut Rng, person: &Person) -> Entry {
         if self.model != Model::Ulid {
-            return odd_id(dice, &person.pk);
+            return odd_id(rng, &person.pk);
         }
         let ids = [
             quoted(person.pk.to_lowercase()),
@@ -174,7 +174,7 @@ impl World {
             "\"\"".into(),
             "null".into(),
         ];
-        Some(dice.choose(&ids).clone())
+        Some(rng.choose(&ids).clone())
     }
 }
 
@@ -223,47 +223,47 @@ struct Person {
     old_password: String,
 }
 
-async fn people(bed: &Bed, count: usize, dice: &mut Dice) -> Vec<Person> {
+async fn people(bed: &Bed, count: usize, rng: &mut Rng) -> Vec<Person> {
     let mut people = Vec::new();
     for number in 0..count {
         let name = format!("user-{number}");
-        let password = |dice: &mut Dice| match dice.below(5) {
+        let password = |rng: &mut Rng| match rng.below(5) {
             0 => "!unusable".to_owned(),
             1 => String::new(),
-            2 => format!("pbkdf2_sha256$1000$s\u{e4}lz$h\u{f6}sh{}=", dice.below(1000)),
-            _ => format!("pbkdf2_sha256$1000$salt{}$hash=", dice.below(1_000_000)),
+            2 => format!("pbkdf2_sha256$1000$s\u{e4}lz$h\u{f6}sh{}=", rng.below(1000)),
+            _ => format!("pbkdf2_sha256$1000$salt{}$hash=", rng.below(1_000_000)),
         };
-        let old_password = password(dice);
-        let password = if dice.percent(30) { password(dice) } else { old_password.clone() };
-        let random_permissions = |dice: &mut Dice| -> Vec<&str> {
-            GRANTABLE.into_iter().filter(|_| dice.percent(25)).collect()
+        let old_password = password(rng);
+        let password = if rng.percent(30) { password(rng) } else { old_password.clone() };
+        let random_permissions = |rng: &mut Rng| -> Vec<&str> {
+            GRANTABLE.into_iter().filter(|_| rng.percent(25)).collect()
         };
         let mut groups = serde_json::Map::new();
-        for _ in 0..dice.below(3) {
+        for _ in 0..rng.below(3) {
             groups.insert(
-                format!("group-{}-{}", number, dice.below(9)),
-                json!(random_permissions(dice)),
+                format!("group-{}-{}", number, rng.below(9)),
+                json!(random_permissions(rng)),
             );
         }
-        let version = dice.below(3);
-        let status = if dice.percent(10) { "it's gone 100%" } else { "here" };
+        let version = rng.below(3);
+        let status = if rng.percent(10) { "it's gone 100%" } else { "here" };
         let mut fields = json!({
             "password_column": password,
             // One model of the test site has a manager that hides deleted users.
             "status": status,
             "auth_version": version,
-            "is_active": !dice.percent(20),
-            "is_staff": dice.percent(40),
-            "is_superuser": dice.percent(20),
+            "is_active": !rng.percent(20),
+            "is_staff": rng.percent(40),
+            "is_superuser": rng.percent(20),
             "groups": groups,
-            "permissions": random_permissions(dice),
+            "permissions": random_permissions(rng),
         });
         if !bed.has_permissions {
             fields.as_object_mut().unwrap().retain(|name, _| name == "password_column");
         }
         let pk = bed.user(&name, fields).await["pk"].as_str().unwrap().to_owned();
         people.push(Person { pk, version, password, old_password });
-        if dice.percent(10) {
+        if rng.percent(10) {
             bed.ask(json!({ "cmd": "delete_user", "username": name })).await;
         }
     }
@@ -271,20 +271,19 @@ async fn people(bed: &Bed, count: usize, dice: &mut Dice) -> Vec<Person> {
 }
 
 /// A session: the key that signed it, and its JSON.
-fn random_session(world: &World, people: &[Person], dice: &mut Dice) -> (Vec<u8>, String) {
-    let person = dice.choose(people);
-    let other = dice.choose(people);
+fn random_session(world: &World, people: &[Person], rng: &mut Rng) -> (Vec<u8>, String) {
+    let person = rng.choose(people);
+    let other = rng.choose(people);
     let sha256 =
         |secret: &[u8], password: &str| session_auth_hash(secret, password, Algorithm::Sha256);
-    let hash_secret =
-        if dice.percent(75) { &world.secrets[0] } else { dice.choose(&world.secrets) };
-    let right = world.hash(hash_secret, person, dice);
+    let hash_secret = if rng.percent(75) { &world.secrets[0] } else { rng.choose(&world.secrets) };
+    let right = world.hash(hash_secret, person, rng);
 
     let id: Entry =
-        if dice.percent(75) { Some(quoted(&person.pk)) } else { world.odd_id(dice, person) };
-    let backend: Entry = match dice.below(10) {
-        0..8 => Some(quoted(dice.choose(&world.backends))),
-        _ => odd_backend(dice, &[ALLOW_ALL, REMOTE]),
+        if rng.percent(75) { Some(quoted(&person.pk)) } else { world.odd_id(rng, person) };
+    let backend: Entry = match rng.below(10) {
+        0..8 => Some(quoted(rng.choose(&world.backends))),
+        _ => odd_backend(rng, &[ALLOW_ALL, REMOTE]),
     };
     let wrong = [
         sha256(&world.secrets[0], &person.old_password),
@@ -293,12 +292,12 @@ fn random_session(world: &World, people: &[Person], dice: &mut Dice) -> (Vec<u8>
         sha256(b"", &person.password),
         session_auth_hash(&world.secrets[0], &person.password, Algorithm::Sha1),
         session_auth_hash(&world.secrets[0], &person.password, Algorithm::Sha512),
-        world.hash(dice.choose(&world.secrets).as_slice(), other, &mut Dice(0)),
+        world.hash(rng.choose(&world.secrets).as_slice(), other, &mut Rng(0)),
     ];
     let hash: Entry =
-        if dice.percent(80) { Some(quoted(&right)) } else { odd_hash(dice, &right, &wrong) };
+        if rng.percent(80) { Some(quoted(&right)) } else { odd_hash(rng, &right, &wrong) };
 
-    let others = match dice.below(12) {
+    let others = match rng.below(12) {
         0 => "\"cart\":[1,NaN,Infinity,1E400],\"\u{e4}\":\"\\ud800\"".to_owned(),
         1 => format!("\"big\":{}", "9".repeat(4300)),
         // If a key occurs twice, the last value counts (case 25).
@@ -307,12 +306,12 @@ fn random_session(world: &World, people: &[Person], dice: &mut Dice) -> (Vec<u8>
         4 => "\"_auth_user_\\u0069d\":\"1\"".to_owned(),
         _ => String::new(),
     };
-    let secret = if dice.percent(80) {
+    let secret = if rng.percent(80) {
         world.secrets[0].clone()
     } else {
-        match dice.below(4) {
+        match rng.below(4) {
             0 => b"another secret".to_vec(),
-            _ => dice.choose(&world.secrets).clone(),
+            _ => rng.choose(&world.secrets).clone(),
         }
     };
     (secret, session_json(&others, &id, &backend, &hash))
@@ -339,9 +338,9 @@ async fn random_sessions_have_the_user_and_permissions_that_django_finds() {
         for (number, world) in worlds().iter().enumerate() {
             let bed = Bed::without_users(django, &world.of_django()).await;
             let app = probe(world.site(&bed, &bed.export().await));
-            let dice = &mut Dice(seed + number as u64);
+            let rng = &mut Rng(seed + number as u64);
             let before = tally.users;
-            compare(&bed, world, &app, (PEOPLE, SESSIONS), dice, &mut tally).await;
+            compare(&bed, world, &app, (PEOPLE, SESSIONS), rng, &mut tally).await;
             // No request wrote to the session table.
             let count = bed.sql("SELECT count(*) FROM django_session").await;
             assert_eq!(count, json!([[SESSIONS]]));
@@ -364,17 +363,17 @@ pub(crate) async fn compare(
     world: &World,
     app: &TestApp,
     (people_count, count): (usize, usize),
-    dice: &mut Dice,
+    rng: &mut Rng,
     tally: &mut Tally,
 ) {
-    let people = people(bed, people_count, dice).await;
+    let people = people(bed, people_count, rng).await;
     let sessions: Vec<_> =
-        (0..count).map(|_| (new_key(), random_session(world, &people, dice))).collect();
+        (0..count).map(|_| (new_key(), random_session(world, &people, rng))).collect();
     let keys: Vec<String> = sessions.iter().map(|(key, _)| key.clone()).collect();
     let signed = sessions.iter().map(|(key, (secret, json_text))| {
         json!({ "cmd": "sign_row", "key": key, "obj_json": json_text, "secret_hex": hex(secret) })
     });
-    for answer in bed.judge.ask_all(signed.collect()).await.unwrap() {
+    for answer in bed.oracle.ask_all(signed.collect()).await.unwrap() {
         assert!(answer["session_data"].is_string(), "{answer}");
     }
 

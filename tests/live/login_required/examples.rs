@@ -68,12 +68,12 @@ async fn whoami_shows_the_account() {
     // The same bytes, including the order of the permissions.
     let (status, _, body) = whoami.get("/account", &alice).await;
     assert_eq!(status, 200);
-    let told: Value = serde_json::from_str(&body).unwrap();
+    let outcome: Value = serde_json::from_str(&body).unwrap();
     let expected = json!({
         "id": "1", "username": "alice", "is_staff": false, "is_superuser": false,
         "permissions": ["blog.add_post", "shop.add_item", "shop.view_item"],
     });
-    assert_eq!(told, expected);
+    assert_eq!(outcome, expected);
     let root = whoami.account(&root).await.unwrap();
     assert_eq!((&root["is_staff"], &root["is_superuser"]), (&json!(true), &json!(true)));
     let all = root["permissions"].as_array().unwrap();
@@ -145,9 +145,9 @@ async fn whoami_reports_a_missing_table_at_the_start() {
     bed.sql("ALTER TABLE auth_user RENAME TO away").await;
 
     let mut whoami = Example::run("whoami", &bed, &[]);
-    let mut said = BufReader::new(whoami.0.stderr().unwrap()).lines();
+    let mut message = BufReader::new(whoami.0.stderr().unwrap()).lines();
     let named = "no table \"auth_user\"";
-    assert!(said.any(|line| line.unwrap().contains(named)));
+    assert!(message.any(|line| line.unwrap().contains(named)));
     assert_eq!(whoami.get("/account", &alice).await.0, 503);
     assert_eq!(whoami.get("/user", &alice).await.0, 200);
     bed.sql("ALTER TABLE away RENAME TO auth_user").await;

@@ -74,10 +74,10 @@ async fn the_user_hook_runs_once_a_request_and_its_refusal_is_final() {
             let before = calls.load(Ordering::Relaxed);
             let answer = app.get(path, &key).await;
             let (status, text) = (answer.status, answer.text());
-            let told = format!("{status} {text}");
+            let outcome = format!("{status} {text}");
             let yes = if path == "/maybe" { "200 true true" } else { "200 ada" };
             let expected = if before.is_multiple_of(2) { no } else { yes };
-            assert_eq!(told.trim(), expected, "{path}, round {round}");
+            assert_eq!(outcome.trim(), expected, "{path}, round {round}");
             assert_eq!(calls.load(Ordering::Relaxed), before + 1, "{path}, round {round}");
         }
     }
@@ -377,12 +377,12 @@ async fn a_session_ends_before_the_year_10000() {
         ] {
             bed.sql(&format!("UPDATE django_session SET expire_date = '{date}'")).await;
             let verdict = bed.verdict(&key).await;
-            let said = match (&verdict["error"], &verdict["user"]["username"]) {
+            let message = match (&verdict["error"], &verdict["user"]["username"]) {
                 (Value::String(_), _) => "error",
                 (_, Value::String(name)) => name,
                 _ => "anonymous",
             };
-            assert_eq!(said, django_says, "{django}, {date}: {verdict}");
+            assert_eq!(message, django_says, "{django}, {date}: {verdict}");
             assert_eq!(app.status("/user", &key).await, status, "{django}, {date}");
         }
     }

@@ -24,7 +24,7 @@ use tokio_postgres::{Client, NoTls, connect};
 
 use crate::{
     app::TestApp,
-    beds::{Bed, Dice, new_key, pool, seed, settings},
+    beds::{Bed, Rng, new_key, pool, seed, settings},
     login_required::sessions::session_of,
 };
 
@@ -80,12 +80,12 @@ async fn what_is_remembered_never_changes_an_answer() {
     let keys: Vec<_> = (0..4).map(|_| new_key()).collect();
     let app = app(bed.site());
     let plain = bed.site_with(settings().with(|s| s.max_memo_size = 0));
-    let mut dice = Dice(seed());
+    let mut rng = Rng(seed());
     let (mut let_in, mut turned_away) = (0, 0);
     for step in 0..STEPS {
-        let (key, name) = (dice.choose(&keys).clone(), *dice.choose(&names));
-        match dice.below(14) {
-            0..6 => put(&bed, &key, dice.choose::<String>(&texts)).await,
+        let (key, name) = (rng.choose(&keys).clone(), *rng.choose(&names));
+        match rng.below(14) {
+            0..6 => put(&bed, &key, rng.choose::<String>(&texts)).await,
             6 => drop(
                 bed.sql(&format!("DELETE FROM django_session WHERE session_key = '{key}'")).await,
             ),
@@ -317,8 +317,8 @@ async fn concurrent_requests_share_one_row() {
     const SIZE: usize = 4 << 20;
     let bed = Bed::new().await;
     // Text that cannot be compressed.
-    let mut dice = Dice(seed());
-    let noise: String = (0..SIZE).map(|_| char::from(b'!' + dice.below(90) as u8)).collect();
+    let mut rng = Rng(seed());
+    let noise: String = (0..SIZE).map(|_| char::from(b'!' + rng.below(90) as u8)).collect();
     let data = SessionData::from_object(&json!({ "noise": noise })).unwrap();
     let key = SessionKey::generate();
     put(&bed, key.as_str(), &data.encode(&SessionSigner::new(&settings()).unwrap())).await;

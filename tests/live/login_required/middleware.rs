@@ -41,10 +41,10 @@ fn app(site: DjangoSite) -> TestApp {
             .clone()
             .permission_required("shop.add_item")
             .permission_required("shop.change_item");
-        let told =
+        let outcome =
             optional.clone().permission_required("shop.add_item").error_handler(|error, req| {
-                let told = format!("{} at {}", error.reason().unwrap_or("failure"), req.path());
-                HttpResponse::build(error.status_code()).body(told)
+                let outcome = format!("{} at {}", error.reason().unwrap_or("failure"), req.path());
+                HttpResponse::build(error.status_code()).body(outcome)
             });
         config
             .service(web::resource("/two").wrap(two.clone()).to(page))
@@ -53,8 +53,8 @@ fn app(site: DjangoSite) -> TestApp {
             .service(
                 web::resource("/staff-of-any").wrap(optional.clone().staff_required()).to(page),
             )
-            .service(web::resource("/told").wrap(told.clone()).to(page))
-            .service(web::resource("/told-authors").wrap(told).to(only_for_authors))
+            .service(web::resource("/told").wrap(outcome.clone()).to(page))
+            .service(web::resource("/told-authors").wrap(outcome).to(only_for_authors))
             .service(web::resource("/authors").wrap(optional.clone()).to(only_for_authors))
             .service(web::resource("/optional").wrap(optional.clone()).to(name))
             .service(web::resource("/optional-none").wrap(optional).to(name_or_none))
@@ -209,11 +209,11 @@ async fn a_login_url_is_chosen_for_each_request() {
         let location = answer.headers().get(LOCATION).map(|to| to.to_str().unwrap());
         assert_eq!((answer.status().as_u16(), location), (status, to), "{path}");
     }
-    let said = log.of_this_crate(&["ERROR"]);
+    let message = log.of_this_crate(&["ERROR"]);
     for path in ["/named", "/nothing"] {
         let is_of =
             |line: &&String| line.contains("login_url_for returned no URL") && line.contains(path);
-        assert_eq!(said.iter().filter(is_of).count(), 1, "{said:?}");
+        assert_eq!(message.iter().filter(is_of).count(), 1, "{message:?}");
     }
 }
 

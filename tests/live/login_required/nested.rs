@@ -151,9 +151,9 @@ async fn every_chain_of_middlewares_admits_what_all_of_them_admit() {
         let answers = join_all(some.iter().map(async |(chain, visitor)| {
             let path: String = chain.iter().map(|middleware| format!("/{middleware}")).collect();
             let answer = app.get(&path, &visitor.key).await;
-            let told = (answer.status, answer.text());
-            assert_eq!(told, visitor.expected(chain), "{path}, {:?}", visitor.users);
-            told.0
+            let outcome = (answer.status, answer.text());
+            assert_eq!(outcome, visitor.expected(chain), "{path}, {:?}", visitor.users);
+            outcome.0
         }));
         admitted += answers.await.into_iter().filter(|status| *status == 200).count();
     }

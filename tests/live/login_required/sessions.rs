@@ -3,7 +3,7 @@
 use actix_django_session::signing::{Algorithm, SaltedHmac};
 use serde_json::json;
 
-use crate::beds::{Dice, MODEL_BACKEND};
+use crate::beds::{MODEL_BACKEND, Rng};
 
 const KEY_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 
@@ -44,9 +44,9 @@ pub(crate) fn session_auth_hash(secret: &[u8], password: &str, algorithm: Algori
 }
 
 /// A random id in JSON: in a form that Django reads as the user's id, or as another or no user.
-pub(crate) fn odd_id(dice: &mut Dice, pk: &str) -> Entry {
-    if dice.percent(40) {
-        return Some(twisted_id(dice, pk));
+pub(crate) fn odd_id(rng: &mut Rng, pk: &str) -> Entry {
+    if rng.percent(40) {
+        return Some(twisted_id(rng, pk));
     }
     const OTHER_IDS: [&str; 34] = [
         "true",
@@ -84,20 +84,20 @@ pub(crate) fn odd_id(dice: &mut Dice, pk: &str) -> Entry {
         "0.5",
         "-0.0",
     ];
-    match dice.below(OTHER_IDS.len() + 1) {
+    match rng.below(OTHER_IDS.len() + 1) {
         0 => None,
         index => Some(OTHER_IDS[index - 1].to_owned()),
     }
 }
 
 /// The user's own id in another notation.
-fn twisted_id(dice: &mut Dice, pk: &str) -> String {
+fn twisted_id(rng: &mut Rng, pk: &str) -> String {
     let digits = |zero: u32| -> String {
         let digit = |c: char| c.to_digit(10).and_then(|n| char::from_u32(zero + n)).unwrap_or(c);
         pk.chars().map(digit).collect()
     };
     let plain = pk.chars().all(|c| c.is_ascii_digit());
-    let text = match dice.below(24) {
+    let text = match rng.below(24) {
         0 if plain => return pk.to_owned(),
         1 if plain => return format!("{pk}.0"),
         2 if plain => return format!("{pk}.9"),
@@ -121,37 +121,37 @@ fn twisted_id(dice: &mut Dice, pk: &str) -> String {
         20 => format!("urn:uuid:{pk}"),
         21 => pk.replace('-', ""),
         22 => format!("{pk}\0"),
-        _ => format!("{}{pk}", dice.choose(&["0x", "\u{feff}", "- ", "+-", "\t", "\u{7f}"])),
+        _ => format!("{}{pk}", rng.choose(&["0x", "\u{feff}", "- ", "+-", "\t", "\u{7f}"])),
     };
     quoted(&text)
 }
 
-pub(crate) fn odd_backend(dice: &mut Dice, others: &[&str]) -> Entry {
+pub(crate) fn odd_backend(rng: &mut Rng, others: &[&str]) -> Entry {
     let trailing = format!("{MODEL_BACKEND} ");
     let paths = [&[trailing.as_str(), "", "modelbackend", "no.such.Backend"], others].concat();
-    match dice.below(9) {
+    match rng.below(9) {
         0 => None,
-        1 => Some(dice.choose(&["null", "5", "true", "{}", "\"\\ud800\""]).to_string()),
+        1 => Some(rng.choose(&["null", "5", "true", "{}", "\"\\ud800\""]).to_string()),
         2 => Some(json!([MODEL_BACKEND]).to_string()),
-        _ => Some(quoted(dice.choose(&paths))),
+        _ => Some(quoted(rng.choose(&paths))),
     }
 }
 
 /// A random hash of the cases 14 to 17.
-pub(crate) fn odd_hash(dice: &mut Dice, right: &str, others: &[String]) -> Entry {
-    let text = match dice.below(12) {
+pub(crate) fn odd_hash(rng: &mut Rng, right: &str, others: &[String]) -> Entry {
+    let text = match rng.below(12) {
         0 => return None,
         1..3 => {
             let wrong = ["\"\"", "null", "0", "false", "[]", "{}", "1", "true", "1.5"];
-            return Some(dice.choose(&wrong).to_string());
+            return Some(rng.choose(&wrong).to_string());
         }
-        3 => return Some(dice.choose(&["{\"a\":1}", "\"\\ud800\"", "NaN"]).to_string()),
+        3 => return Some(rng.choose(&["{\"a\":1}", "\"\\ud800\"", "NaN"]).to_string()),
         4 => right.to_uppercase(),
         5 => format!("{right} "),
         6 => right[..63].to_owned(),
         7 => format!("{right}0"),
         8 => format!("\u{ff10}{}", &right[1..]),
-        _ => dice.choose(others).clone(),
+        _ => rng.choose(others).clone(),
     };
     Some(quoted(&text))
 }

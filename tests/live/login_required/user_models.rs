@@ -7,10 +7,10 @@ use actix_django_session::{
     SessionAuthHash, SessionKey, UserModel, signing::Algorithm,
 };
 use serde_json::{Value, json};
-use testbed::{Django, Judge, Settings, With};
+use testbed::{Django, Oracle, Settings, With};
 
 use crate::{
-    beds::{ALLOW_ALL, Bed, Dice, MODEL_BACKEND, seed, settings},
+    beds::{ALLOW_ALL, Bed, MODEL_BACKEND, Rng, seed, settings},
     login_required::sessions::{
         odd_backend, odd_hash, odd_id, quoted, session, session_json, session_of,
     },
@@ -34,7 +34,7 @@ async fn check_model_with(
     own_keys: OwnKeys<'_>,
 ) {
     let bed = Bed::of_model(name).await;
-    let dice = &mut Dice(seed());
+    let rng = &mut Rng(seed());
     let fields = |more: Value| {
         let mut fields = json!({ "password_column": "pbkdf2_sha256$1000$salt$hash=" });
         fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -70,10 +70,10 @@ async fn check_model_with(
         let right = [Some(quoted(pk)), Some(backend.clone()), Some(quoted(hash))];
         for _ in 0..30 {
             let [mut id, mut backend, mut hash_entry] = right.clone();
-            match dice.below(5) {
-                0 => backend = odd_backend(dice, &[ALLOW_ALL]),
-                1 => hash_entry = odd_hash(dice, hash, &["0".repeat(64)]),
-                _ => id = odd_id(dice, pk),
+            match rng.below(5) {
+                0 => backend = odd_backend(rng, &[ALLOW_ALL]),
+                1 => hash_entry = odd_hash(rng, hash, &["0".repeat(64)]),
+                _ => id = odd_id(rng, pk),
             }
             sessions.push(session_json("", &id, &backend, &hash_entry));
         }
@@ -305,8 +305,8 @@ async fn tables_in_a_schema_of_their_own() {
         bed.sql(&format!("ALTER TABLE {table} SET SCHEMA people")).await;
     }
     let url = format!("{}?options=-csearch_path%3Dpeople,public", bed.url());
-    let judge = Judge::start(bed.django, &url, &settings).await.unwrap();
-    let visit = judge.visit(format!("sessionid={key}").as_bytes()).await.unwrap();
+    let oracle = Oracle::start(bed.django, &url, &settings).await.unwrap();
+    let visit = oracle.visit(format!("sessionid={key}").as_bytes()).await.unwrap();
     assert_eq!(visit["verdict"]["username"], "ada");
 
     let mut settings = self::settings();

@@ -2,7 +2,7 @@
 
 use actix_django_session::{DjangoSite, SessionData};
 use serde_json::{Value, json};
-use testbed::{Dice, Django, Judge, Settings, TestBed, seed};
+use testbed::{Django, Oracle, Rng, Settings, TestBed, seed};
 
 use super::operations::{SECRET_KEY, request, settings, signer};
 use crate::beds::pool;
@@ -19,7 +19,7 @@ type Step = (Vec<Value>, Option<String>, Vec<String>);
 
 #[actix_web::test]
 async fn the_service_stores_and_shows_the_same_messages_as_django() {
-    let mut dice = Dice(seed());
+    let mut rng = Rng(seed());
     let mut overflows = 0;
     for version in Django::available().unwrap() {
         let bed =
@@ -27,9 +27,9 @@ async fn the_service_stores_and_shows_the_same_messages_as_django() {
         let bed = bed.await.unwrap();
         for storage in ["cookie", "session", "fallback"] {
             let site = DjangoSite::new(pool(bed.database_url()), settings(storage)).unwrap();
-            let story = Story { storage, site, judge: bed.judge().await.unwrap() };
+            let story = Story { storage, site, oracle: bed.oracle().await.unwrap() };
             for number in 0..40 {
-                let requests = random_requests(&mut dice);
+                let requests = random_requests(&mut rng);
                 let djangos = story.run(&requests, |_| Side::Django).await;
                 let case = format!("{version}, {storage} {number}: {requests:?}");
                 assert_eq!(story.run(&requests, |_| Side::Rust).await, djangos, "{case}");
@@ -45,12 +45,12 @@ async fn the_service_stores_and_shows_the_same_messages_as_django() {
 }
 
 /// Each with its operations and the status of the answer.
-fn random_requests(dice: &mut Dice) -> Vec<(Vec<Value>, u16)> {
-    let count = 2 + dice.below(4);
+fn random_requests(rng: &mut Rng) -> Vec<(Vec<Value>, u16)> {
+    let count = 2 + rng.below(4);
     (0..count)
         .map(|_| {
-            let ops: Vec<_> = (0..1 + dice.below(4)).map(|_| operation(dice)).collect();
-            let status = *dice.choose(&[200, 200, 200, 302, 404, 500]);
+            let ops: Vec<_> = (0..1 + rng.below(4)).map(|_| operation(rng)).collect();
+            let status = *rng.choose(&[200, 200, 200, 302, 404, 500]);
             // Django has moved the row by then, and the visitor, who is not told, loses the session.
             let moves = status == 500 && ops.iter().any(|op| op[0] == "cycle_key");
             (ops, if moves { 403 } else { status })
@@ -58,25 +58,25 @@ fn random_requests(dice: &mut Dice) -> Vec<(Vec<Value>, u16)> {
         .collect()
 }
 
-fn operation(dice: &mut Dice) -> Value {
-    match dice.below(14) {
+fn operation(rng: &mut Rng) -> Value {
+    match rng.below(14) {
         0..8 => {
-            let name = if dice.below(6) == 0 { "add_safe" } else { "add" };
-            let level = *dice.choose(&[10, 20, 25, 30, 40, 50, 19]);
-            let tags = *dice.choose(&["", "", "x", " a  b"]);
-            json!([name, level, text(dice), tags])
+            let name = if rng.below(6) == 0 { "add_safe" } else { "add" };
+            let level = *rng.choose(&[10, 20, 25, 30, 40, 50, 19]);
+            let tags = *rng.choose(&["", "", "x", " a  b"]);
+            json!([name, level, text(rng), tags])
         }
         8 | 9 => json!(["read"]),
         10 => json!(["len"]),
-        11 => json!(["set_level", *dice.choose(&[0, 20, 30])]),
-        12 => json!(["session_set", "theme", dice.below(3)]),
-        _ => json!([*dice.choose(&["flush", "clear", "cycle_key", "get_level"])]),
+        11 => json!(["set_level", *rng.choose(&[0, 20, 30])]),
+        12 => json!(["session_set", "theme", rng.below(3)]),
+        _ => json!([*rng.choose(&["flush", "clear", "cycle_key", "get_level"])]),
     }
 }
 
 /// Of sizes that never come near the limit of the cookie: the deflates of zlib and of this crate differ by
 /// a few bytes.
-fn text(dice: &mut Dice) -> String {
+fn text(rng: &mut Rng) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let odd = [
         "Saved.",
@@ -85,19 +85,19 @@ fn text(dice: &mut Dice) -> String {
         "\u{6771}\u{4eac} \u{1f600}\u{7f}\n\\/",
         " ",
     ];
-    let length = match dice.below(8) {
+    let length = match rng.below(8) {
         0 | 1 => 500,
         2 => 1500,
         3 => 2500,
-        _ => return odd[dice.below(odd.len())].into(),
+        _ => return odd[rng.below(odd.len())].into(),
     };
-    (0..length).map(|_| char::from(ALPHABET[dice.below(ALPHABET.len())])).collect()
+    (0..length).map(|_| char::from(ALPHABET[rng.below(ALPHABET.len())])).collect()
 }
 
 struct Story<'a> {
     storage: &'a str,
     site: DjangoSite,
-    judge: &'a Judge,
+    oracle: &'a Oracle,
 }
 
 impl Story<'_> {
@@ -134,7 +134,7 @@ impl Story<'_> {
         let question = json!({
             "cmd": "messages_operate", "storage": self.storage, "ops": ops, "status": status, "cookie": cookie,
         });
-        let mut answer = self.judge.ask(question).await.unwrap();
+        let mut answer = self.oracle.ask(question).await.unwrap();
         let cookie = |name: &str| answer["cookies"][name]["value"].as_str().map(str::to_owned);
         let (messages, session) = (cookie("messages"), cookie("sessionid"));
         let Value::Array(results) = answer["results"].take() else { panic!("{answer}") };
@@ -151,7 +151,7 @@ impl Story<'_> {
     }
 
     async fn sql(&self, statement: &str) -> Value {
-        self.judge.ask(json!({ "cmd": "sql", "statement": statement })).await.unwrap()
+        self.oracle.ask(json!({ "cmd": "sql", "statement": statement })).await.unwrap()
     }
 }
 

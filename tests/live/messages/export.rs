@@ -86,7 +86,7 @@ async fn a_custom_storage_only_makes_messages_fail() {
         assert_eq!(other.status(), 200);
         let answer = call_service(&app, TestRequest::get().to_request()).await;
         assert_eq!(answer.status(), 500);
-        let said = String::from_utf8(read_body(answer).await.to_vec()).unwrap();
-        assert!(said.contains(path), "{said}");
+        let message = String::from_utf8(read_body(answer).await.to_vec()).unwrap();
+        assert!(message.contains(path), "{message}");
     }
 }

@@ -103,14 +103,14 @@ async fn a_storage_that_cannot_be_used_is_named_in_the_error() {
         (MessageStorage::Other("shop.messages.Storage".into()), "shop.messages.Storage"),
         (MessageStorage::Session, "write_sessions"),
     ] {
-        let said = Rc::new(RefCell::new(String::new()));
+        let message = Rc::new(RefCell::new(String::new()));
         let middleware = DjangoSessionMiddleware::optional(site(storage))
             .error_handler(|error, _| HttpResponse::InternalServerError().body(error.to_string()));
         let app = init_service(App::new().wrap(middleware).route("/", web::get().to(show))).await;
         let answer = call_service(&app, TestRequest::get().to_request()).await;
         assert_eq!(answer.status(), 500);
-        *said.borrow_mut() = text(answer).await;
-        assert!(said.borrow().contains(named), "{said:?}");
+        *message.borrow_mut() = text(answer).await;
+        assert!(message.borrow().contains(named), "{message:?}");
     }
 }
 

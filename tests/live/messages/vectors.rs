@@ -54,7 +54,7 @@ async fn every_operation_has_the_same_result_as_in_django() {
 pub(super) async fn bed() -> TestBed {
     let settings = Settings::default().set("SECRET_KEY", SECRET_KEY);
     let bed = TestBed::with_settings(Django::default(), settings).await.unwrap();
-    bed.judge().await.unwrap().set_user("alice", "wonderland").await.unwrap();
+    bed.oracle().await.unwrap().set_user("alice", "wonderland").await.unwrap();
     bed
 }
 
@@ -132,15 +132,15 @@ fn settings_of(vector: &Value) -> DjangoSettings {
 
 /// How many cookies were compressed in another way than zlib's.
 async fn replay(vector: &Value, site: &DjangoSite, bed: &TestBed) -> usize {
-    let judge = bed.judge().await.unwrap();
-    judge
+    let oracle = bed.oracle().await.unwrap();
+    oracle
         .ask(serde_json::json!({ "cmd": "sql", "statement": "DELETE FROM django_session" }))
         .await
         .unwrap();
     if let Some(json) = vector["session"]["data_json"].as_str() {
         let data = SessionData::from_json(json).unwrap().encode(site.signer());
         let row = serde_json::json!({ "cmd": "put_row", "key": vector["session"]["key"], "session_data": data });
-        judge.ask(row).await.unwrap();
+        oracle.ask(row).await.unwrap();
     }
     let mut other_deflate = 0;
     let mut jar = Jar::of(vector["cookie"].as_str());
@@ -156,7 +156,7 @@ async fn replay(vector: &Value, site: &DjangoSite, bed: &TestBed) -> usize {
         let ops = step["ops"].as_array().unwrap();
         let outcome = request(site, ops, status, jar.header().as_deref()).await;
         other_deflate += usize::from(check(&outcome, expect, step, vector));
-        let rows = judge
+        let rows = oracle
             .ask(serde_json::json!({ "cmd": "sql", "statement": "SELECT session_data FROM django_session" }))
             .await
             .unwrap();
@@ -166,7 +166,7 @@ async fn replay(vector: &Value, site: &DjangoSite, bed: &TestBed) -> usize {
         let expected: Vec<_> = expected
             .map(|row| SessionData::from_json(row["data_json"].as_str().unwrap()).unwrap())
             .collect();
-        assert_eq!(told(&rows), told(&expected), "{}: {}", vector["id"], vector["note"]);
+        assert_eq!(received(&rows), received(&expected), "{}: {}", vector["id"], vector["note"]);
         jar.take(&outcome, &site.settings().clone());
     }
     other_deflate
@@ -177,7 +177,7 @@ fn data(session_data: &Value, site: &DjangoSite) -> SessionData {
 }
 
 /// All but the hash, which is of another password.
-fn told(rows: &[SessionData]) -> Vec<Vec<(String, String)>> {
+fn received(rows: &[SessionData]) -> Vec<Vec<(String, String)>> {
     let row = |row: &SessionData| {
         let all = row.iter().filter(|(key, _)| key != "_auth_user_hash");
         let mut all: Vec<_> = all.map(|(key, json)| (key.into_owned(), json.to_owned())).collect();

@@ -13,8 +13,8 @@ use crate::beds::pool;
 #[actix_web::test]
 async fn messages_are_written_as_django_writes_them() {
     let bed = bed().await;
-    let judge = bed.judge().await.unwrap();
-    let ask = async |question: Value| judge.ask(question).await.unwrap();
+    let oracle = bed.oracle().await.unwrap();
+    let ask = async |question: Value| oracle.ask(question).await.unwrap();
     let pool = pool(bed.database_url());
     let mut compared = 0;
     for line in include_str!("../../vectors-writes.jsonl").lines() {

@@ -223,8 +223,8 @@ async fn each_feature_needs_exactly_the_rights_that_the_guide_names() {
         ] {
             let came = operate(&site, cookie.as_deref(), ops, 200).await;
             assert_eq!(came.status, status, "{rights}: {ops} {cookie:?}");
-            let told = !came.set_cookie.is_empty();
-            assert_eq!(told, status == 200 && *ops != json!([["get", "a"]]), "{rights}: {ops}");
+            let outcome = !came.set_cookie.is_empty();
+            assert_eq!(outcome, status == 200 && *ops != json!([["get", "a"]]), "{rights}: {ops}");
         }
         // Rows are locked before they are deleted, so that no deadlock occurs.
         let clears = site.clear_expired().await.is_ok();

@@ -72,16 +72,16 @@ async fn survive(req: HttpRequest) -> Result<String, actix_web::Error> {
 fn app(site: DjangoSite, postgres: Postgres) -> TestApp {
     TestApp::with_routes(move |config| {
         let optional = DjangoSessionMiddleware::optional(site.clone());
-        let told = optional.clone().error_handler(|error, _| {
-            let told = format!("{error}; {}", error.wants_login());
-            HttpResponse::build(error.status_code()).body(told)
+        let outcome = optional.clone().error_handler(|error, _| {
+            let outcome = format!("{error}; {}", error.wants_login());
+            HttpResponse::build(error.status_code()).body(outcome)
         });
         let login = DjangoSessionMiddleware::login_required(site.clone());
         let middleware = login.clone().permission_required("shop.add_item");
         config
             .app_data(web::Data::new(postgres.clone()))
             .service(web::resource("/user").wrap(optional.clone()).to(user))
-            .service(web::resource("/told").wrap(told).to(user))
+            .service(web::resource("/told").wrap(outcome).to(user))
             .service(web::resource("/survive").wrap(optional.clone()).to(survive))
             .service(web::resource("/optional").wrap(optional).to(optional_user))
             .service(web::resource("/permission").wrap(login).to(permission))
@@ -104,8 +104,9 @@ async fn an_outage_between_session_and_user_is_a_503_and_never_anonymous() {
         assert_eq!(answer.header("vary").as_deref(), Some("Cookie"));
         assert_eq!(answer.header("location"), None);
         assert_eq!(answer.header("retry-after").as_deref(), Some("1"), "{path}");
-        let told = if path == "/told" { "the session database is unavailable; false" } else { "" };
-        assert_eq!(answer.text(), told);
+        let outcome =
+            if path == "/told" { "the session database is unavailable; false" } else { "" };
+        assert_eq!(answer.text(), outcome);
 
         // Now the middleware cannot find the session either.
         for path in ["/optional", "/middleware"] {

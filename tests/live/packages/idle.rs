@@ -12,7 +12,7 @@ use jiff::{Zoned, civil::DateTime};
 use serde_json::json;
 use testbed::With;
 
-use super::{bed, exported, said, site_with};
+use super::{bed, entries_of, exported, site_with};
 use crate::{
     app::TestApp,
     beds::{MODEL_BACKEND, new_key},
@@ -57,7 +57,7 @@ async fn requests_to_the_service_keep_a_session_of_django_session_security_alive
         .set("EXTRA_MIDDLEWARE", json!([middleware]));
     let bed = bed(settings).await;
     let (found, settings) = exported(&bed).await;
-    assert_eq!(said(&found, "MIDDLEWARE"), [[Some("hook"), Some(middleware), None]]);
+    assert_eq!(entries_of(&found, "MIDDLEWARE"), [[Some("hook"), Some(middleware), None]]);
     let warns = in_use(bed.site_with(settings.clone())).check().await.unwrap();
     assert!(warns.warnings().len() == 1 && warns.warnings()[0].contains(middleware), "{warns:?}");
     let site =

@@ -49,7 +49,7 @@ async fn exported(bed: &Bed) -> (Value, DjangoSettings) {
 }
 
 /// What is said of a setting: level, value and hook.
-fn said<'a>(exported: &'a Value, setting: &str) -> Vec<[Option<&'a str>; 3]> {
+fn entries_of<'a>(exported: &'a Value, setting: &str) -> Vec<[Option<&'a str>; 3]> {
     let all = exported["not_honoured"].as_array().unwrap().iter();
     let of_setting = all.filter(|each| each["setting"] == setting);
     of_setting.map(|each| ["level", "value", "hook"].map(|name| each[name].as_str())).collect()

@@ -5,7 +5,7 @@ use serde_json::json;
 use testbed::Browser;
 use testbed::With;
 
-use super::{bed, both, exported, post, said, service, site_with};
+use super::{bed, both, entries_of, exported, post, service, site_with};
 use crate::{
     beds::{MODEL_BACKEND, PASSWORD},
     settings::check::in_use,
@@ -62,8 +62,8 @@ async fn a_login_is_left_to_django_if_django_axes_counts_attempts() {
         .set("EXTRA_MIDDLEWARE", json!(["axes.middleware.AxesMiddleware"]));
     let bed = bed(settings).await;
     let (found, settings) = exported(&bed).await;
-    assert_eq!(said(&found, "AUTHENTICATION_BACKENDS"), [[Some("note"), Some(axes), None]]);
-    assert_eq!(said(&found, "user_login_failed").len(), 1);
+    assert_eq!(entries_of(&found, "AUTHENTICATION_BACKENDS"), [[Some("note"), Some(axes), None]]);
+    assert_eq!(entries_of(&found, "user_login_failed").len(), 1);
     let site = bed.site_with(settings.clone());
     let refused = site.authenticate("ada", PASSWORD).await.unwrap_err();
     let Error::ImproperlyConfigured(sentence) = refused else { panic!("{refused}") };

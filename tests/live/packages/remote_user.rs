@@ -4,7 +4,7 @@ use actix_django_session::DjangoSite;
 use serde_json::{Value, json};
 use testbed::Browser;
 
-use super::{bed, exported, said, service, site_with};
+use super::{bed, entries_of, exported, service, site_with};
 use crate::beds::{Bed, MODEL_BACKEND, new_key};
 
 const BACKEND: &str = "django.contrib.auth.backends.RemoteUserBackend";
@@ -51,7 +51,7 @@ async fn a_session_ends_when_the_proxy_names_no_user_or_another_user() {
     let bed = bed(settings).await;
     let (found, settings) = exported(&bed).await;
     let hook = [Some("hook"), Some(middleware), Some("after_get_user")];
-    assert_eq!(said(&found, "MIDDLEWARE"), [hook]);
+    assert_eq!(entries_of(&found, "MIDDLEWARE"), [hook]);
     let service = service(bound_to_remote_user(bed.site_with(settings)));
     for backend in [BACKEND, MODEL_BACKEND] {
         let key = session_of_ada(&bed, backend).await;
@@ -70,9 +70,9 @@ async fn a_session_ends_when_the_proxy_names_no_user_or_another_user() {
     let ada = Browser::new();
     let page = format!("{}/whoami/", bed.bed().site().await.unwrap().url());
     let request = ada.client().get(page).header("X-Remote-User", "ada");
-    let said: Value =
+    let entries_of: Value =
         serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
-    assert_eq!(said["username"], "ada");
+    assert_eq!(entries_of["username"], "ada");
     assert_eq!(rusts(&service.url(), &ada, Some("ada")).await, 200);
     assert_eq!(rusts(&service.url(), &ada, None).await, 302);
 }
@@ -85,7 +85,7 @@ async fn a_persistent_remote_user_is_the_user_whom_the_session_names() {
         .set("EXTRA_MIDDLEWARE", json!([middleware]));
     let bed = bed(settings).await;
     let (found, settings) = exported(&bed).await;
-    assert_eq!(said(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
+    assert_eq!(entries_of(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
     let service = service(bed.site_with(settings));
     let key = session_of_ada(&bed, BACKEND).await;
     let visit = json!({ "cmd": "visit", "cookie": format!("sessionid={key}") });

@@ -5,7 +5,7 @@ use actix_django_session::{DjangoSite, Error, Expiry, SessionData};
 use serde_json::json;
 use testbed::{Browser, Settings, Site};
 
-use super::{bed, both, exported, post, said, service, site_with};
+use super::{bed, both, entries_of, exported, post, service, site_with};
 use crate::beds::{Bed, PASSWORD};
 
 const AGENT: &str = "browser";
@@ -71,8 +71,8 @@ async fn django_user_sessions_can_end_sessions_that_the_service_created() {
     let (found, settings) = exported(&bed).await;
     let class = "user_sessions.backends.db.SessionStore";
     let unsafely = [Some("unsafe"), Some(class), Some("session_columns")];
-    assert_eq!(said(&found, "SESSION_ENGINE"), [unsafely]);
-    assert_eq!(said(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
+    assert_eq!(entries_of(&found, "SESSION_ENGINE"), [unsafely]);
+    assert_eq!(entries_of(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
     let site = bed.site_with(settings);
     refused(&site, class).await;
 
@@ -102,8 +102,8 @@ async fn django_qsessions_can_end_sessions_that_the_service_created() {
     let (found, settings) = exported(&bed).await;
     let class = "qsessions.backends.db.SessionStore";
     let unsafely = [Some("unsafe"), Some(class), Some("session_columns")];
-    assert_eq!(said(&found, "SESSION_ENGINE"), [unsafely]);
-    assert_eq!(said(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
+    assert_eq!(entries_of(&found, "SESSION_ENGINE"), [unsafely]);
+    assert_eq!(entries_of(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
     let site = bed.site_with(settings);
     refused(&site, class).await;
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 use testbed::{Browser, Example, Site};
 
-use super::{bed, exported, post, said, site_with};
+use super::{bed, entries_of, exported, post, site_with};
 use crate::beds::PASSWORD;
 
 #[actix_web::test]
@@ -26,7 +26,10 @@ async fn users_with_a_second_factor_of_django_two_factor_auth_are_let_in() {
         .set("EXTRA_MIDDLEWARE", json!([otp]));
     let bed = bed(settings).await;
     let (found, _) = exported(&bed).await;
-    assert_eq!(said(&found, "MIDDLEWARE"), [[Some("hook"), Some(otp), Some("after_get_user")]]);
+    assert_eq!(
+        entries_of(&found, "MIDDLEWARE"),
+        [[Some("hook"), Some(otp), Some("after_get_user")]]
+    );
     assert_eq!(found["LOGIN_URL"], "/account/login/");
     // A device that shows numbers, and the one that it shows now.
     let script = "from django.contrib.auth import get_user_model\n\

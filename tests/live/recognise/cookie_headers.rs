@@ -9,14 +9,14 @@ use testbed::{Django, Settings};
 
 use crate::{
     app::{TestApp, routes},
-    beds::{Bed, Dice, seed},
+    beds::{Bed, Rng, seed},
 };
 
 #[actix_web::test]
 async fn the_session_key_is_the_one_that_django_sees() {
     let seed = seed();
-    let mut dice = Dice(seed);
-    let headers: Vec<Vec<u8>> = (0..2_500).map(|_| header(&mut dice)).collect();
+    let mut rng = Rng(seed);
+    let headers: Vec<Vec<u8>> = (0..2_500).map(|_| header(&mut rng)).collect();
     for django in Django::available().unwrap() {
         // A separate database with a row for every key that Django finds in any header, so that
         // Rust finds the right row, a wrong row or no row.
@@ -25,7 +25,7 @@ async fn the_session_key_is_the_one_that_django_sees() {
             .iter()
             .map(|header| json!({ "cmd": "parse_cookie", "cookie": latin1(header) }))
             .collect();
-        let answers = bed.judge.ask_all(questions).await.unwrap();
+        let answers = bed.oracle.ask_all(questions).await.unwrap();
         let seen: Vec<_> =
             answers.iter().map(|answer| answer["cookies"]["sessionid"].as_str()).collect();
         // Keys that Django does not look up, and keys that no column or text of PostgreSQL can hold.
@@ -75,7 +75,7 @@ fn latin1(bytes: &[u8]) -> String {
 }
 
 /// Random bytes that an HTTP server accepts in a header.
-fn header(dice: &mut Dice) -> Vec<u8> {
+fn header(rng: &mut Rng) -> Vec<u8> {
     const NAMES: &[&[u8]] = &[
         b"sessionid",
         b"sessionid",
@@ -130,19 +130,18 @@ fn header(dice: &mut Dice) -> Vec<u8> {
     ];
     const ENDS: &[&[u8]] = &[b";", b"; ", b"; ", b";;", b" ; ", b",", b"\xc2\xa0;"];
     let mut header = Vec::new();
-    for _ in 0..=dice.below(4) {
-        header.extend(dice.pick(NAMES));
-        header.extend(dice.pick(&[&b"="[..], b"=", b"=", b" = ", b"==", b""]));
-        let quoted = dice.below(3) == 0;
-        let start =
-            if dice.below(3) > 0 { dice.pick(&[&b"abcdefgh"[..], b"87654321"]) } else { b"" };
+    for _ in 0..=rng.below(4) {
+        header.extend(rng.pick(NAMES));
+        header.extend(rng.pick(&[&b"="[..], b"=", b"=", b" = ", b"==", b""]));
+        let quoted = rng.below(3) == 0;
+        let start = if rng.below(3) > 0 { rng.pick(&[&b"abcdefgh"[..], b"87654321"]) } else { b"" };
         header.extend(quoted.then_some(b'"'));
         header.extend(start);
-        for _ in 0..dice.below(6) {
-            header.extend(dice.pick(PIECES));
+        for _ in 0..rng.below(6) {
+            header.extend(rng.pick(PIECES));
         }
         header.extend(quoted.then_some(b'"'));
-        header.extend(dice.pick(ENDS));
+        header.extend(rng.pick(ENDS));
     }
     header
 }

@@ -14,7 +14,7 @@ use testbed::{Django, Settings, With};
 
 use crate::{
     app::{TestApp, report, routes},
-    beds::{Bed, Dice, seed, settings},
+    beds::{Bed, Rng, seed, settings},
 };
 
 /// A change of the text after it was signed.
@@ -24,7 +24,7 @@ type Damage = fn(&str) -> String;
 struct Case {
     number: u32,
     what: String,
-    /// The arguments of the judge's `sign_row`, or of `put_row` if they have `session_data`.
+    /// The arguments of the oracle's `sign_row`, or of `put_row` if they have `session_data`.
     row: Value,
     /// A change of the text after it was signed.
     damage: Option<Damage>,
@@ -278,7 +278,7 @@ async fn numbered_cases_get_the_verdict_of_django() {
         let salt = "django.contrib.sessions.SessionStore";
         let mut deviations = Vec::new();
         for case in cases(&hashes[0], &hashes[1], &hashes[2], salt) {
-            let odd = judge_case(&bed, &app, &case).await;
+            let odd = oracle_case(&bed, &app, &case).await;
             deviations.extend(odd.map(|kind| (case.number, kind, case.what.clone())));
         }
         let lists = [("id", ODD_IDS), ("user", USER_CHECKS), ("failure", FAILURES)];
@@ -293,7 +293,7 @@ async fn numbered_cases_get_the_verdict_of_django() {
 
 /// Compares one case. If the case is a listed difference, checks that the list names it, and returns
 /// the name of the list.
-async fn judge_case(bed: &Bed, app: &TestApp, case: &Case) -> Option<&'static str> {
+async fn oracle_case(bed: &Bed, app: &TestApp, case: &Case) -> Option<&'static str> {
     let name = format!("{}, case {}: {}", bed.django, case.number, case.what);
     let key = match &case.key {
         Some(key) => key.clone(),
@@ -311,8 +311,8 @@ async fn judge_case(bed: &Bed, app: &TestApp, case: &Case) -> Option<&'static st
 
     let header = case.header(&key);
     let cookie: String = header.iter().copied().map(char::from).collect();
-    let judge = &bed.judge;
-    let django = judge.ask(json!({ "cmd": "read_session", "cookie": cookie })).await;
+    let oracle = &bed.oracle;
+    let django = oracle.ask(json!({ "cmd": "read_session", "cookie": cookie })).await;
     let visit = bed.ask(json!({ "cmd": "visit", "cookie": cookie })).await;
     let answer = app.get_with_cookie("/optional", &header).await;
     assert_eq!(answer.status, 200, "{name}: {answer:?}");
@@ -366,7 +366,7 @@ async fn judge_case(bed: &Bed, app: &TestApp, case: &Case) -> Option<&'static st
     }
 }
 
-/// Compares the judge's `read_session` and this crate's report of one session.
+/// Compares the oracle's `read_session` and this crate's report of one session.
 async fn assert_same_session(bed: &Bed, name: &str, django: &Value, rust: &Value) {
     assert_eq!(rust["key"], django["key"], "{name}: whether the session exists");
     let djangos = django["json"].as_str().unwrap();
@@ -489,12 +489,12 @@ struct Tally {
 /// Compares both sides on each session, at times far from and close to its end.
 async fn compare(bed: &Bed, seed: u64, made: &Value) -> Tally {
     let site = bed.site();
-    let mut dice = Dice(seed);
+    let mut rng = Rng(seed);
     let mut cases = Vec::new();
     for session in made["sessions"].as_array().unwrap() {
         let key = session["key"].as_str().unwrap();
-        let now = match dice.below(3) {
-            0 => around(expire_date(&site, key).await)[dice.below(5)],
+        let now = match rng.below(3) {
+            0 => around(expire_date(&site, key).await)[rng.below(5)],
             _ => SystemTime::now(),
         };
         let rust = rust_at(&site, key, now).await;
@@ -508,7 +508,7 @@ async fn compare(bed: &Bed, seed: u64, made: &Value) -> Tally {
     // If no user is logged in, as with the unusual texts, a whole request shows nothing more.
     let visits: Vec<_> = cases
         .iter()
-        .map(|(key, now, rust)| match rust["user_id"].is_string() || dice.below(4) == 0 {
+        .map(|(key, now, rust)| match rust["user_id"].is_string() || rng.below(4) == 0 {
             true => json!({ "cmd": "visit", "cookie": cookie(key), "now": now }),
             false => json!({ "cmd": "batch", "commands": [] }),
         })
@@ -518,10 +518,10 @@ async fn compare(bed: &Bed, seed: u64, made: &Value) -> Tally {
         .map(|(_, _, rust)| rust["json"].as_str().unwrap_or("{}"))
         .map(|json| json!({ "cmd": "canonical", "json_text": json }))
         .collect();
-    let judge = &bed.judge;
-    let djangos = judge.ask_all(questions).await.unwrap();
-    let visits = judge.ask_all(visits).await.unwrap();
-    let canonical = judge.ask_all(canonical).await.unwrap();
+    let oracle = &bed.oracle;
+    let djangos = oracle.ask_all(questions).await.unwrap();
+    let visits = oracle.ask_all(visits).await.unwrap();
+    let canonical = oracle.ask_all(canonical).await.unwrap();
 
     let mut tally = Tally::default();
     let answers = djangos.iter().zip(visits).zip(canonical);

@@ -4,7 +4,7 @@ use actix_django_session::{SessionData, SessionSigner};
 use serde_json::{Value, json};
 use testbed::Django;
 
-use crate::beds::{Bed, Dice, seed, settings};
+use crate::beds::{Bed, Rng, seed, settings};
 
 fn signer() -> SessionSigner {
     SessionSigner::new(&settings()).unwrap()
@@ -34,8 +34,8 @@ async fn django_reads_every_value_that_rust_inserts() {
         json!({}),
         json!({ "é": [1, { "": [null] }], "b": { "a": 2, "A": 1 } }),
     ];
-    let mut dice = Dice(seed());
-    values.extend((0..300).map(|_| value(&mut dice, 0)));
+    let mut rng = Rng(seed());
+    values.extend((0..300).map(|_| value(&mut rng, 0)));
     let entries: Vec<_> = values
         .iter()
         .enumerate()
@@ -92,25 +92,25 @@ async fn django_sees_edits_of_its_sessions_and_nothing_else_changed() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
         let made = bed.ask(json!({ "cmd": "make_sessions", "seed": seed ^ 1, "count": 300 })).await;
-        let mut dice = Dice(seed);
+        let mut rng = Rng(seed);
         let mut edited = Vec::new();
         for session in made["sessions"].as_array().unwrap() {
             let row = bed.ask(json!({ "cmd": "get_row", "key": session["key"] })).await;
             let text = row["row"]["session_data"].as_str().unwrap();
             let Ok(mut data) = SessionData::decode(text, &signer()) else { continue };
             let mut edits = Vec::new();
-            for _ in 0..=dice.below(4) {
+            for _ in 0..=rng.below(4) {
                 let existing = data.iter().map(|(key, _)| key.into_owned()).collect::<Vec<_>>();
                 // A lone surrogate in a key is read as U+FFFD, so Rust cannot name such a key.
                 let existing = existing.iter().filter(|key| !key.contains('\u{fffd}'));
                 let existing = existing.collect::<Vec<_>>();
                 let key = match existing.len() {
                     0 => "né w".to_owned(),
-                    n if dice.below(4) > 0 => existing[dice.below(n)].clone(),
+                    n if rng.below(4) > 0 => existing[rng.below(n)].clone(),
                     _ => "né w".to_owned(),
                 };
-                if dice.below(2) == 0 {
-                    let value = value(&mut dice, 0);
+                if rng.below(2) == 0 {
+                    let value = value(&mut rng, 0);
                     data.insert(&key, &value).unwrap();
                     edits.push(json!([key, value]));
                 } else {
@@ -125,8 +125,8 @@ async fn django_sees_edits_of_its_sessions_and_nothing_else_changed() {
         }
         assert!(edited.len() > 150, "{}", edited.len());
         let (by_django, by_rust): (Vec<_>, Vec<_>) = edited.into_iter().unzip();
-        let expected = bed.judge.ask_all(by_django.clone()).await.unwrap();
-        let found = bed.judge.ask_all(by_rust).await.unwrap();
+        let expected = bed.oracle.ask_all(by_django.clone()).await.unwrap();
+        let found = bed.oracle.ask_all(by_rust).await.unwrap();
         for ((expected, found), question) in expected.iter().zip(found).zip(by_django) {
             assert_eq!(found["warned"], false, "{django}, seed {seed}: {question}");
             assert!(expected["json"].is_string(), "{expected}");
@@ -135,17 +135,17 @@ async fn django_sees_edits_of_its_sessions_and_nothing_else_changed() {
     }
 }
 
-fn value(dice: &mut Dice, depth: usize) -> Value {
-    match dice.below(if depth < 4 { 8 } else { 5 }) {
-        0 => json!(dice.pick(&["", "a", "é漢", "\u{1f600}\u{7f}", "\"\\/\n", "<script>"])),
-        1 => json!(dice.below(usize::MAX) as i64),
-        2 => json!(f64::from_bits(dice.below(usize::MAX) as u64)),
-        3 => json!(dice.below(1_000_000) as f64 / 64.0),
-        4 => [json!(null), json!(true), json!(false)][dice.below(3)].clone(),
-        5 | 6 => (0..dice.below(4)).map(|_| value(dice, depth + 1)).collect(),
+fn value(rng: &mut Rng, depth: usize) -> Value {
+    match rng.below(if depth < 4 { 8 } else { 5 }) {
+        0 => json!(rng.pick(&["", "a", "é漢", "\u{1f600}\u{7f}", "\"\\/\n", "<script>"])),
+        1 => json!(rng.below(usize::MAX) as i64),
+        2 => json!(f64::from_bits(rng.below(usize::MAX) as u64)),
+        3 => json!(rng.below(1_000_000) as f64 / 64.0),
+        4 => [json!(null), json!(true), json!(false)][rng.below(3)].clone(),
+        5 | 6 => (0..rng.below(4)).map(|_| value(rng, depth + 1)).collect(),
         _ => {
-            let entry = |dice: &mut Dice| (dice.below(50).to_string(), value(dice, depth + 1));
-            (0..dice.below(4)).map(|_| entry(dice)).collect::<serde_json::Map<_, _>>().into()
+            let entry = |rng: &mut Rng| (rng.below(50).to_string(), value(rng, depth + 1));
+            (0..rng.below(4)).map(|_| entry(rng)).collect::<serde_json::Map<_, _>>().into()
         }
     }
 }

@@ -168,7 +168,7 @@ async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
     let undecodable = Page(r#""json":null"#);
     let gets = [Page("a page"), undecodable, undecodable, Rejected, Rejected];
     let not_decoded = "session data cannot be decoded";
-    for (what, said) in [
+    for (what, message) in [
         (json!({ "secret": "another secret", "obj_json": "{}" }), "no key opens the session data"),
         (json!({ "obj_json": "no JSON" }), not_decoded),
         (json!({ "obj_json": "[]" }), not_decoded),
@@ -180,7 +180,7 @@ async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
         question["key"] = key.clone().into();
         bed.ask(question).await;
         assert_gets(&app, &key, gets, gets).await;
-        assert_logged_once(&every_middleware(&bed.site()), "/required/user", &key, said).await;
+        assert_logged_once(&every_middleware(&bed.site()), "/required/user", &key, message).await;
     }
 }
 
@@ -188,7 +188,7 @@ async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
 #[actix_web::test]
 async fn a_fault_that_locks_out_all_users_is_logged_once_a_minute() {
     let bed = Bed::shared().await;
-    for (json, said) in [
+    for (json, message) in [
         (
             r#"{"_auth_user_id":"1","_auth_user_backend":"site.Other","_auth_user_hash":"x"}"#,
             "site.Other",
@@ -202,12 +202,12 @@ async fn a_fault_that_locks_out_all_users_is_logged_once_a_minute() {
         let middleware = DjangoSessionMiddleware::login_required(bed.site());
         let app = TestApp::start(move || App::new().wrap(middleware.clone()).configure(routes))
             .with_log();
-        assert_logged_once(&app, "/nothing", &key, said).await;
+        assert_logged_once(&app, "/nothing", &key, message).await;
     }
 }
 
 /// Makes a hundred requests; checks that the first is logged, and one more in each further minute.
-async fn assert_logged_once(app: &TestApp, path: &str, key: &str, said: &str) {
+async fn assert_logged_once(app: &TestApp, path: &str, key: &str, message: &str) {
     app.log().clear();
     let start = Instant::now();
     for _ in 0..100 {
@@ -216,7 +216,7 @@ async fn assert_logged_once(app: &TestApp, path: &str, key: &str, said: &str) {
     let log = app.log().of_this_crate(&["WARN", "ERROR"]);
     let minutes = start.elapsed().as_secs() / 60;
     assert!((1..=1 + minutes).contains(&(log.len() as u64)), "{minutes} minutes: {log:?}");
-    assert!(log.iter().all(|line| line.contains(said)), "{said}: {log:?}");
+    assert!(log.iter().all(|line| line.contains(message)), "{message}: {log:?}");
     assert!(log[0].contains("unlogged=0"), "{log:?}");
 }
 

@@ -51,11 +51,11 @@ impl Bed {
         let bed = TestBed::with_settings(django, settings).await.unwrap();
         let exported = bed.export_settings().await.unwrap();
         let exported = serde_json::from_str(&exported[exported.find('{').unwrap()..]).unwrap();
-        let judge = bed.judge().await.unwrap();
+        let oracle = bed.oracle().await.unwrap();
         let user = async |name: &str, fields: Value| {
             let mut question = json!({ "cmd": "set_user", "username": name });
             question.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-            judge.ask(question).await.unwrap()
+            oracle.ask(question).await.unwrap()
         };
         user("ada", json!({ "password": PASSWORD, "email": "ada@example.com" })).await;
         user("staff", json!({ "password": "st\u{e4}ff: y", "is_staff": true, "email": "twice" }))
@@ -64,7 +64,7 @@ impl Bed {
         user("stale", json!({ "password": "before" })).await;
         let mut sessions = [const { String::new() }; 4];
         for (session, name) in sessions.iter_mut().zip(["ada", "staff", "idle", "stale"]) {
-            *session = judge.login(name).await.unwrap();
+            *session = oracle.login(name).await.unwrap();
         }
         user("idle", json!({ "is_active": false })).await;
         user("stale", json!({ "password": "after" })).await;
@@ -72,17 +72,17 @@ impl Bed {
             let statement = format!(
                 "INSERT INTO authtoken_token (key, user_id, created) VALUES ('{key}', {user}, now())"
             );
-            judge.ask(json!({ "cmd": "sql", "statement": statement })).await.unwrap();
+            oracle.ask(json!({ "cmd": "sql", "statement": statement })).await.unwrap();
         }
-        let ada = judge.ask(json!({ "cmd": "rest_user", "username": "ada" })).await.unwrap();
+        let ada = oracle.ask(json!({ "cmd": "rest_user", "username": "ada" })).await.unwrap();
         assert_eq!(ada["id"], 1);
         let revoke_claim = ada["md5"].as_str().unwrap().to_owned();
         Self { bed, exported, sessions, revoke_claim }
     }
 
     pub(crate) async fn ask(&self, question: Value) -> Value {
-        let judge = self.bed.judge().await.unwrap();
-        let answer = judge.ask(question.clone()).await;
+        let oracle = self.bed.oracle().await.unwrap();
+        let answer = oracle.ask(question.clone()).await;
         answer.unwrap_or_else(|error| panic!("{}: {error}", question["cmd"]))
     }
 

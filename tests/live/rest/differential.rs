@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use testbed::{Dice, Django, seed};
+use testbed::{Django, Rng, seed};
 
 use super::{
     bed::{Answer, Bed, answers},
@@ -18,12 +18,12 @@ const REQUESTS: usize = 60;
 async fn random_requests_get_the_answers_of_the_framework() {
     for django in Django::available().unwrap() {
         let bed = Bed::start(django).await;
-        let mut dice = Dice(seed());
-        let mut told = BTreeMap::<String, usize>::new();
+        let mut rng = Rng(seed());
+        let mut outcome = BTreeMap::<String, usize>::new();
         for _ in 0..SITES {
-            let site = random_site(&mut dice, algorithms(django));
+            let site = random_site(&mut rng, algorithms(django));
             let requests: Vec<_> =
-                (0..REQUESTS).map(|_| random_request(&mut dice, &bed, &site)).collect();
+                (0..REQUESTS).map(|_| random_request(&mut rng, &bed, &site)).collect();
             let question = json!({
                 "cmd": "rest_answers", "rest_framework": site.rest_framework, "jwt": site.simple_jwt,
                 "requests": requests,
@@ -37,13 +37,13 @@ async fn random_requests_get_the_answers_of_the_framework() {
             for ((request, theirs), ours) in requests.iter().zip(theirs).zip(ours) {
                 let context =
                     format!("{django}\n{site:?}\n{request}\n{theirs}\n{ours:?}\n{exported}");
-                *told.entry(compare(request, theirs, &ours, &context)).or_default() += 1;
+                *outcome.entry(compare(request, theirs, &ours, &context)).or_default() += 1;
             }
         }
-        println!("{django}: {told:#?}");
+        println!("{django}: {outcome:#?}");
         // A comparison without any case of a verdict says nothing about it.
         for verdict in VERDICTS {
-            assert!(told.keys().any(|kind| kind.contains(verdict)), "{django}: no {verdict}");
+            assert!(outcome.keys().any(|kind| kind.contains(verdict)), "{django}: no {verdict}");
         }
     }
 }

@@ -65,9 +65,9 @@ async fn hooks_can_change_the_user_and_the_permissions() {
             },
         )
     };
-    let told = |by: &str| (200, format!(r#"{{"by":"{by}","user_id":"1"}}"#));
-    assert_eq!(get(view(site.clone()), "/", &by_token).await, told("token"));
-    assert_eq!(get(view(site.clone()), "/", &[("X-Api-Key", "ada")]).await, told("other"));
+    let outcome = |by: &str| (200, format!(r#"{{"by":"{by}","user_id":"1"}}"#));
+    assert_eq!(get(view(site.clone()), "/", &by_token).await, outcome("token"));
+    assert_eq!(get(view(site.clone()), "/", &[("X-Api-Key", "ada")]).await, outcome("other"));
     assert_eq!(get(view(site.clone()), "/id", &by_token).await, (200, "1".into()));
     // A hook that hangs is a 503 after the timeout, and lets no client in.
     let mut impatient = site.settings().clone();
@@ -122,7 +122,7 @@ async fn a_session_cookie_beside_a_token_is_not_used() {
     let outer = DjangoSessionMiddleware::optional(site.clone());
     let app = App::new().wrap(view()).wrap(outer).default_service(web::to(describe));
     let app = init_service(app).await;
-    for (headers, told) in [
+    for (headers, outcome) in [
         (&both[..], json!({ "user_id": "2", "by": "token" })),
         (&both[1..], json!({ "user_id": "1", "by": "session" })),
     ] {
@@ -131,14 +131,14 @@ async fn a_session_cookie_beside_a_token_is_not_used() {
             request = request.insert_header(*header);
         }
         let answer = read_body(call_service(&app, request.to_request()).await).await;
-        assert_eq!(serde_json::from_slice::<Value>(&answer).unwrap(), told);
+        assert_eq!(serde_json::from_slice::<Value>(&answer).unwrap(), outcome);
     }
 }
 
 #[actix_web::test]
 async fn check_reports_classes_that_cannot_work() {
     let bed = Bed::start(Django::default()).await;
-    let said = async |class: RestAuthentication| {
+    let message = async |class: RestAuthentication| {
         let site = bed.site(with_classes(vec![class]));
         drop(DjangoSessionMiddleware::rest_framework(site.clone()));
         match site.check().await {
@@ -147,21 +147,21 @@ async fn check_reports_classes_that_cannot_work() {
             Err(error) => panic!("{error}"),
         }
     };
-    assert!(!said(RestAuthentication::token()).await.contains("failed"));
+    assert!(!message(RestAuthentication::token()).await.contains("failed"));
     let mut table = TokenAuthentication::default();
     table.table = "no_such_table".into();
     let mut class = RestAuthentication::token();
     class.class = AuthenticationClass::Token(table);
-    let problem = said(class).await;
+    let problem = message(class).await;
     assert!(problem.starts_with("failed") && problem.contains("no_such_table"), "{problem}");
     let mut jwt = SimpleJwt::default();
     jwt.algorithm = "RS256".into();
-    let problem = said(RestAuthentication::jwt(jwt.clone())).await;
+    let problem = message(RestAuthentication::jwt(jwt.clone())).await;
     assert!(problem.starts_with("failed") && problem.contains("VERIFYING_KEY"), "{problem}");
     jwt.jwk_url = true;
-    assert!(said(RestAuthentication::jwt(jwt)).await.contains("JWK_URL"));
+    assert!(message(RestAuthentication::jwt(jwt)).await.contains("JWK_URL"));
     let own = || RestAuthentication::other("shop.ApiKey", None);
-    assert!(said(own()).await.contains("shop.ApiKey"));
+    assert!(message(own()).await.contains("shop.ApiKey"));
     // A hook replaces the class: there is nothing left to report.
     let site = bed.site(with_classes(vec![own()]));
     let view = DjangoSessionMiddleware::rest_framework(site.clone());
@@ -194,13 +194,13 @@ async fn the_export_treats_custom_classes_as_unknown() {
     assert_eq!(classes[2]["www_authenticate"], Value::Null);
     assert_eq!(classes[5]["jwt"]["token_classes"][0]["token_type"], "shop");
     let complaints = exported["complaints"].to_string();
-    for said in [
+    for message in [
         "overrides `authenticate_credentials`",
         "DEFAULT_THROTTLE_CLASSES",
         "DEFAULT_VERSIONING_CLASS",
         "DEFAULT_PERMISSION_CLASSES",
     ] {
-        assert!(complaints.contains(said), "{said}: {complaints}");
+        assert!(complaints.contains(message), "{message}: {complaints}");
     }
     // Unknown classes are a 500, and let no user in.
     let site = bed.site(bed.settings(&exported["found"]));

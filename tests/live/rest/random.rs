@@ -3,7 +3,7 @@
 use actix_django_session::{AuthenticationClass, RestFramework};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use testbed::Dice;
+use testbed::Rng;
 
 use super::bed::{Bed, CSRF, PASSWORD, TOKENS};
 
@@ -43,7 +43,7 @@ impl RestSite {
     }
 }
 
-pub(crate) fn random_site(dice: &mut Dice, algorithms: &[(&str, &str)]) -> RestSite {
+pub(crate) fn random_site(rng: &mut Rng, algorithms: &[(&str, &str)]) -> RestSite {
     let basic = format!("{AUTHENTICATION}.BasicAuthentication");
     let session = format!("{AUTHENTICATION}.SessionAuthentication");
     let token = format!("{AUTHENTICATION}.TokenAuthentication");
@@ -60,38 +60,38 @@ pub(crate) fn random_site(dice: &mut Dice, algorithms: &[(&str, &str)]) -> RestS
         JWT,
         JWT,
     ];
-    let count = [0, 1, 1, 2, 2, 2, 3, 3, 4][dice.below(9)];
+    let count = [0, 1, 1, 2, 2, 2, 3, 3, 4][rng.below(9)];
     let mut listed: Vec<&str> = Vec::new();
     for _ in 0..count {
-        let class = dice.pick(&classes);
+        let class = rng.pick(&classes);
         if !listed.contains(&class) {
             listed.push(class);
         }
     }
     let mut jwt = json!({});
-    let mut set = |dice: &mut Dice, name: &str, values: &[Value]| {
-        if once_in(dice, 4) {
-            jwt[name] = values[dice.below(values.len())].clone();
+    let mut set = |rng: &mut Rng, name: &str, values: &[Value]| {
+        if once_in(rng, 4) {
+            jwt[name] = values[rng.below(values.len())].clone();
         }
     };
-    set(dice, "AUDIENCE", &[json!(null), json!("shop"), json!(["shop", "app"]), json!("")]);
-    set(dice, "ISSUER", &[json!(null), json!("login"), json!(["login", "sso"]), json!("")]);
+    set(rng, "AUDIENCE", &[json!(null), json!("shop"), json!(["shop", "app"]), json!("")]);
+    set(rng, "ISSUER", &[json!(null), json!("login"), json!(["login", "sso"]), json!("")]);
     set(
-        dice,
+        rng,
         "LEEWAY",
         &[json!(0), json!(2000), json!(30.5), json!(null), json!(-500), json!(true)],
     );
-    set(dice, "JTI_CLAIM", &[json!(null), json!("jti"), json!("id")]);
-    set(dice, "TOKEN_TYPE_CLAIM", &[json!(null), json!("type")]);
-    set(dice, "USER_ID_CLAIM", &[json!("sub"), json!("uid")]);
-    set(dice, "USER_ID_FIELD", &[json!("username"), json!("email"), json!("id")]);
+    set(rng, "JTI_CLAIM", &[json!(null), json!("jti"), json!("id")]);
+    set(rng, "TOKEN_TYPE_CLAIM", &[json!(null), json!("type")]);
+    set(rng, "USER_ID_CLAIM", &[json!("sub"), json!("uid")]);
+    set(rng, "USER_ID_FIELD", &[json!("username"), json!("email"), json!("id")]);
     let types =
         [json!("Bearer"), json!(["JWT"]), json!(["Bearer", "Token"]), json!(["be arer", "x"])];
-    set(dice, "AUTH_HEADER_TYPES", &types);
-    set(dice, "AUTH_HEADER_NAME", &[json!("HTTP_X_ACCESS_TOKEN"), json!("HTTP_AUTHORIZATION")]);
-    set(dice, "CHECK_USER_IS_ACTIVE", &[json!(false), json!(true)]);
-    set(dice, "CHECK_REVOKE_TOKEN", &[json!(true), json!(true), json!(false)]);
-    set(dice, "REVOKE_TOKEN_CLAIM", &[json!("hash_password"), json!("rev")]);
+    set(rng, "AUTH_HEADER_TYPES", &types);
+    set(rng, "AUTH_HEADER_NAME", &[json!("HTTP_X_ACCESS_TOKEN"), json!("HTTP_AUTHORIZATION")]);
+    set(rng, "CHECK_USER_IS_ACTIVE", &[json!(false), json!(true)]);
+    set(rng, "CHECK_REVOKE_TOKEN", &[json!(true), json!(true), json!(false)]);
+    set(rng, "REVOKE_TOKEN_CLAIM", &[json!("hash_password"), json!("rev")]);
     let tokens = "rest_framework_simplejwt.tokens";
     let of_type = [
         json!([format!("{tokens}.UntypedToken")]),
@@ -99,16 +99,16 @@ pub(crate) fn random_site(dice: &mut Dice, algorithms: &[(&str, &str)]) -> RestS
         json!([format!("{tokens}.SlidingToken")]),
         json!([]),
     ];
-    set(dice, "AUTH_TOKEN_CLASSES", &of_type);
+    set(rng, "AUTH_TOKEN_CLASSES", &of_type);
     let mut key = testbed::Settings::SECRET_KEY.to_owned();
-    match dice.below(12) {
-        0 | 1 => jwt["ALGORITHM"] = json!(dice.pick(&["HS384", "HS512"])),
+    match rng.below(12) {
+        0 | 1 => jwt["ALGORITHM"] = json!(rng.pick(&["HS384", "HS512"])),
         2 => {
             key = OTHER_KEY.into();
             jwt["SIGNING_KEY"] = json!(key);
         }
         3..=7 => {
-            let (algorithm, name) = algorithms[dice.below(algorithms.len())];
+            let (algorithm, name) = algorithms[rng.below(algorithms.len())];
             jwt["ALGORITHM"] = json!(algorithm);
             jwt["VERIFYING_KEY"] = json!(name);
             key = name.into();
@@ -119,47 +119,46 @@ pub(crate) fn random_site(dice: &mut Dice, algorithms: &[(&str, &str)]) -> RestS
     RestSite { rest_framework, simple_jwt: jwt, key }
 }
 
-pub(crate) fn random_request(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Value {
+pub(crate) fn random_request(rng: &mut Rng, bed: &Bed, site: &RestSite) -> Value {
     let method =
-        dice.pick(&["GET", "GET", "GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PURGE"]);
-    let view = dice.pick(&["me", "me", "me", "open", "staff", "read"]);
+        rng.pick(&["GET", "GET", "GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PURGE"]);
+    let view = rng.pick(&["me", "me", "me", "open", "staff", "read"]);
     let mut headers = Vec::<(String, String)>::new();
     let mut jwt = Value::Null;
-    for _ in 0..[1, 1, 1, 1, 0, 2][dice.below(6)] {
-        let name =
-            dice.pick(&["Authorization", "Authorization", "authorization", "X-Access-Token"]);
-        let is_jwt = site.rest_framework.to_string().contains("JWT") && !once_in(dice, 4);
-        let value = match (is_jwt, dice.below(2)) {
+    for _ in 0..[1, 1, 1, 1, 0, 2][rng.below(6)] {
+        let name = rng.pick(&["Authorization", "Authorization", "authorization", "X-Access-Token"]);
+        let is_jwt = site.rest_framework.to_string().contains("JWT") && !once_in(rng, 4);
+        let value = match (is_jwt, rng.below(2)) {
             (true, _) => {
-                jwt = random_jwt(dice, bed, site);
+                jwt = random_jwt(rng, bed, site);
                 let name = site.text("AUTH_HEADER_NAME", "HTTP_AUTHORIZATION").unwrap();
                 let own = if name.ends_with("TOKEN") { "X-Access-Token" } else { "Authorization" };
-                headers.push((own.into(), in_scheme(dice, site, "JWT")));
+                headers.push((own.into(), in_scheme(rng, site, "JWT")));
                 continue;
             }
-            (_, 0) => basic(dice),
-            _ => token(dice),
+            (_, 0) => basic(rng),
+            _ => token(rng),
         };
         headers.push((name.into(), value));
     }
     let mut cookies = Vec::new();
-    if once_in(dice, 2) {
-        let session = &bed.sessions[[0, 0, 0, 1, 2, 3][dice.below(6)]];
-        let session = if once_in(dice, 10) { "unknown00" } else { session };
+    if once_in(rng, 2) {
+        let session = &bed.sessions[[0, 0, 0, 1, 2, 3][rng.below(6)]];
+        let session = if once_in(rng, 10) { "unknown00" } else { session };
         cookies.push(format!("sessionid={session}"));
     }
-    if !once_in(dice, 3) {
-        cookies.push(format!("csrftoken={}", if once_in(dice, 8) { "short" } else { CSRF }));
+    if !once_in(rng, 3) {
+        cookies.push(format!("csrftoken={}", if once_in(rng, 8) { "short" } else { CSRF }));
     }
     if !cookies.is_empty() {
         headers.push(("Cookie".into(), cookies.join("; ")));
     }
-    if !once_in(dice, 3) {
-        let token = dice.pick(&[CSRF, CSRF, CSRF, "short", "zJxCrFQsBYoQ7kHzIDN1EiSGzOWrzzUR"]);
+    if !once_in(rng, 3) {
+        let token = rng.pick(&[CSRF, CSRF, CSRF, "short", "zJxCrFQsBYoQ7kHzIDN1EiSGzOWrzzUR"]);
         headers.push(("X-CSRFToken".into(), token.into()));
     }
-    if once_in(dice, 8) {
-        let origin = dice.pick(&["http://example.com", "https://evil.example", "null"]);
+    if once_in(rng, 8) {
+        let origin = rng.pick(&["http://example.com", "https://evil.example", "null"]);
         headers.push(("Origin".into(), origin.into()));
     }
     headers.push(("Host".into(), "example.com".into()));
@@ -167,8 +166,8 @@ pub(crate) fn random_request(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Val
 }
 
 /// True once in so many calls.
-fn once_in(dice: &mut Dice, times: usize) -> bool {
-    dice.below(times) == 0
+fn once_in(rng: &mut Rng, times: usize) -> bool {
+    rng.below(times) == 0
 }
 
 /// Text as its UTF-8 bytes, one character for each byte.
@@ -176,8 +175,8 @@ fn latin1(text: &str) -> String {
     text.bytes().map(char::from).collect()
 }
 
-fn basic(dice: &mut Dice) -> String {
-    let (name, password) = match dice.below(9) {
+fn basic(rng: &mut Rng) -> String {
+    let (name, password) = match rng.below(9) {
         0..=3 => ("ada", PASSWORD),
         4 => ("staff", "st\u{e4}ff: y"),
         5 => ("idle", PASSWORD),
@@ -185,16 +184,16 @@ fn basic(dice: &mut Dice) -> String {
         7 => ("unknown", PASSWORD),
         _ => ("Ada", ""),
     };
-    let text = match dice.below(10) {
+    let text = match rng.below(10) {
         0 => name.to_owned(),
         _ => format!("{name}:{password}"),
     };
-    let bytes = match once_in(dice, 4) {
+    let bytes = match once_in(rng, 4) {
         true => text.chars().map(|c| u8::try_from(c).unwrap()).collect(),
         false => text.into_bytes(),
     };
     let code = STANDARD.encode(bytes);
-    let code = match dice.below(10) {
+    let code = match rng.below(10) {
         0 => code.trim_end_matches('=').to_owned(),
         1 => format!("{code}=="),
         2 => format!("{}-!{}", &code[..3], &code[3..]),
@@ -204,14 +203,14 @@ fn basic(dice: &mut Dice) -> String {
         6 => format!("{code}\u{e9}"),
         _ => code,
     };
-    let scheme = dice.pick(&["Basic", "Basic", "Basic", "basic", "BASIC", "Basic:", "Basi"]);
-    let blank = dice.pick(&[" ", " ", "  ", "\t"]);
+    let scheme = rng.pick(&["Basic", "Basic", "Basic", "basic", "BASIC", "Basic:", "Basi"]);
+    let blank = rng.pick(&[" ", " ", "  ", "\t"]);
     format!("{scheme}{blank}{code}")
 }
 
-fn token(dice: &mut Dice) -> String {
-    let (key, _) = TOKENS[[0, 0, 0, 1, 2, 3][dice.below(6)]];
-    let key = match dice.below(10) {
+fn token(rng: &mut Rng) -> String {
+    let (key, _) = TOKENS[[0, 0, 0, 1, 2, 3][rng.below(6)]];
+    let key = match rng.below(10) {
         0 => key.to_uppercase(),
         1 => format!("{key} x"),
         2 => String::new(),
@@ -223,18 +222,17 @@ fn token(dice: &mut Dice) -> String {
     };
     // A header cannot have a character beyond Latin-1.
     let key: String = key.chars().filter(|c| u32::from(*c) < 256).collect();
-    let scheme =
-        dice.pick(&["Token", "Token", "token", "Bearer", "bearer", "Token=", "T\u{f6}ken"]);
+    let scheme = rng.pick(&["Token", "Token", "token", "Bearer", "bearer", "Token=", "T\u{f6}ken"]);
     format!("{scheme} {key}")
 }
 
-fn in_scheme(dice: &mut Dice, site: &RestSite, token: &str) -> String {
+fn in_scheme(rng: &mut Rng, site: &RestSite, token: &str) -> String {
     let own = match &site.simple_jwt["AUTH_HEADER_TYPES"] {
         Value::String(name) => name.clone(),
-        Value::Array(names) => names[dice.below(names.len())].as_str().unwrap().to_owned(),
+        Value::Array(names) => names[rng.below(names.len())].as_str().unwrap().to_owned(),
         _ => "Bearer".into(),
     };
-    match dice.below(16) {
+    match rng.below(16) {
         0 => format!("{} {token}", own.to_lowercase()),
         1 => own,
         2 => format!("{own} {token} x"),
@@ -245,7 +243,7 @@ fn in_scheme(dice: &mut Dice, site: &RestSite, token: &str) -> String {
 }
 
 /// The values of which a token is made.
-fn random_jwt(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Value {
+fn random_jwt(rng: &mut Rng, bed: &Bed, site: &RestSite) -> Value {
     let mut claims = Vec::<(String, String)>::new();
     let quoted = |text: &str| serde_json::to_string(text).unwrap();
     let times = [
@@ -275,30 +273,30 @@ fn random_jwt(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Value {
         "\"1.5\"",
     ];
     // Half of them are as the site itself would issue them, except for the user.
-    let odd = once_in(dice, 2);
-    let any = |dice: &mut Dice, good: &str, all: &[&str]| -> Option<String> {
+    let odd = once_in(rng, 2);
+    let any = |rng: &mut Rng, good: &str, all: &[&str]| -> Option<String> {
         match odd {
             false => Some(good.to_owned()),
-            true if once_in(dice, 10) => None,
-            true if once_in(dice, 2) => Some(good.to_owned()),
-            true => Some(dice.pick(all).to_owned()),
+            true if once_in(rng, 10) => None,
+            true if once_in(rng, 2) => Some(good.to_owned()),
+            true => Some(rng.pick(all).to_owned()),
         }
     };
     let mut put = |name: &str, json: Option<String>| {
         json.into_iter().for_each(|json| claims.push((name.into(), json)));
     };
-    put("exp", any(dice, "SOON", &times));
+    put("exp", any(rng, "SOON", &times));
     for claim in ["iat", "nbf"] {
-        put(claim, any(dice, "PAST", &times));
+        put(claim, any(rng, "PAST", &times));
     }
     let jti = site.text("JTI_CLAIM", "jti").unwrap_or("jti");
-    put(jti, any(dice, "\"j1\"", &["\"\"", "1", "null"]));
+    put(jti, any(rng, "\"j1\"", &["\"\"", "1", "null"]));
     let name = site.text("TOKEN_TYPE_CLAIM", "token_type").unwrap_or("token_type");
     let kinds = ["\"refresh\"", "\"shop\"", "\"sliding\"", "null", "\"Access\""];
     let classes = site.simple_jwt["AUTH_TOKEN_CLASSES"].to_string();
     let kind = if classes.contains("Sliding") { "\"sliding\"" } else { "\"access\"" };
-    put(name, any(dice, kind, &kinds));
-    if !odd || !once_in(dice, 12) {
+    put(name, any(rng, kind, &kinds));
+    if !odd || !once_in(rng, 12) {
         let name = site.text("USER_ID_CLAIM", "user_id").unwrap();
         let ids = match site.text("USER_ID_FIELD", "id").unwrap() {
             "username" => {
@@ -339,20 +337,20 @@ fn random_jwt(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Value {
                 "-1",
             ],
         };
-        put(name, Some(dice.pick(&ids).into()));
+        put(name, Some(rng.pick(&ids).into()));
     }
     let audiences = ["[\"x\",\"app\"]", "[]", "\"\"", "[\"shop\",1]", "{}", "null", "[\"\"]"];
-    put("aud", any(dice, "\"shop\"", &audiences));
-    put("iss", any(dice, "\"login\"", &["\"sso\"", "\"\"", "null", "[\"login\"]"]));
-    if odd && once_in(dice, 5) {
-        put("sub", Some(dice.pick(&["\"x\"", "1", "null"]).into()));
+    put("aud", any(rng, "\"shop\"", &audiences));
+    put("iss", any(rng, "\"login\"", &["\"sso\"", "\"\"", "null", "[\"login\"]"]));
+    if odd && once_in(rng, 5) {
+        put("sub", Some(rng.pick(&["\"x\"", "1", "null"]).into()));
     }
     let revoke = site.text("REVOKE_TOKEN_CLAIM", "hash_password").unwrap();
-    if !once_in(dice, 6) {
+    if !once_in(rng, 6) {
         let hash = quoted(&bed.revoke_claim);
         put(
             revoke,
-            Some(match dice.below(6) {
+            Some(match rng.below(6) {
                 0 => hash.to_lowercase(),
                 1 => "null".into(),
                 _ => hash,
@@ -361,12 +359,12 @@ fn random_jwt(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Value {
     }
     // In any order.
     for at in (1..claims.len()).rev() {
-        claims.swap(at, dice.below(at + 1));
+        claims.swap(at, rng.below(at + 1));
     }
     let members: Vec<_> =
         claims.iter().map(|(name, json)| format!("{}:{json}", quoted(name))).collect();
     let mut claims = format!("{{{}}}", members.join(","));
-    match dice.below(if odd { 40 } else { 1_000 }) {
+    match rng.below(if odd { 40 } else { 1_000 }) {
         0 => claims = "[]".into(),
         1 => claims = "{".into(),
         2 => claims = format!("\u{feff}{claims}"),
@@ -374,7 +372,7 @@ fn random_jwt(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Value {
         _ => {}
     }
     let algorithm = site.algorithm();
-    let header = match dice.below(if odd { 20 } else { 500 }) {
+    let header = match rng.below(if odd { 20 } else { 500 }) {
         0 => json!({ "alg": "none" }),
         1 => json!({ "alg": algorithm.to_lowercase() }),
         2 => json!({ "typ": "JWT" }),
@@ -389,10 +387,10 @@ fn random_jwt(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Value {
     };
     let (mut algorithm, mut key) = (algorithm, site.key.as_str());
     let mut header = header.to_string();
-    match dice.below(if odd { 24 } else { 500 }) {
+    match rng.below(if odd { 24 } else { 500 }) {
         0 => (algorithm, key) = ("none", ""),
         1 => {
-            key = dice.pick(match algorithm {
+            key = rng.pick(match algorithm {
                 a if a.starts_with("HS") => &["another", "", "rsa"],
                 "ES256" => &["other p256"],
                 "ES384" => &["other p384"],
@@ -419,6 +417,6 @@ fn random_jwt(dice: &mut Dice, bed: &Bed, site: &RestSite) -> Value {
         "beyond ASCII",
         "empty",
     ];
-    let mangle = (odd && once_in(dice, 4)).then(|| dice.pick(&mangles));
+    let mangle = (odd && once_in(rng, 4)).then(|| rng.pick(&mangles));
     json!({ "header": header, "claims": claims, "key": key, "algorithm": algorithm, "mangle": mangle })
 }

@@ -77,8 +77,8 @@ async fn a_change_after_the_response_was_sent_is_not_saved_and_is_logged() {
     let key = bed.session("{}").await;
     assert_eq!(app.get("/", &key).await.status, 200);
     assert_eq!(value_of_a(&site, &key).await, None);
-    let said = app.log().of_this_crate(&["ERROR"]);
-    assert!(said.iter().any(|line| line.contains("after its answer was sent")), "{said:?}");
+    let message = app.log().of_this_crate(&["ERROR"]);
+    assert!(message.iter().any(|line| line.contains("after its answer was sent")), "{message:?}");
 }
 
 #[actix_web::test]
@@ -179,8 +179,8 @@ async fn a_session_too_large_to_be_read_again_is_not_saved() {
 #[actix_web::test]
 async fn a_client_that_ends_a_session_and_disconnects_leaves_no_cached_copy() {
     let bed = Bed::shared().await;
-    let told = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let hears = std::sync::Arc::clone(&told);
+    let outcome = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let hears = std::sync::Arc::clone(&outcome);
     let site = site(bed).on_session_change(move |_| {
         hears.add_permits(1);
         async { Ok::<_, std::io::Error>(()) }
@@ -189,7 +189,7 @@ async fn a_client_that_ends_a_session_and_disconnects_leaves_no_cached_copy() {
     // The request is dropped when it first waits for the database.
     let answered = waited(Box::pin(site.delete(&key)), 0).await;
     assert!(!answered);
-    told.acquire().await.unwrap().forget();
+    outcome.acquire().await.unwrap().forget();
     assert!(matches!(site.load(&key).await, Err(Error::SessionNotFound)));
 }
 
@@ -198,16 +198,16 @@ async fn a_client_that_ends_a_session_and_disconnects_leaves_no_cached_copy() {
 async fn a_cache_that_hangs_does_not_delay_the_response() {
     let bed = Bed::shared().await;
     let hangs = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let (outcome, mut hears) = tokio::sync::mpsc::unbounded_channel();
     let cache = std::sync::Arc::clone(&hangs);
     let mut impatient = settings();
     impatient.write_sessions = true;
     impatient.timeout = Duration::from_secs(1);
     let site = bed.site_with(impatient).on_session_change(move |key| {
-        let (cache, told) = (std::sync::Arc::clone(&cache), told.clone());
+        let (cache, outcome) = (std::sync::Arc::clone(&cache), outcome.clone());
         async move {
             let _permit = cache.acquire().await;
-            told.send(key).map_err(|_| std::io::Error::other("no receiver"))
+            outcome.send(key).map_err(|_| std::io::Error::other("no receiver"))
         }
     });
     let middleware = DjangoSessionMiddleware::optional(site.clone());
@@ -264,9 +264,9 @@ async fn a_flush_takes_effect_even_if_the_new_session_cannot_be_saved() {
 #[actix_web::test]
 async fn a_flush_in_a_stream_ends_the_session() {
     let bed = Bed::shared().await;
-    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let (outcome, mut hears) = tokio::sync::mpsc::unbounded_channel();
     let site = site(bed).on_session_change(move |_| {
-        told.send(()).unwrap();
+        outcome.send(()).unwrap();
         async { Ok::<_, std::io::Error>(()) }
     });
     let middleware = DjangoSessionMiddleware::optional(site.clone());

@@ -149,10 +149,10 @@ async fn a_cache_outage_does_not_lose_the_session() {
         assert_ne!(new, key);
         let row = bed.ask(json!({ "cmd": "read_row", "key": new })).await;
         assert!(row["json"].as_str().unwrap().starts_with(r#"{"cart": [1]"#), "{row}");
-        let said = log.of_this_crate(&["ERROR"]);
-        assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].contains("the cache is away"), "{said:?}");
-        assert!(!said[0].contains(new) && !said[0].contains(&key));
+        let message = log.of_this_crate(&["ERROR"]);
+        assert_eq!(message.len(), 1, "{message:?}");
+        assert!(message[0].contains("the cache is away"), "{message:?}");
+        assert!(!message[0].contains(new) && !message[0].contains(&key));
     }
     // A session that was ended or changed under its key may still have its old copy in the cache.
     for ops in [json!([["flush"]]), json!([["logout"]]), json!([["insert", "cart", 2]])] {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use testbed::{Django, Settings};
 
 use crate::{
-    beds::{Bed, Dice, PASSWORD, seed, settings},
+    beds::{Bed, PASSWORD, Rng, seed, settings},
     sessions::operations::{Layers, Outcome, django, operate, operate_behind},
 };
 
@@ -28,7 +28,7 @@ async fn the_csrf_secret_is_in_the_session_as_in_django() {
 }
 
 async fn compare(sequences: usize, csrf_use_sessions: bool) {
-    let mut dice = Dice(seed());
+    let mut rng = Rng(seed());
     let versions = Django::available().unwrap();
     let sequences = sequences / versions.len();
     for version in versions {
@@ -45,13 +45,13 @@ async fn compare(sequences: usize, csrf_use_sessions: bool) {
         let hooked = site.clone().after_get_user(|_, user, _| async move { Ok(Some(user)) });
         let sites = [site, hooked, bed.site_with(settings)];
         for number in 0..sequences {
-            let sequence = Sequence::random(&mut dice, csrf_use_sessions);
-            let mut layers = layers(&mut dice, &sites);
+            let sequence = Sequence::random(&mut rng, csrf_use_sessions);
+            let mut layers = layers(&mut rng, &sites);
             layers.csrf_if_logged_in &= !csrf_use_sessions;
             let djangos = sequence.run(bed, &layers, |_| Side::Django).await;
             let rusts = sequence.run(bed, &layers, |_| Side::Rust).await;
             assert_eq!(rusts, djangos, "{version}, sequence {number}: {sequence:?}");
-            let first = dice.below(2);
+            let first = rng.below(2);
             let turns = sequence
                 .run(bed, &layers, |i| if i % 2 == first { Side::Django } else { Side::Rust })
                 .await;
@@ -77,9 +77,9 @@ enum Start {
 }
 
 impl Sequence {
-    fn random(dice: &mut Dice, has_tokens: bool) -> Self {
+    fn random(rng: &mut Rng, has_tokens: bool) -> Self {
         let secret = r#"{"a":1,"_csrftoken":"abcdefghijklmnopqrstuvwxyzABCDEF"}"#;
-        let start = match dice.below(6) {
+        let start = match rng.below(6) {
             3 | 4 if has_tokens => Start::Json(secret),
             0 => Start::None,
             1 => Start::Unknown,
@@ -88,17 +88,17 @@ impl Sequence {
             4 => Start::Json(r#"{}"#),
             _ => Start::LoggedIn,
         };
-        let mut left = 3 + dice.below(10);
+        let mut left = 3 + rng.below(10);
         let mut requests = Vec::new();
         while left > 0 {
-            let count = (1 + dice.below(4)).min(left);
+            let count = (1 + rng.below(4)).min(left);
             left -= count;
-            let op = |dice: &mut Dice| match has_tokens && dice.below(3) == 0 {
+            let op = |rng: &mut Rng| match has_tokens && rng.below(3) == 0 {
                 true => json!(["get_token"]),
-                false => operation(dice),
+                false => operation(rng),
             };
-            let ops: Vec<_> = (0..count).map(|_| op(dice)).collect();
-            let mut status = [200, 200, 200, 200, 302, 404, 500][dice.below(7)];
+            let ops: Vec<_> = (0..count).map(|_| op(rng)).collect();
+            let mut status = [200, 200, 200, 200, 302, 404, 500][rng.below(7)];
             // Django has already changed the row's key; the visitor gets no cookie and loses the session.
             let cycles = ["authenticate_login", "cycle_key", "login", "update_session_auth_hash"];
             let does =
@@ -162,37 +162,37 @@ impl Sequence {
 }
 
 /// One middleware, or three middlewares of different handles.
-fn layers(dice: &mut Dice, sites: &[DjangoSite; 3]) -> Layers {
-    let nested = dice.below(2) == 0;
+fn layers(rng: &mut Rng, sites: &[DjangoSite; 3]) -> Layers {
+    let nested = rng.below(2) == 0;
     let count = if nested { 3 } else { 1 };
     Layers {
-        sites: (0..count).map(|_| sites[dice.below(3)].clone()).collect(),
-        csrf_if_logged_in: dice.below(2) == 0,
+        sites: (0..count).map(|_| sites[rng.below(3)].clone()).collect(),
+        csrf_if_logged_in: rng.below(2) == 0,
         looks: false,
-        between: dice.below(3),
+        between: rng.below(3),
     }
 }
 
-fn operation(dice: &mut Dice) -> Value {
+fn operation(rng: &mut Rng) -> Value {
     let keys = ["cart", "theme", "a", "b"];
-    let key = keys[dice.below(4)];
-    let user = ["ada", "grace"][dice.below(2)];
-    match dice.below(21) {
-        0..4 => json!(["insert", key, dice.below(3)]),
-        4..6 => json!(["append", "list", dice.below(9)]),
+    let key = keys[rng.below(4)];
+    let user = ["ada", "grace"][rng.below(2)];
+    match rng.below(21) {
+        0..4 => json!(["insert", key, rng.below(3)]),
+        4..6 => json!(["append", "list", rng.below(9)]),
         6 | 7 => json!(["get", key]),
         8 | 9 => json!(["remove", key]),
         10 => json!(["clear"]),
         11 => json!(["cycle_key"]),
         12 => json!(["flush"]),
         13 => {
-            let seconds = [None, Some(0), Some(3600), Some(90)][dice.below(4)];
+            let seconds = [None, Some(0), Some(3600), Some(90)][rng.below(4)];
             json!(["set_expiry", seconds])
         }
         14 => json!(["set_expiry_in", 7200]),
         15 => json!(["login", user]),
         16 => {
-            let password = [PASSWORD, PASSWORD, "wrong"][dice.below(3)];
+            let password = [PASSWORD, PASSWORD, "wrong"][rng.below(3)];
             json!(["authenticate_login", user, password])
         }
         17 => json!(["logout"]),
@@ -252,7 +252,7 @@ impl Browser {
         let users = "SELECT username FROM auth_user WHERE last_login IS NOT NULL ORDER BY 1";
         let mut questions = vec![json!({ "cmd": "sql", "statement": users })];
         questions.extend(self.seen.iter().map(|key| json!({ "cmd": "read_row", "key": key })));
-        let mut answers = bed.judge.ask_all(questions).await.unwrap().into_iter();
+        let mut answers = bed.oracle.ask_all(questions).await.unwrap().into_iter();
         let last_login = answers.next().unwrap()["rows"].take();
         let rows = answers.enumerate().filter(|(_, row)| !row.is_null()).map(|(number, row)| {
             let json = row["json"].as_str().unwrap();

@@ -84,7 +84,7 @@ async fn each_error_is_logged_once_and_answered_by_the_error_handler() {
                     .route("/well", web::get().to(well)),
             );
         let app = init_service(app).await;
-        for (path, status, level, said) in [
+        for (path, status, level, message) in [
             ("/column", 500, "ERROR", "is_verified"),
             ("/value", 500, "ERROR", "not of the requested type"),
             ("/refused", 403, "DEBUG", "permission_denied"),
@@ -107,8 +107,8 @@ async fn each_error_is_logged_once_and_answered_by_the_error_handler() {
                 assert_eq!(body.starts_with(b"page: "), is_handled, "{path}: {body:?}");
             }
             let lines = log.of_this_crate(&["ERROR", "WARN", "DEBUG"]);
-            let lines: Vec<_> = lines.iter().filter(|line| line.contains(said)).collect();
-            if !said.is_empty() {
+            let lines: Vec<_> = lines.iter().filter(|line| line.contains(message)).collect();
+            if !message.is_empty() {
                 assert_eq!(lines.len(), 1, "{path}, {level}: {lines:?}");
             }
         }

@@ -73,8 +73,8 @@ async fn result_of(layers: &Layers, cookie: Option<&str>, ops: &Value, status: u
     alone.between = 0;
     let seen = operate_behind(&alone, next.as_deref(), &next_ops, 200).await;
     let old = operate_behind(&alone, cookie, &next_ops, 200).await;
-    let told = set(&came).map(|(cookie, rest)| (cookie.is_some(), rest));
-    json!([came.status, came.results, told, seen.results, old.results])
+    let answered = set(&came).map(|(cookie, rest)| (cookie.is_some(), rest));
+    json!([came.status, came.results, answered, seen.results, old.results])
 }
 
 /// The session cookie that a response sets (`None` if it deletes the cookie), and its attributes.

@@ -30,13 +30,13 @@ async fn bed(version: Django) -> Bed {
 
 /// What the response tells the browser, and which of these session keys have a row.
 async fn result_of(bed: &Bed, cookie: &str, outcome: Outcome) -> (Value, u64, &'static str, bool) {
-    let told = match outcome.set_cookie.first() {
+    let answered = match outcome.set_cookie.first() {
         None => "nothing",
         Some(text) if text.contains("Max-Age=0") => "deleted",
         Some(text) if text.starts_with(cookie) => "set",
         Some(_) => "another",
     };
-    (outcome.results, outcome.status, told, has_row(bed, cookie).await)
+    (outcome.results, outcome.status, answered, has_row(bed, cookie).await)
 }
 
 async fn has_row(bed: &Bed, cookie: &str) -> bool {
@@ -109,14 +109,14 @@ async fn a_middleware_updates_the_hash_only_if_it_may_write() {
         let cookie = create_session(&of_old, "ada").await;
         let actual = visit(&site, &cookie, status).await;
         assert_eq!(actual.status, u64::from(status));
-        let (_, _, told, kept) = result_of(&bed, &cookie, actual).await;
-        assert_eq!((told, kept), old_hash);
+        let (_, _, answered, kept) = result_of(&bed, &cookie, actual).await;
+        assert_eq!((answered, kept), old_hash);
 
         let cookie = format!("sessionid={}", bed.session(wrong).await);
         let actual = visit(&site, &cookie, status).await;
         assert_eq!(actual.status, 302, "to log in");
-        let (_, _, told, kept) = result_of(&bed, &cookie, actual).await;
-        assert_eq!((told, kept), if status == 500 { ("deleted", false) } else { wrong_hash });
+        let (_, _, answered, kept) = result_of(&bed, &cookie, actual).await;
+        assert_eq!((answered, kept), if status == 500 { ("deleted", false) } else { wrong_hash });
     }
 }
 

@@ -16,7 +16,7 @@ use testbed::{Django, Settings, With};
 
 use crate::{
     app::TestApp,
-    beds::{Bed, Dice, seed, settings},
+    beds::{Bed, Rng, seed, settings},
     sessions::operations::{django, operate},
 };
 
@@ -136,19 +136,19 @@ async fn an_ended_session_stays_ended_under_concurrent_requests() {
     let site = bed.site_with(changing.clone());
     let app = service(&site);
     let sliding = service(&bed.site_with(each_request_slides(changing)));
-    let (mut dice, ended) = (Dice(seed()), AtomicUsize::new(0));
+    let (mut rng, ended) = (Rng(seed()), AtomicUsize::new(0));
     for round in 0..1000 {
         let key = start(&site).await;
         let cookie = key.as_str();
         let others: Vec<_> = (0..4)
-            .map(|n| match dice.below(3) {
+            .map(|n| match rng.below(3) {
                 0 => (&app, format!("/insert/k{n}")),
                 1 => (&app, "/cycle".to_owned()),
                 _ => (&sliding, "/read".to_owned()),
             })
             .collect();
         let others = join_all(others.iter().map(|(app, path)| app.get(path, cookie)));
-        let by_django = dice.below(2) == 0;
+        let by_django = rng.below(2) == 0;
         let end = async {
             if by_django {
                 let deleted = bed.ask(json!({ "cmd": "delete_row", "key": cookie })).await;

@@ -160,8 +160,8 @@ fn result_of(status: u64, mut seen: Vec<Value>, cookies: &[String]) -> Value {
         // The result that a failed response would have reported.
         seen.clear();
     }
-    let told = cookies.iter().filter(|cookie| cookie.starts_with("sessionid="));
-    let told: Vec<_> = told
+    let answered = cookies.iter().filter(|cookie| cookie.starts_with("sessionid="));
+    let answered: Vec<_> = answered
         .map(|cookie| {
             let (value, attributes) = cookie.split_once("; ").unwrap();
             let value = value.strip_prefix("sessionid=").unwrap();
@@ -172,5 +172,5 @@ fn result_of(status: u64, mut seen: Vec<Value>, cookies: &[String]) -> Value {
             format!("{json} {is_compressed} {}", attributes.collect::<Vec<_>>().join("; "))
         })
         .collect();
-    json!({ "status": status, "seen": seen, "cookies": told })
+    json!({ "status": status, "seen": seen, "cookies": answered })
 }

@@ -233,8 +233,8 @@ impl<'a> Vector<'a> {
         }
         let hook_fails = self.hook_fails;
         let site = bed.site_with(self.settings.clone()).on_session_change(move |_: SessionKey| {
-            let said = if hook_fails { Err(std::io::Error::other("down")) } else { Ok(()) };
-            std::future::ready(said)
+            let message = if hook_fails { Err(std::io::Error::other("down")) } else { Ok(()) };
+            std::future::ready(message)
         });
         let ops = Value::from(self.ops.clone());
         let key = self.case["session_key"].as_str().map(|key| format!("sessionid={key}"));

@@ -50,16 +50,16 @@ async fn check_names_each_fault_of_the_session_table() {
     )
     .await;
     let wrong_type = complaint(&bed, settings().with(|s| s.session_table = "other".into())).await;
-    let said = r#"the column "session_data" of "public"."other" is of type bytea, not text"#;
-    assert!(wrong_type.contains(said), "{wrong_type}");
+    let message = r#"the column "session_data" of "public"."other" is of type bytea, not text"#;
+    assert!(wrong_type.contains(message), "{wrong_type}");
     bed.sql(
         "ALTER TABLE other ALTER session_data TYPE text USING '', ALTER expire_date TYPE timestamp",
     )
     .await;
     let wrong_type = complaint(&bed, settings().with(|s| s.session_table = "other".into())).await;
-    let said =
+    let message =
         r#"the column "expire_date" of "public"."other" is of type timestamp, not timestamptz"#;
-    assert!(wrong_type.contains(said), "{wrong_type}");
+    assert!(wrong_type.contains(message), "{wrong_type}");
     bed.sql("ALTER TABLE other DROP expire_date").await;
     let no_column = complaint(&bed, settings().with(|s| s.session_table = "other".into())).await;
     assert!(no_column.contains(r#""public"."other" has no column "expire_date""#), "{no_column}");
@@ -167,11 +167,11 @@ async fn foreign_keys_to_sessions_must_allow_their_deletion() {
         ("web.resets", cycle, "ON UPDATE CASCADE ON DELETE SET DEFAULT"),
         ("web.updates", end, "ON UPDATE CASCADE ON DELETE CASCADE"),
     ]) {
-        let said = format!(
+        let message = format!(
             "the constraint \"to session\" of {table} lets no session to which a row there refers \
              {refused}"
         );
-        assert!(warning.contains(&said), "{warning}");
+        assert!(warning.contains(&message), "{warning}");
         assert!(warning.ends_with(&format!("django_session(session_key) {then};")), "{warning}");
         // It is there to be pasted.
         bed.sql(&warning[warning.find("ALTER TABLE").unwrap()..]).await;
@@ -307,7 +307,7 @@ async fn check_warns_of_too_few_connections() {
         let [.., left, "of", most, "left"] = words[..] else { panic!("{fact}") };
         assert_eq!(most, "1000", "{fact}");
         let used = 1000 - left.parse::<usize>().unwrap();
-        // This bed's own, at least those of the judge, count for the database and not for the role.
+        // This bed's own, at least those of the oracle, count for the database and not for the role.
         assert_eq!(used > 0, giver == "the database", "{fact}");
         // Room for check() itself, and for no worker after that.
         bed.sql(&format!("{alter} CONNECTION LIMIT {}", used + 1)).await;

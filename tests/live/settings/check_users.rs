@@ -156,7 +156,7 @@ async fn check_reports_what_it_skipped_and_a_later_middleware_that_needs_it() {
     log.listen();
     let bed = Bed::new().await;
     let site = bed.site();
-    let said = async || {
+    let message = async || {
         let report = site.check().await.unwrap();
         let found = report
             .to_string()
@@ -171,7 +171,7 @@ async fn check_reports_what_it_skipped_and_a_later_middleware_that_needs_it() {
         let lines = log.of_this_crate(&["WARN"]);
         lines.into_iter().filter(|line| line.contains("made after check()")).collect::<Vec<_>>()
     };
-    let warning = said().await;
+    let warning = message().await;
     let start = "warning: no middleware was made yet: users, permissions and groups were not \
                  looked at";
     assert!(warning.starts_with(start), "{warning}");
@@ -180,7 +180,7 @@ async fn check_reports_what_it_skipped_and_a_later_middleware_that_needs_it() {
     let sessions = DjangoSessionMiddleware::required(site.clone());
     assert_eq!(later(), [""; 0]);
     let fact = "no middleware asks for users, permissions and groups: they were not looked at";
-    assert_eq!(said().await, fact);
+    assert_eq!(message().await, fact);
 
     for _ in 0..3 {
         drop(DjangoSessionMiddleware::login_required(site.clone()));
@@ -188,19 +188,19 @@ async fn check_reports_what_it_skipped_and_a_later_middleware_that_needs_it() {
     let [line] = &later()[..] else { panic!("{:?}", later()) };
     assert!(line.contains("users") && !line.contains("permissions"), "{line}");
     let fact = "no middleware asks for permissions and groups: they were not looked at";
-    assert_eq!(said().await, fact);
+    assert_eq!(message().await, fact);
     for _ in 0..3 {
         drop(sessions.clone().permission_required("a.b"));
     }
     let [_, line] = &later()[..] else { panic!("{:?}", later()) };
     assert!(line.contains("permissions") && !line.contains("users"), "{line}");
-    assert_eq!(said().await, "no middleware asks for groups: they were not looked at");
+    assert_eq!(message().await, "no middleware asks for groups: they were not looked at");
     for _ in 0..3 {
         drop(sessions.clone().group_required("editors"));
     }
     let [_, _, line] = &later()[..] else { panic!("{:?}", later()) };
     assert!(line.contains("groups") && !line.contains("permissions"), "{line}");
-    assert_eq!(said().await, "");
+    assert_eq!(message().await, "");
 
     // And now it is looked at.
     let role = format!("reader_{}", new_key());
@@ -214,12 +214,12 @@ async fn check_reports_what_it_skipped_and_a_later_middleware_that_needs_it() {
     assert!(early.warnings().iter().any(|warning| warning.contains("permissions")), "{early}");
     let _middleware =
         DjangoSessionMiddleware::login_required(site.clone()).permission_required("a.b");
-    let said = complaint(&site).await;
-    assert!(said.contains("may not read \"public\".\"auth_permission\""), "{said}");
-    assert!(!said.contains("auth_group\""), "{said}");
+    let message = complaint(&site).await;
+    assert!(message.contains("may not read \"public\".\"auth_permission\""), "{message}");
+    assert!(!message.contains("auth_group\""), "{message}");
     let _middleware = DjangoSessionMiddleware::login_required(site.clone()).group_required("a");
-    let said = complaint(&site).await;
-    assert!(said.contains("may not read \"public\".\"auth_group\""), "{said}");
+    let message = complaint(&site).await;
+    assert!(message.contains("may not read \"public\".\"auth_group\""), "{message}");
     bed.sql(&format!("DROP OWNED BY {role}")).await;
     bed.sql(&format!("DROP ROLE {role}")).await;
 }

@@ -5,7 +5,7 @@ use testbed::{Django, Postgres, Settings, Site, With};
 
 use super::sites::{DjangoSite, install_packages};
 use crate::{
-    beds::{Bed, Dice, seed},
+    beds::{Bed, Rng, seed},
     login_required::differential::{Tally, World, compare},
     probe::probe,
 };
@@ -31,7 +31,7 @@ async fn exported_settings_let_in_the_same_users_as_their_site() {
             if let Some(schema) = site.schema {
                 bed.move_to_schema(schema).await;
             }
-            compare_site(&bed, site, &mut Dice(seed + number as u64), &mut tally).await;
+            compare_site(&bed, site, &mut Rng(seed + number as u64), &mut tally).await;
         }
         println!("{django}: {tally:?}");
         assert!(tally.cases >= 8 * SESSIONS, "{tally:?}");
@@ -40,7 +40,7 @@ async fn exported_settings_let_in_the_same_users_as_their_site() {
     }
 }
 
-async fn compare_site(bed: &Bed, site: &DjangoSite, dice: &mut Dice, tally: &mut Tally) {
+async fn compare_site(bed: &Bed, site: &DjangoSite, rng: &mut Rng, tally: &mut Tally) {
     let exported = bed.export().await;
     let found = site.read(bed.django, &exported);
     let paths = found["AUTHENTICATION_BACKENDS"].as_array().unwrap().iter();
@@ -54,5 +54,5 @@ async fn compare_site(bed: &Bed, site: &DjangoSite, dice: &mut Dice, tally: &mut
         bed.site_with(world.of_crate(&exported).with(|s| s.allowed_hosts = vec!["*".into()]));
     site.check().await.unwrap();
     let app = probe(site).with_cookie_name(found["SESSION_COOKIE_NAME"].as_str().unwrap());
-    compare(bed, &world, &app, (PEOPLE, SESSIONS), dice, tally).await;
+    compare(bed, &world, &app, (PEOPLE, SESSIONS), rng, tally).await;
 }

@@ -20,9 +20,9 @@ fn parsed(text: &str) -> Value {
 
 /// The line that the example prints.
 fn one_line() -> String {
-    let said = Command::new(Example::program("export_settings").unwrap()).output().unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    String::from_utf8(said.stdout).unwrap()
+    let message = Command::new(Example::program("export_settings").unwrap()).output().unwrap();
+    assert!(message.status.success(), "{}", String::from_utf8_lossy(&message.stderr));
+    String::from_utf8(message.stdout).unwrap()
 }
 
 #[actix_web::test]
@@ -60,15 +60,15 @@ fn typed(mut manage: Command, line: &str) -> String {
         .spawn()
         .unwrap();
     let (mut stdin, mut stdout) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
-    let mut said = Vec::new();
-    while !said.ends_with(b">>> ") {
+    let mut message = Vec::new();
+    while !message.ends_with(b">>> ") {
         let mut byte = [0];
         stdout.read_exact(&mut byte).unwrap();
-        said.extend(byte);
+        message.extend(byte);
     }
     stdin.write_all(line.as_bytes()).unwrap();
     drop(stdin);
-    stdout.read_to_end(&mut said).unwrap();
+    stdout.read_to_end(&mut message).unwrap();
     assert!(shell.wait().unwrap().success());
-    String::from_utf8(said).unwrap()
+    String::from_utf8(message).unwrap()
 }

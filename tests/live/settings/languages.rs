@@ -9,7 +9,7 @@ use actix_web::{
 use serde_json::{Value, json};
 use testbed::{Django, Settings, With};
 
-use crate::beds::{Bed, Dice, seed};
+use crate::beds::{Bed, Rng, seed};
 
 const PATHS: [&str; 13] = [
     "/members/",
@@ -77,7 +77,7 @@ async fn visitors_are_redirected_to_the_login_page_in_their_language() {
     let seed = seed();
     for django in Django::available().unwrap() {
         for (number, settings) in sites().iter().enumerate() {
-            let dice = &mut Dice(seed + number as u64);
+            let rng = &mut Rng(seed + number as u64);
             let bed = Bed::without_users(django, settings).await;
             let exported = bed.export().await;
             let found: Value = serde_json::from_str(&exported).unwrap();
@@ -91,9 +91,9 @@ async fn visitors_are_redirected_to_the_login_page_in_their_language() {
             let name = settings.get("LANGUAGE_COOKIE_NAME").unwrap_or("django_language");
             let mut seen = std::collections::BTreeSet::new();
             for _ in 0..150 {
-                let path = PATHS[dice.below(PATHS.len())];
-                let cookie = format!("{name}={}", COOKIES[dice.below(COOKIES.len())]);
-                let accepted = ACCEPTED[dice.below(ACCEPTED.len())];
+                let path = PATHS[rng.below(PATHS.len())];
+                let cookie = format!("{name}={}", COOKIES[rng.below(COOKIES.len())]);
+                let accepted = ACCEPTED[rng.below(ACCEPTED.len())];
                 let visit = json!({
                     "cmd": "visit", "path": path, "cookie": cookie,
                     "headers": { "Accept-Language": accepted },
@@ -150,7 +150,7 @@ async fn a_custom_locale_middleware_is_exported_as_a_note() {
         (&json!("/en/accounts/login/"), &Value::Null)
     );
     assert_eq!(found["LOGIN_REDIRECT_URL"], "/en/accounts/login/");
-    let said: Vec<_> =
+    let message: Vec<_> =
         found["not_honoured"].as_array().unwrap().iter().map(|each| &each["setting"]).collect();
-    assert_eq!(said, ["LOGIN_URL", "LOGIN_REDIRECT_URL", "MIDDLEWARE"]);
+    assert_eq!(message, ["LOGIN_URL", "LOGIN_REDIRECT_URL", "MIDDLEWARE"]);
 }

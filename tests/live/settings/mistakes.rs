@@ -220,7 +220,7 @@ async fn every_detectable_mistake_is_named_at_start() {
     assert!(mistakes.len() >= 33, "{}", mistakes.len());
     let mut unnamed = Vec::new();
     for (mistake, settings, shows, named) in mistakes {
-        let (shown, said) = match start(bed.url(), settings).await {
+        let (shown, message) = match start(bed.url(), settings).await {
             Err(error) => (Refused, error.to_string()),
             Ok(report) if report.warnings().is_empty() => {
                 unnamed.push(format!("{mistake}: not noticed\n{report}"));
@@ -228,12 +228,12 @@ async fn every_detectable_mistake_is_named_at_start() {
             }
             Ok(report) => (Warned, report.to_string()),
         };
-        let missing: Vec<_> = named.iter().filter(|name| !said.contains(**name)).collect();
+        let missing: Vec<_> = named.iter().filter(|name| !message.contains(**name)).collect();
         if shown != shows || !missing.is_empty() {
-            unnamed.push(format!("{mistake}: {shown:?}, without {missing:?}:\n{said}"));
+            unnamed.push(format!("{mistake}: {shown:?}, without {missing:?}:\n{message}"));
         }
         for secret in [KEY, FALLBACKS[0], FALLBACKS[1], "of ada"] {
-            assert!(!said.contains(secret), "{mistake}: {said}");
+            assert!(!message.contains(secret), "{mistake}: {message}");
         }
     }
     assert!(unnamed.is_empty(), "{}", unnamed.join("\n\n"));
@@ -250,11 +250,14 @@ async fn missing_rights_are_reported_together_as_statements_to_paste() {
     // Nothing here asks for users or permissions.
     let mut sessions_alone = right();
     sessions_alone.user_model = member();
-    let said = start(&url, Ok(sessions_alone.clone())).await.unwrap_err().to_string();
-    let grants: Vec<_> = said.lines().filter_map(|line| line.split_once(": GRANT ")).collect();
-    assert_eq!(grants.len(), 8, "{said}");
-    assert!(said.contains(&format!("GRANT USAGE ON SCHEMA \"shop\" TO \"{role}\";")), "{said}");
-    assert!(!said.contains("migrate"), "{said}");
+    let message = start(&url, Ok(sessions_alone.clone())).await.unwrap_err().to_string();
+    let grants: Vec<_> = message.lines().filter_map(|line| line.split_once(": GRANT ")).collect();
+    assert_eq!(grants.len(), 8, "{message}");
+    assert!(
+        message.contains(&format!("GRANT USAGE ON SCHEMA \"shop\" TO \"{role}\";")),
+        "{message}"
+    );
+    assert!(!message.contains("migrate"), "{message}");
     // Pasted, they are what is missing.
     for (_, grant) in grants {
         bed.sql(&format!("GRANT {grant}")).await;
@@ -264,8 +267,8 @@ async fn missing_rights_are_reported_together_as_statements_to_paste() {
 
     let mut writes = sessions_alone;
     writes.write_sessions = true;
-    let said = start(&url, Ok(writes.clone())).await.unwrap_err().to_string();
-    let grant = said
+    let message = start(&url, Ok(writes.clone())).await.unwrap_err().to_string();
+    let grant = message
         .lines()
         .find_map(|line| line.split_once("write_sessions: this role may not change sessions: "));
     bed.sql(grant.unwrap().1).await;
@@ -302,10 +305,10 @@ async fn a_role_needs_only_the_rights_that_the_middlewares_use() {
 
     let users = site();
     let _middleware = DjangoSessionMiddleware::login_required(users.clone());
-    let said = users.check().await.unwrap_err().to_string();
+    let message = users.check().await.unwrap_err().to_string();
     assert!(
-        said.contains(&format!("GRANT SELECT ON \"shop\".\"member\" TO \"{role}\";")),
-        "{said}"
+        message.contains(&format!("GRANT SELECT ON \"shop\".\"member\" TO \"{role}\";")),
+        "{message}"
     );
     bed.sql(&format!("GRANT SELECT ON shop.member TO {role}")).await;
     assert_eq!(users.check().await.unwrap().warnings(), [""; 0]);
@@ -313,8 +316,12 @@ async fn a_role_needs_only_the_rights_that_the_middlewares_use() {
     let permissions = site();
     let _middleware =
         DjangoSessionMiddleware::login_required(permissions.clone()).permission_required("a.b");
-    let said = permissions.check().await.unwrap_err().to_string();
-    assert_eq!(said.lines().filter(|line| line.contains("GRANT SELECT")).count(), 5, "{said}");
+    let message = permissions.check().await.unwrap_err().to_string();
+    assert_eq!(
+        message.lines().filter(|line| line.contains("GRANT SELECT")).count(),
+        5,
+        "{message}"
+    );
     bed.sql(&format!("DROP OWNED BY {role}")).await;
     bed.sql(&format!("DROP ROLE {role}")).await;
 }

@@ -30,7 +30,7 @@ pub(crate) fn refusal<T: std::fmt::Debug>(found: Result<T, Error>) -> String {
     }
 }
 
-pub(crate) fn said(sentence: &str, named: &[&str]) {
+pub(crate) fn assert_reported(sentence: &str, named: &[&str]) {
     for each in named {
         assert!(sentence.contains(each), "{each}: {sentence}");
     }
@@ -49,14 +49,17 @@ async fn a_custom_password_check_and_a_custom_username_lookup_need_hooks() {
         let manager = "users.natural.models.AnyCase.get_by_natural_key";
         let model = "users.natural.models.NaturalUser.check_password";
         let refused = refusal(site.user_by_username("ada@example.com").await);
-        said(&refused, &[manager, "username_to_column", "username_iexact", "accepted_overrides"]);
+        assert_reported(
+            &refused,
+            &[manager, "username_to_column", "username_iexact", "accepted_overrides"],
+        );
         let settings = settings.with(|s| {
             s.user_model.username_iexact = true;
             s.user_model.columns = vec!["locked".into(), "closed".into()];
         });
         let site = in_use(bed.site_with(settings));
         let refused = refusal(site.authenticate("ada@example.com", "pw").await);
-        said(&refused, &[model, "after_check_password"]);
+        assert_reported(&refused, &[model, "after_check_password"]);
         let warnings = format!("{:?}", site.check().await.unwrap().warnings());
         assert!(warnings.contains(model) && !warnings.contains(manager), "{warnings}");
 
@@ -84,7 +87,10 @@ async fn a_username_field_that_converts_names_needs_a_hook() {
     bed.user("ada@x.com", json!({ "password": "pw" })).await;
     let site = bed.site_with(exported(&bed).await);
     let refused = refusal(site.authenticate("ada@x.com", "pw").await);
-    said(&refused, &["users.lower.models.LowerField.get_prep_value", "username_to_column"]);
+    assert_reported(
+        &refused,
+        &["users.lower.models.LowerField.get_prep_value", "username_to_column"],
+    );
     let site = site.username_to_column(|typed| Ok(Some(typed.to_lowercase())));
     for name in ["ada@x.com", "Ada@X.com", "ada@y.com"] {
         let found = site.authenticate(name, "pw").await.unwrap();
@@ -109,7 +115,7 @@ async fn a_backend_that_refuses_a_permission_needs_a_hook() {
     let site = bed.site_with(exported(&bed).await);
     let ada = site.user_by_username("ada").await.unwrap();
     let refused = refusal(ada.has_perm("auth.add_user").await);
-    said(&refused, &["own.backends.Denying.has_perm", "after_has_perm"]);
+    assert_reported(&refused, &["own.backends.Denying.has_perm", "after_has_perm"]);
     refusal(ada.has_module_perms("auth").await);
     refusal(ada.permissions().await);
 
@@ -142,8 +148,8 @@ async fn a_custom_hasher_with_the_name_of_djangos_needs_a_hook() {
     bed.user("pep", json!({ "password": "pw" })).await;
     let site = bed.site_with(exported(&bed).await);
     let named = ["testsite.hashers.Peppered.encode", "password_hasher"];
-    said(&refusal(site.authenticate("pep", "pw").await), &named);
-    said(&refusal(site.make_password("pw").await), &named);
+    assert_reported(&refusal(site.authenticate("pep", "pw").await), &named);
+    assert_reported(&refusal(site.make_password("pw").await), &named);
 
     let django = PasswordHasher::Pbkdf2Sha256 { iterations: 1000 };
     let same = django.clone();
@@ -166,13 +172,16 @@ async fn a_custom_session_class_works_once_the_service_accepts_its_overrides() {
     let bed = Bed::without_users(Django::default(), &settings).await;
     let settings = exported(&bed).await;
     let refused = refusal(DjangoSite::new(bed.pool(), settings.clone()));
-    said(&refused, &["own.sessions.SessionStore._validate_session_key", "accepted_overrides"]);
+    assert_reported(
+        &refused,
+        &["own.sessions.SessionStore._validate_session_key", "accepted_overrides"],
+    );
     let mut settings = settings;
     settings.accepted_overrides.push("own.sessions.SessionStore._validate_session_key".into());
     let site = bed.site_with(settings.clone());
     let refused = refusal(site.delete(&SessionKey::generate()).await);
     let own = ["_get_new_session_key", "save", "delete"];
-    said(
+    assert_reported(
         &refused,
         &own.map(|name| format!("own.sessions.SessionStore.{name}")).each_ref().map(|s| &**s),
     );
@@ -192,7 +201,10 @@ async fn further_session_columns_are_written_with_the_session() {
         let site = bed.site_with(exported(&bed).await);
         let data = SessionData::new();
         let refused = refusal(site.create(&data, Expiry::Default).await);
-        said(&refused, &["devices.sessions.DeviceStore.create_model_instance", "session_columns"]);
+        assert_reported(
+            &refused,
+            &["devices.sessions.DeviceStore.create_model_instance", "session_columns"],
+        );
         let site = site.session_columns(["user_id", "device"], |data, _| {
             Ok(json!({ "user_id": data.user_id(), "device": "here" }))
         });
@@ -282,8 +294,9 @@ async fn every_override_of_a_django_method_is_reported() {
     let arguments = ["-v", "0", "-c", &script];
     for django in Django::available().unwrap() {
         let settings = Settings::default();
-        let said = Site::shell(django, database.url(), &settings, &arguments, "").await.unwrap();
-        let (found, count) = said.trim().rsplit_once(' ').unwrap();
+        let assert_reported =
+            Site::shell(django, database.url(), &settings, &arguments, "").await.unwrap();
+        let (found, count) = assert_reported.trim().rsplit_once(' ').unwrap();
         assert_eq!(found, "[]", "{django}");
         assert!(count.parse::<usize>().unwrap() > 200, "{count}");
     }

@@ -18,7 +18,7 @@ use actix_web::{
 use serde_json::{Value, json};
 use testbed::{Django, Settings, With};
 
-use super::overrides::{exported, refusal, said};
+use super::overrides::{assert_reported, exported, refusal};
 use crate::beds::{Bed, PASSWORD, settings};
 
 async fn status<S, B>(app: &S, path: &str, key: &str) -> u16
@@ -78,9 +78,9 @@ async fn users_whom_the_manager_hides_are_never_found() {
         for path in ["/page", "/rest"] {
             assert_eq!(status(&app, path, &ada).await, 500, "{django}, {path}");
         }
-        said(&refusal(site.user(1).await), &[manager, "accepted_overrides"]);
-        said(&refusal(site.user_by_username("ada").await), &[manager]);
-        said(&refusal(site.authenticate("ada", PASSWORD).await), &[manager]);
+        assert_reported(&refusal(site.user(1).await), &[manager, "accepted_overrides"]);
+        assert_reported(&refusal(site.user_by_username("ada").await), &[manager]);
+        assert_reported(&refusal(site.authenticate("ada", PASSWORD).await), &[manager]);
 
         // The hook answers for those whom it is asked about, and for those whom it asks for.
         let hooked = site.after_get_user(|_, user, site| async move {
@@ -94,7 +94,7 @@ async fn users_whom_the_manager_hides_are_never_found() {
         }
         // It is asked about no others.
         let refused = refusal(hooked.user(1).await);
-        said(&refused, &[manager, "accepted_overrides"]);
+        assert_reported(&refused, &[manager, "accepted_overrides"]);
         assert!(!refused.contains("after_get_user"), "{refused}");
         let site = bed.site_with(settings.with(|s| s.accepted_overrides.push(manager.into())));
         assert_eq!(site.user(1).await.unwrap().username(), "ada");
@@ -134,8 +134,11 @@ async fn a_model_with_its_own_permissions_and_set_password_needs_hooks() {
         let model = "users.guarded.models.GuardedUser";
         let ada = site.user_by_username("ada").await.unwrap();
         let refused = refusal(ada.has_perm("auth.view_user").await);
-        said(&refused, &[&format!("{model}.has_perm"), "after_has_perm"]);
-        said(&refusal(site.make_password("pw").await), &[&format!("{model}.set_password")]);
+        assert_reported(&refused, &[&format!("{model}.has_perm"), "after_has_perm"]);
+        assert_reported(
+            &refusal(site.make_password("pw").await),
+            &[&format!("{model}.set_password")],
+        );
 
         let site = site
             .after_has_perm(|user, _, has| async move { Ok(has && !user.get::<bool>("locked")?) });

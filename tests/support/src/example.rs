@@ -15,8 +15,8 @@ pub struct Example {
 }
 
 impl Example {
-    /// Starts it on that database, and on a port that is free, and waits until it listens. It finds
-    /// nothing else in its environment but the secret key of the site, and what is given here.
+    /// Starts it on that database and on a free port, and waits until it listens. Its environment contains
+    /// only the secret key of the site and these variables.
     ///
     /// # Errors
     /// When it cannot be built or ends at once; the message has what it said.
@@ -30,17 +30,17 @@ impl Example {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let mut said = String::new();
+        let mut output = String::new();
         if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut said)?;
+            BufReader::new(stdout).read_line(&mut output)?;
         }
-        match said.trim_end().strip_prefix("listening on ") {
+        match output.trim_end().strip_prefix("listening on ") {
             Some(url) => Ok(Self { url: url.to_owned(), child }),
             None => {
                 drop(child.kill());
                 let why = child.stderr.take().map(io::read_to_string).transpose()?;
                 child.wait()?;
-                Err(Error::new(format!("{name} ended: {said}{}", why.unwrap_or_default())))
+                Err(Error::new(format!("{name} ended: {output}{}", why.unwrap_or_default())))
             }
         }
     }

@@ -5,7 +5,7 @@
 //! use testbed::{Browser, Django, TestBed};
 //!
 //! let bed = TestBed::start(Django::V5_2).await?;
-//! bed.judge().await?.set_user("ada", "lovelace").await?;
+//! bed.oracle().await?.set_user("ada", "lovelace").await?;
 //! let (browser, site) = (Browser::new(), bed.site().await?);
 //! browser.login(site, "ada", "lovelace").await?;
 //! assert_eq!(browser.whoami(site).await?["username"], "ada");
@@ -23,17 +23,17 @@
 mod answer;
 mod app;
 mod browser;
-mod dice;
 mod django;
 mod error;
 mod example;
 mod forks;
-mod judge;
 mod log;
+mod oracle;
 mod postgres;
 mod process;
 mod proxy;
 mod python;
+mod rng;
 mod settings;
 mod site;
 mod until;
@@ -45,27 +45,27 @@ use tokio::sync::OnceCell;
 pub use answer::Answer;
 pub use app::{TestApp, any_port};
 pub use browser::Browser;
-pub use dice::{Dice, seed};
 pub use django::Django;
 pub use error::{Error, Result};
 pub use example::Example;
 pub use forks::stop_forking;
-pub use judge::Judge;
 pub use log::{Line, Log};
+pub use oracle::Oracle;
 pub use postgres::{Postgres, TestDatabase};
 pub use proxy::{Prepared, Proxy};
 pub use python::{Venv, not_tested};
+pub use rng::{Rng, seed};
 pub use settings::Settings;
 pub use site::Site;
 pub use until::until;
 pub use unused_address::unused_address;
 pub use with::With;
 
-/// A new database with Django's tables, and a Django for it: a site, and a judge that answers
+/// A new database with Django's tables, and a Django for it: a site, and an oracle that answers
 /// questions.
 #[derive(Debug)]
 pub struct TestBed {
-    judge: OnceCell<Judge>,
+    oracle: OnceCell<Oracle>,
     site: OnceCell<Site>,
     database: TestDatabase,
     django: Django,
@@ -97,7 +97,7 @@ impl TestBed {
     /// As [`start`](Self::start).
     pub async fn on(postgres: &Postgres, django: Django, settings: Settings) -> Result<Self> {
         let database = postgres.django_database(django, &settings).await?;
-        Ok(Self { judge: OnceCell::new(), site: OnceCell::new(), database, django, settings })
+        Ok(Self { oracle: OnceCell::new(), site: OnceCell::new(), database, django, settings })
     }
 
     /// The Django site; started by the first call.
@@ -137,9 +137,9 @@ impl TestBed {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn judge(&self) -> Result<&Judge> {
-        self.judge
-            .get_or_try_init(|| Judge::start(self.django, self.database.url(), &self.settings))
+    pub async fn oracle(&self) -> Result<&Oracle> {
+        self.oracle
+            .get_or_try_init(|| Oracle::start(self.django, self.database.url(), &self.settings))
             .await
     }
 }

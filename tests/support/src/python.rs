@@ -151,13 +151,13 @@ impl Python {
 
     fn at(path: &Path) -> Option<Self> {
         let ask = "import sys; print(*sys.version_info[:2], sys.executable, sep='\\n')";
-        let said = Command::new(path)
+        let printed = Command::new(path)
             .args(["-c", ask])
             .output()
             .ok()
-            .filter(|said| said.status.success())?;
-        let said = String::from_utf8(said.stdout).ok()?;
-        let mut lines = said.lines();
+            .filter(|printed| printed.status.success())?;
+        let printed = String::from_utf8(printed.stdout).ok()?;
+        let mut lines = printed.lines();
         let version = (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?);
         Some(Self { path: lines.next()?.into(), version })
     }

@@ -112,8 +112,8 @@ impl Site {
         let script = fs::read_to_string(here().join("../../src/settings/export_settings.py"))?;
         let fork = Fork::new("export", database_url, settings).env("EXPORT_SETTINGS", &script);
         let (_, answer) = fork.start(&venv).await?;
-        let said = answer["said"].as_str().map(str::to_owned);
-        said.ok_or_else(|| Error::new(format!("export.py answered {answer}")))
+        let message = answer["said"].as_str().map(str::to_owned);
+        message.ok_or_else(|| Error::new(format!("export.py answered {answer}")))
     }
 
     /// `manage.py`, for a test to add arguments and run.

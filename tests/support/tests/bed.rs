@@ -36,7 +36,7 @@ async fn a_user_who_logs_in_through_the_form_is_known_to_django() -> Result<()> 
 async fn gunicorn_serves_the_same_site() -> Result<()> {
     let bed = TestBed::start(Django::V5_2).await?;
     let site = Site::start_gunicorn(Django::V5_2, bed.database_url(), bed.settings(), 2).await?;
-    bed.judge().await?.set_user("ada", "lovelace").await?;
+    bed.oracle().await?.set_user("ada", "lovelace").await?;
     let browser = Browser::new();
 
     browser.login(&site, "ada", "lovelace").await?;
@@ -49,10 +49,10 @@ async fn gunicorn_serves_the_same_site() -> Result<()> {
 #[tokio::test]
 async fn every_test_bed_has_its_own_database() -> Result<()> {
     let (one, two) = (TestBed::start(Django::V5_2).await?, TestBed::start(Django::V5_2).await?);
-    one.judge().await?.set_user("ada", "lovelace").await?;
+    one.oracle().await?.set_user("ada", "lovelace").await?;
 
     let question = json!({ "cmd": "get_user", "username": "ada" });
-    let answer = two.judge().await?.ask(question).await;
+    let answer = two.oracle().await?.ask(question).await;
     assert_eq!(
         answer.map_err(|error| error.class().map(str::to_owned)),
         Err(Some("LookupError".into()))
@@ -69,24 +69,24 @@ async fn a_server_of_the_tests_can_be_stopped_and_restarted() -> Result<()> {
         return Ok(());
     }
     let bed = TestBed::on(&postgres, Django::V5_2, Settings::default()).await?;
-    let judge = bed.judge().await?.clone();
-    let user = judge.set_user("ada", "lovelace").await?;
+    let oracle = bed.oracle().await?.clone();
+    let user = oracle.set_user("ada", "lovelace").await?;
     let question = json!({ "cmd": "get_user", "username": "ada" });
 
     postgres.kill9().await?;
     assert_eq!(postgres.pid().await?, None);
-    assert!(judge.ask(question.clone()).await.is_err());
+    assert!(oracle.ask(question.clone()).await.is_err());
     postgres.restart().await?;
     assert!(postgres.pid().await?.is_some());
-    assert_eq!(judge.ask(question.clone()).await?, user);
+    assert_eq!(oracle.ask(question.clone()).await?, user);
 
     assert!(postgres.terminate_backends().await? > 0);
-    assert_eq!(judge.ask(question.clone()).await?, user);
+    assert_eq!(oracle.ask(question.clone()).await?, user);
     // A process that was told to end may still be running.
     assert!(bed.database().terminate_backends().await? >= 1);
 
     postgres.freeze().await?;
-    let mut answer = Box::pin(judge.ask(question));
+    let mut answer = Box::pin(oracle.ask(question));
     assert!(timeout(Duration::from_millis(300), &mut answer).await.is_err());
     postgres.thaw().await?;
     assert_eq!(answer.await?, user);
@@ -103,7 +103,7 @@ async fn a_process_that_will_be_killed() -> Result<()> {
     }
     let bed = TestBed::start(Django::V5_2).await?;
     let question = json!({ "cmd": "sql", "statement": "SHOW data_directory" });
-    let answer = bed.judge().await?.ask(question).await?;
+    let answer = bed.oracle().await?.ask(question).await?;
     let row = &answer["rows"][0][0];
     println!("{STARTED}{}", json!([bed.database_url(), bed.site().await?.url(), row]));
     sleep(Duration::from_secs(60)).await;

@@ -2,7 +2,7 @@
 
 use actix_django_session::url_has_allowed_host_and_scheme;
 use serde_json::json;
-use testbed::{Dice, Django, seed};
+use testbed::{Django, Rng, seed};
 
 use crate::beds::Bed;
 
@@ -87,12 +87,12 @@ const PIECES: &[&str] = &[
 
 #[actix_web::test]
 async fn a_url_that_any_django_refuses_is_refused_here() {
-    let mut dice = Dice(seed());
+    let mut rng = Rng(seed());
     let mut urls: Vec<String> = (0..6000)
-        .map(|_| (0..1 + dice.below(6)).map(|_| PIECES[dice.below(PIECES.len())]).collect())
+        .map(|_| (0..1 + rng.below(6)).map(|_| PIECES[rng.below(PIECES.len())]).collect())
         .collect();
     for _ in 0..1500 {
-        let c = char::from_u32(dice.below(0x11_0000) as u32).unwrap_or('\u{fffd}');
+        let c = char::from_u32(rng.below(0x11_0000) as u32).unwrap_or('\u{fffd}');
         urls.push(format!("{c}//evil.example"));
     }
     urls.extend([2047, 2048, 2049].map(|length| "/".to_owned() + &"\u{e9}".repeat(length - 1)));

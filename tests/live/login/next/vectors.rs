@@ -32,7 +32,7 @@ fn a_url_is_safe_if_every_django_version_accepts_it() {
         };
         let url = vector["url"].as_str().unwrap_or_default();
         let is_safe = url_has_allowed_host_and_scheme(url, hosts, vector["require_https"] == true);
-        let expected = results(&vector).iter().all(|said| *said == true);
+        let expected = results(&vector).iter().all(|message| *message == true);
         assert_eq!(is_safe, expected, "{vector}");
         counts[usize::from(is_safe)] += 1;
     }
@@ -66,7 +66,7 @@ fn a_location_is_written_as_django_writes_it() {
             Some(location) => assert!(expected.contains(&location.into()), "{vector}"),
             None => {
                 assert_eq!(answer.status(), 400);
-                assert!(expected.iter().any(|said| said["error"].is_string()), "{vector}");
+                assert!(expected.iter().any(|message| message["error"].is_string()), "{vector}");
             }
         }
         seen += 1;
@@ -89,10 +89,10 @@ fn login_and_logout_redirect_where_django_redirects() {
         let site = DjangoSite::new(no_database(), settings).unwrap();
         let ours = answer(&vector, &site);
         let expected = results(&vector);
-        let is_same = |said: &Value| {
-            said["status"] == ours["status"]
-                && said["location"] == ours["location"]
-                && (ours["body"].is_null() || said["body"] == ours["body"])
+        let is_same = |message: &Value| {
+            message["status"] == ours["status"]
+                && message["location"] == ours["location"]
+                && (ours["body"].is_null() || message["body"] == ours["body"])
         };
         assert!(expected.iter().any(is_same), "{ours} for {vector}");
         seen += 1;

@@ -69,11 +69,11 @@ pub(super) fn why_not(vector: &Value, of_newer: Option<&Value>) -> Option<&'stat
         return Some(reason);
     }
     // The older packages accept more, or fail on tokens that the newer ones refuse.
-    let told = |vector: &Value| {
+    let outcome = |vector: &Value| {
         let expect = &vector["expect"];
         (expect["status"].clone(), expect["body"]["detail"].clone())
     };
-    let differs = |newer: &Value| told(newer) != told(vector);
+    let differs = |newer: &Value| outcome(newer) != outcome(vector);
     (!super::is_of_newer_packages(vector) && of_newer.is_none_or(differs))
         .then_some("left out: older packages, that are more lenient or fail")
 }

@@ -2,20 +2,20 @@ use serde_json::{Value, json};
 
 use crate::{Django, Error, Result, Settings, Venv, forks::Fork, process::Process};
 
-/// A Django that answers questions: `tests/django/judge.py`, which lists them at its top.
+/// A Django that answers questions: `tests/django/oracle.py`, which lists them at its top.
 #[derive(Clone, Debug)]
-pub struct Judge {
+pub struct Oracle {
     process: Process,
 }
 
-impl Judge {
+impl Oracle {
     /// Starts it on a database that has Django's tables.
     ///
     /// # Errors
     /// When Django cannot be installed or does not start.
     pub async fn start(django: Django, database_url: &str, settings: &Settings) -> Result<Self> {
         let venv = Venv::with(django, settings.packages()).await?;
-        let (process, _) = Fork::new("judge", database_url, settings).start(&venv).await?;
+        let (process, _) = Fork::new("oracle", database_url, settings).start(&venv).await?;
         Ok(Self { process })
     }
 
@@ -31,7 +31,7 @@ impl Judge {
     /// "message": ..}`.
     ///
     /// # Errors
-    /// When the judge has ended.
+    /// When the oracle has ended.
     pub async fn ask_all(&self, questions: Vec<Value>) -> Result<Vec<Value>> {
         match self.ask(json!({ "cmd": "batch", "commands": questions })).await?["answers"].take() {
             Value::Array(answers) => Ok(answers),

@@ -1,4 +1,4 @@
-"""Django as the judge of the crate: answers questions, JSON objects, one a line.
+"""Django as the oracle of the crate: answers questions, JSON objects, one a line.
 
 Each function in COMMANDS is a command, its parameters are the question's other members:
 {"cmd": "decode", "session_data": ".."} -> {"json": "{}", "warned": true}. An exception is answered with

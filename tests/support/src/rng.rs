@@ -13,9 +13,9 @@ pub fn seed() -> u64 {
 
 /// A small generator of random numbers (splitmix64): the same seed always gives the same numbers.
 #[derive(Clone, Debug)]
-pub struct Dice(pub u64);
+pub struct Rng(pub u64);
 
-impl Dice {
+impl Rng {
     /// A number from 0 to below the end.
     pub fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
