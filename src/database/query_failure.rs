@@ -64,7 +64,7 @@ impl From<QueryFailure> for Arc<Unavailable> {
 }
 
 /// Whether the server says that no column can hold such a value: the text is not of the type, the encoding
-/// lacks a character, a domain forbids it. Then no row has the value, and nothing is out of order.
+/// lacks a character, a domain forbids it. Then no row has the value. That is no fault.
 pub(super) fn is_no_such_value(code: Option<&SqlState>) -> bool {
     // The classes "data exception" and "integrity constraint violation".
     code.is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("23"))

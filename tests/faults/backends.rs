@@ -8,6 +8,7 @@ use crate::{
     load::Load,
     scene::{Scene, connect},
     service::APPLICATION_NAME,
+    until,
 };
 
 pub(crate) struct Backends(Client);
@@ -42,18 +43,25 @@ impl Backends {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    /// The greatest number that wait while visitors come to a locked table, for several timeouts of 200 of
-    /// them.
-    pub(crate) async fn most_while_locked(&self, scene: &Scene, load: &Load, rounds: u64) -> usize {
+    /// The greatest number that wait while visitors come to a locked table, for several timeouts.
+    pub(crate) async fn most_while_locked(
+        &self,
+        scene: &Scene,
+        load: &Load,
+        in_flight: usize,
+    ) -> usize {
         let mut admin = scene.client().await;
         let transaction = admin.transaction().await.unwrap();
         transaction.batch_execute("LOCK TABLE django_session").await.unwrap();
-        let (mut most, goal) = (0, load.unavailable() + rounds * 180);
-        crate::until("visitors were turned away, and queries waited", async || {
-            most = self.count_waiting().await.max(most);
-            load.unavailable() >= goal && most > 0
-        })
-        .await;
+        let mut most = 0;
+        for _ in 0..3 {
+            let goal = load.unavailable() + in_flight as u64;
+            until("visitors were turned away, and queries waited", async || {
+                most = self.count_waiting().await.max(most);
+                load.unavailable() >= goal && most > 0
+            })
+            .await;
+        }
         transaction.commit().await.unwrap();
         most
     }

@@ -127,7 +127,7 @@ async fn a_row_that_is_replaced_is_seen_whole_and_at_once() {
             3 => {
                 let change = is("200 no session");
                 let delete = json!({ "cmd": "delete_row", "key": key });
-                scene.oracle.ask(delete).await.unwrap();
+                scene.oracle().await.ask(delete).await.unwrap();
                 change
             }
             2 => {
@@ -215,7 +215,7 @@ async fn the_old_key_of_a_login_names_no_session() {
         scene.session(&new, r#"{"cart": 1, "_auth_user_id": "1"}"#).await;
         of_new.push(cycled.done());
         let delete = json!({ "cmd": "delete_row", "key": old });
-        scene.oracle.ask(delete).await.unwrap();
+        scene.oracle().await.ask(delete).await.unwrap();
         changes.push(change.done());
         watch.oracle("key cycled by a login, the old key", &changes).await;
         watch_new.oracle("key cycled by a login, the new key", &of_new).await;

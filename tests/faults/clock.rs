@@ -16,7 +16,7 @@ async fn a_session_ends_for_django_and_here_at_the_same_microsecond() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let site = DjangoSite::new(pool(scene.database.url(), 1), settings()).unwrap();
-    let key = scene.oracle.login("ada").await.unwrap();
+    let key = scene.oracle().await.login("ada").await.unwrap();
     let sql = "UPDATE django_session SET expire_date = to_timestamp(%s) + %s * interval '1 us' \
                WHERE session_key = %s";
 
@@ -25,7 +25,7 @@ async fn a_session_ends_for_django_and_here_at_the_same_microsecond() {
         [(1_900_000_000, 0), (1_900_000_000, 1), (2_000_000_000, 999_999), (1_999_999_999, 500_000)]
     {
         let ends = json!({ "cmd": "sql", "statement": sql, "parameters": [seconds, micros, key] });
-        scene.oracle.ask(ends).await.unwrap();
+        scene.oracle().await.ask(ends).await.unwrap();
         let ends = UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_micros(micros);
         for (now, live) in [
             (ends - Duration::from_micros(1), true),
@@ -41,7 +41,7 @@ async fn a_session_ends_for_django_and_here_at_the_same_microsecond() {
             let visit = json!({
                 "cmd": "visit", "cookie": format!("sessionid={key}"), "now": iso(&scene, now).await,
             });
-            let verdict = scene.oracle.ask(visit).await.unwrap();
+            let verdict = scene.oracle().await.ask(visit).await.unwrap();
             assert_eq!(verdict["verdict"]["is_authenticated"], live, "{verdict}");
             sent += 1;
         }
@@ -55,6 +55,6 @@ async fn iso(scene: &Scene, moment: SystemTime) -> String {
     let sql = "SELECT to_char(to_timestamp(%s) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')";
     let parameters = [since.as_secs()];
     let ask = json!({ "cmd": "sql", "statement": sql, "parameters": parameters });
-    let answer = scene.oracle.ask(ask).await.unwrap();
+    let answer = scene.oracle().await.ask(ask).await.unwrap();
     format!("{}.{:06}+00:00", answer["rows"][0][0].as_str().unwrap(), since.subsec_micros())
 }

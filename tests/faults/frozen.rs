@@ -15,8 +15,12 @@ use crate::{
     until,
 };
 
-/// Longer than the machine ever stops by itself.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// Short, because visitors of a frozen server wait that long. All others are answered in that time, also by
+/// a busy machine: so they are few.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Far longer than two lookups and the delay of two busy cores, and shorter than any timeout of sockets.
+const IN_TIME: Duration = Duration::from_secs(16);
 
 #[tokio::test]
 async fn a_frozen_server_means_503_in_time_and_leaves_nothing_behind() {
@@ -26,13 +30,13 @@ async fn a_frozen_server_means_503_in_time_and_leaves_nothing_behind() {
     let service =
         Service::start(pool(scene.database.url(), 8), settings().with(|s| s.timeout = TIMEOUT));
 
-    let load = Load::start(&service, &scene, 200);
-    load.serve(5_000).await;
+    let load = Load::start(&service, &scene, 50);
+    load.serve(3_000).await;
     load.stop("before the stop").await;
     let (descriptors, memory) = (open_descriptors(), resident_memory());
 
-    for (round, failures) in [(1, 500), (2, 100)] {
-        let load = Load::start(&service, &scene, 200);
+    for (round, failures) in [(1, 150), (2, 50)] {
+        let load = Load::start(&service, &scene, 50);
         load.serve(1_000).await;
         postgres.freeze().await.unwrap();
         load.fail(failures).await;
@@ -40,8 +44,7 @@ async fn a_frozen_server_means_503_in_time_and_leaves_nothing_behind() {
         let resumed = load.recover(Instant::now()).await;
         println!("frozen, round {round}: the last 503 came {resumed:?} after the server went on");
         let counts = load.stop("PostgreSQL frozen and continued").await;
-        // Two lookups, and the delay of two busy cores.
-        assert!(counts.slowest() < 8 * TIMEOUT, "an answer took {:?}", counts.slowest());
+        assert!(counts.slowest() < IN_TIME, "an answer took {:?}", counts.slowest());
     }
 
     until("descriptors are closed", async || open_descriptors() <= descriptors).await;

@@ -18,10 +18,10 @@ async fn a_killed_server_means_503_until_it_is_back() {
     let scene = Scene::on(&postgres).await;
     let service = Service::start(pool(scene.database.url(), 8), patient());
     let load = Load::start(&service, &scene, 200);
-    load.serve(2_000).await;
+    load.serve(1_000).await;
     for round in 1..=2 {
         postgres.kill9().await.unwrap();
-        load.fail(1_000).await;
+        load.fail(300).await;
         postgres.restart().await.unwrap();
         let resumed = load.recover(Instant::now()).await;
         println!("killed, round {round}: the last 503 came {resumed:?} after the server was back");

@@ -53,7 +53,7 @@ async fn beside_others() -> SemaphorePermit<'static> {
     FREE.acquire().await.unwrap()
 }
 
-/// For a test that measures milliseconds, or the descriptors and memory of this process.
+/// For a test that measures the descriptors and memory of this process.
 async fn alone() -> SemaphorePermit<'static> {
     FREE.acquire_many(PLACES).await.unwrap()
 }

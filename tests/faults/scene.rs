@@ -2,14 +2,15 @@
 
 use serde_json::json;
 use testbed::{Django, Oracle, Postgres, Settings, TestDatabase};
+use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 
 pub(crate) const ROUTES: [&str; 3] = ["/optional", "/required", "/login_required"];
 
 pub(crate) struct Scene {
     pub(crate) database: TestDatabase,
-    pub(crate) oracle: Oracle,
     pub(crate) visitors: Vec<Visitor>,
+    oracle: OnceCell<Oracle>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,14 +31,29 @@ impl Scene {
     pub(crate) async fn on(postgres: &Postgres) -> Self {
         let settings = Settings::default();
         let database = postgres.django_database(Django::V5_2, &settings).await.unwrap();
-        let oracle = Oracle::start(Django::V5_2, database.url(), &settings).await.unwrap();
+        let oracle = start_oracle(&database).await;
         let visitors = visitors(&oracle).await;
-        Self { database, oracle, visitors }
+        Self { database, visitors, oracle: OnceCell::new_with(Some(oracle)) }
     }
 
-    /// On the server shared by the tests that do not break it.
+    /// On the server shared by the tests that do not break it. A copy is quicker than to log all visitors
+    /// in again.
     pub(crate) async fn new() -> Self {
-        Self::on(&Postgres::shared().await.unwrap()).await
+        static FIRST: OnceCell<(TestDatabase, Vec<Visitor>)> = OnceCell::const_new();
+
+        let postgres = Postgres::shared().await.unwrap();
+        let first = async || {
+            let Self { database, visitors, .. } = Self::on(&postgres).await;
+            (database, visitors)
+        };
+        let (database, visitors) = FIRST.get_or_init(first).await;
+        let database = postgres.copy(database).await.unwrap();
+        Self { database, visitors: visitors.clone(), oracle: OnceCell::new() }
+    }
+
+    /// The Django of this database.
+    pub(crate) async fn oracle(&self) -> &Oracle {
+        self.oracle.get_or_init(|| start_oracle(&self.database)).await
     }
 
     /// The first one of this kind.
@@ -52,7 +68,7 @@ impl Scene {
 
     /// Creates a session with this data, live for a day. Returns its key.
     pub(crate) async fn session(&self, key: &str, json: &str) -> String {
-        session(&self.oracle, key, json, None).await
+        session(self.oracle().await, key, json, None).await
     }
 }
 
@@ -60,6 +76,10 @@ pub(crate) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+async fn start_oracle(database: &TestDatabase) -> Oracle {
+    Oracle::start(Django::V5_2, database.url(), &Settings::default()).await.unwrap()
 }
 
 async fn visitors(oracle: &Oracle) -> Vec<Visitor> {

@@ -7,7 +7,6 @@ use actix_django_session::{DjangoSite, SessionKey};
 use testbed::{Proxy, With};
 
 use crate::{
-    alone,
     backends::Backends,
     beside_others,
     load::Load,
@@ -74,12 +73,13 @@ async fn all_connections_of_a_kind_may_die_at_once() {
     site.load(&key).await.unwrap();
 }
 
-/// Until the new server answers, new connections do not work either.
+/// Until the new server answers, new connections do not work either. How soon each visitor is answered is
+/// tested with a stopped clock: `after_every_fault_callers_are_answered_within_one_timeout`.
 #[tokio::test]
-async fn after_a_failover_the_answers_are_right_within_one_timeout() {
-    const TIMEOUT: Duration = Duration::from_secs(4);
+async fn after_a_failover_the_answers_are_right() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
 
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let proxy = Proxy::before(scene.database.url()).await;
     let service = Service::start(pool(proxy.url(), 16), settings().with(|s| s.timeout = TIMEOUT));
@@ -91,8 +91,5 @@ async fn after_a_failover_the_answers_are_right_within_one_timeout() {
     proxy.set_deaf(false);
     let resumed = load.recover(Instant::now()).await;
     println!("failover: the last 503 came {resumed:?} after the new server answered");
-    let counts = load.stop("failover").await;
-    // And the delay of a busy machine.
-    assert!(resumed < 2 * TIMEOUT, "{resumed:?}");
-    assert!(counts.slowest() < 3 * TIMEOUT, "an answer took {:?}", counts.slowest());
+    load.stop("failover").await;
 }

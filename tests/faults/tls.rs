@@ -19,11 +19,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    alone,
     backends::Backends,
     beside_others,
     load::Load,
-    locked::{MOST_WAITING, few_connections},
+    locked::{IN_FLIGHT, MOST_WAITING, few_connections},
     scene::Scene,
     service::{APPLICATION_NAME, Service},
 };
@@ -122,14 +121,14 @@ async fn relay(
 /// left.
 #[tokio::test]
 async fn a_locked_table_leaves_few_backends_behind_tls() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let scene = Scene::new().await;
     let proxy = TlsProxy::before(scene.database.url()).await;
     let service = Service::start(proxy.pool(4), few_connections());
-    let load = Load::start(&service, &scene, 200);
+    let load = Load::start(&service, &scene, IN_FLIGHT);
     load.serve(1_000).await;
 
-    let most = Backends::of(&scene).await.most_while_locked(&scene, &load, 5).await;
+    let most = Backends::of(&scene).await.most_while_locked(&scene, &load, IN_FLIGHT).await;
     load.recover(Instant::now()).await;
     load.stop("table locked, behind TLS").await;
     println!("locked, behind TLS: at most {most} backends waited");

@@ -98,6 +98,14 @@ impl Postgres {
         self.database_like(Some(&template)).await
     }
 
+    /// A new database with the content of this one, to which no connection may be open.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn copy(&self, database: &TestDatabase) -> Result<TestDatabase> {
+        self.database_like(Some(&database.name)).await
+    }
+
     async fn database_like(&self, template: Option<&str>) -> Result<TestDatabase> {
         let name = unique_name();
         let answer =
