@@ -47,6 +47,7 @@ class Databases:
     def __init__(self, url):
         self.url = url
         self.made = set()
+        self.connection = None
 
     def url_of(self, name):
         return urllib.parse.urlsplit(self.url)._replace(path="/" + name).geturl()
@@ -81,11 +82,27 @@ class Databases:
         return {"count": ended[0][0]}
 
     def execute(self, statement, parameters=None):
+        # A connection costs as much as what is asked over it, so it is kept; a test may have ended it meanwhile.
+        if self.connection is not None:
+            try:
+                return self.ask(statement, parameters)
+            except psycopg.OperationalError:
+                if not self.connection.closed:
+                    raise
+        self.disconnect()
         # A test that failed may have left a standby that never comes: a commit does not wait for it.
         options = "-c synchronous_commit=local"
-        with psycopg.connect(self.url, autocommit=True, connect_timeout=10, options=options) as connection:
-            cursor = connection.execute(statement, parameters)
-            return cursor.fetchall() if cursor.description else []
+        self.connection = psycopg.connect(self.url, autocommit=True, connect_timeout=10, options=options)
+        return self.ask(statement, parameters)
+
+    def ask(self, statement, parameters):
+        cursor = self.connection.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def disconnect(self):
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
 
     def commands(self):
         return {"create": self.create, "drop": self.drop, "terminate_backends": self.terminate_backends}
@@ -94,6 +111,7 @@ class Databases:
         for name in list(self.made):
             with contextlib.suppress(psycopg.Error):
                 self.drop(name)
+        self.disconnect()
 
 
 class Server:
@@ -226,6 +244,8 @@ class Server:
         return {"pid": self.process and self.process.pid}
 
     def freeze(self):
+        # On a new connection there is a limit for the wait.
+        self.databases.disconnect()
         self.signal_all(signal.SIGSTOP)
         return {}
 
@@ -293,14 +313,30 @@ def group_of(user):
 
 
 def temporary_folder():
-    """A folder for temporary files that the user of PostgreSQL can access."""
-    if os.geteuid() != 0:
-        return None
-    for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+    """A folder for temporary files that the user of PostgreSQL can access, in memory if there is room.
+
+    A database is some 300 files. To create and delete them on a disk costs more than what the tests do with them.
+    """
+    for folder in ("/dev/shm", tempfile.gettempdir(), "/tmp", "/var/tmp"):
         path = pathlib.Path(folder).resolve()
-        if path.is_dir() and all(step.stat().st_mode & 0o001 for step in [path, *path.parents]):
+        if (folder != "/dev/shm" or is_roomy(path)) and is_open(path):
             return path
     raise RuntimeError("no temporary folder that PostgreSQL can use: set TMPDIR to one that every user can enter")
+
+
+def is_roomy(path):
+    """Whether it has room for the databases and the log of all tests, and programs can run there."""
+    if not path.is_dir():
+        return False
+    there = os.statvfs(path)
+    return there.f_bavail * there.f_frsize > 2 << 30 and not there.f_flag & os.ST_NOEXEC
+
+
+def is_open(path):
+    """Whether PostgreSQL, which does not run as root, can enter it."""
+    mode = os.R_OK | os.W_OK | os.X_OK
+    steps = [path, *path.parents] if os.geteuid() == 0 else []
+    return path.is_dir() and os.access(path, mode) and all(step.stat().st_mode & 0o001 for step in steps)
 
 
 def main():

@@ -34,8 +34,7 @@ async fn random_requests_get_the_verdict_of_django() {
                 requests.iter().zip(verdicts).zip(&ours).zip(&spooled)
             {
                 // Older versions ignore bytes in it that are not base64 (V31).
-                let has_base64 = request.body.windows(6).any(|bytes| bytes == b"base64");
-                if has_base64 && django != Django::V6_1 {
+                if django != Django::V6_1 && request.has("base64") {
                     continue;
                 }
                 if is_stricter(request, djangos, ours) {

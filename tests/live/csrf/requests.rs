@@ -292,6 +292,11 @@ impl CsrfRequest {
         })
     }
 
+    /// Whether the body has this text.
+    pub(super) fn has(&self, text: &str) -> bool {
+        memchr::memmem::find(&self.body, text.as_bytes()).is_some()
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
         let found = self.headers.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_slice())
