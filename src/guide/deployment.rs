@@ -55,8 +55,7 @@
 #![doc = include_str!("../../docs/deployment/compose.yaml")]
 //! ```
 //!
-//! Tools check the syntax of both files, and the commands of the first were run in a folder. No image was built with them
-//! yet.
+//! CI checks the syntax of both files. It has no container engine, so it builds no image.
 //!
 //! ## Connections
 //!
