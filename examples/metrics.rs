@@ -60,6 +60,7 @@ async fn account(user: DjangoUser) -> String {
 
 /// Makes the middleware once. Every worker gets a clone.
 pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+    // Only this handle and its clones count: make all middlewares of it.
     let site = site.on_event(count);
     let middleware = DjangoSessionMiddleware::login_required(site).name("account");
     move |app| {

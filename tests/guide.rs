@@ -74,6 +74,22 @@ fn what_runs_a_server_has_a_subscriber() {
     assert!(servers > 20, "{servers}");
 }
 
+/// Cargo only warns of a profile for a package that is not there, and a login takes seconds without it.
+#[test]
+fn the_profile_for_hashing_names_packages_that_are_there() {
+    let chapter = fs::read_to_string("src/guide/log_in.rs").unwrap();
+    let (_, block) = chapter.split_once("//! [profile.dev.package]\n").unwrap();
+    let (lock, ours) =
+        ["Cargo.lock", "Cargo.toml"].map(|file| fs::read_to_string(file).unwrap()).into();
+    let names = block.lines().map_while(|line| line.trim_start_matches("//! ").split_once(" = {"));
+    let names: Vec<_> = names.map(|(name, _)| name).collect();
+    assert!(names.contains(&"ring") && names.len() > 5, "{names:?}");
+    for name in names {
+        assert!(lock.contains(&format!("\nname = \"{name}\"\n")), "{name} is not a dependency");
+        assert!(ours.contains(&format!("\n{name} = {{ opt-level = 3 }}")), "{name} is slow here");
+    }
+}
+
 /// A page of the documentation has no files beside it, so the diagram of the README is in its link there.
 #[test]
 fn the_documentation_has_the_diagram_of_the_readme() {

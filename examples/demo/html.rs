@@ -152,7 +152,9 @@ pub(crate) fn moment(time: SystemTime) -> String {
 pub(crate) fn facts<N: Display, V: Display>(facts: impl IntoIterator<Item = (N, V)>) -> String {
     let mut html = String::from("<dl>\n");
     for (name, value) in facts {
+        // A path may break behind its dots, so that a narrow page does not break its words.
         let (name, value) = (escape(&name.to_string()), escape(&value.to_string()));
+        let value = value.replace('.', ".<wbr>");
         let _ = writeln!(html, "<dt>{name}</dt><dd>{value}</dd>");
     }
     html + "</dl>\n"

@@ -40,18 +40,22 @@
 //!
 //! ## A container
 //!
-//! `docs/deployment/Dockerfile`:
+//! A service in a container listens on `0.0.0.0`: `examples/whoami.rs` reads `BIND`, `DATABASE_URL` and `DJANGO_SETTINGS`.
+//! `docs/deployment/Dockerfile`, for a package named `service`:
 //!
 //! ```dockerfile
 #![doc = include_str!("../../docs/deployment/Dockerfile")]
 //! ```
 //!
 //! `docs/deployment/compose.yaml`. `django-settings.json` is [the exported file](super::start#the-settings): export it again
-//! whenever settings of the site change. Neither image contains keys or passwords.
+//! whenever settings of the site change. The roles `django` and `rust` need [rights](super::production#rights). Neither
+//! image contains keys or passwords.
 //!
 //! ```yaml
 #![doc = include_str!("../../docs/deployment/compose.yaml")]
 //! ```
+//!
+//! CI checks the syntax of both files. It has no container engine, so it builds no image.
 //!
 //! ## Connections
 //!

@@ -51,6 +51,7 @@
 //! | the size of all temporary files | [`max_form_spool`](crate::DjangoSettings::max_form_spool), 1 GiB | 503 with `Retry-After`; 413 for a form that is larger than the bound by itself |
 //! | the fields of one form: their size and number | `DATA_UPLOAD_MAX_MEMORY_SIZE`, `_NUMBER_FIELDS`, `_NUMBER_FILES` | 400 |
 //!
+//! The bounds on memory and on temporary files count for all clients together: see [Slow forms](super::production#slow-forms).
 //! Each of these writes a line to the log: see [the table of log lines](super::production#log-lines). The temporary
 //! files are in [`file_upload_temp_dir`](crate::DjangoSettings::file_upload_temp_dir).
 //!

@@ -173,7 +173,25 @@
 //! `query_timeout` or `ALTER ROLE .. SET statement_timeout` ends a query that waits for a lock. Without either, a locked
 //! table can leave up to `max_connections` queries waiting every twenty `timeout`s.
 //!
+//! ## Slow forms
+//!
+//! [The bounds on forms](super::forms#a-form-with-a-file) count for all clients together. A client that sends many slow
+//! forms can use them up; until its forms reach the [`form_timeout`](crate::DjangoSettings::form_timeout), forms of other
+//! clients get a 503 with `Retry-After`. The service has no share for each client: behind a proxy all connections come
+//! from one address, and a header with another address is only as true as the proxy that sets it.
+//!
+//! The proxy knows its clients, so let it do both: wait for slow forms, and give each client a share. nginx waits unless
+//! you turn `proxy_request_buffering` off. This is `docs/deployment/forms.conf`:
+//!
+//! ```nginx
+#![doc = include_str!("../../docs/deployment/forms.conf")]
+//! ```
+//!
+//! A service that clients reach without a proxy needs a shorter `form_timeout`, or its own limit of connections for each
+//! address.
+//!
 //! ## Behind caches
 //!
 //! Every response that passed a middleware, also a rejection or an error, has one `Vary` header with `Cookie` in it.
-//! Without that header, a shared cache would give the page of one visitor to another.
+//! Without that header, a shared cache would give the page of one visitor to another. A redirect to a login page in the
+//! visitor's language also has `Accept-Language` there, as with Django's `LocaleMiddleware`.

@@ -90,3 +90,43 @@ fn timestamp(moment: SystemTime) -> SystemTime {
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
     UNIX_EPOCH + Duration::from_micros(since.as_micros().try_into().unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{memory::Tables, settings::DjangoSettings};
+
+    #[test]
+    fn a_row_changes_only_if_it_still_holds_what_was_read() {
+        let memory = Memory::new(Tables::default(), DjangoSettings::new("k"));
+        let [one, two, new] = std::array::from_fn(|_| SessionKey::generate());
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let row = |key| {
+            let row = memory.session_row(key)?;
+            Some((row.session_data.as_str().to_owned(), row.expire_date))
+        };
+        assert_eq!(memory.insert_session(&one, "a", at(10)), Written::Done);
+        assert_eq!(memory.insert_session(&one, "b", at(20)), Written::KeyTaken);
+        assert_eq!(memory.insert_session(&two, "c", at(10)), Written::Done);
+        assert_eq!(row(&one), Some(("a".into(), at(10))));
+
+        let change = |read, to| memory.update_session((&one, read), (to, "d", at(30)));
+        assert_eq!(change("b", &one), Written::Changed);
+        assert_eq!(change("b", &new), Written::Changed);
+        assert_eq!(change("a", &two), Written::KeyTaken);
+        assert_eq!((row(&one), row(&new)), (Some(("a".into(), at(10))), None));
+        assert_eq!(change("a", &new), Written::Done);
+        assert_eq!((row(&one), row(&new)), (None, Some(("d".into(), at(30)))));
+        assert_eq!(change("a", &new), Written::Changed);
+
+        assert!(!memory.slide_session(&new, at(10), at(40)));
+        assert!(!memory.slide_session(&one, at(30), at(40)));
+        assert_eq!(row(&new), Some(("d".into(), at(30))));
+        assert!(memory.slide_session(&new, at(30), at(40)));
+        assert_eq!(row(&new), Some(("d".into(), at(40))));
+
+        assert_eq!(memory.clear_expired(at(10)), 0);
+        assert_eq!(memory.clear_expired(at(11)), 1);
+        assert!(memory.delete_session(&new) && !memory.delete_session(&new));
+    }
+}

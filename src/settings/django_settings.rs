@@ -586,6 +586,12 @@ impl DjangoSettings {
         self.password_hashers.as_deref().unwrap_or(&DEFAULT_PASSWORD_HASHERS)
     }
 
+    /// Whether the algorithm is one of the exported site, and this build lacks the feature `hashers` that it needs.
+    pub(crate) fn lacks_hasher(&self, algorithm: &str) -> bool {
+        let site = self.site.iter();
+        site.flat_map(|site| &site.hashers_without_feature).any(|lacking| lacking == algorithm)
+    }
+
     /// Whether a login replaces an old encoding.
     pub(crate) fn upgrades_passwords(&self) -> bool {
         self.upgrade_passwords && self.password_hashers.is_some()

@@ -12,6 +12,8 @@ pub(crate) struct ExportedSite {
     pub(super) user_model: UserModel,
     pub(super) login_urls: Option<LoginUrls>,
     pub(crate) not_honoured: Vec<NotHonoured>,
+    /// The algorithms of Django's own hashers that need the feature `hashers`, if this build lacks it.
+    pub(crate) hashers_without_feature: Vec<String>,
 }
 
 /// Facts about the site's session class.

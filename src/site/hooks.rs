@@ -228,9 +228,11 @@ impl DjangoSite {
             Some("after_get_user") => !matches!(hooks.after_get_user, AfterGetUser::NoHook),
             Some("after_has_perm") => hooks.after_has_perm.is_some(),
             Some("password_hasher") => {
-                self.settings().hashers().iter().all(|hasher| match hasher {
+                let settings = self.settings();
+                settings.hashers().iter().all(|hasher| match hasher {
                     PasswordHasher::Custom { algorithm } => {
                         hooks.password_hashers.contains_key(algorithm)
+                            || settings.lacks_hasher(algorithm)
                     }
                     _ => true,
                 })

@@ -94,6 +94,12 @@ impl DjangoSite {
             && Hashers::new(hashers, &self.hooks().password_hashers, &|_| ()).can_make_passwords()
     }
 
+    /// Whether this algorithm needs the feature `hashers`, and neither that nor a hook is there.
+    pub(super) fn lacks_hasher(&self, algorithm: &str) -> bool {
+        self.settings().lacks_hasher(algorithm)
+            && !self.hooks().password_hashers.contains_key(algorithm)
+    }
+
     /// The error for an algorithm that this service has no code for.
     fn no_hasher(&self, algorithm: &str) -> Error {
         let is_named = |each: &&NotHonoured| each.hook.as_deref() == Some("password_hasher");

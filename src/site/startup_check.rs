@@ -17,7 +17,7 @@ use crate::{
     observe::Observer,
     report::CheckReport,
     session::{SessionData, SessionSigner, USER_ID},
-    settings::{DjangoSettings, Level, SessionEngine},
+    settings::{DjangoSettings, Level, PasswordHasher, SessionEngine},
     signing::{self, KeyUsed},
 };
 
@@ -113,6 +113,14 @@ impl DjangoSite {
                  is logged in here: set `AuthenticationBackend::reads_users` of the one that does"
                     .into(),
             );
+        }
+        // It matters only to a service that logs in.
+        let preferred = settings.hashers().first().map_or("", PasswordHasher::algorithm);
+        if settings.write_sessions && self.lacks_hasher(preferred) {
+            report.warning(format!(
+                "PASSWORD_HASHERS: passwords of this site are encoded by {preferred}, which needs the \
+                 feature `hashers` of this crate: without it, no user can log in here"
+            ));
         }
         for each in settings.not_honoured() {
             match each.level {
@@ -336,12 +344,35 @@ impl DjangoSite {
              the passwords were changed since"
                 .into()
         });
+        if self.settings().write_sessions {
+            self.check_encodings(found, report);
+        }
         let active = found.iter().filter(|(_, user)| user.is_active()).count();
         report.fact(format!(
             "{active} of them are active; {} session auth hashes match",
             found.len() - wrong
         ));
         Ok(())
+    }
+
+    /// Whether the passwords of these users can be checked. The first hasher was looked at before.
+    fn check_encodings(&self, found: &[(&SessionData, DjangoUser)], report: &mut CheckReport) {
+        let preferred = self.settings().hashers().first().map_or("", PasswordHasher::algorithm);
+        let mut lacking: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, user) in found {
+            let algorithm = user.password().split('$').next().unwrap_or_default();
+            if algorithm != preferred && self.lacks_hasher(algorithm) {
+                *lacking.entry(algorithm).or_default() += 1;
+            }
+        }
+        for (algorithm, count) in lacking {
+            report.warning(format!(
+                "PASSWORD_HASHERS: {count} of {} live sessions belong to users whose password is encoded \
+                 by {algorithm}, which needs the feature `hashers` of this crate: without it, these users \
+                 cannot log in here",
+                found.len()
+            ));
+        }
     }
 }
 
@@ -378,5 +409,74 @@ impl fmt::Display for Shared {
             "sessions in {session_table}, cookie \"{cookie_name}\", keys: {keys}; users in \
              {user_table}, primary key: {primary_key}, backends: {backends}"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        auth::HASH,
+        memory::{Tables, User},
+        session::Expiry,
+    };
+
+    /// What is said of the hashers at start-up: of pbkdf2, and of argon2 without the feature `hashers`.
+    #[tokio::test]
+    async fn the_feature_hashers_is_said_to_be_missing_only_where_users_log_in() {
+        let lacks_feature = !cfg!(feature = "hashers");
+        let pbkdf2 = serde_json::json!({ "algorithm": "pbkdf2_sha256", "costs": { "iterations": 1 }, "overrides": [] });
+        let argon2 = serde_json::json!({
+            "algorithm": "argon2", "overrides": [],
+            "costs": { "time_cost": 2, "memory_cost": 102_400, "parallelism": 8 },
+        });
+        let both = [&pbkdf2, &argon2];
+        for (hashers, encoded, write_sessions, said) in [
+            (both, "pbkdf2_sha256$1$salt$hash", true, None),
+            (both, "argon2$argon2id$..", true, Some("1 of 1 live sessions")),
+            (both, "argon2$argon2id$..", false, None),
+            ([&argon2, &pbkdf2], "pbkdf2_sha256$1$salt$hash", true, Some("no user can log in")),
+            ([&argon2, &pbkdf2], "argon2$argon2id$..", true, Some("no user can log in")),
+            ([&argon2, &pbkdf2], "argon2$argon2id$..", false, None),
+        ] {
+            let mut exported: serde_json::Value =
+                serde_json::from_str(include_str!("../settings/from_json/example.json")).unwrap();
+            exported["PASSWORD_HASHERS"] = hashers.into_iter().cloned().collect();
+            let exported = DjangoSettings::from_json(&exported.to_string(), "the key").unwrap();
+            let settings = DjangoSettings {
+                password_hashers: exported.password_hashers,
+                site: exported.site,
+                write_sessions: true,
+                ..DjangoSettings::new("the key")
+            };
+            let tables = Tables::default();
+            tables.put_user(User {
+                id: "7".into(),
+                password: encoded.into(),
+                is_active: true,
+                ..User::default()
+            });
+            let site = DjangoSite::in_memory(tables.clone(), settings.clone()).unwrap();
+            let user = site.user(7).await.unwrap();
+            let mut data = SessionData::new();
+            let hash = site.session_auth_hash(&user).unwrap().unwrap();
+            let backend = "django.contrib.auth.backends.ModelBackend".to_owned();
+            for (key, value) in [(USER_ID, "7".into()), (BACKEND, backend), (HASH, hash)] {
+                data.insert(key, &value).unwrap();
+            }
+            site.create(&data, Expiry::Seconds(60)).await.unwrap();
+
+            let settings = DjangoSettings { write_sessions, ..settings };
+            let report = DjangoSite::in_memory(tables, settings).unwrap().check().await.unwrap();
+            let warnings = report.warnings().iter();
+            let of_hashers: Vec<_> =
+                warnings.filter(|said| said.starts_with("PASSWORD_HASHERS")).collect();
+            let context = format!("{encoded} {write_sessions} {report}");
+            assert_eq!(of_hashers.len(), usize::from(lacks_feature && said.is_some()), "{context}");
+            for each in of_hashers {
+                assert!(each.contains(said.unwrap()) && each.contains("argon2"), "{context}");
+                assert!(each.contains("feature `hashers`"), "{context}");
+            }
+        }
     }
 }

@@ -9,18 +9,29 @@ use crate::settings::LoginUrls;
 /// `LANGUAGE_CODE_MAX_LENGTH` of Django: longer codes are cut to this length.
 const MAX_LENGTH: usize = 500;
 
+/// The `LOGIN_URL` of a request.
+pub(crate) struct ChosenUrl<'a> {
+    pub(crate) url: &'a str,
+    /// Whether Django's response has `Vary: Accept-Language`: the path names no language of the site.
+    pub(crate) varies: bool,
+}
+
 /// Returns `LOGIN_URL` in the language of the request, as Django chooses it: by path, cookie and
 /// `Accept-Language`. The code is spelled as in `LANGUAGES`; Django repeats `/DE/` from the path.
-pub(crate) fn login_url<'a>(urls: &'a LoginUrls, req: &HttpRequest) -> &'a str {
+pub(crate) fn login_url<'a>(urls: &'a LoginUrls, req: &HttpRequest) -> ChosenUrl<'a> {
     if urls.checks_path {
         let path = percent_decode_str(req.uri().path()).decode_utf8_lossy();
         if let Some(url) = code_in_path(&path).and_then(|code| in_language(urls, code)) {
-            return url;
+            return ChosenUrl { url, varies: false };
         }
         if !urls.prefixes_default {
-            return urls.in_language_code();
+            return ChosenUrl { url: urls.in_language_code(), varies: true };
         }
     }
+    ChosenUrl { url: by_headers(urls, req), varies: true }
+}
+
+fn by_headers<'a>(urls: &'a LoginUrls, req: &HttpRequest) -> &'a str {
     let cookie = last_cookie(req.headers(), &urls.language_cookie_name);
     if let Some(url) = cookie.and_then(|code| in_language(urls, &code)) {
         return url;

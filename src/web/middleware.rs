@@ -17,7 +17,6 @@ use futures_util::future::BoxFuture;
 use super::{
     admission::{Admits, Demands, UserTest},
     csrf_check::CsrfPolicy,
-    language,
     redirect::{LoginUrl, REDIRECT_FIELD_NAME},
     rejection::{ChooseLoginUrl, ErrorHandler, Rejection, RejectionAnswer},
     request::Context,
@@ -367,7 +366,8 @@ impl DjangoSessionMiddleware {
     /// # }
     /// ```
     ///
-    /// If the function returns an empty text or the name of a URL pattern, the request gets a 500.
+    /// If the function returns an empty text or the name of a URL pattern, the request gets a 500. If it reads
+    /// a header, name that header in `Vary`, by a middleware around this one.
     pub fn login_url_for<F>(mut self, choose: F) -> Self
     where
         F: Fn(&HttpRequest) -> String + Send + Sync + 'static,
@@ -442,10 +442,8 @@ impl DjangoSessionMiddleware {
             LoginPage::At(url) => url,
             LoginPage::OfSettings => {
                 let settings = self.site.settings();
-                if let Some(urls) = settings.login_urls().cloned() {
-                    let choose =
-                        move |req: &HttpRequest| language::login_url(&urls, req).to_owned();
-                    return RejectionAnswer::RedirectTo(Arc::new(choose), field_name.clone());
+                if let Some(urls) = settings.login_urls() {
+                    return RejectionAnswer::RedirectByLanguage(urls.clone(), field_name.clone());
                 }
                 &settings.login_url
             }

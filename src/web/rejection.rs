@@ -7,10 +7,10 @@ use actix_web::{
     http::{StatusCode, header, header::HeaderValue},
 };
 
-use super::{redirect::LoginUrl, rest::RestAnswer};
+use super::{language, redirect::LoginUrl, rest::RestAnswer, vary::vary_on};
 use crate::{
     error::{Error, FormError},
-    settings::{DjangoSettings, is_url},
+    settings::{DjangoSettings, LoginUrls, is_url},
 };
 
 /// How long a client should wait if the database does not answer.
@@ -29,6 +29,8 @@ pub(crate) struct Rejection {
 /// The answer to a visitor who could go on by logging in.
 pub(crate) enum RejectionAnswer {
     Redirect(LoginUrl),
+    /// A redirect to the URL in the language of the request, with the way back in the field of this name.
+    RedirectByLanguage(LoginUrls, String),
     /// A redirect to the URL that a function chooses, with the way back in the field of this name.
     RedirectTo(Arc<ChooseLoginUrl>, String),
     Unauthorized,
@@ -73,6 +75,14 @@ impl RejectionAnswer {
             _ if !error.wants_login() => error.error_response(),
             Self::Unauthorized => error.error_response(),
             Self::Redirect(login_url) => redirect(login_url, req, settings),
+            Self::RedirectByLanguage(urls, field_name) => {
+                let chosen = language::login_url(urls, req);
+                let mut response = redirect(&LoginUrl::new(chosen.url, field_name), req, settings);
+                if chosen.varies {
+                    vary_on("Accept-Language", response.headers_mut());
+                }
+                response
+            }
             Self::RedirectTo(choose, field_name) => {
                 let url = choose(req);
                 if is_url(&url) {

@@ -1,13 +1,18 @@
-//! `Vary: Cookie`: without it, a shared cache hands one visitor's page to another.
+//! `Vary`: without it, a shared cache hands one visitor's page to another.
 
 use actix_web::http::header::{HeaderMap, HeaderValue, VARY};
 
-/// `patch_vary_headers` of `django.utils.cache` with `("Cookie",)`.
+/// `Vary: Cookie`, which every answer behind a middleware has.
+pub(crate) fn vary_on_cookie(headers: &mut HeaderMap) {
+    vary_on("Cookie", headers);
+}
+
+/// `patch_vary_headers` of `django.utils.cache` with one name.
 ///
 /// Leaves one line, as Django does: what adds to it later (actix-cors) may look only at the first.
-pub(crate) fn vary_on_cookie(headers: &mut HeaderMap) {
+pub(crate) fn vary_on(added: &'static str, headers: &mut HeaderMap) {
     if !headers.contains_key(VARY) {
-        headers.insert(VARY, HeaderValue::from_static("Cookie"));
+        headers.insert(VARY, HeaderValue::from_static(added));
         return;
     }
     let existing = headers.get_all(VARY).flat_map(|value| value.as_bytes().split(|&b| b == b','));
@@ -16,8 +21,8 @@ pub(crate) fn vary_on_cookie(headers: &mut HeaderMap) {
         b"*".to_vec()
     } else {
         let mut names: Vec<_> = names.collect();
-        if !names.iter().any(|name| name.eq_ignore_ascii_case(b"cookie")) {
-            names.push(b"Cookie");
+        if !names.iter().any(|name| name.eq_ignore_ascii_case(added.as_bytes())) {
+            names.push(added.as_bytes());
         }
         names.join(&b", "[..])
     };

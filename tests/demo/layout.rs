@@ -25,8 +25,8 @@ const boxes = [...document.querySelectorAll('button, .button, input:not([type=hi
 const apart = (a, b) => Math.max(a.left - b.right, b.left - a.right, a.top - b.bottom, b.top - a.bottom);
 return boxes.flatMap((a, i) => boxes.slice(i + 1).map(b => apart(a, b))).filter(gap => gap < 6)";
 
-/// The lowest contrast between a text and its background (WCAG requires 4.5).
-const CONTRAST: &str = "
+/// Functions for the scripts below: the brightness of a color, the color behind an element, a contrast.
+const COLORS: &str = "
 const light = color => {
   const [r, g, b] = color.match(/[\\d.]+/g).map(part => part / 255)
     .map(part => part <= .03928 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4);
@@ -36,10 +36,19 @@ const behind = element => {
   const color = getComputedStyle(element).backgroundColor;
   return color.endsWith(', 0)') ? behind(element.parentElement) : color;
 };
+const contrast = (a, b) => (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+";
+
+/// The lowest contrast between a text and its background (WCAG requires 4.5).
+const TEXTS: &str = "
 return Math.min(...[...document.querySelectorAll('body *:not(style, script)')]
   .filter(element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
-  .map(element => [light(getComputedStyle(element).color), light(behind(element))].sort((a, b) => a - b))
-  .map(([dark, bright]) => (bright + .05) / (dark + .05)))";
+  .map(element => contrast(light(getComputedStyle(element).color), light(behind(element)))))";
+
+/// The lowest contrast between the border of a field and its surroundings (WCAG requires 3); 3 without a field.
+const FIELDS: &str = "
+return Math.min(3, ...[...document.querySelectorAll('input:not([type=hidden])')]
+  .map(field => contrast(light(getComputedStyle(field).borderTopColor), light(behind(field.parentElement)))))";
 
 /// Counts the elements that can have the focus.
 const FOCUSABLE: &str =
@@ -79,8 +88,10 @@ async fn every_page_fits_wide_and_narrow_by_day_and_by_night() {
             assert_eq!(chromium.tell(fits).await, true, "{found} scrolls sideways");
             let near = chromium.tell(TOO_NEAR).await;
             assert_eq!(near.as_array().map(Vec::len), Some(0), "{found}: gaps of {near}");
-            let contrast = chromium.tell(CONTRAST).await.as_f64().unwrap();
-            assert!(contrast >= 4.5, "{found}: contrast {contrast}");
+            for (what, least) in [(TEXTS, 4.5), (FIELDS, 3.0)] {
+                let contrast = chromium.tell(&format!("{COLORS}{what}")).await.as_f64().unwrap();
+                assert!(contrast >= least, "{found}: contrast {contrast} of {what}");
+            }
             let red = "return parseInt(getComputedStyle(document.body).backgroundColor.slice(4))";
             let red = chromium.tell(red).await.as_u64().unwrap();
             assert_eq!(red < 128, color_scheme == "dark", "{found}: {red}");

@@ -335,10 +335,14 @@ async fn run([site, sooner]: &[DjangoSite; 2], steps: &[Step]) -> Vec<Value> {
                 client.messages().await.len()
             ]));
         }
-        // Which known sessions are live.
+        // Which known sessions are live, and will be after those that no request extends.
         let mut live = Vec::new();
         for key in &keys {
-            live.push(site.load(&SessionKey::new(key).unwrap()).await.is_ok());
+            let key = SessionKey::new(key).unwrap();
+            for hours in [0, 48] {
+                let then = SystemTime::now() + Duration::from_secs(hours * 3600);
+                live.push(site.load_at(&key, then).await.is_ok());
+            }
         }
         story.push(json!([output, visitors, live]));
     }

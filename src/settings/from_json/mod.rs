@@ -115,6 +115,9 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
     };
     let ExportedMessages { storage, level, tags } = messages;
     let user_model = self::user_model(user_model);
+    let mut hashers_without_feature = Vec::new();
+    let password_hashers =
+        hashers(password_hashers, &mut hashers_without_feature, &mut not_honoured);
     let settings = DjangoSettings {
         allowed_hosts,
         authentication_backends: authentication_backends.into_iter().map(backend).collect(),
@@ -139,7 +142,7 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         message_level: MessageLevel(level),
         message_storage: message_storage(storage),
         message_tags: tags.into_iter().map(|(level, tag)| (MessageLevel(level), tag)).collect(),
-        password_hashers: hashers(password_hashers, &mut not_honoured),
+        password_hashers,
         rest_framework: match rest_framework {
             Some(rest_framework) => rest_framework.into_settings(&fingerprint_salt),
             None => default.rest_framework,
@@ -184,6 +187,7 @@ fn made_of(exported: Exported, secret_key: impl AsRef<[u8]>) -> (DjangoSettings,
         user_model,
         login_urls,
         not_honoured,
+        hashers_without_feature,
     };
     (DjangoSettings { site: Some(site), ..settings }, faults)
 }
@@ -276,33 +280,39 @@ fn session_auth_hash(exported: ExportedSessionAuthHash) -> SessionAuthHash {
     }
 }
 
-/// The hashers of the site, in the same order. The service has to compute the custom ones and those
-/// that this build lacks.
+/// The hashers of the site, in the same order. The service has to compute the custom ones, those that
+/// cost too much and, `without_feature`, those that this build lacks.
 fn hashers(
     exported: Vec<ExportedHasher>,
+    without_feature: &mut Vec<String>,
     not_honoured: &mut Vec<NotHonoured>,
 ) -> Option<Vec<PasswordHasher>> {
-    let mut missing = Vec::new();
-    let hashers: Vec<_> = exported
-        .into_iter()
-        .map(|each| {
-            match hasher(&each).filter(|hasher| hasher.is_built_in() && hasher.is_affordable()) {
-                Some(hasher) if each.overrides.is_empty() => hasher,
-                found => {
-                    if found.is_none() && each.overrides.is_empty() {
-                        missing.push(each.algorithm.clone());
+    let mut too_expensive = Vec::new();
+    let mut hashers = Vec::new();
+    for each in exported {
+        let found = hasher(&each).filter(|_| each.overrides.is_empty());
+        hashers.push(match found {
+            Some(hasher) if hasher.is_affordable() && hasher.is_built_in() => hasher,
+            found => {
+                match found {
+                    None => {}
+                    Some(hasher) if !hasher.is_affordable() => {
+                        too_expensive.push(each.algorithm.clone());
                     }
-                    PasswordHasher::Custom { algorithm: each.algorithm }
+                    Some(_) => without_feature.push(each.algorithm.clone()),
                 }
+                PasswordHasher::Custom { algorithm: each.algorithm }
             }
-        })
-        .collect();
-    if !missing.is_empty() {
+        });
+    }
+    if !too_expensive.is_empty() {
         not_honoured.push(NotHonoured {
             level: Level::Hook,
             setting: "PASSWORD_HASHERS".into(),
-            value: missing.join(", "),
-            reason: "cannot be checked here: see the feature `hashers`".into(),
+            value: too_expensive.join(", "),
+            reason: "costs more than this crate spends on a password: compute it with \
+                     `DjangoSite::password_hasher`"
+                .into(),
             hook: Some("password_hasher".into()),
             power: None,
         });

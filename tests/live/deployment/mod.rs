@@ -9,4 +9,5 @@ mod partitioned;
 mod password_file;
 mod rotation;
 mod shutdown;
+mod slow_forms;
 mod user_table;

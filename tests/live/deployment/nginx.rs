@@ -74,8 +74,12 @@ impl Nginx {
         Some(Self { folder, child })
     }
 
+    pub(super) async fn connect(&self) -> UnixStream {
+        UnixStream::connect(self.folder.join("socket")).await.unwrap()
+    }
+
     pub(super) async fn send(&self, method: &str, path: &str, headers: &str) -> Answer {
-        let mut stream = UnixStream::connect(self.folder.join("socket")).await.unwrap();
+        let mut stream = self.connect().await;
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\
              Content-Length: 0\r\n{headers}\r\n"

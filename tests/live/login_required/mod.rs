@@ -8,6 +8,7 @@ mod hooks;
 mod memo;
 mod middleware;
 mod nested;
+mod permission_names;
 mod promises;
 mod queries;
 pub(crate) mod sessions;

@@ -26,13 +26,19 @@ fn site_with(packages: &[&'static str], apps: &[&str]) -> Settings {
     settings.extra_apps(apps.iter().copied())
 }
 
-async fn bed(settings: Settings) -> Bed {
-    let bed = Bed::without_users(Django::default(), &settings).await;
-    for name in ["ada", "ben"] {
-        bed.user(name, json!({ "password": PASSWORD })).await;
+/// A bed for each version of Django that is tested, all with the same site.
+async fn beds(settings: Settings) -> Vec<Bed> {
+    let mut beds = Vec::new();
+    for django in Django::available().unwrap() {
+        let bed = Bed::without_users(django, &settings).await;
+        for name in ["ada", "ben"] {
+            bed.user(name, json!({ "password": PASSWORD })).await;
+        }
+        let root = json!({ "password": PASSWORD, "is_superuser": true, "is_staff": true });
+        bed.user("root", root).await;
+        beds.push(bed);
     }
-    bed.user("root", json!({ "password": PASSWORD, "is_superuser": true, "is_staff": true })).await;
-    bed
+    beds
 }
 
 /// What the site exports, and the settings made of it.

@@ -4,7 +4,7 @@ use actix_django_session::DjangoSite;
 use serde_json::{Value, json};
 use testbed::Browser;
 
-use super::{bed, entries_of, exported, service, site_with};
+use super::{beds, entries_of, exported, service, site_with};
 use crate::beds::{Bed, MODEL_BACKEND, new_key};
 
 const BACKEND: &str = "django.contrib.auth.backends.RemoteUserBackend";
@@ -48,33 +48,34 @@ async fn a_session_ends_when_the_proxy_names_no_user_or_another_user() {
     let settings = site_with(&[], &[])
         .authentication_backends([BACKEND, MODEL_BACKEND])
         .set("EXTRA_MIDDLEWARE", json!([middleware]));
-    let bed = bed(settings).await;
-    let (found, settings) = exported(&bed).await;
-    let hook = [Some("hook"), Some(middleware), Some("after_get_user")];
-    assert_eq!(entries_of(&found, "MIDDLEWARE"), [hook]);
-    let service = service(bound_to_remote_user(bed.site_with(settings)));
-    for backend in [BACKEND, MODEL_BACKEND] {
-        let key = session_of_ada(&bed, backend).await;
-        for remote_user in [None, Some("ada"), Some("ben"), Some("Ada"), Some("")] {
-            let cookie = format!("sessionid={key}");
-            let headers = remote_user.map(|name| json!({ "X-Remote-User": name }));
-            let visit = json!({ "cmd": "visit", "cookie": cookie, "headers": headers });
-            let django = bed.ask(visit).await["verdict"]["username"] == "ada";
-            let mut headers = vec![("Cookie", cookie.as_bytes())];
-            headers.extend(remote_user.map(|name| ("X-Remote-User", name.as_bytes())));
-            let ours = service.get_with("/page", &headers).await.status == 200;
-            assert_eq!(ours, django, "{backend} {remote_user:?}");
+    for bed in beds(settings).await {
+        let (found, settings) = exported(&bed).await;
+        let hook = [Some("hook"), Some(middleware), Some("after_get_user")];
+        assert_eq!(entries_of(&found, "MIDDLEWARE"), [hook]);
+        let service = service(bound_to_remote_user(bed.site_with(settings)));
+        for backend in [BACKEND, MODEL_BACKEND] {
+            let key = session_of_ada(&bed, backend).await;
+            for remote_user in [None, Some("ada"), Some("ben"), Some("Ada"), Some("")] {
+                let cookie = format!("sessionid={key}");
+                let headers = remote_user.map(|name| json!({ "X-Remote-User": name }));
+                let visit = json!({ "cmd": "visit", "cookie": cookie, "headers": headers });
+                let django = bed.ask(visit).await["verdict"]["username"] == "ada";
+                let mut headers = vec![("Cookie", cookie.as_bytes())];
+                headers.extend(remote_user.map(|name| ("X-Remote-User", name.as_bytes())));
+                let ours = service.get_with("/page", &headers).await.status == 200;
+                assert_eq!(ours, django, "{backend} {remote_user:?}");
+            }
         }
+        // A user whom the header logged in there is logged in here, with the header.
+        let ada = Browser::new();
+        let page = format!("{}/whoami/", bed.bed().site().await.unwrap().url());
+        let request = ada.client().get(page).header("X-Remote-User", "ada");
+        let answer: Value =
+            serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+        assert_eq!(answer["username"], "ada");
+        assert_eq!(rusts(&service.url(), &ada, Some("ada")).await, 200);
+        assert_eq!(rusts(&service.url(), &ada, None).await, 302);
     }
-    // A user whom the header logged in there is logged in here, with the header.
-    let ada = Browser::new();
-    let page = format!("{}/whoami/", bed.bed().site().await.unwrap().url());
-    let request = ada.client().get(page).header("X-Remote-User", "ada");
-    let entries_of: Value =
-        serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
-    assert_eq!(entries_of["username"], "ada");
-    assert_eq!(rusts(&service.url(), &ada, Some("ada")).await, 200);
-    assert_eq!(rusts(&service.url(), &ada, None).await, 302);
 }
 
 #[actix_web::test]
@@ -83,12 +84,13 @@ async fn a_persistent_remote_user_is_the_user_whom_the_session_names() {
     let settings = site_with(&[], &[])
         .authentication_backends([BACKEND, MODEL_BACKEND])
         .set("EXTRA_MIDDLEWARE", json!([middleware]));
-    let bed = bed(settings).await;
-    let (found, settings) = exported(&bed).await;
-    assert_eq!(entries_of(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
-    let service = service(bed.site_with(settings));
-    let key = session_of_ada(&bed, BACKEND).await;
-    let visit = json!({ "cmd": "visit", "cookie": format!("sessionid={key}") });
-    assert_eq!(bed.ask(visit).await["verdict"]["username"], "ada");
-    assert_eq!(service.get("/page", &key).await.text(), "ada");
+    for bed in beds(settings).await {
+        let (found, settings) = exported(&bed).await;
+        assert_eq!(entries_of(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
+        let service = service(bed.site_with(settings));
+        let key = session_of_ada(&bed, BACKEND).await;
+        let visit = json!({ "cmd": "visit", "cookie": format!("sessionid={key}") });
+        assert_eq!(bed.ask(visit).await["verdict"]["username"], "ada");
+        assert_eq!(service.get("/page", &key).await.text(), "ada");
+    }
 }

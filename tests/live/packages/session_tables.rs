@@ -5,7 +5,7 @@ use actix_django_session::{DjangoSite, Error, Expiry, SessionData};
 use serde_json::json;
 use testbed::{Browser, Settings, Site};
 
-use super::{bed, both, entries_of, exported, post, service, site_with};
+use super::{beds, both, entries_of, exported, post, service, site_with};
 use crate::beds::{Bed, PASSWORD};
 
 const AGENT: &str = "browser";
@@ -65,32 +65,36 @@ async fn refused(site: &DjangoSite, class: &str) {
 
 #[actix_web::test]
 async fn django_user_sessions_can_end_sessions_that_the_service_created() {
-    let settings = site_with(&["django-user-sessions==2.0.0"], &["user_sessions"]);
+    // The package imports `pkg_resources`, which newer Pythons do not have by themselves.
+    let packages = ["django-user-sessions==2.0.0", "setuptools==80.9.0"];
+    let settings = site_with(&packages, &["user_sessions"]);
     let middleware = "user_sessions.middleware.SessionMiddleware";
-    let bed = bed(with_sessions(settings, "user_sessions.backends.db", middleware)).await;
-    let (found, settings) = exported(&bed).await;
-    let class = "user_sessions.backends.db.SessionStore";
-    let unsafely = [Some("unsafe"), Some(class), Some("session_columns")];
-    assert_eq!(entries_of(&found, "SESSION_ENGINE"), [unsafely]);
-    assert_eq!(entries_of(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
-    let site = bed.site_with(settings);
-    refused(&site, class).await;
+    for bed in beds(with_sessions(settings, "user_sessions.backends.db", middleware)).await {
+        let (found, settings) = exported(&bed).await;
+        let class = "user_sessions.backends.db.SessionStore";
+        let unsafely = [Some("unsafe"), Some(class), Some("session_columns")];
+        assert_eq!(entries_of(&found, "SESSION_ENGINE"), [unsafely]);
+        assert_eq!(entries_of(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
+        let site = bed.site_with(settings);
+        refused(&site, class).await;
 
-    let columns = ["user_id", "user_agent", "ip", "last_activity"];
-    let site = site.session_columns(columns, |data, request| {
-        let agent = request.and_then(|request| request.header("user-agent")).unwrap_or_default();
-        Ok(json!({
-            "user_id": data.user_id(),
-            "user_agent": agent.chars().take(200).collect::<String>(),
-            "ip": request.and_then(|request| request.peer),
-            "last_activity": "now",
-        }))
-    });
-    let other = "/account/sessions/other/delete/";
-    let sign_out_others =
-        async |browser: &Browser| assert_eq!(post(browser, &bed, other, &[]).await, 302);
-    signs_out_everywhere(&bed, site, "user_sessions_session", "last_activity", sign_out_others)
-        .await;
+        let columns = ["user_id", "user_agent", "ip", "last_activity"];
+        let site = site.session_columns(columns, |data, request| {
+            let agent =
+                request.and_then(|request| request.header("user-agent")).unwrap_or_default();
+            Ok(json!({
+                "user_id": data.user_id(),
+                "user_agent": agent.chars().take(200).collect::<String>(),
+                "ip": request.and_then(|request| request.peer),
+                "last_activity": "now",
+            }))
+        });
+        let other = "/account/sessions/other/delete/";
+        let sign_out_others =
+            async |browser: &Browser| assert_eq!(post(browser, &bed, other, &[]).await, 302);
+        signs_out_everywhere(&bed, site, "user_sessions_session", "last_activity", sign_out_others)
+            .await;
+    }
 }
 
 #[actix_web::test]
@@ -98,37 +102,40 @@ async fn django_qsessions_can_end_sessions_that_the_service_created() {
     let packages = ["django-qsessions==2.1.0"];
     let middleware = "qsessions.middleware.SessionMiddleware";
     let settings = site_with(&packages, &["qsessions"]);
-    let bed = bed(with_sessions(settings, "qsessions.backends.db", middleware)).await;
-    let (found, settings) = exported(&bed).await;
-    let class = "qsessions.backends.db.SessionStore";
-    let unsafely = [Some("unsafe"), Some(class), Some("session_columns")];
-    assert_eq!(entries_of(&found, "SESSION_ENGINE"), [unsafely]);
-    assert_eq!(entries_of(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
-    let site = bed.site_with(settings);
-    refused(&site, class).await;
+    for bed in beds(with_sessions(settings, "qsessions.backends.db", middleware)).await {
+        let (found, settings) = exported(&bed).await;
+        let class = "qsessions.backends.db.SessionStore";
+        let unsafely = [Some("unsafe"), Some(class), Some("session_columns")];
+        assert_eq!(entries_of(&found, "SESSION_ENGINE"), [unsafely]);
+        assert_eq!(entries_of(&found, "MIDDLEWARE"), [[Some("note"), Some(middleware), None]]);
+        let site = bed.site_with(settings);
+        refused(&site, class).await;
 
-    let columns = ["user_id", "user_agent", "ip", "updated_at"];
-    let site = site.session_columns(columns, |data, request| {
-        let agent = request.and_then(|request| request.header("user-agent")).unwrap_or_default();
-        Ok(json!({
-            "user_id": data.user_id(),
-            "user_agent": agent.chars().take(300).collect::<String>(),
-            "ip": request.and_then(|request| request.peer),
-            "updated_at": "now",
-        }))
-    });
-    let sign_out_others = async |browser: &Browser| {
-        let cookies = browser.cookies(bed.bed().site().await.unwrap().url()).unwrap();
-        let key = cookies.split("; ").find_map(|pair| pair.strip_prefix("sessionid=")).unwrap();
-        let script = format!(
-            "from django.contrib.auth import get_user_model\n\
+        let columns = ["user_id", "user_agent", "ip", "updated_at"];
+        let site = site.session_columns(columns, |data, request| {
+            let agent =
+                request.and_then(|request| request.header("user-agent")).unwrap_or_default();
+            Ok(json!({
+                "user_id": data.user_id(),
+                "user_agent": agent.chars().take(300).collect::<String>(),
+                "ip": request.and_then(|request| request.peer),
+                "updated_at": "now",
+            }))
+        });
+        let sign_out_others = async |browser: &Browser| {
+            let cookies = browser.cookies(bed.bed().site().await.unwrap().url()).unwrap();
+            let key = cookies.split("; ").find_map(|pair| pair.strip_prefix("sessionid=")).unwrap();
+            let script = format!(
+                "from django.contrib.auth import get_user_model\n\
              user = get_user_model().objects.get(username='ada')\n\
              print(user.session_set.exclude(session_key='{key}').delete()[0])"
-        );
-        let arguments = ["-v", "0", "-c", &*script];
-        let settings = bed.bed().settings();
-        let deleted = Site::shell(bed.django, bed.url(), settings, &arguments, "").await.unwrap();
-        assert_eq!(deleted.trim(), "1");
-    };
-    signs_out_everywhere(&bed, site, "qsessions_session", "updated_at", sign_out_others).await;
+            );
+            let arguments = ["-v", "0", "-c", &*script];
+            let settings = bed.bed().settings();
+            let deleted =
+                Site::shell(bed.django, bed.url(), settings, &arguments, "").await.unwrap();
+            assert_eq!(deleted.trim(), "1");
+        };
+        signs_out_everywhere(&bed, site, "qsessions_session", "updated_at", sign_out_others).await;
+    }
 }

@@ -1,5 +1,7 @@
 //! Where a site in several languages sends visitors to log in: as its `LocaleMiddleware` would.
 
+use std::collections::BTreeSet;
+
 use actix_django_session::{DjangoSessionMiddleware, DjangoSettings};
 use actix_web::{
     App, HttpResponse,
@@ -89,7 +91,7 @@ async fn visitors_are_redirected_to_the_login_page_in_their_language() {
                 .default_service(web::to(HttpResponse::Ok));
             let app = init_service(app).await;
             let name = settings.get("LANGUAGE_COOKIE_NAME").unwrap_or("django_language");
-            let mut seen = std::collections::BTreeSet::new();
+            let (mut seen, mut varies) = (BTreeSet::new(), BTreeSet::new());
             for _ in 0..150 {
                 let path = PATHS[rng.below(PATHS.len())];
                 let cookie = format!("{name}={}", COOKIES[rng.below(COOKIES.len())]);
@@ -98,17 +100,21 @@ async fn visitors_are_redirected_to_the_login_page_in_their_language() {
                     "cmd": "visit", "path": path, "cookie": cookie,
                     "headers": { "Accept-Language": accepted },
                 });
-                let expected = bed.ask(visit).await["location"].as_str().unwrap().to_owned();
+                let expected = bed.ask(visit).await;
                 let request = TestRequest::with_uri(path)
                     .insert_header(("Cookie", cookie.clone()))
                     .insert_header(("Accept-Language", accepted));
                 let answer = call_service(&app, request.to_request()).await;
-                let location = answer.headers().get("Location").unwrap().to_str().unwrap();
+                let [location, vary] = ["Location", "Vary"]
+                    .map(|name| answer.headers().get(name).unwrap().to_str().unwrap());
                 let context = format!("{django}, {number}: {path} {cookie} {accepted:?}");
-                assert_eq!(location, expected, "{context}");
+                assert_eq!(location, expected["location"], "{context}");
+                assert_eq!(vary, expected["vary"], "{context}");
+                varies.insert(vary.to_owned());
                 seen.insert(location.split("/accounts").next().unwrap().to_owned());
             }
             assert!(seen.len() >= 3, "{django}, {number}: {seen:?}");
+            assert_eq!(varies.len(), 2, "{django}, {number}: {varies:?}");
         }
     }
 }

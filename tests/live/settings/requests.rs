@@ -140,44 +140,47 @@ async fn a_session_bound_by_django_restricted_sessions_works_only_for_its_client
             "EXTRA_MIDDLEWARE",
             json!(["restrictedsessions.middleware.RestrictedSessionsMiddleware"]),
         );
-    let bed = Bed::without_users(Django::default(), &settings).await;
-    bed.user("ada", json!({})).await;
-    let exported = bed.export().await;
-    let read: Value = serde_json::from_str(&exported).unwrap();
-    assert_eq!(read["not_honoured"][0]["hook"], "after_get_user");
-    let settings = DjangoSettings::from_json(&exported, Settings::SECRET_KEY).unwrap();
-    let site = in_use(bed.site_with(settings.with(|s| s.allowed_hosts = vec!["*".into()])));
-    assert_eq!(site.check().await.unwrap().warnings().len(), 1);
-    let site = site.after_get_user(|session, user, site| async move {
-        let request = site.request()?;
-        let bound = |name: &str| session.get::<String>(name);
-        let is_other = |bound: Option<String>, here: Option<&str>| {
-            bound.is_some_and(|bound| Some(bound.as_str()) != here)
-        };
-        let peer = request.peer.map(|peer| peer.to_string());
-        let is_theirs = is_other(bound("_restrictedsessions_ip")?, peer.as_deref())
-            || is_other(bound("_restrictedsessions_ua")?, request.header("user-agent"));
-        Ok((!is_theirs).then_some(user))
-    });
-    assert_eq!(site.check().await.unwrap().warnings().len(), 0);
-    // Without a request, the hook refuses the user.
-    let app = App::new()
-        .wrap(DjangoSessionMiddleware::login_required(site.clone()))
-        .route("/", web::get().to(async |user: DjangoUser| user.username().to_owned()));
-    let app = init_service(app).await;
-    for (address, agent) in
-        [("127.0.0.1", "browser"), ("10.0.0.1", "browser"), ("127.0.0.1", "another")]
-    {
-        let data = json!({ "_restrictedsessions_ip": address, "_restrictedsessions_ua": agent });
-        let login = json!({ "cmd": "login", "username": "ada", "data": data });
-        let key = bed.ask(login).await["key"].as_str().unwrap().to_owned();
-        let visit = json!({
-            "cmd": "visit", "cookie": format!("sessionid={key}"), "headers": { "User-Agent": "browser" },
+    for django in Django::available().unwrap() {
+        let bed = Bed::without_users(django, &settings).await;
+        bed.user("ada", json!({})).await;
+        let exported = bed.export().await;
+        let read: Value = serde_json::from_str(&exported).unwrap();
+        assert_eq!(read["not_honoured"][0]["hook"], "after_get_user");
+        let settings = DjangoSettings::from_json(&exported, Settings::SECRET_KEY).unwrap();
+        let site = in_use(bed.site_with(settings.with(|s| s.allowed_hosts = vec!["*".into()])));
+        assert_eq!(site.check().await.unwrap().warnings().len(), 1);
+        let site = site.after_get_user(|session, user, site| async move {
+            let request = site.request()?;
+            let bound = |name: &str| session.get::<String>(name);
+            let is_other = |bound: Option<String>, here: Option<&str>| {
+                bound.is_some_and(|bound| Some(bound.as_str()) != here)
+            };
+            let peer = request.peer.map(|peer| peer.to_string());
+            let is_theirs = is_other(bound("_restrictedsessions_ip")?, peer.as_deref())
+                || is_other(bound("_restrictedsessions_ua")?, request.header("user-agent"));
+            Ok((!is_theirs).then_some(user))
         });
-        let django = bed.ask(visit).await["status"].as_u64().unwrap() == 200;
-        assert_eq!(rusts(&app, &key, "browser").await == 200, django, "{address} {agent}");
-        let session = site.load(&SessionKey::new(&key).unwrap()).await.unwrap();
-        assert!(site.get_user(&session).await.is_err());
+        assert_eq!(site.check().await.unwrap().warnings().len(), 0);
+        // Without a request, the hook refuses the user.
+        let app = App::new()
+            .wrap(DjangoSessionMiddleware::login_required(site.clone()))
+            .route("/", web::get().to(async |user: DjangoUser| user.username().to_owned()));
+        let app = init_service(app).await;
+        for (address, agent) in
+            [("127.0.0.1", "browser"), ("10.0.0.1", "browser"), ("127.0.0.1", "another")]
+        {
+            let data =
+                json!({ "_restrictedsessions_ip": address, "_restrictedsessions_ua": agent });
+            let login = json!({ "cmd": "login", "username": "ada", "data": data });
+            let key = bed.ask(login).await["key"].as_str().unwrap().to_owned();
+            let visit = json!({
+                "cmd": "visit", "cookie": format!("sessionid={key}"), "headers": { "User-Agent": "browser" },
+            });
+            let django = bed.ask(visit).await["status"].as_u64().unwrap() == 200;
+            assert_eq!(rusts(&app, &key, "browser").await == 200, django, "{address} {agent}");
+            let session = site.load(&SessionKey::new(&key).unwrap()).await.unwrap();
+            assert!(site.get_user(&session).await.is_err());
+        }
     }
 }
 
@@ -212,61 +215,63 @@ async fn requests_to_the_service_keep_a_session_of_django_session_timeout_alive(
             "EXTRA_MIDDLEWARE",
             json!(["django_session_timeout.middleware.SessionTimeoutMiddleware"]),
         );
-    let bed = Bed::without_users(Django::default(), &settings).await;
-    let ada = bed.user("ada", json!({})).await;
-    let exported = bed.export().await;
-    let read: Value = serde_json::from_str(&exported).unwrap();
-    assert_eq!(read["not_honoured"][0]["level"], "hook");
-    let middleware = "django_session_timeout.middleware.SessionTimeoutMiddleware";
-    assert_eq!(read["not_honoured"][0]["value"], middleware);
-    let settings = DjangoSettings::from_json(&exported, Settings::SECRET_KEY).unwrap();
-    let settings = settings.with(|s| {
-        s.allowed_hosts = vec!["*".into()];
-        s.write_sessions = true;
-    });
-    let warned = in_use(bed.site_with(settings.clone())).check().await.unwrap();
-    assert_eq!(warned.warnings().len(), 1);
-    let accepting = |s: &mut DjangoSettings| s.accepted_overrides.push(middleware.into());
-    let site = bed.site_with(settings.with(accepting));
-    assert_eq!(in_use(site.clone()).check().await.unwrap().warnings().len(), 0);
-    let app = App::new().service(
-        web::scope("")
-            .wrap(DjangoSessionMiddleware::login_required(site.clone()))
-            .wrap(from_fn(idle_timeout))
-            .wrap(DjangoSessionMiddleware::optional(site.clone()))
-            .route("/", web::get().to(async |user: DjangoUser| user.username().to_owned())),
-    );
-    let app = init_service(app).await;
-    let stamp = async |key: &str| {
-        let session = site.load(&SessionKey::new(key).unwrap()).await.unwrap();
-        session.get::<f64>("_session_init_timestamp_").unwrap().unwrap()
-    };
-    // As if the last look at a page had been so many seconds earlier.
-    let put_back = async |key: &str, stamp: f64| {
-        let data = json!({
-            "_auth_user_id": ada["pk"], "_auth_user_backend": MODEL_BACKEND,
-            "_auth_user_hash": ada["session_auth_hash"], "_session_init_timestamp_": stamp,
+    for django in Django::available().unwrap() {
+        let bed = Bed::without_users(django, &settings).await;
+        let ada = bed.user("ada", json!({})).await;
+        let exported = bed.export().await;
+        let read: Value = serde_json::from_str(&exported).unwrap();
+        assert_eq!(read["not_honoured"][0]["level"], "hook");
+        let middleware = "django_session_timeout.middleware.SessionTimeoutMiddleware";
+        assert_eq!(read["not_honoured"][0]["value"], middleware);
+        let settings = DjangoSettings::from_json(&exported, Settings::SECRET_KEY).unwrap();
+        let settings = settings.with(|s| {
+            s.allowed_hosts = vec!["*".into()];
+            s.write_sessions = true;
         });
-        bed.ask(json!({ "cmd": "sign_row", "key": key, "obj_json": data.to_string() })).await;
-    };
-    let django = async |key: &str| {
-        let visit = json!({ "cmd": "visit", "cookie": format!("sessionid={key}") });
-        bed.ask(visit).await["status"].as_u64().unwrap()
-    };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let now = now.as_secs_f64();
-    let key = crate::beds::new_key();
-    for _ in 0..3 {
-        put_back(&key, now - 40.0).await;
-        assert_eq!(rusts(&app, &key, "").await, 200);
-        assert!(stamp(&key).await >= now, "{}", stamp(&key).await);
+        let warned = in_use(bed.site_with(settings.clone())).check().await.unwrap();
+        assert_eq!(warned.warnings().len(), 1);
+        let accepting = |s: &mut DjangoSettings| s.accepted_overrides.push(middleware.into());
+        let site = bed.site_with(settings.with(accepting));
+        assert_eq!(in_use(site.clone()).check().await.unwrap().warnings().len(), 0);
+        let app = App::new().service(
+            web::scope("")
+                .wrap(DjangoSessionMiddleware::login_required(site.clone()))
+                .wrap(from_fn(idle_timeout))
+                .wrap(DjangoSessionMiddleware::optional(site.clone()))
+                .route("/", web::get().to(async |user: DjangoUser| user.username().to_owned())),
+        );
+        let app = init_service(app).await;
+        let stamp = async |key: &str| {
+            let session = site.load(&SessionKey::new(key).unwrap()).await.unwrap();
+            session.get::<f64>("_session_init_timestamp_").unwrap().unwrap()
+        };
+        // As if the last look at a page had been so many seconds earlier.
+        let put_back = async |key: &str, stamp: f64| {
+            let data = json!({
+                "_auth_user_id": ada["pk"], "_auth_user_backend": MODEL_BACKEND,
+                "_auth_user_hash": ada["session_auth_hash"], "_session_init_timestamp_": stamp,
+            });
+            bed.ask(json!({ "cmd": "sign_row", "key": key, "obj_json": data.to_string() })).await;
+        };
+        let django = async |key: &str| {
+            let visit = json!({ "cmd": "visit", "cookie": format!("sessionid={key}") });
+            bed.ask(visit).await["status"].as_u64().unwrap()
+        };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let now = now.as_secs_f64();
+        let key = crate::beds::new_key();
+        for _ in 0..3 {
+            put_back(&key, now - 40.0).await;
+            assert_eq!(rusts(&app, &key, "").await, 200);
+            assert!(stamp(&key).await >= now, "{}", stamp(&key).await);
+        }
+        // 80 seconds after Django was last asked, and 40 after Rust was.
+        put_back(&key, stamp(&key).await - 40.0).await;
+        assert_eq!(django(&key).await, 200);
+        // Without any request, both end the session.
+        put_back(&key, now - 80.0).await;
+        assert_eq!(django(&key).await, 302);
+        assert_eq!(rusts(&app, &key, "").await, 302);
+        assert!(site.load(&SessionKey::new(&key).unwrap()).await.is_err());
     }
-    // 80 seconds after Django was last asked, and 40 after Rust was.
-    put_back(&key, stamp(&key).await - 40.0).await;
-    assert_eq!(django(&key).await, 200);
-    // Without any request, both end the session.
-    put_back(&key, now - 80.0).await;
-    assert_eq!(django(&key).await, 302);
-    assert_eq!(rusts(&app, &key, "").await, 302);
-    assert!(site.load(&SessionKey::new(&key).unwrap()).await.is_err());
 }

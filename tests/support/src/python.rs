@@ -74,13 +74,13 @@ impl Venv {
                 missing.join(", ").replace(POSTGRES, &format!("PostgreSQL ({POSTGRES})")),
             ));
             let began = Instant::now();
-            this.install(&python, missing)?;
+            this.install(&python, django, missing)?;
             tell(&format!("testbed: installed in {} s\n", began.elapsed().as_secs()));
         }
         Ok(this)
     }
 
-    fn install(&self, python: &Python, missing: Vec<String>) -> Result<()> {
+    fn install(&self, python: &Python, django: Django, missing: Vec<String>) -> Result<()> {
         let mut all = self.installed();
         if all.is_empty() {
             // Without a stamp, the installation is incomplete.
@@ -95,6 +95,8 @@ impl Venv {
             Command::new(self.python())
                 .args(["-m", "pip", "install", "--no-input"])
                 .arg("--disable-pip-version-check")
+                // A package that wants another Django must fail, and not bring it.
+                .arg(format!("Django=={}", django.version()))
                 .args(&missing),
         )?;
         let name = |requirement: &String| requirement.split("==").next().map(str::to_owned);
