@@ -25,7 +25,7 @@ impl KeyParameter {
 
 impl From<&SessionKey> for KeyParameter {
     fn from(key: &SessionKey) -> Self {
-        Self(key.as_str().into())
+        Self(Arc::clone(key.shared()))
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     permissions::Permissions,
     primary_key::PrimaryKey,
     statement::{ONE_KEY, Statement},
-    users::{Users, tables, user_sql},
+    users::{Users, tables, user_columns, user_sql},
     visits::Visits,
 };
 use crate::{
@@ -30,7 +30,8 @@ pub(super) struct TypedQueries {
     /// The SQL expression of a key whose parameter is `ads_key`.
     pub(super) key: String,
     pub(super) by_username: Arc<Statement>,
-    pub(super) column_types: Vec<u32>,
+    /// The columns that are read of a user, in SQL.
+    pub(super) user_columns: String,
     pub(super) users: Arc<Users>,
     pub(super) permissions: Option<Arc<Permissions>>,
     pub(super) visits: Arc<Visits>,
@@ -99,15 +100,15 @@ impl TypedQueries {
             PrimaryKey::Other => cast(type_name),
             _ => "ads_key".to_owned(),
         };
+        let columns = user_columns(model, &primary_key, &column_types);
         let username = quote_name(&model.username);
         let has_username = match model.username_iexact {
             // As Django writes `iexact`.
             true => format!("UPPER({username}::text) = UPPER(ads_key)"),
             false => format!("{username} = {}", cast(username_type)),
         };
-        let by_username = |nonce: &str| {
-            user_sql(model, nonce, ONE_KEY, &has_username, &column_types) + " LIMIT 2"
-        };
+        let by_username =
+            |nonce: &str| user_sql(model, &columns, nonce, ONE_KEY, &has_username) + " LIMIT 2";
         let permissions = Permissions::new(model, &primary_key, &key);
         let visits = |permissions| {
             let sessions = &settings.session_table;
@@ -117,17 +118,17 @@ impl TypedQueries {
                 model,
                 &primary_key,
                 &key,
-                &column_types,
+                &columns,
                 permissions,
             ))
         };
         Ok(Self {
             by_username: Statement::new(&[Type::TEXT], by_username),
-            users: Arc::new(Users::new(model, &primary_key, &key, &column_types)),
+            users: Arc::new(Users::new(model, &primary_key, &key, &columns)),
             permissions: permissions.map(Arc::new),
             visits: visits(None),
             visits_with_permissions: model.permission_tables.as_ref().map(|of| visits(Some(of))),
-            column_types,
+            user_columns: columns,
             primary_key,
             key,
         })
