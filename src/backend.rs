@@ -1,4 +1,4 @@
-//! What holds a site's tables: PostgreSQL, or the memory of a test.
+//! Where the tables of a site are: in PostgreSQL, or in the memory of a test.
 
 use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
@@ -17,11 +17,11 @@ use crate::{
     settings::{DjangoSettings, TokenAuthentication},
 };
 
-/// What holds a site's tables. Cheap to clone.
+/// The place of a site's tables. Cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Backend {
     Postgres(Database),
-    /// Answers at once, and never fails.
+    /// It answers at once and never fails.
     Memory(Memory),
 }
 
@@ -35,22 +35,22 @@ impl Backend {
         }
     }
 
-    /// How long the request of this task may still wait for what it reads.
+    /// The time that the request of this task may still wait for reads.
     pub(crate) fn read_budget(&self) -> Budget {
         Budget::reading(self.settings().timeout)
     }
 
-    /// How long the request of this task may still wait for what it writes.
+    /// The time that the request of this task may still wait for writes.
     pub(crate) fn write_budget(&self) -> Budget {
         Budget::writing(self.settings().timeout)
     }
 
-    /// A whole `timeout`, whatever the request of this task has waited for.
+    /// A full `timeout`, independent of the request of this task.
     pub(crate) fn fresh_budget(&self) -> Budget {
         Budget::fresh(self.settings().timeout)
     }
 
-    /// The end of a whole `timeout` that begins now.
+    /// The moment one full `timeout` from now.
     pub(crate) fn deadline(&self) -> Instant {
         self.fresh_budget().wait().deadline()
     }
@@ -62,7 +62,7 @@ impl Backend {
         }
     }
 
-    /// This backend, with its events reported to that observer.
+    /// This backend with another observer of its events.
     pub(crate) fn observed_by(self, observer: Observer) -> Self {
         match self {
             Self::Postgres(database) => Self::Postgres(database.observed_by(observer)),
@@ -70,7 +70,7 @@ impl Backend {
         }
     }
 
-    /// Whether both are clones of one.
+    /// Whether both are clones of the same backend.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Postgres(one), Self::Postgres(other)) => one.is_same(other),
@@ -79,7 +79,7 @@ impl Backend {
         }
     }
 
-    /// Whether both have the same tables, and may do the same there.
+    /// Whether both have the same tables, and the same rights there.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Postgres(one), Self::Postgres(other)) => one.is_beside(other),
@@ -90,14 +90,14 @@ impl Backend {
 
     // Start-up.
 
-    /// Remembers what a middleware needs, for [`Backend::check`].
+    /// Records what a middleware needs, for [`Backend::check`].
     pub(crate) fn need(&self, need: Need) {
         if let Self::Postgres(database) = self {
             database.need(need);
         }
     }
 
-    /// Remembers that the REST framework's tokens matter, likewise.
+    /// Records that a middleware uses the REST framework, for [`Backend::check`].
     pub(crate) fn use_rest_framework(&self) {
         if let Self::Postgres(database) = self {
             database.use_rest_framework();
@@ -111,14 +111,14 @@ impl Backend {
         }
     }
 
-    /// Remembers that a hook does what this authentication class does.
+    /// Records that a hook replaces this authentication class.
     pub(crate) fn know_authenticator(&self, path: &str) {
         if let Self::Postgres(database) = self {
             database.know_authenticator(path);
         }
     }
 
-    /// Whether a hook does what this authentication class does. In memory always, because nothing is checked.
+    /// Whether a hook replaces this authentication class. In memory always, because nothing is checked.
     pub(crate) fn knows_authenticator(&self, path: &str) -> bool {
         match self {
             Self::Postgres(database) => database.knows_authenticator(path),
@@ -133,8 +133,8 @@ impl Backend {
         }
     }
 
-    /// Reports everything that is wrong with the tables, their columns or the role's rights. In memory nothing
-    /// is wrong.
+    /// Adds to the report everything that is wrong with the tables, their columns or the role's rights. Tables
+    /// in memory have no faults.
     pub(crate) async fn check(&self, report: &mut CheckReport) -> Result<Readable, Error> {
         match self {
             Self::Postgres(database) => database.check(report).await,
@@ -142,7 +142,7 @@ impl Backend {
         }
     }
 
-    /// The session data of the newest live sessions, and what time it is there.
+    /// The session data of the newest live sessions, and the time of the database.
     pub(crate) async fn newest_sessions(
         &self,
         now: SystemTime,
@@ -153,7 +153,7 @@ impl Backend {
         }
     }
 
-    /// Looks up a token that does not exist, and returns the error of the database, if there is one.
+    /// Looks up a token that does not exist. Returns the error of the database, if there is one.
     pub(crate) async fn try_tokens(
         &self,
         class: &TokenAuthentication,
@@ -164,7 +164,7 @@ impl Backend {
         }
     }
 
-    /// Closes idle connections, because this runtime may run nothing else from now on.
+    /// Closes idle connections: the caller may be the only task that this runtime ever runs.
     pub(crate) async fn close_idle(&self) {
         if let Self::Postgres(database) = self {
             database.close_idle().await;
@@ -173,8 +173,8 @@ impl Backend {
 
     // Sessions.
 
-    /// This backend, with further columns in the session table that are filled from JSON objects. In
-    /// memory they are not kept.
+    /// This backend with further columns of the session table, which are filled from JSON objects. Memory
+    /// does not store them.
     pub(crate) fn with_session_columns(&self, columns: &[String]) -> Self {
         match self {
             Self::Postgres(database) => Self::Postgres(database.with_session_columns(columns)),
@@ -182,7 +182,7 @@ impl Backend {
         }
     }
 
-    /// The row with this session key, expired ones too.
+    /// Reads the row with this session key, even if it has expired.
     pub(crate) async fn session_row(
         &self,
         key: &SessionKey,
@@ -194,7 +194,7 @@ impl Backend {
         }
     }
 
-    /// Makes a row. The key may be taken; then nothing happens.
+    /// Inserts a row. If the key exists already, nothing happens.
     pub(crate) async fn insert_session(
         &self,
         key: &SessionKey,
@@ -210,7 +210,8 @@ impl Backend {
         }
     }
 
-    /// Stores other data in a row, under another key or the same, if it still holds what was read.
+    /// Replaces the data of a row, and its key if another one is given. Does nothing if the row has no longer the
+    /// data that was read.
     pub(crate) async fn update_session(
         &self,
         read: (&SessionKey, &str),
@@ -224,7 +225,7 @@ impl Backend {
         }
     }
 
-    /// Deletes a row and returns whether it was there.
+    /// Deletes a row. Returns whether it existed.
     pub(crate) async fn delete_session(
         &self,
         key: &SessionKey,
@@ -236,7 +237,7 @@ impl Backend {
         }
     }
 
-    /// Moves the end of a session, if it still ends when it did and returns whether it was moved.
+    /// Moves the end of a session, if it is unchanged. Returns whether it was moved.
     pub(crate) async fn slide_session(
         &self,
         key: &SessionKey,
@@ -250,7 +251,7 @@ impl Backend {
         }
     }
 
-    /// Deletes the rows that ended before this moment and returns how many.
+    /// Deletes the rows that ended before this moment. Returns their number.
     pub(crate) async fn clear_expired(&self, now: SystemTime) -> Result<u64, Error> {
         match self {
             Self::Postgres(database) => database.clear_expired(now).await,
@@ -260,7 +261,7 @@ impl Backend {
 
     // Users.
 
-    /// How ids are read for the primary key of the user model.
+    /// The type of the primary key of the user model, which parses ids.
     pub(crate) async fn primary_key(&self, deadline: Instant) -> Result<PrimaryKey, Error> {
         match self {
             Self::Postgres(database) => database.primary_key(deadline).await,
@@ -268,7 +269,7 @@ impl Backend {
         }
     }
 
-    /// The row of the user with this key.
+    /// Reads the row of the user with this primary key.
     pub(crate) async fn user_row(
         &self,
         key: &PrimaryKeyValue,
@@ -280,7 +281,7 @@ impl Backend {
         }
     }
 
-    /// The user with this username, and the primary key.
+    /// Finds the user with this username, and the primary key.
     pub(crate) async fn user_row_by_username(
         &self,
         username: &str,
@@ -292,7 +293,7 @@ impl Backend {
         }
     }
 
-    /// The user whom this token stands for, and the primary key. In memory all classes have one table.
+    /// Finds the user of this token, and the primary key. In memory all classes share a table.
     pub(crate) async fn user_row_by_token(
         &self,
         class: &TokenAuthentication,
@@ -305,7 +306,7 @@ impl Backend {
         }
     }
 
-    /// The only user whose column has the value of this JSON, and the primary key.
+    /// Finds the only user whose column has the value of this JSON, and the primary key.
     pub(crate) async fn user_row_by_column(
         &self,
         column: &str,
@@ -318,7 +319,7 @@ impl Backend {
         }
     }
 
-    /// A session, a user and those of these permissions that the user has, all of one moment.
+    /// Reads a session, a user and which of these permissions the user has, in one statement.
     pub(crate) async fn visit(
         &self,
         session: &SessionKey,
@@ -332,7 +333,7 @@ impl Backend {
         }
     }
 
-    /// The permissions of a user and of the user's groups, `app_label.codename`.
+    /// Reads the permissions of a user and of the user's groups, `app_label.codename`.
     pub(crate) async fn permissions_of(
         &self,
         key: &PrimaryKeyValue,
@@ -344,7 +345,7 @@ impl Backend {
         }
     }
 
-    /// Every permission there is, which is what a superuser has.
+    /// Reads all permissions, which a superuser has.
     pub(crate) async fn all_permissions(
         &self,
         deadline: Instant,
@@ -355,7 +356,7 @@ impl Backend {
         }
     }
 
-    /// The names of the groups of a user.
+    /// Reads the names of a user's groups.
     pub(crate) async fn groups_of(
         &self,
         key: &PrimaryKeyValue,
@@ -367,7 +368,7 @@ impl Backend {
         }
     }
 
-    /// Replaces this encoding of the password by another one; returns whether it was still there.
+    /// Replaces the encoding of a password. Returns whether the row still had the old one.
     pub(crate) async fn replace_password(
         &self,
         key: &PrimaryKeyValue,
@@ -381,7 +382,7 @@ impl Backend {
         }
     }
 
-    /// Writes the time of a login; returns whether the user is there.
+    /// Writes the time of a login. Returns whether the user exists.
     pub(crate) async fn update_last_login(
         &self,
         key: &PrimaryKeyValue,

@@ -323,8 +323,9 @@ pub enum Unavailable {
     #[error("no database connection within {0:?}: the server accepts no new one")]
     NoConnection(Duration),
 
-    /// The server refused the query.
-    #[error("the database refused the query")]
+    /// The query failed: the server refused it, the connection broke, or a parameter or a column has another
+    /// type. The source says which.
+    #[error("the query failed")]
     Query(#[source] DatabaseError),
 
     /// The answer of the server belongs to another query. That can happen behind a pooler.
@@ -341,7 +342,7 @@ pub enum Unavailable {
 
     /// The session was changed, but the application's `on_session_change` failed or took longer than the
     /// `timeout`. Its error is logged: it should not name the session key.
-    #[error("the change of a session could not be told to the cache")]
+    #[error("the session was changed, but the on_session_change hook failed")]
     Cache(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// A query of the request took longer than the `timeout` of the settings.

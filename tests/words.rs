@@ -68,18 +68,6 @@ const RIGHT: &[(&str, &str, &str, &str)] = &[
     ("fetch", "", "fetch_", "a method of an atomic, or of Django"),
     ("fetch", "", "fetch(", "a function of JavaScript"),
     ("fetch", "docs/django-semantics.md", "Sec-Fetch-Site", "a header"),
-    (
-        "payload",
-        "docs/rest-semantics.md",
-        "header and payload",
-        "the middle part of a JWT (RFC 7519)",
-    ),
-    (
-        "payload",
-        "docs/rest-semantics.md",
-        "-> payload base64",
-        "the middle part of a JWT (RFC 7519)",
-    ),
     ("payload", "examples/workbench/fields.rs", "payload", "actix-web's name of the argument"),
     ("purge", "docs/rest-semantics.md", "PURGE", "a method of HTTP"),
 ];

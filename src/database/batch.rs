@@ -12,13 +12,12 @@ use tokio::{
     sync::oneshot,
     time::{Instant, sleep_until, timeout},
 };
-use tokio_postgres::error::SqlState;
 
 use super::{
-    connection::{Connection, QueryFailure},
-    kind::Kind,
+    connection::Connection,
+    kind::{Claim, Kind},
     pool::Pool,
-    wait_queue::Claim,
+    query_failure::QueryFailure,
 };
 use crate::error::Unavailable;
 
@@ -54,7 +53,7 @@ pub(super) struct Caller<A> {
 
 /// Questions that are sent together.
 pub(super) struct Batch<J: Job> {
-    pool: Pool,
+    pool: Arc<Pool>,
     kind: Kind,
     /// Shared weakly with the attempts: once the batch is dropped, an attempt that has not been sent yet
     /// sends nothing.
@@ -76,7 +75,7 @@ type Reply<J> = Result<Vec<Outcome<<J as Job>::Answer>>, QueryFailure>;
 
 impl<J: Job> Batch<J> {
     pub(super) fn new(
-        pool: &Pool,
+        pool: &Arc<Pool>,
         kind: Kind,
         job: J,
         callers: Vec<(usize, Caller<J::Answer>)>,
@@ -279,7 +278,7 @@ async fn next<T>(futures: &mut Vec<BoxFuture<'static, T>>) -> T {
 }
 
 /// Asks on one connection of the pool.
-async fn attempt<J: Job>(pool: Pool, kind: Kind, job: Weak<J>, claim: Claim) -> Reply<J> {
+async fn attempt<J: Job>(pool: Arc<Pool>, kind: Kind, job: Weak<J>, claim: Claim) -> Reply<J> {
     let lease = pool.get(kind, claim).await.map_err(QueryFailure::NoConnection)?;
     let Some(job) = job.upgrade() else {
         lease.release();
@@ -288,7 +287,7 @@ async fn attempt<J: Job>(pool: Pool, kind: Kind, job: Weak<J>, claim: Claim) -> 
     let start = Instant::now();
     let reply = job.ask(&lease).await;
     match &reply {
-        Ok(_) => pool.latency(kind).answered(start.elapsed()),
+        Ok(_) => pool.server().answered(kind, start.elapsed()),
         Err(QueryFailure::Lost(_)) => {
             drop(lease);
             return reply;
@@ -298,17 +297,4 @@ async fn attempt<J: Job>(pool: Pool, kind: Kind, job: Weak<J>, claim: Claim) -> 
     }
     lease.release();
     reply
-}
-
-impl QueryFailure {
-    /// Whether the server executed nothing and may execute the same query later.
-    fn is_retryable(&self, kind: Kind) -> bool {
-        match self {
-            Self::Stale => true,
-            Self::Retry(error) => {
-                kind.waits_for_locks() || error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE)
-            }
-            Self::Lost(_) | Self::Refused(_) | Self::NoConnection(_) => false,
-        }
-    }
 }

@@ -1,33 +1,24 @@
-//! Batchers: each gathers the questions of one runtime and asks them together, one query for a batch.
+//! Batchers: each gathers the questions of one kind and asks them together, one query for a batch.
 //!
 //! While a query is in flight, further questions gather; the next query carries all of them. Callers only
 //! wait for their answer: a caller that is paused, dropped or leaked stops no other one.
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::Hash,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use futures_util::{
-    future::{BoxFuture, join_all},
-    stream::{FuturesUnordered, StreamExt},
-};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::{
+    runtime::{Handle, Id},
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
-use tokio_postgres::Row;
 
 use super::{
-    batch::{Batch, Caller, Job, Outcome},
-    connection::{Connection, QueryFailure, is_no_such_value, may_be_one_row},
-    kind::Kind,
+    batch::{Batch, Caller, Outcome},
+    batched::{Batched, Keys},
     pool::Pool,
-    statement::Query,
 };
 use crate::error::Unavailable;
 
@@ -39,88 +30,68 @@ const SLOW: usize = 2;
 /// fewer queries it has to answer.
 const TO_FAR_AWAY: usize = 4;
 
-/// After how many failed halves the rest is asked one by one: a query for many keys may read every row.
-const BAD_ROWS: usize = 16;
-
-/// A kind of question that can be batched: the session with a key, the user with an id.
-pub(crate) trait Batched: Send + Sync + 'static {
-    type Key: Clone + Eq + Hash + Send + Sync + 'static;
-    type Answer: Clone + Send + 'static;
-
-    const KIND: Kind;
-
-    /// How many keys one query may carry.
-    const AT_ONCE: usize = 256;
-
-    /// From how many keys on they go into one query. Fewer are sent as single queries in flight at the
-    /// same time.
-    const MANY: usize = 4;
-
-    /// The query for one key.
-    fn one(&self, key: &Self::Key) -> Query;
-
-    /// The query for many keys.
-    fn many(&self, keys: &[Self::Key]) -> Query;
-
-    /// Whether a key can share a query with others. A key that may make the server refuse the whole query
-    /// cannot.
-    fn is_batchable(&self, _: &Self::Key) -> bool {
-        true
-    }
-
-    /// Whether the answer for this key was large the last time. Other callers do not wait for such an
-    /// answer.
-    fn is_large(&self, _: &Self::Key) -> bool {
-        false
-    }
-
-    /// The answers in these rows, one for each key. `None`: the rows do not answer this key.
-    fn read(&self, keys: &[Self::Key], rows: Vec<Row>) -> Vec<Option<Self::Answer>>;
-
-    /// A query that asks for nothing but the key, and the answer to give if the server refuses even that:
-    /// no row can have such a key. `None` if this kind has no such query.
-    fn by_itself(&self, key: &Self::Key) -> Option<(Query, Self::Answer)>;
-}
-
-/// The handle of a batcher. Dropping it ends the task.
+/// The batcher of one kind of question. It has a task on each runtime that asks, because a connection is
+/// driven by the runtime that made it: a runtime that sleeps, or whose thread is blocked, delays only its
+/// own requests.
 pub(crate) struct Batcher<B: Batched> {
-    questions: mpsc::UnboundedSender<Question<B>>,
+    batched: Arc<B>,
+    pool: Arc<Pool>,
+    tasks: Mutex<HashMap<Id, mpsc::UnboundedSender<(B::Key, Caller<B::Answer>)>>>,
 }
-
-type Question<B> = (<B as Batched>::Key, Caller<<B as Batched>::Answer>);
 
 impl<B: Batched> Batcher<B> {
-    /// Starts a batcher on the current runtime.
-    pub(crate) fn start(batched: Arc<B>, pool: Pool) -> Self {
-        let (questions, receiver) = mpsc::unbounded_channel();
-        let queue = Queue::new(batched, pool);
-        drop(tokio::spawn(run(queue, receiver)));
-        Self { questions }
+    pub(crate) fn new(batched: B, pool: Arc<Pool>) -> Self {
+        Self { batched: Arc::new(batched), pool, tasks: Mutex::default() }
     }
 
-    /// Whether its runtime has ended or its task has panicked.
-    pub(crate) fn is_over(&self) -> bool {
-        self.questions.is_closed()
+    pub(super) fn batched(&self) -> &B {
+        &self.batched
     }
 
     /// Asks for a key. Returns the answer, or an error by the deadline.
     pub(crate) async fn ask(&self, key: B::Key, deadline: Instant) -> Outcome<B::Answer> {
         let (answer, answered) = oneshot::channel();
-        // If the task is over, no answer comes.
-        drop(self.questions.send((key, Caller { deadline, answer })));
+        self.send((key, Caller { deadline, answer }))?;
+        // If the task ends, no answer comes.
         answered.await.unwrap_or_else(|_| Err(Unavailable::NoRuntime.into()))
+    }
+
+    /// Gives a question to the task of this runtime, which its first question starts. A task that has ended
+    /// is replaced: code of the application (its connector, its logger) runs in it and may panic. Then those
+    /// of runtimes that have ended are forgotten too.
+    fn send(&self, question: (B::Key, Caller<B::Answer>)) -> Result<(), Arc<Unavailable>> {
+        let runtime = Handle::try_current().map_err(|_| Unavailable::NoRuntime)?;
+        // The map is valid even after a panic elsewhere.
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let question = match tasks.get(&runtime.id()) {
+            Some(task) => match task.send(question) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::SendError(question)) => question,
+            },
+            None => question,
+        };
+        tasks.retain(|_, task| !task.is_closed());
+        let (task, questions) = mpsc::unbounded_channel();
+        // The task receives it, or the caller sees that there is no answer.
+        drop(task.send(question));
+        tasks.insert(runtime.id(), task);
+        runtime.spawn(run(Queue::new(Arc::clone(&self.batched), self.pool.clone()), questions));
+        Ok(())
     }
 }
 
 /// The task. It keeps one batch in flight (several to a database that is far away), beside slow and large
 /// ones.
-async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedReceiver<Question<B>>) {
+async fn run<B: Batched>(
+    mut queue: Queue<B>,
+    mut questions: mpsc::UnboundedReceiver<(B::Key, Caller<B::Answer>)>,
+) {
     let mut received = Vec::new();
     let mut under_way = FuturesUnordered::new();
     let mut slow = FuturesUnordered::new();
     let mut large = FuturesUnordered::new();
     loop {
-        let most = if queue.pool.latency(B::KIND).is_far() { TO_FAR_AWAY } else { 1 };
+        let most = if queue.pool.server().is_far(B::KIND) { TO_FAR_AWAY } else { 1 };
         while under_way.len() < most
             && slow.len() < SLOW
             && let Some(batch) = queue.next()
@@ -142,7 +113,7 @@ async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedRece
                 if count == 0 {
                     return;
                 }
-                received.drain(..).for_each(|question| queue.push(question));
+                received.drain(..).for_each(|(key, caller)| queue.push(key, caller));
             }
             () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
                 queue.fail_late();
@@ -154,8 +125,8 @@ async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedRece
 /// The questions that have not been sent yet. Each is looked at once, however many they are.
 struct Queue<B: Batched> {
     batched: Arc<B>,
-    pool: Pool,
-    waiting: VecDeque<Question<B>>,
+    pool: Arc<Pool>,
+    waiting: VecDeque<(B::Key, Caller<B::Answer>)>,
     /// The callers of each key whose answer was large the last time, and these keys in order.
     large: HashMap<B::Key, Vec<Caller<B::Answer>>>,
     large_keys: VecDeque<B::Key>,
@@ -164,7 +135,7 @@ struct Queue<B: Batched> {
 }
 
 impl<B: Batched> Queue<B> {
-    fn new(batched: Arc<B>, pool: Pool) -> Self {
+    fn new(batched: Arc<B>, pool: Arc<Pool>) -> Self {
         Self {
             batched,
             pool,
@@ -175,7 +146,7 @@ impl<B: Batched> Queue<B> {
         }
     }
 
-    fn push(&mut self, (key, caller): Question<B>) {
+    fn push(&mut self, key: B::Key, caller: Caller<B::Answer>) {
         let first = self.first_deadline.map_or(caller.deadline, |first| first.min(caller.deadline));
         self.first_deadline = Some(first);
         if !self.batched.is_large(&key) {
@@ -269,125 +240,6 @@ impl<B: Batched> Queue<B> {
     }
 }
 
-/// The keys of one batch.
-struct Keys<B: Batched> {
-    batched: Arc<B>,
-    keys: Vec<B::Key>,
-}
-
-impl<B: Batched> Job for Keys<B> {
-    type Answer = B::Answer;
-
-    async fn ask(&self, connection: &Connection) -> Result<Vec<Outcome<B::Answer>>, QueryFailure> {
-        if let [key] = &*self.keys {
-            return Ok(vec![self.ask_for_one(connection, key).await?]);
-        }
-        let is_batchable = |key: &&B::Key| self.batched.is_batchable(key);
-        let (together, alone): (Vec<_>, Vec<_>) = self.keys.iter().partition(is_batchable);
-        if together.len() < B::MANY {
-            return self.ask_one_by_one(connection, &self.keys).await;
-        }
-        let failures = AtomicUsize::new(0);
-        if alone.is_empty() {
-            return self.ask_together(connection, &self.keys, &failures).await;
-        }
-        let together: Vec<_> = together.into_iter().cloned().collect();
-        let alone: Vec<_> = alone.into_iter().cloned().collect();
-        let (reply, reply_alone) = futures_util::future::join(
-            self.ask_together(connection, &together, &failures),
-            self.ask_one_by_one(connection, &alone),
-        )
-        .await;
-        let mut outcomes: HashMap<_, _> = together.into_iter().zip(reply?).collect();
-        outcomes.extend(alone.into_iter().zip(reply_alone?));
-        Ok(self.keys.iter().map(|key| outcomes.remove(key).unwrap_or_else(no_answer)).collect())
-    }
-}
-
-impl<B: Batched> Keys<B> {
-    /// Asks for all keys in one query. If one row makes that fail, halves are tried to find it.
-    async fn ask_together(
-        &self,
-        connection: &Connection,
-        keys: &[B::Key],
-        failures: &AtomicUsize,
-    ) -> Result<Vec<Outcome<B::Answer>>, QueryFailure> {
-        match connection.query(&self.batched.many(keys)).await {
-            Ok(rows) => Ok(self.batched.read(keys, rows).into_iter().map(found).collect()),
-            Err(QueryFailure::Refused(error)) if may_be_one_row(error.code()) => {
-                if failures.fetch_add(1, Ordering::Relaxed) > BAD_ROWS {
-                    return self.ask_one_by_one(connection, keys).await;
-                }
-                let (one, other) = keys.split_at(keys.len() / 2);
-                let mut outcomes = self.ask_half(connection, one, failures).await?;
-                outcomes.extend(self.ask_half(connection, other, failures).await?);
-                Ok(outcomes)
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    fn ask_half<'a>(
-        &'a self,
-        connection: &'a Connection,
-        keys: &'a [B::Key],
-        failures: &'a AtomicUsize,
-    ) -> BoxFuture<'a, Result<Vec<Outcome<B::Answer>>, QueryFailure>> {
-        Box::pin(async move {
-            if keys.len() < B::MANY {
-                return self.ask_one_by_one(connection, keys).await;
-            }
-            self.ask_together(connection, keys, failures).await
-        })
-    }
-
-    /// Asks for each key in a query of its own, all in flight at the same time.
-    async fn ask_one_by_one(
-        &self,
-        connection: &Connection,
-        keys: &[B::Key],
-    ) -> Result<Vec<Outcome<B::Answer>>, QueryFailure> {
-        let callers = keys.iter().map(|key| self.ask_for_one(connection, key));
-        join_all(callers).await.into_iter().collect()
-    }
-
-    async fn ask_for_one(
-        &self,
-        connection: &Connection,
-        key: &B::Key,
-    ) -> Result<Outcome<B::Answer>, QueryFailure> {
-        let error = match connection.query(&self.batched.one(key)).await {
-            Ok(rows) => {
-                let answers = self.batched.read(std::slice::from_ref(key), rows);
-                return Ok(found(answers.into_iter().next().flatten()));
-            }
-            Err(QueryFailure::Refused(error)) => error,
-            Err(failure) => return Err(failure),
-        };
-        // The server refused the key, or a value in a row.
-        if is_no_such_value(error.code())
-            && let Some((query, nothing)) = self.batched.by_itself(key)
-        {
-            match connection.query(&query).await {
-                Err(QueryFailure::Refused(error)) if is_no_such_value(error.code()) => {
-                    return Ok(Ok(nothing));
-                }
-                Err(QueryFailure::Lost(lost)) => return Err(QueryFailure::Lost(lost)),
-                _ => {}
-            }
-        }
-        Ok(Err(Unavailable::from(error).into()))
-    }
-}
-
-fn found<A>(answer: Option<A>) -> Outcome<A> {
-    answer.ok_or_else(|| Unavailable::WrongAnswer.into())
-}
-
-fn no_answer<A>() -> Outcome<A> {
-    found(None)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -395,7 +247,7 @@ mod tests {
     use rustix::time::{ClockId, clock_gettime};
 
     use super::*;
-    use crate::database::test_server::{LARGE, TestServer, TestTable};
+    use crate::database::test_server::{LARGE, Mood, TestServer, TestTable};
 
     /// Ten times as many questions may take fifty times as long, but not the hundred times of a square.
     /// The quickest of five attempts counts: a busy machine takes processor time from all.
@@ -404,13 +256,14 @@ mod tests {
         const COUNT: usize = 5_000;
 
         let takes = |count: usize| {
-            let mut queue = Queue::new(TestTable::new(), TestServer::new().pool(Duration::MAX, 8));
+            let mut queue =
+                Queue::new(TestTable::new().into(), TestServer::new().pool(Duration::MAX, 8));
             let mut answers = Vec::new();
             let start: Duration = clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap();
             for number in 0..count {
                 let (answer, answered) = oneshot::channel();
                 let deadline = Instant::now();
-                queue.push((LARGE + number as i64, Caller { deadline, answer }));
+                queue.push(LARGE + number as i64, Caller { deadline, answer });
                 answers.push(answered);
             }
             for _ in 0..count {
@@ -427,11 +280,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn large_questions_are_asked_in_order_and_each_key_once() {
         let mut queue =
-            Queue::new(TestTable::new(), TestServer::new().pool(Duration::from_secs(4), 8));
+            Queue::new(TestTable::new().into(), TestServer::new().pool(Duration::from_secs(4), 8));
         let mut push = |key: i64, seconds: u64| {
             let (answer, answered) = oneshot::channel();
             let deadline = Instant::now() + Duration::from_secs(seconds);
-            queue.push((key, Caller { deadline, answer }));
+            queue.push(key, Caller { deadline, answer });
             answered
         };
         let mut late = push(LARGE, 1);
@@ -447,5 +300,34 @@ mod tests {
         assert_eq!(keys, [(vec![LARGE + 2], 2), (vec![LARGE + 1], 1)]);
         drop(in_time);
         assert!(queue.first_deadline.is_none());
+    }
+
+    #[test]
+    fn the_task_of_a_runtime_that_has_ended_is_forgotten() {
+        let server = TestServer::new();
+        let batcher = Batcher::new(TestTable::new(), server.pool(Duration::from_secs(4), 8));
+        for _ in 0..3 {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            for key in 0..2 {
+                let deadline = Instant::now() + Duration::from_secs(4);
+                assert!(runtime.block_on(batcher.ask(key, deadline)).is_ok());
+            }
+            assert_eq!(batcher.tasks.lock().unwrap().len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_panicked_is_followed_by_another_one() {
+        const TIMEOUT: Duration = Duration::from_secs(4);
+
+        let server = TestServer::new();
+        server.set(Mood::Answers, Mood::Panics);
+        let batcher = Batcher::new(TestTable::new(), server.pool(TIMEOUT, 8));
+        let ask = async || batcher.ask(1, Instant::now() + TIMEOUT).await.is_ok();
+        assert!(!ask().await);
+        server.set(Mood::Swallows, Mood::Answers);
+        assert!(ask().await && ask().await);
+        assert_eq!(server.accepted(), 1);
     }
 }

@@ -8,19 +8,24 @@ use std::{
 
 use deadpool::managed::Manager;
 use deadpool_postgres::ClientWrapper;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    runtime::{Handle, Id},
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout},
+};
 use tokio_postgres::{
     Error, Row, Statement as Prepared,
-    error::{DbError, Severity, SqlState},
+    error::SqlState,
     types::{ToSql, Type},
 };
 
 use super::{
     process_id,
+    query_failure::{QueryFailure, is_lost, may_be_of_another_statement},
     server::Server,
     statement::{Query, Statement},
 };
-use crate::error::Unavailable;
+use crate::{crypto::random_bytes, error::Unavailable};
 
 /// The `application_name` of a connection in `pg_stat_activity`, unless the application's configuration
 /// sets one.
@@ -33,10 +38,17 @@ const APPLICATION_NAME: &str = env!("CARGO_PKG_NAME");
 /// of the table each time, but would cost a lookup more than its answer. With `plan_cache_mode = auto`,
 /// PostgreSQL keeps such a plan too after five executions, and plans each time where a batch has few keys.
 /// Preparing a statement again every 30 seconds costs one round trip.
-const GREATEST_AGE: Duration = Duration::from_secs(30);
+const STATEMENT_AGE: Duration = Duration::from_secs(30);
+
+/// The greatest age of a connection, less a random part, so that connections do not all end at once.
+/// Changes made since it was opened, such as new settings of its role, take effect no later than this.
+const GREATEST_AGE: Duration = Duration::from_secs(30 * 60);
 
 /// How much later than the server the client gives up: the error of the server says more.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// A permit for one connection: open, being made, or abandoned.
+pub(super) type Slot = OwnedSemaphorePermit;
 
 /// A connection that only this site uses, driven by the runtime that made it.
 pub(super) struct Connection {
@@ -45,9 +57,16 @@ pub(super) struct Connection {
     server: Arc<Server>,
     /// `None` behind a pooler.
     process: Option<Process>,
+    runtime: Id,
     made: Instant,
+    /// When it last answered, or was made.
+    last_answer: Instant,
+    ends: Instant,
     round_trip: Duration,
     prepared: Mutex<HashMap<i64, (Prepared, Instant)>>,
+    /// `None` for the connection that ends processes: its place is reserved. Dropped after the client:
+    /// until then, the connection counts.
+    slot: Option<Slot>,
 }
 
 /// A process of the server. A later process may get the same id; the start time tells them apart.
@@ -58,47 +77,40 @@ pub(super) struct Process {
     pub(super) start: i64,
 }
 
-/// Why a query was not answered.
-pub(super) enum QueryFailure {
-    /// The connection is gone or cannot be trusted any more. Another one may answer.
-    Lost(Option<Error>),
-    /// The server executed nothing, and may execute the same query later.
-    Retry(Error),
-    /// The server executed nothing, for a reason that a new connection may not have.
-    Stale,
-    /// The server refuses this query.
-    Refused(Error),
-    /// There is no connection.
-    NoConnection(Arc<Unavailable>),
-}
-
-impl From<QueryFailure> for Arc<Unavailable> {
-    fn from(failure: QueryFailure) -> Self {
-        match failure {
-            QueryFailure::Lost(None) | QueryFailure::Stale => Unavailable::WrongAnswer.into(),
-            QueryFailure::Lost(Some(error))
-            | QueryFailure::Retry(error)
-            | QueryFailure::Refused(error) => Unavailable::from(error).into(),
-            QueryFailure::NoConnection(error) => error,
-        }
-    }
-}
-
 impl Connection {
     /// Opens a connection. The hooks of the application's pool do not run, and what the application does
     /// to its own connections does not affect this one.
     pub(super) async fn open(server: Arc<Server>) -> Result<Self, Error> {
         let client = server.pool.manager().create().await?;
+        let now = Instant::now();
         let mut connection = Self {
             client: Some(client),
             server,
             process: None,
-            made: Instant::now(),
+            runtime: Handle::current().id(),
+            made: now,
+            last_answer: now,
+            ends: now,
             round_trip: Duration::ZERO,
             prepared: Mutex::default(),
+            slot: None,
         };
         connection.set_up().await;
+        let chance = f32::from(u8::from_be_bytes(random_bytes())) / 255.0;
+        connection.last_answer = Instant::now();
+        connection.ends = connection.last_answer + GREATEST_AGE.mul_f32(1.0 - chance / 5.0);
         Ok(connection)
+    }
+
+    /// This connection, which takes that slot until it is dropped.
+    pub(super) fn in_slot(mut self, slot: Slot) -> Self {
+        self.slot = Some(slot);
+        self
+    }
+
+    /// Drops the connection, which its runtime then closes. Returns the slot.
+    pub(super) fn close(mut self) -> Option<Slot> {
+        self.slot.take()
     }
 
     /// Sets the session parameters of the connection.
@@ -160,8 +172,32 @@ impl Connection {
         self.process
     }
 
+    /// The runtime that drives it.
+    pub(super) fn runtime(&self) -> Id {
+        self.runtime
+    }
+
     pub(super) fn made(&self) -> Instant {
         self.made
+    }
+
+    /// When it last answered, or was made.
+    pub(super) fn last_answer(&self) -> Instant {
+        self.last_answer
+    }
+
+    /// Records that it has answered.
+    pub(super) fn answered(&mut self, now: Instant) {
+        self.last_answer = now;
+    }
+
+    pub(super) fn is_silent_since(&self, since: Instant) -> bool {
+        self.last_answer <= since
+    }
+
+    /// Whether it is closed, or has reached its greatest age.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.is_closed() || now >= self.ends
     }
 
     /// The round trip, measured when the connection was made.
@@ -227,7 +263,7 @@ impl Connection {
     ) -> Result<Vec<Row>, Error> {
         let known = self.prepared().get(&statement.nonce).cloned();
         let prepared = match known {
-            Some((prepared, since)) if since.elapsed() < GREATEST_AGE => prepared,
+            Some((prepared, since)) if since.elapsed() < STATEMENT_AGE => prepared,
             _ => {
                 let prepared =
                     self.client().prepare_typed(&statement.sql, &statement.types).await?;
@@ -251,22 +287,11 @@ impl Connection {
 
     /// The failure that an error stands for.
     fn failure(&self, error: Error) -> QueryFailure {
-        let Some(code) = error.code() else { return QueryFailure::Lost(Some(error)) };
         if is_lost(&error, self.client()) {
             return QueryFailure::Lost(Some(error));
         }
         // If a new connection gets the same error, it is final.
-        let is_old = self.made.elapsed() >= self.server.timeout();
-        match code.code() {
-            // Serialization failure, deadlock, lock timeout: nothing was executed.
-            "40001" | "40P01" | "55P03" => QueryFailure::Retry(error),
-            // Read-only server; a right, a role or a database that is gone.
-            "25006" | "42501" if is_old => QueryFailure::Stale,
-            code if is_old && (code.starts_with("28") || code.starts_with("3D")) => {
-                QueryFailure::Stale
-            }
-            _ => QueryFailure::Refused(error),
-        }
+        QueryFailure::of(error, self.made.elapsed() >= self.server.timeout())
     }
 
     /// Executes a statement in a transaction of its own, planned for these parameters, and returns its
@@ -320,52 +345,5 @@ impl Drop for Connection {
             // The manager keeps a list of the clients it made.
             self.server.pool.manager().detach(&mut client);
         }
-    }
-}
-
-/// Whether the server says that no column can hold such a value: the text is not of the type, the encoding
-/// lacks a character, a domain forbids it. Then no row has the value, and nothing is out of order.
-pub(super) fn is_no_such_value(code: Option<&SqlState>) -> bool {
-    // The classes "data exception" and "integrity constraint violation".
-    code.is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("23"))
-}
-
-/// Whether a single row may be the reason why a query for many keys fails.
-pub(super) fn may_be_one_row(code: Option<&SqlState>) -> bool {
-    // Besides values: functions, triggers and policies that raise, damaged pages, a row too large for the
-    // memory of the server.
-    let is_of_a_row = |code: &SqlState| {
-        ["39", "XX", "P0"].iter().any(|class| code.code().starts_with(class))
-            || *code == SqlState::OUT_OF_MEMORY
-    };
-    is_no_such_value(code) || code.is_some_and(is_of_a_row)
-}
-
-/// Whether another client's statement may have run under the name of ours and caused this error: an error
-/// about values, tables or rights.
-fn may_be_of_another_statement(code: &SqlState) -> bool {
-    ["22", "23", "42"].iter().any(|class| code.code().starts_with(class))
-}
-
-/// Whether the connection is lost.
-fn is_lost(error: &Error, client: &ClientWrapper) -> bool {
-    match error.as_db_error() {
-        Some(error) => is_end_of_connection(error),
-        // The error is not from the server.
-        None => {
-            error.is_closed()
-                || client.is_closed()
-                || std::error::Error::source(error)
-                    .is_some_and(|source| source.is::<std::io::Error>())
-        }
-    }
-}
-
-/// Whether the server or a pooler says that the connection ends.
-fn is_end_of_connection(error: &DbError) -> bool {
-    match error.parsed_severity() {
-        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
-        // PgBouncer omits the field with the untranslated severity.
-        None => error.severity() == "FATAL",
     }
 }

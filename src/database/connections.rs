@@ -2,14 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::{
-    runtime::Id,
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::{runtime::Id, sync::Semaphore, time::Instant};
 
-use super::{connection::Connection, kind::Kind, wait_queue::Claim};
-use crate::crypto::random_bytes;
+use super::{
+    connection::{Connection, Slot},
+    kind::{Claim, Kind},
+};
 
 /// How long an idle connection is kept: the last one of its runtime, and each further one.
 pub(super) const IDLE: Duration = Duration::from_secs(60);
@@ -17,10 +15,6 @@ pub(super) const SECOND_IDLE: Duration = Duration::from_secs(10);
 
 /// How many idle connections a runtime keeps: as many as it usually needs at a time.
 const MOST_IDLE: usize = 4;
-
-/// The greatest age of a connection, less a random part, so that connections do not all end at once.
-/// Changes made since it was opened, such as new settings of its role, take effect no later than this.
-const GREATEST_AGE: Duration = Duration::from_secs(30 * 60);
 
 /// How long a new connection is reserved for its own runtime, even if callers elsewhere have waited
 /// longer. Making a connection takes a part of that time.
@@ -31,45 +25,13 @@ pub(super) struct Connections {
     most: usize,
     slots: Arc<Semaphore>,
     /// The one at the end is used first.
-    idle: Vec<Pooled>,
+    idle: Vec<Connection>,
     in_use: HashMap<(Id, Kind), usize>,
     in_use_by_kind: [usize; Kind::ALL.len()],
     /// Connections made before this instant are not used again.
     retired: Option<Instant>,
     /// When a connection of each runtime last answered.
     last_answer: HashMap<Id, Instant>,
-}
-
-/// A connection and its slot.
-pub(super) struct Pooled {
-    pub(super) connection: Connection,
-    pub(super) runtime: Id,
-    /// When it last answered, or was made.
-    last_answer: Instant,
-    ends: Instant,
-    /// Dropped after the connection: until then, the connection counts.
-    slot: Slot,
-}
-
-/// A permit for one connection: open, being made, or abandoned.
-pub(super) type Slot = OwnedSemaphorePermit;
-
-impl Pooled {
-    pub(super) fn new(connection: Connection, runtime: Id, slot: Slot) -> Self {
-        let now = Instant::now();
-        let chance = f32::from(u8::from_be_bytes(random_bytes())) / 255.0;
-        let ends = now + GREATEST_AGE.mul_f32(1.0 - chance / 5.0);
-        Self { connection, runtime, last_answer: now, ends, slot }
-    }
-
-    /// Drops the connection, which its runtime then closes. Returns the slot.
-    pub(super) fn close(self) -> Slot {
-        self.slot
-    }
-
-    fn is_silent_since(&self, since: Instant) -> bool {
-        self.last_answer <= since && self.connection.made() <= since
-    }
 }
 
 impl Connections {
@@ -95,22 +57,22 @@ impl Connections {
     }
 
     /// Takes the idle connection of this runtime that answered last.
-    pub(super) fn take(&mut self, runtime: Id, kind: Kind, claim: Claim) -> Option<Pooled> {
+    pub(super) fn take(&mut self, runtime: Id, kind: Kind, claim: Claim) -> Option<Connection> {
         if self.is_at_limit(runtime, kind, claim) {
             return None;
         }
         let now = Instant::now();
         loop {
             let index = self.idle.iter().rposition(|idle| {
-                idle.runtime == runtime
+                idle.runtime() == runtime
                     && claim.answered_since().is_none_or(|since| !idle.is_silent_since(since))
             })?;
-            let pooled = self.idle.remove(index);
+            let connection = self.idle.remove(index);
             // The server may have closed it while it was idle.
-            if self.may_stay(&pooled, now) {
+            if self.may_stay(&connection, now) {
                 *self.in_use.entry((runtime, kind)).or_default() += 1;
                 self.in_use_by_kind[kind as usize] += 1;
-                return Some(pooled);
+                return Some(connection);
             }
         }
     }
@@ -136,25 +98,22 @@ impl Connections {
     }
 
     /// Makes a connection idle again after it has answered.
-    pub(super) fn put_back(&mut self, mut pooled: Pooled) {
+    pub(super) fn put_back(&mut self, mut connection: Connection) {
         let now = Instant::now();
-        pooled.last_answer = now;
-        self.last_answer.insert(pooled.runtime, now);
-        if self.may_stay(&pooled, now) {
-            self.idle.push(pooled);
+        connection.answered(now);
+        self.last_answer.insert(connection.runtime(), now);
+        if self.may_stay(&connection, now) {
+            self.idle.push(connection);
         }
     }
 
     /// Adds a connection that was just made.
-    pub(super) fn add(&mut self, pooled: Pooled) {
-        self.idle.push(pooled);
+    pub(super) fn add(&mut self, connection: Connection) {
+        self.idle.push(connection);
     }
 
-    fn may_stay(&self, pooled: &Pooled, now: Instant) -> bool {
-        let made = pooled.connection.made();
-        !pooled.connection.is_closed()
-            && now < pooled.ends
-            && self.retired.is_none_or(|retired| made >= retired)
+    fn may_stay(&self, connection: &Connection, now: Instant) -> bool {
+        !connection.is_over(now) && self.retired.is_none_or(|retired| connection.made() >= retired)
     }
 
     /// A slot for a connection of this runtime: a free one while fewer than `most` are taken, otherwise
@@ -162,28 +121,28 @@ impl Connections {
     pub(super) fn slot(&mut self, claim: Claim, runtime: Id, most: usize) -> Option<Slot> {
         let now = Instant::now();
         // Connections that the server or their runtime has closed take no slot.
-        self.idle.retain(|idle| !idle.connection.is_closed());
+        self.idle.retain(|idle| !idle.is_closed());
         // A connection that may be dead gives its slot to its hedge.
-        let is_silent = |idle: &Pooled| {
-            idle.runtime == runtime
+        let is_silent = |idle: &Connection| {
+            idle.runtime() == runtime
                 && claim.answered_since().is_some_and(|since| idle.is_silent_since(since))
         };
         if let Some(index) = self.idle.iter().position(is_silent) {
-            return Some(self.idle.remove(index).close());
+            return self.idle.remove(index).close();
         }
         if self.count() < most
             && let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
         {
             return Some(slot);
         }
-        let is_to_spare = |idle: &Pooled| now >= idle.connection.made() + TENURE;
+        let is_to_spare = |idle: &Connection| now >= idle.made() + TENURE;
         let index = self.idle.iter().position(is_to_spare)?;
-        Some(self.idle.remove(index).close())
+        self.idle.remove(index).close()
     }
 
     /// Whether this runtime has a connection.
     pub(super) fn has_any(&self, runtime: Id) -> bool {
-        self.idle.iter().any(|idle| idle.runtime == runtime)
+        self.idle.iter().any(|idle| idle.runtime() == runtime)
             || self.in_use.keys().any(|(of, _)| *of == runtime)
     }
 
@@ -200,17 +159,17 @@ impl Connections {
     pub(super) fn retire_all(&mut self) {
         let now = Instant::now();
         self.retired = Some(now);
-        self.idle.retain(|idle| idle.connection.made() >= now);
+        self.idle.retain(|idle| idle.made() >= now);
     }
 
     /// Closes the idle connections of a runtime that have been silent since this instant.
     pub(super) fn close_silent(&mut self, runtime: Id, since: Instant) {
-        self.idle.retain(|idle| idle.runtime != runtime || !idle.is_silent_since(since));
+        self.idle.retain(|idle| idle.runtime() != runtime || !idle.is_silent_since(since));
     }
 
     /// Closes the idle connection of a runtime that has been idle longest, if the runtime has too many.
     pub(super) fn close_surplus(&mut self, runtime: Id) {
-        let of_runtime = |idle: &Pooled| idle.runtime == runtime;
+        let of_runtime = |idle: &Connection| idle.runtime() == runtime;
         if self.idle.iter().filter(|idle| of_runtime(idle)).count() > MOST_IDLE
             && let Some(oldest) = self.idle.iter().position(of_runtime)
         {
@@ -222,13 +181,11 @@ impl Connections {
     /// left.
     pub(super) fn sweep(&mut self, runtime: Id) -> bool {
         let now = Instant::now();
-        let mut left = self.idle.iter().filter(|idle| idle.runtime == runtime).count();
+        let mut left = self.idle.iter().filter(|idle| idle.runtime() == runtime).count();
         self.idle.retain(|idle| {
             let kept = if left > 1 { SECOND_IDLE } else { IDLE };
-            let is_useless = idle.runtime == runtime
-                && (now >= idle.last_answer + kept
-                    || now >= idle.ends
-                    || idle.connection.is_closed());
+            let is_useless = idle.runtime() == runtime
+                && (now >= idle.last_answer() + kept || idle.is_over(now));
             left -= usize::from(is_useless);
             !is_useless
         });

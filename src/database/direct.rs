@@ -1,30 +1,36 @@
 //! Queries that are not batched: rare reads, and all writes.
 
-use std::{hash::Hash, sync::Arc};
+use std::{
+    hash::Hash,
+    sync::{Arc, LazyLock},
+};
 
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::Type};
+use tracing::{Instrument, Span};
 
 use super::{
+    Database,
     batch::{Batch, Caller, Job, Outcome},
-    connection::{Connection, QueryFailure},
+    connection::Connection,
     kind::Kind,
     pool::Pool,
-    statement::Query,
+    query_failure::QueryFailure,
+    statement::{Parameter, Query, Statement},
     turns::Turns,
 };
-use crate::error::Unavailable;
+use crate::error::{Error, Unavailable};
 
 /// Sends queries that are not batched. Each runs in a task of its own: a caller that is paused or goes
 /// away leaves no connection in use. Clones share the state.
 #[derive(Clone)]
 pub(super) struct Direct {
-    pool: Pool,
+    pool: Arc<Pool>,
     turns: Arc<Turns>,
 }
 
 impl Direct {
-    pub(super) fn new(pool: &Pool) -> Self {
+    pub(super) fn new(pool: &Arc<Pool>) -> Self {
         Self { pool: pool.clone(), turns: Arc::default() }
     }
 
@@ -85,5 +91,51 @@ impl Job for Query {
 
     async fn ask(&self, connection: &Connection) -> Result<Vec<Outcome<Vec<Row>>>, QueryFailure> {
         Ok(vec![Ok(connection.query(self).await?)])
+    }
+}
+
+/// One statement for all, so that each connection prepares it once.
+static NOTHING: LazyLock<Arc<Statement>> =
+    LazyLock::new(|| Statement::new(&[], |nonce| format!("SELECT {nonce}")));
+
+/// A statement that changes rows. `sql` is an INSERT, UPDATE or DELETE that returns each row it changed.
+/// The statement returns one row with their number.
+pub(super) fn change(types: &[Type], sql: &str) -> Arc<Statement> {
+    Statement::new(types, |nonce| {
+        format!("WITH changed AS ({sql}) SELECT {nonce}, count(*) FROM changed")
+    })
+}
+
+impl Database {
+    /// The rows that a query returns. It only reads.
+    pub(super) async fn query(
+        &self,
+        query: Query,
+        deadline: Instant,
+    ) -> Result<Vec<Row>, Arc<Unavailable>> {
+        self.direct.read(query, deadline).await
+    }
+
+    pub(crate) async fn ping(&self) -> Result<(), Error> {
+        self.query(NOTHING.with(vec![]), self.deadline()).await?;
+        Ok(())
+    }
+
+    /// Executes a [`change`]. Returns how many rows it changed. Changes of one row are executed one after
+    /// the other.
+    ///
+    /// If the answer is lost on its way, this fails although the statement may have been executed.
+    pub(super) async fn changed(
+        &self,
+        (kind, row): (Kind, impl Hash),
+        change: &Arc<Statement>,
+        parameters: Vec<Parameter>,
+        deadline: Instant,
+        span: Span,
+    ) -> Result<i64, Error> {
+        let write = self.direct.write(kind, row, change.with(parameters), deadline);
+        let rows = write.instrument(span).await?;
+        let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
+        Ok(row.try_get(1).map_err(Unavailable::from)?)
     }
 }

@@ -21,11 +21,11 @@ const EXACT: Duration = Duration::from_millis(1);
 /// A service that writes.
 struct Writer {
     direct: Direct,
-    table: Arc<TestTable>,
+    table: TestTable,
 }
 
 impl Writer {
-    fn new(pool: &Pool) -> Self {
+    fn new(pool: &Arc<Pool>) -> Self {
         Self { direct: Direct::new(pool), table: TestTable::new() }
     }
 
@@ -64,7 +64,7 @@ async fn after_every_fault_callers_are_answered_within_one_timeout() {
             let server = TestServer::new();
             let pool = server.pool(TIMEOUT, connections);
             let writer = Writer::new(&pool);
-            let batcher = Batcher::start(TestTable::new(), pool);
+            let batcher = Batcher::new(TestTable::new(), pool);
             assert!(batcher.ask(0, Instant::now() + TIMEOUT).await.is_ok());
             assert!(writer.write(0).await.1);
             server.set(now, new);

@@ -1,4 +1,6 @@
-//! What a query is for.
+//! What a query is for, and what it may claim.
+
+use tokio::time::Instant;
 
 /// What a query is for. Each kind may use only a part of the connections, so that queries that wait, for a
 /// lock for example, leave some to the other kinds.
@@ -65,6 +67,26 @@ impl Kind {
             // Visits with permissions and visits without have a batcher each.
             Self::Visits => 6,
             Self::Reads | Self::SessionWrites | Self::UserWrites | Self::Jobs => usize::MAX,
+        }
+    }
+}
+
+/// Why a caller needs a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    First,
+    /// A hedge: another connection has been silent since this instant. The new one must have answered, or
+    /// been made, later.
+    Hedge(Instant),
+    /// A retry: the query was not executed, for example because of a lock.
+    Retry,
+}
+
+impl Claim {
+    pub(super) fn answered_since(self) -> Option<Instant> {
+        match self {
+            Self::Hedge(since) => Some(since),
+            Self::First | Self::Retry => None,
         }
     }
 }

@@ -8,12 +8,11 @@
 
 mod attempts;
 mod batch;
+mod batched;
 mod batcher;
-mod batchers;
 mod budget;
 mod capacity;
 mod catalog;
-mod changes;
 mod check;
 mod connection;
 mod connections;
@@ -22,17 +21,13 @@ mod expired;
 #[cfg(test)]
 mod fault_tests;
 mod kind;
-mod large_keys;
-mod latency;
-mod leases;
 mod needs;
-mod parameters;
 mod permission_ids;
 mod permissions;
-mod ping;
 mod pool;
 mod primary_key;
 mod process_id;
+mod query_failure;
 mod reaper;
 mod references;
 mod server;
@@ -63,7 +58,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{observe::Observer, settings::DjangoSettings};
-use batchers::RuntimeBatchers;
+use batcher::Batcher;
 pub(crate) use budget::{Budget, RequestBudgets, Wait, in_request};
 pub(crate) use check::Readable;
 use direct::Direct;
@@ -89,18 +84,17 @@ pub(crate) use visits::Visit;
 #[derive(Clone)]
 pub(crate) struct Database {
     shared: Arc<SharedState>,
-    pool: Pool,
+    pool: Arc<Pool>,
     direct: Direct,
-    batchers: Arc<RuntimeBatchers>,
     observer: Observer,
     session_columns: Option<Arc<ColumnQueries>>,
 }
 
 struct SharedState {
     settings: DjangoSettings,
-    session_lookup: Arc<SessionLookup>,
+    session_lookup: Batcher<SessionLookup>,
     sessions: SessionQueries,
-    slides: Arc<Slides>,
+    slides: Batcher<Slides>,
     user_queries: UserQueries,
     user_columns: UserColumns,
     needs: Needs,
@@ -115,14 +109,15 @@ impl Database {
     pub(crate) fn new(pool: deadpool_postgres::Pool, settings: DjangoSettings) -> Self {
         let address = address(&pool);
         let server = Server::new(pool, settings.timeout, settings.prepared_statements);
-        let pool = Pool::new(server.into(), settings.max_connections);
+        let pool = Pool::new(server, settings.max_connections);
         Self {
-            direct: Direct::new(&pool),
-            pool,
             shared: Arc::new(SharedState {
-                session_lookup: Arc::new(SessionLookup::new(&settings.session_table)),
+                session_lookup: Batcher::new(
+                    SessionLookup::new(&settings.session_table),
+                    pool.clone(),
+                ),
                 sessions: SessionQueries::new(&settings.session_table),
-                slides: Arc::new(Slides::new(&settings.session_table)),
+                slides: Batcher::new(Slides::new(&settings.session_table), pool.clone()),
                 user_queries: UserQueries::new(&settings.user_model),
                 user_columns: UserColumns::default(),
                 needs: Needs::default(),
@@ -132,7 +127,8 @@ impl Database {
                 authenticators: Mutex::default(),
                 settings,
             }),
-            batchers: Arc::default(),
+            direct: Direct::new(&pool),
+            pool,
             observer: Observer::default(),
             session_columns: None,
         }

@@ -1,8 +1,13 @@
 //! The primary keys of the permissions that a middleware asks for.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use tokio::{
+    runtime::{Handle, Id},
     sync::Mutex,
     time::{Instant, timeout_at},
 };
@@ -18,18 +23,15 @@ use crate::{error::Unavailable, settings::PermissionTables};
 /// looked up again by name.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// The query for the permissions of a middleware, by their names.
+/// The query for the permissions of a middleware, by their names, and what each runtime has read.
 pub(super) struct PermissionIds {
     statement: Arc<Statement>,
+    known: std::sync::Mutex<HashMap<(Id, Arc<[String]>), Arc<Mutex<Read>>>>,
 }
 
-/// The permissions that one runtime has read. The lock is held while they are read, so that only one
-/// caller reads them. If the thread of a runtime is blocked meanwhile, only its own visitors wait.
-#[derive(Default)]
-pub(super) struct KnownPermissions(Mutex<HashMap<Arc<[String]>, ReadPermissions>>);
-
-/// The permissions that were read, and when.
-type ReadPermissions = (Arc<NamedPermissions>, Instant);
+/// The permissions that were read, and when. The lock is held while they are read, so that only one caller
+/// reads them. If the thread of a runtime is blocked meanwhile, only its own visitors wait.
+type Read = Option<(Arc<NamedPermissions>, Instant)>;
 
 /// The permissions that a middleware asks for.
 pub(super) struct NamedPermissions {
@@ -57,7 +59,7 @@ impl PermissionIds {
             )
         };
         let types = [Type::INT4_ARRAY, Type::TEXT_ARRAY, Type::TEXT_ARRAY];
-        Self { statement: Statement::new(&types, sql) }
+        Self { statement: Statement::new(&types, sql), known: std::sync::Mutex::default() }
     }
 
     /// Looks up the permissions with these names, `app_label.codename`.
@@ -67,20 +69,30 @@ impl PermissionIds {
         database: &Database,
         deadline: Instant,
     ) -> Result<Arc<NamedPermissions>, Arc<Unavailable>> {
-        let batchers = database.batchers()?;
-        let KnownPermissions(known) = &batchers.known_permissions;
+        let runtime = Handle::try_current().map_err(|_| Unavailable::NoRuntime)?.id();
+        let known = self.known_to(runtime, names);
         let Ok(mut known) = timeout_at(deadline, known.lock()).await else {
             return Err(Unavailable::Timeout(database.settings().timeout).into());
         };
-        if let Some((named, since)) = known.get(names)
+        if let Some((named, since)) = &*known
             && since.elapsed() < REMEMBERED
         {
             return Ok(Arc::clone(named));
         }
         let since = Instant::now();
         let named = Arc::new(self.read(names, database, deadline).await?);
-        known.insert(Arc::clone(names), (Arc::clone(&named), since));
+        *known = Some((Arc::clone(&named), since));
         Ok(named)
+    }
+
+    fn known_to(&self, runtime: Id, names: &Arc<[String]>) -> Arc<Mutex<Read>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_runtime) = known.get(&(runtime, Arc::clone(names))) {
+            return Arc::clone(of_runtime);
+        }
+        // Those of runtimes that have ended are forgotten.
+        known.retain(|_, read| Arc::strong_count(read) > 1 || !is_old(read));
+        Arc::clone(known.entry((runtime, Arc::clone(names))).or_default())
     }
 
     async fn read(
@@ -104,6 +116,12 @@ impl PermissionIds {
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         Ok(NamedPermissions::of(names, row).map_err(Unavailable::from)?)
     }
+}
+
+/// Whether no caller has read it for a while.
+fn is_old(read: &Mutex<Read>) -> bool {
+    let read = read.try_lock();
+    read.is_ok_and(|read| read.as_ref().is_none_or(|(_, since)| since.elapsed() >= REMEMBERED))
 }
 
 impl NamedPermissions {

@@ -10,7 +10,7 @@ use tokio_postgres::{Error as PgError, Row};
 
 use super::{
     Database,
-    batcher::Batched,
+    batched::Batched,
     kind::Kind,
     permission_ids::PermissionIds,
     primary_key::{PrimaryKey, PrimaryKeyValue},
@@ -42,9 +42,7 @@ impl Database {
         let Some(permissions) = &self.user_queries(deadline).await?.permissions else {
             return Ok(BTreeSet::new());
         };
-        let batchers = self.batchers()?;
-        let answer = batchers.permissions(self, permissions).ask(key.clone(), deadline).await;
-        Ok(answer?)
+        Ok(permissions.ask(key.clone(), deadline).await?)
     }
 
     /// Looks up all permissions, which a superuser has.
@@ -55,7 +53,7 @@ impl Database {
         let Some(permissions) = &self.user_queries(deadline).await?.permissions else {
             return Ok(BTreeSet::new());
         };
-        let rows = self.query(permissions.all.with(vec![]), deadline).await?;
+        let rows = self.query(permissions.batched().all.with(vec![]), deadline).await?;
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         Ok(permissions_in(row, 1).map_err(Unavailable::from)?)
     }
@@ -71,7 +69,7 @@ impl Database {
         let Some(permissions) = &self.user_queries(deadline).await?.permissions else {
             return Ok(BTreeSet::new());
         };
-        let question = permissions.groups.with(vec![Box::new(key.clone())]);
+        let question = permissions.batched().groups.with(vec![Box::new(key.clone())]);
         let rows = self.query(question, deadline).await?;
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         Ok(permissions_in(row, 1).map_err(Unavailable::from)?)

@@ -18,8 +18,7 @@ use tokio::{
 };
 
 use super::{
-    connection::{Connection, Process},
-    connections::Slot,
+    connection::{Connection, Process, Slot},
     server::Server,
 };
 

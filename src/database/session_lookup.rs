@@ -1,8 +1,12 @@
 //! The session table, read by session key in batches.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -12,11 +16,9 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    batcher::Batched,
+    batched::Batched,
     kind::Kind,
-    large_keys::LargeKeys,
-    parameters::KeyParameter,
-    statement::{MANY_KEYS, ONE_KEY, Query, Statement},
+    statement::{KeyParameter, MANY_KEYS, ONE_KEY, Query, Statement},
 };
 use crate::{
     error::{Error, Unavailable},
@@ -27,6 +29,13 @@ use crate::{
 
 /// `max_length` of the key in Django's own session model.
 const USUAL_LENGTH: usize = 40;
+
+/// From this size on, in bytes, other callers do not wait for a session: its transfer takes longer than
+/// everything else.
+const LARGE: usize = 64 * 1024;
+
+/// How many keys are remembered. Beyond that, all are forgotten.
+const CAPACITY: usize = 4_096;
 
 /// A row of the session table without its key.
 #[derive(Clone)]
@@ -89,15 +98,14 @@ impl Database {
             return Ok(None);
         }
         self.observer.event(Event::SessionLookup);
-        let batchers = self.batchers()?;
-        let lookup = batchers.sessions(self).ask(key.into(), deadline);
+        let lookup = self.shared.session_lookup.ask(key.into(), deadline);
         let answer = lookup.instrument(tracing::debug_span!("session lookup")).await;
         Ok(answer?)
     }
 
     /// Whether the key is longer than the column allows, so that no row can have it.
     async fn is_too_long(&self, key: &SessionKey, deadline: Instant) -> Result<bool, Error> {
-        let sessions = &self.shared.session_lookup;
+        let sessions = self.shared.session_lookup.batched();
         let longest = match sessions.longest.get() {
             Some(longest) => *longest,
             None => {
@@ -176,4 +184,63 @@ pub(super) fn session_in(row: &Row, column: usize) -> Result<Option<SessionRow>,
         session_data: Arc::new(SessionText::new(session_data)),
         expire_date,
     }))
+}
+
+/// The keys of large sessions, as hashes.
+#[derive(Default)]
+pub(super) struct LargeKeys {
+    hasher: RandomState,
+    /// Whether there is any: most sites have no large session.
+    has_any: AtomicBool,
+    keys: Mutex<HashSet<u64>>,
+}
+
+impl LargeKeys {
+    pub(super) fn has(&self, key: &KeyParameter) -> bool {
+        self.has_any.load(Ordering::Relaxed) && {
+            let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            keys.contains(&self.hasher.hash_one(key.as_str()))
+        }
+    }
+
+    /// Records the size of a session in bytes.
+    pub(super) fn note(&self, key: &str, bytes: usize) {
+        if bytes < LARGE && !self.has_any.load(Ordering::Relaxed) {
+            return;
+        }
+        let key = self.hasher.hash_one(key);
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if bytes < LARGE {
+            keys.remove(&key);
+        } else {
+            if keys.len() >= CAPACITY && !keys.contains(&key) {
+                keys.clear();
+            }
+            keys.insert(key);
+        }
+        self.has_any.store(!keys.is_empty(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_sessions_are_remembered_and_few() {
+        let large = LargeKeys::default();
+        let key = |i: usize| SessionKey::new(format!("session-{i}")).unwrap();
+        let has = |i| large.has(&(&key(i)).into());
+        large.note(key(0).as_str(), LARGE - 1);
+        assert!(!has(0));
+        for i in 0..CAPACITY {
+            large.note(key(i).as_str(), LARGE);
+        }
+        assert!(has(0) && has(CAPACITY - 1));
+        large.note(key(0).as_str(), 0);
+        assert!(!has(0) && has(1));
+        large.note(key(0).as_str(), LARGE);
+        large.note(key(CAPACITY).as_str(), LARGE);
+        assert!(!has(0) && has(CAPACITY));
+    }
 }

@@ -14,10 +14,9 @@ use tracing::debug_span;
 
 use super::{
     Database,
-    changes::change,
+    direct::change,
     kind::Kind,
-    parameters::{KeyParameter, SecretParameter},
-    statement::{Parameter, Statement},
+    statement::{KeyParameter, Parameter, SecretParameter, Statement},
 };
 use crate::{
     error::{Error, Unavailable},

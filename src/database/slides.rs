@@ -13,10 +13,9 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    batcher::Batched,
+    batched::Batched,
     kind::Kind,
-    parameters::KeyParameter,
-    statement::{Query, Statement},
+    statement::{KeyParameter, Query, Statement},
 };
 use crate::{error::Error, session::SessionKey, settings::TableName};
 
@@ -105,8 +104,7 @@ impl Database {
         deadline: Instant,
     ) -> Result<bool, Error> {
         let slide = Slide { key: key.into(), was, end };
-        let batchers = self.batchers()?;
-        let slid = batchers.slides(self).ask(slide, deadline);
+        let slid = self.shared.slides.ask(slide, deadline);
         let slid = slid.instrument(tracing::debug_span!("session slide")).await;
         Ok(slid?)
     }

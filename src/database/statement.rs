@@ -1,13 +1,14 @@
-//! Statements, and the nonce that shows that rows are the answer to a statement.
+//! Statements, their parameters, and the nonce that shows that rows are the answer to a statement.
 
-use std::{fmt, sync::Arc};
+use std::{error::Error as StdError, fmt, sync::Arc};
 
+use bytes::BytesMut;
 use tokio_postgres::{
     Row,
-    types::{ToSql, Type},
+    types::{IsNull, ToSql, Type, to_sql_checked},
 };
 
-use crate::crypto::random_bytes;
+use crate::{crypto::random_bytes, session::SessionKey};
 
 /// The value of a parameter. Its `Debug` must show no secret: tokio-postgres logs parameters at level
 /// debug.
@@ -80,4 +81,72 @@ impl fmt::Debug for Query {
 /// Positive, so that it needs no parentheses in SQL, and with room for an index.
 fn random() -> i64 {
     i64::from_be_bytes(random_bytes()) & (i64::MAX >> 1)
+}
+
+/// A session key. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct KeyParameter(Arc<str>);
+
+impl KeyParameter {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the key can share a query with others: some database encodings lack some characters.
+    pub(super) fn is_batchable(&self) -> bool {
+        self.0.is_ascii()
+    }
+}
+
+impl From<&SessionKey> for KeyParameter {
+    fn from(key: &SessionKey) -> Self {
+        Self(Arc::clone(key.shared()))
+    }
+}
+
+impl fmt::Debug for KeyParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyParameter(..)")
+    }
+}
+
+impl ToSql for KeyParameter {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.as_str().to_sql(ty, out)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <&str as ToSql>::accepts(ty)
+    }
+
+    to_sql_checked!();
+}
+
+/// Session data, or an encoded password.
+pub(super) struct SecretParameter(pub(super) String);
+
+impl fmt::Debug for SecretParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretParameter(..)")
+    }
+}
+
+impl ToSql for SecretParameter {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.0.to_sql(ty, out)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <&str as ToSql>::accepts(ty)
+    }
+
+    to_sql_checked!();
 }

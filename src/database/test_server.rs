@@ -20,7 +20,7 @@ use tokio::{
 use tokio_postgres::{Client, Config, Error, NoTls, Row, types::Type};
 
 use super::{
-    batcher::Batched,
+    batched::Batched,
     kind::Kind,
     pool::Pool,
     server::Server,
@@ -118,14 +118,14 @@ impl TestServer {
     }
 
     /// The pool of a site.
-    pub(super) fn pool(&self, timeout: Duration, max_connections: usize) -> Pool {
+    pub(super) fn pool(&self, timeout: Duration, max_connections: usize) -> Arc<Pool> {
         Pool::new(self.server(timeout), max_connections)
     }
 
-    fn server(&self, timeout: Duration) -> Arc<Server> {
+    fn server(&self, timeout: Duration) -> Server {
         let manager = Manager::from_connect(Config::new(), self.clone(), ManagerConfig::default());
         let pool = deadpool_postgres::Pool::builder(manager).build().unwrap();
-        Arc::new(Server::new(pool, timeout, true))
+        Server::new(pool, timeout, true)
     }
 
     /// Ends a process. Returns whether it was running.
@@ -338,9 +338,9 @@ pub(super) struct TestTable {
 pub(super) const LARGE: i64 = 1 << 20;
 
 impl TestTable {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new() -> Self {
         let sql = |nonce: &str| format!("SELECT {nonce} FROM {ONE_KEY}");
-        Arc::new(Self { statement: Statement::new(&[Type::INT8], sql) })
+        Self { statement: Statement::new(&[Type::INT8], sql) }
     }
 
     pub(super) fn query(&self) -> Query {

@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 const EXACT: Duration = Duration::from_millis(1);
 
 fn batcher(server: &TestServer) -> Batcher<TestTable> {
-    Batcher::start(TestTable::new(), server.pool(TIMEOUT, 16))
+    Batcher::new(TestTable::new(), server.pool(TIMEOUT, 16))
 }
 
 /// Asks now. Returns how long that took, and whether it was answered.
@@ -262,7 +262,7 @@ async fn abandoned_processes_count_until_they_are_gone() {
     let server = TestServer::new();
     let pool = server.pool(TIMEOUT, MOST);
     let (direct, table) = (Direct::new(&pool), TestTable::new());
-    let batcher = Batcher::start(TestTable::new(), pool);
+    let batcher = Batcher::new(TestTable::new(), pool);
     let deadline = || Instant::now() + TIMEOUT;
     let write = async |row: usize| {
         direct.write(Kind::SessionWrites, row, table.query(), deadline()).await.is_ok()
@@ -284,7 +284,7 @@ async fn abandoned_processes_count_until_they_are_gone() {
 async fn reads_of_a_locked_table_stay_within_the_bound() {
     const MOST: usize = 4;
     let server = TestServer::new();
-    let batcher = Batcher::start(TestTable::new(), server.pool(TIMEOUT, MOST));
+    let batcher = Batcher::new(TestTable::new(), server.pool(TIMEOUT, MOST));
     assert!(ask(&batcher, 0).await.1);
     for _ in 0..3 {
         server.set(Mood::Locked, Mood::Locked);
@@ -330,7 +330,7 @@ async fn locked_users_take_no_connection_from_sessions() {
     let server = TestServer::new();
     let pool = server.pool(TIMEOUT, 16);
     let (direct, table) = (Direct::new(&pool), TestTable::new());
-    let batcher = Batcher::start(TestTable::new(), pool);
+    let batcher = Batcher::new(TestTable::new(), pool);
     server.set(Mood::Locked, Mood::Locked);
     let write = async |row: usize| {
         let deadline = Instant::now() + TIMEOUT;
@@ -377,7 +377,7 @@ async fn a_connection_that_lost_its_rights_is_replaced() {
         let server = TestServer::new();
         let pool = server.pool(TIMEOUT, 8);
         let (direct, table) = (Direct::new(&pool), TestTable::new());
-        let batcher = Batcher::start(TestTable::new(), pool);
+        let batcher = Batcher::new(TestTable::new(), pool);
         let write = async || {
             let deadline = Instant::now() + TIMEOUT;
             direct.write(Kind::SessionWrites, 0, table.query(), deadline).await.is_ok()
@@ -405,7 +405,7 @@ async fn queries_that_were_not_executed_are_retried_writes_too() {
         let server = TestServer::new();
         let pool = server.pool(TIMEOUT, 8);
         let (direct, table) = (Direct::new(&pool), TestTable::new());
-        let batcher = Batcher::start(TestTable::new(), pool);
+        let batcher = Batcher::new(TestTable::new(), pool);
         assert!(ask(&batcher, 0).await.1);
         server.set(Mood::Fails(code), Mood::Fails(code));
         let deadline = Instant::now() + TIMEOUT;

@@ -8,6 +8,7 @@ use tracing::Instrument;
 
 use super::{
     Database,
+    batcher::Batcher,
     primary_key::{PrimaryKey, PrimaryKeyValue},
     statement::{MANY_KEYS, ONE_KEY, Query, Statement},
     user_queries::{TypedQueries, cast},
@@ -23,7 +24,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct TokenQueries {
     /// One for each table.
-    tokens: Mutex<Vec<(TokenAuthentication, Arc<Users>)>>,
+    tokens: Mutex<Vec<(TokenAuthentication, Arc<Batcher<Users>>)>>,
     columns: Mutex<Vec<(String, ByColumn)>>,
 }
 
@@ -46,11 +47,10 @@ impl Database {
             return Ok(None);
         }
         let known = self.user_queries(deadline).await?;
-        let users = self.token_query(class, known);
+        let users = self.users_by_token(class, known);
         self.observer.event(Event::UserLookup);
         let key = PrimaryKeyValue::Text(token.into());
-        let batcher = self.batchers()?.tokens(self, &users);
-        let answer = batcher.ask(key, deadline).instrument(tracing::debug_span!("token lookup"));
+        let answer = users.ask(key, deadline).instrument(tracing::debug_span!("token lookup"));
         match answer.await? {
             Answer::User(row) => Ok(known.primary_key.parse_text(&row.id).map(|key| (key, row))),
             Answer::NoUser | Answer::InvalidKey => Ok(None),
@@ -82,7 +82,8 @@ impl Database {
         let deadline = self.deadline();
         let known = self.user_queries(deadline).await?;
         let no_user = vec![Box::new(None::<PrimaryKeyValue>) as _];
-        let question = self.token_query(class, known).statement_of_one().with(no_user);
+        let users = self.users_by_token(class, known);
+        let question = users.batched().statement_of_one().with(no_user);
         match self.query(question, deadline).await {
             Ok(_) => Ok(None),
             Err(error) => match &*error {
@@ -108,14 +109,19 @@ impl Database {
         }
     }
 
-    /// The statement of this table of tokens. Classes that differ only in their keyword share it.
-    fn token_query(&self, class: &TokenAuthentication, known: &TypedQueries) -> Arc<Users> {
+    /// The users of this table of tokens. Classes that differ only in their keyword share them.
+    fn users_by_token(
+        &self,
+        class: &TokenAuthentication,
+        known: &TypedQueries,
+    ) -> Arc<Batcher<Users>> {
         let made = &self.shared.token_queries.tokens;
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, users)) = made.iter().find(|(other, _)| is_same_table(other, class)) {
             return Arc::clone(users);
         }
-        let users = Arc::new(users_of(&self.settings().user_model, class, known));
+        let users = users_of(&self.settings().user_model, class, known);
+        let users = Arc::new(Batcher::new(users, self.pool.clone()));
         made.push((class.clone(), Arc::clone(&users)));
         users
     }

@@ -51,7 +51,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         drop(self.guard.take());
         let mut rows = self.turns.rows();
-        // Only the map has it: nobody waits.
+        // Only the map has it: no task waits.
         if rows.get(&self.row).is_some_and(|queue| Arc::strong_count(queue) == 1) {
             rows.remove(&self.row);
         }

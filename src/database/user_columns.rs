@@ -11,11 +11,10 @@ use tracing::debug_span;
 
 use super::{
     Database,
-    changes::change,
+    direct::change,
     kind::Kind,
-    parameters::SecretParameter,
     primary_key::PrimaryKeyValue,
-    statement::{ONE_KEY, Parameter, Statement},
+    statement::{ONE_KEY, Parameter, SecretParameter, Statement},
     users::{key_column, tables},
 };
 use crate::{

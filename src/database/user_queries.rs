@@ -7,7 +7,7 @@ use tokio_postgres::{Error as PgError, Row, types::Type};
 
 use super::{
     Database,
-    large_keys::LargeKeys,
+    batcher::Batcher,
     permissions::Permissions,
     primary_key::PrimaryKey,
     statement::{ONE_KEY, Statement},
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, Unavailable},
-    settings::{DjangoSettings, UserModel, quote_name},
+    settings::{UserModel, quote_name},
 };
 
 /// The queries about users. They are made when the types of the columns are known.
@@ -32,11 +32,11 @@ pub(super) struct TypedQueries {
     pub(super) by_username: Arc<Statement>,
     /// The columns that are read of a user, in SQL.
     pub(super) user_columns: String,
-    pub(super) users: Arc<Users>,
-    pub(super) permissions: Option<Arc<Permissions>>,
-    pub(super) visits: Arc<Visits>,
-    /// `None` if the model has no permissions.
-    pub(super) visits_with_permissions: Option<Arc<Visits>>,
+    pub(super) users: Batcher<Users>,
+    pub(super) permissions: Option<Batcher<Permissions>>,
+    pub(super) visits: Batcher<Visits>,
+    /// `None` if the model has no permissions. No visit waits for one with permissions.
+    pub(super) visits_with_permissions: Option<Batcher<Visits>>,
 }
 
 impl Database {
@@ -52,15 +52,15 @@ impl Database {
         deadline: Instant,
     ) -> Result<(), Error> {
         let known = self.user_queries(deadline).await?;
-        self.query(known.users.for_no_user(), deadline).await?;
-        self.query(known.visits.for_no_user(), deadline).await?;
+        self.query(known.users.batched().for_no_user(), deadline).await?;
+        self.query(known.visits.batched().for_no_user(), deadline).await?;
         if with_permissions {
-            if let Some(permissions) = &known.permissions {
+            if let Some(permissions) = known.permissions.as_ref().map(Batcher::batched) {
                 self.query(permissions.for_no_user(), deadline).await?;
                 permissions.ids.named(&Arc::from([]), self, deadline).await?;
             }
             if let Some(visits) = &known.visits_with_permissions {
-                self.query(visits.for_no_user(), deadline).await?;
+                self.query(visits.batched().for_no_user(), deadline).await?;
             }
         }
         Ok(())
@@ -73,10 +73,7 @@ impl Database {
         }
         // Callers that come before the answer ask as well.
         let rows = self.query(queries.types.with(vec![]), deadline).await?;
-        let known = rows
-            .first()
-            .map(|row| TypedQueries::of(self.settings(), self.shared.session_lookup.large(), row))
-            .transpose();
+        let known = rows.first().map(|row| TypedQueries::of(self, row)).transpose();
         let known = known.map_err(Unavailable::from)?.ok_or(Unavailable::WrongAnswer)?;
         Ok(queries.known.get_or_init(|| known))
     }
@@ -90,7 +87,8 @@ impl UserQueries {
 
 impl TypedQueries {
     /// Made from the answer to [`type_query`].
-    fn of(settings: &DjangoSettings, large: &Arc<LargeKeys>, row: &Row) -> Result<Self, PgError> {
+    fn of(database: &Database, row: &Row) -> Result<Self, PgError> {
+        let (settings, pool) = (database.settings(), &database.pool);
         let model = &settings.user_model;
         let (oid, type_name): (u32, &str) = (row.try_get(1)?, row.try_get(2)?);
         let username_type: &str = row.try_get(3)?;
@@ -111,21 +109,21 @@ impl TypedQueries {
             |nonce: &str| user_sql(model, &columns, nonce, ONE_KEY, &has_username) + " LIMIT 2";
         let permissions = Permissions::new(model, &primary_key, &key);
         let visits = |permissions| {
-            let sessions = &settings.session_table;
-            let large = Arc::clone(large);
-            Arc::new(Visits::new(
-                (sessions, large),
+            let large = Arc::clone(database.shared.session_lookup.batched().large());
+            let visits = Visits::new(
+                (&settings.session_table, large),
                 model,
                 &primary_key,
                 &key,
                 &columns,
                 permissions,
-            ))
+            );
+            Batcher::new(visits, pool.clone())
         };
         Ok(Self {
             by_username: Statement::new(&[Type::TEXT], by_username),
-            users: Arc::new(Users::new(model, &primary_key, &key, &columns)),
-            permissions: permissions.map(Arc::new),
+            users: Batcher::new(Users::new(model, &primary_key, &key, &columns), pool.clone()),
+            permissions: permissions.map(|of_users| Batcher::new(of_users, pool.clone())),
             visits: visits(None),
             visits_with_permissions: model.permission_tables.as_ref().map(|of| visits(Some(of))),
             user_columns: columns,

@@ -12,10 +12,10 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    batcher::Batched,
-    connection,
+    batched::Batched,
     kind::Kind,
     primary_key::{PrimaryKey, PrimaryKeyValue},
+    query_failure,
     statement::{MANY_KEYS, ONE_KEY, Query, Statement},
 };
 use crate::{
@@ -61,8 +61,7 @@ impl Database {
     ) -> Result<Option<Arc<UserRow>>, Error> {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::UserLookup);
-        let batchers = self.batchers()?;
-        let lookup = batchers.users(self, &known.users).ask(key.clone(), deadline);
+        let lookup = known.users.ask(key.clone(), deadline);
         let answer = lookup.instrument(tracing::debug_span!("user lookup")).await;
         match answer? {
             Answer::User(row) => Ok(Some(row)),
@@ -331,5 +330,5 @@ impl FromSql<'_> for RawBytes {
 
 /// Whether the text is not a value of the column's type, so that no row can have it.
 pub(super) fn is_no_such_value(error: &Unavailable) -> bool {
-    matches!(error, Unavailable::Query(error) if connection::is_no_such_value(error.code()))
+    matches!(error, Unavailable::Query(error) if query_failure::is_no_such_value(error.code()))
 }

@@ -12,15 +12,13 @@ use tracing::Instrument;
 
 use super::{
     Database,
-    batcher::Batched,
+    batched::Batched,
     kind::Kind,
-    large_keys::LargeKeys,
-    parameters::KeyParameter,
     permission_ids::{HeldPermissions, NamedPermissions},
     permissions::held_sql,
     primary_key::{PrimaryKey, PrimaryKeyValue},
-    session_lookup::{SessionRow, session_in},
-    statement::{Parameter, Query, Statement},
+    session_lookup::{LargeKeys, SessionRow, session_in},
+    statement::{KeyParameter, Parameter, Query, Statement},
     users::{UserRow, key_column, user_in, users_joined},
 };
 use crate::{
@@ -78,14 +76,13 @@ impl Database {
         self.observer.event(Event::UserLookup);
         let requested = match &known.permissions {
             Some(of_model) if !permissions.is_empty() => {
-                Some(of_model.ids.named(permissions, self, deadline).await?)
+                Some(of_model.batched().ids.named(permissions, self, deadline).await?)
             }
             _ => None,
         };
-        let batchers = self.batchers()?;
         let batcher = match (&requested, &known.visits_with_permissions) {
-            (Some(_), Some(visits)) => batchers.visits_with_permissions(self, visits),
-            _ => batchers.visits(self, &known.visits),
+            (Some(_), Some(visits)) => visits,
+            _ => &known.visits,
         };
         let permissions = requested.map(SamePermissions);
         let key = VisitKey { session: session.into(), user, permissions };

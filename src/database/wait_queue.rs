@@ -5,10 +5,9 @@ use std::collections::{HashMap, VecDeque};
 use tokio::{
     runtime::{Handle, Id},
     sync::oneshot,
-    time::Instant,
 };
 
-use super::kind::Kind;
+use super::kind::{Claim, Kind};
 
 /// How many waiters may overtake one that retries after it met a lock. A locked row or table then delays
 /// no other caller, and the retry still gets its turn.
@@ -16,18 +15,14 @@ const PASSES: i64 = 64;
 
 /// The queue. `G` is what a waiter is granted.
 pub(super) struct WaitQueue<G> {
-    by_kind: [HashMap<Id, RuntimeQueues<G>>; Kind::ALL.len()],
+    /// The waiters of each kind on each runtime in two queues, each in order: those that retry, and all
+    /// others.
+    by_kind: [HashMap<Id, [VecDeque<(Order, Waiter<G>)>; 2]>; Kind::ALL.len()],
     /// The numbers of the first and of the last waiter.
     ends: (i64, i64),
     /// How many waiters have ever been added.
     number: u64,
     count: usize,
-}
-
-/// The waiters of one kind on one runtime: two queues, each in order.
-struct RuntimeQueues<G> {
-    first: VecDeque<(Order, Waiter<G>)>,
-    retries: VecDeque<(Order, Waiter<G>)>,
 }
 
 /// The place in the queue. The second number makes it unique.
@@ -37,38 +32,6 @@ pub(super) struct Waiter<G> {
     pub(super) runtime: Handle,
     pub(super) claim: Claim,
     pub(super) grant: oneshot::Sender<G>,
-}
-
-/// Why a caller needs a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Claim {
-    First,
-    /// A hedge: another connection has been silent since this instant. The new one must have answered, or
-    /// been made, later.
-    Hedge(Instant),
-    /// A retry: the query was not executed, for example because of a lock.
-    Retry,
-}
-
-impl Claim {
-    pub(super) fn answered_since(self) -> Option<Instant> {
-        match self {
-            Self::Hedge(since) => Some(since),
-            Self::First | Self::Retry => None,
-        }
-    }
-}
-
-impl<G> Default for RuntimeQueues<G> {
-    fn default() -> Self {
-        Self { first: VecDeque::new(), retries: VecDeque::new() }
-    }
-}
-
-impl<G> RuntimeQueues<G> {
-    fn queues(&mut self) -> [&mut VecDeque<(Order, Waiter<G>)>; 2] {
-        [&mut self.first, &mut self.retries]
-    }
 }
 
 impl<G> Default for WaitQueue<G> {
@@ -83,7 +46,7 @@ impl<G> WaitQueue<G> {
         self.number += 1;
         let (ends, number) = (&mut self.ends, self.number);
         let of_kind = &mut self.by_kind[kind as usize];
-        let RuntimeQueues { first, retries } = of_kind.entry(waiter.runtime.id()).or_default();
+        let [retries, first] = of_kind.entry(waiter.runtime.id()).or_default();
         match waiter.claim {
             Claim::First => {
                 ends.1 += 1;
@@ -120,7 +83,7 @@ impl<G> WaitQueue<G> {
             };
             let of_kind = &mut self.by_kind[kind as usize];
             for (runtime, of_runtime) in of_kind.iter_mut() {
-                for (index, queue) in of_runtime.queues().into_iter().enumerate() {
+                for (index, queue) in of_runtime.iter_mut().enumerate() {
                     let before = queue.len();
                     while queue.front().is_some_and(|(_, waiter)| waiter.grant.is_closed()) {
                         queue.pop_front();
@@ -130,13 +93,12 @@ impl<G> WaitQueue<G> {
                     next.extend(looked_at.map(|(order, _)| (*order, kind, *runtime, index)));
                 }
             }
-            of_kind
-                .retain(|_, of_runtime| of_runtime.queues().iter().any(|queue| !queue.is_empty()));
+            of_kind.retain(|_, of_runtime| of_runtime.iter().any(|queue| !queue.is_empty()));
         }
         next.sort_unstable_by_key(|(order, ..)| *order);
         for (order, kind, runtime, index) in next {
             let Some(of_runtime) = self.by_kind[kind as usize].get_mut(&runtime) else { continue };
-            let queue = &mut *of_runtime.queues()[index];
+            let queue = &mut of_runtime[index];
             let Ok(index) = queue.binary_search_by_key(&order, |(order, _)| *order) else {
                 continue;
             };
@@ -153,9 +115,7 @@ impl<G> WaitQueue<G> {
     /// Removes all waiters of a runtime.
     pub(super) fn remove_all(&mut self, runtime: Id) -> Vec<Waiter<G>> {
         let of_runtime = self.by_kind.iter_mut().filter_map(|of_kind| of_kind.remove(&runtime));
-        let queues = of_runtime
-            .flat_map(|RuntimeQueues { first, retries }| first.into_iter().chain(retries));
-        let removed: Vec<_> = queues.map(|(_, waiter)| waiter).collect();
+        let removed: Vec<_> = of_runtime.flatten().flatten().map(|(_, waiter)| waiter).collect();
         self.count -= removed.len();
         removed
     }
@@ -163,6 +123,8 @@ impl<G> WaitQueue<G> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     const CONNECTIONS: usize = 31;

@@ -1,6 +1,6 @@
 //! Session data: the dictionary that Django keeps in a session.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -227,6 +227,18 @@ impl SessionData {
         Cow::Owned(json)
     }
 
+    /// Returns whether the dictionary has this key: `key in request.session`.
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.position(key).is_some()
+    }
+
+    /// The entries by key, each key in one spelling.
+    fn sorted(&self) -> BTreeMap<Cow<'_, [u8]>, &str> {
+        let entry =
+            |entry: &Entry| (json::unescape(entry.raw_key(&self.text)), entry.value(&self.text));
+        self.entries.iter().map(entry).collect()
+    }
+
     fn position(&self, key: &str) -> Option<usize> {
         self.entries.iter().position(|entry| entry.has_key(&self.text, key))
     }
@@ -277,6 +289,15 @@ impl Default for SessionData {
     }
 }
 
+/// Equal dictionaries have the same keys, in any order, with the same JSON texts. `1` and `1.0` differ.
+impl PartialEq for SessionData {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.sorted() == other.sorted()
+    }
+}
+
+impl Eq for SessionData {}
+
 /// Shows the size, not the content.
 impl fmt::Debug for SessionData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -318,7 +339,20 @@ mod tests {
     }
 
     #[test]
-    fn many_keys_are_told_apart_too() {
+    fn equal_dictionaries_have_the_same_keys_with_the_same_texts() {
+        let mut changed = data(r#"{"a":0}"#);
+        for (key, value) in [("b", 2), ("a", 1)] {
+            changed.insert(key, &value).unwrap();
+        }
+        assert!(changed.contains_key("b") && !changed.contains_key("c"));
+        assert_eq!(changed, data(r#"{"b":2,"\u0061":1}"#));
+        for other in [r#"{"a":1}"#, r#"{"a":1,"c":2}"#, r#"{"a":1,"b":3}"#, r#"{"a":1.0,"b":2}"#] {
+            assert_ne!(changed, data(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn many_keys_differ_too() {
         let mut text = String::from("{");
         for i in 0..100 {
             text += &format!("\"k{}\":{i},", i % 50);

@@ -1,8 +1,8 @@
 //! The session key: the cookie's value and the primary key of the row.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use crate::crypto::get_random_string;
+use crate::{crypto::get_random_string, error::Error};
 
 /// `SessionBase._validate_session_key`.
 const MIN_LENGTH: usize = 8;
@@ -55,6 +55,15 @@ impl SessionKey {
     }
 }
 
+/// [`SessionKey::new`] with an error: [`Error::NoSessionKey`].
+impl FromStr for SessionKey {
+    type Err = Error;
+
+    fn from_str(value: &str) -> Result<Self, Error> {
+        Self::new(value).ok_or(Error::NoSessionKey)
+    }
+}
+
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionKey(..)")
@@ -73,6 +82,12 @@ mod tests {
         assert!(SessionKey::new("😀😀😀😀").is_none());
         assert!(SessionKey::new("").is_none());
         assert!(SessionKey::new("1234\x005678").is_none());
+    }
+
+    #[test]
+    fn text_is_parsed_as_a_key() {
+        assert_eq!("12345678".parse::<SessionKey>().unwrap().as_str(), "12345678");
+        assert!(matches!("1234567".parse::<SessionKey>(), Err(Error::NoSessionKey)));
     }
 
     #[test]

@@ -331,20 +331,22 @@ pub struct DjangoSettings {
 
     /// How many bytes of forms can be in memory at once, over all connections of this site in the
     /// process: while the middleware searches them for their CSRF token, and until the handler has
-    /// read them. A form without room goes on in a temporary file: see
+    /// read them. When this memory is full, a form continues in a temporary file: see
     /// [`max_form_spool`](Self::max_form_spool).
     ///
     /// Defaults to 64 MiB: 25 forms of the greatest size, or 60,000 of one kilobyte.
     pub max_form_memory: u64,
 
     /// How many bytes of forms can be in temporary files at once, over all connections of this site
-    /// in the process. As in Django, an upload goes there if its CSRF token has not come within
-    /// `DATA_UPLOAD_MAX_MEMORY_SIZE`, or within 2.5 MiB if that is smaller: that is, if the token
-    /// is after a file. The handler reads the body from there.
+    /// in the process. The handler reads the body from there. A form goes there in two cases:
     ///
-    /// An upload that needs more on its own gets a 413. A form without room because of others gets
-    /// a 503 with `Retry-After`. With 0 there are no temporary files: then the token must be in the
-    /// header or before the files.
+    /// - Its CSRF token is after a file, so that it has not come within `DATA_UPLOAD_MAX_MEMORY_SIZE` or
+    ///   2.5 MiB, whichever is larger. Django, too, puts such an upload into temporary files.
+    /// - The memory of [`max_form_memory`](Self::max_form_memory) is full.
+    ///
+    /// If the forms of all visitors together do not fit, a further one gets a 503 with `Retry-After`. A
+    /// form that is larger than this setting by itself gets a 413. With 0 there are no temporary files:
+    /// then the token must be in the header or before the files.
     ///
     /// Defaults to 1 GiB: 50 uploads of 20 MB at once.
     pub max_form_spool: u64,
@@ -468,7 +470,8 @@ pub struct DjangoSettings {
     /// The greatest number of connections to PostgreSQL for this site, in the whole process and
     /// over all workers. It counts connections in use, idle ones, those that are being opened,
     /// second ones for a slow query, and abandoned ones until PostgreSQL has ended their processes.
-    /// It must be at least 2: one is reserved to cancel abandoned queries.
+    /// PostgreSQL may still count an idle one for a moment after the site has closed it. It must be
+    /// at least 2: one is reserved to cancel abandoned queries.
     ///
     /// Workers share them. If there are fewer connections than workers, a worker closes an unused
     /// one for a worker that waits: every request is answered, and simultaneous requests take

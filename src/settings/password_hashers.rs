@@ -29,6 +29,7 @@ pub enum PasswordHasher {
         iterations: u32,
     },
     /// `argon2`: argon2id.
+    #[cfg_attr(docsrs, doc(cfg(feature = "hashers")))]
     Argon2 {
         /// The number of passes over the memory.
         time_cost: u32,
@@ -38,16 +39,19 @@ pub enum PasswordHasher {
         parallelism: u32,
     },
     /// `bcrypt_sha256`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "hashers")))]
     BcryptSha256 {
         /// The base-2 logarithm of the number of key expansions.
         rounds: u32,
     },
     /// `bcrypt`, which reads only the first 72 bytes of a password.
+    #[cfg_attr(docsrs, doc(cfg(feature = "hashers")))]
     Bcrypt {
         /// The base-2 logarithm of the number of key expansions.
         rounds: u32,
     },
     /// `scrypt`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "hashers")))]
     Scrypt {
         /// The number of blocks, a power of 2.
         work_factor: u32,
@@ -57,12 +61,16 @@ pub enum PasswordHasher {
         parallelism: u32,
     },
     /// `md5`, with a salt.
+    #[cfg_attr(docsrs, doc(cfg(feature = "hashers")))]
     Md5,
     /// `sha1`, with a salt.
+    #[cfg_attr(docsrs, doc(cfg(feature = "hashers")))]
     Sha1,
     /// `unsalted_md5`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "hashers")))]
     UnsaltedMd5,
     /// `unsalted_sha1`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "hashers")))]
     UnsaltedSha1,
     /// A hasher that the service computes: a custom class of the site. Register a
     /// [`DjangoSite::password_hasher`](crate::DjangoSite::password_hasher) for the same algorithm.

@@ -66,18 +66,21 @@ pub enum Error {
     BadZlib,
     /// The data exceeds the limit on decompressed size. It may be valid.
     #[error("the signed value is larger than {limit} bytes when decompressed")]
+    #[non_exhaustive]
     TooLarge {
         /// The limit in bytes.
         limit: usize,
     },
     /// The signature is right, but Python's `json.loads` would not accept the value.
     #[error("the signed value is not JSON, at byte {position}")]
+    #[non_exhaustive]
     BadJson {
         /// The place in the decoded text, in bytes from 0.
         position: usize,
     },
     /// The JSON nests deeper than Python accepts.
     #[error("the signed JSON nests deeper than {limit} levels")]
+    #[non_exhaustive]
     JsonTooDeep {
         /// The number of levels that are allowed.
         limit: usize,
@@ -85,6 +88,7 @@ pub enum Error {
     /// The JSON is valid but does not fit the requested Rust type: it has another shape, or a value that
     /// `serde_json` cannot hold (`NaN`, a lone surrogate, a huge number, deep nesting).
     #[error("the signed JSON does not fit the requested type, at line {line}, column {column}")]
+    #[non_exhaustive]
     Unrepresentable {
         /// Line in the decoded text, from 1.
         line: usize,

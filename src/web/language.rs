@@ -1,4 +1,4 @@
-//! `LocaleMiddleware` of `django.middleware.locale`: in which language a visitor is sent to log in.
+//! `LocaleMiddleware` of `django.middleware.locale`: the language of the login page for a visitor.
 
 use actix_web::HttpRequest;
 use percent_encoding::percent_decode_str;
@@ -6,11 +6,11 @@ use percent_encoding::percent_decode_str;
 use super::{cookie_header::last_cookie, host::header};
 use crate::settings::LoginUrls;
 
-/// `LANGUAGE_CODE_MAX_LENGTH` of Django: of what is longer, no more is looked at.
+/// `LANGUAGE_CODE_MAX_LENGTH` of Django: longer codes are cut to this length.
 const MAX_LENGTH: usize = 500;
 
-/// Where Django would send the visitor to log in: `LOGIN_URL` in the language of the request, by its path,
-/// its cookie and its `Accept-Language`. Written as `LANGUAGES` has it, where Django repeats `/DE/` as it came.
+/// Returns `LOGIN_URL` in the language of the request, as Django chooses it: by path, cookie and
+/// `Accept-Language`. The code is spelled as in `LANGUAGES`; Django repeats `/DE/` from the path.
 pub(crate) fn login_url<'a>(urls: &'a LoginUrls, req: &HttpRequest) -> &'a str {
     if urls.checks_path {
         let path = percent_decode_str(req.uri().path()).decode_utf8_lossy();
@@ -41,7 +41,7 @@ fn in_language<'a>(urls: &'a LoginUrls, code: &str) -> Option<&'a str> {
     }
 }
 
-/// `language_code_prefix_re`: the first segment, if it is of one to three words.
+/// `language_code_prefix_re`: the first segment of the path, if it consists of one to three words.
 fn code_in_path(path: &str) -> Option<&str> {
     let code = path.strip_prefix('/')?.split('/').next()?;
     let is_word =
@@ -50,19 +50,19 @@ fn code_in_path(path: &str) -> Option<&str> {
     (words.clone().count() <= 3 && words.clone().all(is_word)).then_some(code)
 }
 
-/// `parse_accept_lang_header`: the languages, the most wanted first. None at all of a header that is not
-/// written well.
+/// `parse_accept_lang_header`: the languages of the header, highest quality first. A malformed header has no
+/// languages.
 fn accepted_languages(value: &str) -> Vec<String> {
     let value = match value.char_indices().nth(MAX_LENGTH) {
         None => value,
         Some((end, _)) => match value[..end].rfind(',') {
-            // Up to a comma, and that counts as the end.
+            // Django cuts a long header at the last comma, which then counts as its end.
             Some(comma) if comma > 0 => &value[..comma],
             _ => return Vec::new(),
         },
     };
     let value = value.to_ascii_lowercase();
-    // Spaces belong to a comma, and the last one may end the header.
+    // Spaces may surround a comma, and the header may end with a comma.
     let (value, ends_by_comma) = match value.trim_end_matches(SPACES).strip_suffix(',') {
         Some(rest) => (rest, true),
         None => (&*value, false),
@@ -74,10 +74,10 @@ fn accepted_languages(value: &str) -> Vec<String> {
     parsed.into_iter().map(|(code, _)| code.to_owned()).collect()
 }
 
-/// What `\s` is in a header.
+/// The characters that `\s` matches in a header.
 const SPACES: [char; 4] = [' ', '\t', '\x0b', '\x0c'];
 
-/// `en-gb;q=0.8`: the language, and its quality in thousandths.
+/// Parses `en-gb;q=0.8`: the language, and its quality in thousandths.
 fn language_range(range: &str) -> Option<(&str, u32)> {
     let range = range.trim_matches(SPACES);
     let (code, quality) = match range.split_once(';') {

@@ -1,4 +1,4 @@
-//! The demo in a real browser, which decides itself what it sends along.
+//! The demo in a real browser, which decides by itself which cookies and headers it sends.
 
 use actix_web::{HttpResponse, web};
 use testbed::TestApp;
@@ -33,13 +33,15 @@ async fn a_visitor_goes_through_both_sides() {
     log_in(&chromium, &demo, "/login/", "wrong").await;
     chromium.read("do not belong together").await;
     log_in(&chromium, &demo, "/login/", &demo.password).await;
-    // Back to where the way began, which needs a permission; and the message waits for a page that shows it.
+    // The login leads back to the first page, which needs a permission. The message waits for a page that shows
+    // messages.
     chromium.arrive("/letters").await;
     chromium.read("You may not read these letters").await;
     chromium.follow("main a").await;
     chromium.read("Rust logged you in, ada.").await;
 
-    // Django grants, and says so on Rust's page; Rust puts in, and says so on Django's.
+    // Django grants the permission, and its message is on Rust's page. Rust fills the cart, and its message is on
+    // Django's page.
     chromium.follow("form[action='/permission/'] button").await;
     chromium.arrive("/dashboard").await;
     chromium.read("Django granted you accounts.read_letters.").await;
@@ -62,7 +64,7 @@ async fn a_visitor_goes_through_both_sides() {
     chromium.arrive("/dashboard").await;
     chromium.read("Rust changed your password.").await;
 
-    // A WebSocket, until the logout.
+    // The WebSocket stays open until the logout.
     chromium.open(&demo.url("/live")).await;
     chromium.read("The connection is open.").await;
     chromium.type_into("#text", "tea at five").await;
@@ -71,7 +73,7 @@ async fn a_visitor_goes_through_both_sides() {
     chromium.click("#stay").await;
     chromium.read("closed by Rust: you are no longer logged in").await;
 
-    // Django's login, and Rust's logout.
+    // Log in at Django, log out at Rust.
     chromium.open(&demo.url("/accounts/login/?next=/dashboard")).await;
     log_in(&chromium, &demo, "/accounts/login/", "analytical-engine").await;
     chromium.arrive("/dashboard").await;
@@ -86,14 +88,14 @@ async fn a_visitor_goes_through_both_sides() {
 
 #[actix_web::test]
 #[ignore = "needs chromium and chromium-driver: .ci/run browser"]
-async fn a_form_of_another_site_gets_a_page_of_ours() {
+async fn a_form_of_another_site_gets_the_error_page_of_the_demo() {
     let demo = Demo::start("evil");
     let chromium = Chromium::start().await;
     chromium.open(&demo.url("/dashboard")).await;
     log_in(&chromium, &demo, "/login/", &demo.password).await;
     chromium.arrive("/dashboard").await;
 
-    // The same form, with a token that is good, on a page of another origin.
+    // The same form with a valid token, on a page of another origin.
     let token = chromium.attribute("input[name=csrfmiddlewaretoken]", "value").await;
     let action = demo.url("/cart/add");
     let evil = elsewhere(format!(

@@ -16,7 +16,7 @@ use testbed::Browser;
 
 use crate::process::Demo;
 
-/// A browser that is shown the demo.
+/// A visitor of the demo, with cookies.
 pub(crate) struct Visitor<'a> {
     demo: &'a Demo,
     browser: Browser,
@@ -35,7 +35,7 @@ impl<'a> Visitor<'a> {
         self.get(path).await.text().await.unwrap()
     }
 
-    /// Sends a form that is on this page, as a page of that origin would.
+    /// Submits a form of this page, as a page of that origin would.
     async fn post(&self, page: &str, path: &str, origin: &str, fields: &str) -> Response {
         let page = self.page(page).await;
         let token = page.split_once("csrfmiddlewaretoken\" value=\"").unwrap().1;
@@ -50,19 +50,19 @@ impl<'a> Visitor<'a> {
         request.send().await.unwrap()
     }
 
-    /// Sends it from where it belongs, and says where that leads.
+    /// Submits a form from the demo's own origin. Returns the location of the redirect.
     async fn send(&self, page: &str, path: &str, fields: &str) -> String {
         location(&self.post(page, path, &self.demo.url(""), fields).await)
     }
 
-    /// By Rust's page or by Django's.
+    /// Logs in on the page with this path, Rust's or Django's.
     pub(crate) async fn log_in(&self, path: &str, password: &str) -> Response {
         let (page, username) = (format!("{path}?next=/letters"), &self.demo.username);
         let fields = format!("username={username}&password={password}&next=/letters");
         self.post(&page, path, &self.demo.url(""), &fields).await
     }
 
-    /// A WebSocket of this visitor.
+    /// Opens a WebSocket as this visitor.
     pub(crate) async fn socket(
         &self,
     ) -> impl Stream<Item = Result<Frame, ProtocolError>> + Unpin + use<> {
@@ -73,7 +73,7 @@ impl<'a> Visitor<'a> {
     }
 }
 
-/// The code by which a WebSocket is closed.
+/// Waits for the close of a WebSocket and returns its code.
 pub(crate) async fn closed(
     socket: &mut (impl Stream<Item = Result<Frame, ProtocolError>> + Unpin),
 ) -> CloseCode {
@@ -87,7 +87,7 @@ pub(crate) async fn closed(
     closed.await.unwrap()
 }
 
-/// Where an answer leads; nowhere if it is a page.
+/// The `Location` of an answer; empty for a page.
 fn location(answer: &Response) -> String {
     answer.headers().get(LOCATION).map_or("", |to| to.to_str().unwrap()).to_owned()
 }
@@ -101,13 +101,13 @@ async fn a_visitor_goes_through_both_sides() {
     assert_eq!(visitor.get("/api/me").await.status(), 401);
     assert_eq!(visitor.get("/favicon.ico").await.headers()["content-type"], "image/svg+xml");
 
-    // Without a login there can be a session: of this one, the row is new.
+    // An anonymous visitor can have a session. This one is new.
     let anonymous = Visitor::new(&demo);
     assert_eq!(anonymous.send("/", "/cart/add", "").await, "/cart/");
     assert!(anonymous.page("/cart/").await.contains("Things in your cart: 1."));
     assert!(anonymous.page("/").await.contains("<dd>not logged in</dd>"));
 
-    // Whatever needs a login sends to Rust's, be it Rust's page or Django's.
+    // Pages of both sides that need a login redirect to Rust's login page.
     assert_eq!(location(&visitor.get("/letters").await), "/login/?next=/letters");
     assert_eq!(location(&visitor.get("/account/").await), "/login/?next=/account/");
     let wrong = visitor.log_in("/login/", "wrong").await;
@@ -120,7 +120,7 @@ async fn a_visitor_goes_through_both_sides() {
     let evil = "username=ada&password=lovelace-1815&next=https://evil.example/";
     assert_eq!(Visitor::new(&demo).send("/login/", "/login/", evil).await, "/dashboard");
 
-    // Logged in by Rust, to Django too, which shows what Rust has to say.
+    // A login at Rust is a login at Django too. Django shows the message of Rust.
     let account = visitor.page("/account/").await;
     assert!(
         account.contains("Django</span> made this page in ") && account.contains("<h1>ada</h1>")
@@ -128,7 +128,7 @@ async fn a_visitor_goes_through_both_sides() {
     assert!(account.contains("Rust logged you in, ada."), "{account}");
     assert!(!visitor.page("/dashboard").await.contains("Rust logged you in"));
 
-    // A permission: Django grants it and takes it away, Rust asks for it and shows what Django has to say.
+    // Django grants a permission and revokes it. Rust checks it, and shows the messages of Django.
     let refused = visitor.get("/letters").await;
     assert_eq!(refused.status(), 403);
     assert!(refused.text().await.unwrap().contains("<h1>You may not read these letters</h1>"));
@@ -139,7 +139,7 @@ async fn a_visitor_goes_through_both_sides() {
         assert_eq!(visitor.get("/letters").await.status(), status);
     }
 
-    // The cart: Rust puts in, Django shows it with Rust's message; and Django puts in.
+    // Rust adds to the cart, and Django shows it with Rust's message. Then Django adds to it.
     assert_eq!(visitor.send("/dashboard", "/cart/add", "").await, "/cart/");
     let cart = visitor.page("/cart/").await;
     assert!(
@@ -150,7 +150,7 @@ async fn a_visitor_goes_through_both_sides() {
     assert!(home.contains("<dt>In your cart</dt><dd>2</dd>"), "{home}");
     assert!(home.contains("Django put one into your cart."), "{home}");
 
-    // From another site, the same form is refused, by a page of ours.
+    // The same form from another site is refused with the demo's own error page.
     let refused = visitor.post("/dashboard", "/cart/add", "http://evil.example", "").await;
     assert_eq!(refused.status(), 403);
     assert!(refused.text().await.unwrap().contains("<h1>This form is no longer valid</h1>"));
@@ -184,7 +184,7 @@ async fn a_new_password_ends_the_sessions_of_other_browsers() {
             }
         }
         assert_ne!(visitor.send(path, path, &fields(&old, new, new)).await, path);
-        // Django knows Rust's password, and Rust Django's.
+        // Each side accepts the password that the other one stored.
         assert_eq!(visitor.get("/dashboard").await.status(), 200);
         assert_eq!(visitor.get("/account/").await.status(), 200);
         assert_eq!(other.get("/dashboard").await.status(), 302);
@@ -195,7 +195,7 @@ async fn a_new_password_ends_the_sessions_of_other_browsers() {
 #[actix_web::test]
 async fn a_socket_closes_when_its_visitor_logs_out() {
     let demo = Demo::start("socket");
-    // At Rust's, and at Django's.
+    // Log out at Rust, then at Django.
     for (log_out, back) in [("/logout", "/"), ("/accounts/logout/", "/")] {
         let visitor = Visitor::new(&demo);
         visitor.log_in("/login/", &demo.password).await;

@@ -1,4 +1,4 @@
-//! The look of the demo in a real browser: narrow, by night, with the keyboard.
+//! The layout of the demo in a real browser: narrow and wide, light and dark, with the keyboard.
 
 use serde_json::Value;
 
@@ -18,14 +18,14 @@ const PAGES: [&str; 11] = [
     "/accounts/password_change/",
 ];
 
-/// Buttons and fields of which two are nearer to each other than a finger or an eye wants.
+/// Pairs of buttons or fields that are too near to each other for a finger.
 const TOO_NEAR: &str = "
 const boxes = [...document.querySelectorAll('button, .button, input:not([type=hidden])')]
   .map(element => element.getBoundingClientRect());
 const apart = (a, b) => Math.max(a.left - b.right, b.left - a.right, a.top - b.bottom, b.top - a.bottom);
 return boxes.flatMap((a, i) => boxes.slice(i + 1).map(b => apart(a, b))).filter(gap => gap < 6)";
 
-/// The least contrast between a text and what is behind it (WCAG asks for 4.5).
+/// The lowest contrast between a text and its background (WCAG requires 4.5).
 const CONTRAST: &str = "
 const light = color => {
   const [r, g, b] = color.match(/[\\d.]+/g).map(part => part / 255)
@@ -41,11 +41,11 @@ return Math.min(...[...document.querySelectorAll('body *:not(style, script)')]
   .map(element => [light(getComputedStyle(element).color), light(behind(element))].sort((a, b) => a - b))
   .map(([dark, bright]) => (bright + .05) / (dark + .05)))";
 
-/// What can have the focus, and is to be seen.
+/// Counts the elements that can have the focus.
 const FOCUSABLE: &str =
     "return [...document.querySelectorAll('a, button, input:not([type=hidden])')].length";
 
-/// The number of what has the focus; nothing if that does not show.
+/// The index of the element with the focus; null if the focus is not visible.
 const FOCUS: &str = "
 const focus = document.activeElement;
 const style = getComputedStyle(focus);
@@ -89,7 +89,7 @@ async fn every_page_fits_wide_and_narrow_by_day_and_by_night() {
     chromium.quit().await;
 }
 
-/// Every page has the same header at the same height: Rust's and Django's, with a login and without.
+/// All pages of Rust and Django have the same header at the same height, logged in or not.
 #[actix_web::test]
 #[ignore = "needs chromium and chromium-driver: .ci/run browser"]
 async fn the_header_does_not_jump() {
@@ -127,7 +127,7 @@ async fn the_keyboard_reaches_everything_and_shows_where_it_is() {
 
     let demo = Demo::start("keyboard");
     let chromium = Chromium::start().await;
-    // The login, by the keyboard alone.
+    // Log in with the keyboard alone.
     chromium.open(&demo.url("/login/")).await;
     while chromium.tell("return document.activeElement.id").await != "username" {
         chromium.press(TAB).await;

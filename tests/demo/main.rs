@@ -1,4 +1,4 @@
-//! The demo does what it says: the journey of a visitor through both sides, and a clean end.
+//! The demo as a visitor sees it: on both sides, and until its end.
 
 #![allow(clippy::unwrap_used)] // a test may
 
@@ -14,7 +14,7 @@ use awc::ws::CloseCode;
 use journey::{Visitor, closed};
 use process::{Demo, program};
 
-/// The process ids of a process's children and theirs.
+/// The process ids of a process's descendants.
 fn descendants(parent: u32) -> Vec<u32> {
     let listed = Command::new("ps").args(["-e", "-o", "pid=,ppid="]).output().unwrap().stdout;
     let listed = String::from_utf8(listed).unwrap();
@@ -43,7 +43,7 @@ fn runs(id: u32) -> bool {
 async fn nothing_is_left_when_it_ends() {
     for signal in ["INT", "TERM"] {
         let mut demo = Demo::start(signal);
-        // Connections that stay open must not hold it up.
+        // Open connections must not delay the end.
         let visitor = Visitor::new(&demo);
         visitor.log_in("/login/", &demo.password).await;
         assert_eq!(visitor.get("/cart/").await.status(), 200);

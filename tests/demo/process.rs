@@ -1,4 +1,4 @@
-//! The demo as somebody starts it, and ends it.
+//! Starts the demo as a process, and ends it.
 
 use std::{
     env, fs,
@@ -12,7 +12,7 @@ use std::{
 /// The demo, as a process.
 pub(crate) struct Demo {
     process: Child,
-    /// A folder for temporary files of its own.
+    /// Its own folder for temporary files.
     pub(crate) folder: PathBuf,
     url: String,
     pub(crate) username: String,
@@ -39,7 +39,7 @@ impl Demo {
             }
         };
         let (url, username, password) = (value_of("Open"), value_of("User"), value_of("Password"));
-        // What else it prints must not fill the pipe.
+        // Its further output must not fill the pipe.
         thread::spawn(move || lines.for_each(drop));
         Self { process, folder, url, username, password }
     }
@@ -48,7 +48,7 @@ impl Demo {
         format!("{}{path}", self.url)
     }
 
-    /// What it has said on stderr so far.
+    /// Its output on stderr so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.with_extension("log")).unwrap()
     }
@@ -57,7 +57,7 @@ impl Demo {
         self.process.id()
     }
 
-    /// Ctrl-C is `INT`.
+    /// Sends a signal and waits for the end. Ctrl-C is `INT`.
     pub(crate) fn end_by(&mut self, signal: &str) -> ExitStatus {
         let kill = format!("kill -{signal} {}", self.process.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -74,7 +74,7 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        // Of no use after an orderly end; what it started ends with it.
+        // After an orderly end this does nothing. Its children end with it.
         drop(self.process.kill());
         drop(self.process.wait());
         drop(fs::remove_dir_all(&self.folder));

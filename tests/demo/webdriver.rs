@@ -12,7 +12,7 @@ use std::{
 use reqwest::Client;
 use serde_json::{Value, json};
 
-/// The name under which the protocol hands out elements of a page.
+/// The member in which the protocol returns the id of an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A window of a real browser.
@@ -37,7 +37,7 @@ impl Chromium {
                 break port.trim_end_matches('.').to_owned();
             }
         };
-        // What else it prints must not fill the pipe.
+        // Its further output must not fill the pipe.
         thread::spawn(move || lines.for_each(drop));
 
         let folder = env::temp_dir().join(format!("chromium-{}", driver.id()));
@@ -53,7 +53,7 @@ impl Chromium {
         let question = json!({ "capabilities": capabilities });
         let mut answer = this.ask("", &question).await;
         if !answer["error"].is_null() {
-            // A busy machine may start it later than chromedriver waits for it.
+            // On a busy machine the browser may start later than chromedriver waits.
             answer = this.ask("", &question).await;
         }
         let answer = Self::checked(answer);
@@ -61,7 +61,7 @@ impl Chromium {
         this
     }
 
-    /// Opens a page and waits until it is there.
+    /// Opens a page and waits until it is loaded.
     pub(crate) async fn open(&self, url: &str) {
         self.post("/url", json!({ "url": url })).await;
     }
@@ -70,7 +70,7 @@ impl Chromium {
         self.get("/url").await.as_str().unwrap().to_owned()
     }
 
-    /// Waits until the browser is on a page of this path.
+    /// Waits until the browser is on a page with this path.
     pub(crate) async fn arrive(&self, path: &str) {
         for _ in 0..600 {
             let url = self.url().await;
@@ -82,7 +82,7 @@ impl Chromium {
         panic!("the browser is on {} and not on {path}: {}", self.url().await, self.text().await);
     }
 
-    /// What a visitor can read.
+    /// The visible text of the page.
     pub(crate) async fn text(&self) -> String {
         let element = self.find("body").await;
         self.get(&format!("/element/{element}/text")).await.as_str().unwrap().to_owned()
@@ -99,14 +99,14 @@ impl Chromium {
         self.post(&format!("/element/{element}/value"), json!({ "text": text })).await;
     }
 
-    /// Clicks what leads to another page, and waits until that one is there.
+    /// Clicks an element that leads to another page, and waits for that page.
     pub(crate) async fn follow(&self, selector: &str) {
         let element = self.find(selector).await;
         self.run("document.isOld = true").await;
         self.post(&format!("/element/{element}/click"), json!({})).await;
         for _ in 0..600 {
             let is_new = "return !document.isOld && document.readyState === 'complete'";
-            // Between two pages there is no page to ask.
+            // While the browser changes pages, there is no page to ask.
             if self.run(is_new).await == true {
                 return;
             }
@@ -115,13 +115,13 @@ impl Chromium {
         panic!("nothing came of a click on {selector}: {}", self.text().await);
     }
 
-    /// Clicks what leads nowhere else.
+    /// Clicks an element that stays on the page.
     pub(crate) async fn click(&self, selector: &str) {
         let element = self.find(selector).await;
         self.post(&format!("/element/{element}/click"), json!({})).await;
     }
 
-    /// Waits until a visitor can read this.
+    /// Waits until the page shows this text.
     pub(crate) async fn read(&self, text: &str) {
         for _ in 0..600 {
             if self.text().await.contains(text) {
@@ -132,7 +132,7 @@ impl Chromium {
         panic!("{text:?} does not come: {}", self.text().await);
     }
 
-    /// Presses a key, where the focus is.
+    /// Presses a key for the element with the focus.
     pub(crate) async fn press(&self, key: &str) {
         let actions =
             json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
@@ -140,7 +140,7 @@ impl Chromium {
         self.post("/actions", json!({ "actions": [keyboard] })).await;
     }
 
-    /// A window of this width, by day or by night.
+    /// Sets the width of the window, and the color scheme.
     pub(crate) async fn show_as(&self, width: u32, color_scheme: &str) {
         let size =
             json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
@@ -154,12 +154,12 @@ impl Chromium {
         }
     }
 
-    /// What a script returns.
+    /// Runs a script and returns its result.
     pub(crate) async fn tell(&self, script: &str) -> Value {
         Self::checked(self.run(script).await)
     }
 
-    /// What a script returns, or an object with the error.
+    /// Runs a script and returns its result, or an object with the error.
     async fn run(&self, script: &str) -> Value {
         self.ask("/execute/sync", &json!({ "script": script, "args": [] })).await
     }
@@ -178,7 +178,7 @@ impl Chromium {
         Self::checked(self.ask(path, &body).await)
     }
 
-    /// What the driver answers, or an object with the error.
+    /// Sends a command and returns the answer of the driver, or an object with the error.
     async fn ask(&self, path: &str, body: &Value) -> Value {
         let request = self.client.post(format!("{}{path}", self.session)).body(body.to_string());
         let answer = request.header("content-type", "application/json").send().await.unwrap();

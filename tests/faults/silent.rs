@@ -61,7 +61,7 @@ async fn all_connections_of_a_kind_may_die_at_once() {
     let (first, second, ()) = tokio::join!(
         site.load(&key),
         async {
-            until("the first waits", async || backends.count_locked().await > 0).await;
+            until("the first waits", async || backends.count_waiting().await > 0).await;
             site.load(&key).await
         },
         async {

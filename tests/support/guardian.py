@@ -81,7 +81,9 @@ class Databases:
         return {"count": ended[0][0]}
 
     def execute(self, statement, parameters=None):
-        with psycopg.connect(self.url, autocommit=True, connect_timeout=10) as connection:
+        # A test that failed may have left a standby that never comes: a commit does not wait for it.
+        options = "-c synchronous_commit=local"
+        with psycopg.connect(self.url, autocommit=True, connect_timeout=10, options=options) as connection:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 

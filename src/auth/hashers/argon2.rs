@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use super::{Hasher, Malformed, OnRun, Run, is_short_salt, number, parts};
 use crate::{crypto::constant_time_compare, settings::PasswordHasher};
 
-/// The hash that new encodings have, and the longest that is checked, in bytes.
+/// The length of the hash in a new encoding, and the greatest length that is checked, in bytes.
 const HASH_LENGTH: usize = 32;
 const MAX_HASH_LENGTH: usize = 64;
 
@@ -14,7 +14,7 @@ const MAX_HASH_LENGTH: usize = 64;
 /// [`PasswordHasher::Argon2`].
 pub(super) struct Argon2(pub(super) PasswordHasher);
 
-/// An encoding, taken apart.
+/// The parts of an encoding.
 struct Argon2Encoding {
     variety: Algorithm,
     version: Version,
@@ -23,7 +23,7 @@ struct Argon2Encoding {
     hash: Vec<u8>,
 }
 
-/// Reads what the reference implementation writes and reads.
+/// Parses an encoding as the reference implementation does.
 fn decode(encoded: &str) -> Result<Argon2Encoding, Malformed> {
     let [_, variety, rest] = parts(encoded)?;
     let variety = match variety {
@@ -32,7 +32,7 @@ fn decode(encoded: &str) -> Result<Argon2Encoding, Malformed> {
         "argon2d" => Algorithm::Argon2d,
         _ => return Err(Malformed),
     };
-    // The first version did not write its number.
+    // Version 16 of argon2 wrote no version number.
     let (version, rest) = match rest.strip_prefix("v=") {
         Some(rest) => rest.split_once('$').ok_or(Malformed)?,
         None => ("16", rest),
@@ -58,7 +58,7 @@ fn decode_parameters(text: &str) -> Result<PasswordHasher, Malformed> {
     let mut parts = text.split(',');
     let mut parameter = |name| {
         let digits = parts.next().and_then(|part| part.strip_prefix(name)).ok_or(Malformed)?;
-        // Nothing else compares them as text.
+        // The encoding is not computed and compared as a whole, so leading zeros must be refused here.
         if digits.len() > 1 && digits.starts_with('0') { Err(Malformed) } else { number(digits) }
     };
     let (memory_cost, time_cost) = (parameter("m=")?, parameter("t=")?);
@@ -68,7 +68,7 @@ fn decode_parameters(text: &str) -> Result<PasswordHasher, Malformed> {
     is_read.then_some(parameters).ok_or(Malformed)
 }
 
-/// The hash, of any variety and version.
+/// Computes the hash for any variant and version of argon2.
 fn hash(
     (variety, version, parameters): (Algorithm, Version, PasswordHasher),
     password: &str,

@@ -13,15 +13,15 @@ use crate::{
     settings::PasswordHasher,
 };
 
-/// What bcrypt reads of a password, the NUL behind it included.
+/// How many bytes of a password bcrypt reads, including the NUL at its end.
 const MAX_PASSWORD_LENGTH: usize = 72;
-/// How long a salt is, and what bcrypt gives of a hash, in bytes.
+/// The lengths of the salt and of the hash that bcrypt returns, in bytes.
 const SALT_LENGTH: usize = 16;
 const HASH_LENGTH: usize = 23;
-/// How long a salt is in text.
+/// The number of characters of an encoded salt.
 const SALT_DIGITS: usize = 22;
 
-/// The last digit of a salt has bits that stand for nothing; they are written as zeros again.
+/// The last character of a salt has unused bits. bcrypt writes them as zeros.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::BCRYPT,
     GeneralPurposeConfig::new()
@@ -47,13 +47,13 @@ impl Bcrypt {
         Self { of: |rounds| PasswordHasher::Bcrypt { rounds }, digests: false, rounds }
     }
 
-    /// The version, the rounds, and the salt with the hash behind it.
+    /// Parses the version, the rounds, and the salt followed by the hash.
     fn decode<'a>(&self, encoded: &'a str) -> Result<(&'a str, u32, &'a str), Malformed> {
         let [_, salt] = parts(encoded)?;
         self.decode_salt(salt)
     }
 
-    /// The same of what `bcrypt.hashpw` takes for a salt, which may have a hash behind it.
+    /// Parses the same from the salt argument of `bcrypt.hashpw`, which may be followed by a hash.
     fn decode_salt<'a>(&self, salt: &'a str) -> Result<(&'a str, u32, &'a str), Malformed> {
         let ["", version @ ("2a" | "2b" | "2x" | "2y"), rounds, salt] = parts(salt)? else {
             return Err(Malformed);
@@ -106,7 +106,7 @@ impl Hasher for Bcrypt {
             Ok(parts) => parts,
             Err(Malformed) => return,
         };
-        // One more doubles the work.
+        // Each further round doubles the work.
         let all: u32 = 1 << self.rounds.saturating_sub(rounds).min(31);
         for _ in 1..all {
             drop(self.encode(password, salt, on_run));

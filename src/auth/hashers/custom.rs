@@ -1,13 +1,13 @@
-//! Hashers of the site's own, which the service computes.
+//! Hashers that the application provides, for custom classes of the site.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Hasher, Malformed, OnRun, Run};
 
-/// By the class attribute `algorithm`.
+/// Custom hashers by their class attribute `algorithm`.
 pub(crate) type CustomHashers = BTreeMap<String, CustomHasher>;
 
-/// What a service computes in the place of a class of the site's.
+/// The two functions of the application that replace a custom class of the site.
 #[derive(Clone)]
 pub(crate) struct CustomHasher {
     pub(crate) encode: Arc<Encode>,
@@ -18,7 +18,7 @@ type Encode = dyn Fn(&str) -> Option<String> + Send + Sync;
 type Verify = dyn Fn(&str, &str) -> Option<bool> + Send + Sync;
 
 impl Hasher for CustomHasher {
-    /// The code that encodes makes its own.
+    /// Empty: `encode` of the application makes its own salt.
     fn salt(&self) -> String {
         String::new()
     }
@@ -33,11 +33,11 @@ impl Hasher for CustomHasher {
         (self.verify)(password, encoded).ok_or(Malformed)
     }
 
-    /// Only the site knows, and does it when its user logs in there.
+    /// Never: only the site knows. It upgrades the encoding when the user logs in there.
     fn must_update(&self, _encoded: &str) -> Result<bool, Malformed> {
         Ok(false)
     }
 }
 
-/// The cost is unknown here.
+/// What is reported of a run: its cost is unknown.
 const RUN: Run = Run { algorithm: "custom", cost: 1 };

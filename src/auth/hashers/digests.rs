@@ -1,5 +1,5 @@
-//! The hashers that are too quick for passwords: `MD5PasswordHasher`, and those that Django had
-//! until 5.0. Old rows have such encodings.
+//! Hashers that are too fast to be safe: `MD5PasswordHasher`, and three that Django removed in 5.1. Old
+//! rows have such encodings.
 
 use md5::{Digest, Md5};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
@@ -37,7 +37,7 @@ impl Hasher for Salted {
     }
 }
 
-/// The bare hash, or `md5$$<hash>`; `sha1$$<hash>`.
+/// An unsalted hash: the hash alone or `md5$$<hash>` for MD5, `sha1$$<hash>` for SHA-1.
 pub(super) enum Unsalted {
     Md5,
     Sha1,

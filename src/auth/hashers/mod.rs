@@ -1,6 +1,6 @@
-//! `django.contrib.auth.hashers`: passwords checked and encoded as Django does it, at Django's price.
+//! `django.contrib.auth.hashers`: checks and encodes passwords as Django does, in the same time.
 //!
-//! Hashing takes tenths of a second, and is meant to: nothing here belongs on an async thread.
+//! Hashing takes tenths of a second on purpose. Call these functions on a blocking thread.
 
 #[cfg(feature = "hashers")]
 mod argon2;
@@ -22,73 +22,73 @@ use crate::{
     settings::{DEFAULT_PASSWORD_HASHERS, PasswordHasher},
 };
 
-/// What an encoding of no password starts with, and how many random characters follow.
+/// An encoding that fits no password is this prefix and random characters.
 const UNUSABLE_PREFIX: char = '!';
 const UNUSABLE_SUFFIX_LENGTH: usize = 40;
 
-/// How many random letters and digits have `salt_entropy`, 128 bits.
+/// The number of random letters and digits that have `salt_entropy`, 128 bits.
 const SALT_LENGTH: usize = 22;
 
 /// The `PASSWORD_HASHERS` of a site.
 pub(crate) struct Hashers<'a> {
-    /// Never empty; the first one makes new encodings.
+    /// Never empty. The first hasher makes new encodings.
     list: &'a [PasswordHasher],
     custom: &'a CustomHashers,
     on_run: OnRun<'a>,
 }
 
-/// Is told of each run of a hasher: in the end, of what is measured by attackers.
+/// Called for each run of a hasher. Attackers measure the time that these runs take.
 pub(crate) type OnRun<'a> = &'a dyn Fn(Run);
 
 /// One run of a hasher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) algorithm: &'static str,
-    /// Iterations or rounds; 1 where more than one number says it.
+    /// Iterations or rounds. 1 for a hasher whose cost is not one number.
     pub(crate) cost: u32,
 }
 
-/// What a check of a password says.
+/// The result of a password check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is the password; `must_update` if the encoding is not what it would be today.
+    /// The password is correct. `must_update` says that a new encoding would have other parameters.
     Correct { must_update: bool },
-    /// It is not.
+    /// The password is wrong.
     Wrong,
-    /// No password is right, because of what stands in the column.
+    /// No password can be correct, because of the text in the column.
     Unusable(Unusable),
 }
 
-/// Why an encoding is good for no password.
+/// Why no password fits an encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unusable {
-    /// That is what `set_unusable_password` is for.
+    /// `set_unusable_password` wrote it.
     OnPurpose,
-    /// Its algorithm is not among the `PASSWORD_HASHERS`.
+    /// `PASSWORD_HASHERS` does not list its algorithm.
     NotListed,
-    /// It is among them, but nothing here computes it.
+    /// `PASSWORD_HASHERS` lists its algorithm, but this build has no code for it.
     NotBuiltIn,
-    /// Where Django raises an exception, or would compute for ages.
+    /// Django raises an exception for it, or would compute for hours.
     Malformed,
 }
 
 /// `BasePasswordHasher`.
 trait Hasher {
-    /// A new random salt.
+    /// Makes a new random salt.
     fn salt(&self) -> String {
         get_random_string(SALT_LENGTH, LETTERS_AND_DIGITS)
     }
 
-    /// The encoding of a password with today's parameters.
+    /// Encodes a password with the parameters of the settings.
     fn encode(&self, password: &str, salt: &str, on_run: OnRun<'_>) -> Result<String, Malformed>;
 
-    /// Whether that is the encoding of this password.
+    /// Whether this encoding belongs to the password.
     fn verify(&self, password: &str, encoded: &str, on_run: OnRun<'_>) -> Result<bool, Malformed>;
 
-    /// Whether the encoding is not what it would be today.
+    /// Whether a new encoding would have other parameters.
     fn must_update(&self, encoded: &str) -> Result<bool, Malformed>;
 
-    /// Does the work that a weaker encoding of another password has saved.
+    /// Does the work that a check of a weaker encoding has saved, so that both take the same time.
     fn harden_runtime(&self, _password: &str, _encoded: &str, _on_run: OnRun<'_>) {}
 }
 
@@ -105,8 +105,8 @@ impl<'a> Hashers<'a> {
         Self { list, custom, on_run }
     }
 
-    /// `verify_password`: whether that is the password. A wrong one takes as long as a run of the
-    /// first hasher, whatever stands in the column, unless that is of another algorithm.
+    /// `verify_password`: checks a password. Unless the encoding has another algorithm, a wrong password
+    /// takes as long as a run of the first hasher, whatever the column contains.
     pub(crate) fn verify_password(&self, password: &str, encoded: &str) -> Verdict {
         // I12, I16: the time of an answer must not tell which users have a password here.
         let unusable = |why| {
@@ -146,20 +146,20 @@ impl<'a> Hashers<'a> {
         Ok(Verdict::Wrong)
     }
 
-    /// `make_password`: the encoding of a password by the first hasher, with a new salt. `None` if
-    /// nothing here computes it.
+    /// `make_password`: encodes a password with the first hasher and a new salt. `None` if this build has
+    /// no code for that hasher.
     pub(crate) fn make_password(&self, password: &str) -> Option<String> {
         self.encode_by(self.preferred(), password)
     }
 
-    /// Works as long as for a user who exists, or as one of another hasher if nothing here computes
-    /// the first.
+    /// Takes as long as the check of an existing user's password, so that the time does not tell whether the
+    /// user exists. Without code for the first hasher, another hasher runs.
     pub(crate) fn spend_time(&self, password: &str) {
         let mut hashers = self.list.iter().chain(&DEFAULT_PASSWORD_HASHERS);
         hashers.find_map(|hasher| self.encode_by(hasher, password));
     }
 
-    /// Whether the first hasher is computed here.
+    /// Whether this build has code for the first hasher.
     pub(crate) fn can_make_passwords(&self) -> bool {
         self.hasher(self.preferred()).is_some()
     }
@@ -173,7 +173,7 @@ impl<'a> Hashers<'a> {
         &self.list[0]
     }
 
-    /// What computes it, if anything here does.
+    /// The code for a hasher, if this build or the application has it.
     fn hasher(&self, of: &PasswordHasher) -> Option<Box<dyn Hasher>> {
         match of {
             PasswordHasher::Custom { algorithm } => {
@@ -184,8 +184,8 @@ impl<'a> Hashers<'a> {
         }
     }
 
-    /// `identify_hasher`: by the form of the encoding, lengths in code points; of several with one
-    /// algorithm the last one.
+    /// `identify_hasher`: finds the hasher by the form of the encoding. Lengths count code points. If several
+    /// hashers have the same algorithm, the last one is found.
     fn identify_hasher(&self, encoded: &str) -> Option<&'a PasswordHasher> {
         let length = encoded.chars().count();
         let algorithm = if (length == 32 && !encoded.contains('$'))
@@ -202,24 +202,24 @@ impl<'a> Hashers<'a> {
 }
 
 impl PasswordHasher {
-    /// The encoding of a password with a new random salt, for a
-    /// [`DjangoSite::password_hasher`](crate::DjangoSite::password_hasher) that does something before
-    /// or after what Django does. `None` for one that is not built in.
+    /// Encodes a password with a new random salt: for a
+    /// [`DjangoSite::password_hasher`](crate::DjangoSite::password_hasher) that wraps one of Django's
+    /// hashers. Returns `None` for a hasher that is not built in.
     ///
-    /// It takes tenths of a second of a processor: not for an async thread.
+    /// It takes tenths of a second of processor time: call it on a blocking thread.
     pub fn encode(&self, password: &str) -> Option<String> {
         let hasher = hasher(self)?;
         hasher.encode(password, &hasher.salt(), &|_| ()).ok()
     }
 
-    /// Whether that is the encoding of this password. `None` if it cannot be read, or for one that
-    /// is not built in. It takes as long as [`encode`](Self::encode).
+    /// Returns whether the encoded text is that of this password. Returns `None` if the text cannot be read,
+    /// or for a hasher that is not built in. It takes as long as [`encode`](Self::encode).
     pub fn verify(&self, password: &str, encoded: &str) -> Option<bool> {
         hasher(self)?.verify(password, encoded, &|_| ()).ok()
     }
 }
 
-/// What computes it, if this build has it.
+/// The code for a hasher, if this build has it.
 fn hasher(of: &PasswordHasher) -> Option<Box<dyn Hasher>> {
     Some(match *of {
         PasswordHasher::Pbkdf2Sha256 { iterations } => Box::new(pbkdf2::Pbkdf2::sha256(iterations)),
@@ -246,7 +246,7 @@ fn hasher(of: &PasswordHasher) -> Option<Box<dyn Hasher>> {
     })
 }
 
-/// `must_update_salt`: whether letters and digits of that number have less than 128 bits.
+/// `must_update_salt`: whether that many random letters and digits have less than 128 bits.
 fn is_short_salt(salt: &str) -> bool {
     salt.chars().count() < SALT_LENGTH
 }
@@ -256,14 +256,14 @@ fn check_salt(salt: &str) -> Result<(), Malformed> {
     if salt.is_empty() || salt.contains('$') { Err(Malformed) } else { Ok(()) }
 }
 
-/// A number as Django writes it; how many zeros stand in front does not matter, for the encoding
-/// is compared as a whole.
+/// Parses a decimal number. Leading zeros are accepted here, because the encoding is compared as a whole
+/// afterwards.
 fn number(digits: &str) -> Result<u32, Malformed> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { digits.parse().map_err(|_| Malformed) } else { Err(Malformed) }
 }
 
-/// The parts between the first dollar signs; the last one has the rest.
+/// Splits at the first dollar signs. The last part is the rest.
 fn parts<const N: usize>(encoded: &str) -> Result<[&str; N], Malformed> {
     let parts: Vec<_> = encoded.splitn(N, '$').collect();
     parts.try_into().map_err(|_| Malformed)

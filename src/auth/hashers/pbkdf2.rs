@@ -16,7 +16,7 @@ pub(super) struct Pbkdf2 {
     iterations: u32,
 }
 
-/// An encoding, taken apart.
+/// The parts of an encoding.
 struct Pbkdf2Encoding<'a> {
     iterations: u32,
     salt: &'a str,
@@ -74,13 +74,13 @@ impl Hasher for Pbkdf2 {
     fn verify(&self, password: &str, encoded: &str, on_run: OnRun<'_>) -> Result<bool, Malformed> {
         let decoded = self.decode(encoded)?;
         let again = self.encode_with(password, decoded.salt, decoded.iterations, on_run)?;
-        // Zeros in front of the iterations, missing padding and more parts are wrong (I15).
+        // An encoding with leading zeros, missing padding or further parts never matches (I15).
         Ok(constant_time_compare(again, encoded))
     }
 
     fn must_update(&self, encoded: &str) -> Result<bool, Malformed> {
         let decoded = self.decode(encoded)?;
-        // Fewer iterations than today, or more (I13).
+        // Fewer or more iterations than the settings have (I13).
         Ok(decoded.iterations != self.iterations || is_short_salt(decoded.salt))
     }
 

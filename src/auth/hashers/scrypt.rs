@@ -60,7 +60,7 @@ impl Hasher for Scrypt {
     }
 
     fn must_update(&self, encoded: &str) -> Result<bool, Malformed> {
-        // The salt is not looked at, unlike elsewhere (I13).
+        // Django checks the length of the salt for the other hashers, but not here (I13).
         Ok(decode(encoded)?.0 != self.0)
     }
 }

@@ -39,7 +39,7 @@ fn defaults_of(version: &str) -> Vec<PasswordHasher> {
     ]
 }
 
-/// The same list with this algorithm in front, as `PASSWORD_HASHERS` would be.
+/// The same list with this algorithm first.
 fn preferring(algorithm: Option<&str>, mut list: Vec<PasswordHasher>) -> Vec<PasswordHasher> {
     if let Some(algorithm) = algorithm {
         list.sort_by_key(|hasher| hasher.algorithm() != algorithm);
@@ -48,7 +48,7 @@ fn preferring(algorithm: Option<&str>, mut list: Vec<PasswordHasher>) -> Vec<Pas
     list
 }
 
-/// The verdict, and what it cost.
+/// The verdict, and the hashers that ran.
 fn verify(list: &[PasswordHasher], password: &str, encoded: &str) -> (Verdict, Vec<Run>) {
     let runs = RefCell::new(Vec::new());
     let on_run = |run| runs.borrow_mut().push(run);
@@ -57,14 +57,14 @@ fn verify(list: &[PasswordHasher], password: &str, encoded: &str) -> (Verdict, V
     (verdict, runs.into_inner())
 }
 
-/// Django's account of it: `pbkdf2_sha256$default-1000`, `bcrypt_sha256 * 256`, `argon2 verify`.
+/// The runs as the vectors write them: `pbkdf2_sha256$default-1000`, `bcrypt_sha256 * 256`, `argon2 verify`.
 fn runs(text: &str, default_iterations: u32) -> Vec<Run> {
     let (hasher, times) = text.split_once(" * ").unwrap_or((text, "1"));
     let (algorithm, cost) = hasher.split_once('$').unwrap_or((hasher, ""));
     let cost = match cost.strip_prefix("default") {
         Some("") => default_iterations,
         Some(less) => default_iterations - less[1..].parse::<u32>().unwrap(),
-        // Those of bcrypt stand in the encodings, 4 and 12.
+        // The rounds of bcrypt are part of the encodings: 4 and 12.
         None => cost.parse().unwrap_or(1),
     };
     let algorithm = algorithm.split(' ').next().unwrap();
@@ -74,7 +74,7 @@ fn runs(text: &str, default_iterations: u32) -> Vec<Run> {
     vec![Run { algorithm, cost }; times.parse().unwrap()]
 }
 
-/// A site that says nothing of its hashers has those of the installed version; here, of 5.2.
+/// A site without `PASSWORD_HASHERS` has the defaults of its Django version. Here these are those of 5.2.
 #[test]
 fn the_hashers_that_are_not_set_are_djangos() {
     assert_eq!(vectors("defaults").len(), 6);
@@ -87,7 +87,7 @@ fn passwords_are_checked_as_django_checks_them_and_at_its_price() {
     let mut count = 0;
     for vector in vectors("password") {
         let text = |name: &str| vector[name].as_str().unwrap();
-        // Versions with one answer have one line; one of them is enough here.
+        // Versions with the same answer share a line. One version of the line is enough.
         let list = defaults_of(vector["versions"][0].as_str().unwrap());
         let PasswordHasher::Pbkdf2Sha256 { iterations: default } = list[0] else { panic!() };
         let list = preferring(vector["preferred"].as_str(), list);
@@ -119,7 +119,7 @@ fn passwords_are_checked_as_django_checks_them_and_at_its_price() {
             priced_otherwise.push(text("note").to_owned());
         }
     }
-    // Encodings that are good for no password: they cost one run of the first hasher here.
+    // No password fits these encodings. A check costs one run of the first hasher.
     let expected =
         ["iterations 0 means the default: refused", "argon2, damaged", "bcrypt_sha256, one $"];
     assert_eq!(priced_otherwise, expected);
@@ -206,7 +206,7 @@ fn what_is_encoded_is_verified_and_needs_no_update() {
     }
 }
 
-/// Encodings are text that anybody may have written, in a table that others write too.
+/// Other programs write the table too, so an encoding can be any text.
 #[test]
 fn any_text_in_the_column_is_answered() {
     let mut list = defaults_of("6.1.3");
@@ -245,7 +245,7 @@ fn any_text_in_the_column_is_answered() {
     ];
     let mut state = 7_u64;
     let mut random = |below: usize| {
-        // The high bits of Knuth's generator.
+        // The high bits of Knuth's generator are random enough.
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(state >> 33).unwrap() % below

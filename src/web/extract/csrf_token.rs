@@ -47,6 +47,12 @@ impl CsrfToken {
     }
 }
 
+impl AsRef<str> for CsrfToken {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 /// Does not show the token.
 impl fmt::Debug for CsrfToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
