@@ -88,7 +88,9 @@ impl Connections {
     /// Counts a connection as no longer in use.
     pub(super) fn release(&mut self, runtime: Id, kind: Kind) {
         let ended = self.in_use.iter().position(|in_use| *in_use == (runtime, kind));
-        ended.into_iter().for_each(|index| drop(self.in_use.swap_remove(index)));
+        if let Some(index) = ended {
+            self.in_use.swap_remove(index);
+        }
     }
 
     /// Makes a connection idle again after it has answered.
