@@ -1,7 +1,10 @@
 //! Private functions that read bytes from outside, for the targets in `fuzz/`. Not compiled
 //! otherwise.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    borrow::Cow,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
 use actix_web::test::TestRequest;
@@ -21,7 +24,7 @@ pub fn cookie<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Op
     for header in headers {
         map.append(COOKIE, HeaderValue::from_bytes(header).ok()?);
     }
-    last_cookie(&map, name)
+    last_cookie(&map, name).map(Cow::into_owned)
 }
 
 /// The redirect to the login page for a visitor of this target, which is a URI.

@@ -175,6 +175,7 @@ impl<B: Batched> Queue<B> {
                 [first] if *first == key => 0,
                 [first, ..] => {
                     if indices.is_empty() {
+                        indices.reserve((2 + self.waiting.len()).min(B::AT_ONCE));
                         indices.insert(first.clone(), 0);
                     }
                     *indices.entry(key.clone()).or_insert(next)

@@ -16,9 +16,13 @@ task_local! {
 
 /// How long a request has waited for its reads, and for its writes. Clones share both.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RequestBudgets {
-    reading: Arc<Mutex<Spent>>,
-    writing: Arc<Mutex<Spent>>,
+pub(crate) struct RequestBudgets(Arc<[Mutex<Spent>; 2]>);
+
+/// What a budget is for: an index of [`RequestBudgets`].
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    Reads,
+    Writes,
 }
 
 /// How long a task may still wait for the database: a `timeout`, less the time that it has waited already.
@@ -27,7 +31,8 @@ pub(crate) struct RequestBudgets {
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     timeout: Duration,
-    spent: Arc<Mutex<Spent>>,
+    of: RequestBudgets,
+    purpose: Purpose,
 }
 
 /// The part of a budget that is spent.
@@ -42,19 +47,15 @@ struct Spent {
 }
 
 /// Runs a future on the budgets of one request: those of an outer middleware if there is one.
-pub(crate) async fn in_request<T>(answer: impl Future<Output = T>) -> T {
-    OF_REQUEST.scope(RequestBudgets::current(), answer).await
+pub(crate) fn in_request<F: Future>(answer: F) -> impl Future<Output = F::Output> {
+    // Not an `async fn`: that would keep the answer's future, which is large, a second time.
+    OF_REQUEST.scope(RequestBudgets::current(), answer)
 }
 
 impl RequestBudgets {
     /// The budgets of the request that the current task answers; new ones outside of a request.
     fn current() -> Self {
         OF_REQUEST.try_with(Self::clone).unwrap_or_default()
-    }
-
-    /// Whether one of these is shared with this budget.
-    fn has(&self, budget: &Budget) -> bool {
-        [&self.reading, &self.writing].iter().any(|spent| Arc::ptr_eq(spent, &budget.spent))
     }
 
     /// Runs one poll of a future on the budgets of one request, as [`in_request`] does. `of_request` keeps
@@ -68,24 +69,24 @@ impl RequestBudgets {
 impl Budget {
     /// What the request of the current task has left for reads; a whole `timeout` outside of a request.
     pub(crate) fn reading(timeout: Duration) -> Self {
-        Self { timeout, spent: RequestBudgets::current().reading }
+        Self { timeout, of: RequestBudgets::current(), purpose: Purpose::Reads }
     }
 
     /// What the request of the current task has left for writes; a whole `timeout` outside of a request.
     pub(crate) fn writing(timeout: Duration) -> Self {
-        Self { timeout, spent: RequestBudgets::current().writing }
+        Self { timeout, of: RequestBudgets::current(), purpose: Purpose::Writes }
     }
 
     /// A whole `timeout`, shared with no request.
     pub(crate) fn fresh(timeout: Duration) -> Self {
-        Self { timeout, spent: Arc::default() }
+        Self { timeout, of: RequestBudgets::default(), purpose: Purpose::Reads }
     }
 
     /// The budget of a caller in the current task: this one while the task answers the request to which it
     /// belongs. A caller that outlives a request, such as a WebSocket, has a whole `timeout` each time.
     pub(crate) fn here(&self) -> Self {
-        let is_current = OF_REQUEST.try_with(|current| current.has(self)).unwrap_or_default();
-        if is_current { self.clone() } else { Self::fresh(self.timeout) }
+        let is_current = OF_REQUEST.try_with(|current| Arc::ptr_eq(&current.0, &self.of.0));
+        if is_current.unwrap_or_default() { self.clone() } else { Self::fresh(self.timeout) }
     }
 
     /// Starts to wait. The wait ends when the result is dropped.
@@ -100,7 +101,7 @@ impl Budget {
     }
 
     fn spent(&self) -> MutexGuard<'_, Spent> {
-        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.of.0[self.purpose as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

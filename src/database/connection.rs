@@ -1,7 +1,7 @@
 //! A connection of the site's own.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -63,7 +63,7 @@ pub(super) struct Connection {
     last_answer: Instant,
     ends: Instant,
     round_trip: Duration,
-    prepared: Mutex<HashMap<i64, (Prepared, Instant)>>,
+    prepared: Mutex<BTreeMap<i64, (Prepared, Instant)>>,
     /// `None` for the connection that ends processes: its place is reserved. Dropped after the client:
     /// until then, the connection counts.
     slot: Option<Slot>,
@@ -334,7 +334,7 @@ impl Connection {
     }
 
     /// The map is valid even after a panic elsewhere.
-    fn prepared(&self) -> MutexGuard<'_, HashMap<i64, (Prepared, Instant)>> {
+    fn prepared(&self) -> MutexGuard<'_, BTreeMap<i64, (Prepared, Instant)>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct Connections {
     slots: Arc<Semaphore>,
     /// The one at the end is used first.
     idle: Vec<Connection>,
-    in_use: HashMap<(Id, Kind), usize>,
-    in_use_by_kind: [usize; Kind::ALL.len()],
+    /// Whose connections are in use, and for what. They are few, so they are counted when that matters.
+    in_use: Vec<(Id, Kind)>,
     /// Connections made before this instant are not used again.
     retired: Option<Instant>,
     /// When a connection of each runtime last answered.
@@ -40,8 +40,7 @@ impl Connections {
             most,
             slots: Arc::new(Semaphore::new(most)),
             idle: Vec::new(),
-            in_use: HashMap::new(),
-            in_use_by_kind: [0; Kind::ALL.len()],
+            in_use: Vec::new(),
             retired: None,
             last_answer: HashMap::new(),
         }
@@ -70,8 +69,7 @@ impl Connections {
             let connection = self.idle.remove(index);
             // The server may have closed it while it was idle.
             if self.may_stay(&connection, now) {
-                *self.in_use.entry((runtime, kind)).or_default() += 1;
-                self.in_use_by_kind[kind as usize] += 1;
+                self.in_use.push((runtime, kind));
                 return Some(connection);
             }
         }
@@ -81,19 +79,17 @@ impl Connections {
     pub(super) fn is_at_limit(&self, runtime: Id, kind: Kind, claim: Claim) -> bool {
         // Each silent connection of a kind may get one hedge.
         let times = 1 + usize::from(claim.answered_since().is_some());
-        let in_use = self.in_use.get(&(runtime, kind)).copied().unwrap_or_default();
-        in_use >= kind.most_of_runtime().saturating_mul(times)
-            || self.in_use_by_kind[kind as usize] >= times * kind.most(self.most)
+        let of_kind = || self.in_use.iter().filter(|(_, of)| *of == kind);
+        let of_runtime = of_kind().filter(|(of, _)| *of == runtime).count();
+        of_runtime >= kind.most_of_runtime().saturating_mul(times)
+            || of_kind().count() >= times * kind.most(self.most)
     }
 
     /// Counts a connection as no longer in use.
     pub(super) fn release(&mut self, runtime: Id, kind: Kind) {
-        self.in_use_by_kind[kind as usize] -= 1;
-        if let Some(in_use) = self.in_use.get_mut(&(runtime, kind)) {
-            *in_use -= 1;
-            if *in_use == 0 {
-                self.in_use.remove(&(runtime, kind));
-            }
+        let ended = self.in_use.iter().position(|in_use| *in_use == (runtime, kind));
+        if let Some(index) = ended {
+            self.in_use.swap_remove(index);
         }
     }
 
@@ -143,7 +139,7 @@ impl Connections {
     /// Whether this runtime has a connection.
     pub(super) fn has_any(&self, runtime: Id) -> bool {
         self.idle.iter().any(|idle| idle.runtime() == runtime)
-            || self.in_use.keys().any(|(of, _)| *of == runtime)
+            || self.in_use.iter().any(|(of, _)| *of == runtime)
     }
 
     pub(super) fn are_there(&self) -> bool {

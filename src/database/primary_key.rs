@@ -1,6 +1,6 @@
 //! From the user id in a session to the value of the primary key: `pk.to_python()`.
 
-use std::{error::Error as StdError, fmt};
+use std::{borrow::Cow, error::Error as StdError, fmt};
 
 use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
@@ -81,7 +81,7 @@ impl PrimaryKey {
             .map(PrimaryKeyValue::Uuid),
             Self::Text | Self::Other => {
                 let text = match text {
-                    Some(text) => text,
+                    Some(text) => text.into_owned(),
                     None => python_str(json)?,
                 };
                 (!text.contains('\0')).then_some(PrimaryKeyValue::Text(text))
@@ -158,9 +158,8 @@ impl FromSql<'_> for PrimaryKeyValue {
     }
 }
 
-fn string(json: &str) -> Option<String> {
-    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-    json::unescape_to_str(inner).map(Into::into)
+fn string(json: &str) -> Option<Cow<'_, str>> {
+    json::unescape_to_str(json.strip_prefix('"')?.strip_suffix('"')?)
 }
 
 /// Python's `int()` of a JSON value that is not a string.

@@ -18,11 +18,15 @@ pub(crate) type Parameter = Box<dyn ToSql + Sync + Send>;
 pub(crate) const ONE_KEY: &str = "(SELECT $1 AS ads_key) ads_keys";
 pub(crate) const MANY_KEYS: &str = "unnest($1) ads_keys(ads_key)";
 
+/// More questions than one query ever carries.
+const QUESTIONS: usize = 1 << 16;
+
 /// A statement, with the types of its parameters.
 ///
-/// The first column of its first row is a nonce, a random number drawn when the statement was made. Behind
-/// a pooler, several processes share the names of prepared statements. A statement that runs in place of
-/// this one, from another site or another version, does not return this nonce.
+/// The first column of its rows is a nonce, a random number drawn when the statement was made. Behind a
+/// pooler, several processes share the names of prepared statements. A statement that runs in place of this
+/// one, from another site or another version, does not return this nonce. A statement for many questions may
+/// add to it the index of the question that a row answers.
 pub(crate) struct Statement {
     pub(super) sql: String,
     pub(super) types: Vec<Type>,
@@ -30,11 +34,11 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    /// `sql` makes the text. Its argument is the first column of the SELECT. The SELECT must always return
-    /// a row.
+    /// `sql` makes the text. Its argument is the nonce, a `bigint`: the first column of the SELECT, which must
+    /// always return a row.
     pub(crate) fn new(types: &[Type], sql: impl FnOnce(&str) -> String) -> Arc<Self> {
         let nonce = random();
-        let sql = sql(&format!("{nonce}::bigint AS ads_nonce"));
+        let sql = sql(&format!("{nonce}::bigint"));
         Arc::new(Self { sql, types: types.to_vec(), nonce })
     }
 
@@ -51,7 +55,14 @@ impl Statement {
 
     /// Whether these rows are the answer to this statement.
     pub(super) fn is_answered_by(&self, rows: &[Row]) -> bool {
-        rows.first().is_some_and(|row| row.try_get(0).ok() == Some(self.nonce))
+        rows.first().is_some_and(|row| self.index(row).is_some())
+    }
+
+    /// The index of the question that a row of this statement answers.
+    pub(super) fn index(&self, row: &Row) -> Option<usize> {
+        let nonce: i64 = row.try_get(0).ok()?;
+        let index = usize::try_from(nonce.checked_sub(self.nonce)?).ok()?;
+        (index < QUESTIONS).then_some(index)
     }
 }
 
@@ -67,9 +78,9 @@ impl fmt::Debug for Query {
     }
 }
 
-/// Positive, so that it needs no parentheses in SQL.
+/// Positive, so that it needs no parentheses in SQL, and with room for an index.
 fn random() -> i64 {
-    i64::from_be_bytes(random_bytes()) & i64::MAX
+    i64::from_be_bytes(random_bytes()) & (i64::MAX >> 1)
 }
 
 /// A session key. Cheap to clone.
@@ -89,7 +100,7 @@ impl KeyParameter {
 
 impl From<&SessionKey> for KeyParameter {
     fn from(key: &SessionKey) -> Self {
-        Self(key.as_str().into())
+        Self(Arc::clone(key.shared()))
     }
 }
 

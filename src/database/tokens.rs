@@ -12,7 +12,7 @@ use super::{
     primary_key::{PrimaryKey, PrimaryKeyValue},
     statement::{MANY_KEYS, ONE_KEY, Query, Statement},
     user_queries::{TypedQueries, cast},
-    users::{Answer, UserRow, Users, key_column, tables, user, user_sql},
+    users::{Answer, UserRow, Users, key_column, only_user, tables, user_sql},
 };
 use crate::{
     error::{Chain, Error, Unavailable},
@@ -70,9 +70,8 @@ impl Database {
         let Some(value) = kind.parse(json) else { return Ok(None) };
         self.observer.event(Event::UserLookup);
         let question = query.with(vec![Box::new(value)]);
-        let row = self.only_user(question, deadline);
-        let row = row.instrument(tracing::debug_span!("user lookup")).await?;
-        Ok(row.and_then(|row| Some((known.primary_key.parse_text(&row.id)?, row))))
+        let user = self.only_user(question, deadline);
+        user.instrument(tracing::debug_span!("user lookup")).await
     }
 
     /// Asks a table of tokens for a token that does not exist, to see the errors of the database.
@@ -98,14 +97,14 @@ impl Database {
         &self,
         question: Query,
         deadline: Instant,
-    ) -> Result<Option<Arc<UserRow>>, Error> {
+    ) -> Result<Option<(PrimaryKeyValue, Arc<UserRow>)>, Error> {
         let rows = match self.query(question, deadline).await {
             Ok(rows) => rows,
             Err(error) if super::users::is_no_such_value(&error) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         match &rows[..] {
-            [row] => Ok(user(row).map_err(Unavailable::from)?.1.map(Arc::new)),
+            [_] => Ok(only_user(&rows)?),
             _ => Ok(None),
         }
     }
@@ -151,7 +150,7 @@ impl Database {
         let [one, _] = kind.parameter_types();
         let has_value = format!("{} = {key}", quote_name(column));
         let query = Statement::new(&[one], |nonce| {
-            user_sql(model, nonce, ONE_KEY, &has_value, &known.column_types) + " LIMIT 2"
+            user_sql(model, &known.user_columns, nonce, ONE_KEY, &has_value) + " LIMIT 2"
         });
         let made = ByColumn { kind, query };
         locked().push((column.to_owned(), made.clone()));
@@ -177,7 +176,7 @@ fn users_of(model: &UserModel, class: &TokenAuthentication, known: &TypedQueries
     };
     let is_user = format!("{} = ads_user", key_column(model));
     let sql = |nonce: &str, keys: &str| {
-        user_sql(model, nonce, &with_users(keys), &is_user, &known.column_types)
+        user_sql(model, &known.user_columns, nonce, &with_users(keys), &is_user)
     };
     Users::by(
         Statement::new(&[Type::TEXT], |nonce| sql(nonce, ONE_KEY)),

@@ -11,7 +11,7 @@ use super::{
     permissions::Permissions,
     primary_key::PrimaryKey,
     statement::{ONE_KEY, Statement},
-    users::{Users, tables, user_sql},
+    users::{Users, tables, user_columns, user_sql},
     visits::Visits,
 };
 use crate::{
@@ -30,7 +30,8 @@ pub(super) struct TypedQueries {
     /// The SQL expression of a key whose parameter is `ads_key`.
     pub(super) key: String,
     pub(super) by_username: Arc<Statement>,
-    pub(super) column_types: Vec<u32>,
+    /// The columns that are read of a user, in SQL.
+    pub(super) user_columns: String,
     pub(super) users: Batcher<Users>,
     pub(super) permissions: Option<Batcher<Permissions>>,
     pub(super) visits: Batcher<Visits>,
@@ -97,15 +98,15 @@ impl TypedQueries {
             PrimaryKey::Other => cast(type_name),
             _ => "ads_key".to_owned(),
         };
+        let columns = user_columns(model, &primary_key, &column_types);
         let username = quote_name(&model.username);
         let has_username = match model.username_iexact {
             // As Django writes `iexact`.
             true => format!("UPPER({username}::text) = UPPER(ads_key)"),
             false => format!("{username} = {}", cast(username_type)),
         };
-        let by_username = |nonce: &str| {
-            user_sql(model, nonce, ONE_KEY, &has_username, &column_types) + " LIMIT 2"
-        };
+        let by_username =
+            |nonce: &str| user_sql(model, &columns, nonce, ONE_KEY, &has_username) + " LIMIT 2";
         let permissions = Permissions::new(model, &primary_key, &key);
         let visits = |permissions| {
             let large = Arc::clone(database.shared.session_lookup.batched().large());
@@ -114,18 +115,18 @@ impl TypedQueries {
                 model,
                 &primary_key,
                 &key,
-                &column_types,
+                &columns,
                 permissions,
             );
             Batcher::new(visits, pool.clone())
         };
         Ok(Self {
             by_username: Statement::new(&[Type::TEXT], by_username),
-            users: Batcher::new(Users::new(model, &primary_key, &key, &column_types), pool.clone()),
+            users: Batcher::new(Users::new(model, &primary_key, &key, &columns), pool.clone()),
             permissions: permissions.map(|of_users| Batcher::new(of_users, pool.clone())),
             visits: visits(None),
             visits_with_permissions: model.permission_tables.as_ref().map(|of| visits(Some(of))),
-            column_types,
+            user_columns: columns,
             primary_key,
             key,
         })

@@ -96,9 +96,7 @@ impl Database {
         if rows.len() > 1 {
             return Err(Error::ImproperlyConfigured("several users have one username".into()));
         }
-        let row = rows.first().map(user).transpose().map_err(Unavailable::from)?;
-        let Some((_, Some(row))) = row else { return Ok(None) };
-        Ok(known.primary_key.parse_text(&row.id).map(|key| (key, Arc::new(row))))
+        Ok(only_user(&rows)?)
     }
 }
 
@@ -107,11 +105,11 @@ impl Users {
         model: &UserModel,
         primary_key: &PrimaryKey,
         key: &str,
-        column_types: &[u32],
+        columns: &str,
     ) -> Self {
         let [one, many] = primary_key.parameter_types();
         let has_key = format!("{} = {key}", key_column(model));
-        let sql = |nonce: &str, keys: &str| user_sql(model, nonce, keys, &has_key, column_types);
+        let sql = |nonce: &str, keys: &str| user_sql(model, columns, nonce, keys, &has_key);
         Self::by(
             Statement::new(std::slice::from_ref(&one), |nonce| sql(nonce, ONE_KEY)),
             Statement::new(&[many], |nonce| sql(nonce, MANY_KEYS)),
@@ -168,14 +166,25 @@ impl Batched for Users {
     }
 }
 
-/// The key that a row answers, and the user with that key.
-pub(super) fn user(row: &Row) -> Result<(PrimaryKeyValue, Option<UserRow>), PgError> {
-    Ok((row.try_get(1)?, user_in(row, 2)?))
+/// The user in the answer to a question for one key.
+pub(super) fn only_user(
+    rows: &[Row],
+) -> Result<Option<(PrimaryKeyValue, Arc<UserRow>)>, Unavailable> {
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(user_in(row, 2)?.map(|(key, row)| (key, Arc::new(row))))
 }
 
-/// The user in the columns of a row from this one on: those of [`user_columns`].
-pub(super) fn user_in(row: &Row, column: usize) -> Result<Option<UserRow>, PgError> {
-    let Some(id) = row.try_get(column)? else { return Ok(None) };
+/// The key that a row answers, and the user with that key.
+fn user(row: &Row) -> Result<(PrimaryKeyValue, Option<UserRow>), PgError> {
+    Ok((row.try_get(1)?, user_in(row, 2)?.map(|(_, user)| user)))
+}
+
+/// The user in the columns of a row from this one on, those of [`user_columns`], and its primary key.
+pub(super) fn user_in(
+    row: &Row,
+    column: usize,
+) -> Result<Option<(PrimaryKeyValue, UserRow)>, PgError> {
+    let Some(key) = row.try_get::<_, Option<PrimaryKeyValue>>(column)? else { return Ok(None) };
     // A9: a NULL in `is_active` and the like counts as false.
     let flag =
         |index| row.try_get::<_, Option<bool>>(column + index).map(|flag| flag.unwrap_or(false));
@@ -184,7 +193,7 @@ pub(super) fn user_in(row: &Row, column: usize) -> Result<Option<UserRow>, PgErr
         Ok(ColumnValue { column_type, value: row.try_get::<_, RawBytes>(index)?.0 })
     });
     let user = UserRow {
-        id,
+        id: key.to_string(),
         username: row.try_get::<_, Option<String>>(column + 1)?.unwrap_or_default(),
         password: row.try_get(column + 2)?,
         is_active: flag(3)?,
@@ -192,7 +201,7 @@ pub(super) fn user_in(row: &Row, column: usize) -> Result<Option<UserRow>, PgErr
         is_superuser: flag(5)?,
         columns: columns.collect::<Result<_, PgError>>()?,
     };
-    Ok(Some(user))
+    Ok(Some((key, user)))
 }
 
 /// The index of the first further column in [`user_columns`].
@@ -200,25 +209,29 @@ const FURTHER_COLUMNS: usize = 6;
 
 pub(super) fn user_sql(
     model: &UserModel,
+    columns: &str,
     nonce: &str,
     keys: &str,
     is_asked_for: &str,
-    column_types: &[u32],
 ) -> String {
-    let columns = user_columns(model, column_types);
     let joined = users_joined(model, is_asked_for);
     format!("SELECT {nonce}, ads_key, {columns} FROM {keys} {joined}")
 }
 
 /// The columns that are read of a user.
-pub(super) fn user_columns(model: &UserModel, column_types: &[u32]) -> String {
+pub(super) fn user_columns(
+    model: &UserModel,
+    primary_key: &PrimaryKey,
+    column_types: &[u32],
+) -> String {
     let flag = |column: &Option<String>, otherwise: &str| match column {
         Some(column) => format!("{}::boolean", quote_name(column)),
         None => otherwise.to_owned(),
     };
     let mut sql = format!(
-        "{}::text, {}::text, {}, {}, {}, {}",
+        "{}::{}, {}::text, {}, {}, {}, {}",
         key_column(model),
+        primary_key.parameter_types()[0],
         quote_name(&model.username),
         match &model.session_auth_hash {
             Some(_) => format!("{}::text", quote_name(&model.password)),

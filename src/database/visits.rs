@@ -19,7 +19,7 @@ use super::{
     primary_key::{PrimaryKey, PrimaryKeyValue},
     session_lookup::{LargeKeys, SessionRow, session_in},
     statement::{KeyParameter, Parameter, Query, Statement},
-    users::{UserRow, key_column, user_columns, user_in, users_joined},
+    users::{UserRow, key_column, user_in, users_joined},
 };
 use crate::{
     error::Error,
@@ -97,7 +97,7 @@ impl Visits {
         model: &UserModel,
         primary_key: &PrimaryKey,
         user_key: &str,
-        column_types: &[u32],
+        columns: &str,
         permissions: Option<&PermissionTables>,
     ) -> Self {
         let [one_user, many_users] = primary_key.parameter_types();
@@ -107,29 +107,30 @@ impl Visits {
             Some(tables) => {
                 one.push(Type::INT8_ARRAY);
                 many.push(Type::INT8_ARRAY);
-                held_sql(tables, user_key, "$3")
+                held_sql(tables, user_key, "$3") + ", "
             }
-            None => "NULL::bigint[]".to_owned(),
+            None => String::new(),
         };
         let sessions = sessions.quoted();
         let has_key = format!("{} = {user_key}", key_column(model));
         // The columns of the session table get names here that no user model has.
         let sql = |nonce: &str, keys: &str| {
             format!(
-                "SELECT {nonce}, ads_number, ads_session, ads_key, ads_session_data, \
-                 ads_expire_date, {held}, {} FROM {keys} \
+                "SELECT {nonce}, ads_session, ads_session_data, ads_expire_date, {held}{columns} \
+                 FROM {keys} \
                  LEFT JOIN (SELECT session_key AS ads_session_key, \
                  session_data::text AS ads_session_data, expire_date AS ads_expire_date \
                  FROM {sessions}) ads_sessions ON ads_session_key = ads_session {}",
-                user_columns(model, column_types),
                 users_joined(model, &has_key)
             )
         };
-        let one_key = "(SELECT $1 AS ads_session, $2 AS ads_key, 1::bigint AS ads_number) ads_keys";
+        let one_key = "(SELECT $1 AS ads_session, $2 AS ads_key) ads_keys";
         let many_keys = "unnest($1, $2) WITH ORDINALITY ads_keys(ads_session, ads_key, ads_number)";
         Self {
             one: Statement::new(&one, |nonce| sql(nonce, one_key)),
-            many: Statement::new(&many, |nonce| sql(nonce, many_keys)),
+            many: Statement::new(&many, |nonce| {
+                sql(&format!("{nonce} + ads_number - 1"), many_keys)
+            }),
             large,
             with_permissions: permissions.is_some(),
         }
@@ -140,6 +141,27 @@ impl Visits {
         let nothing: Vec<Parameter> =
             vec![Box::new(None::<String>), Box::new(None::<PrimaryKeyValue>)];
         self.query(&self.one, nothing, &[])
+    }
+
+    /// The visit in a row. `None` if the row has another session or user than the question.
+    fn visit(&self, row: &Row, key: &VisitKey) -> Result<Option<VisitRows>, PgError> {
+        let user = user_in(row, 4 + usize::from(self.with_permissions))?;
+        // Text that is equal to the database may differ here.
+        let is_other = |found: &PrimaryKeyValue| {
+            !matches!(found, PrimaryKeyValue::Text(_)) && *found != key.user
+        };
+        if row.try_get::<_, &str>(1)? != key.session.as_str()
+            || user.as_ref().is_some_and(|(found, _)| is_other(found))
+        {
+            return Ok(None);
+        }
+        let requested = key.permissions.as_ref().filter(|_| self.with_permissions);
+        let held = requested.map(|SamePermissions(requested)| {
+            let held = row.try_get::<_, Option<Vec<i64>>>(4)?;
+            Ok::<_, PgError>(requested.held(held.unwrap_or_default()))
+        });
+        let user = user.map(|(_, user)| Arc::new(user));
+        Ok(Some(VisitRows { session: session_in(row, 2)?, user, held: held.transpose()? }))
     }
 
     fn query(
@@ -187,14 +209,16 @@ impl Batched for Visits {
     }
 
     fn read(&self, keys: &[VisitKey], rows: Vec<Row>) -> Vec<Option<VisitRows>> {
+        let statement = if keys.len() == 1 { &self.one } else { &self.many };
         let mut visits: Vec<_> = keys.iter().map(|_| None).collect();
         for row in &rows {
-            if let Ok((index, visit)) = visit(row, keys) {
-                let session = visit.as_ref().and_then(|visit| visit.session.as_ref());
-                if let (Some(session), Some(key)) = (session, keys.get(index)) {
-                    self.large.note(key.session.as_str(), session.session_data.as_str().len());
-                }
-                visits[index] = visit;
+            let Some(index) = statement.index(row) else { continue };
+            let (Some(key), Some(visit)) = (keys.get(index), visits.get_mut(index)) else {
+                continue;
+            };
+            *visit = self.visit(row, key).ok().flatten();
+            if let Some(VisitRows { session: Some(session), .. }) = visit {
+                self.large.note(key.session.as_str(), session.session_data.as_str().len());
             }
         }
         visits
@@ -203,26 +227,6 @@ impl Batched for Visits {
     fn by_itself(&self, _: &VisitKey) -> Option<(Query, VisitRows)> {
         None
     }
-}
-
-/// The index of the key that a row answers, and the visit. `None` if the row has another key than the
-/// question.
-fn visit(row: &Row, keys: &[VisitKey]) -> Result<(usize, Option<VisitRows>), PgError> {
-    let number: i64 = row.try_get(1)?;
-    let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
-    let Some(key) = keys.get(index) else { return Ok((0, None)) };
-    let (session_key, user): (&str, PrimaryKeyValue) = (row.try_get(2)?, row.try_get(3)?);
-    if session_key != key.session.as_str() || user != key.user {
-        return Ok((index, None));
-    }
-    let held: Option<Vec<i64>> = row.try_get(6)?;
-    let requested = key.permissions.as_ref();
-    let visit = VisitRows {
-        session: session_in(row, 4)?,
-        held: requested.zip(held).map(|(SamePermissions(requested), held)| requested.held(held)),
-        user: user_in(row, 7)?.map(Arc::new),
-    };
-    Ok((index, Some(visit)))
 }
 
 impl PartialEq for SamePermissions {

@@ -1,6 +1,6 @@
 //! The session key: the cookie's value and the primary key of the row.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use crate::{crypto::get_random_string, error::Error};
 
@@ -17,7 +17,7 @@ const GENERATED_LENGTH: usize = 32;
 /// `Display`.
 #[derive(Clone)]
 #[doc(alias = "sessionid")]
-pub struct SessionKey(String);
+pub struct SessionKey(Arc<str>);
 
 impl SessionKey {
     /// Parses the value of a session cookie, as Django's `_validate_session_key` does: any text of eight
@@ -25,10 +25,10 @@ impl SessionKey {
     ///
     /// Returns `None` for shorter text, and for text with a NUL character, which PostgreSQL cannot hold
     /// (Django responds with a 500).
-    pub fn new(value: impl Into<String>) -> Option<Self> {
-        let value = value.into();
+    pub fn new(value: impl AsRef<str>) -> Option<Self> {
+        let value = value.as_ref();
         let valid = value.chars().nth(MIN_LENGTH - 1).is_some() && !value.contains('\0');
-        valid.then_some(Self(value))
+        valid.then(|| Self(value.into()))
     }
 
     /// Generates a random key, as Django does: 32 of `a`-`z` and `0`-`9`.
@@ -36,7 +36,12 @@ impl SessionKey {
     /// # Panics
     /// If the operating system provides no random numbers.
     pub fn generate() -> Self {
-        Self(get_random_string(GENERATED_LENGTH, ALPHABET))
+        Self(get_random_string(GENERATED_LENGTH, ALPHABET).into())
+    }
+
+    /// The key, to be shared.
+    pub(crate) fn shared(&self) -> &Arc<str> {
+        &self.0
     }
 
     /// Returns the key as text. Keep it out of logs and pages.

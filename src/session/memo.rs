@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
     sync::Arc,
 };
 
@@ -20,7 +20,7 @@ use super::{SessionKey, text::DecodedText};
 /// Its size in bytes is bounded. When it is full, entries that were not used lately leave, one at a time.
 pub(crate) struct Memo {
     hasher: RandomState,
-    texts: Cache<u64, Arc<DecodedText>, Bytes>,
+    texts: Cache<u64, Arc<DecodedText>, Bytes, BuildHasherDefault<Hashed>>,
     /// The size of the largest text that is kept. One text must not drive out all others.
     largest: usize,
 }
@@ -78,6 +78,26 @@ impl Memo {
 impl fmt::Debug for Memo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memo").field("len", &self.texts.len()).finish_non_exhaustive()
+    }
+}
+
+/// The hash of a session key, which needs not be hashed again.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -164,10 +164,22 @@ impl DjangoSession {
     fn decode(&self) -> Result<Arc<DecodedText>, DecodeError> {
         let Snapshot { key, text, signer, memo, .. } = &*self.0;
         let Some(memo) = memo else { return text.decode(signer) };
-        match memo.get(key).filter(|remembered| remembered.as_str() == text.as_str()) {
+        match memo.get(key).filter(|remembered| self.has_text_of(remembered)) {
             Some(remembered) => remembered.read_again(signer).map(|()| remembered),
             None => text.decode(signer).inspect(|decoded| memo.remember(key, Arc::clone(decoded))),
         }
+    }
+
+    /// Does not decode its text if this is exactly the same one, already decoded.
+    pub(crate) fn decoded_before(self, remembered: &Arc<DecodedText>) -> Self {
+        if self.has_text_of(remembered) && remembered.read_again(&self.0.signer).is_ok() {
+            self.0.decoded.get_or_init(|| Ok(Arc::clone(remembered)));
+        }
+        self
+    }
+
+    fn has_text_of(&self, decoded: &DecodedText) -> bool {
+        decoded.as_str() == self.session_data()
     }
 
     /// Returns the value of a key, parsed: [`SessionData::get`].

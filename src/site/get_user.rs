@@ -138,6 +138,7 @@ impl DjangoSite {
             visit => visit?,
         };
         let session = self.live_session(key, visit.session, SystemTime::now());
+        let session = session.map(|session| session.decoded_before(&remembered));
         if session.is_err() {
             self.memo().forget(key);
         }

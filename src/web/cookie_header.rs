@@ -13,25 +13,60 @@ use crate::url::strip;
 /// The value of the last cookie with this name, as `parse_cookie` of `django.http.cookie` reads it.
 ///
 /// Several headers count as one, in order.
-pub(crate) fn last_cookie(headers: &HeaderMap, cookie_name: &str) -> Option<String> {
-    let mut last = None;
+pub(crate) fn last_cookie<'h>(headers: &'h HeaderMap, cookie_name: &str) -> Option<Cow<'h, str>> {
+    let [value] = last_cookies(headers, [cookie_name]);
+    value
+}
+
+/// [`last_cookie`] of each of these names, in one pass.
+pub(crate) fn last_cookies<'h, const N: usize>(
+    headers: &'h HeaderMap,
+    cookie_names: [&str; N],
+) -> [Option<Cow<'h, str>>; N] {
+    let mut last = [const { None }; N];
     for header in headers.get_all(COOKIE) {
-        last = last_value(header.as_bytes(), cookie_name).or(last);
+        for (last, value) in last.iter_mut().zip(last_values(header.as_bytes(), cookie_names)) {
+            *last = value.or(last.take());
+        }
     }
     last
 }
 
-fn last_value(header: &[u8], cookie_name: &str) -> Option<String> {
+fn last_values<'h, const N: usize>(
+    header: &'h [u8],
+    cookie_names: [&str; N],
+) -> [Option<Cow<'h, str>>; N] {
     // As under WSGI: UTF-8, with U+FFFD for invalid bytes (R32). Most headers are valid, and the check for
     // that is several times faster.
-    let header = match str::from_utf8(header) {
-        Ok(sound) => Cow::Borrowed(sound),
-        Err(_) => String::from_utf8_lossy(header),
-    };
-    header.rsplit(';').find_map(|chunk| {
-        let (name, value) = chunk.split_once('=')?;
-        (strip(name) == cookie_name).then(|| unquote(strip(value)).into_owned())
-    })
+    match str::from_utf8(header) {
+        Ok(valid) => last_of(valid, cookie_names),
+        Err(_) => {
+            let header = String::from_utf8_lossy(header);
+            last_of(&header, cookie_names).map(|value| Some(value?.into_owned().into()))
+        }
+    }
+}
+
+fn last_of<'h, const N: usize>(
+    header: &'h str,
+    cookie_names: [&str; N],
+) -> [Option<Cow<'h, str>>; N] {
+    let mut last = [const { None }; N];
+    let mut missing = N;
+    for chunk in header.rsplit(';') {
+        let Some((name, value)) = chunk.split_once('=') else { continue };
+        let name = strip(name);
+        for (last, _) in last.iter_mut().zip(cookie_names).filter(|(_, wanted)| *wanted == name) {
+            if last.is_none() {
+                *last = Some(unquote(strip(value)));
+                missing -= 1;
+            }
+        }
+        if missing == 0 {
+            break;
+        }
+    }
+    last
 }
 
 /// `http.cookies._unquote`: takes off double quotes, `\ooo` is a code point, other `\c` is `c`.
@@ -73,7 +108,7 @@ mod tests {
         for header in headers {
             map.append(COOKIE, HeaderValue::from_bytes(header).unwrap());
         }
-        last_cookie(&map, "sessionid")
+        last_cookie(&map, "sessionid").map(Cow::into_owned)
     }
 
     #[test]

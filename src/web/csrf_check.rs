@@ -16,7 +16,6 @@ use actix_web::{
 
 use super::{
     body,
-    cookie_header::last_cookie,
     host::{Address, header},
     request_session::RequestSession,
     set_cookie::{Lifetime, SetCookie},
@@ -175,8 +174,8 @@ pub(crate) struct CsrfState {
 }
 
 impl CsrfState {
-    /// The state at the beginning of a request.
-    pub(crate) fn of(headers: &HeaderMap, settings: &DjangoSettings) -> Rc<Self> {
+    /// The state at the beginning of a request with this CSRF cookie.
+    pub(crate) fn of(cookie: Option<&str>, settings: &DjangoSettings) -> Rc<Self> {
         let state = Self {
             brought: OnceCell::new(),
             current: RefCell::default(),
@@ -185,8 +184,7 @@ impl CsrfState {
             is_in_session: settings.csrf_use_sessions,
         };
         if !settings.csrf_use_sessions {
-            let cookie = last_cookie(headers, &settings.csrf_cookie_name);
-            let brought = cookie.map(|cookie| Secret::read(&cookie)).transpose();
+            let brought = cookie.map(Secret::read).transpose();
             // A cookie that is not a valid secret is replaced with every answer (C8).
             state.is_used.set(brought.is_err());
             state.current.replace(brought.clone().unwrap_or_else(|_| Some(Secret::new())));

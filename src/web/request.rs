@@ -2,6 +2,7 @@
 
 use std::{
     any::type_name,
+    borrow::Cow,
     cell::{Cell, OnceCell, RefCell},
     iter::successors,
     rc::Rc,
@@ -127,9 +128,9 @@ impl Visit {
         req.extensions().get::<Self>().cloned()
     }
 
-    /// The visits of this request at all middlewares that it came to, the innermost first.
-    pub(crate) fn all_of(req: &impl HttpMessage) -> impl Iterator<Item = Self> {
-        successors(Self::of(req), |visit| visit.outer.as_deref().cloned())
+    /// This visit, and those at all middlewares further out.
+    pub(crate) fn and_outer(&self) -> impl Iterator<Item = &Self> {
+        successors(Some(self), |visit| visit.outer.as_deref())
     }
 
     /// The visit of this request, or the error that names the fix.
@@ -174,7 +175,8 @@ impl Visit {
     pub(crate) fn begin_messages(&self, req: &HttpRequest) -> &RequestMessages {
         self.answer.messages.get_or_init(|| {
             let (site, session) = (Arc::clone(self.site().messages()), Rc::clone(&self.session));
-            RequestMessages::new(site, session, last_cookie(req.headers(), COOKIE_NAME))
+            let cookie = last_cookie(req.headers(), COOKIE_NAME).map(Cow::into_owned);
+            RequestMessages::new(site, session, cookie)
         })
     }
 
@@ -191,6 +193,12 @@ impl Visit {
         let messages = self.answer.messages.get();
         let own = messages.filter(|messages| messages.are_of(&self.session));
         own.map(RequestMessages::update).unwrap_or_default()
+    }
+
+    /// The user, if a middleware or an extractor has asked for it before.
+    pub(crate) fn known_user(&self) -> Option<Result<DjangoUser, Error>> {
+        self.session.touch();
+        self.session.known_user(self.site())
     }
 
     pub(crate) async fn user(&self) -> Result<DjangoUser, Error> {

@@ -24,7 +24,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     admission::Admits,
-    cookie_header,
+    cookie_header::last_cookies,
     csrf_check::{self, CsrfPolicy, CsrfState, Wanted},
     messages,
     request::{AnswerState, Context, Visit},
@@ -78,21 +78,22 @@ impl Middleware {
             CsrfState::serves(visit.site().settings(), settings)
                 && (!settings.csrf_use_sessions || is_ours(visit))
         };
-        let csrf = Visit::all_of(req).find(shares_csrf).map(|visit| visit.csrf);
-        let csrf = csrf.unwrap_or_else(|| CsrfState::of(req.headers(), settings));
         let outer = Visit::of(req).map(Rc::new);
+        let visits = || outer.iter().flat_map(|outer| outer.and_outer());
+        let names = [&settings.session_cookie_name, &settings.csrf_cookie_name];
+        let [session_cookie, csrf_cookie] = last_cookies(req.headers(), names.map(|name| &**name));
+        let csrf = visits().find(|visit| shares_csrf(visit)).map(|visit| Rc::clone(&visit.csrf));
+        let csrf = csrf.unwrap_or_else(|| CsrfState::of(csrf_cookie.as_deref(), settings));
         let answer = outer.as_deref().map(|outer| Rc::clone(&outer.answer)).unwrap_or_default();
-        let session = match Visit::all_of(req).find(is_ours) {
-            Some(visit) => IncomingSession::Known(visit.session),
-            None => {
-                match cookie_header::last_cookie(req.headers(), &settings.session_cookie_name) {
-                    None => IncomingSession::Known(RequestSession::new(LoadedSession::NoCookie)),
-                    Some(cookie) => match SessionKey::new(cookie) {
-                        None => IncomingSession::Known(RequestSession::new(LoadedSession::NoKey)),
-                        Some(key) => IncomingSession::Unknown(key),
-                    },
-                }
-            }
+        let session = match visits().find(|visit| is_ours(visit)) {
+            Some(visit) => IncomingSession::Known(Rc::clone(&visit.session)),
+            None => match session_cookie {
+                None => IncomingSession::Known(RequestSession::new(LoadedSession::NoCookie)),
+                Some(cookie) => match SessionKey::new(cookie) {
+                    None => IncomingSession::Known(RequestSession::new(LoadedSession::NoKey)),
+                    Some(key) => IncomingSession::Unknown(key),
+                },
+            },
         };
         Arrival { session, csrf, answer, outer }
     }

@@ -1,24 +1,27 @@
 //! `DjangoUser` in the arguments of a handler.
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use futures_util::future::LocalBoxFuture;
+use std::future::{Ready, ready};
 
-use crate::{auth::DjangoUser, web::request::Visit};
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use futures_util::future::{Either, LocalBoxFuture};
+
+use crate::{auth::DjangoUser, error::Error, web::request::Visit};
+
+/// What an extractor of the user returns: behind `login_required` at once.
+type Extracted<T> = Either<
+    Ready<Result<T, actix_web::Error>>,
+    LocalBoxFuture<'static, Result<T, actix_web::Error>>,
+>;
 
 /// Extracts the user, who is looked up and checked once a request. An anonymous visitor gets the middleware's
 /// rejection.
 impl FromRequest for DjangoUser {
     /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
-    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+    type Future = Extracted<Self>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let visit = Visit::behind_middleware::<Self>(req);
-        let req = req.clone();
-        Box::pin(async move {
-            let visit = visit?;
-            visit.user().await.map_err(|error| visit.reject(error, &req))
-        })
+        extract(req, |user| user)
     }
 }
 
@@ -44,18 +47,31 @@ pub struct OptionalDjangoUser(pub Option<DjangoUser>);
 impl FromRequest for OptionalDjangoUser {
     /// An actix error that carries the middleware's answer. Handlers return [`Error`](crate::Error) instead.
     type Error = actix_web::Error;
-    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+    type Future = Extracted<Self>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let visit = Visit::behind_middleware::<Self>(req);
-        let req = req.clone();
-        Box::pin(async move {
-            let visit = visit?;
-            match visit.user().await {
-                Ok(user) => Ok(Self(Some(user))),
-                Err(error) if error.wants_login() => Ok(Self(None)),
-                Err(error) => Err(visit.reject(error, &req)),
-            }
+        extract(req, |user| match user {
+            Ok(user) => Ok(Self(Some(user))),
+            Err(error) if error.wants_login() => Ok(Self(None)),
+            Err(error) => Err(error),
         })
     }
+}
+
+/// Extracts what becomes of the request's user.
+fn extract<T: 'static>(
+    req: &HttpRequest,
+    of: fn(Result<DjangoUser, Error>) -> Result<T, Error>,
+) -> Extracted<T> {
+    let visit = match Visit::behind_middleware::<T>(req) {
+        Ok(visit) => visit,
+        Err(error) => return Either::Left(ready(Err(error))),
+    };
+    if let Some(user) = visit.known_user() {
+        return Either::Left(ready(of(user).map_err(|error| visit.reject(error, req))));
+    }
+    let req = req.clone();
+    Either::Right(Box::pin(async move {
+        of(visit.user().await).map_err(|error| visit.reject(error, &req))
+    }))
 }

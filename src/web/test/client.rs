@@ -1,6 +1,6 @@
 //! A visitor's browser in a test: `django.test.Client`.
 
-use std::{cell::RefCell, collections::BTreeMap, fmt};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, fmt};
 
 use actix_http::Request;
 use actix_web::{
@@ -184,7 +184,7 @@ impl Client {
         let mut headers = HeaderMap::new();
         self.add_cookies(&mut headers);
         let kept = BrowserMessages {
-            cookie: last_cookie(&headers, COOKIE_NAME),
+            cookie: last_cookie(&headers, COOKIE_NAME).map(Cow::into_owned),
             session: session.get_json(SESSION_KEY).map(str::to_owned),
         };
         let mut storage = Storage::default();
