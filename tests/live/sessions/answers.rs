@@ -230,7 +230,7 @@ async fn a_cache_that_hangs_does_not_delay_the_response() {
     let deleted = tokio::time::timeout(limit, site.delete(&other)).await.expect("an answer");
     let error = deleted.unwrap_err().chain().to_string();
     assert!(
-        error.ends_with("told to the cache: the on_session_change hook took longer than 1s"),
+        error.ends_with("hook failed: the on_session_change hook took longer than 1s"),
         "{error}"
     );
     hangs.add_permits(1);

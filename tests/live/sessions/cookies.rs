@@ -161,5 +161,5 @@ async fn a_cache_outage_does_not_lose_the_session() {
         assert_eq!((came.status, came.set_cookie), (503, vec![]), "{ops}");
     }
     let away = Unavailable::Cache("away".into());
-    assert!(away.to_string().contains("cache"));
+    assert!(away.to_string().contains("on_session_change"));
 }
