@@ -272,7 +272,7 @@ impl RequestSession {
             Some(found) => found.user,
             None => {
                 let session = self.session()?;
-                let user = site.get_user(&session).await;
+                let user = Box::pin(site.get_user(&session)).await;
                 // The handler may have logged a user in or out meanwhile.
                 let now = self.session()?;
                 if who_in(&now) != who_in(&session) {

@@ -167,9 +167,6 @@ impl Middleware {
         req: &mut ServiceRequest,
         wanted: Wanted,
     ) -> Result<(), Error> {
-        if wanted == Wanted::Nothing {
-            return Ok(());
-        }
         // A user whom `get_user` would refuse counts too, because handlers may use the id alone. So does an id
         // that Django would never write, because `get_user` reads it (A5).
         let names_user = |session: &DjangoSession| {
@@ -286,7 +283,11 @@ where
         false => (wanted, Wanted::Nothing),
         true => (Wanted::Nothing, wanted),
     };
-    let checked = middleware.check_csrf(&mut req, now, &arrival.csrf).await;
+    // What few requests need is in a box, so that the future of the others is small.
+    let checked = match now {
+        Wanted::Nothing => Ok(()),
+        now => Box::pin(middleware.check_csrf(&mut req, now, &arrival.csrf)).await,
+    };
     let session = match (&arrival.session, &checked) {
         (IncomingSession::Known(session), _) => Ok(Rc::clone(session)),
         (IncomingSession::Unknown(key), Ok(())) => middleware.look_up(key).await,
@@ -303,8 +304,8 @@ where
     };
     let (visit, stores) = middleware.visit(session, &arrival);
     let mut admitted = checked;
-    if admitted.is_ok() {
-        admitted = middleware.check_csrf_of(&visit, &mut req, later).await;
+    if admitted.is_ok() && later != Wanted::Nothing {
+        admitted = Box::pin(middleware.check_csrf_of(&visit, &mut req, later)).await;
     }
     if admitted.is_ok() {
         admitted = middleware.admits.check(&visit).await;
@@ -317,7 +318,7 @@ where
         Err(error) => Ok(rejected(&middleware, &error, visit.clone(), req)),
     };
     match stores {
-        true => stored(&middleware, &visit, reply).await,
+        true => Box::pin(stored(&middleware, &visit, reply)).await,
         false => reply,
     }
 }
