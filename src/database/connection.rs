@@ -221,27 +221,16 @@ impl Connection {
     }
 
     /// Executes a query. Returns its rows, which have its nonce.
+    ///
+    /// If the prepared statement does not answer, the query is sent again without one: the statement may
+    /// have been lost, be out of date, or belong to another client. In each of these cases the server
+    /// executed nothing of the query.
     pub(super) async fn query(&self, query: &Query) -> Result<Vec<Row>, QueryFailure> {
         let Query { statement, parameters } = query;
         let parameters: Vec<&(dyn ToSql + Sync)> =
             parameters.iter().map(|parameter| &**parameter as _).collect();
-        let rows = self.execute(statement, &parameters).await?;
-        match &statement.if_no_row {
-            Some(statement) if rows.is_empty() => self.execute(statement, &parameters).await,
-            _ => Ok(rows),
-        }
-    }
-
-    /// If the prepared statement does not answer, the query is sent again without one: the statement may
-    /// have been lost, be out of date, or belong to another client. In each of these cases the server
-    /// executed nothing of the query.
-    async fn execute(
-        &self,
-        statement: &Statement,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, QueryFailure> {
         if self.process.is_some() && self.server.prepares() {
-            match self.query_prepared(statement, parameters).await {
+            match self.query_prepared(statement, &parameters).await {
                 Ok(rows) if statement.is_answered_by(&rows) => return Ok(rows),
                 Ok(_) => self.statement_lost(statement),
                 Err(error) if is_lost(&error, self.client()) => {
@@ -260,7 +249,7 @@ impl Connection {
                 },
             }
         }
-        match self.query_unnamed(statement, parameters).await {
+        match self.query_unnamed(statement, &parameters).await {
             Ok(rows) if statement.is_answered_by(&rows) => Ok(rows),
             Ok(_) => Err(QueryFailure::Lost(None)),
             Err(error) => Err(self.failure(error)),

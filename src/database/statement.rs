@@ -31,8 +31,6 @@ pub(crate) struct Statement {
     pub(super) sql: String,
     pub(super) types: Vec<Type>,
     pub(super) nonce: i64,
-    /// Asked with the same parameters if this one finds no row, which proves nothing.
-    pub(super) if_no_row: Option<Arc<Self>>,
 }
 
 impl Statement {
@@ -41,14 +39,7 @@ impl Statement {
     pub(crate) fn new(types: &[Type], sql: impl FnOnce(&str) -> String) -> Arc<Self> {
         let nonce = random();
         let sql = sql(&format!("{nonce}::bigint"));
-        Arc::new(Self { sql, types: types.to_vec(), nonce, if_no_row: None })
-    }
-
-    /// A statement that is cheaper than `if_no_row`, because it returns no row where nothing is found.
-    pub(super) fn cheaper(if_no_row: Arc<Self>, sql: impl FnOnce(&str) -> String) -> Arc<Self> {
-        let nonce = random();
-        let (sql, types) = (sql(&format!("{nonce}::bigint")), if_no_row.types.clone());
-        Arc::new(Self { sql, types, nonce, if_no_row: Some(if_no_row) })
+        Arc::new(Self { sql, types: types.to_vec(), nonce })
     }
 
     /// A statement that returns only a key, cast by this SQL.
@@ -64,7 +55,7 @@ impl Statement {
 
     /// Whether these rows are the answer to this statement.
     pub(super) fn is_answered_by(&self, rows: &[Row]) -> bool {
-        rows.first().map_or(self.if_no_row.is_some(), |row| self.index(row).is_some())
+        rows.first().is_some_and(|row| self.index(row).is_some())
     }
 
     /// The index of the question that a row of this statement answers.

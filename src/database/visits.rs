@@ -114,11 +114,11 @@ impl Visits {
         let sessions = sessions.quoted();
         let has_key = format!("{} = {user_key}", key_column(model));
         // The columns of the session table get names here that no user model has.
-        let sql = |nonce: &str, keys: &str, join: &str| {
+        let sql = |nonce: &str, keys: &str| {
             format!(
                 "SELECT {nonce}, ads_session, ads_session_data, ads_expire_date, {held}{columns} \
                  FROM {keys} \
-                 {join} (SELECT session_key AS ads_session_key, \
+                 LEFT JOIN (SELECT session_key AS ads_session_key, \
                  session_data::text AS ads_session_data, expire_date AS ads_expire_date \
                  FROM {sessions}) ads_sessions ON ads_session_key = ads_session {}",
                 users_joined(model, &has_key)
@@ -126,12 +126,10 @@ impl Visits {
         };
         let one_key = "(SELECT $1 AS ads_session, $2 AS ads_key) ads_keys";
         let many_keys = "unnest($1, $2) WITH ORDINALITY ads_keys(ads_session, ads_key, ads_number)";
-        let one = Statement::new(&one, |nonce| sql(nonce, one_key, "LEFT JOIN"));
         Self {
-            // Few visitors who were here before have no session any more.
-            one: Statement::cheaper(one, |nonce| sql(nonce, one_key, "JOIN")),
+            one: Statement::new(&one, |nonce| sql(nonce, one_key)),
             many: Statement::new(&many, |nonce| {
-                sql(&format!("{nonce} + ads_number - 1"), many_keys, "LEFT JOIN")
+                sql(&format!("{nonce} + ads_number - 1"), many_keys)
             }),
             large,
             with_permissions: permissions.is_some(),
@@ -211,10 +209,10 @@ impl Batched for Visits {
     }
 
     fn read(&self, keys: &[VisitKey], rows: Vec<Row>) -> Vec<Option<VisitRows>> {
+        let statement = if keys.len() == 1 { &self.one } else { &self.many };
         let mut visits: Vec<_> = keys.iter().map(|_| None).collect();
         for row in &rows {
-            let index = if keys.len() == 1 { Some(0) } else { self.many.index(row) };
-            let Some(index) = index else { continue };
+            let Some(index) = statement.index(row) else { continue };
             let (Some(key), Some(visit)) = (keys.get(index), visits.get_mut(index)) else {
                 continue;
             };
