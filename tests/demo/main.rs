@@ -16,15 +16,7 @@ use process::{Demo, program};
 
 /// The process ids of a process's descendants.
 fn descendants(parent: u32) -> Vec<u32> {
-    let listed = Command::new("ps").args(["-e", "-o", "pid=,ppid="]).output().unwrap().stdout;
-    let listed = String::from_utf8(listed).unwrap();
-    let pairs: Vec<(u32, u32)> = listed
-        .lines()
-        .filter_map(|line| {
-            let mut ids = line.split_whitespace().map(|id| id.parse().unwrap());
-            Some((ids.next()?, ids.next()?))
-        })
-        .collect();
+    let pairs = children_and_parents();
     let mut found = vec![parent];
     let mut next = 0;
     while next < found.len() {
@@ -35,8 +27,33 @@ fn descendants(parent: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
+/// The ids of all processes, each with that of its parent.
+#[cfg(target_os = "linux")]
+fn children_and_parents() -> Vec<(u32, u32)> {
+    let stats = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let id = entry.unwrap().file_name().to_str()?.parse().ok()?;
+        // A process may end meanwhile. Its name, in parentheses, may contain anything.
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+        Some((id, parent))
+    });
+    stats.collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn children_and_parents() -> Vec<(u32, u32)> {
+    let listed = Command::new("ps").args(["-e", "-o", "pid=,ppid="]).output().unwrap().stdout;
+    let listed = String::from_utf8(listed).unwrap();
+    let pairs = listed.lines().filter_map(|line| {
+        let mut ids = line.split_whitespace().map(|id| id.parse().unwrap());
+        Some((ids.next()?, ids.next()?))
+    });
+    pairs.collect()
+}
+
 fn runs(id: u32) -> bool {
-    Command::new("ps").args(["-p", &id.to_string()]).output().unwrap().status.success()
+    let signal = format!("kill -0 {id} 2>/dev/null");
+    Command::new("sh").args(["-c", &signal]).status().unwrap().success()
 }
 
 #[actix_web::test]

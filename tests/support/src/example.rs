@@ -84,10 +84,11 @@ impl Example {
     /// # Errors
     /// When the signal cannot be sent.
     pub fn terminate(&self) -> Result<()> {
-        let pid = self.child.id().to_string();
-        match Command::new("kill").args(["-TERM", &pid]).status()?.success() {
+        // The `kill` of the shell: a bare system has no program of that name.
+        let kill = format!("kill -TERM {}", self.child.id());
+        match Command::new("sh").args(["-c", &kill]).status()?.success() {
             true => Ok(()),
-            false => Err(Error::new(format!("kill -TERM {pid} failed"))),
+            false => Err(Error::new(format!("{kill} failed"))),
         }
     }
 
