@@ -37,7 +37,8 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Becomes true when the process has to end.
 pub(crate) type Shutdown = watch::Receiver<bool>;
 
-/// Listens to the signals beside actix-web, which accepts no more connections, and waits for what is open.
+/// Listens to the signals. A server gets [`ended`] as its `shutdown_signal`: on its own, actix-web waits for
+/// open connections at SIGTERM, but cuts them off at Ctrl-C.
 pub(crate) fn shutdown() -> io::Result<Shutdown> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -53,6 +54,11 @@ pub(crate) fn shutdown() -> io::Result<Shutdown> {
     Ok(shutdown)
 }
 
+/// Waits until the process has to end.
+pub(crate) async fn ended(mut shutdown: Shutdown) {
+    drop(shutdown.wait_for(|ends| *ends).await);
+}
+
 /// Waits until the connection has to end, and returns the reason.
 async fn end(
     site: DjangoSite,
@@ -60,10 +66,9 @@ async fn end(
     user: DjangoUser,
     shutdown: web::Data<Shutdown>,
 ) -> CloseCode {
-    let mut shutdown = Shutdown::clone(&shutdown);
     let code = tokio::select! {
         code = log_out(&site, &session, &user) => code,
-        _ = shutdown.wait_for(|ends| *ends) => CloseCode::Away,
+        () = ended(Shutdown::clone(&shutdown)) => CloseCode::Away,
     };
     tracing::info!(user_id = user.id(), code = u16::from(code), "a connection has to end");
     code
@@ -163,12 +168,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Config { url: Some(variable("DATABASE_URL")?), ..Config::default() }
         .create_pool(Some(Runtime::Tokio1), NoTls)?;
     let site = DjangoSite::new(pool, settings)?;
-    let routes = routes(site.clone(), shutdown()?);
+    let shutdown = shutdown()?;
+    let routes = routes(site.clone(), shutdown.clone());
     site.check().await?;
     // For connections that stay open. Less than the time before SIGKILL: 10 seconds with Docker, 30 with
     // Kubernetes.
     let seconds = variable("SHUTDOWN_TIMEOUT").map_or(Ok(5), |seconds| seconds.parse())?;
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .shutdown_signal(ended(shutdown))
         .shutdown_timeout(seconds)
         .bind(variable("BIND").unwrap_or_else(|_| "127.0.0.1:8080".into()))?;
     for address in server.addrs() {

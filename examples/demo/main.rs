@@ -97,7 +97,8 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     settings.write_sessions = true;
     let site = DjangoSite::new(pool.clone(), settings)?;
 
-    let routes = routes::routes(site.clone(), websocket::shutdown()?);
+    let shutdown = websocket::shutdown()?;
+    let routes = routes::routes(site.clone(), shutdown.clone());
     site.check().await?;
     let django = bed.site().await?.url().to_owned();
     let server = HttpServer::new(move || {
@@ -111,6 +112,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
             .default_service(web::to(proxy::pass_on))
     })
     .workers(2)
+    .shutdown_signal(websocket::ended(shutdown))
     .shutdown_timeout(2)
     .listen(listener)?
     .run();
