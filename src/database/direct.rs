@@ -121,8 +121,8 @@ impl Database {
         Ok(())
     }
 
-    /// Executes a [`change`]. Returns how many rows it changed. Changes of one row are executed one after
-    /// the other.
+    /// Executes a [`change`]. Returns how many rows it changed. Changes of one row by one runtime
+    /// are executed one after the other.
     ///
     /// If the answer is lost on its way, this fails although the statement may have been executed.
     pub(super) async fn changed(

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 /// A queue for each row that is being written. A locked row delays only the writers of the same row, and
-/// takes one connection, however many they are.
+/// takes one connection of each runtime, however many they are.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     hasher: RandomState,

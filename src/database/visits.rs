@@ -143,10 +143,10 @@ impl Visits {
         self.query(&self.one, nothing, &[])
     }
 
-    /// The visit in a row. `None` if the row has another session or user than the question.
+    /// The visit in a row. `None` if the row has another session than the question, or
+    /// another user: a key that is text may be written in another way.
     fn visit(&self, row: &Row, key: &VisitKey) -> Result<Option<VisitRows>, PgError> {
         let user = user_in(row, 4 + usize::from(self.with_permissions))?;
-        // Text that is equal to the database may differ here.
         let is_other = |found: &PrimaryKeyValue| {
             !matches!(found, PrimaryKeyValue::Text(_)) && *found != key.user
         };

@@ -81,7 +81,7 @@ impl fmt::Debug for Memo {
     }
 }
 
-/// The hash of a session key, which needs not be hashed again.
+/// The hash of a session key, which need not be hashed again.
 #[derive(Default)]
 struct Hashed(u64);
 

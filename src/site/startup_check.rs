@@ -17,7 +17,10 @@ use crate::{
     observe::Observer,
     report::CheckReport,
     session::{SessionData, SessionSigner, USER_ID},
-    settings::{DjangoSettings, Level, PasswordHasher, SessionEngine},
+    settings::{
+        AuthenticationClass, DjangoSettings, Level, PasswordHasher, RestAuthentication,
+        SessionEngine,
+    },
     signing::{self, KeyUsed},
 };
 
@@ -114,9 +117,8 @@ impl DjangoSite {
                     .into(),
             );
         }
-        // It matters only to a service that logs in.
         let preferred = settings.hashers().first().map_or("", PasswordHasher::algorithm);
-        if settings.write_sessions && self.lacks_hasher(preferred) {
+        if self.checks_passwords() && self.lacks_hasher(preferred) {
             report.warning(format!(
                 "PASSWORD_HASHERS: passwords of this site are encoded by {preferred}, which needs the \
                  feature `hashers` of this crate: without it, no user can log in here"
@@ -344,7 +346,7 @@ impl DjangoSite {
              the passwords were changed since"
                 .into()
         });
-        if self.settings().write_sessions {
+        if self.checks_passwords() {
             self.check_encodings(found, report);
         }
         let active = found.iter().filter(|(_, user)| user.is_active()).count();
@@ -353,6 +355,14 @@ impl DjangoSite {
             found.len() - wrong
         ));
         Ok(())
+    }
+
+    /// Whether this service has to do with passwords: it logs users in, or reads them from `Authorization`.
+    fn checks_passwords(&self) -> bool {
+        let classes = &self.settings().rest_framework.default_authentication_classes;
+        let is_basic = |class: &RestAuthentication| class.class == AuthenticationClass::Basic;
+        self.settings().write_sessions
+            || self.database().uses_rest_framework() && classes.iter().any(is_basic)
     }
 
     /// Whether the passwords of these users can be checked. The first hasher was looked at before.

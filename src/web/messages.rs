@@ -31,7 +31,7 @@ pub(crate) struct RequestMessages {
     done: RefCell<SessionChange>,
 }
 
-/// The messages that the request sources: in the cookie, and in the session with its changes.
+/// Where the messages of the request are: in the cookie, and in the session with its changes.
 struct RequestSources {
     cookie: Option<String>,
     session: Rc<RequestSession>,

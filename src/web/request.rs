@@ -197,7 +197,6 @@ impl Visit {
 
     /// The user, if a middleware or an extractor has asked for it before.
     pub(crate) fn known_user(&self) -> Option<Result<DjangoUser, Error>> {
-        self.session.touch();
         self.session.known_user(self.site())
     }
 

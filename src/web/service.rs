@@ -16,7 +16,7 @@ use actix_web::{
     dev::{Payload, Service, ServiceRequest, ServiceResponse},
     http::{
         Version,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, SET_COOKIE},
+        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, SET_COOKIE, VARY},
     },
 };
 use futures_util::future::{Either, FutureExt, LocalBoxFuture};
@@ -241,7 +241,9 @@ where
                 match middleware.admits.check_session(&visit.session) {
                     Ok(()) => {
                         visit.clone().attach(&req);
-                        Either::Right(Either::Left(Admitted::new(self.service.call(req), visit)))
+                        let mut budgets = None;
+                        let answer = RequestBudgets::enter(&mut budgets, || self.service.call(req));
+                        Either::Right(Either::Left(Admitted::new(answer, visit, budgets)))
                     }
                     Err(error) => Either::Left(ready(Ok(rejected(middleware, &error, visit, req)))),
                 }
@@ -313,7 +315,7 @@ where
     let reply = match admitted {
         Ok(()) => {
             visit.clone().attach(&req);
-            Admitted::new(service.call(req), visit.clone()).await
+            Admitted::new(service.call(req), visit.clone(), None).await
         }
         Err(error) => Ok(rejected(&middleware, &error, visit.clone(), req)),
     };
@@ -350,7 +352,7 @@ where
             req.extensions_mut().insert(auth);
             let visit = middleware.visit_of(session, &arrival);
             visit.clone().attach(&req);
-            let reply = Admitted::new(service.call(req), visit.clone()).await;
+            let reply = Admitted::new(service.call(req), visit.clone(), None).await;
             (visit, with_headers(reply, RestAnswer::of(rest)))
         }
         Err(error) => {
@@ -457,8 +459,9 @@ pin_project! {
 }
 
 impl<F> Admitted<F> {
-    fn new(answer: F, visit: Visit) -> Self {
-        Self { answer, visit: Some(visit), budgets: None }
+    /// `budgets`: those that the answer was begun on; `None` in a task that has some.
+    fn new(answer: F, visit: Visit, budgets: Option<RequestBudgets>) -> Self {
+        Self { answer, visit: Some(visit), budgets }
     }
 }
 
@@ -517,11 +520,16 @@ fn answered<B>(visit: &Visit, response: ServiceResponse<B>) -> ServiceResponse<E
     let headers = handled.headers_mut();
     for (name, value) in unhandled.headers() {
         let is_about_body = name == CONTENT_TYPE || name == CONTENT_LENGTH;
-        if !is_about_body && (name == SET_COOKIE || !headers.contains_key(name)) {
+        if !is_about_body && (is_a_list(name) || !headers.contains_key(name)) {
             headers.append(name.clone(), value.clone());
         }
     }
     ServiceResponse::new(req, handled).map_into_right_body()
+}
+
+/// Whether an answer may have several of this header, all of which count.
+fn is_a_list(name: &HeaderName) -> bool {
+    name == SET_COOKIE || name == VARY
 }
 
 /// Adds `Vary`, the CSRF cookie and the messages' cookie to the answer of the service inside.

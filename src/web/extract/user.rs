@@ -1,17 +1,13 @@
 //! `DjangoUser` in the arguments of a handler.
 
-use std::future::{Ready, ready};
+use std::future::ready;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use futures_util::future::{Either, LocalBoxFuture};
+use futures_util::future::LocalBoxFuture;
 
 use crate::{auth::DjangoUser, error::Error, web::request::Visit};
 
-/// What an extractor of the user returns: behind `login_required` at once.
-type Extracted<T> = Either<
-    Ready<Result<T, actix_web::Error>>,
-    LocalBoxFuture<'static, Result<T, actix_web::Error>>,
->;
+type Extracted<T> = LocalBoxFuture<'static, Result<T, actix_web::Error>>;
 
 /// Extracts the user, who is looked up and checked once a request. An anonymous visitor gets the middleware's
 /// rejection.
@@ -65,13 +61,14 @@ fn extract<T: 'static>(
 ) -> Extracted<T> {
     let visit = match Visit::behind_middleware::<T>(req) {
         Ok(visit) => visit,
-        Err(error) => return Either::Left(ready(Err(error))),
+        Err(error) => return Box::pin(ready(Err(error))),
     };
-    if let Some(user) = visit.known_user() {
-        return Either::Left(ready(of(user).map_err(|error| visit.reject(error, req))));
+    // Behind `login_required` there is nothing to wait for, and a small box will do.
+    if let Some(Ok(user)) = visit.known_user()
+        && let Ok(extracted) = of(Ok(user))
+    {
+        return Box::pin(ready(Ok(extracted)));
     }
     let req = req.clone();
-    Either::Right(Box::pin(async move {
-        of(visit.user().await).map_err(|error| visit.reject(error, &req))
-    }))
+    Box::pin(async move { of(visit.user().await).map_err(|error| visit.reject(error, &req)) })
 }
