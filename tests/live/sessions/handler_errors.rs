@@ -5,10 +5,10 @@ use actix_django_session::{
     Unavailable,
 };
 use actix_web::{
-    App, HttpResponse,
+    App, HttpRequest, HttpResponse, ResponseError,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::RETRY_AFTER,
+    http::header::{ContentType, HeaderValue, RETRY_AFTER, SET_COOKIE, VARY},
     middleware::{Next, from_fn},
     test::{TestRequest, call_service, init_service, read_body, try_call_service},
     web,
@@ -127,4 +127,47 @@ async fn an_outage_page_has_a_retry_after_header() {
         TestRequest::get().insert_header(("Cookie", format!("sessionid={}", "a".repeat(32))));
     let response = call_service(&app, request.to_request()).await;
     assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1");
+}
+
+/// As in a Django view that fails before it looks at `request.user`.
+#[actix_web::test]
+async fn an_argument_that_fails_leaves_the_session_of_the_next_ones_untouched() {
+    async fn view(_: web::Json<String>, _: OptionalDjangoUser) -> &'static str {
+        "seen"
+    }
+
+    let bed = Bed::shared().await;
+    let site = bed.site_with(settings().with(|s| s.write_sessions = true));
+    let middleware = DjangoSessionMiddleware::optional(site).csrf_exempt();
+    let app = init_service(App::new().wrap(middleware).route("/", web::post().to(view))).await;
+    let cookie = ("Cookie", "sessionid=asessionthatisgone");
+    // Django deletes the cookie of a session that it has looked for in vain.
+    for (body, status, cookies) in [("\"x\"", 200, 1), ("x", 400, 0)] {
+        let request = TestRequest::post().insert_header(cookie).insert_header(ContentType::json());
+        let answer = call_service(&app, request.set_payload(body).to_request()).await;
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers().get_all(SET_COOKIE).count(), cookies, "{status}");
+    }
+}
+
+/// What a page depends on is not forgotten when the error handler answers in its place.
+#[actix_web::test]
+async fn an_error_handler_keeps_each_vary() {
+    let refuse = async || {
+        let mut response = HttpResponse::from_error(Error::PermissionDenied).map_into_boxed_body();
+        response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
+        response
+    };
+    let page = |error: &Error, _: &HttpRequest| {
+        HttpResponse::build(error.status_code()).insert_header((VARY, "Accept-Language")).finish()
+    };
+    let site = Bed::shared().await.site();
+    let middleware = DjangoSessionMiddleware::optional(site).error_handler(page);
+    let app = init_service(App::new().wrap(middleware).route("/", web::get().to(refuse))).await;
+    let answer = call_service(&app, TestRequest::get().uri("/").to_request()).await;
+    let vary = answer.headers().get_all(VARY).map(|value| value.to_str().unwrap());
+    let vary = vary.collect::<Vec<_>>().join(", ");
+    for each in ["Accept-Language", "Origin", "Cookie"] {
+        assert!(vary.contains(each), "{vary}");
+    }
 }
