@@ -1,6 +1,7 @@
 //! Middleware, extractors and cookies: the only module that uses actix.
 
 mod admission;
+mod admitted;
 mod body;
 mod buffered_form;
 mod cookie_header;

@@ -64,10 +64,8 @@ fn extract<T: 'static>(
         Err(error) => return Box::pin(ready(Err(error))),
     };
     // Behind `login_required` there is nothing to wait for, and a small box will do.
-    if let Some(Ok(user)) = visit.known_user()
-        && let Ok(extracted) = of(Ok(user))
-    {
-        return Box::pin(ready(Ok(extracted)));
+    if let Some(Ok(user)) = visit.known_user() {
+        return Box::pin(ready(of(Ok(user)).map_err(|error| visit.reject(error, req))));
     }
     let req = req.clone();
     Box::pin(async move { of(visit.user().await).map_err(|error| visit.reject(error, &req)) })
