@@ -326,7 +326,7 @@ impl Backend {
         user: PrimaryKeyValue,
         permissions: &Arc<[String]>,
         deadline: Instant,
-    ) -> Result<VisitRows, Error> {
+    ) -> Result<Option<VisitRows>, Error> {
         match self {
             Self::Postgres(database) => database.visit(session, user, permissions, deadline).await,
             Self::Memory(memory) => Ok(memory.visit(session, &user)),

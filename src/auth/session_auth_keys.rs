@@ -1,9 +1,6 @@
 //! The keys of the session auth hash.
 
-use std::{
-    borrow::Cow,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::borrow::Cow;
 
 use super::HASH;
 use crate::{
@@ -12,11 +9,8 @@ use crate::{
     signing::{KeyUsed, SaltedHmac},
 };
 
-static NEXT_ID: AtomicU64 = AtomicU64::new(0);
-
 /// The keys of the hash, derived once.
 pub(crate) struct SessionAuthKeys {
-    id: u64,
     current: SaltedHmac,
     fallbacks: Vec<SaltedHmac>,
     /// Whether the fallbacks hash the password alone, as Django's own method does.
@@ -35,7 +29,6 @@ impl SessionAuthKeys {
         };
         let fallbacks = settings.secret_key_fallbacks.iter();
         Some(Self {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             current: key(hash, &settings.secret_key),
             fallbacks: fallbacks.map(|secret| key(of_fallbacks, secret)).collect(),
             fallbacks_are_djangos,
@@ -45,11 +38,6 @@ impl SessionAuthKeys {
     /// The hash of this text, in hexadecimal digits.
     pub(crate) fn hexdigest(&self, message: &str) -> String {
         self.current.hexdigest(message)
-    }
-
-    /// A number that no other keys in this process have.
-    pub(crate) fn id(&self) -> u64 {
-        self.id
     }
 
     /// The key that made this hash from this password and message. `None` if none of them did.

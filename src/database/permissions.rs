@@ -177,18 +177,35 @@ fn of_user_sql(tables: &PermissionTables, key: &str) -> String {
     )
 }
 
-/// Which of the permissions with these primary keys a user has: an array of their keys.
+/// Which of the permissions with these primary keys, an array, a user has: an array of their keys.
 pub(super) fn held_sql(tables: &PermissionTables, key: &str, ids: &str) -> String {
+    let [(of_groups, from_groups), (own, from_own)] =
+        holdings(tables, key, &format!("= ANY ({ids})"));
+    format!(
+        "ARRAY(SELECT {own}::bigint FROM {from_own} \
+         UNION ALL SELECT {of_groups}::bigint FROM {from_groups})"
+    )
+}
+
+/// Whether a user has the permission with this primary key.
+pub(super) fn has_sql(tables: &PermissionTables, key: &str, id: &str) -> String {
+    let [(_, from_groups), (_, from_own)] = holdings(tables, key, &format!("= {id}"));
+    format!("(EXISTS (SELECT FROM {from_groups}) OR EXISTS (SELECT FROM {from_own}))")
+}
+
+/// Where the permissions of a user are, those of groups and the user's own: the column of the permission,
+/// and the rows in which it meets a condition.
+fn holdings(tables: &PermissionTables, key: &str, condition: &str) -> [(String, String); 2] {
     let [
         (groups, user_of_group, group_of_user),
         (held, user_of_held, held_by_user),
         (of_groups, group, of_group),
     ] = links(tables);
-    format!(
-        "ARRAY(SELECT h.{held_by_user}::bigint FROM {held} h \
-         WHERE h.{user_of_held} = {key} AND h.{held_by_user} = ANY ({ids}) \
-         UNION ALL SELECT gp.{of_group}::bigint FROM {groups} ug \
-         JOIN {of_groups} gp ON gp.{group} = ug.{group_of_user} \
-         WHERE ug.{user_of_group} = {key} AND gp.{of_group} = ANY ({ids}))"
-    )
+    let (of_group, own) = (format!("gp.{of_group}"), format!("h.{held_by_user}"));
+    let from_groups = format!(
+        "{groups} ug JOIN {of_groups} gp ON gp.{group} = ug.{group_of_user} \
+         WHERE ug.{user_of_group} = {key} AND {of_group} {condition}"
+    );
+    let from_own = format!("{held} h WHERE h.{user_of_held} = {key} AND {own} {condition}");
+    [(of_group, from_groups), (own, from_own)]
 }

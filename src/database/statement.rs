@@ -31,15 +31,34 @@ pub(crate) struct Statement {
     pub(super) sql: String,
     pub(super) types: Vec<Type>,
     pub(super) nonce: i64,
+    no_rows: NoRows,
+}
+
+/// What an answer without rows means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NoRows {
+    /// It is the answer to another statement.
+    Impossible,
+    /// Nothing was found, or it is the answer to another statement: the caller asks in another way.
+    Uncertain,
 }
 
 impl Statement {
     /// `sql` makes the text. Its argument is the nonce, a `bigint`: the first column of the SELECT, which must
     /// always return a row.
     pub(crate) fn new(types: &[Type], sql: impl FnOnce(&str) -> String) -> Arc<Self> {
+        Self::make(types, sql, NoRows::Impossible)
+    }
+
+    /// As [`new`](Self::new), for a SELECT that may return no row. An answer without rows proves nothing.
+    pub(super) fn of_found(types: &[Type], sql: impl FnOnce(&str) -> String) -> Arc<Self> {
+        Self::make(types, sql, NoRows::Uncertain)
+    }
+
+    fn make(types: &[Type], sql: impl FnOnce(&str) -> String, no_rows: NoRows) -> Arc<Self> {
         let nonce = random();
         let sql = sql(&format!("{nonce}::bigint"));
-        Arc::new(Self { sql, types: types.to_vec(), nonce })
+        Arc::new(Self { sql, types: types.to_vec(), nonce, no_rows })
     }
 
     /// A statement that returns only a key, cast by this SQL.
@@ -53,9 +72,12 @@ impl Statement {
         Query { statement: Arc::clone(self), parameters }
     }
 
-    /// Whether these rows are the answer to this statement.
+    /// Whether these rows may be the answer to this statement.
     pub(super) fn is_answered_by(&self, rows: &[Row]) -> bool {
-        rows.first().is_some_and(|row| self.index(row).is_some())
+        match rows.first() {
+            Some(row) => self.index(row).is_some(),
+            None => self.no_rows == NoRows::Uncertain,
+        }
     }
 
     /// The index of the question that a row of this statement answers.

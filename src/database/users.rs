@@ -185,9 +185,8 @@ pub(super) fn user_in(
     column: usize,
 ) -> Result<Option<(PrimaryKeyValue, UserRow)>, PgError> {
     let Some(key) = row.try_get::<_, Option<PrimaryKeyValue>>(column)? else { return Ok(None) };
-    // A9: a NULL in `is_active` and the like counts as false.
-    let flag =
-        |index| row.try_get::<_, Option<bool>>(column + index).map(|flag| flag.unwrap_or(false));
+    let flags: i32 = row.try_get(column + 3)?;
+    let flag = |number: usize| flags & (1 << number) != 0;
     let columns = (column + FURTHER_COLUMNS..row.len()).map(|index| {
         let column_type = row.columns()[index].type_().clone();
         Ok(ColumnValue { column_type, value: row.try_get::<_, RawBytes>(index)?.0 })
@@ -196,16 +195,16 @@ pub(super) fn user_in(
         id: key.to_string(),
         username: row.try_get::<_, Option<String>>(column + 1)?.unwrap_or_default(),
         password: row.try_get(column + 2)?,
-        is_active: flag(3)?,
-        is_staff: flag(4)?,
-        is_superuser: flag(5)?,
+        is_active: flag(0),
+        is_staff: flag(1),
+        is_superuser: flag(2),
         columns: columns.collect::<Result<_, PgError>>()?,
     };
     Ok(Some((key, user)))
 }
 
 /// The index of the first further column in [`user_columns`].
-const FURTHER_COLUMNS: usize = 6;
+const FURTHER_COLUMNS: usize = 4;
 
 pub(super) fn user_sql(
     model: &UserModel,
@@ -215,7 +214,7 @@ pub(super) fn user_sql(
     is_asked_for: &str,
 ) -> String {
     let joined = users_joined(model, is_asked_for);
-    format!("SELECT {nonce}, ads_key, {columns} FROM {keys} {joined}")
+    format!("SELECT {nonce}, ads_key, {columns} FROM {keys} LEFT {joined}")
 }
 
 /// The columns that are read of a user.
@@ -224,12 +223,8 @@ pub(super) fn user_columns(
     primary_key: &PrimaryKey,
     column_types: &[u32],
 ) -> String {
-    let flag = |column: &Option<String>, otherwise: &str| match column {
-        Some(column) => format!("{}::boolean", quote_name(column)),
-        None => otherwise.to_owned(),
-    };
     let mut sql = format!(
-        "{}::{}, {}::text, {}, {}, {}, {}",
+        "{}::{}, {}::text, {}, {}",
         key_column(model),
         primary_key.parameter_types()[0],
         quote_name(&model.username),
@@ -237,9 +232,10 @@ pub(super) fn user_columns(
             Some(_) => format!("{}::text", quote_name(&model.password)),
             None => "NULL::text".into(),
         },
-        flag(&model.is_active, "TRUE"),
-        flag(&model.is_staff, "FALSE"),
-        flag(&model.is_superuser, "FALSE"),
+        flags(
+            &[(&model.is_active, true), (&model.is_staff, false), (&model.is_superuser, false)],
+            0
+        )
     );
     for (column, ty) in model.columns.iter().zip(column_types) {
         sql += &format!(", {}", quote_name(column));
@@ -252,9 +248,24 @@ pub(super) fn user_columns(
     sql
 }
 
-/// The join of the user, which may not exist, with the tables before it.
+/// The flags in one number, each with its value if there is no such column: bit 0 for the first one. Each
+/// further column costs PostgreSQL more than this expression.
+fn flags(columns: &[(&Option<String>, bool)], number: u32) -> String {
+    let Some(((column, otherwise), rest)) = columns.split_last() else { return number.to_string() };
+    let of = |flag: bool| flags(rest, number | u32::from(flag) << rest.len());
+    match column {
+        // A9: NULL counts as false.
+        Some(column) => {
+            let (set, unset) = (of(true), of(false));
+            format!("CASE WHEN {}::boolean THEN {set} ELSE {unset} END", quote_name(column))
+        }
+        None => of(*otherwise),
+    }
+}
+
+/// The join of the user with the tables before it.
 pub(super) fn users_joined(model: &UserModel, is_asked_for: &str) -> String {
-    let mut sql = format!("LEFT JOIN {} ON {is_asked_for}", tables(model));
+    let mut sql = format!("JOIN {} ON {is_asked_for}", tables(model));
     if let Some(condition) = &model.condition {
         sql += &format!(" AND ({condition})");
     }

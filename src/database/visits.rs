@@ -15,7 +15,7 @@ use super::{
     batched::Batched,
     kind::Kind,
     permission_ids::{HeldPermissions, NamedPermissions},
-    permissions::held_sql,
+    permissions::{has_sql, held_sql},
     primary_key::{PrimaryKey, PrimaryKeyValue},
     session_lookup::{LargeKeys, SessionRow, session_in},
     statement::{KeyParameter, Parameter, Query, Statement},
@@ -28,22 +28,40 @@ use crate::{
     settings::{PermissionTables, TableName, UserModel},
 };
 
-/// The rows found for a session key and a user.
+/// The rows of a session key and a user.
 #[derive(Clone)]
 pub(crate) struct VisitRows {
-    /// Present even if it has expired.
-    pub(crate) session: Option<SessionRow>,
-    pub(crate) user: Option<Arc<UserRow>>,
+    /// It may have expired.
+    pub(crate) session: SessionRow,
+    pub(crate) user: Arc<UserRow>,
     /// Which of the requested permissions the user has; `None` if none were requested.
     pub(crate) held: Option<HeldPermissions>,
 }
 
 /// The statements that read sessions and users together.
 pub(super) struct Visits {
+    /// For any number of permissions, if permissions are read.
+    usual: Statements,
+    /// For one permission, as most middlewares ask for.
+    of_one_permission: Option<Statements>,
+    large: Arc<LargeKeys>,
+}
+
+/// The statements for one visit and for many.
+struct Statements {
     one: Arc<Statement>,
     many: Arc<Statement>,
-    large: Arc<LargeKeys>,
-    with_permissions: bool,
+    reads: Reads,
+}
+
+/// What they read of permissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    Nothing,
+    /// Whether the user has one: a boolean, which costs PostgreSQL less than an array.
+    One,
+    /// Which of several the user has.
+    Several,
 }
 
 /// What one question asks for. One statement reads all of it, so everything is read at one moment.
@@ -62,15 +80,16 @@ impl Database {
     /// Looks up the row with this session key and the user with this primary key, with those of these
     /// permissions that the user has.
     ///
-    /// If the database refuses one of the values, the whole lookup fails. The caller should then look up
-    /// session and user separately.
+    /// `None` if the session or the user was not found. That may be wrong behind a pooler. If the database
+    /// refuses one of the values, the whole lookup fails. In both cases the caller should look up session and
+    /// user separately.
     pub(crate) async fn visit(
         &self,
         session: &SessionKey,
         user: PrimaryKeyValue,
         permissions: &Arc<[String]>,
         deadline: Instant,
-    ) -> Result<VisitRows, Error> {
+    ) -> Result<Option<VisitRows>, Error> {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::SessionLookup);
         self.observer.event(Event::UserLookup);
@@ -101,24 +120,14 @@ impl Visits {
         permissions: Option<&PermissionTables>,
     ) -> Self {
         let [one_user, many_users] = primary_key.parameter_types();
-        let [mut one, mut many] =
-            [vec![Type::VARCHAR, one_user], vec![Type::VARCHAR_ARRAY, many_users]];
-        let held = match permissions {
-            Some(tables) => {
-                one.push(Type::INT8_ARRAY);
-                many.push(Type::INT8_ARRAY);
-                held_sql(tables, user_key, "$3") + ", "
-            }
-            None => String::new(),
-        };
         let sessions = sessions.quoted();
         let has_key = format!("{} = {user_key}", key_column(model));
         // The columns of the session table get names here that no user model has.
-        let sql = |nonce: &str, keys: &str| {
+        let sql = |nonce: &str, keys: &str, held: &str| {
             format!(
                 "SELECT {nonce}, ads_session, ads_session_data, ads_expire_date, {held}{columns} \
                  FROM {keys} \
-                 LEFT JOIN (SELECT session_key AS ads_session_key, \
+                 JOIN (SELECT session_key AS ads_session_key, \
                  session_data::text AS ads_session_data, expire_date AS ads_expire_date \
                  FROM {sessions}) ads_sessions ON ads_session_key = ads_session {}",
                 users_joined(model, &has_key)
@@ -126,13 +135,35 @@ impl Visits {
         };
         let one_key = "(SELECT $1 AS ads_session, $2 AS ads_key) ads_keys";
         let many_keys = "unnest($1, $2) WITH ORDINALITY ads_keys(ads_session, ads_key, ads_number)";
+        let statements = |held: Option<(String, Type)>, reads| {
+            let [mut one, mut many] = [
+                vec![Type::VARCHAR, one_user.clone()],
+                vec![Type::VARCHAR_ARRAY, many_users.clone()],
+            ];
+            let held = held.map(|(held, parameter)| {
+                one.push(parameter.clone());
+                many.push(parameter);
+                held + ", "
+            });
+            let held = held.unwrap_or_default();
+            Statements {
+                one: Statement::of_found(&one, |nonce| sql(nonce, one_key, &held)),
+                many: Statement::of_found(&many, |nonce| {
+                    sql(&format!("{nonce} + ads_number - 1"), many_keys, &held)
+                }),
+                reads,
+            }
+        };
+        let Some(tables) = permissions else {
+            let usual = statements(None, Reads::Nothing);
+            return Self { usual, of_one_permission: None, large };
+        };
+        let several = (held_sql(tables, user_key, "$3"), Type::INT8_ARRAY);
+        let one = (has_sql(tables, user_key, "$3"), Type::INT8);
         Self {
-            one: Statement::new(&one, |nonce| sql(nonce, one_key)),
-            many: Statement::new(&many, |nonce| {
-                sql(&format!("{nonce} + ads_number - 1"), many_keys)
-            }),
+            usual: statements(Some(several), Reads::Several),
+            of_one_permission: Some(statements(Some(one), Reads::One)),
             large,
-            with_permissions: permissions.is_some(),
         }
     }
 
@@ -140,64 +171,78 @@ impl Visits {
     pub(super) fn for_no_user(&self) -> Query {
         let nothing: Vec<Parameter> =
             vec![Box::new(None::<String>), Box::new(None::<PrimaryKeyValue>)];
-        self.query(&self.one, nothing, &[])
+        self.usual.query(&self.usual.one, nothing, Vec::new())
     }
 
-    /// The visit in a row. `None` if the row has another session than the question, or
-    /// another user: a key that is text may be written in another way.
-    fn visit(&self, row: &Row, key: &VisitKey) -> Result<Option<VisitRows>, PgError> {
-        let user = user_in(row, 4 + usize::from(self.with_permissions))?;
-        let is_other = |found: &PrimaryKeyValue| {
-            !matches!(found, PrimaryKeyValue::Text(_)) && *found != key.user
-        };
-        if row.try_get::<_, &str>(1)? != key.session.as_str()
-            || user.as_ref().is_some_and(|(found, _)| is_other(found))
-        {
-            return Ok(None);
+    /// The statements for these questions, and the primary keys of the permissions that they ask for.
+    fn statements(&self, keys: &[VisitKey]) -> (&Statements, Vec<i64>) {
+        let requested = keys.iter().filter_map(|key| key.permissions.as_ref());
+        let mut ids: Vec<i64> =
+            requested.flat_map(|SamePermissions(requested)| requested.ids()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        match &self.of_one_permission {
+            Some(of_one) if ids.len() == 1 => (of_one, ids),
+            _ => (&self.usual, ids),
         }
-        let requested = key.permissions.as_ref().filter(|_| self.with_permissions);
-        let held = requested.map(|SamePermissions(requested)| {
-            let held = row.try_get::<_, Option<Vec<i64>>>(4)?;
-            Ok::<_, PgError>(requested.held(held.unwrap_or_default()))
-        });
-        let user = user.map(|(_, user)| Arc::new(user));
-        Ok(Some(VisitRows { session: session_in(row, 2)?, user, held: held.transpose()? }))
     }
+}
 
+impl Statements {
     fn query(
         &self,
         statement: &Arc<Statement>,
         mut parameters: Vec<Parameter>,
-        keys: &[VisitKey],
+        ids: Vec<i64>,
     ) -> Query {
-        if self.with_permissions {
-            let requested = keys.iter().filter_map(|key| key.permissions.as_ref());
-            let mut ids: Vec<i64> =
-                requested.flat_map(|SamePermissions(requested)| requested.ids()).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            parameters.push(Box::new(ids));
+        match self.reads {
+            Reads::Nothing => {}
+            Reads::One => parameters.push(Box::new(ids.first().copied())),
+            Reads::Several => parameters.push(Box::new(ids)),
         }
         statement.with(parameters)
+    }
+
+    /// The visit in a row. `None` if the row has another session than the question, or
+    /// another user: a key that is text may be written in another way.
+    fn visit(&self, row: &Row, key: &VisitKey, ids: &[i64]) -> Result<Option<VisitRows>, PgError> {
+        let session = session_in(row, 2)?;
+        let user = user_in(row, 4 + usize::from(self.reads != Reads::Nothing))?;
+        let (Some(session), Some((found, user))) = (session, user) else { return Ok(None) };
+        let is_other = !matches!(found, PrimaryKeyValue::Text(_)) && found != key.user;
+        if row.try_get::<_, &str>(1)? != key.session.as_str() || is_other {
+            return Ok(None);
+        }
+        let held = match self.reads {
+            Reads::Nothing => None,
+            Reads::One if row.try_get(4)? => Some(ids.to_vec()),
+            Reads::One => Some(Vec::new()),
+            Reads::Several => Some(row.try_get(4)?),
+        };
+        let held = key.permissions.as_ref().zip(held);
+        let held = held.map(|(SamePermissions(requested), held)| requested.held(held));
+        Ok(Some(VisitRows { session, user: Arc::new(user), held }))
     }
 }
 
 impl Batched for Visits {
     type Key = VisitKey;
-    type Answer = VisitRows;
+    type Answer = Option<VisitRows>;
 
     const KIND: Kind = Kind::Visits;
 
     fn one(&self, key: &VisitKey) -> Query {
+        let (statements, ids) = self.statements(std::slice::from_ref(key));
         let parameters: Vec<Parameter> =
             vec![Box::new(key.session.clone()), Box::new(key.user.clone())];
-        self.query(&self.one, parameters, std::slice::from_ref(key))
+        statements.query(&statements.one, parameters, ids)
     }
 
     fn many(&self, keys: &[VisitKey]) -> Query {
+        let (statements, ids) = self.statements(keys);
         let sessions: Vec<_> = keys.iter().map(|key| key.session.clone()).collect();
         let users: Vec<_> = keys.iter().map(|key| key.user.clone()).collect();
-        self.query(&self.many, vec![Box::new(sessions), Box::new(users)], keys)
+        statements.query(&statements.many, vec![Box::new(sessions), Box::new(users)], ids)
     }
 
     fn is_batchable(&self, key: &VisitKey) -> bool {
@@ -208,23 +253,25 @@ impl Batched for Visits {
         self.large.has(&key.session)
     }
 
-    fn read(&self, keys: &[VisitKey], rows: Vec<Row>) -> Vec<Option<VisitRows>> {
-        let statement = if keys.len() == 1 { &self.one } else { &self.many };
-        let mut visits: Vec<_> = keys.iter().map(|_| None).collect();
+    fn read(&self, keys: &[VisitKey], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
+        let (statements, ids) = self.statements(keys);
+        let statement = if keys.len() == 1 { &statements.one } else { &statements.many };
+        let mut visits: Vec<_> = keys.iter().map(|_| Some(None)).collect();
         for row in &rows {
             let Some(index) = statement.index(row) else { continue };
             let (Some(key), Some(visit)) = (keys.get(index), visits.get_mut(index)) else {
                 continue;
             };
-            *visit = self.visit(row, key).ok().flatten();
-            if let Some(VisitRows { session: Some(session), .. }) = visit {
+            let found = statements.visit(row, key, &ids).ok().flatten();
+            if let Some(VisitRows { session, .. }) = &found {
                 self.large.note(key.session.as_str(), session.session_data.as_str().len());
             }
+            *visit = found.map(Some);
         }
         visits
     }
 
-    fn by_itself(&self, _: &VisitKey) -> Option<(Query, VisitRows)> {
+    fn by_itself(&self, _: &VisitKey) -> Option<(Query, Self::Answer)> {
         None
     }
 }

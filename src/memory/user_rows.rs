@@ -128,8 +128,9 @@ impl Memory {
 
     /// The row with this session key, and that of the user with this primary key. Permissions are looked up
     /// later, when they are needed.
-    pub(crate) fn visit(&self, session: &SessionKey, user: &PrimaryKeyValue) -> VisitRows {
-        VisitRows { session: self.session_row(session), user: self.user_row(user), held: None }
+    pub(crate) fn visit(&self, session: &SessionKey, user: &PrimaryKeyValue) -> Option<VisitRows> {
+        let (session, user) = (self.session_row(session)?, self.user_row(user)?);
+        Some(VisitRows { session, user, held: None })
     }
 
     /// The permissions of a user and of the user's groups.

@@ -174,19 +174,12 @@ impl SessionData {
     /// Django also accepts some forms that it never writes (`1.0`, `true`) as ids of integer keys. This
     /// method does not.
     pub fn user_id(&self) -> Option<Cow<'_, str>> {
-        match self.get_json(USER_ID)? {
-            "\"\"" => None,
-            "-0" => Some("0".into()),
-            json if json.starts_with('"') => self.text(USER_ID),
-            json if json.bytes().all(|b| b.is_ascii_digit() || b == b'-') => Some(json.into()),
-            _ => None,
-        }
+        self.get_json(USER_ID).and_then(user_id_in)
     }
 
     /// The string value of a key. `None` if it is not a string, or one that Rust cannot hold.
     pub(crate) fn text(&self, key: &str) -> Option<Cow<'_, str>> {
-        let json = self.get_json(key)?;
-        json::unescape_to_str(json.strip_prefix('"')?.strip_suffix('"')?)
+        self.get_json(key).and_then(string_in)
     }
 
     /// Returns the entries in order: keys, and values as JSON text. Lone surrogates in keys become U+FFFD.
@@ -281,6 +274,22 @@ impl SessionData {
         self.text += text;
         Ok(span)
     }
+}
+
+/// The user id in this JSON: [`SessionData::user_id`].
+pub(crate) fn user_id_in(json: &str) -> Option<Cow<'_, str>> {
+    match json {
+        "\"\"" => None,
+        "-0" => Some("0".into()),
+        json if json.starts_with('"') => string_in(json),
+        json if json.bytes().all(|b| b.is_ascii_digit() || b == b'-') => Some(json.into()),
+        _ => None,
+    }
+}
+
+/// The text in this JSON. `None` if it is not a string, or one that Rust cannot hold.
+fn string_in(json: &str) -> Option<Cow<'_, str>> {
+    json::unescape_to_str(json.strip_prefix('"')?.strip_suffix('"')?)
 }
 
 impl Default for SessionData {

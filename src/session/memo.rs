@@ -3,7 +3,10 @@
 use std::{
     fmt,
     hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
@@ -19,11 +22,14 @@ use super::{SessionKey, text::DecodedText};
 ///
 /// Its size in bytes is bounded. When it is full, entries that were not used lately leave, one at a time.
 pub(crate) struct Memo {
+    site: u64,
     hasher: RandomState,
     texts: Cache<u64, Arc<DecodedText>, Bytes, BuildHasherDefault<Hashed>>,
     /// The size of the largest text that is kept. One text must not drive out all others.
     largest: usize,
 }
+
+static SITES: AtomicU64 = AtomicU64::new(0);
 
 /// The number of shards, each with a lock.
 const PARTS: usize = 16;
@@ -49,7 +55,13 @@ impl Memo {
             .build()
             .expect("both capacities are set");
         let texts = Cache::with_options(options, Bytes, Default::default(), Default::default());
-        Self { hasher: RandomState::new(), texts, largest: size / LARGEST_PART }
+        let site = SITES.fetch_add(1, Ordering::Relaxed);
+        Self { site, hasher: RandomState::new(), texts, largest: size / LARGEST_PART }
+    }
+
+    /// The number of the site whose cache this is. No other site in this process has it.
+    pub(crate) fn site(&self) -> u64 {
+        self.site
     }
 
     /// Returns the entry of the session with this key.

@@ -1,6 +1,7 @@
 //! Sessions: no HTTP, no SQL, no clock.
 
 mod changes;
+mod checked_login;
 mod data;
 mod edits;
 mod expiry;
@@ -24,8 +25,9 @@ use serde::de::DeserializeOwned;
 
 use crate::error::DecodeError;
 pub(crate) use changes::{Changes, Row, Save};
+pub(crate) use checked_login::CheckedLogin;
 pub use data::SessionData;
-pub(crate) use data::USER_ID;
+pub(crate) use data::{USER_ID, user_id_in};
 pub use expiry::Expiry;
 pub(crate) use expiry::{CookieLife, ExpiryPolicy, SESSION_EXPIRY};
 pub use key::SessionKey;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{SessionData, SessionSigner};
+use super::{SessionData, SessionSigner, checked_login::CheckedLogin};
 use crate::{error::DecodeError, signing::KeyUsed};
 
 /// The signed text of a session. All callers that ask for one row at the same time share it: once one of
@@ -20,21 +20,8 @@ pub(crate) struct DecodedText {
     text: Arc<str>,
     data: SessionData,
     key: KeyUsed,
-    auth_hash: OnceLock<AuthHash>,
+    login: OnceLock<CheckedLogin>,
 }
-
-/// The inputs of the session auth hash in a text, once found to match.
-struct AuthHash {
-    /// The keys of which site: the same text may be read by another one.
-    keys: u64,
-    password: Box<str>,
-    /// `None` stands for the password.
-    message: Option<Box<str>>,
-    key: KeyUsed,
-}
-
-/// Longer messages are not kept, because each text reserves this many bytes. The values of Django take 90.
-const LONGEST_MESSAGE: usize = 160;
 
 impl SessionText {
     pub(crate) fn new(text: impl Into<Arc<str>>) -> Self {
@@ -64,7 +51,7 @@ impl SessionText {
 
 impl DecodedText {
     fn new(text: Arc<str>, data: SessionData, key: KeyUsed) -> Self {
-        Self { text, data, key, auth_hash: OnceLock::new() }
+        Self { text, data, key, login: OnceLock::new() }
     }
 
     /// Encodes this data now.
@@ -95,36 +82,19 @@ impl DecodedText {
         Ok(())
     }
 
-    /// Which of a site's `keys` the session auth hash in this text is made with, for this password and
-    /// message. It is computed unless it was found to match before, for exactly these.
-    pub(crate) fn auth_hash_key(
-        &self,
-        keys: u64,
-        [password, message]: [&str; 2],
-        verify: impl FnOnce() -> Option<KeyUsed>,
-    ) -> Option<KeyUsed> {
-        if let Some(known) = self.auth_hash.get().filter(|of| of.is_of(keys, password, message)) {
-            return Some(known.key);
-        }
-        let key = verify()?;
-        let message = (message != password).then_some(message);
-        if password.len() + message.map_or(0, str::len) <= LONGEST_MESSAGE {
-            let (password, message) = (password.into(), message.map(Into::into));
-            self.auth_hash.get_or_init(|| AuthHash { keys, password, message, key });
-        }
-        Some(key)
+    /// The login in this text, if the site with this number has checked it.
+    pub(crate) fn checked_login(&self, site: u64) -> Option<&CheckedLogin> {
+        self.login.get().filter(|login| login.is_of(site))
     }
 
-    /// The memory that this takes, now and later, in bytes.
+    /// Remembers the login in this text.
+    pub(crate) fn remember_login(&self, login: CheckedLogin) {
+        self.login.get_or_init(|| login);
+    }
+
+    /// The memory that this takes, in bytes.
     pub(super) fn size(&self) -> usize {
-        size_of::<Self>() + self.text.len() + self.data.heap_size() + LONGEST_MESSAGE
-    }
-}
-
-impl AuthHash {
-    fn is_of(&self, keys: u64, password: &str, message: &str) -> bool {
-        let own_message = self.message.as_deref().unwrap_or(&self.password);
-        self.keys == keys && *self.password == *password && *own_message == *message
+        size_of::<Self>() + self.text.len() + self.data.heap_size()
     }
 }
 
@@ -160,47 +130,6 @@ mod tests {
             // The same result as without a cache.
             assert_eq!(SessionData::decode(text.as_str(), &signer).is_ok(), is_read);
         }
-    }
-
-    #[test]
-    fn a_hash_is_computed_again_unless_all_that_it_is_made_of_is_the_same() {
-        let text = SessionText::new(SessionData::new().encode(&signer(DjangoSettings::new("k"))));
-        let text = text.decode(&signer(DjangoSettings::new("k"))).unwrap();
-        let computes = |keys, hashed, key| {
-            let mut computed = false;
-            let verify = || {
-                computed = true;
-                key
-            };
-            assert_eq!(text.auth_hash_key(keys, hashed, verify), key);
-            computed
-        };
-        let (current, fallback) = (Some(KeyUsed::Current), Some(KeyUsed::Fallback));
-        // A wrong hash is never remembered.
-        assert!(computes(1, ["p", "p"], None) && computes(1, ["p", "p"], None));
-        assert!(computes(1, ["p", "p"], fallback));
-        assert!(!computes(1, ["p", "p"], fallback));
-        assert!(computes(2, ["p", "p"], current));
-        assert!(computes(1, ["q", "q"], None));
-        assert!(computes(1, ["p", "m"], None));
-        assert!(computes(1, ["q", "p"], None));
-        assert!(!computes(1, ["p", "p"], fallback));
-    }
-
-    #[test]
-    fn a_long_message_is_not_kept_and_a_hash_of_a_message_only_with_its_password() {
-        let decoded = || {
-            let signer = signer(DjangoSettings::new("k"));
-            SessionText::new(SessionData::new().encode(&signer)).decode(&signer).unwrap()
-        };
-        let right = || Some(KeyUsed::Current);
-        let (long, text) = ("x".repeat(LONGEST_MESSAGE), decoded());
-        assert!(text.auth_hash_key(1, ["p", &long], right).is_some());
-        assert!(text.auth_hash_key(1, ["p", &long], || None).is_none());
-        assert!(text.auth_hash_key(1, ["p", "m"], right).is_some());
-        assert!(text.auth_hash_key(1, ["p", "m"], || None).is_some());
-        assert!(text.auth_hash_key(1, ["q", "m"], || None).is_none());
-        assert!(text.auth_hash_key(1, ["m", "m"], || None).is_none());
     }
 
     #[test]

@@ -258,17 +258,17 @@ impl DjangoSite {
         if self.settings().session_engine == SessionEngine::SignedCookies {
             return self.session_in_cookie(key, now());
         }
-        self.live_session(key, self.database.session_row(key, deadline).await?, now())
+        let row = self.database.session_row(key, deadline).await?;
+        self.live_session(key, row.ok_or(Error::SessionNotFound)?, now())
     }
 
-    /// The session in this row, if there is one and it is live.
+    /// The session in this row, if it is live.
     pub(super) fn live_session(
         &self,
         key: &SessionKey,
-        row: Option<SessionRow>,
+        row: SessionRow,
         now: SystemTime,
     ) -> Result<DjangoSession, Error> {
-        let row = row.ok_or(Error::SessionNotFound)?;
         if !is_live(row.expire_date, now) {
             return Err(Error::SessionExpired);
         }

@@ -9,7 +9,7 @@ use crate::{
     auth::{BACKEND, DjangoUser, admits, backend_in},
     database::{Budget, HeldPermissions, PrimaryKeyValue, UserRow, Wait},
     error::{Error, NotLoggedIn},
-    session::{DecodedText, DjangoSession, SessionData, SessionKey, USER_ID},
+    session::{DecodedText, DjangoSession, SessionData, SessionKey, USER_ID, user_id_in},
     settings::AuthenticationBackend,
 };
 
@@ -115,9 +115,9 @@ impl DjangoSite {
         }
     }
 
-    /// The session, and the row of the user whom it named last time, from one statement. `None` for a
-    /// visitor who is not remembered. Also `None` if the database refuses the statement: when session and
-    /// user are read one by one, only the faulty one fails.
+    /// The session, and the row of the user who was logged in by it last time, from one statement. `None` for
+    /// a visitor who is not remembered. Also `None` if one of the two is gone, or if the database refuses the
+    /// statement: when session and user are read one by one, only the faulty one fails.
     async fn visit(
         &self,
         key: &SessionKey,
@@ -125,7 +125,7 @@ impl DjangoSite {
         wait: &Wait,
     ) -> Result<Option<(Result<DjangoSession, Error>, Hinted<'_>)>, Error> {
         let Some(remembered) = self.memo().get(key) else { return Ok(None) };
-        let Some((backend, user)) = self.hint(remembered.data(), wait.deadline()).await? else {
+        let Some((backend, user)) = self.hint(&remembered, wait.deadline()).await? else {
             return Ok(None);
         };
         let permissions = match self.settings().grants_permissions() {
@@ -134,32 +134,32 @@ impl DjangoSite {
         };
         let visit = self.database().visit(key, user.clone(), &permissions, wait.deadline()).await;
         let visit = match visit {
-            Err(Error::Unavailable(error)) if error.is_refusal() => return Ok(None),
+            Err(Error::Unavailable(error)) if error.is_refusal() => None,
             visit => visit?,
+        };
+        let Some(visit) = visit else {
+            self.memo().forget(key);
+            return Ok(None);
         };
         let session = self.live_session(key, visit.session, SystemTime::now());
         let session = session.map(|session| session.decoded_before(&remembered));
         if session.is_err() {
             self.memo().forget(key);
         }
-        let hinted =
-            Hinted { text: remembered, backend, key: user, row: visit.user, looked_up: visit.held };
+        let (row, looked_up) = (visit.user, visit.held);
+        let hinted = Hinted { text: remembered, backend, key: user, row, looked_up };
         Ok(Some((session, hinted)))
     }
 
-    /// The backend and the primary key of the user whom a session named, if the backend reads users.
+    /// The backend and the primary key of the user who was logged in by this text.
     async fn hint(
         &self,
-        data: &SessionData,
+        remembered: &DecodedText,
         deadline: Instant,
     ) -> Result<Option<(&AuthenticationBackend, PrimaryKeyValue)>, Error> {
-        match backend_in(&self.settings().authentication_backends, data) {
-            Some(backend) if backend.reads_users => {
-                let key = self.parse_primary_key(data, deadline).await?;
-                Ok(key.map(|key| (backend, key)))
-            }
-            _ => Ok(None),
-        }
+        let Some(login) = self.checked_login(remembered) else { return Ok(None) };
+        let backend = self.settings().authentication_backends.get(login.backend());
+        Ok(backend.zip(self.parse_primary_key(login.user_id(), deadline).await?))
     }
 
     async fn get_user_from<'a>(
@@ -184,17 +184,19 @@ impl DjangoSite {
                 let key = key.ok_or(NotLoggedIn::NoSuchUser)?;
                 let (row, looked_up) = match hinted {
                     Some(hinted) if hinted.key == key => (hinted.row, hinted.looked_up),
-                    _ => (self.database().user_row(&key, wait.deadline()).await?, None),
+                    _ => {
+                        let row = self.database().user_row(&key, wait.deadline()).await?;
+                        (row.ok_or(NotLoggedIn::NoSuchUser)?, None)
+                    }
                 };
                 (backend, key, row, looked_up)
             }
         };
-        let row = row.ok_or(NotLoggedIn::NoSuchUser)?;
         let user = self.user_in(row, looked_up, key, wait);
         if !admits(backend, &user) {
             return Err(NotLoggedIn::Inactive.into());
         }
-        if !self.is_session_auth_hash_in(text, &user)? {
+        if !self.is_session_auth_hash_in(text, &user, backend)? {
             return Err(NotLoggedIn::WrongHash.into());
         }
         user.set_session_text(text);
@@ -208,7 +210,8 @@ impl DjangoSite {
         data: &SessionData,
         deadline: Instant,
     ) -> Result<Option<PrimaryKeyValue>, Error> {
-        let key = self.parse_primary_key(data, deadline).await?;
+        let Some(id) = data.get_json(USER_ID) else { return Ok(None) };
+        let key = self.parse_primary_key(id, deadline).await?;
         if key.is_none() {
             let column = &self.settings().user_model.primary_key;
             let kind = self.database().primary_key(deadline).await?.kind();
@@ -217,18 +220,19 @@ impl DjangoSite {
         Ok(key)
     }
 
+    /// The primary key that the JSON of a user id stands for.
     pub(super) async fn parse_primary_key(
         &self,
-        data: &SessionData,
+        id: &str,
         deadline: Instant,
     ) -> Result<Option<PrimaryKeyValue>, Error> {
         let primary_key = self.database().primary_key(deadline).await?;
         Ok(match &self.hooks().parse_user_id {
             Some(key_of) => {
-                let key = data.user_id().and_then(|id| key_of(&id));
+                let key = user_id_in(id).and_then(|id| key_of(&id));
                 key.and_then(|key| primary_key.parse_text(&key))
             }
-            None => data.get_json(USER_ID).and_then(|id| primary_key.parse(id)),
+            None => primary_key.parse(id),
         })
     }
 
@@ -264,6 +268,6 @@ struct Hinted<'a> {
     text: Arc<DecodedText>,
     backend: &'a AuthenticationBackend,
     key: PrimaryKeyValue,
-    row: Option<Arc<UserRow>>,
+    row: Arc<UserRow>,
     looked_up: Option<HeldPermissions>,
 }

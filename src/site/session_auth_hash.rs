@@ -7,14 +7,14 @@ use crate::{
     auth::{DjangoUser, HASH, hash_in},
     error::Error,
     observe::Event,
-    session::{DecodedText, SessionData},
-    settings::SessionAuthHash,
+    session::{CheckedLogin, DecodedText, SessionData, USER_ID},
+    settings::{AuthenticationBackend, SessionAuthHash},
     signing::KeyUsed,
 };
 
 impl DjangoSite {
-    /// Whether the session's hash is that of the user's current password, with the secret key or a
-    /// fallback.
+    /// Whether the session's hash is that of the current password of the user, whom this backend lets in,
+    /// with the secret key or a fallback. If it is, the login is remembered.
     ///
     /// # Errors
     /// As [`DjangoSite::get_user`].
@@ -22,16 +22,52 @@ impl DjangoSite {
         &self,
         session: &DecodedText,
         user: &DjangoUser,
+        backend: &AuthenticationBackend,
     ) -> Result<bool, Error> {
-        let Some(keys) = self.session_auth_keys() else { return Ok(true) };
-        let message = self.hashed(user)?;
+        let message = match self.session_auth_keys() {
+            Some(_) => self.hashed(user)?,
+            None => "".into(),
+        };
         let hashed = [user.password(), &*message];
-        let verify = || keys.key_of(&hash_in(session.data()), hashed);
-        let key = session.auth_hash_key(keys.id(), hashed, verify);
-        if key == Some(KeyUsed::Fallback) {
+        let (login, keys) = (self.checked_login(session), self.session_auth_keys());
+        let key = match login.and_then(|login| login.key_for(hashed)) {
+            Some(key) => key,
+            None => {
+                let key = match keys {
+                    Some(keys) => keys.key_of(&hash_in(session.data()), hashed),
+                    None => Some(KeyUsed::Current),
+                };
+                let Some(key) = key else { return Ok(false) };
+                self.remember_login(session, backend, key, hashed);
+                key
+            }
+        };
+        if key == KeyUsed::Fallback {
             self.observer().event(Event::FallbackKey);
         }
-        Ok(key.is_some())
+        Ok(true)
+    }
+
+    /// The login in this text, if this site has found it to be right.
+    pub(super) fn checked_login<'a>(&self, text: &'a DecodedText) -> Option<&'a CheckedLogin> {
+        text.checked_login(self.memo().site())
+    }
+
+    fn remember_login(
+        &self,
+        text: &DecodedText,
+        backend: &AuthenticationBackend,
+        key: KeyUsed,
+        [password, message]: [&str; 2],
+    ) {
+        let mut backends = self.settings().authentication_backends.iter();
+        let index = backends.position(|other| other.path == backend.path);
+        let user_id = text.data().get_json(USER_ID);
+        let Some((index, user_id)) = index.zip(user_id) else { return };
+        let texts = [user_id, password, message];
+        if let Some(login) = CheckedLogin::new((self.memo().site(), index), key, texts) {
+            text.remember_login(login);
+        }
     }
 
     /// The key that the session auth hash in this data was made with, if it is one of the user's.
@@ -59,11 +95,9 @@ impl DjangoSite {
         let Some(keys) = self.session_auth_keys() else { return Ok(None) };
         let message = self.hashed(user)?;
         let (found, hashed) = (data.get_json(HASH), [user.password(), &*message]);
-        let verify = || keys.key_of(&hash_in(data), hashed);
-        let key = match user.session_text().filter(|text| text.data().get_json(HASH) == found) {
-            Some(text) => text.auth_hash_key(keys.id(), hashed, verify),
-            None => verify(),
-        };
+        let text = user.session_text().filter(|text| text.data().get_json(HASH) == found);
+        let known = text.and_then(|text| self.checked_login(text)?.key_for(hashed));
+        let key = known.or_else(|| keys.key_of(&hash_in(data), hashed));
         // Only then: a different hash may be there because a hook has returned another user than the
         // session's.
         Ok((key == Some(KeyUsed::Fallback)).then(|| keys.hexdigest(&message)))

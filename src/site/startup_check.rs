@@ -295,7 +295,8 @@ impl DjangoSite {
     ) -> Result<Vec<(&'a SessionData, DjangoUser)>, Error> {
         let mut keys = Vec::new();
         for data in sessions {
-            let key = self.parse_primary_key(data, self.database().deadline()).await?;
+            let Some(id) = data.get_json(USER_ID) else { continue };
+            let key = self.parse_primary_key(id, self.database().deadline()).await?;
             keys.extend(key.map(|key| (*data, key)));
         }
         let (count, column) = (sessions.len(), &self.settings().user_model.primary_key);
