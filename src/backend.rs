@@ -20,7 +20,7 @@ use crate::{
 /// The place of a site's tables. Cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Backend {
-    Postgres(Database),
+    Postgres(Arc<Database>),
     /// It answers at once and never fails.
     Memory(Memory),
 }
@@ -65,7 +65,9 @@ impl Backend {
     /// This backend with another observer of its events.
     pub(crate) fn observed_by(self, observer: Observer) -> Self {
         match self {
-            Self::Postgres(database) => Self::Postgres(database.observed_by(observer)),
+            Self::Postgres(database) => {
+                Self::Postgres(Arc::unwrap_or_clone(database).observed_by(observer).into())
+            }
             Self::Memory(memory) => Self::Memory(memory.observed_by(observer)),
         }
     }
@@ -177,7 +179,9 @@ impl Backend {
     /// does not store them.
     pub(crate) fn with_session_columns(&self, columns: &[String]) -> Self {
         match self {
-            Self::Postgres(database) => Self::Postgres(database.with_session_columns(columns)),
+            Self::Postgres(database) => {
+                Self::Postgres(database.with_session_columns(columns).into())
+            }
             Self::Memory(_) => self.clone(),
         }
     }

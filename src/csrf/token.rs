@@ -26,12 +26,16 @@ impl Secret {
     /// Reads a secret from a cookie, a form or a header, where it may be masked:
     /// `_check_token_format`, then `_unmask_cipher_token`.
     pub(crate) fn read(text: &str) -> Result<Self, CsrfTokenFault> {
-        // Rules C2 and C29: the length is checked first, in code points.
-        if ![SECRET_LENGTH, TOKEN_LENGTH].contains(&text.chars().count()) {
-            return Err(CsrfTokenFault::IncorrectLength);
-        }
+        let is_length = |length| [SECRET_LENGTH, TOKEN_LENGTH].contains(&length);
         if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(CsrfTokenFault::InvalidCharacters);
+            // Rules C2 and C29: the length is checked first, in code points.
+            return Err(match is_length(text.chars().count()) {
+                true => CsrfTokenFault::InvalidCharacters,
+                false => CsrfTokenFault::IncorrectLength,
+            });
+        }
+        if !is_length(text.len()) {
+            return Err(CsrfTokenFault::IncorrectLength);
         }
         Ok(match text.split_at(SECRET_LENGTH) {
             (_, "") => Self(text.into()),

@@ -31,7 +31,9 @@ pub(super) struct PermissionIds {
 
 /// The permissions that were read, and when. The lock is held while they are read, so that only one caller
 /// reads them. If the thread of a runtime is blocked meanwhile, only its own visitors wait.
-type SharedRead = Arc<Mutex<Option<(Arc<NamedPermissions>, Instant)>>>;
+type SharedRead = Arc<Mutex<Option<Read>>>;
+
+type Read = (Arc<NamedPermissions>, Instant);
 
 /// The permissions that each runtime has read, by their names.
 type Known = HashMap<(Id, Arc<[String]>), SharedRead>;
@@ -74,13 +76,25 @@ impl PermissionIds {
     ) -> Result<Arc<NamedPermissions>, Arc<Unavailable>> {
         let runtime = Handle::try_current().map_err(|_| Unavailable::NoRuntime)?.id();
         let known = self.known_to(runtime, names);
+        if let Some(named) = known.try_lock().ok().and_then(|known| still_known(&known)) {
+            return Ok(named);
+        }
+        // In a box, because it is seldom read.
+        Box::pin(self.read_once(&known, names, database, deadline)).await
+    }
+
+    async fn read_once(
+        &self,
+        known: &Mutex<Option<Read>>,
+        names: &Arc<[String]>,
+        database: &Database,
+        deadline: Instant,
+    ) -> Result<Arc<NamedPermissions>, Arc<Unavailable>> {
         let Ok(mut known) = timeout_at(deadline, known.lock()).await else {
             return Err(Unavailable::Timeout(database.settings().timeout).into());
         };
-        if let Some((named, since)) = &*known
-            && since.elapsed() < REMEMBERED
-        {
-            return Ok(Arc::clone(named));
+        if let Some(named) = still_known(&known) {
+            return Ok(named);
         }
         let since = Instant::now();
         let named = Arc::new(self.read(names, database, deadline).await?);
@@ -121,10 +135,16 @@ impl PermissionIds {
     }
 }
 
+/// What was read, unless that is too long ago.
+fn still_known(read: &Option<Read>) -> Option<Arc<NamedPermissions>> {
+    let (named, _) = read.as_ref().filter(|(_, since)| since.elapsed() < REMEMBERED)?;
+    Some(Arc::clone(named))
+}
+
 /// Whether no caller has read it for a while.
 fn is_old(read: &SharedRead) -> bool {
     let read = read.try_lock();
-    read.is_ok_and(|read| read.as_ref().is_none_or(|(_, since)| since.elapsed() >= REMEMBERED))
+    read.is_ok_and(|read| still_known(&read).is_none())
 }
 
 impl NamedPermissions {

@@ -71,8 +71,8 @@ impl Database {
         if let Some(known) = queries.known.get() {
             return Ok(known);
         }
-        // Callers that come before the answer ask as well.
-        let rows = self.query(queries.types.with(vec![]), deadline).await?;
+        // Callers that come before the answer ask as well. In a box, because it is asked once.
+        let rows = Box::pin(self.query(queries.types.with(vec![]), deadline)).await?;
         let known = rows.first().map(|row| TypedQueries::of(self, row)).transpose();
         let known = known.map_err(Unavailable::from)?.ok_or(Unavailable::WrongAnswer)?;
         Ok(queries.known.get_or_init(|| known))

@@ -53,6 +53,14 @@ use crate::{
 #[derive(Clone)]
 #[doc(alias = "SessionStore")]
 pub struct DjangoSite {
+    parts: Arc<Parts>,
+    /// The request that is being answered, for the hook that runs.
+    request: Option<Arc<RequestParts>>,
+}
+
+/// What clones share. In one place, because each request clones its site.
+#[derive(Clone)]
+struct Parts {
     database: Backend,
     signer: Arc<SessionSigner>,
     memo: Arc<Memo>,
@@ -61,8 +69,6 @@ pub struct DjangoSite {
     form_memory: Room,
     form_spool: Room,
     hooks: Arc<Hooks>,
-    /// The request that is being answered, for the hook that runs.
-    request: Option<Arc<RequestParts>>,
     writer: Arc<Writer>,
 }
 
@@ -116,7 +122,7 @@ impl DjangoSite {
     /// secret key, fallback or name.
     pub fn new(pool: Pool, settings: DjangoSettings) -> Result<Self, Error> {
         settings.validate()?;
-        Self::with_tables_in(Backend::Postgres(Database::new(pool, settings)))
+        Self::with_tables_in(Backend::Postgres(Database::new(pool, settings).into()))
     }
 
     /// A site whose tables are in memory.
@@ -130,7 +136,7 @@ impl DjangoSite {
 
     fn with_tables_in(database: Backend) -> Result<Self, Error> {
         let (settings, observer) = (database.settings(), database.observer().clone());
-        Ok(Self {
+        let parts = Parts {
             signer: Arc::new(SessionSigner::new(settings)?.observed_by(observer)),
             memo: Arc::new(Memo::new(settings.max_memo_size)),
             session_auth_keys: SessionAuthKeys::new(settings).map(Arc::new),
@@ -140,8 +146,8 @@ impl DjangoSite {
             form_spool: Room::of(settings.max_form_spool),
             database,
             hooks: Arc::default(),
-            request: None,
-        })
+        };
+        Ok(Self { parts: parts.into(), request: None })
     }
 
     /// Asks PostgreSQL whether it answers, for the readiness route of a service as in
@@ -155,12 +161,12 @@ impl DjangoSite {
     /// [`timeout`](DjangoSettings::timeout). The error is neither logged nor counted here.
     #[doc(alias = "is_usable")]
     pub async fn ping(&self) -> Result<(), Error> {
-        self.database.ping().await
+        self.parts.database.ping().await
     }
 
     /// The settings of this site.
     pub fn settings(&self) -> &DjangoSettings {
-        self.database.settings()
+        self.parts.database.settings()
     }
 }
 
@@ -195,8 +201,9 @@ impl DjangoSite {
         F: Fn(Event<'_>) + Send + Sync + 'static,
     {
         let observer = self.observer().calling(Arc::new(on_event));
-        self.signer = Arc::new(SessionSigner::clone(&self.signer).observed_by(observer.clone()));
-        self.database = self.database.observed_by(observer);
+        let parts = Arc::make_mut(&mut self.parts);
+        parts.signer = Arc::new(SessionSigner::clone(&parts.signer).observed_by(observer.clone()));
+        parts.database = parts.database.clone().observed_by(observer);
         self
     }
 }
@@ -226,7 +233,7 @@ impl DjangoSite {
     /// [`Error::SessionNotFound`], [`Error::SessionExpired`], or [`Error::Unavailable`] when
     /// PostgreSQL does not answer within the [`timeout`](DjangoSettings::timeout).
     pub async fn load(&self, key: &SessionKey) -> Result<DjangoSession, Error> {
-        let wait = self.database.read_budget().wait();
+        let wait = self.parts.database.read_budget().wait();
         self.load_by(key, wait.deadline()).await
     }
 
@@ -245,7 +252,7 @@ impl DjangoSite {
     /// # Errors
     /// As [`DjangoSite::load`].
     pub async fn load_at(&self, key: &SessionKey, now: SystemTime) -> Result<DjangoSession, Error> {
-        let wait = self.database.read_budget().wait();
+        let wait = self.parts.database.read_budget().wait();
         self.load_row(key, || now, wait.deadline()).await
     }
 
@@ -258,7 +265,7 @@ impl DjangoSite {
         if self.settings().session_engine == SessionEngine::SignedCookies {
             return self.session_in_cookie(key, now());
         }
-        let row = self.database.session_row(key, deadline).await?;
+        let row = self.parts.database.session_row(key, deadline).await?;
         self.live_session(key, row.ok_or(Error::SessionNotFound)?, now())
     }
 
@@ -278,7 +285,7 @@ impl DjangoSite {
 
     /// The session in a row.
     pub(super) fn session(&self, key: SessionKey, row: SessionRow) -> DjangoSession {
-        let (signer, memo) = (self.shared_signer(), Arc::clone(&self.memo));
+        let (signer, memo) = (self.shared_signer(), Arc::clone(&self.parts.memo));
         DjangoSession::of_row(key, row.expire_date, row.session_data, signer, Some(memo))
     }
 
@@ -298,53 +305,54 @@ impl DjangoSite {
 
     /// The signer of this site's session data: it signs, encodes and decodes `session_data`.
     pub fn signer(&self) -> &SessionSigner {
-        &self.signer
+        &self.parts.signer
     }
 }
 
 impl DjangoSite {
     pub(crate) fn messages(&self) -> &Arc<MessageSite> {
-        &self.messages
+        &self.parts.messages
     }
 
     pub(crate) fn database(&self) -> &Backend {
-        &self.database
+        &self.parts.database
     }
 
     pub(crate) fn observer(&self) -> &Observer {
-        self.database.observer()
+        self.parts.database.observer()
     }
 
     /// This site on another database.
     pub(super) fn on(&self, database: Backend) -> Self {
-        Self { database, ..self.clone() }
+        let parts = Parts { database, ..Parts::clone(&self.parts) };
+        Self { parts: parts.into(), request: self.request.clone() }
     }
 
     pub(super) fn shared_signer(&self) -> Arc<SessionSigner> {
-        Arc::clone(&self.signer)
+        Arc::clone(&self.parts.signer)
     }
 
     /// The sessions that were verified before.
     pub(super) fn memo(&self) -> &Memo {
-        &self.memo
+        &self.parts.memo
     }
 
     /// The memory for forms that are being read.
     pub(crate) fn form_memory(&self) -> &Room {
-        &self.form_memory
+        &self.parts.form_memory
     }
 
     /// The disk space for forms that are being read and wait in temporary files.
     pub(crate) fn form_spool(&self) -> &Room {
-        &self.form_spool
+        &self.parts.form_spool
     }
 
     pub(super) fn writer(&self) -> &Writer {
-        &self.writer
+        &self.parts.writer
     }
 
     pub(super) fn hooks_mut(&mut self) -> &mut Hooks {
-        Arc::make_mut(&mut self.hooks)
+        Arc::make_mut(&mut Arc::make_mut(&mut self.parts).hooks)
     }
 
     /// This site, for a hook that runs for that request.
@@ -357,19 +365,19 @@ impl DjangoSite {
     }
 
     pub(super) fn hooks(&self) -> &Hooks {
-        &self.hooks
+        &self.parts.hooks
     }
 
     pub(super) fn session_auth_keys(&self) -> Option<&SessionAuthKeys> {
-        self.session_auth_keys.as_deref()
+        self.parts.session_auth_keys.as_deref()
     }
 
     /// Whether both sites see the same session behind a cookie: they use the same table, cookie name,
     /// keys and limits, so that either can read what the other wrote.
     pub(crate) fn shares_sessions(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.settings(), other.settings());
-        self.database.is_same(&other.database)
-            || self.database.is_beside(&other.database)
+        self.parts.database.is_same(&other.parts.database)
+            || self.parts.database.is_beside(&other.parts.database)
                 && ours.session_table == theirs.session_table
                 && ours.session_cookie_name == theirs.session_cookie_name
                 && ours.session_engine == theirs.session_engine
@@ -382,12 +390,13 @@ impl DjangoSite {
 
     /// Whether both have the same settings.
     pub(crate) fn has_settings_of(&self, other: &Self) -> bool {
-        self.database.is_same(&other.database) || self.settings() == other.settings()
+        self.parts.database.is_same(&other.parts.database) || self.settings() == other.settings()
     }
 
     /// Whether both are clones of one site, with the same hooks.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.database.is_same(&other.database) && Arc::ptr_eq(&self.hooks, &other.hooks)
+        self.parts.database.is_same(&other.parts.database)
+            && Arc::ptr_eq(&self.parts.hooks, &other.parts.hooks)
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::{
     DjangoSite, RequestParts,
-    django_site::{AfterGetUser, HookFuture},
+    django_site::{AfterGetUser, AfterGetUserHook, HookFuture},
 };
 use crate::{
     auth::DjangoUser,
@@ -271,6 +271,16 @@ impl DjangoSite {
         user: DjangoUser,
     ) -> Result<DjangoUser, Error> {
         let AfterGetUser::Hook(hook) = &self.hooks().after_get_user else { return Ok(user) };
+        // In a box, so that the future of a request without a hook is small.
+        Box::pin(self.ask_after_get_user(&**hook, session, user)).await
+    }
+
+    async fn ask_after_get_user(
+        &self,
+        hook: &AfterGetUserHook,
+        session: &DjangoSession,
+        user: DjangoUser,
+    ) -> Result<DjangoUser, Error> {
         let mut inner = self.clone().with_request(RequestParts::current());
         inner.hooks_mut().after_get_user = AfterGetUser::InsideHook;
         let limit = self.settings().timeout;

@@ -126,7 +126,8 @@ impl UserTest {
             Self::Async(test) => {
                 // It may take as long as the database may.
                 let limit = visit.site().settings().timeout;
-                let passes = timeout(limit, test(user.clone(), visit.site().clone())).await;
+                let test = test(user.clone(), visit.site().clone());
+                let passes = Box::pin(timeout(limit, test)).await;
                 passes.map_err(|_| Unavailable::Timeout(limit))?
             }
         }

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use actix_web::http::header::{COOKIE, HeaderMap};
+use memchr::{memchr, memrchr};
 
 use crate::url::strip;
 
@@ -53,9 +54,20 @@ fn last_of<'h, const N: usize>(
 ) -> [Option<Cow<'h, str>>; N] {
     let mut last = [const { None }; N];
     let mut missing = N;
-    for chunk in header.rsplit(';') {
-        let Some((name, value)) = chunk.split_once('=') else { continue };
-        let name = strip(name);
+    let mut rest = Some(header);
+    while let Some(chunks) = rest {
+        let chunk = match memrchr(b';', chunks.as_bytes()) {
+            Some(at) => {
+                rest = Some(&chunks[..at]);
+                &chunks[at + 1..]
+            }
+            None => {
+                rest = None;
+                chunks
+            }
+        };
+        let Some(at) = memchr(b'=', chunk.as_bytes()) else { continue };
+        let (name, value) = (strip(&chunk[..at]), &chunk[at + 1..]);
         for (last, _) in last.iter_mut().zip(cookie_names).filter(|(_, wanted)| *wanted == name) {
             if last.is_none() {
                 *last = Some(unquote(strip(value)));

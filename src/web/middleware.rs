@@ -422,7 +422,7 @@ impl DjangoSessionMiddleware {
         self
     }
 
-    fn middleware(&self) -> Middleware {
+    pub(super) fn middleware(&self) -> Middleware {
         let rejection = Rejection { answer: self.answer(), handler: self.error_handler.clone() };
         let name = self.name.clone().unwrap_or_else(|| self.admits.name().into());
         let context = Context { name, site: self.site.clone(), rejection };

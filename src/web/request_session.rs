@@ -260,9 +260,14 @@ impl RequestSession {
         if let Some(user) = self.known_user(site) {
             return user;
         }
-        let limit = site.settings().timeout;
-        let turn = timeout(limit, self.asking.lock()).await;
-        let _turn = turn.map_err(|_| Unavailable::Timeout(limit))?;
+        let _turn = match self.asking.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => {
+                let limit = site.settings().timeout;
+                let turn = Box::pin(timeout(limit, self.asking.lock())).await;
+                turn.map_err(|_| Unavailable::Timeout(limit))?
+            }
+        };
         if let Some(user) = self.known_user(site) {
             return user;
         }
