@@ -16,8 +16,12 @@ use actix_django_session::{
     SessionSigner, SimpleJwt, signing::SaltedHmac,
 };
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer, Responder,
+    App, HttpMessage, HttpRequest, HttpResponse, HttpServer, Responder,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
     error::{ErrorInternalServerError, ErrorServiceUnavailable},
+    http::header::{COOKIE, HeaderValue, VARY},
+    middleware::{Next, from_fn},
     rt::System,
     web,
 };
@@ -39,6 +43,9 @@ pub(crate) enum Variant {
     Bare,
     /// What one writes without this crate: a connection from the pool, a prepared query.
     Baseline,
+    /// The same behind the least middleware that does as much for the answer: a value for the handler, and
+    /// `Vary: Cookie`.
+    Minimal,
     /// `optional`, and a visitor without a cookie.
     Optional,
     Required,
@@ -73,8 +80,9 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Bare,
+        Self::Minimal,
         Self::Optional,
         Self::Baseline,
         Self::Required,
@@ -98,6 +106,7 @@ impl Variant {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
+            Self::Minimal => "minimal",
             Self::Baseline => "baseline",
             Self::Optional => "optional",
             Self::Required => "required",
@@ -122,6 +131,7 @@ impl Variant {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Bare => "bare handler",
+            Self::Minimal => "a minimal middleware",
             Self::Baseline => "baseline: a deadpool query",
             Self::Optional => "`optional`, no cookie",
             Self::Required => "`required`",
@@ -191,7 +201,7 @@ impl Variant {
     }
 
     fn is_by_cookie(self) -> bool {
-        !matches!(self, Self::Bare | Self::Optional)
+        !matches!(self, Self::Bare | Self::Minimal | Self::Optional)
     }
 
     /// What visitors of the site ask this server, and the only right answers.
@@ -409,6 +419,7 @@ impl Service {
         let middleware = self.middleware.clone();
         match self.variant {
             Variant::Bare => app.service(root.get(bare)),
+            Variant::Minimal => app.service(root.wrap(from_fn(vary_on_cookie)).get(minimal)),
             Variant::Baseline => {
                 app.app_data(web::Data::new(self.pool.clone())).service(root.get(baseline))
             }
@@ -437,6 +448,27 @@ impl Service {
 
 async fn bare() -> &'static str {
     "ok"
+}
+
+/// Whether the request has a session, for [`minimal`].
+#[derive(Clone)]
+struct HasSession(bool);
+
+async fn vary_on_cookie(
+    req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> actix_web::Result<ServiceResponse<impl MessageBody>> {
+    req.extensions_mut().insert(HasSession(req.headers().contains_key(COOKIE)));
+    let mut response = next.call(req).await?;
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Cookie"));
+    Ok(response)
+}
+
+async fn minimal(has_session: Option<web::ReqData<HasSession>>) -> &'static str {
+    match has_session.map(web::ReqData::into_inner) {
+        Some(HasSession(false)) => "ok",
+        _ => "who is this?",
+    }
 }
 
 async fn optional(OptionalDjangoSession(session): OptionalDjangoSession) -> &'static str {

@@ -1,6 +1,7 @@
 //! Budgets: how long one request may wait for the database.
 
 use std::{
+    cell::OnceCell,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,11 +15,14 @@ task_local! {
     static OF_REQUEST: RequestBudgets;
 }
 
-/// How long a request has waited for its reads, and for its writes. Clones share both.
+/// The budgets of a request. They are made when the request first waits for the database.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RequestBudgets(Arc<[Mutex<Spent>; 2]>);
+pub(crate) struct RequestBudgets(OnceCell<Waits>);
 
-/// What a budget is for: an index of [`RequestBudgets`].
+/// How long a request has waited for its reads, and for its writes. Clones share both.
+type Waits = Arc<[Mutex<Spent>; 2]>;
+
+/// What a budget is for: an index of [`Waits`].
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
     Reads,
@@ -31,7 +35,7 @@ enum Purpose {
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     timeout: Duration,
-    of: RequestBudgets,
+    of: Waits,
     purpose: Purpose,
 }
 
@@ -49,43 +53,61 @@ struct Spent {
 /// Runs a future on the budgets of one request: those of an outer middleware if there is one.
 pub(crate) fn in_request<F: Future>(answer: F) -> impl Future<Output = F::Output> {
     // Not an `async fn`: that would keep the answer's future, which is large, a second time.
-    OF_REQUEST.scope(RequestBudgets::current(), answer)
+    let budgets = RequestBudgets::of_outer().unwrap_or_default();
+    OF_REQUEST.scope(budgets, answer)
 }
 
 impl RequestBudgets {
-    /// The budgets of the request that the current task answers; new ones outside of a request.
-    fn current() -> Self {
-        OF_REQUEST.try_with(Self::clone).unwrap_or_default()
+    /// The budgets of the request that the current task answers, for a middleware further in.
+    fn of_outer() -> Option<Self> {
+        OF_REQUEST.try_with(|outer| Self(OnceCell::from(outer.waits()))).ok()
     }
 
-    /// Runs one poll of a future on the budgets of one request, as [`in_request`] does. `of_request` keeps
-    /// the budgets from one poll to the next.
-    pub(crate) fn enter<T>(of_request: &mut Option<Self>, poll: impl FnOnce() -> T) -> T {
-        let budgets = of_request.get_or_insert_with(Self::current).clone();
-        OF_REQUEST.sync_scope(budgets, poll)
+    fn waits(&self) -> Waits {
+        Arc::clone(self.0.get_or_init(Arc::default))
+    }
+
+    /// Those of the request that the current task answers; new ones outside of a request.
+    fn current_waits() -> Waits {
+        OF_REQUEST.try_with(Self::waits).unwrap_or_default()
+    }
+
+    /// Runs one poll of a future on the budgets of one request, as [`in_request`] does. `self` keeps the
+    /// budgets from one poll to the next.
+    pub(crate) fn enter<T>(&mut self, poll: impl FnOnce() -> T) -> T {
+        if self.0.get().is_none()
+            && let Some(outer) = Self::of_outer()
+        {
+            *self = outer;
+        }
+        let (polled, budgets) =
+            OF_REQUEST.sync_scope(self.clone(), || (poll(), OF_REQUEST.with(Self::clone)));
+        *self = budgets;
+        polled
     }
 }
 
 impl Budget {
     /// What the request of the current task has left for reads; a whole `timeout` outside of a request.
     pub(crate) fn reading(timeout: Duration) -> Self {
-        Self { timeout, of: RequestBudgets::current(), purpose: Purpose::Reads }
+        Self { timeout, of: RequestBudgets::current_waits(), purpose: Purpose::Reads }
     }
 
     /// What the request of the current task has left for writes; a whole `timeout` outside of a request.
     pub(crate) fn writing(timeout: Duration) -> Self {
-        Self { timeout, of: RequestBudgets::current(), purpose: Purpose::Writes }
+        Self { timeout, of: RequestBudgets::current_waits(), purpose: Purpose::Writes }
     }
 
     /// A whole `timeout`, shared with no request.
     pub(crate) fn fresh(timeout: Duration) -> Self {
-        Self { timeout, of: RequestBudgets::default(), purpose: Purpose::Reads }
+        Self { timeout, of: Waits::default(), purpose: Purpose::Reads }
     }
 
     /// The budget of a caller in the current task: this one while the task answers the request to which it
     /// belongs. A caller that outlives a request, such as a WebSocket, has a whole `timeout` each time.
     pub(crate) fn here(&self) -> Self {
-        let is_current = OF_REQUEST.try_with(|current| Arc::ptr_eq(&current.0, &self.of.0));
+        let is_current = OF_REQUEST
+            .try_with(|current| current.0.get().is_some_and(|waits| Arc::ptr_eq(waits, &self.of)));
         if is_current.unwrap_or_default() { self.clone() } else { Self::fresh(self.timeout) }
     }
 
@@ -101,7 +123,7 @@ impl Budget {
     }
 
     fn spent(&self) -> MutexGuard<'_, Spent> {
-        self.of.0[self.purpose as usize].lock().unwrap_or_else(PoisonError::into_inner)
+        self.of[self.purpose as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -180,7 +202,7 @@ mod tests {
             // A middleware within another one, whichever way it asks.
             let nested = in_request(async { left(&Budget::writing(TIMEOUT)) });
             assert_eq!(nested.await, Duration::from_secs(2));
-            let nested = RequestBudgets::enter(&mut None, || left(&Budget::writing(TIMEOUT)));
+            let nested = RequestBudgets::default().enter(|| left(&Budget::writing(TIMEOUT)));
             assert_eq!(nested, Duration::from_secs(2));
             let elsewhere = tokio::spawn(async { left(&Budget::writing(TIMEOUT)) });
             assert_eq!(elsewhere.await.unwrap(), TIMEOUT);
@@ -213,9 +235,10 @@ mod tests {
 
     #[test]
     fn between_two_polls_a_request_keeps_its_budgets() {
-        let mut of_request = None;
-        let wait = RequestBudgets::enter(&mut of_request, || Budget::writing(TIMEOUT).wait());
-        let other = RequestBudgets::enter(&mut of_request, || Budget::writing(TIMEOUT).wait());
+        let mut of_request = RequestBudgets::default();
+        of_request.enter(|| ());
+        let wait = of_request.enter(|| Budget::writing(TIMEOUT).wait());
+        let other = of_request.enter(|| Budget::writing(TIMEOUT).wait());
         assert_eq!(other.deadline(), wait.deadline());
     }
 

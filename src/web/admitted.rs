@@ -24,13 +24,13 @@ pin_project! {
         #[pin]
         answer: F,
         visit: Option<Visit>,
-        budgets: Option<RequestBudgets>,
+        budgets: RequestBudgets,
     }
 }
 
 impl<F> Admitted<F> {
-    /// `budgets`: those that the answer was begun on; `None` in a task that has some.
-    pub(super) fn new(answer: F, visit: Visit, budgets: Option<RequestBudgets>) -> Self {
+    /// `budgets`: those that the answer was begun on; new ones in a task that has some.
+    pub(super) fn new(answer: F, visit: Visit, budgets: RequestBudgets) -> Self {
         Self { answer, visit: Some(visit), budgets }
     }
 }
@@ -49,7 +49,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = RequestBudgets::enter(this.budgets, || this.answer.poll(cx));
+        let answer = this.budgets.enter(|| this.answer.poll(cx));
         let answer = std::task::ready!(answer);
         let visit = this.visit.take();
         // Before the session is stored, because it may have to take some of the messages.

@@ -235,8 +235,8 @@ where
                 match middleware.admits.check_session(&visit.session) {
                     Ok(()) => {
                         visit.clone().attach(&req);
-                        let mut budgets = None;
-                        let answer = RequestBudgets::enter(&mut budgets, || self.service.call(req));
+                        let mut budgets = RequestBudgets::default();
+                        let answer = budgets.enter(|| self.service.call(req));
                         Either::Right(Either::Left(Admitted::new(answer, visit, budgets)))
                     }
                     Err(error) => Either::Left(ready(Ok(rejected(middleware, &error, visit, req)))),
@@ -309,7 +309,7 @@ where
     let reply = match admitted {
         Ok(()) => {
             visit.clone().attach(&req);
-            Admitted::new(service.call(req), visit.clone(), None).await
+            Admitted::new(service.call(req), visit.clone(), RequestBudgets::default()).await
         }
         Err(error) => Ok(rejected(&middleware, &error, visit.clone(), req)),
     };
@@ -346,7 +346,8 @@ where
             req.extensions_mut().insert(auth);
             let visit = middleware.visit_of(session, &arrival);
             visit.clone().attach(&req);
-            let reply = Admitted::new(service.call(req), visit.clone(), None).await;
+            let reply =
+                Admitted::new(service.call(req), visit.clone(), RequestBudgets::default()).await;
             (visit, with_headers(reply, RestAnswer::of(rest)))
         }
         Err(error) => {
