@@ -112,8 +112,11 @@ impl World {
     /// The settings that the site exported.
     pub(crate) fn of_crate(&self, exported: &str) -> DjangoSettings {
         let settings = DjangoSettings::from_json(exported, &self.secrets[0]).unwrap();
-        settings
-            .with(|s| s.secret_key_fallbacks = self.secrets[1..].iter().map(Into::into).collect())
+        settings.with(|s| {
+            s.secret_key_fallbacks = self.secrets[1..].iter().map(Into::into).collect();
+            // With more, each crowd of requests would open some that are closed after it.
+            s.max_connections = 5;
+        })
     }
 
     /// A site with the exported settings and the settings that Django cannot export.
