@@ -186,10 +186,9 @@ def put_rows(keys):
 def put_row(key, session_data, expire_date=None):
     """`expire_date` is in seconds since 1970 or in ISO 8601; a day from now unless given."""
     ends = instant(expire_date) if expire_date is not None else timezone.now() + datetime.timedelta(days=1)
-    row = Session(session_key=key, session_data=session_data, expire_date=ends)
-    # One statement: `update_or_create` sends six.
-    changed = ["session_data", "expire_date"]
-    Session.objects.bulk_create([row], update_conflicts=True, unique_fields=["session_key"], update_fields=changed)
+    # `update_or_create` sends six statements, and an upsert needs a unique index.
+    if not Session.objects.filter(session_key=key).update(session_data=session_data, expire_date=ends):
+        Session.objects.bulk_create([Session(session_key=key, session_data=session_data, expire_date=ends)])
     return {"key": key, "expire_date": iso(ends)}
 
 

@@ -55,11 +55,6 @@ def permissions_of(names):
 def describe_user(user, has_perms=()):
     """The row and what Django derives from it."""
     fallbacks = getattr(user, "get_session_auth_fallback_hash", lambda: [])
-    held = {
-        name: sorted(getattr(user, f"get_{name}_permissions")())
-        for name in ("user", "group", "all")
-        if hasattr(user, f"get_{name}_permissions") and user.groups is not None
-    }
     return {
         "pk": user._meta.pk.value_to_string(user),
         "username": user.get_username(),
@@ -69,7 +64,6 @@ def describe_user(user, has_perms=()):
         "is_active": user.is_active,
         "is_staff": getattr(user, "is_staff", False),
         "is_superuser": getattr(user, "is_superuser", False),
-        "permissions": held,
         "has_perms": {name: user.has_perm(name) for name in has_perms},
         "table": user._meta.db_table,
     }
