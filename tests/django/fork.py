@@ -24,7 +24,10 @@ for module in (
     *("django.core.servers.basehttp", "django.db.backends.postgresql.base", "django.db.migrations.executor"),
     *("django.forms", "django.template.loader", "django.test", "django.views.generic"),
     *("django.contrib.admin.options", "django.contrib.admin.sites", "django.contrib.admin.views.decorators"),
-    *("django.contrib.auth.decorators", "django.contrib.auth.hashers", "django.contrib.sessions.backends.cached_db"),
+    *("django.contrib.auth.decorators", "django.contrib.auth.hashers", "django.contrib.auth.password_validation"),
+    *("django.contrib.messages.middleware", "django.contrib.sessions.backends.cached_db"),
+    *("django.contrib.sessions.middleware", "django.core.management.commands.shell", "django.middleware.common"),
+    *("django.middleware.security", "django.utils.translation.reloader", "statistics"),
 ):
     importlib.import_module(module)
 
@@ -41,6 +44,9 @@ def main():
     signal.signal(signal.SIGCHLD, lambda *_: reap())
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="testbed-"))
+        # The forks compile what they import once, and leave nothing behind.
+        sys.pycache_prefix = os.path.join(folder, "pycache")
+        sys.dont_write_bytecode = False
         listener = stack.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(os.path.join(folder, "socket"))
         listener.listen(128)

@@ -85,7 +85,9 @@ def request_users(keys, has_perms=(), has_module_perms=()):
 
     What that did to the database is undone; `row` says what became of the row: kept, deleted or cycled.
     """
-    return {"users": [request_user(key, has_perms, has_module_perms) for key in keys]}
+    # The decorators of `may_use_admin` look at the host of a request.
+    with override_settings(ALLOWED_HOSTS=["*"]):
+        return {"users": [request_user(key, has_perms, has_module_perms) for key in keys]}
 
 
 def request_user(key, has_perms, has_module_perms):
@@ -115,8 +117,7 @@ def may_use_admin(request):
     if not hasattr(request.user, "is_staff"):
         return False
     by_site = AdminSite().has_permission(request)
-    with override_settings(ALLOWED_HOSTS=["*"]):
-        by_decorator = staff_member_required(lambda request: HttpResponse(), login_url="/")(request).status_code == 200
+    by_decorator = staff_member_required(lambda request: HttpResponse(), login_url="/")(request).status_code == 200
     assert by_site == by_decorator
     return by_site
 
@@ -185,9 +186,9 @@ def put_rows(keys):
 def put_row(key, session_data, expire_date=None):
     """`expire_date` is in seconds since 1970 or in ISO 8601; a day from now unless given."""
     ends = instant(expire_date) if expire_date is not None else timezone.now() + datetime.timedelta(days=1)
-    Session.objects.update_or_create(
-        session_key=key, defaults={"session_data": session_data, "expire_date": ends}
-    )
+    # `update_or_create` sends six statements, and an upsert needs a unique index.
+    if not Session.objects.filter(session_key=key).update(session_data=session_data, expire_date=ends):
+        Session.objects.bulk_create([Session(session_key=key, session_data=session_data, expire_date=ends)])
     return {"key": key, "expire_date": iso(ends)}
 
 
@@ -462,7 +463,7 @@ COMMANDS = {
         *(authenticate, batch, canonical, check_passwords, make_password, make_passwords),
         *(csrf_answers, decode, decorated, delete_row, delete_user, edit, encode, get_row, get_user, group_test, login),
         *(make_odd_sessions, make_sessions, messages_operate, parse_cookie, put_row, put_rows, read_session, redirect),
-        *(writes.epoch, writes.operate, writes.read_row),
+        *(writes.epoch, writes.operate, writes.read_row, writes.read_rows),
         *(request_users, rest_answers, rest_user, safe_urls, set_user, sign_row, sql, time_decode, visit),
     )
 }

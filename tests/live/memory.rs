@@ -51,19 +51,20 @@ async fn a_site_in_memory_gives_the_same_answers_as_a_site_in_postgresql() {
             settings.session_expire_at_browser_close = true;
         }),
     ] {
+        // Sessions that the test creates expire sooner, so that requests extend them.
+        let sooner = settings.clone().with(|sooner| sooner.session_cookie_age = 30 * 3600);
+        let in_postgresql = [bed.site_with(settings.clone()), bed.site_with(sooner.clone())];
         for number in 0..SEQUENCES {
-            bed.sql("DELETE FROM django_session").await;
-            bed.sql(&format!("UPDATE auth_user SET password = '{encoded}', last_login = NULL"))
-                .await;
-            // Sessions that the test creates expire sooner, so that requests extend them.
-            let sooner = settings.clone().with(|sooner| sooner.session_cookie_age = 30 * 3600);
+            let start = format!(
+                "DELETE FROM django_session; \
+                 UPDATE auth_user SET password = '{encoded}', last_login = NULL"
+            );
+            bed.sql(&start).await;
             let memory = in_memory(&settings, &ids);
-            let sites = [
-                [bed.site_with(settings.clone()), bed.site_with(sooner.clone())],
-                [memory.clone().build(), memory.settings(sooner).build()],
-            ];
+            let in_memory = [memory.clone().build(), memory.settings(sooner.clone()).build()];
             let steps: Vec<_> = (0..4 + rng.below(12)).map(|_| Step::random(&mut rng)).collect();
-            let [postgres, memory] = [run(&sites[0], &steps).await, run(&sites[1], &steps).await];
+            let postgres = run(&in_postgresql, &steps).await;
+            let memory = run(&in_memory, &steps).await;
             for (step, (postgres, memory)) in steps.iter().zip(postgres.iter().zip(&memory)) {
                 assert_eq!(memory, postgres, "sequence {number}, {step:?} of {steps:#?}");
             }

@@ -19,7 +19,7 @@ def set_user(username, password=None, password_column=None, groups=None, permiss
         user.password = password_column
     user.save()
     if permissions is not None:
-        user.user_permissions.set([permission(name) for name in permissions])
+        user.user_permissions.set(permissions_of(permissions))
     if groups is not None:
         user.groups.set([group(name, held) for name, held in groups.items()])
     return user
@@ -32,28 +32,29 @@ def find_user(username):
 
 def group(name, permissions):
     made, _ = Group.objects.get_or_create(name=name)
-    made.permissions.set([permission(each) for each in permissions])
+    made.permissions.set(permissions_of(permissions))
     return made
 
 
-def permission(name):
-    """The permission of that name, "app_label.codename"; created if it does not exist."""
-    app_label, codename = name.split(".", 1)
-    found = Permission.objects.filter(content_type__app_label=app_label, codename=codename).first()
-    if found is None:
-        content_type, _ = ContentType.objects.get_or_create(app_label=app_label, model="item")
-        found = Permission.objects.create(content_type=content_type, codename=codename, name=name[:255])
-    return found
+def permissions_of(names):
+    """The permissions of those names, "app_label.codename"; those that do not exist are created."""
+    wanted = [tuple(name.split(".", 1)) for name in names]
+    among = Permission.objects.filter(codename__in=[codename for _, codename in wanted])
+    there = {}
+    for found in among.select_related("content_type").order_by("-pk"):
+        there[found.content_type.app_label, found.codename] = found
+    for app_label, codename in wanted:
+        if (app_label, codename) not in there:
+            content_type, _ = ContentType.objects.get_or_create(app_label=app_label, model="item")
+            there[app_label, codename] = Permission.objects.create(
+                content_type=content_type, codename=codename, name=f"{app_label}.{codename}"[:255]
+            )
+    return [there[name] for name in wanted]
 
 
 def describe_user(user, has_perms=()):
     """The row and what Django derives from it."""
     fallbacks = getattr(user, "get_session_auth_fallback_hash", lambda: [])
-    held = {
-        name: sorted(getattr(user, f"get_{name}_permissions")())
-        for name in ("user", "group", "all")
-        if hasattr(user, f"get_{name}_permissions") and user.groups is not None
-    }
     return {
         "pk": user._meta.pk.value_to_string(user),
         "username": user.get_username(),
@@ -63,7 +64,6 @@ def describe_user(user, has_perms=()):
         "is_active": user.is_active,
         "is_staff": getattr(user, "is_staff", False),
         "is_superuser": getattr(user, "is_superuser", False),
-        "permissions": held,
         "has_perms": {name: user.has_perm(name) for name in has_perms},
         "table": user._meta.db_table,
     }

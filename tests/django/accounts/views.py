@@ -43,7 +43,7 @@ def cart(request):
 @require_POST
 def permission(request):
     """Grants LETTERS, or removes it. The page that needs it is in Rust."""
-    held, letters = request.user.user_permissions, people.permission(LETTERS)
+    held, letters = request.user.user_permissions, people.permissions_of([LETTERS])[0]
     if held.filter(pk=letters.pk).exists():
         held.remove(letters)
         messages.warning(request, f"Django took {LETTERS} from you.", fail_silently=True)

@@ -15,8 +15,13 @@ use actix_web::{
 };
 use futures_util::future::join_all;
 use serde_json::json;
+use testbed::With;
 
-use crate::{app::TestApp, beds::Bed, probe::page};
+use crate::{
+    app::TestApp,
+    beds::{Bed, settings},
+    probe::page,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
@@ -125,7 +130,9 @@ async fn every_chain_of_middlewares_admits_what_all_of_them_admit() {
     visitors.push(Visitor { key: "unknown-key".into(), has_session: false, users: [None, None] });
 
     // At the other site, the same session keys belong to other users.
-    let other = bed.site().after_get_user(|_, user, site| async move {
+    // With more connections, each crowd of requests would open some that are closed after it.
+    let new_site = || bed.site_with(settings().with(|s| s.max_connections = 5));
+    let other = new_site().after_get_user(|_, user, site| async move {
         match user.username() {
             "seller" => site.user_by_username("staff").await.map(Some),
             "staff" => site.user_by_username("seller").await.map(Some),
@@ -133,7 +140,7 @@ async fn every_chain_of_middlewares_admits_what_all_of_them_admit() {
             _ => Ok(Some(user)),
         }
     });
-    let middlewares = middlewares(&[bed.site(), other]);
+    let middlewares = middlewares(&[new_site(), other]);
     let app = TestApp::with_routes(move |config| chains(config, &middlewares, 3));
     let mut all: Vec<Vec<usize>> = vec![];
     for a in 0..10 {

@@ -59,11 +59,11 @@ async fn each_batch_reads_only_the_rows_that_it_deletes() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     bed.sql("ALTER TABLE django_session SET (autovacuum_enabled = off)").await;
     for (rows, statistics, expired) in [
-        (200_000, Statistics::Missing, 100_000),
-        (100_000, Statistics::Missing, 20_000),
-        (200_000, Statistics::Right, 500),
-        (200_000, Statistics::Right, 100_000),
-        (100_000, Statistics::Old, 20_000),
+        (100_000, Statistics::Missing, 50_000),
+        (50_000, Statistics::Missing, 10_000),
+        (100_000, Statistics::Right, 500),
+        (100_000, Statistics::Right, 50_000),
+        (50_000, Statistics::Old, 10_000),
     ] {
         let first = if statistics == Statistics::Old { 100 } else { expired };
         fill(&bed, rows, first).await;

@@ -13,7 +13,7 @@ use testbed::{Django, Settings, With};
 
 use crate::{
     beds::{Bed, pool, settings},
-    sessions::operations::{Layers, Outcome, operate_behind},
+    sessions::operations::{Layers, Outcome, Served, operate_behind, operate_in, service_behind},
 };
 
 /// How a second handle differs from the first one.
@@ -65,14 +65,20 @@ fn nestings(site: &DjangoSite, url: &str) -> Vec<(String, Layers)> {
 }
 
 /// The response to a visitor, and what the next request finds.
-async fn result_of(layers: &Layers, cookie: Option<&str>, ops: &Value, status: u16) -> Value {
-    let came = operate_behind(layers, cookie, ops, status).await;
+async fn result_of(
+    app: &Served,
+    layers: &Layers,
+    cookie: Option<&str>,
+    ops: &Value,
+    status: u16,
+) -> Value {
+    let came = operate_in(app, layers, cookie, ops, status).await;
     let next = set(&came).map_or_else(|| cookie.map(str::to_owned), |(cookie, _)| cookie);
     let next_ops = json!([["get", "a"], ["get", "cart"], ["user"]]);
     let mut alone = layers.clone();
     alone.between = 0;
-    let seen = operate_behind(&alone, next.as_deref(), &next_ops, 200).await;
-    let old = operate_behind(&alone, cookie, &next_ops, 200).await;
+    let seen = operate_in(app, &alone, next.as_deref(), &next_ops, 200).await;
+    let old = operate_in(app, &alone, cookie, &next_ops, 200).await;
     let answered = set(&came).map(|(cookie, rest)| (cookie.is_some(), rest));
     json!([came.status, came.results, answered, seen.results, old.results])
 }
@@ -93,7 +99,8 @@ async fn visitor(
     kind: &str,
     bed: &Bed,
     engine: SessionEngine,
-    reference: &Layers,
+    reference: &Served,
+    layers: &Layers,
 ) -> Option<String> {
     let ops = match kind {
         "none" => return None,
@@ -104,7 +111,7 @@ async fn visitor(
     if engine == SessionEngine::Db && kind == "ada" {
         return Some(format!("sessionid={}", bed.login("ada").await));
     }
-    set(&operate_behind(reference, None, &ops, 200).await)?.0
+    set(&operate_in(reference, layers, None, &ops, 200).await)?.0
 }
 
 #[actix_web::test]
@@ -124,7 +131,12 @@ async fn several_handles_on_one_table_behave_as_one() {
             }
             let site = bed.site_with(settings);
             let one = Layers { sites: vec![site.clone(); 3], ..Layers::default() };
-            let nestings = nestings(&site, url);
+            let reference = service_behind(&one).await;
+            let mut services = Vec::new();
+            for (name, layers) in nestings(&site, url) {
+                let service = service_behind(&layers).await;
+                services.push((name, layers, service));
+            }
             for (kind, ops, status) in [
                 ("none", json!([]), 200),
                 ("none", json!([["login", "ada"], ["insert", "a", 1]]), 200),
@@ -143,16 +155,16 @@ async fn several_handles_on_one_table_behave_as_one() {
                 ("ada", json!([["cycle_key"], ["insert", "a", 1], ["user"]]), 200),
                 ("ada", json!([["insert", "a", 1], ["user"]]), 404),
             ] {
-                let cookie = visitor(kind, &bed, engine, &one).await;
-                let expected = result_of(&one, cookie.as_deref(), &ops, status).await;
+                let cookie = visitor(kind, &bed, engine, &reference, &one).await;
+                let expected = result_of(&reference, &one, cookie.as_deref(), &ops, status).await;
                 seen.insert(expected.to_string());
-                for (name, layers) in &nestings {
-                    let cookie = visitor(kind, &bed, engine, &one).await;
+                for (name, layers, service) in &services {
+                    let cookie = visitor(kind, &bed, engine, &reference, &one).await;
                     // The handler has read the session: then Django deletes a cookie without a session.
                     if kind == "stale" && layers.looks && ops == json!([]) {
                         continue;
                     }
-                    let came = result_of(layers, cookie.as_deref(), &ops, status).await;
+                    let came = result_of(service, layers, cookie.as_deref(), &ops, status).await;
                     assert_eq!(came, expected, "{engine:?} {every:?} {kind} {ops} {status} {name}");
                 }
             }

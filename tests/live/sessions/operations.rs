@@ -5,6 +5,8 @@ use actix_django_session::{
     CsrfToken, DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error, Expiry,
     OptionalDjangoUser,
 };
+use actix_http::Request;
+use actix_service::{Service, ServiceExt, boxed::BoxService};
 use actix_web::{
     App, FromRequest, HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder,
     body::{MessageBody, to_bytes},
@@ -27,6 +29,19 @@ pub(crate) struct Outcome {
     pub(crate) results: Value,
 }
 
+/// A service with its type erased.
+pub(crate) type Served = BoxService<Request, ServiceResponse, actix_web::Error>;
+
+fn boxed(
+    service: impl Service<
+        Request,
+        Response = ServiceResponse<impl MessageBody + 'static>,
+        Error = actix_web::Error,
+    > + 'static,
+) -> Served {
+    actix_service::boxed::service(service.map(ServiceResponse::map_into_boxed_body))
+}
+
 /// Sends a request to a service of this site that does `ops` and answers with `status`.
 pub(crate) async fn operate(
     site: &DjangoSite,
@@ -34,15 +49,29 @@ pub(crate) async fn operate(
     ops: &Value,
     status: u16,
 ) -> Outcome {
+    operate_alone(&service(site).await, cookie, ops, status).await
+}
+
+/// That service.
+pub(crate) async fn service(site: &DjangoSite) -> Served {
     let middleware = DjangoSessionMiddleware::optional(site.clone());
     let site = web::Data::new(site.clone());
     let app = App::new().app_data(site).wrap(middleware).route("/", web::get().to(perform));
-    let app = test::init_service(app).await;
+    boxed(test::init_service(app).await)
+}
+
+/// Sends the request to such a service that is there already.
+pub(crate) async fn operate_alone(
+    app: &impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = actix_web::Error>,
+    cookie: Option<&str>,
+    ops: &Value,
+    status: u16,
+) -> Outcome {
     let mut request = TestRequest::get().uri("/").set_json(json!({ "ops": ops, "status": status }));
     if let Some(cookie) = cookie {
         request = request.insert_header(("Cookie", cookie));
     }
-    outcome(test::call_service(&app, request.to_request()).await).await
+    outcome(test::call_service(app, request.to_request()).await).await
 }
 
 async fn outcome(response: ServiceResponse<impl MessageBody>) -> Outcome {
@@ -70,13 +99,8 @@ pub(crate) struct Layers {
     pub(crate) between: usize,
 }
 
-/// Does the same behind these middlewares, with a POST request and its CSRF token.
-pub(crate) async fn operate_behind(
-    layers: &Layers,
-    cookie: Option<&str>,
-    ops: &Value,
-    status: u16,
-) -> Outcome {
+/// A service with these middlewares; it does not look at `between`.
+pub(crate) async fn service_behind(layers: &Layers) -> Served {
     let optional = |i: usize| DjangoSessionMiddleware::optional(layers.sites[i].clone());
     let outer = match layers.csrf_if_logged_in {
         true => optional(0).csrf_if_logged_in(),
@@ -90,7 +114,27 @@ pub(crate) async fn operate_behind(
         .wrap(from_fn(between))
         .wrap(outer)
         .default_service(web::to(perform));
-    let app = test::init_service(app).await;
+    boxed(test::init_service(app).await)
+}
+
+/// Does the same behind these middlewares, with a POST request and its CSRF token.
+pub(crate) async fn operate_behind(
+    layers: &Layers,
+    cookie: Option<&str>,
+    ops: &Value,
+    status: u16,
+) -> Outcome {
+    operate_in(&service_behind(layers).await, layers, cookie, ops, status).await
+}
+
+/// The same in a service of these middlewares that is there already.
+pub(crate) async fn operate_in(
+    app: &impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = actix_web::Error>,
+    layers: &Layers,
+    cookie: Option<&str>,
+    ops: &Value,
+    status: u16,
+) -> Outcome {
     const SECRET: &str = "abcdefghijklmnopqrstuvwxyzABCDEF";
     let cookie = cookie.map_or(String::new(), |cookie| format!("; {cookie}"));
     // With `CSRF_USE_SESSIONS` the test cannot know the secret.
@@ -101,8 +145,9 @@ pub(crate) async fn operate_behind(
         .insert_header(("X-CSRFToken", SECRET))
         .set_json(json!({ "ops": ops, "status": status }));
     // The middleware gets the form too.
-    let request = request.insert_header(("X-Plan", json!({ "ops": ops }).to_string()));
-    match test::try_call_service(&app, request.to_request()).await {
+    let plan = json!({ "ops": ops, "between": layers.between });
+    let request = request.insert_header(("X-Plan", plan.to_string()));
+    match test::try_call_service(app, request.to_request()).await {
         Ok(response) => outcome(response).await,
         Err(error) => outcome_of(error.error_response()).await,
     }
@@ -116,12 +161,13 @@ async fn between(
     if layers.looks {
         req.extract::<OptionalDjangoUser>().await?;
     }
-    if layers.between > 0 {
-        let plan: Value =
-            serde_json::from_str(req.headers().get("X-Plan").unwrap().to_str().unwrap()).unwrap();
+    let plan = req.headers().get("X-Plan").unwrap().to_str().unwrap();
+    let plan: Value = serde_json::from_str(plan).unwrap();
+    let count = plan["between"].as_u64().unwrap() as usize;
+    if count > 0 {
         let session = req.extract::<DjangoSessionMut>().await?;
         let mut results = Vec::new();
-        for op in plan["ops"].as_array().unwrap().iter().take(layers.between) {
+        for op in plan["ops"].as_array().unwrap().iter().take(count) {
             results.push(done(&session, op, req.request()).await?);
         }
         req.extensions_mut().insert(results);

@@ -1,6 +1,10 @@
 //! The users, tokens and sessions of the vectors, in a database.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 use actix_django_session::{
     AuthenticationClass, DjangoSettings, DjangoSite, PasswordHasher, RestAuthentication,
@@ -16,6 +20,8 @@ const TOKENS: &str = "rest_framework_simplejwt.tokens.";
 pub(super) struct World {
     line: Value,
     pool: Pool,
+    /// By their settings: a site makes connections of its own.
+    sites: RefCell<HashMap<(String, bool), DjangoSite>>,
     _database: TestDatabase,
 }
 
@@ -27,7 +33,8 @@ impl World {
         let url = Some(database.url().to_owned());
         let config = Config { url, ..Config::default() };
         let pool = config.create_pool(Some(Runtime::Tokio1), NoTls).unwrap();
-        let this = Self { line: line.clone(), pool, _database: database };
+        let sites = RefCell::default();
+        let this = Self { line: line.clone(), pool, sites, _database: database };
         this.fill().await;
         this
     }
@@ -113,6 +120,12 @@ impl World {
     /// The site of a vector. Older packages never name a token as expired.
     pub(super) fn site(&self, vector: &Value, is_of_older: bool) -> DjangoSite {
         let given = &vector["settings"];
+        let mut sites = self.sites.borrow_mut();
+        let site = sites.entry((given.to_string(), is_of_older));
+        site.or_insert_with(|| self.new_site(given, is_of_older)).clone()
+    }
+
+    fn new_site(&self, given: &Value, is_of_older: bool) -> DjangoSite {
         let mut settings = DjangoSettings::new(self.secret_key());
         settings.allowed_hosts = vec!["*".into()];
         settings.password_hashers = Some(vec![PasswordHasher::Pbkdf2Sha256 { iterations: 1_000 }]);
