@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
 };
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoUser};
@@ -14,8 +14,7 @@ use crate::{app::TestApp, beds::Bed};
 
 /// Runs the example with these lines on stdin.
 async fn compare(servers: [String; 2], environment: &[(&str, &str)], lines: &str) -> Output {
-    let program = Example::program("compare").unwrap();
-    let mut command = Command::new(program);
+    let mut command = Example::command("compare").unwrap();
     command.args(servers).env_clear().envs(environment.iter().copied());
     let lines = lines.to_owned();
     spawn_blocking(move || {

@@ -20,7 +20,7 @@ fn parsed(text: &str) -> Value {
 
 /// The line that the example prints.
 fn one_line() -> String {
-    let message = Command::new(Example::program("export_settings").unwrap()).output().unwrap();
+    let message = Example::command("export_settings").unwrap().output().unwrap();
     assert!(message.status.success(), "{}", String::from_utf8_lossy(&message.stderr));
     String::from_utf8(message.stdout).unwrap()
 }
