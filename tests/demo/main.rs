@@ -56,7 +56,7 @@ fn runs(id: u32) -> bool {
     Command::new("sh").args(["-c", &signal]).status().unwrap().success()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn nothing_is_left_when_it_ends() {
     for signal in ["INT", "TERM"] {
         let mut demo = Demo::start(signal);

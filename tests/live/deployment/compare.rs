@@ -52,7 +52,7 @@ async fn user(user: DjangoUser) -> HttpResponse {
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(user.id().to_owned())
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn compare_reports_only_answers_that_differ_in_meaning() {
     let bed = Bed::shared().await;
     let ada = bed.login("ada").await;
@@ -119,7 +119,7 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
 }
 
 /// A form has a new token in each response; the pages count as equal.
-#[actix_web::test]
+#[testbed::test]
 async fn compare_ignores_csrf_tokens_in_forms() {
     let bed = Bed::shared().await;
     let ada = bed.login("ada").await;

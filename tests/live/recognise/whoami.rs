@@ -29,7 +29,7 @@ impl Whoami {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn whoami_names_the_user() {
     let bed = Bed::start(
         Django::default(),
@@ -90,7 +90,7 @@ async fn whoami_names_the_user() {
 }
 
 /// One browser, Django on one port and the workbench on another: a login at one of them is valid at both.
-#[actix_web::test]
+#[testbed::test]
 async fn a_login_and_a_logout_in_the_workbench_are_valid_at_django() {
     let bed = Bed::shared().await;
     let site = bed.bed().site().await.unwrap();

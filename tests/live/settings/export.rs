@@ -25,7 +25,7 @@ fn one_line() -> String {
     String::from_utf8(message.stdout).unwrap()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_example_prints_a_script_that_works_piped_passed_or_typed() {
     let line = one_line();
     assert_eq!(line.lines().count(), 1);
