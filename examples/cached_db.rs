@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
-//!     REDIS_URL=redis://localhost/0 cargo run --example cached_db
+//!     REDIS_URL=redis://localhost/0 cargo example cached_db
 //! ```
 
 use std::env;
@@ -39,7 +39,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));

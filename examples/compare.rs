@@ -2,7 +2,7 @@
 //! service that will take over a path.
 //!
 //! ```sh
-//! COOKIE_FILE=cookie.txt HOST=www.example.com PROTO=https cargo run --example compare -- \
+//! COOKIE_FILE=cookie.txt HOST=www.example.com PROTO=https cargo example compare -- \
 //!     http://127.0.0.1:8000 http://127.0.0.1:8080 < access.log
 //! ```
 //!
@@ -226,7 +226,7 @@ fn headers() -> Result<HeaderMap, Box<dyn Error>> {
 }
 
 #[actix_web::main]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let servers: Vec<_> =
         env::args().skip(1).map(|url| url.trim_end_matches('/').to_owned()).collect();
     let servers: [String; 2] = servers.try_into().map_err(|_| "two addresses, please")?;

@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
-//!     cargo run --example log_in
+//!     cargo example log_in
 //! ```
 //!
 //! The role needs `UPDATE (last_login, password)` on the user table, and `INSERT`, `UPDATE` and `DELETE` on
@@ -202,7 +202,7 @@ pub(crate) fn settings(secret_key: &str) -> DjangoSettings {
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));

@@ -4,7 +4,7 @@
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user@localhost/site PASSWORD_FILE=/run/secrets/database \
-//!     DJANGO_SECRET_KEY=... cargo run --example password_file
+//!     DJANGO_SECRET_KEY=... cargo example password_file
 //! ```
 //!
 //! If a library makes the token, let a task write it to a `tokio::sync::watch` some minutes before the old
@@ -46,7 +46,7 @@ async fn account(user: DjangoUser) -> impl Responder {
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));

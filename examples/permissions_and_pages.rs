@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
-//!     cargo run --example permissions_and_pages
+//!     cargo example permissions_and_pages
 //! ```
 
 use std::env;
@@ -60,7 +60,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));

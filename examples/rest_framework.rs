@@ -4,7 +4,7 @@
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
-//!     DJANGO_SETTINGS=django-settings.json cargo run --example rest_framework
+//!     DJANGO_SETTINGS=django-settings.json cargo example rest_framework
 //! ```
 //!
 //! `DJANGO_SETTINGS` is the path of the exported settings. Without it, the example uses the framework's
@@ -55,7 +55,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn StdError>> {
+pub(crate) async fn main() -> Result<(), Box<dyn StdError>> {
     // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));

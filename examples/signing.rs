@@ -1,4 +1,4 @@
-//! Signing as `django.core.signing` does it, without a database: `cargo run --example signing`.
+//! Signing as `django.core.signing` does it, without a database: `cargo example signing`.
 
 use std::{error::Error, time::Duration};
 
@@ -7,7 +7,7 @@ use actix_django_session::{
     signing::{self, Signer, TimestampSigner},
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     // settings.SECRET_KEY. In your program, read it from the environment.
     let secret_key = "django-insecure-for-show";
 

@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@db.example.com/site DATABASE_CA=ca.pem \
-//!     DJANGO_SECRET_KEY=... cargo run --example tls
+//!     DJANGO_SECRET_KEY=... cargo example tls
 //! ```
 
 use std::{env, path::Path, sync::Arc};
@@ -50,7 +50,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));

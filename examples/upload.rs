@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
-//!     ALLOWED_HOSTS=www.example.com cargo run --example upload
+//!     ALLOWED_HOSTS=www.example.com cargo example upload
 //! ```
 //!
 //! The token stands before the file. So the middleware reads only a few hundred bytes before the handler runs,
@@ -64,7 +64,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));

@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
-//!     ALLOWED_HOSTS=www.example.com cargo run --example websocket
+//!     ALLOWED_HOSTS=www.example.com cargo example websocket
 //! ```
 //!
 //! They also end at SIGTERM or Ctrl-C, with the code 1001, so that a client reconnects to the next process.
@@ -159,7 +159,7 @@ pub(crate) fn routes(
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let variable = |name| env::var(name).map_err(|_| format!("the environment has no {name}"));

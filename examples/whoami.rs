@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
-//!     cargo run --example whoami
+//!     cargo example whoami
 //! ```
 //!
 //! Also read: `DJANGO_SECRET_KEY_FALLBACKS` (comma-separated), `BIND` (default `127.0.0.1:8080`),
@@ -82,7 +82,7 @@ pub(crate) fn routes(site: DjangoSite) -> impl Fn(&mut ServiceConfig) + Clone + 
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     // An empty variable counts as unset.

@@ -74,6 +74,33 @@ fn what_runs_a_server_has_a_subscriber() {
     assert!(servers > 20, "{servers}");
 }
 
+/// `cargo test` links one program of them. One that is missing there is run by no test, and one without the feature is
+/// linked twice.
+#[test]
+fn each_example_but_the_demo_is_part_of_one_program() {
+    let [program, manifest] =
+        ["examples/all/main.rs", "Cargo.toml"].map(|file| fs::read_to_string(file).unwrap());
+    let mut found = 0;
+    for example in fs::read_dir("examples").unwrap() {
+        let path = example.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        if ["all", "demo"].contains(&name) {
+            continue;
+        }
+        let file = if path.is_dir() { format!("{name}/main.rs") } else { format!("{name}.rs") };
+        let module = format!("\n    \"../{file}\" {name},\n");
+        assert!(program.contains(&module), "examples/all/main.rs has no {name}");
+        let target =
+            format!("\n    {{ name = \"{name}\", required-features = [\"examples\"] }},\n");
+        assert!(
+            manifest.contains(&target),
+            "Cargo.toml does not say that {name} needs the feature"
+        );
+        found += 1;
+    }
+    assert!(found > 20, "{found}");
+}
+
 /// Cargo only warns of a profile for a package that is not there, and a login takes seconds without it.
 #[test]
 fn the_profile_for_hashing_names_packages_that_are_there() {

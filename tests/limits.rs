@@ -317,7 +317,7 @@ impl Form {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn nesting_without_end_overflows_no_stack() {
     for (open, close) in [("[", "]"), (r#"{"":"#, "}")] {
         takes_less_than_quadratic_time(&format!("nested {open}"), 100_000, async |depth| {
@@ -345,7 +345,7 @@ async fn nesting_without_end_overflows_no_stack() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn twenty_thousand_keys_take_less_than_quadratic_time() {
     let distinct = |i: usize| format!(r#""key-{i}":{i}"#);
     let escaped = |i: usize| format!(r#""\u006bey-{i}":{i}"#);
@@ -376,7 +376,7 @@ async fn twenty_thousand_keys_take_less_than_quadratic_time() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_of_eight_megabytes_is_a_session() {
     let (database, oracle) = database().await;
     let app = init_service(App::new().configure(route(&database))).await;
@@ -399,7 +399,7 @@ async fn a_session_of_eight_megabytes_is_a_session() {
     .await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_last_of_ten_thousand_cookies_counts() {
     let (database, oracle) = database().await;
     let key = oracle_login(&oracle).await;
@@ -444,7 +444,7 @@ async fn the_last_of_ten_thousand_cookies_counts() {
 }
 
 /// actix refuses it: the crate never sees it, and the server goes on.
-#[actix_web::test]
+#[testbed::test]
 async fn a_cookie_of_a_megabyte_is_refused_clearly() {
     let (database, oracle) = database().await;
     let key = oracle_login(&oracle).await;

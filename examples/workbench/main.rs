@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! DATABASE_URL=postgres://user:password@localhost/site DJANGO_SECRET_KEY=... \
-//!     cargo run --example workbench
+//!     cargo example workbench
 //! ```
 //!
 //! Also read: `DJANGO_SECRET_KEY_FALLBACKS` (comma-separated), `BIND` (default `127.0.0.1:8080`),
@@ -43,7 +43,7 @@ use deadpool_postgres::{Config, Runtime};
 use tokio_postgres::NoTls;
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     // Errors are reported in the log only.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let url = environment::required("DATABASE_URL")?;

@@ -79,11 +79,11 @@
 //! ## Compare before you switch
 //!
 //! `examples/compare.rs` sends the same request with the same cookie to both sides, and prints where status, headers or
-//! JSON differ. Run it before you send visitors to the new handler:
+//! JSON differ. Run it, in a checkout of this crate, before you send visitors to the new handler:
 //!
 //! ```sh
 //! # cookie.txt: "sessionid=..", from the developer tools of a browser that is logged in
-//! COOKIE_FILE=cookie.txt HOST=www.example.com PROTO=https cargo run --example compare -- \
+//! COOKIE_FILE=cookie.txt HOST=www.example.com PROTO=https cargo example compare -- \
 //!     http://127.0.0.1:8000 http://127.0.0.1:8080 < paths.txt
 //! ```
 //!

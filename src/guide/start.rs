@@ -21,8 +21,8 @@
 //! python manage.py shell -v 0 < export_settings.py > django-settings.json
 //! ```
 //!
-//! The script is `src/settings/export_settings.py` of this crate, [here][script]. In a checkout, `cargo run
-//! --example export_settings` prints it. The file contains no secret. It contains a short fingerprint of each key,
+//! The script is `src/settings/export_settings.py` of this crate, [here][script]. In a checkout,
+//! `cargo example export_settings` prints it. The file contains no secret. It contains a short fingerprint of each key,
 //! so that the service refuses to start with a wrong key. `docs/settings.md` describes the file.
 //!
 //! ```no_run

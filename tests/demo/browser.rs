@@ -24,7 +24,7 @@ async fn log_in(chromium: &Chromium, demo: &Demo, path: &str, password: &str) {
     chromium.follow("main button").await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 #[ignore = "needs chromium and chromium-driver: .ci/run browser"]
 async fn a_visitor_goes_through_both_sides() {
     let demo = Demo::start("browser");
@@ -86,7 +86,7 @@ async fn a_visitor_goes_through_both_sides() {
     chromium.quit().await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 #[ignore = "needs chromium and chromium-driver: .ci/run browser"]
 async fn a_form_of_another_site_gets_the_error_page_of_the_demo() {
     let demo = Demo::start("evil");

@@ -92,7 +92,7 @@ fn location(answer: &Response) -> String {
     answer.headers().get(LOCATION).map_or("", |to| to.to_str().unwrap()).to_owned()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_visitor_goes_through_both_sides() {
     let demo = Demo::start("journey");
     let visitor = Visitor::new(&demo);
@@ -157,7 +157,7 @@ async fn a_visitor_goes_through_both_sides() {
     assert!(visitor.page("/").await.contains("<dt>In your cart</dt><dd>2</dd>"));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_new_password_ends_the_sessions_of_other_browsers() {
     let demo = Demo::start("password");
     let (visitor, other) = (Visitor::new(&demo), Visitor::new(&demo));
@@ -192,7 +192,7 @@ async fn a_new_password_ends_the_sessions_of_other_browsers() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_socket_closes_when_its_visitor_logs_out() {
     let demo = Demo::start("socket");
     // Log out at Rust, then at Django.
@@ -206,7 +206,7 @@ async fn a_socket_closes_when_its_visitor_logs_out() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn both_sides_are_compared_and_no_secret_is_shown() {
     let demo = Demo::start("compare");
     let visitor = Visitor::new(&demo);

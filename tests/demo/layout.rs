@@ -69,7 +69,7 @@ async fn log_in(chromium: &Chromium, demo: &Demo) {
     chromium.arrive("/dashboard").await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 #[ignore = "needs chromium and chromium-driver: .ci/run browser"]
 async fn every_page_fits_wide_and_narrow_by_day_and_by_night() {
     let demo = Demo::start("layout");
@@ -101,7 +101,7 @@ async fn every_page_fits_wide_and_narrow_by_day_and_by_night() {
 }
 
 /// All pages of Rust and Django have the same header at the same height, logged in or not.
-#[actix_web::test]
+#[testbed::test]
 #[ignore = "needs chromium and chromium-driver: .ci/run browser"]
 async fn the_header_does_not_jump() {
     let demo = Demo::start("header");
@@ -130,7 +130,7 @@ return [places, last.y, last.right]";
     chromium.quit().await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 #[ignore = "needs chromium and chromium-driver: .ci/run browser"]
 async fn the_keyboard_reaches_everything_and_shows_where_it_is() {
     const TAB: &str = "\u{E004}";

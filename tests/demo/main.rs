@@ -12,7 +12,7 @@ use std::{fs, process::Command};
 
 use awc::ws::CloseCode;
 use journey::{Visitor, closed};
-use process::{Demo, program};
+use process::{Demo, command};
 
 /// The process ids of a process's descendants.
 fn descendants(parent: u32) -> Vec<u32> {
@@ -56,7 +56,7 @@ fn runs(id: u32) -> bool {
     Command::new("sh").args(["-c", &signal]).status().unwrap().success()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn nothing_is_left_when_it_ends() {
     for signal in ["INT", "TERM"] {
         let mut demo = Demo::start(signal);
@@ -79,7 +79,7 @@ async fn nothing_is_left_when_it_ends() {
 fn a_port_in_use_gives_one_clear_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let message = Command::new(program()).args(["--port", &port]).output().unwrap();
+    let message = command().args(["--port", &port]).output().unwrap();
     assert_eq!(message.status.code(), Some(1));
     let line = String::from_utf8(message.stderr).unwrap();
     assert_eq!(

@@ -23,7 +23,7 @@ impl Demo {
     pub(crate) fn start(name: &str) -> Self {
         let folder = env::temp_dir().join(format!("demo-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let mut process = Command::new(program())
+        let mut process = command()
             .args(["--port", "0"])
             .env("TMPDIR", &folder)
             .stdout(Stdio::piped())
@@ -82,6 +82,6 @@ impl Drop for Demo {
     }
 }
 
-pub(crate) fn program() -> PathBuf {
-    testbed::Example::program("demo").unwrap()
+pub(crate) fn command() -> Command {
+    testbed::Example::command("demo").unwrap()
 }

@@ -49,7 +49,7 @@ async fn everything_works_through_pgbouncer_with_its_setting() {
 }
 
 /// Prepared statements of all these sites would share their names on PgBouncer's few connections.
-#[actix_web::test]
+#[testbed::test]
 async fn without_it_the_answers_are_right_and_the_log_names_the_setting() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;

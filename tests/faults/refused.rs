@@ -25,7 +25,7 @@ const TABLES: &str = "django_session, auth_user, auth_permission, auth_user_user
 /// Long enough to find out what is wrong.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-#[actix_web::test]
+#[testbed::test]
 async fn what_the_database_refuses_is_a_503_and_one_line_in_the_log() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
@@ -114,7 +114,7 @@ async fn is_refused(scene: &Scene, case: &str, pool: &Pool, settings: DjangoSett
 }
 
 /// The handler reads permissions, long after the middleware: it responds with a 503, and the log says why.
-#[actix_web::test]
+#[testbed::test]
 async fn a_refused_query_of_a_handler_is_logged_too() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
@@ -133,7 +133,7 @@ async fn a_refused_query_of_a_handler_is_logged_too() {
     assert!(errors[0].contains("permission denied for table auth_"), "{errors:#?}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_right_to_select_is_all_it_needs() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
@@ -152,7 +152,7 @@ async fn the_right_to_select_is_all_it_needs() {
 }
 
 /// A client that guesses keys learns nothing: not whether a row exists, nor what is wrong with it.
-#[actix_web::test]
+#[testbed::test]
 async fn unknown_expired_and_corrupt_look_the_same() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;

@@ -141,12 +141,11 @@ async fn the_example_accepts_only_a_trusted_certificate() {
     let _turn = beside_others().await;
     let scene = Scene::new().await;
     let proxy = TlsProxy::before(scene.database.url()).await;
-    let example = testbed::Example::program("tls").unwrap();
     let run = |certificate: &str| {
         let name = format!("tls-{}-{}.pem", std::process::id(), certificate.len());
         let path = std::env::temp_dir().join(name);
         std::fs::write(&path, certificate).unwrap();
-        let mut command = tokio::process::Command::new(&example);
+        let mut command = tokio::process::Command::from(testbed::Example::command("tls").unwrap());
         command
             .env_clear()
             .env("DATABASE_URL", &proxy.url)

@@ -30,7 +30,7 @@ const PERMISSIONS: [&str; 4] =
 /// The number of random sequences for each of the settings.
 const SEQUENCES: usize = 60;
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_site_in_memory_gives_the_same_answers_as_a_site_in_postgresql() {
     let mut rng = Rng(seed());
     let bed = Bed::without_users(testbed::Django::default(), &Settings::default()).await;

@@ -216,7 +216,7 @@ async fn the_reference_is_python() {
 }
 
 /// Login URLs of any shape, on this host and on others (L1, L3).
-#[actix_web::test]
+#[testbed::test]
 async fn any_login_url_is_redirected_to_as_django_does() {
     const HOSTS: &[&str] =
         &["example.com", "EXAMPLE.com", "example.com:80", "example.com:8000", "other.com", "[::1]"];

@@ -17,10 +17,10 @@ impl DjangoSettings {
     /// Creates the settings of a Django site from the JSON that `export_settings.py` printed there
     /// and from the site's `SECRET_KEY`. The file holds no keys: set
     /// [`secret_key_fallbacks`](Self::secret_key_fallbacks) to all the fallback keys that the site
-    /// has.
+    /// has. In a checkout of this crate:
     ///
     /// ```sh
-    /// cargo run --example export_settings | python manage.py shell -v 0 > django-settings.json
+    /// cargo example export_settings | python manage.py shell -v 0 > django-settings.json
     /// ```
     ///
     /// ```no_run

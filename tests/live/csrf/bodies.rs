@@ -152,7 +152,7 @@ pub(super) fn part(name: &str, filename: Option<&str>, data: &[u8]) -> Vec<u8> {
 pub(super) const MULTIPART: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=XyZ");
 pub(super) const URLENCODED: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_handler_gets_the_body_byte_for_byte() {
     let app = app(DjangoSettings::new("k"));
     let mut rng = Rng(7);
@@ -190,7 +190,7 @@ async fn a_handler_gets_the_body_byte_for_byte() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_handler_can_read_a_form_that_the_middleware_has_read() {
     let app = app(DjangoSettings::new("k"));
     let body = format!("text=a+b&csrfmiddlewaretoken={SECRET}");
@@ -208,7 +208,7 @@ async fn the_handler_can_read_a_form_that_the_middleware_has_read() {
     assert_eq!(sender.answer().await, (200, b"a b".to_vec()));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn actix_multipart_can_read_an_upload_that_the_middleware_has_read() {
     let app = app(DjangoSettings::new("k"));
     let token = part("csrfmiddlewaretoken", None, MASKED.as_bytes());
@@ -224,7 +224,7 @@ async fn actix_multipart_can_read_an_upload_that_the_middleware_has_read() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_handler_gets_an_upload_as_soon_as_its_token_was_read() {
     let app = app(DjangoSettings::new("k"));
     let gigabyte = ("Content-Length", "1073741824");
@@ -249,7 +249,7 @@ async fn the_handler_gets_an_upload_as_soon_as_its_token_was_read() {
     assert_eq!(sender.answer().await, (200, b"1 bytes".to_vec()));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn memory_is_bounded_while_a_form_is_searched_for_its_token() {
     // Files before the token: the middleware searches as far as the disk limit allows.
     let no_disk = {
@@ -276,7 +276,7 @@ async fn memory_is_bounded_while_a_form_is_searched_for_its_token() {
 }
 
 /// actix takes everything after such a request for its body, until the connection ends.
-#[actix_web::test]
+#[testbed::test]
 async fn a_form_ends_at_its_content_length_even_with_an_upgrade_header() {
     let app = app(DjangoSettings::new("k"));
     let upgrade = ("Upgrade", "websocket");
@@ -306,7 +306,7 @@ async fn a_form_ends_at_its_content_length_even_with_an_upgrade_header() {
     assert_eq!(sender.answer().await.0, 403);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn bodies_of_other_methods_are_not_read() {
     let app = app(DjangoSettings::new("k"));
     let cookie = format!("csrftoken={SECRET}");

@@ -9,7 +9,7 @@ use crate::beds::{Bed, Rng, seed};
 const SITES: usize = 100;
 const REQUESTS: usize = 60;
 
-#[actix_web::test]
+#[testbed::test]
 async fn random_requests_get_the_verdict_of_django() {
     let mut outcome = std::collections::BTreeMap::<String, usize>::new();
     let mut rng = Rng(seed());

@@ -69,7 +69,7 @@ async fn secret(bed: &Bed, browser: &Browser, url: &str) -> Value {
     serde_json::from_str::<Value>(&json).unwrap()["_csrftoken"].clone()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn django_and_the_service_share_the_secret_in_a_session() {
     let versions = Django::available().unwrap();
     for django in [versions[0], versions[versions.len() - 1]] {
@@ -115,7 +115,7 @@ async fn django_and_the_service_share_the_secret_in_a_session() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_service_without_write_sessions_creates_no_secret_and_names_the_setting() {
     let bed = Bed::shared().await;
     let app = start(bed.site_with(in_session())).with_log();
@@ -132,7 +132,7 @@ async fn a_service_without_write_sessions_creates_no_secret_and_names_the_settin
 
 /// A page of the service stores the secret for the next request. A value that is not a secret is
 /// ignored.
-#[actix_web::test]
+#[testbed::test]
 async fn the_secret_can_be_in_the_session() {
     let bed = Bed::shared().await;
     let app = start(bed.site_with(in_session().with(|s| s.write_sessions = true)));

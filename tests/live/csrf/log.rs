@@ -21,7 +21,7 @@ fn app(settings: DjangoSettings) -> TestApp {
 
 type Headers<'a> = &'a [(&'a str, &'a [u8])];
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_refusal_logs_one_warning_with_djangos_reason_and_the_received_and_expected_values() {
     let mut settings = DjangoSettings::new("k");
     settings.allowed_hosts = vec!["example.com".into()];
@@ -79,7 +79,7 @@ async fn a_refusal_logs_one_warning_with_djangos_reason_and_the_received_and_exp
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn values_from_a_client_cannot_break_a_log_line() {
     let app = app(DjangoSettings::new("k").with(|s| s.allowed_hosts = vec!["*".into()]));
     let origin = "http://a\u{85}\t\u{1b}[31m".chars().map(|c| c as u8).collect::<Vec<_>>();
@@ -89,7 +89,7 @@ async fn values_from_a_client_cannot_break_a_log_line() {
     assert!(lines[0].contains(r"http://a\u{85}\t[31m"), "{lines:?}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn debug_output_of_a_token_shows_no_secret() {
     let site = test::site().build();
     let page = async |token: CsrfToken| format!("{token:?}");

@@ -62,7 +62,7 @@ macro_rules! status {
     };
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn middlewares_check_around_apps_scopes_and_resources() {
     let handler = || web::to(async || HttpResponse::Ok().finish());
     let app = init_service(
@@ -79,7 +79,7 @@ async fn middlewares_check_around_apps_scopes_and_resources() {
     assert_eq!(status!(app!(optional()), post()), 403);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn every_middleware_checks_csrf_before_it_looks_up_the_user() {
     let middlewares = [
         DjangoSessionMiddleware::optional,
@@ -97,7 +97,7 @@ async fn every_middleware_checks_csrf_before_it_looks_up_the_user() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn anonymous_visitors_with_a_valid_form_are_redirected_to_log_in() {
     let app = app!(DjangoSessionMiddleware::login_required(site(own_settings())));
     let refused = call_service(&app, post().to_request()).await;
@@ -107,7 +107,7 @@ async fn anonymous_visitors_with_a_valid_form_are_redirected_to_log_in() {
     assert_eq!(status!(app, post_with_token()), 302);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn nested_middlewares_check_once() {
     let refusals = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&refusals);
@@ -139,7 +139,7 @@ async fn nested_middlewares_check_once() {
     assert_eq!(page.headers().get_all(VARY).count(), 1);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_middleware_inside_an_exempt_one_still_checks_csrf() {
     let exempt = optional().csrf_exempt();
     let handler = || web::to(async || HttpResponse::Ok().finish());
@@ -162,7 +162,7 @@ async fn a_middleware_inside_an_exempt_one_still_checks_csrf() {
     assert!(answer.headers().get(SET_COOKIE).unwrap().to_str().unwrap().starts_with("csrftoken="));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_middleware_for_apis_checks_csrf_of_users_with_a_session() {
     let site = test::site().user(TestUser::new(7, "ada")).build();
     let app = app!(DjangoSessionMiddleware::optional(site.clone()).csrf_if_logged_in());
@@ -185,7 +185,7 @@ async fn a_middleware_for_apis_checks_csrf_of_users_with_a_session() {
     assert_eq!(status!(app, TestRequest::post().insert_header(cookie)), 503);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_middleware_for_apis_looks_up_the_user_in_djangos_tables() {
     let bed = Bed::shared().await;
     let site = bed.site();
@@ -245,7 +245,7 @@ async fn a_middleware_for_apis_looks_up_the_user_in_djangos_tables() {
     assert_eq!(app.send("DELETE", "/", &sound).await.status, 503);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn only_pages_of_the_site_can_open_a_web_socket() {
     let app = app!(optional());
     let handshake = || {
@@ -265,7 +265,7 @@ async fn only_pages_of_the_site_can_open_a_web_socket() {
     assert_eq!(status!(exempt, from("http://evil.com")), 200);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_error_handler_can_answer_as_the_rest_framework() {
     let middleware = optional().error_handler(|error, _| match error {
         Error::CsrfFailed(reason) => {
@@ -282,7 +282,7 @@ async fn an_error_handler_can_answer_as_the_rest_framework() {
 }
 
 /// A page with a form, for refused visitors: the new token is in its cookie.
-#[actix_web::test]
+#[testbed::test]
 async fn an_error_handler_can_make_a_page_with_a_form() {
     let middleware = optional().error_handler(|_, req| {
         let token = CsrfToken::from_request(req, &mut actix_web::dev::Payload::None);
@@ -303,7 +303,7 @@ fn cookie_of<B>(answer: &ServiceResponse<B>) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn each_token_is_different_and_all_are_accepted() {
     let page = web::get().to(async |one: CsrfToken, other: CsrfToken| {
         assert_ne!(one.as_str(), other.as_str());
@@ -329,7 +329,7 @@ async fn each_token_is_different_and_all_are_accepted() {
     assert_eq!(cookie_of(&call_service(&app, again.to_request()).await), cookie);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn without_a_middleware_a_token_fails_and_names_the_fix() {
     let app = TestApp::start(|| {
         App::new().route("/", web::get().to(async |token: CsrfToken| token.input()))
@@ -339,7 +339,7 @@ async fn without_a_middleware_a_token_fails_and_names_the_fix() {
     assert!(app.log().of_this_crate(&["ERROR"])[0].contains("CsrfToken"));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_test_client_sends_a_token_wherever_the_secret_is() {
     for in_sessions in [false, true] {
         let settings = own_settings().with(|settings| {
@@ -358,7 +358,7 @@ async fn the_test_client_sends_a_token_wherever_the_secret_is() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn improper_settings_are_refused_at_start() {
     for settings in [
         own_settings().with(|s| s.csrf_trusted_origins = vec!["example.com".into()]),
@@ -375,7 +375,7 @@ async fn improper_settings_are_refused_at_start() {
 }
 
 /// The token of a Django page is accepted here, and the token of a page of the service in Django.
-#[actix_web::test]
+#[testbed::test]
 async fn tokens_are_exchanged_with_a_running_django() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
@@ -410,7 +410,7 @@ async fn tokens_are_exchanged_with_a_running_django() {
 }
 
 /// A login creates a new secret, so that a secret known before the login becomes useless.
-#[actix_web::test]
+#[testbed::test]
 async fn a_login_rotates_the_secret() {
     let bed = Bed::shared().await;
     for use_sessions in [false, true] {

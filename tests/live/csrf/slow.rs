@@ -32,7 +32,7 @@ fn app(settings: DjangoSettings) -> (TestApp, Heard) {
     (app, heard)
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_client_that_sends_too_slowly_gets_a_408_and_no_more_is_read() {
     const FORM_TIMEOUT: Duration = Duration::from_millis(300);
     let kilobytes = ("Content-Length", "100000");
@@ -63,7 +63,7 @@ async fn a_client_that_sends_too_slowly_gets_a_408_and_no_more_is_read() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_form_without_room_gets_a_503_and_can_be_sent_again() {
     let mut settings = DjangoSettings::new("k");
     (settings.max_form_memory, settings.max_form_spool) = (10_000, 20_000);
@@ -103,7 +103,7 @@ async fn a_form_without_room_gets_a_503_and_can_be_sent_again() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_form_that_breaks_off_has_no_token() {
     let (app, _) = app(DjangoSettings::new("k"));
     let token = part("csrfmiddlewaretoken", None, SECRET.as_bytes());

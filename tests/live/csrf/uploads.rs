@@ -65,7 +65,7 @@ fn no_settings() -> CsrfSettings {
     CsrfSettings(Map::new())
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_token_is_found_wherever_django_finds_it() {
     let cut = |parts: &[Vec<u8>], bytes: usize| {
         let mut body = form(parts);
@@ -175,7 +175,7 @@ fn compare_upload(request: &CsrfRequest, djangos: &Value, ours: &CsrfAnswer) {
     compare(&no_settings(), &request, djangos, &ours);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn random_uploads_get_the_verdict_of_django() {
     let mut rng = Rng(seed());
     let requests: Vec<_> = (0..80)
@@ -217,7 +217,7 @@ async fn random_uploads_get_the_verdict_of_django() {
     assert!(outcome.len() >= 4, "{outcome:#?}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_file_of_20_mb_before_the_token_reaches_the_handler_complete() {
     let app = app(DjangoSettings::new("k"));
     let mut rng = Rng(3);

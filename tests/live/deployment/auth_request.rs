@@ -29,7 +29,7 @@ async fn report(req: HttpRequest) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "user_id": user_id, "cookie": cookie }))
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn nginx_lets_only_logged_in_users_through() {
     let bed = Bed::shared().await;
     let reports = TestApp::start(|| App::new().default_service(web::to(report)));

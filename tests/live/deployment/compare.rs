@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
 };
 
 use actix_django_session::{DjangoSessionMiddleware, DjangoUser};
@@ -14,8 +14,7 @@ use crate::{app::TestApp, beds::Bed};
 
 /// Runs the example with these lines on stdin.
 async fn compare(servers: [String; 2], environment: &[(&str, &str)], lines: &str) -> Output {
-    let program = Example::program("compare").unwrap();
-    let mut command = Command::new(program);
+    let mut command = Example::command("compare").unwrap();
     command.args(servers).env_clear().envs(environment.iter().copied());
     let lines = lines.to_owned();
     spawn_blocking(move || {
@@ -53,7 +52,7 @@ async fn user(user: DjangoUser) -> HttpResponse {
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(user.id().to_owned())
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn compare_reports_only_answers_that_differ_in_meaning() {
     let bed = Bed::shared().await;
     let ada = bed.login("ada").await;
@@ -120,7 +119,7 @@ async fn compare_reports_only_answers_that_differ_in_meaning() {
 }
 
 /// A form has a new token in each response; the pages count as equal.
-#[actix_web::test]
+#[testbed::test]
 async fn compare_ignores_csrf_tokens_in_forms() {
     let bed = Bed::shared().await;
     let ada = bed.login("ada").await;

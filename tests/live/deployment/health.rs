@@ -14,7 +14,7 @@ use crate::{
     handlers::examples::health::routes,
 };
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_service_is_ready_if_it_reaches_the_database() {
     let postgres = Postgres::start().await.unwrap();
     let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
@@ -43,7 +43,7 @@ async fn a_service_is_ready_if_it_reaches_the_database() {
 }
 
 /// A server that accepts connections and never answers costs one `timeout`.
-#[actix_web::test]
+#[testbed::test]
 async fn the_health_check_does_not_wait_for_a_silent_database() {
     let postgres = Postgres::start().await.unwrap();
     if !postgres.is_own() {
@@ -68,7 +68,7 @@ async fn the_health_check_does_not_wait_for_a_silent_database() {
 }
 
 /// `live` needs neither a session nor a database.
-#[actix_web::test]
+#[testbed::test]
 async fn the_liveness_check_needs_no_session_and_no_database() {
     let site = DjangoSite::new(pool(&nowhere()), settings()).unwrap();
     let app = init_service(App::new().configure(routes(site))).await;
@@ -79,7 +79,7 @@ async fn the_liveness_check_needs_no_session_and_no_database() {
 }
 
 /// With this name an administrator finds the connections in `pg_stat_activity`.
-#[actix_web::test]
+#[testbed::test]
 async fn connections_have_the_application_name_in_the_address() {
     let bed = Bed::shared().await;
     let name = format!("orders_{}", std::process::id());

@@ -28,7 +28,7 @@ async fn reader(bed: &Bed, role: &str) -> DjangoSite {
     DjangoSite::new(pool(&format!("postgres://{role}:reader@{address}")), settings()).unwrap()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_mirror_with_read_rights_gets_a_copy_of_each_get_request() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let role = format!("reader_{}", bed.bed().database().name());

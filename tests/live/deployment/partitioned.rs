@@ -6,7 +6,7 @@ use actix_web::{App, web};
 use super::nginx::Nginx;
 use crate::{app::TestApp, beds::Bed};
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_cookies_of_django_and_rust_are_partitioned() {
     let bed = Bed::shared().await;
     let middleware = DjangoSessionMiddleware::optional(bed.site());

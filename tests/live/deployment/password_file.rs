@@ -13,7 +13,7 @@ async fn account(example: &Example, key: &str) -> u16 {
     answer.status().as_u16()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn each_new_connection_uses_the_current_password() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let role = format!("leased_{}", bed.bed().database().name());

@@ -75,7 +75,7 @@ async fn at_rust(visitor: &Browser, rust: &TestApp) -> String {
     visitor.get(&rust.url()).await.unwrap().text().await.unwrap()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_key_rotation_logs_no_user_out() {
     for django in Django::available().unwrap() {
         let settings = Settings::default().secret_key("old");

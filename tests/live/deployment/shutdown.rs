@@ -29,7 +29,7 @@ async fn is_gone(example: &mut Example) {
 }
 
 /// The timeout is an hour, so the process ends only because the clients leave.
-#[actix_web::test]
+#[testbed::test]
 async fn a_shutdown_closes_websockets_and_event_streams() {
     let (mut example, cookie) = example(Bed::shared().await, "3600").await;
     let client = awc::Client::builder().timeout(LONGEST_WAIT).finish();
@@ -52,7 +52,7 @@ async fn a_shutdown_closes_websockets_and_event_streams() {
 }
 
 /// The `shutdown_timeout` disconnects a client that does not read.
-#[actix_web::test]
+#[testbed::test]
 async fn a_client_that_does_not_read_does_not_delay_the_shutdown() {
     let (mut example, cookie) = example(Bed::shared().await, "1").await;
     let address = example.url().strip_prefix("http://").unwrap().to_owned();

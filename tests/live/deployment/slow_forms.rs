@@ -40,7 +40,7 @@ async fn answer(stream: &mut UnixStream) -> Answer {
     Answer::parse(&answer)
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn slow_forms_wait_at_nginx_and_each_client_has_a_share() {
     let body = format!("a={}&csrfmiddlewaretoken={TOKEN}", "x".repeat(15_000));
     let mut settings = DjangoSettings::new("k");

@@ -31,7 +31,7 @@ async fn is_waited_for(bed: &Bed) -> bool {
 }
 
 /// Columns are added, dropped and change their type; no request fails.
-#[actix_web::test]
+#[testbed::test]
 async fn a_migration_fails_no_request() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let app = Arc::new(probe(bed.site()));
@@ -74,7 +74,7 @@ async fn a_migration_fails_no_request() {
 }
 
 /// A migration that waits for its lock blocks all visitors; `lock_timeout` prevents that.
-#[actix_web::test]
+#[testbed::test]
 async fn a_migration_that_waits_for_a_lock_is_an_outage() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let timeout = Duration::from_millis(500);

@@ -11,7 +11,7 @@ use crate::handlers::{answers::header, bed::site};
 
 chapter::code!("deployment", "async fn who");
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_proxy_gets_the_name_of_the_user() {
     let site = site().await;
     let middleware = DjangoSessionMiddleware::login_required(site.clone()).respond_401();

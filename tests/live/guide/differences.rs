@@ -9,7 +9,7 @@ use crate::handlers::{answers::text, bed::site};
 
 chapter::code!("differences", "async fn home");
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_request_to_another_host_gets_a_400() {
     let site = site().await;
     let app = init_service(App::new().configure(routes(site.clone()))).await;

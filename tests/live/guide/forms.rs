@@ -17,7 +17,7 @@ mod limit {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_form_needs_its_token_and_may_be_as_large_as_in_django() {
     let bed = Bed::shared().await;
     let mut settings = settings();

@@ -9,7 +9,7 @@ use crate::{
 
 chapter::code!("live", "async fn events");
 
-#[actix_web::test]
+#[testbed::test]
 async fn events_end_when_the_user_logs_out() {
     let bed = Bed::shared().await;
     let site = bed.site();

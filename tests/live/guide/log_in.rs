@@ -13,7 +13,7 @@ use crate::handlers::{
 
 chapter::code!("log_in", "async fn log_in");
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_visitor_logs_in_and_out() {
     let (bed, site) = (bed().await, site().await);
     let app = init_service(App::new().configure(routes(site.clone()))).await;

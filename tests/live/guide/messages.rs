@@ -12,7 +12,7 @@ use crate::handlers::{
 
 chapter::code!("messages", "async fn save");
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_next_page_shows_the_messages_of_a_handler() {
     let site = site().await;
     let middleware = DjangoSessionMiddleware::optional(site.clone());

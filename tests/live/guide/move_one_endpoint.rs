@@ -8,7 +8,7 @@ use testbed::{Django, Example, Settings};
 
 use crate::beds::{Bed, new_key};
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_moved_endpoint_runs() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     bed.sql("CREATE TABLE shop_order (id serial PRIMARY KEY, customer_id int, total int)").await;

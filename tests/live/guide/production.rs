@@ -12,7 +12,7 @@ use crate::{
 
 chapter::code!("production", "async fn metrics");
 
-#[actix_web::test]
+#[testbed::test]
 async fn outages_are_counted() {
     let site = counted(DjangoSite::new(pool(&nowhere()), settings()).unwrap());
     let page = web::resource("/page").wrap(DjangoSessionMiddleware::required(site));

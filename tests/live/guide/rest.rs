@@ -10,7 +10,7 @@ use crate::rest::bed::{Bed, TOKENS};
 
 chapter::code!("rest", "async fn orders");
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_endpoint_reports_the_user_and_the_authentication_class() {
     let bed = Bed::start(Django::default()).await;
     let mut rest = RestFramework::default();

@@ -12,7 +12,7 @@ use crate::handlers::{
 
 chapter::code!("sessions", "async fn add");
 
-#[actix_web::test]
+#[testbed::test]
 async fn django_reads_the_values_that_a_handler_sets() {
     let site = site().await;
     let client = Client::logged_in(&site, "bob").await;

@@ -7,7 +7,7 @@ use crate::{app::TestApp, beds::Bed};
 chapter::code!("start", "fn with_own_columns");
 
 /// Uses the settings that Django exported.
-#[actix_web::test]
+#[testbed::test]
 async fn a_handler_reads_a_further_column_of_the_user_table() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     bed.sql("ALTER TABLE auth_user ADD is_verified boolean NOT NULL DEFAULT false").await;

@@ -12,7 +12,7 @@ mod sites {
 
 chapter::code!("tenants", "async fn home");
 
-#[actix_web::test]
+#[testbed::test]
 async fn each_host_has_its_own_schema_and_users() {
     let mut beds = Vec::new();
     let mut tenants = Vec::new();

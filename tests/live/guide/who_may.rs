@@ -20,7 +20,7 @@ mod page {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_request_records_its_time_for_the_session_timeout() {
     let site = site().await;
     let app = init_service(App::new().configure(routes(site.clone()))).await;
@@ -43,7 +43,7 @@ async fn a_request_records_its_time_for_the_session_timeout() {
     assert!((now - written().await.unwrap()).abs() < 600.0);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_user_without_the_permission_gets_our_own_page() {
     let site = site().await;
     let resource = web::resource("/items").wrap(page::permission_required(site.clone()));

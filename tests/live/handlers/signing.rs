@@ -1,13 +1,11 @@
 //! An example that needs no server.
 
-use std::process::Command;
-
 use testbed::{Django, Example, Settings, Site};
 
 /// The example prints texts that Django accepts.
 #[actix_web::test]
 async fn the_example_runs() {
-    let output = Command::new(Example::program("signing").unwrap()).output().unwrap();
+    let output = Example::command("signing").unwrap().output().unwrap();
     assert!(output.status.success());
     let message = String::from_utf8(output.stdout).unwrap();
     let line =

@@ -48,7 +48,7 @@ async fn password_of(bed: &Bed, username: &str) -> String {
     user["password"].as_str().unwrap().to_owned()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn authenticate_finds_the_same_users_and_leaves_the_same_passwords_as_django() {
     const COLUMNS: [&str; 9] = [
         TODAY,
@@ -117,7 +117,7 @@ async fn authenticate_finds_the_same_users_and_leaves_the_same_passwords_as_djan
 }
 
 /// Counts the hashings instead of the time: an unknown user costs as much as a wrong password.
-#[actix_web::test]
+#[testbed::test]
 async fn the_response_time_does_not_reveal_who_has_a_password() {
     let bed = Bed::new().await;
     let runs = Arc::new(AtomicUsize::new(0));
@@ -158,7 +158,7 @@ async fn the_response_time_does_not_reveal_who_has_a_password() {
     assert_eq!(password_of(&bed, "old").await, OLD);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_password_is_upgraded_in_the_table_that_has_it() {
     let mut child = UserModel::new("bigint_child");
     child.primary_key = "biguser_ptr_id".into();
@@ -193,7 +193,7 @@ async fn a_password_is_upgraded_in_the_table_that_has_it() {
 
 /// Another client changes the password while the old one is being upgraded: the new password stays, and
 /// the old one is refused.
-#[actix_web::test]
+#[testbed::test]
 async fn an_upgrade_never_overwrites_a_newer_password() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password_column": OLD })).await;
@@ -216,7 +216,7 @@ async fn an_upgrade_never_overwrites_a_newer_password() {
 }
 
 /// `set_password` overwrites any password in the row, as Django's `save()` does.
-#[actix_web::test]
+#[testbed::test]
 async fn set_password_writes_what_django_writes() {
     for django in Django::available().unwrap() {
         let bed = Bed::without_users(django, &Settings::default()).await;
@@ -256,7 +256,7 @@ async fn set_password_writes_what_django_writes() {
 }
 
 /// A trigger in the database replaces the new encoding with an old one each time.
-#[actix_web::test]
+#[testbed::test]
 async fn a_password_upgrade_is_tried_once() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password_column": OLD })).await;
@@ -277,7 +277,7 @@ async fn a_password_upgrade_is_tried_once() {
     assert_eq!(password_of(&bed, "ada").await, OTHER);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_role_needs_the_right_to_update_passwords_only_for_upgrades() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password_column": OLD })).await;
@@ -304,7 +304,7 @@ async fn a_role_needs_the_right_to_update_passwords_only_for_upgrades() {
 }
 
 /// A backend may lock visitors out, as the one of django-axes does, so skipping it must be logged.
-#[actix_web::test]
+#[testbed::test]
 async fn skipping_an_unknown_backend_is_logged() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password_column": TODAY })).await;

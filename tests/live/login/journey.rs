@@ -13,7 +13,7 @@ use crate::{
     beds::{pool, settings},
 };
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_login_at_django_is_valid_in_rust_until_the_logout() {
     for django in Django::available().unwrap() {
         journey(django).await;

@@ -73,7 +73,7 @@ async fn last_login(bed: &Bed, username: &str) -> Value {
     bed.sql(&query).await[0][0].take()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_user_stays_logged_in_when_the_password_is_upgraded() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let site = |iterations| {
@@ -111,7 +111,7 @@ async fn change_password(
     Ok(HttpResponse::Ok().finish())
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn changing_the_password_ends_all_other_sessions() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let calls = Arc::new(AtomicUsize::new(0));
@@ -142,7 +142,7 @@ async fn changing_the_password_ends_all_other_sessions() {
 }
 
 /// In this case Django loses the visitor's session, because it has already changed the row's key.
-#[actix_web::test]
+#[testbed::test]
 async fn a_failed_login_leaves_the_session_unchanged() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
@@ -180,7 +180,7 @@ async fn a_failed_login_leaves_the_session_unchanged() {
 
 /// A double click: the second request does not find the anonymous session any more. The same happens to a
 /// login after another request ended the session. Its data does not come back.
-#[actix_web::test]
+#[testbed::test]
 async fn a_login_on_a_deleted_session_creates_a_new_session() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
@@ -213,7 +213,7 @@ async fn a_login_on_a_deleted_session_creates_a_new_session() {
 }
 
 /// No later event keeps the user logged in.
-#[actix_web::test]
+#[testbed::test]
 async fn a_logout_has_deleted_the_row_when_it_returns() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
@@ -241,7 +241,7 @@ async fn a_logout_has_deleted_the_row_when_it_returns() {
     assert_eq!(row(bed, &key).await, Value::Null);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn login_and_logout_need_only_the_documented_rights() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let role = format!("log_in_{}", bed.bed().database().name());
@@ -285,7 +285,7 @@ async fn login_and_logout_need_only_the_documented_rights() {
     bed.sql(&format!("DROP ROLE {role}")).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn no_log_line_has_a_password_a_hash_or_a_key() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
@@ -319,7 +319,7 @@ async fn no_log_line_has_a_password_a_hash_or_a_key() {
 }
 
 /// A test without a database can check handlers that log in and out.
-#[actix_web::test]
+#[testbed::test]
 async fn a_handler_under_test_logs_in_and_out() {
     async fn again(req: HttpRequest, ada: DjangoUser, session: DjangoSessionMut) -> &'static str {
         session.logout().await.unwrap();

@@ -53,7 +53,7 @@ fn settings_with(hashers: &[PasswordHasher]) -> DjangoSettings {
     settings().with(|s| s.password_hashers = Some(hashers.to_vec()))
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn every_encoded_password_is_checked_as_django_checks_it() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
@@ -88,7 +88,7 @@ async fn every_encoded_password_is_checked_as_django_checks_it() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn django_accepts_the_passwords_that_are_encoded_here() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;

@@ -74,7 +74,7 @@ const TARGETS: [&str; 24] = [
     "/a?b?c",
 ];
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_visitor_is_redirected_to_the_login_page_as_in_django() {
     let app = {
         let bed = Bed::shared().await;
@@ -146,7 +146,7 @@ const HOSTS: &[&str] = &[
     "_",
 ];
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_next_parameter_has_the_prefix_of_the_site_and_an_allowed_host() {
     const LOGIN_URLS: [&str; 3] =
         ["/accounts/login/", "http://example.com/login/", "https://sso.example.com/login/?a=b"];

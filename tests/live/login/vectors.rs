@@ -56,7 +56,7 @@ const OTHERWISE: [(&str, &str); 15] = [
     ("password changed here", "done in another way: see `log_in`"),
 ];
 
-#[actix_web::test]
+#[testbed::test]
 async fn sessions_change_as_they_did_in_django() {
     let site = Settings::default().secret_key(SECRET_KEY);
     let bed = Bed::start(Django::default(), site).await;
@@ -87,7 +87,7 @@ async fn sessions_change_as_they_did_in_django() {
 }
 
 /// Compares the user, the password in the row, and the number of runs of a hasher.
-#[actix_web::test]
+#[testbed::test]
 async fn authenticate_finds_the_same_users_with_as_many_hashings_as_django() {
     let site = Settings::default().secret_key(SECRET_KEY);
     let bed = Bed::start(Django::default(), site).await;
@@ -398,7 +398,7 @@ pub(crate) fn seconds(text: &str) -> f64 {
 
 /// Compares Django's login and logout views with the handlers of the guide: the rows and the cookies. The
 /// application decides on the text of the pages and on the redirects.
-#[actix_web::test]
+#[testbed::test]
 async fn a_form_does_what_djangos_views_do() {
     const ALIKE: [&str; 8] = [
         "LoginView: right password",

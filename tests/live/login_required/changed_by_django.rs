@@ -13,7 +13,7 @@ async fn status(browser: &Browser, app: &TestApp) -> u16 {
     browser.get(&format!("{}/user", app.url())).await.unwrap().status().as_u16()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_login_that_ends_at_django_ends_here_at_the_next_request() {
     for django in Django::available().unwrap() {
         let site = Settings::default().user("ada", "lovelace");

@@ -17,7 +17,7 @@ use crate::{
     probe::probe,
 };
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_wrong_hash_is_anonymous_in_both_but_only_django_deletes_the_row() {
     for django in Django::available().unwrap() {
         let bed = Bed::without_users(django, &Settings::default()).await;
@@ -35,7 +35,7 @@ async fn a_wrong_hash_is_anonymous_in_both_but_only_django_deletes_the_row() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_fallback_hash_is_valid_in_both_but_only_django_makes_a_new_key() {
     for django in Django::available().unwrap() {
         let bed =
@@ -61,7 +61,7 @@ async fn a_fallback_hash_is_valid_in_both_but_only_django_makes_a_new_key() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_that_makes_django_fail_is_anonymous_here() {
     let failing = [
         "\"\"",
@@ -95,7 +95,7 @@ async fn a_session_that_makes_django_fail_is_anonymous_here() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn lists_and_dictionaries_are_not_primary_keys_here() {
     let bed = Bed::of_model("texts.TextUser").await;
     let app = probe(
@@ -114,7 +114,7 @@ async fn lists_and_dictionaries_are_not_primary_keys_here() {
 }
 
 /// Case 40: every attacker can make a hash with the empty secret.
-#[actix_web::test]
+#[testbed::test]
 async fn an_empty_fallback_secret_is_refused_here_although_django_accepts_it() {
     let bed =
         Bed::without_users(Django::default(), &Settings::default().secret_key_fallbacks([""]))
@@ -134,7 +134,7 @@ async fn an_empty_fallback_secret_is_refused_here_although_django_accepts_it() {
 
 /// A user is logged in and lacks the permission: Django's decorators redirect to the login page, and so does
 /// the middleware with the error handler of its documentation.
-#[actix_web::test]
+#[testbed::test]
 async fn a_user_without_the_permission_gets_a_403_or_the_answer_of_the_decorators() {
     let sends = |middleware: DjangoSessionMiddleware| {
         middleware.error_handler(|error, req| match error {

@@ -333,7 +333,7 @@ pub(crate) struct Tally {
     pub(crate) server_errors: usize,
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn random_sessions_have_the_user_and_permissions_that_django_finds() {
     let mut rng = Rng(seed());
     let versions = Django::available().unwrap();

@@ -56,7 +56,7 @@ impl Example {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn whoami_shows_the_account() {
     let bed = Bed::new().await;
     let permissions = ["shop.view_item", "shop.add_item", "blog.add_post"];
@@ -86,7 +86,7 @@ async fn whoami_shows_the_account() {
     assert_eq!(whoami.get("/user", &alice).await.0, 200);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn whoami_reads_backends_and_the_user_table_from_the_environment() {
     let bed = Bed::of_model("bigint.BigUser").await;
     bed.user("alice", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
@@ -102,7 +102,7 @@ async fn whoami_reads_backends_and_the_user_table_from_the_environment() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn whoami_reads_what_a_site_exported() {
     let mut bed = Bed::without_users(
         Django::default(),
@@ -137,7 +137,7 @@ async fn whoami_reads_what_a_site_exported() {
 
 /// The error is reported at the start, not at the first request; the table can be created while the service
 /// runs.
-#[actix_web::test]
+#[testbed::test]
 async fn whoami_reports_a_missing_table_at_the_start() {
     let bed = Bed::new().await;
     bed.user("alice", json!({ "password": "x" })).await;
@@ -154,7 +154,7 @@ async fn whoami_reports_a_missing_table_at_the_start() {
     assert_eq!(whoami.account(&alice).await.unwrap()["username"], "alice");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn auth_version_ends_the_sessions_that_django_ends() {
     for django in Django::available().unwrap() {
         let settings = Settings::default().auth_user_model("versioned.VersionedUser");
@@ -173,7 +173,7 @@ async fn auth_version_ends_the_sessions_that_django_ends() {
 }
 
 /// Users whom django-otp verified, in every state of a device and a session.
-#[actix_web::test]
+#[testbed::test]
 async fn two_factor_admits_users_whom_django_otp_verified() {
     let login_page = "/account/two_factor/?next=/account";
     for django in Django::available().unwrap() {
@@ -258,7 +258,7 @@ async fn two_factor_admits_users_whom_django_otp_verified() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn impersonation_acts_as_the_same_user_as_in_django() {
     for django in Django::available().unwrap() {
         let settings = Settings::default()
@@ -304,7 +304,7 @@ async fn impersonation_acts_as_the_same_user_as_in_django() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn rest_framework_gives_the_answers_of_django_rest_framework() {
     for django in Django::available().unwrap() {
         // The newest version that supports this Django.
@@ -359,7 +359,7 @@ async fn rest_framework_gives_the_answers_of_django_rest_framework() {
 /// The longest wait for an event on a busy machine.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-#[actix_web::test]
+#[testbed::test]
 async fn websocket_and_events_end_with_the_session() {
     let bed = Bed::new().await;
     bed.user("ben", json!({ "password": "y" })).await;
@@ -466,7 +466,7 @@ impl Socket {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn metrics_counts_by_middleware_reason_and_backend() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
@@ -487,7 +487,7 @@ async fn metrics_counts_by_middleware_reason_and_backend() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn permissions_and_pages_still_redirects_with_its_own_403_page() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;

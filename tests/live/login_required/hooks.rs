@@ -56,7 +56,7 @@ fn nested(site: DjangoSite) -> TestApp {
     })
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_user_hook_runs_once_a_request_and_its_refusal_is_final() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
@@ -89,7 +89,7 @@ async fn the_user_hook_runs_once_a_request_and_its_refusal_is_final() {
     assert_eq!(calls.load(Ordering::Relaxed), before);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_user_hook_may_return_another_user_no_user_or_an_error() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x", "is_superuser": true })).await;
@@ -149,7 +149,7 @@ async fn the_user_hook_may_return_another_user_no_user_or_an_error() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_remembered_hint_belongs_to_the_session_and_not_to_the_impersonated_user() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
@@ -168,7 +168,7 @@ async fn a_remembered_hint_belongs_to_the_session_and_not_to_the_impersonated_us
     assert_eq!(app.status("/user", &key).await, 302);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn users_are_found_without_a_session() {
     let bed = Bed::new().await;
     let groups = json!({ "editors": ["shop.weird.name"] });
@@ -195,7 +195,7 @@ async fn users_are_found_without_a_session() {
     refused(NotLoggedIn::Inactive, site.user_by_username("idle").await).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_username_is_compared_by_the_collation_of_its_column() {
     let bed = Bed::of_model("bigint.Child").await;
     bed.user("ada", json!({ "password": "x", "nickname": "countess" })).await;
@@ -219,7 +219,7 @@ async fn a_username_is_compared_by_the_collation_of_its_column() {
     assert!(site.user_by_username("ada").await.unwrap_err().wants_login());
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn hashids_stand_for_integers() {
     // The package does not support Django 6.
     let versions = Django::available().unwrap().into_iter().filter(|it| *it != Django::V6_1);
@@ -272,7 +272,7 @@ async fn log_in(
     Ok("welcome")
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_login_writes_the_user_id_in_the_form_of_the_site() {
     let settings = Settings::default().auth_user_model("hashids.HashidUser");
     let bed = Bed::without_users(Django::default(), &settings).await;
@@ -309,7 +309,7 @@ async fn a_login_writes_the_user_id_in_the_form_of_the_site() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn revalidate_finds_the_user_of_a_session_again() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
@@ -360,7 +360,7 @@ async fn revalidate_finds_the_user_of_a_session_again() {
 }
 
 /// A date that Django cannot read is an error on each of its pages; here the visitor is anonymous.
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_ends_before_the_year_10000() {
     for django in Django::available().unwrap() {
         let bed = Bed::without_users(django, &Settings::default()).await;

@@ -72,7 +72,7 @@ async fn expected(site: &DjangoSite, key: &str) -> Option<String> {
     Some(user.username().to_owned())
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn what_is_remembered_never_changes_an_answer() {
     let bed = Bed::new().await;
     let names = ["ada", "bob", "cyd"];
@@ -121,7 +121,7 @@ async fn what_is_remembered_never_changes_an_answer() {
     assert!(let_in > STEPS / 20 && turned_away > STEPS / 10, "{let_in} {turned_away}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_wrong_hint_costs_a_single_query() {
     let bed = Bed::new().await;
     let texts = users(&bed, &["ada", "bob"]).await;
@@ -154,7 +154,7 @@ async fn a_wrong_hint_costs_a_single_query() {
 
 /// A middleware without a permission needs no right to read the permission tables, and does not wait for
 /// locks on them.
-#[actix_web::test]
+#[testbed::test]
 async fn permissions_are_not_read_unless_a_middleware_asks_for_them() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;
@@ -170,7 +170,7 @@ async fn permissions_are_not_read_unless_a_middleware_asks_for_them() {
 }
 
 /// One statement reads the state of one moment; no part of the answer is older.
-#[actix_web::test]
+#[testbed::test]
 async fn a_change_takes_effect_at_once() {
     let bed = Bed::new().await;
     let texts = users(&bed, &["ada", "bob"]).await;
@@ -242,7 +242,7 @@ async fn a_change_takes_effect_at_once() {
 }
 
 /// A session with a fallback key is admitted, and each request reports that the old key is still needed.
-#[actix_web::test]
+#[testbed::test]
 async fn every_request_reports_the_use_of_a_fallback_key() {
     let bed = Bed::new().await;
     let texts = users(&bed, &["ada"]).await;
@@ -266,7 +266,7 @@ async fn every_request_reports_the_use_of_a_fallback_key() {
 }
 
 /// One site has verified the hash of a session; another site verifies it again with its own keys.
-#[actix_web::test]
+#[testbed::test]
 async fn a_site_does_not_trust_what_another_site_verified() {
     let bed = Bed::new().await;
     let texts = users(&bed, &["ada"]).await;
@@ -289,7 +289,7 @@ fn address(session: &DjangoSession) -> *const u8 {
     json.as_ptr()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_same_text_is_decoded_once() {
     let bed = Bed::new().await;
     let texts = users(&bed, &["ada", "bob"]).await;
@@ -312,7 +312,7 @@ async fn the_same_text_is_decoded_once() {
 
 /// 300 concurrent requests for a session of 4 MiB share one copy of the row and one copy of the decoded
 /// data, although it is too large to be remembered.
-#[actix_web::test]
+#[testbed::test]
 async fn concurrent_requests_share_one_row() {
     const SIZE: usize = 4 << 20;
     let bed = Bed::new().await;
@@ -333,7 +333,7 @@ async fn concurrent_requests_share_one_row() {
 
 /// Each request of a batch gets its own answer: a value that the database cannot deliver fails only the
 /// request that needs it.
-#[actix_web::test]
+#[testbed::test]
 async fn a_broken_row_fails_only_its_own_visitor() {
     const VISITORS: usize = 12;
     let bed = Bed::new().await;

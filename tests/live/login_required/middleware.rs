@@ -65,7 +65,7 @@ fn app(site: DjangoSite) -> TestApp {
     })
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn each_visitor_gets_the_answer_of_the_middleware() {
     let bed = Bed::new().await;
     let made = async |name: &str, permissions: &[&str], staff: bool, superuser: bool| {
@@ -150,7 +150,7 @@ async fn keep(user: DjangoUser, kept: web::Data<Kept>) -> &'static str {
     "a page"
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_user_outlives_the_request_and_the_server() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
@@ -176,7 +176,7 @@ async fn a_user_outlives_the_request_and_the_server() {
     assert!(!not_asked.has_perm("no.such").await.unwrap());
 }
 
-#[actix_web::test]
+#[testbed::test]
 #[should_panic(expected = "\"add_item\" has no app label")]
 async fn a_permission_without_an_app_is_refused_when_the_middleware_is_made() {
     let pool = pool("postgres://user@localhost/nowhere");
@@ -184,7 +184,7 @@ async fn a_permission_without_an_app_is_refused_when_the_middleware_is_made() {
     drop(DjangoSessionMiddleware::login_required(site).permission_required("add_item"));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_login_url_is_chosen_for_each_request() {
     let log = Log::default();
     log.listen();

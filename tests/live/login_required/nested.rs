@@ -109,7 +109,7 @@ impl Visitor {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn every_chain_of_middlewares_admits_what_all_of_them_admit() {
     let bed = Bed::new().await;
     let mut visitors = vec![];
@@ -190,7 +190,7 @@ async fn access_log(
     Ok(response)
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_access_log_around_a_middleware_sees_the_users_that_it_refused() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;

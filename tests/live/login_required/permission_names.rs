@@ -35,7 +35,7 @@ fn grant(codename: &str) -> String {
     )
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_permission_that_was_granted_a_moment_ago_is_found_though_its_name_was_unknown() {
     for django in Django::available().unwrap() {
         let bed = Bed::without_users(django, &Settings::default()).await;

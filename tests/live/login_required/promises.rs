@@ -11,7 +11,7 @@ use crate::{
     probe::page,
 };
 
-#[actix_web::test]
+#[testbed::test]
 async fn each_middleware_admits_only_what_its_documentation_says() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;

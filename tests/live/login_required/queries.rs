@@ -67,7 +67,7 @@ fn app(site: DjangoSite) -> TestApp {
     })
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_request_makes_only_the_queries_that_it_needs() {
     let bed = Bed::new().await;
     let fields = json!({ "password": "x", "permissions": ["shop.add_item"] });
@@ -154,7 +154,7 @@ async fn a_request_makes_only_the_queries_that_it_needs() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_primary_key_index_is_used_for_every_key_type() {
     let models = [
         ("auth.User", UserModel::default(), "1"),

@@ -105,14 +105,14 @@ async fn check_model_with(
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_bigint_primary_key() {
     let far = "9223372036854775807";
     let ids: &[_] = &["\"9223372036854775807\"", "9223372036854775807", "\"+9223372036854775807\""];
     check_model("bigint.BigUser", UserModel::new("bigint_biguser"), "id", &[(far, ids)]).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_child_of_multi_table_inheritance() {
     let mut child = UserModel::new("bigint_child");
     child.primary_key = "biguser_ptr_id".into();
@@ -122,7 +122,7 @@ async fn a_child_of_multi_table_inheritance() {
     check_model("bigint.Child", child, "id", &[]).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_uuid_primary_key() {
     let own: OwnKeys<'_> = &[
         (
@@ -151,7 +151,7 @@ async fn a_uuid_primary_key() {
     check_model("uuids.UuidUser", UserModel::new("uuids_uuiduser"), "id", own).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_text_primary_key() {
     let own: OwnKeys<'_> = &[
         ("5", &["5", "\"5\"", "5.0", "\"5 \"", "\" 5\"", "\"\u{ff15}\""]),
@@ -172,7 +172,7 @@ async fn a_text_primary_key() {
     check_model("texts.TextUser", model, "code", own).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_table_and_columns_by_other_names() {
     let mut renamed = UserModel::new("people");
     renamed.primary_key = "person_id".into();
@@ -194,12 +194,12 @@ fn bare() -> UserModel {
     })
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_model_without_is_active_and_permissions() {
     check_model("bare.BareUser", bare(), "id", &[]).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_one_to_one_primary_key() {
     let mut account = UserModel::new("onetoone_account");
     account.primary_key = "person_id".into();
@@ -226,12 +226,12 @@ fn with_auth_version(site: DjangoSite) -> DjangoSite {
     })
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_auth_hash_with_another_message_salt_and_algorithm() {
     check_model_with(with_auth_version, "versioned.VersionedUser", versioned(), "id", &[]).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn another_auth_version_ends_the_sessions_and_a_manager_hides_users() {
     let settings = Settings::default()
         .auth_user_model("versioned.VersionedUser")
@@ -269,7 +269,7 @@ async fn another_auth_version_ends_the_sessions_and_a_manager_hides_users() {
     agree(&key, false).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_model_without_get_session_auth_hash_takes_any_hash() {
     let bed = Bed::of_model("bare.BareUser").await;
     let ada = bed.user("ada", json!({ "password": "lovelace" })).await;
@@ -286,7 +286,7 @@ async fn a_model_without_get_session_auth_hash_takes_any_hash() {
     assert_eq!(app.status("/user", &other).await, 302);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn tables_in_a_schema_of_their_own() {
     let settings = Settings::default();
     let bed = Bed::without_users(Django::default(), &settings).await;
@@ -327,7 +327,7 @@ async fn tables_in_a_schema_of_their_own() {
     assert_eq!(who["permissions"], json!(["shop.add_item"]));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn some_backends_let_inactive_users_in() {
     let own = "site.backends.Lenient";
     for django in Django::available().unwrap() {
@@ -369,7 +369,7 @@ async fn user_of(site: &DjangoSite, key: &str) -> Result<DjangoUser, Error> {
     site.get_user(&session).await
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn further_columns_come_by_name_and_type() {
     let bed = Bed::new().await;
     let fields = json!({ "password": "x", "email": "ada@example.com", "first_name": "Ada" });
@@ -392,7 +392,7 @@ async fn further_columns_come_by_name_and_type() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_column_that_a_child_has_beside_its_parents() {
     let bed = Bed::of_model("bigint.Child").await;
     bed.user("ada", json!({ "password": "x", "nickname": "countess" })).await;
@@ -408,7 +408,7 @@ async fn a_column_that_a_child_has_beside_its_parents() {
 }
 
 /// Legacy tables have keys of all types; Django reads them with `managed = False`.
-#[actix_web::test]
+#[testbed::test]
 async fn a_primary_key_of_fixed_width() {
     let bed = Bed::of_model("texts.TextUser").await;
     for code in ["a", "abc"] {

@@ -22,7 +22,7 @@ async fn groups(user: DjangoUser) -> Result<String, Error> {
     Ok(json!(user.groups().await?).to_string())
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn groups_and_group_tests_give_the_answers_of_django() {
     for version in Django::available().unwrap() {
         let bed = Bed::without_users(version, &Settings::default()).await;
@@ -92,7 +92,7 @@ async fn groups_and_group_tests_give_the_answers_of_django() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_user_test_admits_only_users_who_pass_it() {
     let site = test::site()
         .user(TestUser::new(1, "ada").column("is_verified", true))
@@ -126,7 +126,7 @@ async fn a_user_test_admits_only_users_who_pass_it() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_user_test_that_fails_or_hangs_admits_no_visitor() {
     let site = test::site().user(TestUser::new(7, "ada")).build();
     let failing = DjangoSessionMiddleware::optional(site.clone())
@@ -139,7 +139,7 @@ async fn a_user_test_that_fails_or_hangs_admits_no_visitor() {
     assert!(answer.headers().contains_key("Retry-After"));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_test_user_has_the_groups_that_the_test_gives() {
     let site = test::site().user(TestUser::new(7, "ada")).build();
     let middleware = DjangoSessionMiddleware::optional(site.clone()).group_required("editors");

@@ -17,7 +17,7 @@ enum Side {
 /// What one request came to: results, what the messages cookie holds, and what each session does.
 type Step = (Vec<Value>, Option<String>, Vec<String>);
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_service_stores_and_shows_the_same_messages_as_django() {
     let mut rng = Rng(seed());
     let mut overflows = 0;

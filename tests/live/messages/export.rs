@@ -31,7 +31,7 @@ async fn leave(messages: Messages) -> &'static str {
     "left"
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_export_contains_the_settings_of_messages() {
     let storage = "django.contrib.messages.storage.session.SessionStorage";
     for version in Django::available().unwrap() {
@@ -67,7 +67,7 @@ async fn the_export_contains_the_settings_of_messages() {
 }
 
 /// The service cannot know what a custom class does.
-#[actix_web::test]
+#[testbed::test]
 async fn a_custom_storage_only_makes_messages_fail() {
     for (setting, path) in [
         ("MESSAGE_STORAGE", "django.contrib.messages.storage.base.BaseStorage"),

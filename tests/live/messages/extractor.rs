@@ -39,7 +39,7 @@ async fn show(messages: Messages) -> String {
     messages.iter().map(|each| format!("[{}: {}]", each.tags(), each.html())).collect()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn messages_are_stored_with_every_kind_of_response() {
     let middleware = DjangoSessionMiddleware::optional(site(MessageStorage::Cookie));
     let app = App::new().wrap(middleware.clone()).route("/show", web::get().to(show));
@@ -81,7 +81,7 @@ async fn messages_are_stored_with_every_kind_of_response() {
 }
 
 /// A client cannot make messages: the cookie is signed.
-#[actix_web::test]
+#[testbed::test]
 async fn a_forged_cookie_contains_no_messages() {
     let middleware = DjangoSessionMiddleware::optional(site(MessageStorage::Cookie));
     let app = init_service(App::new().wrap(middleware).route("/", web::get().to(show))).await;
@@ -97,7 +97,7 @@ async fn a_forged_cookie_contains_no_messages() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_storage_that_cannot_be_used_is_named_in_the_error() {
     for (storage, named) in [
         (MessageStorage::Other("shop.messages.Storage".into()), "shop.messages.Storage"),
@@ -114,7 +114,7 @@ async fn a_storage_that_cannot_be_used_is_named_in_the_error() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_test_can_read_the_messages_that_a_handler_added() {
     async fn save(messages: Messages) -> &'static str {
         messages.debug("not kept");

@@ -51,7 +51,7 @@ fn site(bed: &Bed, change: impl FnOnce(DjangoSettings) -> DjangoSettings) -> Dja
 }
 
 /// The inner middleware stores the session before the outer one has the response.
-#[actix_web::test]
+#[testbed::test]
 async fn a_read_only_middleware_can_be_around_one_that_writes() {
     let log = Log::default();
     log.listen();
@@ -63,7 +63,7 @@ async fn a_read_only_middleware_can_be_around_one_that_writes() {
 }
 
 /// A middleware of another cookie stores no messages.
-#[actix_web::test]
+#[testbed::test]
 async fn two_nested_sites_store_messages_in_one_session() {
     let bed = Bed::new().await;
     let outer = |settings: DjangoSettings| {

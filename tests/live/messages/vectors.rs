@@ -11,7 +11,7 @@ use testbed::{Django, Settings, TestBed};
 use super::operations::{Outcome, SECRET_KEY, request, settings, signer};
 use crate::beds::pool;
 
-#[actix_web::test]
+#[testbed::test]
 async fn every_operation_has_the_same_result_as_in_django() {
     let bed = bed().await;
     let pool = pool(bed.database_url());

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::beds::pool;
 
-#[actix_web::test]
+#[testbed::test]
 async fn messages_are_written_as_django_writes_them() {
     let bed = bed().await;
     let oracle = bed.oracle().await.unwrap();

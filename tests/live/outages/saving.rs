@@ -82,7 +82,7 @@ async fn row(site: &DjangoSite) -> String {
     site.create(&data, Expiry::Default).await.unwrap().key().as_str().to_owned()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_killed_or_frozen_server_never_reports_success_for_unsaved_changes() {
     let postgres = Postgres::start().await.unwrap();
     let bed = TestBed::on(&postgres, Django::default(), Settings::default()).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_killed_or_frozen_server_never_reports_success_for_unsaved_changes() {
     assert_eq!(request(&site, &key, Change::Insert, nothing).await, (200, true));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_flushed_session_is_deleted_even_if_the_handler_panics_or_is_dropped() {
     static ENOUGH: Notify = Notify::const_new();
 
@@ -200,7 +200,7 @@ impl Role {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn each_feature_needs_exactly_the_rights_that_the_guide_names() {
     let role = Role::new().await;
     for (rights, makes, changes, ends) in [
@@ -236,7 +236,7 @@ async fn each_feature_needs_exactly_the_rights_that_the_guide_names() {
     role.end().await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_read_only_server_and_a_table_without_write_rights_are_outages() {
     let role = Role::new().await;
     role.may("SELECT, INSERT, UPDATE, DELETE").await;
@@ -263,7 +263,7 @@ async fn a_read_only_server_and_a_table_without_write_rights_are_outages() {
     role.end().await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_saved_row_keeps_further_columns_and_a_new_row_needs_their_defaults() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));

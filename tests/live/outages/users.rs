@@ -89,7 +89,7 @@ fn app(site: DjangoSite, postgres: Postgres) -> TestApp {
     })
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_outage_between_session_and_user_is_a_503_and_never_anonymous() {
     let Some(postgres) = server_of_our_own().await else { return };
     let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
@@ -121,7 +121,7 @@ async fn an_outage_between_session_and_user_is_a_503_and_never_anonymous() {
 }
 
 /// After a failed lookup, the same request can look up the user again.
-#[actix_web::test]
+#[testbed::test]
 async fn an_outage_is_not_remembered() {
     let Some(postgres) = server_of_our_own().await else { return };
     let bed = Bed::on(&postgres, Django::default(), &Settings::default()).await;
@@ -131,7 +131,7 @@ async fn an_outage_is_not_remembered() {
     assert_eq!(app.get("/survive", &key).await.text(), "true");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_user_model_that_does_not_fit_is_a_503_and_never_anonymous() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x" })).await;

@@ -49,7 +49,7 @@ async fn session_security(
     next.call(req).await
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn requests_to_the_service_keep_a_session_of_django_session_security_alive() {
     let middleware = "session_security.middleware.SessionSecurityMiddleware";
     let settings = site_with(&["django-session-security==2.6.8"], &["session_security"])

@@ -11,7 +11,7 @@ use crate::{
     settings::check::in_use,
 };
 
-#[actix_web::test]
+#[testbed::test]
 async fn with_django_loginas_the_session_names_the_other_user() {
     let apps = ["django.contrib.admin", "django.contrib.messages", "loginas"];
     let messages = "django.contrib.messages.middleware.MessageMiddleware";
@@ -30,7 +30,7 @@ async fn with_django_loginas_the_session_names_the_other_user() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_backend_of_django_su_is_known() {
     let settings = site_with(&["django-su==1.0.0"], &["django_su"]);
     let backends = [MODEL_BACKEND, "django_su.backends.SuBackend"];
@@ -56,7 +56,7 @@ async fn the_backend_of_django_su_is_known() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_login_is_left_to_django_if_django_axes_counts_attempts() {
     let axes = "axes.backends.AxesStandaloneBackend";
     let settings = site_with(&["django-axes==8.3.1"], &["axes"])

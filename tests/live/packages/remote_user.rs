@@ -42,7 +42,7 @@ async fn session_of_ada(bed: &Bed, backend: &str) -> String {
     key
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_ends_when_the_proxy_names_no_user_or_another_user() {
     let middleware = "own.remote.ByHeader";
     let settings = site_with(&[], &[])
@@ -78,7 +78,7 @@ async fn a_session_ends_when_the_proxy_names_no_user_or_another_user() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_persistent_remote_user_is_the_user_whom_the_session_names() {
     let middleware = "django.contrib.auth.middleware.PersistentRemoteUserMiddleware";
     let settings = site_with(&[], &[])

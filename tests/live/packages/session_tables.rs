@@ -63,7 +63,7 @@ async fn refused(site: &DjangoSite, class: &str) {
     assert!(sentence.contains(class) && sentence.contains("session_columns"), "{sentence}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn django_user_sessions_can_end_sessions_that_the_service_created() {
     // The package imports `pkg_resources`, which newer Pythons do not have by themselves.
     let packages = ["django-user-sessions==2.0.0", "setuptools==80.9.0"];
@@ -97,7 +97,7 @@ async fn django_user_sessions_can_end_sessions_that_the_service_created() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn django_qsessions_can_end_sessions_that_the_service_created() {
     let packages = ["django-qsessions==2.1.0"];
     let middleware = "qsessions.middleware.SessionMiddleware";

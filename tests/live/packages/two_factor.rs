@@ -6,7 +6,7 @@ use testbed::{Browser, Example, Site};
 use super::{beds, entries_of, exported, post, site_with};
 use crate::beds::PASSWORD;
 
-#[actix_web::test]
+#[testbed::test]
 async fn users_with_a_second_factor_of_django_two_factor_auth_are_let_in() {
     let packages = [
         "django-two-factor-auth==1.18.1",

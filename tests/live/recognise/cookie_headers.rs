@@ -12,7 +12,7 @@ use crate::{
     beds::{Bed, Rng, seed},
 };
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_session_key_is_the_one_that_django_sees() {
     let seed = seed();
     let mut rng = Rng(seed);
@@ -51,7 +51,7 @@ async fn the_session_key_is_the_one_that_django_sees() {
 }
 
 /// Several headers are read as one, as in HTTP/2, and as an ASGI server joins them.
-#[actix_web::test]
+#[testbed::test]
 async fn several_cookie_headers_are_read_as_one() {
     let bed = Bed::shared().await;
     let middleware = DjangoSessionMiddleware::optional(bed.site());

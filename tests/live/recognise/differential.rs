@@ -261,7 +261,7 @@ fn cases(hash: &str, graces_hash: &str, idles_hash: &str, key_salt: &str) -> Vec
     cases
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn numbered_cases_get_the_verdict_of_django() {
     for django in Django::available().unwrap() {
         // A separate database, because some of the keys are fixed.
@@ -382,7 +382,7 @@ async fn assert_same_session(bed: &Bed, name: &str, django: &Value, rust: &Value
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn secrets_may_be_bytes_and_have_fallbacks() {
     // Cases 20, 21 and 39: the secret that signed the data, and whether the data is read.
     let unprintable = json!({ "hex": "fffe" });
@@ -430,7 +430,7 @@ fn an_empty_fallback_is_refused() {
 }
 
 /// Case 41: a session expires exactly at its `expire_date`.
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_ends_at_the_very_microsecond() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
@@ -449,7 +449,7 @@ async fn a_session_ends_at_the_very_microsecond() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn random_sessions_get_the_verdict_of_django() {
     let versions = Django::available().unwrap();
     let mut tally = Tally::default();
@@ -468,7 +468,7 @@ async fn random_sessions_get_the_verdict_of_django() {
     assert!(tally.named > 300, "{tally:?}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn unusual_texts_with_a_valid_signature_get_the_verdict_of_django() {
     let versions = Django::available().unwrap();
     let mut tally = Tally::default();

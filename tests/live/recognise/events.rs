@@ -14,7 +14,7 @@ use crate::beds::Bed;
 
 const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 
-#[actix_web::test]
+#[testbed::test]
 async fn events_name_the_outcome_the_middleware_and_the_backend() {
     let bed = Bed::shared().await;
     let heard: Arc<Mutex<Vec<String>>> = Arc::default();

@@ -28,7 +28,7 @@ impl Secrets {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn no_log_line_error_or_debug_output_has_a_session_key_session_data_or_a_secret() {
     let site = Settings::default().secret_key(SECRET_KEY).secret_key_fallbacks([FALLBACK]);
     let bed = Bed::start(Django::default(), site).await;

@@ -63,7 +63,7 @@ async fn look_up(site: &actix_django_session::DjangoSite) {
 }
 
 /// PostgreSQL plans a prepared statement once, for the size that the table has at that time.
-#[actix_web::test]
+#[testbed::test]
 async fn a_query_plan_for_an_empty_table_is_replaced() {
     let bed = bed().await;
     // The state after a vacuum of a new table: it is so empty that PostgreSQL plans no index scan.
@@ -84,7 +84,7 @@ async fn a_query_plan_for_an_empty_table_is_replaced() {
     assert_eq!(all, 0, "rows that were read by scans of the whole table");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn every_statement_uses_an_index_whether_the_table_was_analysed_or_not() {
     for analysed in [false, true] {
         let bed = bed().await;

@@ -10,7 +10,7 @@ fn signer() -> SessionSigner {
     SessionSigner::new(&settings()).unwrap()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn django_reads_every_value_that_rust_inserts() {
     let mut values = vec![
         json!(null),
@@ -61,7 +61,7 @@ async fn django_reads_every_value_that_rust_inserts() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn small_sessions_are_byte_for_byte_what_django_writes() {
     for django in Django::available().unwrap() {
         let bed = Bed::of(django).await;
@@ -86,7 +86,7 @@ async fn small_sessions_are_byte_for_byte_what_django_writes() {
 
 /// For Django an edit in Rust is the same as `session[key] = value` and `del session[key]`. It leaves
 /// values that serde_json cannot hold exactly as they were.
-#[actix_web::test]
+#[testbed::test]
 async fn django_sees_edits_of_its_sessions_and_nothing_else_changed() {
     let seed = seed();
     for django in Django::available().unwrap() {

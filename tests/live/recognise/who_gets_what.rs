@@ -110,7 +110,7 @@ fn assert_answer(middleware: &str, path: &str, answer: &Answer, gets: Gets) {
 const NO_SESSION: [[Gets; 5]; 2] =
     [[Page("a page"), Rejected, Page("null"), Rejected, Rejected], [Rejected; 5]];
 
-#[actix_web::test]
+#[testbed::test]
 async fn without_a_middleware_extractors_fail_and_the_log_names_the_fix() {
     let bed = Bed::shared().await;
     let app = every_middleware(&bed.site());
@@ -128,7 +128,7 @@ async fn without_a_middleware_extractors_fail_and_the_log_names_the_fix() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn without_a_session_key_the_database_is_not_asked() {
     let pool = pool(&nowhere());
     let app = every_middleware(&DjangoSite::new(pool.clone(), settings()).unwrap());
@@ -141,7 +141,7 @@ async fn without_a_session_key_the_database_is_not_asked() {
     assert_eq!(app.get("/optional/nothing", "12345678").await.status, 503);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn unknown_and_expired_sessions_count_as_no_session() {
     let bed = Bed::shared().await;
     let app = every_middleware(&bed.site());
@@ -161,7 +161,7 @@ async fn unknown_and_expired_sessions_count_as_no_session() {
     assert_gets(&app, &key, optional, required).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
     let bed = Bed::shared().await;
     let app = every_middleware(&bed.site());
@@ -185,7 +185,7 @@ async fn a_session_that_cannot_be_decoded_is_a_session_without_a_user() {
 }
 
 /// Every visitor of a site may have such a session: a log line for each would fill the disk.
-#[actix_web::test]
+#[testbed::test]
 async fn a_fault_that_locks_out_all_users_is_logged_once_a_minute() {
     let bed = Bed::shared().await;
     for (json, message) in [
@@ -220,7 +220,7 @@ async fn assert_logged_once(app: &TestApp, path: &str, key: &str, message: &str)
     assert!(log[0].contains("unlogged=0"), "{log:?}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_without_a_user_is_anonymous() {
     let bed = Bed::shared().await;
     let app = every_middleware(&bed.site());
@@ -232,7 +232,7 @@ async fn a_session_without_a_user_is_anonymous() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_id_of_another_type_than_the_handler_expects_is_a_500() {
     let bed = Bed::shared().await;
     let app = every_middleware(&bed.site());
@@ -247,7 +247,7 @@ async fn an_id_of_another_type_than_the_handler_expects_is_a_500() {
     assert!(log[0].contains("`i64`") && !log[0].contains("01234567"), "{log:?}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_user_who_logged_in_at_django_is_known_by_id() {
     let bed = Bed::shared().await;
     let app = every_middleware(&bed.site());
@@ -260,7 +260,7 @@ async fn a_user_who_logged_in_at_django_is_known_by_id() {
     assert_eq!(app.log().of_this_crate(&["WARN", "ERROR"]), [""; 0]);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn without_a_database_every_visitor_gets_a_503_and_is_never_anonymous() {
     let app = every_middleware(&DjangoSite::new(pool(&nowhere()), settings()).unwrap());
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
@@ -272,7 +272,7 @@ async fn without_a_database_every_visitor_gets_a_503_and_is_never_anonymous() {
     assert!(log[0].contains("no database connection") && log[0].contains("refused"), "{log:?}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn without_a_session_table_every_visitor_gets_a_503() {
     let bed = Bed::shared().await;
     let app = every_middleware(
@@ -282,7 +282,7 @@ async fn without_a_session_table_every_visitor_gets_a_503() {
 }
 
 /// The crate takes only the address of the database from the pool.
-#[actix_web::test]
+#[testbed::test]
 async fn an_exhausted_pool_does_not_fail_requests() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
@@ -293,7 +293,7 @@ async fn an_exhausted_pool_does_not_fail_requests() {
     drop(taken);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_lookup_that_takes_too_long_is_a_503() {
     let settings = Settings::default();
     let postgres = Postgres::shared().await.unwrap();
@@ -317,7 +317,7 @@ async fn a_lookup_that_takes_too_long_is_a_503() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_dead_connection_causes_no_error() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let app = every_middleware(&bed.site());
@@ -329,7 +329,7 @@ async fn a_dead_connection_causes_no_error() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_login_url_can_be_set_for_each_middleware() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.login_url = "/login".into()));
@@ -364,7 +364,7 @@ async fn the_login_url_can_be_set_for_each_middleware() {
     );
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_middleware_can_wrap_apps_scopes_and_resources() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
@@ -397,7 +397,7 @@ async fn a_middleware_can_wrap_apps_scopes_and_resources() {
     assert_eq!((answer.text().as_str(), answer.header("vary")), ("open", None));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_outer_middleware_still_works() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
@@ -431,7 +431,7 @@ async fn an_outer_middleware_still_works() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn responses_and_errors_of_handlers_vary_on_the_cookie() {
     let bed = Bed::shared().await;
     let key = bed.login("ada").await;
@@ -470,7 +470,7 @@ async fn responses_and_errors_of_handlers_vary_on_the_cookie() {
     assert_eq!(answer.header("vary").as_deref(), Some("Accept-Language, Origin, Cookie"));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_error_handler_can_find_the_error() {
     let bed = Bed::shared().await;
     let middleware = DjangoSessionMiddleware::required(bed.site()).error_handler(|error, _| {
@@ -504,7 +504,7 @@ async fn an_error_handler_can_find_the_error() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn nested_middlewares_of_one_table_make_one_lookup_with_any_handle() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     // A view that counts how often a row is read.

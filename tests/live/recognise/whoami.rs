@@ -1,7 +1,5 @@
 //! The example `whoami`, started as a user starts it.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 use testbed::{Browser, Django, Example, Settings};
 
@@ -31,7 +29,7 @@ impl Whoami {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn whoami_names_the_user() {
     let bed = Bed::start(
         Django::default(),
@@ -92,7 +90,7 @@ async fn whoami_names_the_user() {
 }
 
 /// One browser, Django on one port and the workbench on another: a login at one of them is valid at both.
-#[actix_web::test]
+#[testbed::test]
 async fn a_login_and_a_logout_in_the_workbench_are_valid_at_django() {
     let bed = Bed::shared().await;
     let site = bed.bed().site().await.unwrap();
@@ -127,7 +125,7 @@ async fn a_login_and_a_logout_in_the_workbench_are_valid_at_django() {
 
 #[test]
 fn whoami_reports_missing_settings_at_the_start() {
-    let output = Command::new(Example::program("whoami").unwrap()).env_clear().output().unwrap();
+    let output = Example::command("whoami").unwrap().env_clear().output().unwrap();
     assert!(!output.status.success());
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("DJANGO_SECRET_KEY"), "{error}");

@@ -18,7 +18,7 @@ use tokio_postgres::NoTls;
 use super::bed::{Bed, TOKENS, describe};
 
 /// A token and its user are one query, and concurrent lookups share one query for each table.
-#[actix_web::test]
+#[testbed::test]
 async fn concurrent_token_lookups_share_a_query_for_every_class() {
     let bed = Bed::start(Django::default()).await;
     for statement in [

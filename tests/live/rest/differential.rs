@@ -14,7 +14,7 @@ use super::{
 const SITES: usize = 100;
 const REQUESTS: usize = 60;
 
-#[actix_web::test]
+#[testbed::test]
 async fn random_requests_get_the_answers_of_the_framework() {
     let mut rng = Rng(seed());
     let mut outcome = BTreeMap::<String, usize>::new();

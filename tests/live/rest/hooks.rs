@@ -37,7 +37,7 @@ fn with_classes(classes: Vec<RestAuthentication>) -> DjangoSettings {
     DjangoSettings::new(Settings::SECRET_KEY).with(|s| s.rest_framework = rest)
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn hooks_can_change_the_user_and_the_permissions() {
     let bed = Bed::start(Django::default()).await;
     let site = bed.site(with_classes(vec![
@@ -107,7 +107,7 @@ async fn hooks_can_change_the_user_and_the_permissions() {
 }
 
 /// Handlers can only change a session that authenticated the request.
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_cookie_beside_a_token_is_not_used() {
     let bed = Bed::start(Django::default()).await;
     let site =
@@ -135,7 +135,7 @@ async fn a_session_cookie_beside_a_token_is_not_used() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn check_reports_classes_that_cannot_work() {
     let bed = Bed::start(Django::default()).await;
     let message = async |class: RestAuthentication| {
@@ -170,7 +170,7 @@ async fn check_reports_classes_that_cannot_work() {
 }
 
 /// A custom class, and other settings of the site that the service does not follow.
-#[actix_web::test]
+#[testbed::test]
 async fn the_export_treats_custom_classes_as_unknown() {
     let bed = Bed::start(Django::default()).await;
     let question = json!({

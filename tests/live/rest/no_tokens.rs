@@ -52,7 +52,7 @@ impl Subscriber for Log {
     fn exit(&self, _: &span::Id) {}
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn no_log_line_or_debug_output_has_a_token_a_password_or_a_key() {
     let bed = Bed::start(Django::default()).await;
     let mut jwt = SimpleJwt::default();

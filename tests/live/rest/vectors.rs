@@ -30,7 +30,7 @@ fn lines() -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_middleware_answers_as_the_framework_did() {
     let mut lines = lines();
     let vectors = lines.split_off(1);

@@ -26,7 +26,7 @@ async fn value_of_a(site: &DjangoSite, key: &str) -> Option<u32> {
     session.get("a").unwrap()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_stream_is_sent_after_the_session_is_saved() {
     let bed = Bed::shared().await;
     let site = site(bed);
@@ -58,7 +58,7 @@ async fn a_stream_is_sent_after_the_session_is_saved() {
     assert!(answer.header("set-cookie").is_some());
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_change_after_the_response_was_sent_is_not_saved_and_is_logged() {
     let bed = Bed::shared().await;
     let site = site(bed);
@@ -81,7 +81,7 @@ async fn a_change_after_the_response_was_sent_is_not_saved_and_is_logged() {
     assert!(message.iter().any(|line| line.contains("after its answer was sent")), "{message:?}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_handler_that_panics_saves_nothing() {
     let bed = Bed::shared().await;
     let site = site(bed);
@@ -108,7 +108,7 @@ async fn a_handler_that_panics_saves_nothing() {
     assert_eq!(value_of_a(&site, &key).await, Some(0));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_client_that_hangs_up_at_any_moment_leaves_nothing_half_done() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let site = site(&bed);
@@ -153,7 +153,7 @@ async fn waited<F: Future + Unpin>(mut future: F, mut times: u64) -> bool {
     .await
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_too_large_to_be_read_again_is_not_saved() {
     let bed = Bed::shared().await;
     let mut small = settings();
@@ -176,7 +176,7 @@ async fn a_session_too_large_to_be_read_again_is_not_saved() {
     assert_eq!(value_of_a(&site, &key).await, None);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_client_that_ends_a_session_and_disconnects_leaves_no_cached_copy() {
     let bed = Bed::shared().await;
     let outcome = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
@@ -194,7 +194,7 @@ async fn a_client_that_ends_a_session_and_disconnects_leaves_no_cached_copy() {
 }
 
 /// The visitor gets a response at once; the cache is updated when it is available again.
-#[actix_web::test]
+#[testbed::test]
 async fn a_cache_that_hangs_does_not_delay_the_response() {
     let bed = Bed::shared().await;
     let hangs = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
@@ -240,7 +240,7 @@ async fn a_cache_that_hangs_does_not_delay_the_response() {
 }
 
 /// The new session has an invalid expiry: the response is a 500, and the user is logged out.
-#[actix_web::test]
+#[testbed::test]
 async fn a_flush_takes_effect_even_if_the_new_session_cannot_be_saved() {
     let bed = Bed::shared().await;
     let site = site(bed);
@@ -261,7 +261,7 @@ async fn a_flush_takes_effect_even_if_the_new_session_cannot_be_saved() {
 }
 
 /// It is too late to delete the cookie, but the row is deleted.
-#[actix_web::test]
+#[testbed::test]
 async fn a_flush_in_a_stream_ends_the_session() {
     let bed = Bed::shared().await;
     let (outcome, mut hears) = tokio::sync::mpsc::unbounded_channel();
@@ -286,7 +286,7 @@ async fn a_flush_in_a_stream_ends_the_session() {
     assert!(matches!(session, Err(Error::SessionNotFound)), "{session:?}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_invalid_session_cookie_is_deleted_even_if_no_handler_uses_the_session() {
     let versions = Django::available().unwrap();
     for version in [versions[0], versions[versions.len() - 1]] {
@@ -319,7 +319,7 @@ async fn an_invalid_session_cookie_is_deleted_even_if_no_handler_uses_the_sessio
 }
 
 /// The rest of the handler would run with the body, and the body waits until the session is saved.
-#[actix_web::test]
+#[testbed::test]
 async fn a_save_that_a_handler_abandoned_does_not_delay_others() {
     let bed = Bed::shared().await;
     let limit = Duration::from_secs(2);

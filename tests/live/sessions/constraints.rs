@@ -12,7 +12,7 @@ use crate::{
 const TRIES: &str = "SELECT last_value::int FROM tries";
 
 /// The trigger of an audit table may raise such an error; another session key does not avoid it.
-#[actix_web::test]
+#[testbed::test]
 async fn a_failure_that_a_new_key_cannot_cure_is_tried_at_most_twice() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     for statement in [

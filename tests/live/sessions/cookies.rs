@@ -93,7 +93,7 @@ async fn slow_beside(site: &DjangoSite, key: &str, slow: &str, meanwhile: &str) 
     join(get(slow), other).await.0
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn no_response_sends_the_cookie_of_a_deleted_session() {
     let bed = Bed::shared().await;
     let until_2099 = r#"{"a":1,"_session_expiry":"2099-01-01T00:00:00+00:00"}"#;
@@ -128,7 +128,7 @@ async fn no_response_sends_the_cookie_of_a_deleted_session() {
 }
 
 /// As in Django 5.1 and later: the session has a new key, so the visitor must get its cookie.
-#[actix_web::test]
+#[testbed::test]
 async fn a_cache_outage_does_not_lose_the_session() {
     let bed = Bed::shared().await;
     let mut cached = settings();

@@ -18,13 +18,13 @@ enum Side {
     Rust,
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_saved_rows_and_the_sent_cookies_are_those_of_django() {
     compare(360, false).await;
 }
 
 /// With `CSRF_USE_SESSIONS`: when the secret stays the same, and when it creates a session.
-#[actix_web::test]
+#[testbed::test]
 async fn the_csrf_secret_is_in_the_session_as_in_django() {
     compare(150, true).await;
 }

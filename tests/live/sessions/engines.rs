@@ -24,7 +24,7 @@ fn cookie(outcome: &Outcome) -> (String, String) {
     (cookie.to_owned(), attributes.collect::<Vec<_>>().join("; "))
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_in_a_cookie_needs_no_database() {
     let engine = "django.contrib.sessions.backends.signed_cookies";
     for version in Django::available().unwrap() {
@@ -64,7 +64,7 @@ async fn a_session_in_a_cookie_needs_no_database() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_cookie_that_we_did_not_sign_is_no_session() {
     let site = DjangoSite::new(pool(&nowhere()), signed_cookies()).unwrap();
     let made = operate(&site, None, &json!([["insert", "a", 1]]), 200).await;
@@ -92,7 +92,7 @@ async fn a_cookie_that_we_did_not_sign_is_no_session() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn without_the_hook_a_cached_session_is_not_written() {
     let bed = Bed::shared().await;
     let mut beside_a_cache = settings();
@@ -109,7 +109,7 @@ async fn without_the_hook_a_cached_session_is_not_written() {
     assert_eq!(row["json"], r#"{"a": 1}"#);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_read_only_service_names_the_setting_that_permits_writes() {
     let bed = Bed::shared().await;
     let site = bed.site();

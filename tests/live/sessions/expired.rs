@@ -54,7 +54,7 @@ enum Statistics {
     Old,
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn each_batch_reads_only_the_rows_that_it_deletes() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     bed.sql("ALTER TABLE django_session SET (autovacuum_enabled = off)").await;
@@ -93,7 +93,7 @@ async fn each_batch_reads_only_the_rows_that_it_deletes() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn without_the_index_all_expired_rows_are_deleted_too() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let index = bed
@@ -106,7 +106,7 @@ async fn without_the_index_all_expired_rows_are_deleted_too() {
     assert_eq!(site(&bed).clear_expired().await.unwrap(), 0);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn several_services_and_django_can_clear_at_the_same_time() {
     for version in Django::available().unwrap() {
         let bed = Bed::start(version, Settings::default()).await;
@@ -139,7 +139,7 @@ const AGAIN: &str = "INSERT INTO django_session SELECT md5(random()::text), 'x',
     now() - i * interval '1 second' FROM generate_series(1, 5000) i";
 
 /// Another transaction changes an expired session: Django's save gives it a new `expire_date`.
-#[actix_web::test]
+#[testbed::test]
 async fn locked_rows_are_skipped_and_revived_rows_stay() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     fill(&bed, 100, 60).await;
@@ -163,7 +163,7 @@ async fn locked_rows_are_skipped_and_revived_rows_stay() {
 }
 
 /// Settings that an administrator may have set for the database, and a slow server.
-#[actix_web::test]
+#[testbed::test]
 async fn clearing_is_not_ended_by_the_lookup_timeout_or_database_settings() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let name = bed.bed().database().name().to_owned();

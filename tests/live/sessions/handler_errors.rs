@@ -50,7 +50,7 @@ async fn fails(
     next.call(req).await
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn each_error_is_logged_once_and_answered_by_the_error_handler() {
     let bed = Bed::shared().await;
     let cookie = format!("sessionid={}", bed.login("ada").await);
@@ -116,7 +116,7 @@ async fn each_error_is_logged_once_and_answered_by_the_error_handler() {
 }
 
 /// The crate adds the headers that the application's error page does not set.
-#[actix_web::test]
+#[testbed::test]
 async fn an_outage_page_has_a_retry_after_header() {
     let site = DjangoSite::new(pool(&nowhere()), settings()).unwrap();
     let middleware = DjangoSessionMiddleware::optional(site)
@@ -130,7 +130,7 @@ async fn an_outage_page_has_a_retry_after_header() {
 }
 
 /// As in a Django view that fails before it looks at `request.user`.
-#[actix_web::test]
+#[testbed::test]
 async fn an_argument_that_fails_leaves_the_session_of_the_next_ones_untouched() {
     async fn view(_: web::Json<String>, _: OptionalDjangoUser) -> &'static str {
         "seen"
@@ -151,7 +151,7 @@ async fn an_argument_that_fails_leaves_the_session_of_the_next_ones_untouched() 
 }
 
 /// What a page depends on is not forgotten when the error handler answers in its place.
-#[actix_web::test]
+#[testbed::test]
 async fn an_error_handler_keeps_each_vary() {
     let refuse = async || {
         let mut response = HttpResponse::from_error(Error::PermissionDenied).map_into_boxed_body();

@@ -114,7 +114,7 @@ async fn visitor(
     set(&operate_in(reference, layers, None, &ops, 200).await)?.0
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn several_handles_on_one_table_behave_as_one() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let url = bed.bed().database_url();
@@ -174,7 +174,7 @@ async fn several_handles_on_one_table_behave_as_one() {
 }
 
 /// Each handle finds the user on its own, although both share the session.
-#[actix_web::test]
+#[testbed::test]
 async fn a_hook_runs_even_if_another_handle_admitted_the_visitor() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
@@ -209,7 +209,7 @@ async fn a_hook_runs_even_if_another_handle_admitted_the_visitor() {
 }
 
 /// Each handle has its own session, and an outer middleware does not delete the cookie of an inner one.
-#[actix_web::test]
+#[testbed::test]
 async fn handles_of_two_tables_or_cookies_have_two_sessions() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     bed.sql("CREATE TABLE other_session (LIKE django_session INCLUDING ALL)").await;

@@ -44,7 +44,7 @@ async fn has_row(bed: &Bed, cookie: &str) -> bool {
     !bed.ask(json!({ "cmd": "read_row", "key": key })).await.is_null()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_hash_of_a_fallback_key_is_replaced_as_in_django() {
     for version in Django::available().unwrap() {
         let bed = bed(version).await;
@@ -69,7 +69,7 @@ async fn a_hash_of_a_fallback_key_is_replaced_as_in_django() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_wrong_hash_ends_the_session_as_in_django() {
     let wrong = r#"{"_auth_user_id":"1","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"0","cart":1}"#;
     for version in Django::available().unwrap() {
@@ -90,7 +90,7 @@ async fn a_wrong_hash_ends_the_session_as_in_django() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_middleware_updates_the_hash_only_if_it_may_write() {
     let bed = bed(Django::default()).await;
     let of_old = bed.site_with(DjangoSettings::new("old"));

@@ -62,7 +62,7 @@ fn why_not(vector: &Value) -> Option<&'static str> {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn concurrent_requests_behave_as_in_django() {
     // A separate database, so that any connection that waits for a lock belongs to this test.
     let bed = Bed::start(Django::default(), Settings::default().secret_key(SECRET_KEY)).await;

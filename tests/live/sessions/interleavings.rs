@@ -78,7 +78,7 @@ async fn actual(bed: &Bed, key: &str, (status, cookie): (u16, Option<String>)) -
     Response { status, cookie, row: serde_json::from_str(json).unwrap() }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn concurrent_changes_are_kept_and_ended_sessions_stay_ended() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
@@ -162,7 +162,7 @@ pub(super) async fn a_statement_waits(client: &Client) {
     .await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_write_waits_for_an_open_transaction_and_respects_its_outcome() {
     // A separate database, so that any connection that waits for a lock belongs to this test.
     let bed = Bed::start(testbed::Django::default(), testbed::Settings::default()).await;
@@ -207,7 +207,7 @@ async fn a_write_waits_for_an_open_transaction_and_respects_its_outcome() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn all_middlewares_and_extractors_of_a_request_share_one_session() {
     use actix_django_session::{DjangoSession, DjangoSessionMiddleware, OptionalDjangoSession};
 
@@ -258,7 +258,7 @@ async fn all_middlewares_and_extractors_of_a_request_share_one_session() {
     assert!(matches!(site.load(&key).await, Err(Error::SessionNotFound)));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn no_reader_is_refused_while_the_hash_is_updated() {
     let bed = Bed::shared().await;
     // The site's secret key was replaced by a new one.
@@ -314,7 +314,7 @@ async fn no_reader_is_refused_while_the_hash_is_updated() {
     assert_eq!(ended.load(Ordering::Relaxed), 2);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_update_can_read_its_own_session() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));

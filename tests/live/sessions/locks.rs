@@ -116,7 +116,7 @@ async fn status(app: &TestApp, path: &str, key: &str) -> u16 {
 const LOCK: &str = "SELECT 1 FROM django_session WHERE session_key = $1 FOR UPDATE";
 
 /// A slow Django view of one visitor has locked the row, and ten requests of the same visitor wait here.
-#[actix_web::test]
+#[testbed::test]
 async fn a_locked_row_does_not_delay_other_visitors() {
     // Much longer than a response takes.
     const TIMEOUT: Duration = Duration::from_secs(20);
@@ -150,7 +150,7 @@ async fn a_locked_row_does_not_delay_other_visitors() {
 }
 
 /// Slow Django views of a hundred visitors have locked their rows.
-#[actix_web::test]
+#[testbed::test]
 async fn a_hundred_locked_rows_do_not_delay_other_visitors() {
     const ROWS: usize = 100;
     const TIMEOUT: Duration = Duration::from_secs(30);
@@ -193,7 +193,7 @@ async fn a_hundred_locked_rows_do_not_delay_other_visitors() {
 }
 
 /// All writes of one request, of any number and kind, share one `timeout`.
-#[actix_web::test]
+#[testbed::test]
 async fn all_writes_of_a_request_share_one_time_budget() {
     const TIMEOUT: Duration = Duration::from_secs(3);
     const PATHS: [&str; 8] =
@@ -223,7 +223,7 @@ async fn all_writes_of_a_request_share_one_time_budget() {
 }
 
 /// Another client changes the row repeatedly, in transactions that take most of a `timeout`.
-#[actix_web::test]
+#[testbed::test]
 async fn a_writer_that_is_overtaken_repeatedly_keeps_its_time_budget() {
     const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -266,7 +266,7 @@ async fn a_writer_that_is_overtaken_repeatedly_keeps_its_time_budget() {
 
 /// The database stops answering: all reads share one `timeout`, and all writes share another one, including
 /// the write that extends the session.
-#[actix_web::test]
+#[testbed::test]
 async fn reads_and_writes_of_a_request_have_separate_time_budgets() {
     const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -299,7 +299,7 @@ async fn reads_and_writes_of_a_request_have_separate_time_budgets() {
 }
 
 /// The database falls silent while a handler asks for permissions, and comes back.
-#[actix_web::test]
+#[testbed::test]
 async fn what_outlives_a_request_asks_when_the_request_could_ask_no_more() {
     let bed = Bed::start(Default::default(), Default::default()).await;
     let proxy = Arc::new(Proxy::before(bed.url()).await);
@@ -358,7 +358,7 @@ async fn reads_and_writes_in_silence(
 }
 
 /// `CREATE INDEX` runs on the session table: it can be read, but not written.
-#[actix_web::test]
+#[testbed::test]
 async fn a_page_that_only_slides_does_not_wait_for_a_locked_table() {
     const TIMEOUT: Duration = Duration::from_secs(20);
 

@@ -70,7 +70,7 @@ async fn ask(
     (status, String::from_utf8(read_body(response).await.to_vec()).unwrap())
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_middleware_sees_the_session_as_an_outer_middleware_left_it() {
     let versions = Django::available().unwrap();
     for version in [versions[0], versions[versions.len() - 1]] {
@@ -132,7 +132,7 @@ async fn a_middleware_sees_the_session_as_an_outer_middleware_left_it() {
 
 /// Django's `request.user` stays the user of its first use. Here a flush ends the session for the rest of
 /// the request too.
-#[actix_web::test]
+#[testbed::test]
 async fn a_middleware_refuses_a_visitor_whose_session_an_outer_middleware_flushed() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
@@ -146,7 +146,7 @@ async fn a_middleware_refuses_a_visitor_whose_session_an_outer_middleware_flushe
     assert_eq!(answer.0, 302);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_csrf_check_uses_the_session_as_a_middleware_left_it() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
@@ -167,7 +167,7 @@ async fn the_csrf_check_uses_the_session_as_a_middleware_left_it() {
 }
 
 /// If the crate cannot tell whether a user is logged in, the CSRF check must not be skipped.
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_that_cannot_be_decoded_does_not_skip_the_csrf_check() {
     let bed = Bed::shared().await;
     let mut settings = settings();
@@ -194,7 +194,7 @@ async fn a_session_that_cannot_be_decoded_does_not_skip_the_csrf_check() {
 }
 
 /// Another request has logged the user out of the same row meanwhile.
-#[actix_web::test]
+#[testbed::test]
 async fn a_saved_session_that_names_no_user_is_anonymous() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
@@ -212,7 +212,7 @@ async fn a_saved_session_that_names_no_user_is_anonymous() {
 }
 
 /// The same holds for a session that was changed before, and for each result of the hook.
-#[actix_web::test]
+#[testbed::test]
 async fn the_user_hook_runs_once_a_request() {
     let bed = Bed::shared().await;
     for user_goes_on in [true, false] {

@@ -35,7 +35,7 @@ async fn change(session: DjangoSessionMut, path: web::Path<String>) -> Result<&'
     Ok("changed")
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn no_log_line_has_a_session_key_or_session_data_of_what_is_written() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let mut writing = settings();
@@ -133,7 +133,7 @@ const OBSTACLES: [(&str, &str, &str, &str); 5] = [
     ),
 ];
 
-#[actix_web::test]
+#[testbed::test]
 async fn no_error_or_log_line_has_a_row_that_the_database_refuses() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let log = Log::default();

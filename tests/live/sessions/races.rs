@@ -79,7 +79,7 @@ async fn start(site: &DjangoSite) -> SessionKey {
     site.create(&data, Expiry::Default).await.unwrap().key().clone()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn two_hundred_concurrent_appends_are_all_saved() {
     let bed = Bed::shared().await;
     let site = bed.site_with(long_timeout().with(|s| s.write_sessions = true));
@@ -93,7 +93,7 @@ async fn two_hundred_concurrent_appends_are_all_saved() {
     assert_eq!(list, (0..200).collect::<Vec<_>>());
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn no_change_here_is_lost_while_django_writes_too() {
     let bed = Bed::shared().await;
     let site = bed.site_with(settings().with(|s| s.write_sessions = true));
@@ -128,7 +128,7 @@ async fn no_change_here_is_lost_while_django_writes_too() {
     println!("of 100 values, Django overwrote {overwritten}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_ended_session_stays_ended_under_concurrent_requests() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let mut changing = long_timeout();
@@ -173,7 +173,7 @@ async fn an_ended_session_stays_ended_under_concurrent_requests() {
     assert!(ended.into_inner() > 300, "most sessions existed when they were ended");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn two_services_slide_a_thousand_sessions_without_errors() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     let mut changing = long_timeout();

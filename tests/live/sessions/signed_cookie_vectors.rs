@@ -27,7 +27,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("signed_cookie_load/002", "the clock runs: the cookie is older by then"),
 ];
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_in_a_cookie_changes_as_it_did_in_django() {
     let (mut compared, mut different, mut wrong) = (BTreeMap::<_, usize>::new(), 0, Vec::new());
     for vector in vectors() {

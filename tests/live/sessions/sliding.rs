@@ -61,7 +61,7 @@ async fn time_to_expiry(site: &DjangoSite, key: &str) -> Duration {
     session.expire_date().duration_since(SystemTime::now()).unwrap_or_default()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_slides_as_in_django() {
     let every_request = Settings::default().set("SESSION_SAVE_EVERY_REQUEST", true);
     for version in Django::available().unwrap() {
@@ -96,7 +96,7 @@ async fn a_session_slides_as_in_django() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_slides_only_if_settings_and_response_permit_it() {
     let bed = Bed::shared().await;
     let site = bed.site_with(sliding());
@@ -137,7 +137,7 @@ async fn end(bed: &Bed, key: &str) -> String {
     row["row"]["expire_date"].as_str().unwrap().to_owned()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_of_a_few_seconds_slides_and_with_zero_at_each_request() {
     let bed = Bed::shared().await;
     for site in [
@@ -163,7 +163,7 @@ async fn a_session_of_a_few_seconds_slides_and_with_zero_at_each_request() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_fixed_expiry_date_stays_and_the_cookie_has_the_remaining_seconds() {
     let bed = Bed::shared().await;
     let site = bed.site_with(sliding());
@@ -186,7 +186,7 @@ async fn a_fixed_expiry_date_stays_and_the_cookie_has_the_remaining_seconds() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_ended_session_is_not_restored_by_sliding() {
     let bed = Bed::shared().await;
     let site = bed.site_with(sliding());
@@ -230,7 +230,7 @@ async fn an_ended_session_is_not_restored_by_sliding() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_slide_does_not_wait_for_disk_or_standby() {
     let bed = Bed::start(Django::default(), Settings::default()).await;
     // The setting in force at the commit of the transaction.

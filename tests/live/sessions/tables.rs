@@ -85,7 +85,7 @@ async fn count(bed: &Bed) -> Value {
     bed.sql("SELECT count(*)::int FROM django_session").await[0][0].clone()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn writes_behave_as_in_django_on_every_form_of_the_table() {
     for version in Django::available().unwrap() {
         for (what, statements) in TABLES {

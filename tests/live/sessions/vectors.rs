@@ -60,7 +60,7 @@ const KINDS: [&str; 9] = [
     "store",
 ];
 
-#[actix_web::test]
+#[testbed::test]
 async fn one_request_behaves_as_in_six_versions_of_django() {
     let bed = Bed::start(Django::default(), Settings::default().secret_key("s3cr3t-key")).await;
     let text =

@@ -32,7 +32,7 @@ async fn user_id(site: &DjangoSite, key: &str) -> Option<String> {
     session.user_id().unwrap().map(Into::into)
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn check_names_each_fault_of_the_session_table() {
     let bed = own_bed().await;
     let no_table = complaint(&bed, settings().with(|s| s.session_table = "sesions".into())).await;
@@ -65,7 +65,7 @@ async fn check_names_each_fault_of_the_session_table() {
     assert!(no_column.contains(r#""public"."other" has no column "expire_date""#), "{no_column}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn check_fails_without_a_server() {
     let site = DjangoSite::new(pool(&nowhere()), settings()).unwrap();
     let error = site.check().await.unwrap_err();
@@ -73,7 +73,7 @@ async fn check_fails_without_a_server() {
     assert!(format!("{error:?}").contains("refused"), "{error:?}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn check_requires_only_the_right_to_read_the_table() {
     let bed = own_bed().await;
     let key = bed.login("ada").await;
@@ -112,7 +112,7 @@ async fn check_requires_only_the_right_to_read_the_table() {
 }
 
 /// Django's constraint is to be checked at the end of a transaction, and then refuses.
-#[actix_web::test]
+#[testbed::test]
 async fn foreign_keys_to_sessions_must_allow_their_deletion() {
     let bed = own_bed().await;
     let writing = || in_use(bed.site_with(settings().with(|s| s.write_sessions = true)));
@@ -182,7 +182,7 @@ async fn foreign_keys_to_sessions_must_allow_their_deletion() {
     bed.sql("DO $$ BEGIN ASSERT (SELECT \"session key\" IS NULL FROM web.empties); END $$").await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn session_tables_can_have_schemas_and_unusual_names() {
     let bed = own_bed().await;
     let key = bed.login("ada").await;
@@ -200,7 +200,7 @@ async fn session_tables_can_have_schemas_and_unusual_names() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn check_works_without_prepared_statements() {
     let bed = own_bed().await;
     let site = bed.site_with(settings().with(|s| s.prepared_statements = false));
@@ -210,7 +210,7 @@ async fn check_works_without_prepared_statements() {
     assert!(matches!(load, Err(Error::SessionNotFound)), "{load:?}");
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_store_with_another_name_has_another_salt() {
     let bed = Bed::shared().await;
     let salt = "django.contrib.sessions.CustomStore";
@@ -224,7 +224,7 @@ async fn a_session_store_with_another_name_has_another_salt() {
     assert!(bed.site().load(&key).await.unwrap().data().is_err());
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_table_whose_type_changed_is_read_after_the_change() {
     let bed = own_bed().await;
     let key = bed.login("ada").await;
@@ -236,7 +236,7 @@ async fn a_table_whose_type_changed_is_read_after_the_change() {
 }
 
 /// A database whose clock is an hour off, before PostgreSQL's own function is found.
-#[actix_web::test]
+#[testbed::test]
 async fn check_reports_a_wrong_clock() {
     let bed = own_bed().await;
     assert_eq!(in_use(bed.site()).check().await.unwrap().warnings(), [""; 0]);
@@ -264,7 +264,7 @@ async fn check_reports_a_wrong_clock() {
 }
 
 /// As in a huge table whose index is gone; what visitors ask for has one.
-#[actix_web::test]
+#[testbed::test]
 async fn check_warns_if_the_newest_sessions_are_not_found_in_time() {
     let bed = own_bed().await;
     bed.login("ada").await;
@@ -278,7 +278,7 @@ async fn check_warns_if_the_newest_sessions_are_not_found_in_time() {
 }
 
 /// The server's own limit is for all tests: those of the role and of the database say enough.
-#[actix_web::test]
+#[testbed::test]
 async fn check_warns_of_too_few_connections() {
     let bed = own_bed().await;
     let database = bed.bed().database().name().to_owned();

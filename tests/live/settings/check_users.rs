@@ -19,7 +19,7 @@ async fn complaint(site: &DjangoSite) -> String {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn check_names_a_missing_user_table_or_column() {
     let bed = Bed::new().await;
     let with_tables = |change: fn(&mut PermissionTables)| {
@@ -74,7 +74,7 @@ async fn check_names_a_missing_user_table_or_column() {
     bed.site_of(model).check().await.unwrap();
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn check_reads_the_user_tables_only_if_something_uses_them() {
     let bed = Bed::new().await;
     bed.sql("ALTER TABLE auth_user RENAME TO away").await;
@@ -92,7 +92,7 @@ async fn check_reads_the_user_tables_only_if_something_uses_them() {
     assert!(complaint(&site).await.contains("auth_user"));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_role_needs_only_select_on_seven_tables() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "password": "x", "permissions": ["shop.add_item"] })).await;
@@ -134,7 +134,7 @@ async fn a_role_needs_only_select_on_seven_tables() {
     bed.sql(&format!("DROP ROLE {role}")).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn check_leaves_no_connection_open() {
     let bed = Bed::new().await;
     let name = new_key();
@@ -150,7 +150,7 @@ async fn check_leaves_no_connection_open() {
 }
 
 /// As in the closure of `HttpServer::new`, where each worker makes its own.
-#[actix_web::test]
+#[testbed::test]
 async fn check_reports_what_it_skipped_and_a_later_middleware_that_needs_it() {
     let log = Log::default();
     log.listen();

@@ -13,7 +13,7 @@ use crate::{
 const PEOPLE: usize = 10;
 const SESSIONS: usize = 60;
 
-#[actix_web::test]
+#[testbed::test]
 async fn exported_settings_let_in_the_same_users_as_their_site() {
     let mut rng = Rng(seed());
     let empty = Postgres::shared().await.unwrap().create_database().await.unwrap();

@@ -20,12 +20,12 @@ fn parsed(text: &str) -> Value {
 
 /// The line that the example prints.
 fn one_line() -> String {
-    let message = Command::new(Example::program("export_settings").unwrap()).output().unwrap();
+    let message = Example::command("export_settings").unwrap().output().unwrap();
     assert!(message.status.success(), "{}", String::from_utf8_lossy(&message.stderr));
     String::from_utf8(message.stdout).unwrap()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn the_example_prints_a_script_that_works_piped_passed_or_typed() {
     let line = one_line();
     assert_eq!(line.lines().count(), 1);

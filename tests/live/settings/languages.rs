@@ -74,7 +74,7 @@ fn sites() -> [Settings; 5] {
     ]
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn visitors_are_redirected_to_the_login_page_in_their_language() {
     let rng = &mut Rng(seed());
     let versions = Django::available().unwrap();
@@ -122,7 +122,7 @@ async fn visitors_are_redirected_to_the_login_page_in_their_language() {
 }
 
 /// A URL that the service sets stands, whatever the language.
-#[actix_web::test]
+#[testbed::test]
 async fn a_login_url_of_the_service_does_not_depend_on_the_language() {
     let settings = &sites()[1];
     let bed = Bed::without_users(Django::default(), settings).await;
@@ -145,7 +145,7 @@ async fn a_login_url_of_the_service_does_not_depend_on_the_language() {
 }
 
 /// One that chooses in a way of its own is said.
-#[actix_web::test]
+#[testbed::test]
 async fn a_custom_locale_middleware_is_exported_as_a_note() {
     let settings = sites()[0]
         .clone()

@@ -102,7 +102,7 @@ enum Shows {
 }
 use Shows::{Refused, Warned};
 
-#[actix_web::test]
+#[testbed::test]
 async fn every_detectable_mistake_is_named_at_start() {
     let bed = production().await;
     let exported = bed.export().await;
@@ -239,7 +239,7 @@ async fn every_detectable_mistake_is_named_at_start() {
     assert!(unnamed.is_empty(), "{}", unnamed.join("\n\n"));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn missing_rights_are_reported_together_as_statements_to_paste() {
     let bed = production().await;
     let role = format!("reader_{}", new_key());
@@ -281,7 +281,7 @@ async fn missing_rights_are_reported_together_as_statements_to_paste() {
 }
 
 /// The role that the guide recommends for a service without permissions.
-#[actix_web::test]
+#[testbed::test]
 async fn a_role_needs_only_the_rights_that_the_middlewares_use() {
     let bed = production().await;
     let role = format!("reader_{}", new_key());
@@ -326,7 +326,7 @@ async fn a_role_needs_only_the_rights_that_the_middlewares_use() {
     bed.sql(&format!("DROP ROLE {role}")).await;
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn an_override_of_the_site_is_a_warning_until_a_hook_replaces_it() {
     install_packages(Django::default()).await;
     let middleware = json!(["django_otp.middleware.OTPMiddleware"]);

@@ -36,7 +36,7 @@ pub(crate) fn assert_reported(sentence: &str, named: &[&str]) {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_custom_password_check_and_a_custom_username_lookup_need_hooks() {
     for django in Django::available().unwrap() {
         let settings = Settings::default().auth_user_model("natural.NaturalUser");
@@ -81,7 +81,7 @@ async fn a_custom_password_check_and_a_custom_username_lookup_need_hooks() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_username_field_that_converts_names_needs_a_hook() {
     let bed = Bed::of_model("lower.LowerUser").await;
     bed.user("ada@x.com", json!({ "password": "pw" })).await;
@@ -104,7 +104,7 @@ async fn has_perms(user: &DjangoUser) -> Result<Vec<bool>, Error> {
     Ok(vec![user.has_perm("auth.view_user").await?, user.has_perm("auth.add_user").await?])
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_backend_that_refuses_a_permission_needs_a_hook() {
     let settings =
         Settings::default().authentication_backends(["own.backends.Denying", MODEL_BACKEND]);
@@ -140,7 +140,7 @@ async fn a_backend_that_refuses_a_permission_needs_a_hook() {
     assert!(ada.has_perm("auth.add_user").await.is_err());
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_custom_hasher_with_the_name_of_djangos_needs_a_hook() {
     let settings =
         Settings::default().set("PASSWORD_HASHERS", json!(["testsite.hashers.Peppered"]));
@@ -166,7 +166,7 @@ async fn a_custom_hasher_with_the_name_of_djangos_needs_a_hook() {
     assert!(django_lets_in(&bed, "pep").await);
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_custom_session_class_works_once_the_service_accepts_its_overrides() {
     let settings = Settings::default().set("SESSION_ENGINE", "own.sessions");
     let bed = Bed::without_users(Django::default(), &settings).await;
@@ -191,7 +191,7 @@ async fn a_custom_session_class_works_once_the_service_accepts_its_overrides() {
     assert!(!site.delete(&SessionKey::generate()).await.unwrap());
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn further_session_columns_are_written_with_the_session() {
     for django in Django::available().unwrap() {
         let settings =
@@ -225,7 +225,7 @@ async fn further_session_columns_are_written_with_the_session() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_site_with_random_replicas_exports_the_same_file_each_time() {
     let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
     let address: tokio_postgres::Config = database.url().parse().unwrap();
@@ -262,7 +262,7 @@ async fn a_site_with_random_replicas_exports_the_same_file_each_time() {
     assert_eq!(serde_json::from_str::<Value>(&files[0]).unwrap()["not_honoured"], json!([]));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_site_that_does_not_write_last_login_gets_none_from_the_service() {
     let settings = Settings::default().extra_apps(["own.apps.Own"]);
     let bed = Bed::without_users(Django::default(), &settings).await;
@@ -274,7 +274,7 @@ async fn a_site_that_does_not_write_last_login_gets_none_from_the_service() {
     assert_eq!(rows, json!([[null]]));
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_user_model_without_groups_is_exported_and_read() {
     let bed = Bed::of_model("nogroups.PlainUser").await;
     bed.user("ada", json!({ "password": "pw" })).await;
@@ -286,7 +286,7 @@ async fn a_user_model_without_groups_is_exported_and_read() {
     assert!(root.unwrap().has_perm("auth.view_user").await.unwrap());
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn every_override_of_a_django_method_is_reported() {
     let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
     let seed = crate::beds::seed();
@@ -303,7 +303,7 @@ async fn every_override_of_a_django_method_is_reported() {
 }
 
 /// Sites as most are: nothing is to be said of them.
-#[actix_web::test]
+#[testbed::test]
 async fn ordinary_sites_export_no_complaint() {
     let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
     let plain = Settings::default;
@@ -356,7 +356,7 @@ async fn ordinary_sites_export_no_complaint() {
 
 /// Values that are not stored as Django's own fields store them cannot be read, so they let no user
 /// in.
-#[actix_web::test]
+#[testbed::test]
 async fn properties_instead_of_columns_are_refused_by_name() {
     let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
     let settings = Settings::default().auth_user_model("computed.ComputedUser");
@@ -374,7 +374,7 @@ async fn properties_instead_of_columns_are_refused_by_name() {
 }
 
 /// A site whose code raises an exception: the export is complete and reports the exception.
-#[actix_web::test]
+#[testbed::test]
 async fn the_export_of_a_site_that_raises_is_complete_and_reports_the_exception() {
     let database = Postgres::shared().await.unwrap().create_database().await.unwrap();
     let settings = Settings::default().set("DATABASE_ROUTERS", json!(["own.routers.NoTenant"]));

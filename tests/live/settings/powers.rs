@@ -45,7 +45,7 @@ async fn django_finds(bed: &Bed, key: &str) -> bool {
     bed.verdict(key).await["user"] != Value::Null
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn users_whom_the_manager_hides_are_never_found() {
     for django in Django::available().unwrap() {
         let settings = Settings::default().auth_user_model("unseen.UnseenUser");
@@ -101,7 +101,7 @@ async fn users_whom_the_manager_hides_are_never_found() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn users_of_backends_that_find_users_themselves_are_anonymous() {
     let settings = Settings::default().authentication_backends(["accounts.backends.Strict"]);
     let bed = Bed::without_users(Django::default(), &settings).await;
@@ -112,7 +112,7 @@ async fn users_of_backends_that_find_users_themselves_are_anonymous() {
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_model_with_its_own_permissions_and_set_password_needs_hooks() {
     for django in Django::available().unwrap() {
         let settings = Settings::default().auth_user_model("guarded.GuardedUser");
@@ -159,7 +159,7 @@ async fn a_model_with_its_own_permissions_and_set_password_needs_hooks() {
 }
 
 /// A hook is also asked about a permission that was read together with session and user.
-#[actix_web::test]
+#[testbed::test]
 async fn a_hook_can_also_veto_a_permission_read_with_the_session() {
     let bed = Bed::new().await;
     bed.user("ada", json!({ "permissions": ["auth.view_user", "auth.add_user"] })).await;
@@ -220,7 +220,7 @@ async fn a_hook_can_also_veto_a_permission_read_with_the_session() {
 }
 
 /// A hook that needs the request receives it behind each kind of middleware.
-#[actix_web::test]
+#[testbed::test]
 async fn hooks_receive_the_request_behind_every_middleware() {
     let bed = Bed::new().await;
     bed.user("ada", json!({})).await;

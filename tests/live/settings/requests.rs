@@ -54,7 +54,7 @@ async fn ours(site: DjangoSite, headers: &[(&str, &str)], body: &str) -> u64 {
     call_service(&app, request).await.status().as_u16().into()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_form_in_another_charset_is_read_as_the_exported_django_version_reads_it() {
     for django in Django::available().unwrap() {
         let bed = Bed::without_users(django, &Settings::default()).await;
@@ -83,7 +83,7 @@ async fn a_form_in_another_charset_is_read_as_the_exported_django_version_reads_
     }
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_referer_is_checked_against_the_port_that_django_has_behind_the_proxy() {
     let bed = Bed::new().await;
     let settings = || {
@@ -131,7 +131,7 @@ where
     call_service(app, request.to_request()).await.status().as_u16()
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_session_bound_by_django_restricted_sessions_works_only_for_its_client() {
     let settings = Settings::default()
         .package("django-restricted-sessions==0.4.0")
@@ -205,7 +205,7 @@ async fn idle_timeout(
     next.call(req).await
 }
 
-#[actix_web::test]
+#[testbed::test]
 async fn requests_to_the_service_keep_a_session_of_django_session_timeout_alive() {
     let settings = Settings::default()
         .package("django-session-timeout==0.1.0")

@@ -1,6 +1,7 @@
 use std::{
     env,
     io::{self, BufRead, BufReader},
+    os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
 };
@@ -21,7 +22,7 @@ impl Example {
     /// # Errors
     /// When it cannot be built or ends at once; the message has what it said.
     pub fn run(name: &str, database_url: &str, environment: &[(&str, &str)]) -> Result<Self> {
-        let mut child = Command::new(Self::program(name)?)
+        let mut child = Self::command(name)?
             .env_clear()
             .env("DATABASE_URL", database_url)
             .env("DJANGO_SECRET_KEY", Settings::SECRET_KEY)
@@ -45,33 +46,17 @@ impl Example {
         }
     }
 
-    /// Where it is. `cargo test` builds the examples beside the tests; with `--test` it does not. Then
-    /// it is built here if it is not there, and if it is, it is the one that was built last.
+    /// A command that runs it. All of them but the demo are one program, `examples/all`.
     ///
     /// # Errors
     /// When it cannot be built.
-    pub fn program(name: &str) -> Result<PathBuf> {
-        let test = env::current_exe()?;
-        // target/debug/deps/the-test
-        let profile = test.ancestors().nth(2).unwrap_or(&test);
-        let program = profile.join("examples").join(name);
-        if !program.exists() {
-            let mut cargo = Command::new(env!("CARGO"));
-            cargo.args(["build", "--quiet", "--example", name]);
-            cargo.args(profile.ends_with("release").then_some("--release"));
-            // Build scripts watch what cargo tells a test of its package: with that, dependencies would
-            // be built again, here and once more by the next `cargo test`.
-            for (variable, _) in env::vars_os() {
-                let name = variable.to_string_lossy();
-                if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-                    cargo.env_remove(&variable);
-                }
-            }
-            if !cargo.current_dir(here().join("../..")).status()?.success() {
-                return Err(Error::new(format!("the example {name} cannot be built")));
-            }
+    pub fn command(name: &str) -> Result<Command> {
+        if name == "demo" {
+            return Ok(Command::new(program(name)?));
         }
-        Ok(program)
+        let mut command = Command::new(program("all")?);
+        command.arg0(name);
+        Ok(command)
     }
 
     /// The address, without a slash at the end.
@@ -111,4 +96,30 @@ impl Drop for Example {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Where it is. `cargo test` builds it beside the tests; with `--test` it does not. Then it is built here if it is
+/// not there, and if it is, it is the one that was built last.
+fn program(name: &str) -> Result<PathBuf> {
+    let test = env::current_exe()?;
+    // target/debug/deps/the-test
+    let profile = test.ancestors().nth(2).unwrap_or(&test);
+    let program = profile.join("examples").join(name);
+    if !program.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--example", name]);
+        cargo.args(profile.ends_with("release").then_some("--release"));
+        // Build scripts watch what cargo tells a test of its package: with that, dependencies would
+        // be built again, here and once more by the next `cargo test`.
+        for (variable, _) in env::vars_os() {
+            let name = variable.to_string_lossy();
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(&variable);
+            }
+        }
+        if !cargo.current_dir(here().join("../..")).status()?.success() {
+            return Err(Error::new(format!("the example {name} cannot be built")));
+        }
+    }
+    Ok(program)
 }

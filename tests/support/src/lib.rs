@@ -22,6 +22,7 @@
 
 mod answer;
 mod app;
+mod block_on;
 mod browser;
 mod django;
 mod error;
@@ -44,6 +45,7 @@ use tokio::sync::OnceCell;
 
 pub use answer::Answer;
 pub use app::{TestApp, any_port};
+pub use block_on::block_on;
 pub use browser::Browser;
 pub use django::Django;
 pub use error::{Error, Result};
@@ -57,6 +59,7 @@ pub use python::{Venv, not_tested};
 pub use rng::{Rng, seed};
 pub use settings::Settings;
 pub use site::Site;
+pub use testbed_macros::test;
 pub use until::until;
 pub use unused_address::unused_address;
 pub use with::With;

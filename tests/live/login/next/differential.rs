@@ -85,7 +85,7 @@ const PIECES: &[&str] = &[
     ".",
 ];
 
-#[actix_web::test]
+#[testbed::test]
 async fn a_url_that_any_django_refuses_is_refused_here() {
     let mut rng = Rng(seed());
     let mut urls: Vec<String> = (0..6000)
