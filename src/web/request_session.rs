@@ -370,6 +370,9 @@ impl RequestSession {
     /// [`Error::Unavailable`].
     pub(crate) async fn delete_flushed(&self) -> Result<(), Error> {
         let Some(site) = self.site() else { return Ok(()) };
+        if self.look_if_any(|_| ()).is_none() {
+            return Ok(());
+        }
         let _turn = self.turn(site).await?;
         self.delete_ended(site).await
     }
@@ -384,7 +387,7 @@ impl RequestSession {
 
     async fn delete_ended(&self, site: &DjangoSite) -> Result<(), Error> {
         if let Some(key) = self.look_if_any(|changes| changes.to_delete().cloned()).flatten() {
-            site.delete(&key).await?;
+            Box::pin(site.delete(&key)).await?;
             self.forget_ended();
         }
         Ok(())
@@ -427,7 +430,7 @@ impl RequestSession {
         if self.look_if_any(Changes::is_modified).unwrap_or_default() {
             // Before anything is stored, so that an invalid expiry changes nothing (W16).
             self.look(|changes| site.cookie_life(changes.data()))?;
-            match self.store().await {
+            match Box::pin(self.store()).await {
                 // Another request of this visitor has upgraded the hash first, as with a page and its
                 // images: this one has no changes of its own to store.
                 Err(Error::SessionInterrupted)
