@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_postgres::{Row, types::Type};
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use super::{
     Database,
@@ -16,6 +16,7 @@ use super::{
     kind::Kind,
     pool::Pool,
     query_failure::QueryFailure,
+    span::in_span,
     statement::{Parameter, Query, Statement},
     turns::Turns,
 };
@@ -134,7 +135,7 @@ impl Database {
         span: Span,
     ) -> Result<i64, Error> {
         let write = self.direct.write(kind, row, change.with(parameters), deadline);
-        let rows = write.instrument(span).await?;
+        let rows = in_span(span, write).await?;
         let row = rows.first().ok_or(Unavailable::WrongAnswer)?;
         Ok(row.try_get(1).map_err(Unavailable::from)?)
     }

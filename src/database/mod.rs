@@ -34,6 +34,7 @@ mod server;
 mod session_lookup;
 mod sessions;
 mod slides;
+mod span;
 mod statement;
 #[cfg(test)]
 mod test_server;

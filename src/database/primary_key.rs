@@ -65,7 +65,11 @@ impl PrimaryKey {
         let text = string(json);
         match self {
             Self::Integer => match &text {
-                Some(text) => python_int(text, 10)?.try_into().ok(),
+                // What Rust reads, Python reads alike.
+                Some(text) => match text.parse() {
+                    Ok(usual) => Some(usual),
+                    Err(_) => python_int(text, 10)?.try_into().ok(),
+                },
                 None => integer(json),
             }
             .map(PrimaryKeyValue::Integer),

@@ -12,12 +12,12 @@ use std::{
 
 use tokio::time::Instant;
 use tokio_postgres::{Error as PgError, Row, types::Type};
-use tracing::Instrument;
 
 use super::{
     Database,
     batched::Batched,
     kind::Kind,
+    span::in_span,
     statement::{KeyParameter, MANY_KEYS, ONE_KEY, Query, Statement},
 };
 use crate::{
@@ -100,7 +100,7 @@ impl Database {
         }
         self.observer.event(Event::SessionLookup);
         let lookup = self.shared.session_lookup.ask(key.into(), deadline);
-        let answer = lookup.instrument(tracing::debug_span!("session lookup")).await;
+        let answer = in_span(tracing::debug_span!("session lookup"), lookup).await;
         Ok(answer?)
     }
 

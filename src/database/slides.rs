@@ -9,12 +9,12 @@ use std::{
 
 use tokio::time::Instant;
 use tokio_postgres::{Row, types::Type};
-use tracing::Instrument;
 
 use super::{
     Database,
     batched::Batched,
     kind::Kind,
+    span::in_span,
     statement::{KeyParameter, Query, Statement},
 };
 use crate::{error::Error, session::SessionKey, settings::TableName};
@@ -105,7 +105,7 @@ impl Database {
     ) -> Result<bool, Error> {
         let slide = Slide { key: key.into(), was, end };
         let slid = self.shared.slides.ask(slide, deadline);
-        let slid = slid.instrument(tracing::debug_span!("session slide")).await;
+        let slid = in_span(tracing::debug_span!("session slide"), slid).await;
         Ok(slid?)
     }
 }

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 use tokio_postgres::types::Type;
-use tracing::Instrument;
 
 use super::{
     Database,
     batcher::Batcher,
     primary_key::{PrimaryKey, PrimaryKeyValue},
+    span::in_span,
     statement::{MANY_KEYS, ONE_KEY, Query, Statement},
     user_queries::{TypedQueries, cast},
     users::{Answer, UserRow, Users, key_column, only_user, tables, user_sql},
@@ -50,7 +50,7 @@ impl Database {
         let users = self.users_by_token(class, known);
         self.observer.event(Event::UserLookup);
         let key = PrimaryKeyValue::Text(token.into());
-        let answer = users.ask(key, deadline).instrument(tracing::debug_span!("token lookup"));
+        let answer = in_span(tracing::debug_span!("token lookup"), users.ask(key, deadline));
         match answer.await? {
             Answer::User(row) => Ok(known.primary_key.parse_text(&row.id).map(|key| (key, row))),
             Answer::NoUser | Answer::InvalidKey => Ok(None),
@@ -71,7 +71,7 @@ impl Database {
         self.observer.event(Event::UserLookup);
         let question = query.with(vec![Box::new(value)]);
         let user = self.only_user(question, deadline);
-        user.instrument(tracing::debug_span!("user lookup")).await
+        in_span(tracing::debug_span!("user lookup"), user).await
     }
 
     /// Asks a table of tokens for a token that does not exist, to see the errors of the database.

@@ -8,7 +8,6 @@ use tokio_postgres::{
     Error as PgError, Row,
     types::{FromSql, FromSqlOwned, IsNull, ToSql, Type},
 };
-use tracing::Instrument;
 
 use super::{
     Database,
@@ -16,6 +15,7 @@ use super::{
     kind::Kind,
     primary_key::{PrimaryKey, PrimaryKeyValue},
     query_failure,
+    span::in_span,
     statement::{MANY_KEYS, ONE_KEY, Query, Statement},
 };
 use crate::{
@@ -62,7 +62,7 @@ impl Database {
         let known = self.user_queries(deadline).await?;
         self.observer.event(Event::UserLookup);
         let lookup = known.users.ask(key.clone(), deadline);
-        let answer = lookup.instrument(tracing::debug_span!("user lookup")).await;
+        let answer = in_span(tracing::debug_span!("user lookup"), lookup).await;
         match answer? {
             Answer::User(row) => Ok(Some(row)),
             Answer::NoUser => Ok(None),
@@ -88,7 +88,7 @@ impl Database {
         let name = PrimaryKeyValue::Text(username.into());
         let query = known.by_username.with(vec![Box::new(name)]);
         let lookup = self.query(query, deadline);
-        let rows = match lookup.instrument(tracing::debug_span!("user lookup")).await {
+        let rows = match in_span(tracing::debug_span!("user lookup"), lookup).await {
             Ok(rows) => rows,
             Err(error) if is_no_such_value(&error) => return Ok(None),
             Err(error) => return Err(error.into()),

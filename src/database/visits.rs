@@ -8,7 +8,6 @@ use std::{
 
 use tokio::time::Instant;
 use tokio_postgres::{Error as PgError, Row, types::Type};
-use tracing::Instrument;
 
 use super::{
     Database,
@@ -18,6 +17,7 @@ use super::{
     permissions::{has_sql, held_sql},
     primary_key::{PrimaryKey, PrimaryKeyValue},
     session_lookup::{LargeKeys, SessionRow, session_in},
+    span::in_span,
     statement::{KeyParameter, Parameter, Query, Statement},
     users::{UserRow, key_column, user_in, users_joined},
 };
@@ -106,7 +106,7 @@ impl Database {
         let permissions = requested.map(SamePermissions);
         let key = VisitKey { session: session.into(), user, permissions };
         let lookup = batcher.ask(key, deadline);
-        Ok(lookup.instrument(tracing::debug_span!("visit lookup")).await?)
+        Ok(in_span(tracing::debug_span!("visit lookup"), lookup).await?)
     }
 }
 

@@ -11,11 +11,11 @@ pub(crate) fn vary_on_cookie(headers: &mut HeaderMap) {
 ///
 /// Leaves one line, as Django does: what adds to it later (actix-cors) may look only at the first.
 pub(crate) fn vary_on(added: &'static str, headers: &mut HeaderMap) {
-    if !headers.contains_key(VARY) {
-        headers.insert(VARY, HeaderValue::from_static(added));
+    let existing: Vec<_> = headers.insert(VARY, HeaderValue::from_static(added)).collect();
+    if existing.is_empty() {
         return;
     }
-    let existing = headers.get_all(VARY).flat_map(|value| value.as_bytes().split(|&b| b == b','));
+    let existing = existing.iter().flat_map(|value| value.as_bytes().split(|&b| b == b','));
     let names = existing.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
     let merged = if names.clone().any(|name| name == b"*") {
         b"*".to_vec()

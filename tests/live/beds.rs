@@ -1,6 +1,8 @@
 //! Test databases with Django's tables, each with a Django that gives the expected values, a running Django
 //! site, and sites of this crate on the same tables.
 
+use std::time::Duration;
+
 use actix_django_session::{DjangoSettings, DjangoSite, SessionKey, UserModel};
 use deadpool_postgres::{Config, Pool, PoolConfig, Runtime};
 use serde_json::{Value, json};
@@ -174,6 +176,13 @@ pub(crate) fn pool_with(url: &str, config: PoolConfig) -> Pool {
 /// The address of a database server that does not exist.
 pub(crate) fn nowhere() -> String {
     format!("postgres://user@{}/nowhere", testbed::unused_address())
+}
+
+/// A site whose database cannot be reached. Its timeout is short: during an outage, a request waits for the next
+/// attempt to connect.
+pub(crate) fn out_of_reach(settings: DjangoSettings) -> DjangoSite {
+    let settings = settings.with(|s| s.timeout = Duration::from_millis(200));
+    DjangoSite::new(pool(&nowhere()), settings).unwrap()
 }
 
 pub(crate) fn new_key() -> String {

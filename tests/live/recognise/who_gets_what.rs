@@ -18,7 +18,7 @@ use testbed::{Django, Postgres, Settings, With};
 
 use crate::{
     app::{Answer, TestApp, routes},
-    beds::{self, Bed, nowhere, pool, pool_with, settings},
+    beds::{self, Bed, nowhere, out_of_reach, pool, pool_with, settings},
 };
 
 /// The routes behind each middleware, and without a middleware.
@@ -262,7 +262,7 @@ async fn a_user_who_logged_in_at_django_is_known_by_id() {
 
 #[testbed::test]
 async fn without_a_database_every_visitor_gets_a_503_and_is_never_anonymous() {
-    let app = every_middleware(&DjangoSite::new(pool(&nowhere()), settings()).unwrap());
+    let app = every_middleware(&out_of_reach(settings()));
     assert_gets(&app, "12345678", [Unavailable; 5], [Unavailable; 5]).await;
 
     // At most one line a second, because all of these requests fail in the same way.
