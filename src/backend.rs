@@ -323,7 +323,8 @@ impl Backend {
         }
     }
 
-    /// Reads a session, a user and which of these permissions the user has, in one statement.
+    /// Reads a session, a user and which of these permissions the user has, in one statement. `None` if the
+    /// session or the user was not found: to be sure, look them up one by one.
     pub(crate) async fn visit(
         &self,
         session: &SessionKey,

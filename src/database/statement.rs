@@ -25,8 +25,8 @@ const QUESTIONS: usize = 1 << 16;
 ///
 /// The first column of its rows is a nonce, a random number drawn when the statement was made. Behind a
 /// pooler, several processes share the names of prepared statements. A statement that runs in place of this
-/// one, from another site or another version, does not return this nonce. A statement for many questions may
-/// add to it the index of the question that a row answers.
+/// one, from another site or another version, does not return this nonce; if it returns no rows, that proves
+/// nothing. A statement for many questions may add to it the index of the question that a row answers.
 pub(crate) struct Statement {
     pub(super) sql: String,
     pub(super) types: Vec<Type>,

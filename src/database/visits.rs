@@ -203,16 +203,26 @@ impl Statements {
         statement.with(parameters)
     }
 
-    /// The visit in a row. `None` if the row has another session than the question, or
-    /// another user: a key that is text may be written in another way.
-    fn visit(&self, row: &Row, key: &VisitKey, ids: &[i64]) -> Result<Option<VisitRows>, PgError> {
+    /// The answer in a row. `None` if the row has another session than the question, or another user (a key
+    /// that is text may be written in another way).
+    fn visit(
+        &self,
+        row: &Row,
+        key: &VisitKey,
+        ids: &[i64],
+    ) -> Result<Option<Option<VisitRows>>, PgError> {
         let session = session_in(row, 2)?;
         let user = user_in(row, 4 + usize::from(self.reads != Reads::Nothing))?;
-        let (Some(session), Some((found, user))) = (session, user) else { return Ok(None) };
-        let is_other = !matches!(found, PrimaryKeyValue::Text(_)) && found != key.user;
-        if row.try_get::<_, &str>(1)? != key.session.as_str() || is_other {
+        let is_other = |found: &PrimaryKeyValue| {
+            !matches!(found, PrimaryKeyValue::Text(_)) && *found != key.user
+        };
+        if row.try_get::<_, &str>(1)? != key.session.as_str()
+            || user.as_ref().is_some_and(|(found, _)| is_other(found))
+        {
             return Ok(None);
         }
+        // A row with NULL in a column that Django never leaves empty counts as none.
+        let (Some(session), Some((_, user))) = (session, user) else { return Ok(Some(None)) };
         let held = match self.reads {
             Reads::Nothing => None,
             Reads::One if row.try_get(4)? => Some(ids.to_vec()),
@@ -221,7 +231,7 @@ impl Statements {
         };
         let held = key.permissions.as_ref().zip(held);
         let held = held.map(|(SamePermissions(requested), held)| requested.held(held));
-        Ok(Some(VisitRows { session, user: Arc::new(user), held }))
+        Ok(Some(Some(VisitRows { session, user: Arc::new(user), held })))
     }
 }
 
@@ -262,11 +272,10 @@ impl Batched for Visits {
             let (Some(key), Some(visit)) = (keys.get(index), visits.get_mut(index)) else {
                 continue;
             };
-            let found = statements.visit(row, key, &ids).ok().flatten();
-            if let Some(VisitRows { session, .. }) = &found {
+            *visit = statements.visit(row, key, &ids).ok().flatten();
+            if let Some(Some(VisitRows { session, .. })) = visit {
                 self.large.note(key.session.as_str(), session.session_data.as_str().len());
             }
-            *visit = found.map(Some);
         }
         visits
     }

@@ -134,7 +134,7 @@ impl DjangoSite {
         };
         let visit = self.database().visit(key, user.clone(), &permissions, wait.deadline()).await;
         let visit = match visit {
-            Err(Error::Unavailable(error)) if error.is_refusal() => None,
+            Err(Error::Unavailable(error)) if error.is_refusal() => return Ok(None),
             visit => visit?,
         };
         let Some(visit) = visit else {

@@ -58,14 +58,14 @@ impl DjangoSite {
         text: &DecodedText,
         backend: &AuthenticationBackend,
         key: KeyUsed,
-        [password, message]: [&str; 2],
+        hashed: [&str; 2],
     ) {
         let mut backends = self.settings().authentication_backends.iter();
         let index = backends.position(|other| other.path == backend.path);
         let user_id = text.data().get_json(USER_ID);
         let Some((index, user_id)) = index.zip(user_id) else { return };
-        let texts = [user_id, password, message];
-        if let Some(login) = CheckedLogin::new((self.memo().site(), index), key, texts) {
+        let by = (self.memo().site(), index);
+        if let Some(login) = CheckedLogin::new(by, user_id, key, hashed) {
             text.remember_login(login);
         }
     }
