@@ -210,8 +210,8 @@ impl Results {
 
     fn goals(&self, goals: &mut Goals) {
         use Variant::{
-            Bare, Baseline, Django, LoginRequired, Optional, Permission, Required, RestJwt,
-            RestToken, SlidePages, UserId,
+            Baseline, Django, LoginRequired, Permission, Required, RestJwt, RestToken, SlidePages,
+            UserId,
         };
         // To the baseline, the obvious query for each request, at these numbers of connections.
         let cpu = [
@@ -244,11 +244,6 @@ impl Results {
             "`required` with `DjangoUserId`: requests/s / `required`",
             0.9,
             rps(UserId, Required),
-        );
-        goals.at_least(
-            "`optional` without cookie: requests/s / bare handler",
-            0.97,
-            rps(Optional, Bare),
         );
         let what = Self::goal_of(SlidePages, TYPICAL, "CPU per request / `required`");
         goals.at_most(&what, 1.5, self.ratio(SlidePages, Required, TYPICAL, CPU));
