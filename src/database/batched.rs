@@ -88,10 +88,10 @@ impl<B: Batched> Job for Keys<B> {
         }
         let together: Vec<_> = together.into_iter().cloned().collect();
         let alone: Vec<_> = alone.into_iter().cloned().collect();
-        let (reply, reply_alone) = futures_util::future::join(
+        let (reply, reply_alone) = Box::pin(futures_util::future::join(
             self.ask_together(connection, &together, &failures),
             self.ask_one_by_one(connection, &alone),
-        )
+        ))
         .await;
         let mut outcomes: HashMap<_, _> = together.into_iter().zip(reply?).collect();
         outcomes.extend(alone.into_iter().zip(reply_alone?));
@@ -163,7 +163,7 @@ impl<B: Batched> Keys<B> {
         if is_no_such_value(error.code())
             && let Some((query, nothing)) = self.batched.by_itself(key)
         {
-            match connection.query(&query).await {
+            match Box::pin(connection.query(&query)).await {
                 Err(QueryFailure::Refused(error)) if is_no_such_value(error.code()) => {
                     return Ok(Ok(nothing));
                 }

@@ -249,7 +249,7 @@ impl Connection {
                 },
             }
         }
-        match self.query_unnamed(statement, &parameters).await {
+        match Box::pin(self.query_unnamed(statement, &parameters)).await {
             Ok(rows) if statement.is_answered_by(&rows) => Ok(rows),
             Ok(_) => Err(QueryFailure::Lost(None)),
             Err(error) => Err(self.failure(error)),
@@ -265,8 +265,9 @@ impl Connection {
         let prepared = match known {
             Some((prepared, since)) if since.elapsed() < STATEMENT_AGE => prepared,
             _ => {
-                let prepared =
-                    self.client().prepare_typed(&statement.sql, &statement.types).await?;
+                // In a box, because it is done seldom: so the future of a query is small.
+                let preparing = self.client().prepare_typed(&statement.sql, &statement.types);
+                let prepared = Box::pin(preparing).await?;
                 self.prepared().insert(statement.nonce, (prepared.clone(), Instant::now()));
                 prepared
             }

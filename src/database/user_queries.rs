@@ -98,7 +98,13 @@ impl TypedQueries {
             PrimaryKey::Other => cast(type_name),
             _ => "ads_key".to_owned(),
         };
-        let columns = user_columns(model, &primary_key, &column_types);
+        let [key_column, others] = user_columns(model, &primary_key, &column_types);
+        let columns = format!("{key_column}, {others}");
+        // A visit knows the key, unless it may be written in several ways.
+        let of_visit = match primary_key {
+            PrimaryKey::Integer | PrimaryKey::Uuid => &others,
+            PrimaryKey::Text | PrimaryKey::Other => &columns,
+        };
         let username = quote_name(&model.username);
         let has_username = match model.username_iexact {
             // As Django writes `iexact`.
@@ -115,7 +121,7 @@ impl TypedQueries {
                 model,
                 &primary_key,
                 &key,
-                &columns,
+                of_visit,
                 permissions,
             );
             Batcher::new(visits, pool.clone())

@@ -185,26 +185,35 @@ pub(super) fn user_in(
     column: usize,
 ) -> Result<Option<(PrimaryKeyValue, UserRow)>, PgError> {
     let Some(key) = row.try_get::<_, Option<PrimaryKeyValue>>(column)? else { return Ok(None) };
-    let flags: i32 = row.try_get(column + 3)?;
+    let user = user_with_key(&key, row, column + 1)?;
+    Ok(Some((key, user)))
+}
+
+/// The user with this key, in the columns of a row from this one on: those of [`user_columns`] but the key.
+pub(super) fn user_with_key(
+    key: &PrimaryKeyValue,
+    row: &Row,
+    column: usize,
+) -> Result<UserRow, PgError> {
+    let flags: i32 = row.try_get(column + 2)?;
     let flag = |number: usize| flags & (1 << number) != 0;
     let columns = (column + FURTHER_COLUMNS..row.len()).map(|index| {
         let column_type = row.columns()[index].type_().clone();
         Ok(ColumnValue { column_type, value: row.try_get::<_, RawBytes>(index)?.0 })
     });
-    let user = UserRow {
+    Ok(UserRow {
         id: key.to_string(),
-        username: row.try_get::<_, Option<String>>(column + 1)?.unwrap_or_default(),
-        password: row.try_get(column + 2)?,
+        username: row.try_get::<_, Option<String>>(column)?.unwrap_or_default(),
+        password: row.try_get(column + 1)?,
         is_active: flag(0),
         is_staff: flag(1),
         is_superuser: flag(2),
         columns: columns.collect::<Result<_, PgError>>()?,
-    };
-    Ok(Some((key, user)))
+    })
 }
 
-/// The index of the first further column in [`user_columns`].
-const FURTHER_COLUMNS: usize = 4;
+/// The index of the first further column, counted from the one behind the key.
+const FURTHER_COLUMNS: usize = 3;
 
 pub(super) fn user_sql(
     model: &UserModel,
@@ -217,16 +226,15 @@ pub(super) fn user_sql(
     format!("SELECT {nonce}, ads_key, {columns} FROM {keys} LEFT {joined}")
 }
 
-/// The columns that are read of a user.
+/// The columns that are read of a user: the primary key, and the others.
 pub(super) fn user_columns(
     model: &UserModel,
     primary_key: &PrimaryKey,
     column_types: &[u32],
-) -> String {
+) -> [String; 2] {
+    let key = format!("{}::{}", key_column(model), primary_key.parameter_types()[0]);
     let mut sql = format!(
-        "{}::{}, {}::text, {}, {}",
-        key_column(model),
-        primary_key.parameter_types()[0],
+        "{}::text, {}, {}",
         quote_name(&model.username),
         match &model.session_auth_hash {
             Some(_) => format!("{}::text", quote_name(&model.password)),
@@ -245,7 +253,7 @@ pub(super) fn user_columns(
             sql += "::text";
         }
     }
-    sql
+    [key, sql]
 }
 
 /// The flags in one number, each with its value if there is no such column: bit 0 for the first one. Each

@@ -19,7 +19,7 @@ use super::{
     session_lookup::{LargeKeys, SessionRow, session_in},
     span::in_span,
     statement::{KeyParameter, Parameter, Query, Statement},
-    users::{UserRow, key_column, user_in, users_joined},
+    users::{UserRow, key_column, user_in, user_with_key, users_joined},
 };
 use crate::{
     error::Error,
@@ -203,26 +203,26 @@ impl Statements {
         statement.with(parameters)
     }
 
-    /// The answer in a row. `None` if the row has another session than the question, or another user (a key
-    /// that is text may be written in another way).
+    /// The answer in a row. `None` if the row has another session than the question.
     fn visit(
         &self,
         row: &Row,
         key: &VisitKey,
         ids: &[i64],
     ) -> Result<Option<Option<VisitRows>>, PgError> {
-        let session = session_in(row, 2)?;
-        let user = user_in(row, 4 + usize::from(self.reads != Reads::Nothing))?;
-        let is_other = |found: &PrimaryKeyValue| {
-            !matches!(found, PrimaryKeyValue::Text(_)) && *found != key.user
-        };
-        if row.try_get::<_, &str>(1)? != key.session.as_str()
-            || user.as_ref().is_some_and(|(found, _)| is_other(found))
-        {
+        if row.try_get::<_, &str>(1)? != key.session.as_str() {
             return Ok(None);
         }
+        let column = 4 + usize::from(self.reads != Reads::Nothing);
+        let user = match &key.user {
+            // It may be written in another way.
+            PrimaryKeyValue::Text(_) => user_in(row, column)?.map(|(_, user)| user),
+            key => Some(user_with_key(key, row, column)?),
+        };
         // A row with NULL in a column that Django never leaves empty counts as none.
-        let (Some(session), Some((_, user))) = (session, user) else { return Ok(Some(None)) };
+        let (Some(session), Some(user)) = (session_in(row, 2)?, user) else {
+            return Ok(Some(None));
+        };
         let held = match self.reads {
             Reads::Nothing => None,
             Reads::One if row.try_get(4)? => Some(ids.to_vec()),
