@@ -41,11 +41,11 @@ use super::{
 pub(crate) enum Variant {
     /// A handler that answers "ok".
     Bare,
-    /// What one writes without this crate: a connection from the pool, a prepared query.
-    Baseline,
     /// The same behind the least middleware that does as much for the answer: a value for the handler, and
     /// `Vary: Cookie`.
     Minimal,
+    /// What one writes without this crate: a connection from the pool, a prepared query.
+    Baseline,
     /// `optional`, and a visitor without a cookie.
     Optional,
     Required,

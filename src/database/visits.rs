@@ -204,12 +204,7 @@ impl Statements {
     }
 
     /// The answer in a row. `None` if the row has another session than the question.
-    fn visit(
-        &self,
-        row: &Row,
-        key: &VisitKey,
-        ids: &[i64],
-    ) -> Result<Option<Option<VisitRows>>, PgError> {
+    fn visit(&self, row: &Row, key: &VisitKey, ids: &[i64]) -> Result<Option<VisitRows>, PgError> {
         if row.try_get::<_, &str>(1)? != key.session.as_str() {
             return Ok(None);
         }
@@ -219,9 +214,9 @@ impl Statements {
             PrimaryKeyValue::Text(_) => user_in(row, column)?.map(|(_, user)| user),
             key => Some(user_with_key(key, row, column)?),
         };
-        // A row with NULL in a column that Django never leaves empty counts as none.
+        // With NULL in a column that Django never leaves empty, the caller looks up the session alone.
         let (Some(session), Some(user)) = (session_in(row, 2)?, user) else {
-            return Ok(Some(None));
+            return Ok(None);
         };
         let held = match self.reads {
             Reads::Nothing => None,
@@ -231,7 +226,7 @@ impl Statements {
         };
         let held = key.permissions.as_ref().zip(held);
         let held = held.map(|(SamePermissions(requested), held)| requested.held(held));
-        Ok(Some(Some(VisitRows { session, user: Arc::new(user), held })))
+        Ok(Some(VisitRows { session, user: Arc::new(user), held }))
     }
 }
 
@@ -272,10 +267,11 @@ impl Batched for Visits {
             let (Some(key), Some(visit)) = (keys.get(index), visits.get_mut(index)) else {
                 continue;
             };
-            *visit = statements.visit(row, key, &ids).ok().flatten();
-            if let Some(Some(VisitRows { session, .. })) = visit {
+            let found = statements.visit(row, key, &ids).ok().flatten();
+            if let Some(VisitRows { session, .. }) = &found {
                 self.large.note(key.session.as_str(), session.session_data.as_str().len());
             }
+            *visit = found.map(Some);
         }
         visits
     }

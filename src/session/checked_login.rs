@@ -15,12 +15,12 @@ pub(crate) struct CheckedLogin {
     /// Where the user id ends in the texts.
     user_id_end: u8,
     /// `None` if there is no room: then the hash is computed with each request.
-    hash: Option<Hash>,
+    hash: Option<MatchedHash>,
     texts: [u8; ROOM],
 }
 
 /// The session auth hash that was found to match, and what it was made of.
-struct Hash {
+struct MatchedHash {
     key: KeyUsed,
     /// Where the password ends in the texts. It begins where the user id ends.
     password_end: u8,
@@ -53,7 +53,8 @@ impl CheckedLogin {
             false => put(message).map(Some),
         };
         let hash = password_end.zip(message_end);
-        let hash = hash.map(|(password_end, message_end)| Hash { key, password_end, message_end });
+        let hash =
+            hash.map(|(password_end, message_end)| MatchedHash { key, password_end, message_end });
         Some(Self { site, backend, user_id_end, hash, texts })
     }
 

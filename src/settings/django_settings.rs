@@ -227,10 +227,10 @@ pub struct DjangoSettings {
     /// How many bytes a [`DjangoSite`](crate::DjangoSite) can use to remember sessions that it has
     /// read: their text, the decoded data, and the password for which their session auth hash was
     /// right. If the row of such a session still has exactly that text, the service does not
-    /// unsign, decompress and parse it again, and does not compute its hash again. One query then
-    /// reads session, user and permissions. The memory never decides who is logged in: each request
-    /// reads the rows. With 0 nothing is remembered. Sessions of the engine `signed_cookies` are
-    /// never remembered.
+    /// unsign, decompress and parse it again, and does not compute its hash again. If the session let
+    /// a user in before, one query reads session, user and permissions. The memory never decides who
+    /// is logged in: each request reads the rows. With 0 nothing is remembered. Sessions of the
+    /// engine `signed_cookies` are never remembered.
     ///
     /// A usual session, with a text of 250 bytes, takes about 1,100 bytes: its text, its data, the
     /// encoded password of its user, and the index. If there is no room left, sessions that were

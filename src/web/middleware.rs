@@ -127,7 +127,7 @@ impl DjangoSessionMiddleware {
     /// Mirrors the decorator `login_required`. [`DjangoSite::get_user`] lists all checks, and where they
     /// differ from Django's.
     ///
-    /// It makes two indexed reads, in one query for a visitor who was here before (see
+    /// It makes two indexed reads, in one query for a visitor whom this session let in before (see
     /// [`DjangoSettings::max_memo_size`](crate::DjangoSettings::max_memo_size)).
     #[doc(alias = "LoginRequiredMiddleware")]
     #[doc(alias = "LoginRequiredMixin")]

@@ -370,7 +370,8 @@ impl RequestSession {
     /// [`Error::Unavailable`].
     pub(crate) async fn delete_flushed(&self) -> Result<(), Error> {
         let Some(site) = self.site() else { return Ok(()) };
-        if self.look_if_any(|_| ()).is_none() {
+        // Nothing was changed, so nothing is being saved: there is no turn to wait for.
+        if self.state.borrow().changes.is_none() {
             return Ok(());
         }
         let _turn = self.turn(site).await?;

@@ -155,6 +155,24 @@ async fn a_wrong_hint_costs_a_single_query() {
     }
 }
 
+/// Django's own table has no NULL; another one may.
+#[testbed::test]
+async fn a_session_whose_data_becomes_null_is_no_session() {
+    let bed = Bed::new().await;
+    let texts = users(&bed, &["ada"]).await;
+    let key = new_key();
+    put(&bed, &key, &texts[0]).await;
+    let app = app(bed.site());
+    for status in [200, 200] {
+        assert_eq!(app.status("/name", &key).await, status);
+    }
+    bed.sql("ALTER TABLE django_session ALTER session_data DROP NOT NULL").await;
+    bed.sql("UPDATE django_session SET session_data = NULL").await;
+    for status in [302, 302] {
+        assert_eq!(app.status("/name", &key).await, status);
+    }
+}
+
 /// A middleware without a permission needs no right to read the permission tables, and does not wait for
 /// locks on them.
 #[testbed::test]
