@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     sync::{Arc, Weak},
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::error::Unavailable;
 
-/// How often a batch is sent again because its connection was lost.
+/// How often a batch is sent because its connections are lost or silent.
 const TRIES: usize = 6;
 
 /// On how many connections at most a batch is in flight.
@@ -71,7 +71,7 @@ pub(super) struct Batch<J: Job> {
     has_no_more: bool,
 }
 
-type Reply<J> = Result<Vec<Outcome<<J as Job>::Answer>>, QueryFailure>;
+pub(super) type Reply<J> = Result<Vec<Outcome<<J as Job>::Answer>>, QueryFailure>;
 
 impl<J: Job> Batch<J> {
     pub(super) fn new(
@@ -96,22 +96,28 @@ impl<J: Job> Batch<J> {
     }
 
     /// Asks until each caller has an answer or has reached its deadline.
-    pub(super) async fn run(self) {
-        if let Some(silent) = self.begin().await {
+    pub(super) async fn run(mut self) {
+        let silent_at = self.begin();
+        let silent = tokio::select! {
+            biased;
+            reply = next(&mut self.attempts) => self.receive(reply),
+            () = sleep_until(silent_at) => Some(self),
+        };
+        if let Some(silent) = silent {
             silent.run_slow().await;
         }
     }
 
-    /// Asks. Returns the batch if that takes longer than usual.
-    pub(super) async fn begin(mut self) -> Option<Self> {
-        let silent_at = self.begun + self.pool.server().hedge_after(self.kind);
-        let wake = self.first_deadline().map_or(silent_at, |first| first.min(silent_at));
+    /// Asks. Returns when that takes longer than usual, or than the first caller waits.
+    pub(super) fn begin(&mut self) -> Instant {
         self.attempt(Claim::First);
-        tokio::select! {
-            biased;
-            reply = next(&mut self.attempts) => self.receive(reply),
-            () = sleep_until(wake) => Some(self),
-        }
+        let silent_at = self.begun + self.pool.server().hedge_after(self.kind);
+        self.first_deadline().map_or(silent_at, |first| first.min(silent_at))
+    }
+
+    /// The reply to a batch that has begun.
+    pub(super) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Reply<J>> {
+        poll_next(&mut self.attempts, cx)
     }
 
     /// Hedges on further connections while none answers, and asks again where the server did not execute
@@ -129,13 +135,10 @@ impl<J: Job> Batch<J> {
             let may_begin = self.may_begin_at();
             if may_begin.is_some_and(|at| at <= now) {
                 if self.attempts.len() >= CONNECTIONS {
-                    if !self.pool.has_answered_since(self.last) {
-                        // The database is slow or gone: another connection would not help.
-                        self.last = now;
-                        continue;
-                    }
-                    // Other queries are answered, and this one is not.
-                    drop(self.attempts.remove(0));
+                    // If other queries are answered, the first connection is dead. If none is, all of them
+                    // may be dead, or the database is slow and answers the first attempt first.
+                    let dropped = usize::from(!self.pool.has_answered_since(self.last));
+                    drop(self.attempts.remove(dropped));
                 }
                 let claim = match self.attempts.is_empty() {
                     true if self.retries > 0 => Claim::Retry,
@@ -165,8 +168,10 @@ impl<J: Job> Batch<J> {
             0 => Some(self.last),
             _ if !self.kind.repeats() || self.has_no_more => None,
             1 => Some(self.last + self.pool.server().hedge_after(self.kind)),
-            count if count < CONNECTIONS || self.tries < TRIES => {
-                Some(self.last + self.pool.server().retry_interval())
+            count if count < CONNECTIONS => Some(self.last + self.pool.server().retry_interval()),
+            _ if self.tries < TRIES => {
+                let longer = 1 << self.tries.saturating_sub(CONNECTIONS);
+                Some(self.last + longer * self.pool.server().retry_interval())
             }
             _ => None,
         }
@@ -180,7 +185,7 @@ impl<J: Job> Batch<J> {
     }
 
     /// Takes the reply of one connection. Returns the batch if that was not the final one.
-    fn receive(mut self, reply: Reply<J>) -> Option<Self> {
+    pub(super) fn receive(mut self, reply: Reply<J>) -> Option<Self> {
         let error: Arc<Unavailable> = match reply {
             Ok(outcomes) => {
                 self.deliver(outcomes);
@@ -265,16 +270,17 @@ impl<J: Job> Batch<J> {
 
 /// Waits for the next of these futures that ends. Never ends if there are none.
 async fn next<T>(futures: &mut Vec<BoxFuture<'static, T>>) -> T {
-    poll_fn(|cx| {
-        for index in 0..futures.len() {
-            if let Poll::Ready(ended) = futures[index].as_mut().poll(cx) {
-                drop(futures.remove(index));
-                return Poll::Ready(ended);
-            }
+    poll_fn(|cx| poll_next(futures, cx)).await
+}
+
+fn poll_next<T>(futures: &mut Vec<BoxFuture<'static, T>>, cx: &mut Context<'_>) -> Poll<T> {
+    for index in 0..futures.len() {
+        if let Poll::Ready(ended) = futures[index].as_mut().poll(cx) {
+            drop(futures.remove(index));
+            return Poll::Ready(ended);
         }
-        Poll::Pending
-    })
-    .await
+    }
+    Poll::Pending
 }
 
 /// Asks on one connection of the pool.

@@ -5,18 +5,21 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    future::{pending, poll_fn},
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::{
     runtime::{Handle, Id},
     sync::{mpsc, oneshot},
-    time::{Instant, sleep_until},
+    time::{Instant, Sleep, sleep_until},
 };
 
 use super::{
-    batch::{Batch, Caller, Outcome},
+    batch::{Batch, Caller, Outcome, Reply},
     batched::{Batched, Keys},
     pool::Pool,
 };
@@ -86,26 +89,31 @@ impl<B: Batched> Batcher<B> {
 /// ones.
 async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedReceiver<Question<B>>) {
     let mut received = Vec::new();
-    let mut under_way = FuturesUnordered::new();
+    let mut under_way: Vec<UnderWay<B>> = Vec::new();
     let mut slow = FuturesUnordered::new();
     let mut large = FuturesUnordered::new();
+    let mut alarm = Alarm::new();
     loop {
         let most = if queue.pool.server().is_far(B::KIND) { TO_FAR_AWAY } else { 1 };
         while under_way.len() < most
             && slow.len() < SLOW
-            && let Some(batch) = queue.next()
+            && let Some(mut batch) = queue.next()
         {
-            under_way.push(batch.begin());
+            let silent_at = batch.begin();
+            under_way.push(UnderWay { batch, silent_at });
         }
         while large.is_empty()
             && let Some(batch) = queue.next_large()
         {
             large.push(batch.run());
         }
-        let late = queue.first_deadline;
+        let silent_at = under_way.iter().map(|each| each.silent_at);
+        let wake = silent_at.chain(queue.first_deadline).min();
         tokio::select! {
             biased;
-            Some(silent) = under_way.next() => slow.extend(silent.map(Batch::run_slow)),
+            (batch, reply) = next_reply(&mut under_way) => {
+                slow.extend(batch.receive(reply).map(Batch::run_slow));
+            }
             Some(()) = slow.next() => {}
             Some(()) = large.next() => {}
             count = questions.recv_many(&mut received, usize::MAX) => {
@@ -114,8 +122,62 @@ async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedRece
                 }
                 received.drain(..).for_each(|(key, caller)| queue.push(key, caller));
             }
-            () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
-                queue.fail_late();
+            now = alarm.at(wake) => {
+                let silent = under_way.extract_if(.., |each| each.silent_at <= now);
+                slow.extend(silent.map(|each| each.batch.run_slow()));
+                if queue.first_deadline.is_some_and(|first| first <= now) {
+                    queue.fail_late(now);
+                }
+            }
+        }
+    }
+}
+
+/// A batch whose reply is expected soon.
+struct UnderWay<B: Batched> {
+    batch: Batch<Keys<B>>,
+    /// When it has taken longer than usual.
+    silent_at: Instant,
+}
+
+/// Waits for the next reply, and takes its batch out. Never ends if there are none.
+async fn next_reply<B: Batched>(
+    under_way: &mut Vec<UnderWay<B>>,
+) -> (Batch<Keys<B>>, Reply<Keys<B>>) {
+    poll_fn(|cx| {
+        for index in 0..under_way.len() {
+            if let Poll::Ready(reply) = under_way[index].batch.poll_reply(cx) {
+                return Poll::Ready((under_way.remove(index).batch, reply));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// A timer that is set seldom: what it is set for has usually ended long before. It stays set all the same,
+/// and is set anew only when it has rung.
+///
+/// A timer of its own for each batch would be the first one of the runtime to ring. For such a one tokio
+/// wakes the runtime from its next sleep, by a system call.
+struct Alarm(Pin<Box<Sleep>>);
+
+impl Alarm {
+    fn new() -> Self {
+        Self(Box::pin(sleep_until(Instant::now())))
+    }
+
+    /// Waits for that moment. Returns the time then. Never ends for `None`.
+    async fn at(&mut self, moment: Option<Instant>) -> Instant {
+        let Some(moment) = moment else { return pending().await };
+        loop {
+            if self.0.is_elapsed() || moment < self.0.deadline() {
+                self.0.as_mut().reset(moment);
+            }
+            self.0.as_mut().await;
+            let now = Instant::now();
+            if moment <= now {
+                return now;
             }
         }
     }
@@ -220,8 +282,7 @@ impl<B: Batched> Queue<B> {
         (!callers.is_empty()).then(|| Batch::new(&self.pool, B::KIND, keys, callers))
     }
 
-    fn fail_late(&mut self) {
-        let now = Instant::now();
+    fn fail_late(&mut self, now: Instant) {
         let error = self.pool.why_late();
         let is_late = |caller: &Caller<B::Answer>| caller.deadline <= now;
         let (late, others): (VecDeque<_>, _) =
@@ -290,7 +351,7 @@ mod tests {
         let in_time = [push(LARGE + 2, 4), push(LARGE + 1, 4), push(LARGE + 2, 4)];
         drop(push(LARGE + 3, 4));
         tokio::time::advance(Duration::from_secs(1)).await;
-        queue.fail_late();
+        queue.fail_late(Instant::now());
         assert!(late.try_recv().unwrap().is_err());
         assert_eq!(queue.first_deadline, Some(Instant::now() + Duration::from_secs(3)));
         let keys: Vec<_> = std::iter::from_fn(|| queue.next_large())

@@ -127,6 +127,27 @@ async fn all_connections_may_die_at_once() {
     assert_eq!(server.open(), 1);
 }
 
+/// Each of the connections died after the question had been sent on it, and no query is answered that would
+/// tell.
+#[tokio::test(start_paused = true)]
+async fn hedges_may_die_like_the_first_connection() {
+    let server = TestServer::new();
+    let batcher = batcher(&server);
+    assert!(ask(&batcher, 0).await.1);
+    // Connections can be made, and none answers.
+    server.set(Mood::Locked, Mood::Locked);
+    let answered = async {
+        sleep(TIMEOUT * 3 / 8).await;
+        server.set_new(Mood::Answers);
+    };
+    let asked = join_all((0..3).map(|key| ask(&batcher, key)));
+    let (asked, ()) = tokio::join!(asked, answered);
+    for (took, is_answered) in asked {
+        assert!(is_answered && took < TIMEOUT * 3 / 4, "{took:?}");
+    }
+    assert!(server.accepted() < 12, "{} connections", server.accepted());
+}
+
 /// No caller came while the new server did not answer yet.
 #[tokio::test(start_paused = true)]
 async fn after_a_failover_late_callers_get_as_many_attempts_to_connect() {
