@@ -103,8 +103,9 @@ impl Bed {
     }
 
     pub(crate) async fn ask(&self, question: Value) -> Value {
-        let answer = self.oracle.ask(question.clone()).await;
-        answer.unwrap_or_else(|error| panic!("{question}: {error}"))
+        // A question may hold megabytes.
+        let shown: String = question.to_string().chars().take(2_000).collect();
+        self.oracle.ask(question).await.unwrap_or_else(|error| panic!("{error}: {shown}"))
     }
 
     /// Runs a statement; returns its rows.
