@@ -21,8 +21,10 @@ use super::{
 };
 use crate::error::Unavailable;
 
-/// How often a batch is sent because its connections are lost or silent.
-const TRIES: usize = 6;
+/// How often a batch is sent again because its connection was lost, and how often because other queries are
+/// answered and this one is not.
+const TRIES: usize = 5;
+const REPLACEMENTS: usize = 3;
 
 /// On how many connections at most a batch is in flight.
 const CONNECTIONS: usize = 3;
@@ -61,10 +63,17 @@ pub(super) struct Batch<J: Job> {
     /// Each with the index of its outcome: several callers may ask the same.
     pub(super) callers: Vec<(usize, Caller<J::Answer>)>,
     attempts: Vec<BoxFuture<'static, Reply<J>>>,
-    tries: usize,
     begun: Instant,
-    /// When the last attempt began; if none is in flight, when the next one may begin.
+    /// When the last attempt began, or was found to be silent like the others; if none is in flight, when the
+    /// next one may begin.
     last: Instant,
+    /// How often its connection was lost.
+    losses: usize,
+    /// How often an attempt was given up for another one because other queries are answered.
+    replacements: usize,
+    /// How often that happened though none is answered, and when it may happen next.
+    probes: u32,
+    probe_at: Instant,
     /// How often the server did not execute it.
     retries: u32,
     /// Whether no further connection is to be had.
@@ -87,9 +96,12 @@ impl<J: Job> Batch<J> {
             job: job.into(),
             callers,
             attempts: Vec::new(),
-            tries: 0,
             begun: now,
             last: now,
+            losses: 0,
+            replacements: 0,
+            probes: 0,
+            probe_at: now,
             retries: 0,
             has_no_more: false,
         }
@@ -97,18 +109,19 @@ impl<J: Job> Batch<J> {
 
     /// Asks until each caller has an answer or has reached its deadline.
     pub(super) async fn run(mut self) {
-        let silent_at = self.begin();
-        let silent = tokio::select! {
+        let slow_at = self.begin();
+        let slow = tokio::select! {
             biased;
             reply = next(&mut self.attempts) => self.receive(reply),
-            () = sleep_until(silent_at) => Some(self),
+            () = sleep_until(slow_at) => Some(self),
         };
-        if let Some(silent) = silent {
-            silent.run_slow().await;
+        if let Some(slow) = slow {
+            slow.run_slow().await;
         }
     }
 
-    /// Asks. Returns when that takes longer than usual, or than the first caller waits.
+    /// Asks. Returns the moment from which it counts as slow: it takes longer than usual, or than the first
+    /// caller waits.
     pub(super) fn begin(&mut self) -> Instant {
         self.attempt(Claim::First);
         let silent_at = self.begun + self.pool.server().hedge_after(self.kind);
@@ -134,11 +147,9 @@ impl<J: Job> Batch<J> {
             let Some(first_deadline) = self.first_deadline() else { return self.abandon() };
             let may_begin = self.may_begin_at();
             if may_begin.is_some_and(|at| at <= now) {
-                if self.attempts.len() >= CONNECTIONS {
-                    // If other queries are answered, the first connection is dead. If none is, all of them
-                    // may be dead, or the database is slow and answers the first attempt first.
-                    let dropped = usize::from(!self.pool.has_answered_since(self.last));
-                    drop(self.attempts.remove(dropped));
+                if self.attempts.len() >= CONNECTIONS && !self.give_one_up(now) {
+                    self.last = now;
+                    continue;
                 }
                 let claim = match self.attempts.is_empty() {
                     true if self.retries > 0 => Claim::Retry,
@@ -168,19 +179,32 @@ impl<J: Job> Batch<J> {
             0 => Some(self.last),
             _ if !self.kind.repeats() || self.has_no_more => None,
             1 => Some(self.last + self.pool.server().hedge_after(self.kind)),
-            count if count < CONNECTIONS => Some(self.last + self.pool.server().retry_interval()),
-            _ if self.tries < TRIES => {
-                let longer = 1 << self.tries.saturating_sub(CONNECTIONS);
-                Some(self.last + longer * self.pool.server().retry_interval())
-            }
-            _ => None,
+            _ => Some(self.last + self.pool.server().retry_interval()),
         }
+    }
+
+    /// Gives up one attempt, if another connection may help. Returns whether it did.
+    fn give_one_up(&mut self, now: Instant) -> bool {
+        if self.replacements < REPLACEMENTS && self.pool.has_answered_since(self.last) {
+            // Other queries are answered, so the connection of the first attempt may be dead.
+            self.replacements += 1;
+            drop(self.attempts.remove(0));
+        } else if now >= self.probe_at {
+            // No query is answered: all connections may be dead. Or the database is slow, so the attempts that
+            // were made first go on, and the next one is given longer.
+            self.probes += 1;
+            drop(self.attempts.pop());
+        } else {
+            return false;
+        }
+        true
     }
 
     fn attempt(&mut self, claim: Claim) {
         let (pool, kind, job) = (self.pool.clone(), self.kind, Arc::downgrade(&self.job));
         self.last = Instant::now();
-        self.tries += 1;
+        self.probe_at =
+            self.last + self.pool.server().retry_interval() * (1 << self.probes.min(10));
         self.attempts.push(Box::pin(attempt(pool, kind, job, claim)));
     }
 
@@ -191,10 +215,13 @@ impl<J: Job> Batch<J> {
                 self.deliver(outcomes);
                 return None;
             }
-            Err(QueryFailure::Lost(_)) if self.kind.repeats() && self.tries < TRIES => {
+            // An attempt in flight may still be answered.
+            Err(QueryFailure::Lost(_))
+                if self.kind.repeats() && (self.losses < TRIES || !self.attempts.is_empty()) =>
+            {
+                self.losses += 1;
                 return Some(self);
             }
-            // An attempt in flight may still be answered.
             Err(QueryFailure::NoConnection(_)) if !self.attempts.is_empty() => {
                 self.has_no_more = true;
                 return Some(self);

@@ -99,16 +99,15 @@ async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedRece
             && slow.len() < SLOW
             && let Some(mut batch) = queue.next()
         {
-            let silent_at = batch.begin();
-            under_way.push(UnderWay { batch, silent_at });
+            let slow_at = batch.begin();
+            under_way.push(UnderWay { batch, slow_at });
         }
         while large.is_empty()
             && let Some(batch) = queue.next_large()
         {
             large.push(batch.run());
         }
-        let silent_at = under_way.iter().map(|each| each.silent_at);
-        let wake = silent_at.chain(queue.first_deadline).min();
+        let wake = under_way.iter().map(|each| each.slow_at).chain(queue.first_deadline).min();
         tokio::select! {
             biased;
             (batch, reply) = next_reply(&mut under_way) => {
@@ -116,18 +115,18 @@ async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedRece
             }
             Some(()) = slow.next() => {}
             Some(()) = large.next() => {}
+            now = alarm.wait_until(wake) => {
+                let now_slow = under_way.extract_if(.., |each| each.slow_at <= now);
+                slow.extend(now_slow.map(|each| each.batch.run_slow()));
+                if queue.first_deadline.is_some_and(|first| first <= now) {
+                    queue.fail_late(now);
+                }
+            }
             count = questions.recv_many(&mut received, usize::MAX) => {
                 if count == 0 {
                     return;
                 }
                 received.drain(..).for_each(|(key, caller)| queue.push(key, caller));
-            }
-            now = alarm.at(wake) => {
-                let silent = under_way.extract_if(.., |each| each.silent_at <= now);
-                slow.extend(silent.map(|each| each.batch.run_slow()));
-                if queue.first_deadline.is_some_and(|first| first <= now) {
-                    queue.fail_late(now);
-                }
             }
         }
     }
@@ -136,8 +135,8 @@ async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedRece
 /// A batch whose reply is expected soon.
 struct UnderWay<B: Batched> {
     batch: Batch<Keys<B>>,
-    /// When it has taken longer than usual.
-    silent_at: Instant,
+    /// From when on it counts as slow.
+    slow_at: Instant,
 }
 
 /// Waits for the next reply, and takes its batch out. Never ends if there are none.
@@ -155,8 +154,8 @@ async fn next_reply<B: Batched>(
     .await
 }
 
-/// A timer that is set seldom: what it is set for has usually ended long before. It stays set all the same,
-/// and is set anew only when it has rung.
+/// A timer that is set seldom. What it is set for has usually ended long before it rings: it stays set all the
+/// same, and only then is it set for a later moment.
 ///
 /// A timer of its own for each batch would be the first one of the runtime to ring. For such a one tokio
 /// wakes the runtime from its next sleep, by a system call.
@@ -168,7 +167,7 @@ impl Alarm {
     }
 
     /// Waits for that moment. Returns the time then. Never ends for `None`.
-    async fn at(&mut self, moment: Option<Instant>) -> Instant {
+    async fn wait_until(&mut self, moment: Option<Instant>) -> Instant {
         let Some(moment) = moment else { return pending().await };
         loop {
             if self.0.is_elapsed() || moment < self.0.deadline() {

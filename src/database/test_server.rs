@@ -97,9 +97,9 @@ impl TestServer {
         self.prepared.load(Ordering::Relaxed)
     }
 
-    /// Sets the mood of the connection that was made first.
-    pub(super) fn set_first(&self, now: Mood) {
-        self.connections()[0].send_replace(now);
+    /// Sets the mood of one connection, by the order in which they were made.
+    pub(super) fn set_one(&self, index: usize, now: Mood) {
+        self.connections()[index].send_replace(now);
     }
 
     /// Changes the row: later queries read this value.
@@ -184,8 +184,9 @@ async fn serve(
 ) {
     let mut ends = mood.clone();
     tokio::select! {
-        _ = converse(stream, &mut mood, &server, process) => {}
+        biased;
         _ = ends.wait_for(|mood| *mood == Mood::Ended) => {}
+        _ = converse(stream, &mut mood, &server, process) => {}
     }
 }
 

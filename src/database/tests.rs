@@ -103,7 +103,7 @@ async fn a_late_answer_is_not_given_to_callers_that_asked_after_it_was_requested
         };
         let (before, after, ()) = tokio::join!(before, after, async {
             sleep(Duration::from_millis(late)).await;
-            server.set_first(Mood::Answers);
+            server.set_one(0, Mood::Answers);
         });
         assert_eq!(before.ok(), (!gone).then_some(0));
         assert_eq!(after.ok(), Some(1), "answered after {late} ms");
@@ -148,6 +148,44 @@ async fn hedges_may_die_like_the_first_connection() {
     assert!(server.accepted() < 12, "{} connections", server.accepted());
 }
 
+/// Some connections are dead, and the database is slow: what it works on is not given up.
+#[tokio::test(start_paused = true)]
+async fn a_slow_answer_is_waited_for_beside_attempts_on_dead_connections() {
+    let server = TestServer::new();
+    let batcher = batcher(&server);
+    assert!(ask(&batcher, 0).await.1);
+    server.set(Mood::Swallows, Mood::Locked);
+    let answered = async {
+        // The second attempt has a connection by then.
+        sleep(TIMEOUT / 16).await;
+        assert_eq!(server.accepted(), 2);
+        server.set_new(Mood::Swallows);
+        sleep(TIMEOUT * 7 / 8).await;
+        server.set_one(1, Mood::Answers);
+    };
+    let ((took, is_answered), ()) = tokio::join!(ask(&batcher, 1), answered);
+    assert!(is_answered && took < TIMEOUT, "{took:?}");
+}
+
+/// A connection is lost when the batch has been silent for long.
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_does_not_fail_what_others_may_answer() {
+    const TIMEOUT: Duration = Duration::from_secs(20);
+
+    let server = TestServer::new();
+    let batcher = Batcher::new(TestTable::new(), server.pool(TIMEOUT, 16));
+    let ask = async |key| batcher.ask(key, Instant::now() + TIMEOUT).await.is_ok();
+    assert!(ask(0).await);
+    server.set(Mood::Locked, Mood::Locked);
+    let answered = async {
+        sleep(TIMEOUT * 7 / 8).await;
+        server.set_one(0, Mood::Ended);
+        sleep(TIMEOUT / 16).await;
+        server.set(Mood::Answers, Mood::Answers);
+    };
+    assert!(tokio::join!(ask(1), answered).0);
+}
+
 /// No caller came while the new server did not answer yet.
 #[tokio::test(start_paused = true)]
 async fn after_a_failover_late_callers_get_as_many_attempts_to_connect() {
@@ -182,7 +220,7 @@ async fn a_locked_table_is_waited_for_on_few_connections() {
     assert!(ask(&batcher, 0).await.1);
 }
 
-/// A slow database is not dead: another connection would not help.
+/// A slow database is not dead: it is asked on few connections.
 #[tokio::test(start_paused = true)]
 async fn more_connections_than_usual_do_not_stay() {
     let server = TestServer::new();
