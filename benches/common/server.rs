@@ -102,6 +102,21 @@ impl Variant {
         Self::DjangoWrite,
     ];
 
+    /// Whether a goal compares it with another one.
+    pub(crate) fn has_goal(self) -> bool {
+        !matches!(
+            self,
+            Self::LoginBaseline
+                | Self::RestSession
+                | Self::Django
+                | Self::Slide
+                | Self::SlideEach
+                | Self::DjangoSlide
+                | Self::Write
+                | Self::DjangoWrite
+        )
+    }
+
     /// On the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
