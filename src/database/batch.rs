@@ -2,7 +2,10 @@
 
 use std::{
     future::{Future, poll_fn},
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,10 +24,14 @@ use super::{
 };
 use crate::error::Unavailable;
 
-/// How often a batch is sent again because its connection was lost, and how often because other queries are
-/// answered and this one is not.
+/// How often a batch is sent again because its only connection was lost.
 const TRIES: usize = 5;
+
+/// How often the first attempt is given up for another one because other queries are answered.
 const REPLACEMENTS: usize = 3;
+
+/// How often the pause between two probes doubles: up to eight times the retry interval.
+const DOUBLINGS: u32 = 3;
 
 /// On how many connections at most a batch is in flight.
 const CONNECTIONS: usize = 3;
@@ -62,22 +69,27 @@ pub(super) struct Batch<J: Job> {
     pub(super) job: Arc<J>,
     /// Each with the index of its outcome: several callers may ask the same.
     pub(super) callers: Vec<(usize, Caller<J::Answer>)>,
-    attempts: Vec<BoxFuture<'static, Reply<J>>>,
+    /// The first one that began comes first.
+    attempts: Vec<Attempt<J>>,
     begun: Instant,
-    /// When the last attempt began, or was found to be silent like the others; if none is in flight, when the
+    /// When the last attempt began, or all of them were last seen to be silent; after a failure, when the
     /// next one may begin.
     last: Instant,
-    /// How often its connection was lost.
     losses: usize,
-    /// How often an attempt was given up for another one because other queries are answered.
     replacements: usize,
-    /// How often that happened though none is answered, and when it may happen next.
+    /// How often the newest attempt was given up for another one, and when that may happen next.
     probes: u32,
     probe_at: Instant,
     /// How often the server did not execute it.
     retries: u32,
     /// Whether no further connection is to be had.
     has_no_more: bool,
+}
+
+/// A query that was sent, or waits for a connection.
+struct Attempt<J: Job> {
+    reply: BoxFuture<'static, Reply<J>>,
+    has_connection: Arc<AtomicBool>,
 }
 
 pub(super) type Reply<J> = Result<Vec<Outcome<<J as Job>::Answer>>, QueryFailure>;
@@ -112,7 +124,7 @@ impl<J: Job> Batch<J> {
         let slow_at = self.begin();
         let slow = tokio::select! {
             biased;
-            reply = next(&mut self.attempts) => self.receive(reply),
+            reply = poll_fn(|cx| self.poll_reply(cx)) => self.receive(reply),
             () = sleep_until(slow_at) => Some(self),
         };
         if let Some(slow) = slow {
@@ -128,13 +140,19 @@ impl<J: Job> Batch<J> {
         self.first_deadline().map_or(silent_at, |first| first.min(silent_at))
     }
 
-    /// The reply to a batch that has begun.
+    /// The reply to the first attempt that ends. There is none without attempts.
     pub(super) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Reply<J>> {
-        poll_next(&mut self.attempts, cx)
+        for index in 0..self.attempts.len() {
+            if let Poll::Ready(reply) = self.attempts[index].reply.as_mut().poll(cx) {
+                drop(self.attempts.remove(index));
+                return Poll::Ready(reply);
+            }
+        }
+        Poll::Pending
     }
 
-    /// Hedges on further connections while none answers, and asks again where the server did not execute
-    /// it.
+    /// Hedges on further connections while none answers, at last in place of others, and asks again where the
+    /// server did not execute it.
     pub(super) async fn run_slow(mut self) {
         if !self.kind.repeats() && !self.attempts.is_empty() {
             // A write is never sent a second time while it is in flight. But other writes must not be sent
@@ -163,7 +181,7 @@ impl<J: Job> Batch<J> {
             let wake = may_begin.map_or(first_deadline, |at| at.min(first_deadline));
             let heard = tokio::select! {
                 biased;
-                reply = next(&mut self.attempts) => self.receive(reply),
+                reply = poll_fn(|cx| self.poll_reply(cx)) => self.receive(reply),
                 () = sleep_until(wake) => Some(self),
             };
             match heard {
@@ -189,23 +207,31 @@ impl<J: Job> Batch<J> {
             // Other queries are answered, so the connection of the first attempt may be dead.
             self.replacements += 1;
             drop(self.attempts.remove(0));
-        } else if now >= self.probe_at {
-            // No query is answered: all connections may be dead. Or the database is slow, so the attempts that
-            // were made first go on, and the next one is given longer.
-            self.probes += 1;
-            drop(self.attempts.pop());
-        } else {
+            return true;
+        }
+        // All connections may be dead. Or the database is slow, so what was sent first goes on, and what is sent
+        // next has more time. If the newest attempt still waits for a connection, the one before it makes room.
+        let mut sent = (0..self.attempts.len())
+            .filter(|&index| self.attempts[index].has_connection.load(Ordering::Relaxed));
+        let (Some(_), Some(newest)) = (sent.next(), sent.next_back()) else { return false };
+        let is_in_the_way =
+            newest + 1 == self.attempts.len() || self.pool.is_full_for_hedges(self.kind);
+        if now < self.probe_at || !is_in_the_way {
             return false;
         }
+        self.probes += 1;
+        drop(self.attempts.remove(newest));
         true
     }
 
     fn attempt(&mut self, claim: Claim) {
-        let (pool, kind, job) = (self.pool.clone(), self.kind, Arc::downgrade(&self.job));
+        let pause = self.pool.server().retry_interval() * (1 << self.probes.min(DOUBLINGS));
         self.last = Instant::now();
-        self.probe_at =
-            self.last + self.pool.server().retry_interval() * (1 << self.probes.min(10));
-        self.attempts.push(Box::pin(attempt(pool, kind, job, claim)));
+        self.probe_at = self.last + pause;
+        let has_connection = Arc::<AtomicBool>::default();
+        let (pool, job) = (self.pool.clone(), Arc::downgrade(&self.job));
+        let reply = attempt(pool, self.kind, job, claim, Arc::clone(&has_connection));
+        self.attempts.push(Attempt { reply: Box::pin(reply), has_connection });
     }
 
     /// Takes the reply of one connection. Returns the batch if that was not the final one.
@@ -216,9 +242,8 @@ impl<J: Job> Batch<J> {
                 return None;
             }
             // An attempt in flight may still be answered.
-            Err(QueryFailure::Lost(_))
-                if self.kind.repeats() && (self.losses < TRIES || !self.attempts.is_empty()) =>
-            {
+            Err(QueryFailure::Lost(_)) if !self.attempts.is_empty() => return Some(self),
+            Err(QueryFailure::Lost(_)) if self.kind.repeats() && self.losses < TRIES => {
                 self.losses += 1;
                 return Some(self);
             }
@@ -247,7 +272,7 @@ impl<J: Job> Batch<J> {
             // An attempt that was sent earlier and has not answered by then is dead.
             let (grace, others) =
                 (self.pool.server().retry_interval(), std::mem::take(&mut self.attempts));
-            tokio::spawn(timeout(grace, join_all(others)));
+            tokio::spawn(timeout(grace, join_all(others.into_iter().map(|other| other.reply))));
         }
         let mut outcomes: Vec<_> = outcomes.into_iter().map(Some).collect();
         let mut left = vec![0_usize; outcomes.len()];
@@ -291,28 +316,23 @@ impl<J: Job> Batch<J> {
     /// the connection is dead, or waits for something that no timeout ends.
     fn abandon(self) {
         let limit = self.pool.server().longest_silence().saturating_sub(self.begun.elapsed());
-        tokio::spawn(timeout(limit, join_all(self.attempts)));
+        tokio::spawn(timeout(
+            limit,
+            join_all(self.attempts.into_iter().map(|attempt| attempt.reply)),
+        ));
     }
-}
-
-/// Waits for the next of these futures that ends. Never ends if there are none.
-async fn next<T>(futures: &mut Vec<BoxFuture<'static, T>>) -> T {
-    poll_fn(|cx| poll_next(futures, cx)).await
-}
-
-fn poll_next<T>(futures: &mut Vec<BoxFuture<'static, T>>, cx: &mut Context<'_>) -> Poll<T> {
-    for index in 0..futures.len() {
-        if let Poll::Ready(ended) = futures[index].as_mut().poll(cx) {
-            drop(futures.remove(index));
-            return Poll::Ready(ended);
-        }
-    }
-    Poll::Pending
 }
 
 /// Asks on one connection of the pool.
-async fn attempt<J: Job>(pool: Arc<Pool>, kind: Kind, job: Weak<J>, claim: Claim) -> Reply<J> {
+async fn attempt<J: Job>(
+    pool: Arc<Pool>,
+    kind: Kind,
+    job: Weak<J>,
+    claim: Claim,
+    has_connection: Arc<AtomicBool>,
+) -> Reply<J> {
     let lease = pool.get(kind, claim).await.map_err(QueryFailure::NoConnection)?;
+    has_connection.store(true, Ordering::Relaxed);
     let Some(job) = job.upgrade() else {
         lease.release();
         return Err(QueryFailure::Lost(None));

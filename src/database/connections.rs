@@ -50,6 +50,11 @@ impl Connections {
         self.most
     }
 
+    /// Whether all slots are taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.count() >= self.most
+    }
+
     /// How many slots are taken.
     pub(super) fn count(&self) -> usize {
         self.most - self.slots.available_permits()

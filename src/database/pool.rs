@@ -248,6 +248,15 @@ impl Pool {
         current().is_some_and(|runtime| state.connections.has_answered_since(runtime, since))
     }
 
+    /// Whether a hedge of this kind has to wait until another connection is given up.
+    pub(super) fn is_full_for_hedges(&self, kind: Kind) -> bool {
+        let state = self.state();
+        current().is_some_and(|runtime| {
+            let claim = Claim::Hedge(Instant::now());
+            state.connections.is_at_limit(runtime, kind, claim) || state.connections.is_full()
+        })
+    }
+
     /// Retires all connections made before now: they are not used again.
     pub(super) fn retire_all(self: &Arc<Self>) {
         self.state().connections.retire_all();

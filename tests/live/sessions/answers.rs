@@ -5,10 +5,10 @@ use std::{task::Poll, time::Duration};
 use actix_django_session::{
     DjangoSessionMiddleware, DjangoSessionMut, DjangoSite, Error, SessionKey,
 };
-use actix_web::{App, HttpResponse, web};
+use actix_web::{App, HttpRequest, HttpResponse, web};
 use futures_util::{FutureExt, TryFutureExt, stream};
 use serde_json::json;
-use testbed::{Django, Settings, With};
+use testbed::{Django, Settings, With, until};
 
 use crate::{
     app::TestApp,
@@ -81,31 +81,42 @@ async fn a_change_after_the_response_was_sent_is_not_saved_and_is_logged() {
     assert!(message.iter().any(|line| line.contains("after its answer was sent")), "{message:?}");
 }
 
+/// A session that was flushed before ends, as in Django, which deletes the row in `flush()`.
 #[testbed::test]
 async fn a_handler_that_panics_saves_nothing() {
     let bed = Bed::shared().await;
     let site = site(bed);
     let middleware = DjangoSessionMiddleware::optional(site.clone());
-    let handler = async |session: DjangoSessionMut| {
+    let handler = async |session: DjangoSessionMut, request: HttpRequest| {
         session.insert("a", &1)?;
-        session.flush();
+        if request.query_string() == "flush" {
+            session.flush();
+        }
         if session.get::<u32>("b")?.is_none() {
             panic!("this panic is part of the test");
         }
         Ok::<_, Error>("a page")
     };
-    let key = bed.session(r#"{"a":0}"#).await;
-    // Calls the service without a server: a panic on a server would end a worker and the test.
-    let request = async {
-        let app = App::new().wrap(middleware).route("/", web::get().to(handler));
-        let app = actix_web::test::init_service(app).await;
-        let request = actix_web::test::TestRequest::get();
-        let request = request.insert_header(("Cookie", format!("sessionid={key}")));
-        drop(actix_web::test::call_service(&app, request.to_request()).await);
-    };
-    let caught = std::panic::AssertUnwindSafe(request);
-    assert!(caught.catch_unwind().await.is_err());
-    assert_eq!(value_of_a(&site, &key).await, Some(0));
+    for uri in ["/", "/?flush"] {
+        let key = bed.session(r#"{"a":0}"#).await;
+        // Calls the service without a server: a panic on a server would end a worker and the test.
+        let request = async {
+            let app = App::new().wrap(middleware.clone()).route("/", web::get().to(handler));
+            let app = actix_web::test::init_service(app).await;
+            let request = actix_web::test::TestRequest::with_uri(uri);
+            let request = request.insert_header(("Cookie", format!("sessionid={key}")));
+            drop(actix_web::test::call_service(&app, request.to_request()).await);
+        };
+        let caught = std::panic::AssertUnwindSafe(request);
+        assert!(caught.catch_unwind().await.is_err());
+        match uri {
+            "/" => assert_eq!(value_of_a(&site, &key).await, Some(0)),
+            _ => {
+                let key = SessionKey::new(&key).unwrap();
+                until("the row is deleted", async || site.load(&key).await.is_err()).await;
+            }
+        }
+    }
 }
 
 #[testbed::test]
