@@ -46,7 +46,7 @@ impl Chromium {
         let options = json!({
             "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", profile],
         });
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = testbed::http_client().build().unwrap();
         let mut this =
             Self { driver, folder, client, session: format!("http://127.0.0.1:{port}/session") };
         let capabilities = json!({ "alwaysMatch": { "goog:chromeOptions": options } });

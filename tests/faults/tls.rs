@@ -163,7 +163,11 @@ async fn the_example_accepts_only_a_trusted_certificate() {
     let line = lines.next_line().await.unwrap().expect("the example has ended");
     let url = line.strip_prefix("listening on ").unwrap().to_owned();
     let cookie = scene.user().cookie().unwrap();
-    let request = reqwest::Client::new().get(format!("{url}/account")).header("Cookie", cookie);
+    let request = testbed::http_client()
+        .build()
+        .unwrap()
+        .get(format!("{url}/account"))
+        .header("Cookie", cookie);
     assert_eq!(request.send().await.unwrap().status(), 200);
     std::fs::remove_file(path).unwrap();
 

@@ -7,7 +7,7 @@ use testbed::{Django, Example, Settings, until};
 use crate::beds::{Bed, new_key};
 
 async fn account(example: &Example, key: &str) -> u16 {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = testbed::http_client().build().unwrap();
     let request = client.get(format!("{}/account", example.url()));
     let answer = request.header("Cookie", format!("sessionid={key}")).send().await.unwrap();
     answer.status().as_u16()

@@ -36,7 +36,7 @@ async fn a_shutdown_closes_websockets_and_event_streams() {
     let url = format!("{}/live/socket", example.url());
     let request = client.ws(url).origin(example.url()).header("Cookie", &*cookie);
     let (_, mut socket) = request.connect().await.unwrap();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = testbed::http_client().build().unwrap();
     let events = client.get(format!("{}/live/events", example.url())).header("Cookie", &cookie);
     let mut events = events.send().await.unwrap();
     assert!(events.chunk().await.unwrap().is_some());

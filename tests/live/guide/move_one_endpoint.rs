@@ -2,7 +2,7 @@
 
 use std::{env, fs};
 
-use reqwest::{Client, redirect::Policy};
+use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use testbed::{Django, Example, Settings};
 
@@ -21,7 +21,7 @@ async fn the_moved_endpoint_runs() {
         Example::run("orders", bed.url(), &[("DJANGO_SETTINGS", file.to_str().unwrap())]).unwrap();
     fs::remove_file(file).unwrap();
 
-    let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
+    let client = testbed::http_client().redirect(Policy::none()).build().unwrap();
     let ask = async |method: &str, key: &str| {
         let url = format!("{}/api/orders/", example.url());
         let request = client.request(method.parse().unwrap(), url);

@@ -46,7 +46,7 @@ async fn a_file_of_any_size_is_accepted_with_the_token_of_the_page() {
         (vec![("csrfmiddlewaretoken", &large[..64]), ("file", "tea")], 403, ""),
     ] {
         let cookies = browser.cookies(&url).unwrap();
-        let request = reqwest::Client::builder().no_proxy().build().unwrap().post(&url);
+        let request = testbed::http_client().build().unwrap().post(&url);
         let request = request
             .header(CONTENT_TYPE, format!("multipart/form-data; boundary={BOUNDARY}"))
             .header(ORIGIN, app.url())

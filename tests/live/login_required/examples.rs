@@ -11,7 +11,7 @@ use awc::{
     ws::{Frame, Message},
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use reqwest::{Client, Response, redirect::Policy};
+use reqwest::{Response, redirect::Policy};
 use serde_json::{Value, json};
 use testbed::{Django, Settings};
 use tokio::time::timeout;
@@ -36,7 +36,7 @@ impl Example {
 
     /// The status, the `Location` and the body.
     async fn get(&self, path: &str, session_key: &str) -> (u16, Option<String>, String) {
-        let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
+        let client = testbed::http_client().redirect(Policy::none()).build().unwrap();
         let request = client.get(format!("{}{path}", self.url()));
         let answer =
             request.header("Cookie", format!("sessionid={session_key}")).send().await.unwrap();
@@ -324,7 +324,7 @@ async fn rest_framework_gives_the_answers_of_django_rest_framework() {
         let cart = bed.session("{\"cart\":1}").await;
 
         let example = Example::run("rest_framework", &bed, &[]);
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = testbed::http_client().build().unwrap();
         let mut refused = 0;
         for (method, path) in [("GET", "/items"), ("GET", "/staff"), ("POST", "/items")] {
             for key in [&ada, &staff, &stale, &cart, "unknown-key", ""] {
@@ -419,7 +419,7 @@ impl Live {
         let request =
             client().ws(url).origin(example.url()).header("Cookie", format!("sessionid={key}"));
         let (_, socket) = request.connect().await.unwrap();
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = testbed::http_client().build().unwrap();
         let events = client.get(format!("{}/live/events", example.url()));
         let events = events.header("Cookie", format!("sessionid={key}")).send().await.unwrap();
         assert_eq!(events.status(), 200);

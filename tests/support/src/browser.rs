@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use reqwest::{
-    Client, Response, Url,
+    Client, ClientBuilder, Response, Url,
     cookie::{CookieStore, Jar},
     header::{CONTENT_TYPE, ORIGIN},
     redirect::Policy,
@@ -9,6 +9,12 @@ use reqwest::{
 use serde_json::Value;
 
 use crate::{Error, Result, Site};
+
+/// An HTTP client for servers of tests: without a proxy, and with a connection of its own for each request. A
+/// server may close an idle connection in the moment in which the next request is sent on it.
+pub fn http_client() -> ClientBuilder {
+    Client::builder().no_proxy().pool_max_idle_per_host(0)
+}
 
 /// A browser without a screen: it keeps cookies and does not follow redirects.
 ///
@@ -27,10 +33,9 @@ impl Browser {
     #[must_use]
     pub fn new() -> Self {
         let jar = Arc::new(Jar::default());
-        let client = Client::builder()
+        let client = http_client()
             .cookie_provider(jar.clone())
             .redirect(Policy::none())
-            .no_proxy()
             .build()
             .expect("a client without TLS needs nothing");
         Self { client, jar }

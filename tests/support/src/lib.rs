@@ -46,7 +46,7 @@ use tokio::sync::OnceCell;
 pub use answer::Answer;
 pub use app::{TestApp, any_port};
 pub use block_on::block_on;
-pub use browser::Browser;
+pub use browser::{Browser, http_client};
 pub use django::Django;
 pub use error::{Error, Result};
 pub use example::Example;
