@@ -70,7 +70,7 @@ pub(super) struct Batch<J: Job> {
     /// Each with the index of its outcome: several callers may ask the same.
     pub(super) callers: Vec<(usize, Caller<J::Answer>)>,
     /// The first one that began comes first.
-    attempts: Vec<Attempt<J>>,
+    attempts: Vec<BatchAttempt<J>>,
     begun: Instant,
     /// When the last attempt began, or all of them were last seen to be silent; after a failure, when the
     /// next one may begin.
@@ -87,7 +87,7 @@ pub(super) struct Batch<J: Job> {
 }
 
 /// A query that was sent, or waits for a connection.
-struct Attempt<J: Job> {
+struct BatchAttempt<J: Job> {
     reply: BoxFuture<'static, Reply<J>>,
     has_connection: Arc<AtomicBool>,
 }
@@ -140,7 +140,7 @@ impl<J: Job> Batch<J> {
         self.first_deadline().map_or(silent_at, |first| first.min(silent_at))
     }
 
-    /// The reply to the first attempt that ends. There is none without attempts.
+    /// The reply to the first attempt that ends.
     pub(super) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Reply<J>> {
         for index in 0..self.attempts.len() {
             if let Poll::Ready(reply) = self.attempts[index].reply.as_mut().poll(cx) {
@@ -231,7 +231,7 @@ impl<J: Job> Batch<J> {
         let has_connection = Arc::<AtomicBool>::default();
         let (pool, job) = (self.pool.clone(), Arc::downgrade(&self.job));
         let reply = attempt(pool, self.kind, job, claim, Arc::clone(&has_connection));
-        self.attempts.push(Attempt { reply: Box::pin(reply), has_connection });
+        self.attempts.push(BatchAttempt { reply: Box::pin(reply), has_connection });
     }
 
     /// Takes the reply of one connection. Returns the batch if that was not the final one.
