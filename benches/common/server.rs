@@ -102,7 +102,7 @@ impl Variant {
         Self::DjangoWrite,
     ];
 
-    /// Whether a goal compares it with another one.
+    /// Whether a goal compares it with another one, by tenths: Django is compared by the order of magnitude.
     pub(crate) fn has_goal(self) -> bool {
         !matches!(
             self,

@@ -30,7 +30,7 @@ const TRIES: usize = 5;
 /// How often the first attempt is given up for another one because other queries are answered.
 const REPLACEMENTS: usize = 3;
 
-/// How often the pause between two probes doubles: up to eight times the retry interval.
+/// How often the pause before the next probe doubles: up to eight times the retry interval.
 const DOUBLINGS: u32 = 3;
 
 /// On how many connections at most a batch is in flight.
@@ -75,10 +75,12 @@ pub(super) struct Batch<J: Job> {
     /// When the last attempt began, or all of them were last seen to be silent; after a failure, when the
     /// next one may begin.
     last: Instant,
+    /// How often it was sent again for each reason.
     losses: usize,
     replacements: usize,
-    /// How often the newest attempt was given up for another one, and when that may happen next.
+    /// A probe is an attempt in place of the newest one that was sent, because all connections may be dead.
     probes: u32,
+    /// When the next probe may begin.
     probe_at: Instant,
     /// How often the server did not execute it.
     retries: u32,
@@ -272,7 +274,7 @@ impl<J: Job> Batch<J> {
             // An attempt that was sent earlier and has not answered by then is dead.
             let (grace, others) =
                 (self.pool.server().retry_interval(), std::mem::take(&mut self.attempts));
-            tokio::spawn(timeout(grace, join_all(others.into_iter().map(|other| other.reply))));
+            tokio::spawn(timeout(grace, await_replies(others)));
         }
         let mut outcomes: Vec<_> = outcomes.into_iter().map(Some).collect();
         let mut left = vec![0_usize; outcomes.len()];
@@ -316,11 +318,13 @@ impl<J: Job> Batch<J> {
     /// the connection is dead, or waits for something that no timeout ends.
     fn abandon(self) {
         let limit = self.pool.server().longest_silence().saturating_sub(self.begun.elapsed());
-        tokio::spawn(timeout(
-            limit,
-            join_all(self.attempts.into_iter().map(|attempt| attempt.reply)),
-        ));
+        tokio::spawn(timeout(limit, await_replies(self.attempts)));
     }
+}
+
+/// Lets attempts end whose replies are not needed any more.
+async fn await_replies<J: Job>(attempts: Vec<BatchAttempt<J>>) {
+    drop(join_all(attempts.into_iter().map(|attempt| attempt.reply)).await);
 }
 
 /// Asks on one connection of the pool.

@@ -113,7 +113,10 @@ async fn a_handler_that_panics_saves_nothing() {
             "/" => assert_eq!(value_of_a(&site, &key).await, Some(0)),
             _ => {
                 let key = SessionKey::new(&key).unwrap();
-                until("the row is deleted", async || site.load(&key).await.is_err()).await;
+                until("the row is deleted", async || {
+                    matches!(site.load(&key).await, Err(Error::SessionNotFound))
+                })
+                .await;
             }
         }
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{Error, Result, Site};
 
-/// An HTTP client for servers of tests: without a proxy, and with a connection of its own for each request. A
+/// A builder of HTTP clients for servers of tests: no proxy, and a connection of its own for each request. A
 /// server may close an idle connection in the moment in which the next request is sent on it.
 pub fn http_client() -> ClientBuilder {
     Client::builder().no_proxy().pool_max_idle_per_host(0)
