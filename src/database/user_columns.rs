@@ -152,6 +152,10 @@ fn update_sql(
     } else {
         format!("{table}.{key} IN (SELECT {table}.{key} FROM {} WHERE {user})", tables(model))
     };
-    let compared = if compares { format!(" AND {column} = $3") } else { String::new() };
+    // Python's text for no password at all (A7).
+    let compared = match compares {
+        true => format!(" AND coalesce({column}, 'None') = $3"),
+        false => String::new(),
+    };
     format!("UPDATE {table} SET {column} = $2 WHERE {user}{compared} RETURNING 1")
 }

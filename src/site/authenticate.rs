@@ -187,12 +187,12 @@ impl DjangoSite {
             let wait = self.database().read_budget().wait();
             let row = self.database().user_row(user.key(), wait.deadline()).await?;
             let row = row.ok_or(NotLoggedIn::NoSuchUser)?;
+            let found = self.user_in(row, None, user.key().clone(), &wait);
             // Another request changed the password first: then try again, because the last one counts.
             // If the password is unchanged, something in the database prevents the update.
-            if tried.is_some() && tried == row.password {
+            if tried.as_deref() == Some(found.password()) {
                 return Err(Unavailable::NotWritten.into());
             }
-            let found = self.user_in(row, None, user.key().clone(), &wait);
             drop(wait);
             if self.replace_password(&found, found.password(), &encoded).await? {
                 found.set_password(encoded);

@@ -233,6 +233,10 @@ async fn set_password_writes_what_django_writes() {
             });
             assert_eq!(bed.ask(question).await["user"], json!([ada.id(), MODEL_BACKEND]));
         }
+        // A model may allow NULL there.
+        bed.sql("ALTER TABLE auth_user ALTER password DROP NOT NULL").await;
+        bed.sql("UPDATE auth_user SET password = NULL").await;
+        let ada = site.set_password(&ada, "two").await.unwrap();
         let nameless = upgrading().with(|s| s.user_model.session_auth_hash = None);
         let refused = bed.site_with(nameless).set_password(&ada, "x").await;
         assert!(matches!(refused, Err(Error::ImproperlyConfigured(_))), "{refused:?}");
