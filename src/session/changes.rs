@@ -85,15 +85,19 @@ impl Changes {
     /// overwritten.
     pub(crate) fn new(row: Option<&DjangoSession>) -> Result<Self, Error> {
         let Some(row) = row else { return Ok(Self::of_no_row()) };
-        Ok(Self { data: readable(row)?, row: Row::Kept(row.clone()), ..Self::of_no_row() })
+        Ok(Self::none_yet(Row::Kept(row.clone()), readable(row)?))
     }
 
     /// No changes yet, without a row.
     pub(crate) fn of_no_row() -> Self {
+        Self::none_yet(Row::Blank(SessionKey::generate()), SessionData::new())
+    }
+
+    fn none_yet(row: Row, data: SessionData) -> Self {
         Self {
-            row: Row::Blank(SessionKey::generate()),
+            row,
             to_delete: None,
-            data: SessionData::new(),
+            data,
             edits: Edits::default(),
             modified: Modified::No,
             saving: Saving::Nothing,

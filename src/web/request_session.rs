@@ -317,9 +317,13 @@ impl RequestSession {
                 return user;
             }
             Ok(found) if may_write => {
-                self.begin()?;
-                let hash = self.look(|changes| site.upgraded_hash(changes.data(), found))?;
+                let upgraded = |data: &SessionData| site.upgraded_hash(data, found);
+                let hash = match self.look_if_any(|changes| upgraded(changes.data())) {
+                    Some(hash) => hash?,
+                    None => upgraded(self.loaded()?.data()?)?,
+                };
                 if let Some(hash) = hash {
+                    self.begin()?;
                     let upgrade = |changes: &mut Changes| changes.upgrade(HASH, &hash);
                     self.change(upgrade).map_err(DecodeError::from)?;
                 }
