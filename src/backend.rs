@@ -13,7 +13,7 @@ use crate::{
     memory::Memory,
     observe::Observer,
     report::CheckReport,
-    session::SessionKey,
+    session::{DecodedText, SessionKey},
     settings::{DjangoSettings, TokenAuthentication},
 };
 
@@ -323,17 +323,19 @@ impl Backend {
         }
     }
 
-    /// Reads a session, a user and which of these permissions the user has, in one statement. `None` if the
-    /// session or the user was not found: to be sure, look them up one by one.
+    /// Reads a session, whose data is known from the last time, a user, and which of these permissions the
+    /// user has, in one statement. `None` if the session or the user was not found: to be sure, look them up one by one.
     pub(crate) async fn visit(
         &self,
-        session: &SessionKey,
+        (session, known): (&SessionKey, &Arc<DecodedText>),
         user: PrimaryKeyValue,
         permissions: &Arc<[String]>,
         deadline: Instant,
     ) -> Result<Option<VisitRows>, Error> {
         match self {
-            Self::Postgres(database) => database.visit(session, user, permissions, deadline).await,
+            Self::Postgres(database) => {
+                database.visit((session, known), user, permissions, deadline).await
+            }
             Self::Memory(memory) => Ok(memory.visit(session, &user)),
         }
     }

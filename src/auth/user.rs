@@ -105,9 +105,9 @@ impl DjangoUser {
 
     /// The stored (encoded) password, from which the session auth hash is made.
     pub(crate) fn password(&self) -> &str {
-        let password = self.0.password.get().or(self.0.row.password.as_ref());
+        let password = self.0.password.get().map(String::as_str).or(self.0.row.password());
         // Python's text for no password at all (A7).
-        password.map_or("None", String::as_str)
+        password.unwrap_or("None")
     }
 
     /// Takes another encoding of the password, which was just stored.
@@ -148,7 +148,7 @@ impl DjangoUser {
     /// `str(user.pk)`.
     #[doc(alias = "pk")]
     pub fn id(&self) -> &str {
-        &self.0.row.id
+        self.0.row.id()
     }
 
     /// The primary key, parsed as a type of yours: `i64`, `Uuid`.
@@ -156,13 +156,13 @@ impl DjangoUser {
     /// # Errors
     /// [`Error::UserIdType`] if the primary key cannot be parsed as `T`: a mistake in the handler.
     pub fn parse_id<T: FromStr>(&self) -> Result<T, Error> {
-        self.0.row.id.parse().map_err(|_| Error::UserIdType { expected: type_name::<T>() })
+        self.0.row.id().parse().map_err(|_| Error::UserIdType { expected: type_name::<T>() })
     }
 
     /// The value of the username column: Django's `user.get_username()`.
     #[doc(alias = "get_username")]
     pub fn username(&self) -> &str {
-        &self.0.row.username
+        self.0.row.username()
     }
 
     /// The value of the column `is_staff`, also for an inactive account. To check who may use the admin
@@ -444,7 +444,7 @@ impl DjangoUser {
 impl fmt::Debug for DjangoUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DjangoUser")
-            .field("id", &self.0.row.id)
+            .field("id", &self.0.row.id())
             .field("is_active", &self.0.row.is_active)
             .field("is_staff", &self.0.row.is_staff)
             .field("is_superuser", &self.0.row.is_superuser)

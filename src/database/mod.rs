@@ -78,7 +78,7 @@ use tokens::TokenQueries;
 pub(crate) use turns::{Turn, Turns};
 use user_columns::UserColumns;
 use user_queries::UserQueries;
-pub(crate) use users::{ColumnValue, UserRow};
+pub(crate) use users::{ColumnValue, UserRow, UserTexts};
 pub(crate) use visits::VisitRows;
 
 /// Django's tables, as the settings name them. Cheap to clone.

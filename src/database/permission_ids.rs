@@ -165,8 +165,8 @@ impl NamedPermissions {
     }
 
     /// The permissions of a user who has those with these primary keys.
-    pub(super) fn held(self: &Arc<Self>, held: Vec<i64>) -> HeldPermissions {
-        HeldPermissions { requested: Arc::clone(self), held: held.into() }
+    pub(super) fn held(self: &Arc<Self>, held: Arc<[i64]>) -> HeldPermissions {
+        HeldPermissions { requested: Arc::clone(self), held }
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     error::{Error, Unavailable},
     observe::Event,
-    session::{SessionKey, SessionText},
+    session::{DecodedText, SessionKey, SessionText},
     settings::TableName,
 };
 
@@ -174,16 +174,24 @@ impl Batched for SessionLookup {
 
 /// The key that a row answers, and the session found for it.
 fn session(row: &Row) -> Result<(&str, Option<SessionRow>), PgError> {
-    Ok((row.try_get(1)?, session_in(row, 2)?))
+    Ok((row.try_get(1)?, session_in(row, 2, None)?))
 }
 
-/// The session in two columns of a row, from this one on: `session_data` and `expire_date`.
-pub(super) fn session_in(row: &Row, column: usize) -> Result<Option<SessionRow>, PgError> {
+/// The session in two columns of a row, from this one on: `session_data` and `expire_date`. The
+/// data is not copied if it is the text that is known.
+pub(super) fn session_in(
+    row: &Row,
+    column: usize,
+    known: Option<&Arc<DecodedText>>,
+) -> Result<Option<SessionRow>, PgError> {
     let session_data: Option<&str> = row.try_get(column)?;
     let expire_date: Option<SystemTime> = row.try_get(column + 1)?;
-    Ok(session_data.zip(expire_date).map(|(session_data, expire_date)| SessionRow {
-        session_data: Arc::new(SessionText::new(session_data)),
-        expire_date,
+    Ok(session_data.zip(expire_date).map(|(session_data, expire_date)| {
+        let text = match known.filter(|known| known.as_str() == session_data) {
+            Some(known) => SessionText::of_decoded(known),
+            None => SessionText::new(session_data),
+        };
+        SessionRow { session_data: Arc::new(text), expire_date }
     }))
 }
 

@@ -52,7 +52,7 @@ impl Database {
         let key = PrimaryKeyValue::Text(token.into());
         let answer = in_span(tracing::debug_span!("token lookup"), users.ask(key, deadline));
         match answer.await? {
-            Answer::User(row) => Ok(known.primary_key.parse_text(&row.id).map(|key| (key, row))),
+            Answer::User(row) => Ok(known.primary_key.parse_text(row.id()).map(|key| (key, row))),
             Answer::NoUser | Answer::InvalidKey => Ok(None),
         }
     }

@@ -1,6 +1,6 @@
 //! The user table, read by primary key.
 
-use std::{collections::HashMap, error::Error as StdError, sync::Arc};
+use std::{collections::HashMap, error::Error as StdError, fmt::Write, sync::Arc};
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -26,15 +26,20 @@ use crate::{
 
 /// A row of the user table: the columns that the settings ask for.
 pub(crate) struct UserRow {
-    pub(crate) id: String,
-    pub(crate) username: String,
-    /// `None` is NULL, or a model without a session auth hash.
-    pub(crate) password: Option<String>,
+    pub(crate) texts: UserTexts,
     pub(crate) is_active: bool,
     pub(crate) is_staff: bool,
     pub(crate) is_superuser: bool,
     /// In the order of `columns` of the user model.
     pub(crate) columns: Vec<ColumnValue>,
+}
+
+/// The primary key, the username and the password, one after the other: in one place they cost one allocation.
+pub(crate) struct UserTexts {
+    all: String,
+    id_end: usize,
+    username_end: usize,
+    has_password: bool,
 }
 
 /// The value of a column as PostgreSQL sent it. It does not keep the rest of the row alive.
@@ -201,16 +206,18 @@ pub(super) fn user_with_key(
         let column_type = row.columns()[index].type_().clone();
         Ok(ColumnValue { column_type, value: row.try_get::<_, RawBytes>(index)?.0 })
     });
+    let username: Option<&str> = row.try_get(column)?;
     Ok(UserRow {
-        id: key.to_string(),
-        username: row.try_get::<_, Option<String>>(column)?.unwrap_or_default(),
-        password: row.try_get(column + 1)?,
+        texts: UserTexts::new(key, username.unwrap_or_default(), row.try_get(column + 1)?),
         is_active: flag(0),
         is_staff: flag(1),
         is_superuser: flag(2),
         columns: columns.collect::<Result<_, PgError>>()?,
     })
 }
+
+/// Most primary keys are shorter: integers.
+const KEY_LENGTH: usize = 20;
 
 /// The index of the first further column, counted from the one behind the key.
 const FURTHER_COLUMNS: usize = 3;
@@ -293,6 +300,37 @@ pub(super) fn tables(model: &UserModel) -> String {
         tables = format!("({tables} JOIN {table} ON {table}.{own} = {link})");
     }
     tables
+}
+
+impl UserRow {
+    /// The primary key as text.
+    pub(crate) fn id(&self) -> &str {
+        &self.texts.all[..self.texts.id_end]
+    }
+
+    pub(crate) fn username(&self) -> &str {
+        &self.texts.all[self.texts.id_end..self.texts.username_end]
+    }
+
+    /// The encoded password. `None` is NULL, or a model without a session auth hash.
+    pub(crate) fn password(&self) -> Option<&str> {
+        self.texts.has_password.then(|| &self.texts.all[self.texts.username_end..])
+    }
+}
+
+impl UserTexts {
+    pub(crate) fn new(key: &PrimaryKeyValue, username: &str, password: Option<&str>) -> Self {
+        let has_password = password.is_some();
+        let password = password.unwrap_or_default();
+        let mut all = String::with_capacity(KEY_LENGTH + username.len() + password.len());
+        // Writing into a string does not fail.
+        let _ = write!(all, "{key}");
+        let id_end = all.len();
+        all += username;
+        let username_end = all.len();
+        all += password;
+        Self { all, id_end, username_end, has_password }
+    }
 }
 
 impl ColumnValue {

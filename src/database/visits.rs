@@ -24,7 +24,7 @@ use super::{
 use crate::{
     error::Error,
     observe::Event,
-    session::SessionKey,
+    session::{DecodedText, SessionKey},
     settings::{PermissionTables, TableName, UserModel},
 };
 
@@ -69,42 +69,44 @@ enum Reads {
 pub(super) struct VisitKey {
     session: KeyParameter,
     user: PrimaryKeyValue,
-    permissions: Option<SamePermissions>,
+    /// The data that the session had the last time.
+    known: Same<DecodedText>,
+    /// A middleware always asks for the same list.
+    permissions: Option<Same<NamedPermissions>>,
 }
 
-/// Compared by address: a middleware always asks for the same list.
-#[derive(Clone)]
-struct SamePermissions(Arc<NamedPermissions>);
+/// A value that is compared by its address.
+struct Same<T>(Arc<T>);
 
 impl Database {
-    /// Looks up the row with this session key and the user with this primary key, with those of these
-    /// permissions that the user has.
+    /// Looks up the row with this session key, whose data is known from the last time, and the user with this
+    /// primary key, with those of these permissions that the user has.
     ///
     /// `None` if the session or the user was not found. That may be wrong behind a pooler. If the database
     /// refuses one of the values, the whole lookup fails. In both cases the caller should look up session and
     /// user separately.
     pub(crate) async fn visit(
         &self,
-        session: &SessionKey,
+        (session, known): (&SessionKey, &Arc<DecodedText>),
         user: PrimaryKeyValue,
         permissions: &Arc<[String]>,
         deadline: Instant,
     ) -> Result<Option<VisitRows>, Error> {
-        let known = self.user_queries(deadline).await?;
+        let queries = self.user_queries(deadline).await?;
         self.observer.event(Event::SessionLookup);
         self.observer.event(Event::UserLookup);
-        let requested = match &known.permissions {
+        let requested = match &queries.permissions {
             Some(of_model) if !permissions.is_empty() => {
                 Some(of_model.batched().ids.named(permissions, self, deadline).await?)
             }
             _ => None,
         };
-        let batcher = match (&requested, &known.visits_with_permissions) {
+        let batcher = match (&requested, &queries.visits_with_permissions) {
             (Some(_), Some(visits)) => visits,
-            _ => &known.visits,
+            _ => &queries.visits,
         };
-        let permissions = requested.map(SamePermissions);
-        let key = VisitKey { session: session.into(), user, permissions };
+        let (known, permissions) = (Same(Arc::clone(known)), requested.map(Same));
+        let key = VisitKey { session: session.into(), user, known, permissions };
         let lookup = batcher.ask(key, deadline);
         Ok(in_span(tracing::debug_span!("visit lookup"), lookup).await?)
     }
@@ -177,8 +179,7 @@ impl Visits {
     /// The statements for these questions, and the primary keys of the permissions that they ask for.
     fn statements(&self, keys: &[VisitKey]) -> (&Statements, Vec<i64>) {
         let requested = keys.iter().filter_map(|key| key.permissions.as_ref());
-        let mut ids: Vec<i64> =
-            requested.flat_map(|SamePermissions(requested)| requested.ids()).collect();
+        let mut ids: Vec<i64> = requested.flat_map(|Same(requested)| requested.ids()).collect();
         ids.sort_unstable();
         ids.dedup();
         match &self.of_one_permission {
@@ -204,7 +205,12 @@ impl Statements {
     }
 
     /// The answer in a row. `None` if the row has another session than the question.
-    fn visit(&self, row: &Row, key: &VisitKey, ids: &[i64]) -> Result<Option<VisitRows>, PgError> {
+    fn visit(
+        &self,
+        row: &Row,
+        key: &VisitKey,
+        ids: &Arc<[i64]>,
+    ) -> Result<Option<VisitRows>, PgError> {
         if row.try_get::<_, &str>(1)? != key.session.as_str() {
             return Ok(None);
         }
@@ -215,17 +221,17 @@ impl Statements {
             key => Some(user_with_key(key, row, column)?),
         };
         // With NULL in a column that Django never leaves empty, the caller looks up the session alone.
-        let (Some(session), Some(user)) = (session_in(row, 2)?, user) else {
+        let (Some(session), Some(user)) = (session_in(row, 2, Some(&key.known.0))?, user) else {
             return Ok(None);
         };
         let held = match self.reads {
             Reads::Nothing => None,
-            Reads::One if row.try_get(4)? => Some(ids.to_vec()),
-            Reads::One => Some(Vec::new()),
-            Reads::Several => Some(row.try_get(4)?),
+            Reads::One if row.try_get(4)? => Some(Arc::clone(ids)),
+            Reads::One => Some(Arc::default()),
+            Reads::Several => Some(row.try_get::<_, Vec<i64>>(4)?.into()),
         };
         let held = key.permissions.as_ref().zip(held);
-        let held = held.map(|(SamePermissions(requested), held)| requested.held(held));
+        let held = held.map(|(Same(requested), held)| requested.held(held));
         Ok(Some(VisitRows { session, user: Arc::new(user), held }))
     }
 }
@@ -260,6 +266,7 @@ impl Batched for Visits {
 
     fn read(&self, keys: &[VisitKey], rows: Vec<Row>) -> Vec<Option<Self::Answer>> {
         let (statements, ids) = self.statements(keys);
+        let ids = ids.into();
         let statement = if keys.len() == 1 { &statements.one } else { &statements.many };
         let mut visits: Vec<_> = keys.iter().map(|_| Some(None)).collect();
         for row in &rows {
@@ -281,13 +288,19 @@ impl Batched for Visits {
     }
 }
 
-impl PartialEq for SamePermissions {
+impl<T> Clone for Same<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> PartialEq for Same<T> {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-impl Eq for SamePermissions {}
+impl<T> Eq for Same<T> {}
 
 /// Two questions about one session are seldom different.
 impl Hash for VisitKey {

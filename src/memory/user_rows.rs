@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::{Memory, Tables, lock};
 use crate::{
-    database::{ColumnValue, PrimaryKey, PrimaryKeyValue, UserRow, VisitRows},
+    database::{ColumnValue, PrimaryKey, PrimaryKeyValue, UserRow, UserTexts, VisitRows},
     error::Error,
     observe::Event,
     session::SessionKey,
@@ -207,10 +207,9 @@ impl UserTables {
         let user = user?;
         let key = self.primary_key().parse_text(&user.id)?;
         let columns = model.columns.iter().map(|name| self.column(model, user, name)).collect();
+        let password = model.session_auth_hash.as_ref().map(|_| &*user.password);
         let row = UserRow {
-            id: key.to_string(),
-            username: user.username.clone(),
-            password: model.session_auth_hash.as_ref().map(|_| user.password.clone()),
+            texts: UserTexts::new(&key, &user.username, password),
             is_active: model.is_active.is_none() || user.is_active,
             is_staff: model.is_staff.is_some() && user.is_staff,
             is_superuser: model.is_superuser.is_some() && user.is_superuser,

@@ -95,9 +95,9 @@ impl DjangoSession {
         data: SessionData,
         signer: Arc<SessionSigner>,
     ) -> Self {
-        let decoded = DecodedText::encode(data, &signer);
-        let text = Arc::new(decoded.text());
-        let decoded = OnceLock::from(Ok(Arc::new(decoded)));
+        let decoded = Arc::new(DecodedText::encode(data, &signer));
+        let text = Arc::new(SessionText::of_decoded(&decoded));
+        let decoded = OnceLock::from(Ok(decoded));
         Self(Arc::new(Snapshot { key, expire_date, text, signer, memo: None, decoded }))
     }
 
@@ -165,23 +165,13 @@ impl DjangoSession {
 
     fn decode(&self) -> Result<Arc<DecodedText>, DecodeError> {
         let Snapshot { key, text, signer, memo, .. } = &*self.0;
-        let Some(memo) = memo else { return text.decode(signer) };
-        match memo.get(key).filter(|remembered| self.has_text_of(remembered)) {
+        let Some(memo) = memo.as_ref().filter(|_| !text.is_decoded()) else {
+            return text.decode(signer);
+        };
+        match memo.get(key).filter(|remembered| remembered.as_str() == text.as_str()) {
             Some(remembered) => remembered.read_again(signer).map(|()| remembered),
             None => text.decode(signer).inspect(|decoded| memo.remember(key, Arc::clone(decoded))),
         }
-    }
-
-    /// Does not decode its text if this is exactly the same one, already decoded.
-    pub(crate) fn decoded_before(self, remembered: &Arc<DecodedText>) -> Self {
-        if self.has_text_of(remembered) && remembered.read_again(&self.0.signer).is_ok() {
-            self.0.decoded.get_or_init(|| Ok(Arc::clone(remembered)));
-        }
-        self
-    }
-
-    fn has_text_of(&self, decoded: &DecodedText) -> bool {
-        decoded.as_str() == self.session_data()
     }
 
     /// Returns the value of a key, parsed: [`SessionData::get`].

@@ -28,8 +28,17 @@ impl SessionText {
         Self { text: text.into(), decoded: OnceLock::new() }
     }
 
+    /// The text that is already decoded.
+    pub(crate) fn of_decoded(decoded: &Arc<DecodedText>) -> Self {
+        Self { text: Arc::clone(&decoded.text), decoded: OnceLock::from(Arc::clone(decoded)) }
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.text
+    }
+
+    pub(super) fn is_decoded(&self) -> bool {
+        self.decoded.get().is_some()
     }
 
     /// The data in the text. It is decoded unless that was done before.
@@ -59,12 +68,7 @@ impl DecodedText {
         Self::new(data.encode(signer).into(), data, KeyUsed::Current)
     }
 
-    /// The text, for a session.
-    pub(super) fn text(&self) -> SessionText {
-        SessionText::new(Arc::clone(&self.text))
-    }
-
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 

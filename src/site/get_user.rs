@@ -132,8 +132,9 @@ impl DjangoSite {
             true => Arc::clone(permissions),
             false => Arc::from([]),
         };
-        let visit = self.database().visit(key, user.clone(), &permissions, wait.deadline()).await;
-        let visit = match visit {
+        let session = (key, &remembered);
+        let visit = self.database().visit(session, user.clone(), &permissions, wait.deadline());
+        let visit = match visit.await {
             Err(Error::Unavailable(error)) if error.is_refusal() => return Ok(None),
             visit => visit?,
         };
@@ -142,7 +143,6 @@ impl DjangoSite {
             return Ok(None);
         };
         let session = self.live_session(key, visit.session, SystemTime::now());
-        let session = session.map(|session| session.decoded_before(&remembered));
         if session.is_err() {
             self.memo().forget(key);
         }
