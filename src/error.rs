@@ -335,9 +335,7 @@ pub enum Unavailable {
     WrongAnswer,
 
     /// The server did not change a row, although no other transaction had changed it.
-    #[error(
-        "the database did not change the session: a trigger or a policy of the table forbids it"
-    )]
+    #[error("the database did not change the row: a trigger or a policy of the table forbids it")]
     NotWritten,
 
     /// The session was changed, but the application's `on_session_change` failed or took longer than the
