@@ -11,6 +11,11 @@ use super::{
     stats::{Rng, percentile},
 };
 
+/// Long enough for each server of ours to be asked almost everything once.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+const WARM_UP_CONNECTIONS: usize = 32;
+
 /// What one visit found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Visit {
@@ -43,6 +48,10 @@ pub(crate) fn visit(
     window: Duration,
     rng: Rng,
 ) -> Result<Visit> {
+    // Others have had the caches of the processors since the last visit. In production a server has them all
+    // the time.
+    let warm_up = Load::new(server.address, WARM_UP_CONNECTIONS, requests, in_a_row, rng.clone());
+    warm_up?.run(Until::Elapsed(WARM_UP))?;
     let mut load = Load::new(server.address, connections, requests, in_a_row, rng)?;
     load.run(Until::Elapsed(window.div_f64(5.0).max(Duration::from_millis(50))))?;
 
