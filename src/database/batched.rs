@@ -38,6 +38,10 @@ pub(crate) trait Batched: Send + Sync + 'static {
     /// same time.
     const MANY: usize = 4;
 
+    /// A batch of at most this many keys is never halved: a query of its own for the other half would cost
+    /// more than it gains.
+    const NOT_HALVED: usize = 8;
+
     /// The query for one key.
     fn one(&self, key: &Self::Key) -> Query;
 
@@ -78,16 +82,16 @@ impl<B: Batched> Job for Keys<B> {
             return Ok(vec![self.ask_for_one(connection, key).await?]);
         }
         let is_batchable = |key: &&B::Key| self.batched.is_batchable(key);
-        let (together, alone): (Vec<_>, Vec<_>) = self.keys.iter().partition(is_batchable);
-        if together.len() < B::MANY {
+        let batchable = self.keys.iter().filter(is_batchable).count();
+        if batchable < B::MANY {
             return self.ask_one_by_one(connection, &self.keys).await;
         }
         let failures = AtomicUsize::new(0);
-        if alone.is_empty() {
+        if batchable == self.keys.len() {
             return self.ask_together(connection, &self.keys, &failures).await;
         }
-        let together: Vec<_> = together.into_iter().cloned().collect();
-        let alone: Vec<_> = alone.into_iter().cloned().collect();
+        let (together, alone): (Vec<_>, Vec<_>) =
+            self.keys.iter().cloned().partition(|key| is_batchable(&key));
         let (reply, reply_alone) = Box::pin(futures_util::future::join(
             self.ask_together(connection, &together, &failures),
             self.ask_one_by_one(connection, &alone),

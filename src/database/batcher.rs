@@ -1,6 +1,6 @@
 //! Batchers: each gathers the questions of one kind and asks them together, one query for a batch.
 //!
-//! While a query is in flight, further questions gather; the next query carries all of them. Callers only
+//! While a query is in flight, further questions gather; the next query carries them. Callers only
 //! wait for their answer: a caller that is paused, dropped or leaked stops no other one.
 
 use std::{
@@ -97,7 +97,7 @@ async fn run<B: Batched>(mut queue: Queue<B>, mut questions: mpsc::UnboundedRece
         let most = if queue.pool.server().is_far(B::KIND) { TO_FAR_AWAY } else { 1 };
         while under_way.len() < most
             && slow.len() < SLOW
-            && let Some(mut batch) = queue.next()
+            && let Some(mut batch) = queue.next(most)
         {
             let slow_at = batch.begin();
             under_way.push(UnderWay { batch, slow_at });
@@ -192,6 +192,8 @@ struct Queue<B: Batched> {
     large_keys: VecDeque<B::Key>,
     /// No deadline is earlier. It may be that of a question that has been sent since.
     first_deadline: Option<Instant>,
+    /// How many keys the last batch had.
+    last: usize,
 }
 
 impl<B: Batched> Queue<B> {
@@ -203,6 +205,7 @@ impl<B: Batched> Queue<B> {
             large: HashMap::new(),
             large_keys: VecDeque::new(),
             first_deadline: None,
+            last: 0,
         }
     }
 
@@ -221,10 +224,13 @@ impl<B: Batched> Queue<B> {
 
     /// The next batch: the first questions, and all that ask the same. `None` if all callers have gone
     /// away.
-    fn next(&mut self) -> Option<Batch<Keys<B>>> {
-        let mut keys: Vec<B::Key> = Vec::new();
+    fn next(&mut self, in_flight: usize) -> Option<Batch<Keys<B>>> {
+        let at_once = self.at_once(in_flight);
+        // Reserved at once: a vector that grows is copied again and again.
+        let most = self.waiting.len().min(at_once);
+        let mut keys: Vec<B::Key> = Vec::with_capacity(most);
         let mut indices: HashMap<B::Key, usize> = HashMap::new();
-        let mut callers = Vec::new();
+        let mut callers = Vec::with_capacity(most);
         while let Some((key, caller)) = self.waiting.pop_front() {
             if caller.answer.is_closed() {
                 continue;
@@ -236,13 +242,13 @@ impl<B: Batched> Queue<B> {
                 [first] if *first == key => 0,
                 [first, ..] => {
                     if indices.is_empty() {
-                        indices.reserve((2 + self.waiting.len()).min(B::AT_ONCE));
+                        indices.reserve(most);
                         indices.insert(first.clone(), 0);
                     }
                     *indices.entry(key.clone()).or_insert(next)
                 }
             };
-            if index == B::AT_ONCE {
+            if index == at_once {
                 self.waiting.push_front((key, caller));
                 break;
             }
@@ -251,7 +257,20 @@ impl<B: Batched> Queue<B> {
             }
             callers.push((index, caller));
         }
+        if !keys.is_empty() {
+            self.last = keys.len();
+        }
         self.batch(keys, callers)
+    }
+
+    /// How many keys the next batch may have, if that many batches are in flight at a time. With one, half of
+    /// the callers there are, that is, of those who wait and of those who were answered last and ask again. If
+    /// one batch had them all, this process would wait while the database works, and the other way round.
+    fn at_once(&self, in_flight: usize) -> usize {
+        match in_flight {
+            1 => (self.waiting.len() + self.last).div_ceil(2).clamp(B::NOT_HALVED, B::AT_ONCE),
+            _ => B::AT_ONCE,
+        }
     }
 
     /// The next large question, with all that ask the same.
@@ -359,6 +378,29 @@ mod tests {
         assert_eq!(keys, [(vec![LARGE + 2], 2), (vec![LARGE + 1], 1)]);
         drop(in_time);
         assert!(queue.first_deadline.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_has_half_of_the_callers_there_are() {
+        let mut queue =
+            Queue::new(TestTable::new().into(), TestServer::new().pool(Duration::from_secs(4), 8));
+        let mut answers = Vec::new();
+        let mut sizes = |count: i64, in_flight: usize| {
+            for key in 0..count {
+                let (answer, answered) = oneshot::channel();
+                queue.push(key, Caller { deadline: Instant::now(), answer });
+                answers.push(answered);
+            }
+            let batches = std::iter::from_fn(|| queue.next(in_flight));
+            batches.map(|batch| batch.job.keys.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(8, 1), [8]);
+        // Those who came together after a pause take two batches.
+        assert_eq!(sizes(100, 1), [54, 46]);
+        assert_eq!(sizes(1, 1), [1]);
+        assert_eq!(sizes(31, 1), [16, 15]);
+        // With several in flight, others wait for none of them.
+        assert_eq!(sizes(100, 4), [100]);
     }
 
     #[test]

@@ -163,8 +163,9 @@ impl Batched for SessionLookup {
                 found.into_iter().find(|(of, _)| *of == key.as_str()).map(|(_, found)| found),
             ];
         }
-        let mut found: HashMap<_, _> = found.collect();
-        keys.iter().map(|key| found.remove(key.as_str())).collect()
+        let mut of_keys = HashMap::with_capacity(keys.len());
+        of_keys.extend(found);
+        keys.iter().map(|key| of_keys.remove(key.as_str())).collect()
     }
 
     fn by_itself(&self, key: &KeyParameter) -> Option<(Query, Self::Answer)> {
