@@ -11,7 +11,7 @@ use super::{
     stats::{Rng, percentile},
 };
 
-/// Long enough for each server of ours to be asked almost everything once.
+/// Long enough for a fast server to be asked for most visitors once.
 const WARM_UP: Duration = Duration::from_millis(500);
 
 const WARM_UP_CONNECTIONS: usize = 32;
@@ -46,11 +46,12 @@ pub(crate) fn visit(
     (requests, in_a_row): (&[Request], usize),
     connections: usize,
     window: Duration,
-    rng: Rng,
+    mut rng: Rng,
 ) -> Result<Visit> {
     // Others have had the caches of the processors since the last visit. In production a server has them all
-    // the time.
-    let warm_up = Load::new(server.address, WARM_UP_CONNECTIONS, requests, in_a_row, rng.clone());
+    // the time. Other visitors come then: those of the measurement must not be the ones who were just here.
+    let others = Rng::new(rng.below(1 << 30) as u64);
+    let warm_up = Load::new(server.address, WARM_UP_CONNECTIONS, requests, in_a_row, others);
     warm_up?.run(Until::Elapsed(WARM_UP))?;
     let mut load = Load::new(server.address, connections, requests, in_a_row, rng)?;
     load.run(Until::Elapsed(window.div_f64(5.0).max(Duration::from_millis(50))))?;
