@@ -324,7 +324,8 @@ impl Backend {
     }
 
     /// Reads a session, whose data is known from the last time, a user, and which of these permissions the
-    /// user has, in one statement. `None` if the session or the user was not found: to be sure, look them up one by one.
+    /// user has, in one statement. `None` if the session or the user was not found: to be sure, look them up
+    /// one by one.
     pub(crate) async fn visit(
         &self,
         (session, known): (&SessionKey, &Arc<DecodedText>),

@@ -38,9 +38,9 @@ pub(crate) trait Batched: Send + Sync + 'static {
     /// same time.
     const MANY: usize = 4;
 
-    /// A batch of at most this many keys is never halved: a query of its own for the other half would cost
-    /// more than it gains.
-    const NOT_HALVED: usize = 8;
+    /// From how many callers on each batch has half of them. For fewer, a second query costs more than it
+    /// gains.
+    const HALVED: usize = 16;
 
     /// The query for one key.
     fn one(&self, key: &Self::Key) -> Query;

@@ -1,7 +1,7 @@
 //! Batchers: each gathers the questions of one kind and asks them together, one query for a batch.
 //!
-//! While a query is in flight, further questions gather; the next query carries them. Callers only
-//! wait for their answer: a caller that is paused, dropped or leaked stops no other one.
+//! While a query is in flight, further questions gather; the next query carries them. Callers only wait for
+//! their answer: a caller that is paused, dropped or leaked stops no other one.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -192,7 +192,7 @@ struct Queue<B: Batched> {
     large_keys: VecDeque<B::Key>,
     /// No deadline is earlier. It may be that of a question that has been sent since.
     first_deadline: Option<Instant>,
-    /// How many keys the last batch had.
+    /// How many keys the last batch had: about as many callers will ask again.
     last: usize,
 }
 
@@ -222,8 +222,7 @@ impl<B: Batched> Queue<B> {
         callers.push(caller);
     }
 
-    /// The next batch: the first questions, and all that ask the same. `None` if all callers have gone
-    /// away.
+    /// The next batch: the first questions, each key once. `None` if all callers have gone away.
     fn next(&mut self, in_flight: usize) -> Option<Batch<Keys<B>>> {
         let at_once = self.at_once(in_flight);
         // Reserved at once: a vector that grows is copied again and again.
@@ -263,12 +262,14 @@ impl<B: Batched> Queue<B> {
         self.batch(keys, callers)
     }
 
-    /// How many keys the next batch may have, if that many batches are in flight at a time. With one, half of
-    /// the callers there are, that is, of those who wait and of those who were answered last and ask again. If
-    /// one batch had them all, this process would wait while the database works, and the other way round.
+    /// How many keys the next batch may have, if this many batches are in flight at a time.
+    ///
+    /// With one, it is half of the callers there are: those who wait, and those who were answered last. If one
+    /// batch had them all, this process would wait while the database works, and the other way round.
     fn at_once(&self, in_flight: usize) -> usize {
+        let callers = self.waiting.len() + self.last;
         match in_flight {
-            1 => (self.waiting.len() + self.last).div_ceil(2).clamp(B::NOT_HALVED, B::AT_ONCE),
+            1 if callers >= B::HALVED => callers.div_ceil(2).min(B::AT_ONCE),
             _ => B::AT_ONCE,
         }
     }
@@ -394,11 +395,16 @@ mod tests {
             let batches = std::iter::from_fn(|| queue.next(in_flight));
             batches.map(|batch| batch.job.keys.len()).collect::<Vec<_>>()
         };
-        assert_eq!(sizes(8, 1), [8]);
+        // The same few ask again and again: there is nothing to halve.
+        for _ in 0..3 {
+            assert_eq!(sizes(7, 1), [7]);
+        }
         // Those who came together after a pause take two batches.
         assert_eq!(sizes(100, 1), [54, 46]);
         assert_eq!(sizes(1, 1), [1]);
+        // They are evened out although one batch had almost all of them.
         assert_eq!(sizes(31, 1), [16, 15]);
+        assert_eq!(sizes(1_000, 1), [256, 256, 256, 232]);
         // With several in flight, others wait for none of them.
         assert_eq!(sizes(100, 4), [100]);
     }

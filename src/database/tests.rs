@@ -229,13 +229,14 @@ async fn more_connections_than_usual_do_not_stay() {
     let batcher = batcher(&server);
     assert!(ask(&batcher, 0).await.1);
     server.set(Mood::Locked, Mood::Locked);
-    let (visits, ()) = tokio::join!(join_all((0..8).map(|number| ask(&batcher, number))), async {
+    // Two batches of half of the callers, each on three connections.
+    let (visits, ()) = tokio::join!(join_all((0..20).map(|number| ask(&batcher, number))), async {
         sleep(TIMEOUT / 2).await;
-        assert_eq!(server.open(), 3);
+        assert_eq!(server.open(), 6);
         server.set(Mood::Answers, Mood::Answers);
     });
     assert!(visits.iter().all(|(_, answered)| *answered));
-    assert_eq!(server.accepted(), 3);
+    assert_eq!(server.accepted(), 6);
     sleep(IDLE / 3).await;
     assert_eq!(server.open(), 1);
     sleep(2 * IDLE).await;

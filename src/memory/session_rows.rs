@@ -16,7 +16,10 @@ impl Memory {
     /// The row with this session key, expired ones too.
     pub(crate) fn session_row(&self, key: &SessionKey) -> Option<SessionRow> {
         self.observer.event(Event::SessionLookup);
-        self.sessions().get(key.as_str()).cloned()
+        // Read anew, as from PostgreSQL: what another request has decoded does not come with it.
+        let sessions = self.sessions();
+        let found = sessions.get(key.as_str())?;
+        Some(row(found.session_data.as_str(), found.expire_date))
     }
 
     /// Makes a row. The key may be taken; then nothing happens.
@@ -109,6 +112,10 @@ mod tests {
         assert_eq!(memory.insert_session(&one, "b", at(20)), Written::KeyTaken);
         assert_eq!(memory.insert_session(&two, "c", at(10)), Written::Done);
         assert_eq!(row(&one), Some(("a".into(), at(10))));
+
+        let [once, again] =
+            [memory.session_row(&one), memory.session_row(&one)].map(Option::unwrap);
+        assert!(!Arc::ptr_eq(&once.session_data, &again.session_data));
 
         let change = |read, to| memory.update_session((&one, read), (to, "d", at(30)));
         assert_eq!(change("b", &one), Written::Changed);
