@@ -68,7 +68,7 @@ struct Results {
     variants: Vec<Variant>,
     /// By variant and number of connections, one for each round.
     visits: HashMap<(Variant, usize), Vec<Visit>>,
-    /// In bytes, when all rounds were over.
+    /// In bytes, at the end of the last round.
     resident: HashMap<Variant, Option<u64>>,
 }
 
@@ -94,30 +94,14 @@ impl Results {
         let wanted =
             |variant: &Variant| only.is_empty() || only.iter().any(|name| name == variant.name());
         let variants: Vec<Variant> = Variant::ALL.into_iter().filter(wanted).collect();
-        let mut servers = Vec::new();
-        for &variant in &variants {
-            let server =
-                Server::start(variant, database_url, options.workers, options.pool, &options.under)
-                    .await?;
-            servers.push((variant, server, variant.requests(site)));
-        }
-        // What comes first opens connections and prepares statements, and a visitor's first visit takes
-        // a second query: not in a round.
-        let widest = options.connections.iter().copied().max().unwrap_or(1);
-        for (variant, server, requests) in &servers {
-            let rng = Rng::new(options.seed);
-            Load::new(server.address, widest, requests, variant.in_a_row(), rng)
-                .and_then(|mut load| match variant.remembers_visitors() {
-                    true => load.run_through(),
-                    false => load.run(Until::Elapsed(options.window())),
-                })
-                .map_err(|error| format!("{}: {error}", variant.name()))?;
-        }
-
         let mut rng = Rng::new(options.seed);
         let mut visits: HashMap<_, Vec<Visit>> = HashMap::new();
+        let mut resident = HashMap::new();
         for round in 1..=options.rounds {
             eprintln!("round {round} of {}", options.rounds);
+            // Two processes of the same code can differ by a tenth as long as they live, so each round has new
+            // ones.
+            let mut servers = Self::start(&variants, options, site, database_url).await?;
             for &connections in &options.connections {
                 rng.shuffle(&mut servers);
                 // What goals compare comes in a row: a shared machine is another one a while later.
@@ -131,10 +115,38 @@ impl Results {
                     visits.entry((*variant, connections)).or_default().push(found);
                 }
             }
+            let at_the_end = servers.iter().map(|(variant, server, _)| (*variant, server));
+            resident
+                .extend(at_the_end.map(|(variant, server)| (variant, resident_bytes(server.pid))));
         }
-        let resident = servers.iter().map(|(variant, server, _)| (*variant, server));
-        let resident = resident.map(|(variant, server)| (variant, resident_bytes(server.pid)));
-        Ok(Self { variants, visits, resident: resident.collect() })
+        Ok(Self { variants, visits, resident })
+    }
+
+    /// Starts the servers, and asks each for all that it keeps: what comes first opens connections and
+    /// prepares statements, and a visitor's first visit takes a second query.
+    async fn start(
+        variants: &[Variant],
+        options: &Options,
+        site: &Site,
+        database_url: &str,
+    ) -> Result<Vec<(Variant, Server, Vec<Request>)>> {
+        let widest = options.connections.iter().copied().max().unwrap_or(1);
+        let mut servers = Vec::new();
+        for &variant in variants {
+            let server =
+                Server::start(variant, database_url, options.workers, options.pool, &options.under)
+                    .await?;
+            let requests = variant.requests(site);
+            let rng = Rng::new(options.seed);
+            Load::new(server.address, widest, &requests, variant.in_a_row(), rng)
+                .and_then(|mut load| match variant.remembers_visitors() {
+                    true => load.run_through(),
+                    false => load.run(Until::Elapsed(options.window())),
+                })
+                .map_err(|error| format!("{}: {error}", variant.name()))?;
+            servers.push((variant, server, requests));
+        }
+        Ok(servers)
     }
 
     fn median(&self, variant: Variant, connections: usize, quantity: Quantity) -> f64 {
