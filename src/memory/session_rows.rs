@@ -16,7 +16,7 @@ impl Memory {
     /// The row with this session key, expired ones too.
     pub(crate) fn session_row(&self, key: &SessionKey) -> Option<SessionRow> {
         self.observer.event(Event::SessionLookup);
-        // Read anew, as from PostgreSQL: what another request has decoded does not come with it.
+        // A new text, as from PostgreSQL: what another request has decoded does not come with it.
         let sessions = self.sessions();
         let found = sessions.get(key.as_str())?;
         Some(row(found.session_data.as_str(), found.expire_date))
