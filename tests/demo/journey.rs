@@ -52,7 +52,13 @@ impl<'a> Visitor<'a> {
 
     /// Submits a form from the demo's own origin. Returns the location of the redirect.
     async fn send(&self, page: &str, path: &str, fields: &str) -> String {
-        location(&self.post(page, path, &self.demo.url(""), fields).await)
+        let answer = self.post(page, path, &self.demo.url(""), fields).await;
+        let (status, location) = (answer.status(), location(&answer));
+        if location.is_empty() {
+            let (text, log) = (answer.text().await.unwrap(), self.demo.log());
+            panic!("POST {path} is not redirected: {status} {text}\nThe demo's log: {log}");
+        }
+        location
     }
 
     /// Logs in on the page with this path, Rust's or Django's.
