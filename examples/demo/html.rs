@@ -45,7 +45,7 @@ impl Page {
     /// The page, with the messages that Rust and Django left for this visitor.
     pub(crate) fn show(&self, title: &str, body: &str) -> HttpResponse {
         let login_or_logout = match &self.user {
-            Some(_) => self.form("/logout", "<button>Log out</button>").replace("row", "last"),
+            Some(_) => self.form_of_class("last", "/logout", "<button>Log out</button>"),
             None => "<a class=\"last button\" href=\"/login/\">Log in</a>".to_owned(),
         };
         let messages = self.messages.read().iter().fold(String::new(), |html, message| {
@@ -64,8 +64,14 @@ impl Page {
 
     /// A form that the middleware of Rust and of Django accepts: both know its token.
     pub(crate) fn form(&self, action: &str, inner: &str) -> String {
+        self.form_of_class("row", action, inner)
+    }
+
+    fn form_of_class(&self, class: &str, action: &str, inner: &str) -> String {
         let token = self.csrf_token.input();
-        format!("<form class=\"row\" method=\"post\" action=\"{action}\">{token}{inner}</form>\n")
+        format!(
+            "<form class=\"{class}\" method=\"post\" action=\"{action}\">{token}{inner}</form>\n"
+        )
     }
 }
 
